@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The manual names every option that the program has, and no other; and it is clean to mandoc.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+kvm=${KVM_BIN:-build/kvm}
+bad=0
+have=$("$kvm" run --help | sed -n 's/^  *\(-., \)\?--\([a-z-]*\).*/\2/p' | sort -u)
+named=$(sed -n '/^\.Sh kvm run/,/^\.Sh kvm host/s/^\.It Fl \(. , -\|-\)\([a-z-]*\).*/\2/p' docs/kvm.1 | sort -u)
+if [ "$have" != "$named" ]; then
+	echo "options of the program (<) and of docs/kvm.1 (>):"
+	diff <(echo "$have") <(echo "$named")
+	bad=1
+fi
+if command -v mandoc >/dev/null; then
+	mandoc -T lint -W warning docs/kvm.1 || bad=1
+fi
+exit $bad

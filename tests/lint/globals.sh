@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# No writable globals: a struct vm * is passed. The allow-list names the few that a process has one of by nature: log, terminal and
+# signal plumbing; and pr_guest()'s counters, one a call site. (Constant tables of pointers are in .data.rel.ro.)
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+objects=${1:-build/obj}
+allowed='^(log_level|log_fd|log_raw|sigbus_mem|said_|saved|raw_fd|claimed|mend_sigbus|alt_stack|catching)(\.[0-9]+)?$'
+
+found=$(find "$objects"/{kvm,x86,hw,virtio} "$objects/main.o" -name '*.o' | while read -r object; do
+	objdump -t "$object" | awk -v object="${object#"$objects"/}" -v allowed="$allowed" '
+		$0 ~ / O (\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $0 !~ /\.data\.rel\.ro/ && $NF !~ allowed {
+			print object ": " $NF " is a writable global" }'
+done)
+[ -z "$found" ] && exit 0
+echo "$found"
+exit 1

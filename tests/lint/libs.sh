@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# libs.sh PROGRAM [static]: it links libc and libfdt only; or no shared library at all.
+set -u
+allowed='^(libc\.so\.6|libfdt\.so\.1|ld-linux.*)$'
+[ "${2:-}" != static ] || allowed='^$'
+extra=$(readelf -d "$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE "$allowed")
+[ -z "$extra" ] && exit 0
+echo "$1 needs: $extra"
+exit 1
