@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The few hooks by which the core reaches the architecture's folder. Nothing else in kvm/ knows an architecture.
+ */
+#ifndef KVM_ARCH_H
+#define KVM_ARCH_H
+
+#include "kvm/vm.h"
+
+/* vm->machine, and guest memory for config->mem_bytes. Returns 0 or -errno having said why. */
+int arch_vm_init(struct vm *vm);
+
+/*
+ * On vCPU 0's thread: what the VM needs between KVM_CREATE_VM and its first vCPU (interrupt controllers, ...), and then each
+ * vCPU's own set-up. Return 0 or -errno having said why.
+ */
+int arch_vm_setup(struct vm *vm);
+int arch_vcpu_setup(struct vcpu *v);
+
+/*
+ * Builds the board: devices, tables, kernel. On main's thread, while KVM is set up; calls vm_wait_kvm() before it touches
+ * a vCPU. arch_machine_destroy() also undoes arch_vm_init(), and
+ * works after a partial or no create.
+ */
+int arch_machine_create(struct vm *vm);
+void arch_machine_destroy(struct vm *vm);
+
+/* Just before vCPUs run: input begins, the terminal goes raw. */
+int arch_machine_start(struct vm *vm);
+/*
+ * The guest is done: brings out what its consoles still hold, waiting at most @stall_ms without progress (-1: for
+ * ever), then no console holds a vCPU any more.
+ */
+void arch_machine_drain(struct vm *vm, int stall_ms);
+
+/* Once no vCPU runs any more: sockets' paths go, lines and terminals get their settings back. */
+void arch_machine_close(struct vm *vm);
+
+/* Presses the power button. Loop's thread. */
+void arch_power_button(struct vm *vm);
+/* The host terminal changed its size. Loop's thread. */
+void arch_winch(struct vm *vm);
+
+/* Serves an exit the core does not know. False: it cannot be served. */
+bool arch_handle_exit(struct vcpu *v);
+
+/* After an interrupted KVM_RUN, on its thread: whether nothing can wake this vCPU any more. */
+bool arch_dead_halt(struct vcpu *v);
+
+/* Prints a vCPU's registers to stderr and the log. It must not be running. */
+void arch_dump(struct vcpu *v);
+
+#endif

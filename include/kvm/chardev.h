@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a console's bytes go to and come from: stdio, null, file:PATH, pty, unix:PATH, tty:PATH.
+ *
+ * Output is gathered and written in batches: at a newline, at 4 KiB, or a few milliseconds after the first
+ * byte, whichever is first. No byte is lost or reordered: when the other side does not take them,
+ * chardev_write() holds the calling vCPU until it does (or until chardev_abort()). Input is offered to the
+ * client as long as it takes it; what it does not take stays in the host's pipe or terminal, nothing is
+ * dropped.
+ *
+ * Never a difference between a terminal, a pipe, a file, /dev/null and a closed descriptor on stdin and
+ * stdout: end of input ends nothing, a closed output swallows bytes (once said in the log).
+ */
+#ifndef KVM_CHARDEV_H
+#define KVM_CHARDEV_H
+
+#include "kvm/loop.h"
+#include "kvm/types.h"
+
+struct chardev;
+
+enum chardev_event {
+	CHARDEV_BREAK,	 /* Ctrl-a b; in order with the bytes around it, and only when rx_room() is not 0 */
+	CHARDEV_CONNECT, /* somebody opened the socket or the pty */
+	CHARDEV_HANGUP,
+	CHARDEV_RESIZE, /* the terminal has another size: chardev_size() */
+};
+
+/* What the device gives; called on the loop's thread only, without any lock of the chardev held. */
+struct chardev_client {
+	/* How many bytes receive() would take now. 0 stops input until chardev_rx_ready(). */
+	size_t (*rx_room)(void *ctx);
+	/* @len is at most what rx_room() said. */
+	void (*receive)(void *ctx, const uint8_t *bytes, size_t len);
+	void (*event)(void *ctx, enum chardev_event event);
+	void *ctx;
+};
+
+/* What stdio's Ctrl-a commands ask of the launcher. */
+struct chardev_hooks {
+	void (*quit)(void *ctx); /* Ctrl-a x */
+	void (*output)(void *ctx, const uint8_t *bytes,
+		       size_t len); /* sees each byte of output in order; any thread, under the output lock */
+	void *ctx;
+};
+
+/*
+ * Opens what @spec names. At most one chardev may be stdio. Returns 0 and the chardev, or -errno having said
+ * why.
+ * @hooks may be NULL; it is copied. Set-up time only. No input is read before chardev_start().
+ */
+int chardev_open(struct chardev **out, struct loop *loop, const char *spec,
+		 const struct chardev_hooks *hooks);
+
+/* Binds the device. Set-up time only. */
+void chardev_set_client(struct chardev *cd, const struct chardev_client *client);
+
+/*
+ * Begins input; stdio's terminal goes into raw mode here, as late as can be, so that set-up errors look
+ * right. Returns 0 or -errno. Loop's thread.
+ */
+int chardev_start(struct chardev *cd);
+
+/*
+ * Queues bytes for output. Any thread; may wait for room (see above), so hold no lock that the loop's thread
+ * needs. On the loop's thread it never waits: there is some slack above the limit for what a tick brings.
+ */
+void chardev_write(struct chardev *cd, const void *bytes, size_t len);
+/* The same for one byte: the hot path of a serial port. */
+void chardev_putc(struct chardev *cd, uint8_t byte);
+
+/*
+ * Asks to be called back on the loop's thread, without a lock, from the first output on, while somebody may
+ * have bytes that no exit will bring (a coalesced ring): a few milliseconds after output was seen, then less
+ * and less often down to once a second. @tick returns whether it wants to be called again; new output starts
+ * it anew. Set-up time only.
+ */
+void chardev_set_tick(struct chardev *cd, bool (*tick)(void *ctx), void *ctx);
+/* Bytes may come that no exit brings: the next tick within a few milliseconds. Any thread; nearly free when it is due. */
+void chardev_tick_soon(struct chardev *cd);
+
+/* Sends a break, or ends it, where the line behind can (tty:PATH). Any thread. */
+void chardev_send_break(struct chardev *cd, bool on);
+
+/* The client has room again after rx_room() said 0. Any thread; the client is called later, on the loop's. */
+void chardev_rx_ready(struct chardev *cd);
+
+/*
+ * The launcher got SIGWINCH (the terminal has another size) or SIGCONT (we may have come to the foreground:
+ * raw again, input goes on). Loop's thread; does nothing but on stdio.
+ */
+void chardev_winch(struct chardev *cd);
+
+/* The terminal's size in characters; false when it has none. */
+bool chardev_size(const struct chardev *cd, unsigned int *columns, unsigned int *rows);
+
+/*
+ * Writes out all that is queued. Waits as long as the other side takes bytes now and then, at most @stall_ms
+ * without any progress (-1: for ever). Returns false when bytes were left; what is kept for a client who has
+ * not come (unix, pty) does not count. Any thread, also when the loop does not run.
+ */
+bool chardev_flush(struct chardev *cd, int stall_ms);
+
+/* Lets every waiting and future chardev_write() return at once (bytes that do not fit are dropped). For the way out. */
+void chardev_abort(struct chardev *cd);
+
+/*
+ * Restores the terminal, removes the socket's path, frees. NULL is fine. Does not flush. Nobody may be inside
+ * another function of @cd; the loop does not run, or this is its thread.
+ */
+void chardev_close(struct chardev *cd);
+
+#endif

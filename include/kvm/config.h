@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the user asked for: `kvm run`'s options, parsed and checked, and nothing else.
+ */
+#ifndef KVM_CONFIG_H
+#define KVM_CONFIG_H
+
+#include "kvm/types.h"
+
+#define CONFIG_MAX_INITRDS 16
+#define CONFIG_NR_SERIAL 4
+#define CONFIG_MAX_DISKS 32
+#define CONFIG_MAX_NETS 8
+
+enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
+enum on_panic { ON_PANIC_EXIT, ON_PANIC_WAIT };
+
+struct config {
+	const char *kernel; /* NULL: the host's own */
+	const char *initrd[CONFIG_MAX_INITRDS];
+	unsigned int nr_initrds;
+	uint64_t mem_bytes;
+	uint64_t nr_cpus;
+	const char *params; /* the user's kernel parameters, or NULL */
+	bool no_default_params;
+	bool fast;
+	bool hugepages;
+	const char *serial[CONFIG_NR_SERIAL]; /* chardev specifications; NULL: no such port */
+	const char *disk[CONFIG_MAX_DISKS];   /* as -d has them */
+	unsigned int nr_disks;
+	const char *net[CONFIG_MAX_NETS]; /* as -n has them */
+	unsigned int nr_nets;
+	bool no_rng;
+	const char *rtc;
+	enum on_reboot on_reboot;
+	enum on_panic on_panic;
+	uint64_t grace_s;
+	uint64_t timeout_s; /* 0: none */
+	bool debug_exit;
+	uint64_t verbose;
+	bool quiet;
+	const char *log_path;
+	bool help;
+};
+
+#endif

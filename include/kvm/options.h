@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Command-line options, declared once in a table: parsing, the --help screen and the manual's list come from it.
+ */
+#ifndef KVM_OPTIONS_H
+#define KVM_OPTIONS_H
+
+#include "kvm/types.h"
+
+#include <stdio.h>
+
+enum opt_type {
+	OPT_FLAG,   /* bool: set to true */
+	OPT_COUNT,  /* uint64_t: one more each time */
+	OPT_STRING, /* const char *: points into argv */
+	OPT_UINT,   /* uint64_t within [min, max] */
+	OPT_SIZE,   /* uint64_t bytes: 512M, 4G; within [min, max] */
+	OPT_CALL,   /* whatever call() makes of it */
+};
+
+struct opt {
+	char short_name; /* 0: none */
+	const char *name;
+	enum opt_type type;
+	size_t offset;	  /* in the config struct */
+	const char *arg;  /* how help names the argument; NULL: takes none */
+	const char *help; /* one line; '\n' continues on the next */
+	uint64_t min, max;
+	/* Returns 0 or -EINVAL having said why. @name is the option as typed, for the message. */
+	int (*call)(void *config, const char *name, const char *arg);
+};
+
+#define OPT_MAX_ROWS 64
+
+/*
+ * Parses argv[1..argc). Returns the index of the first argument that is no option (argc: none), or -EINVAL having said in
+ * one line what is wrong. Stops at "--". Not thread-safe (getopt).
+ */
+int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv);
+
+/* "512M", "4G", "1T", plain bytes, K/M/G/T with an optional B or iB. Returns 0 or -EINVAL (garbage, overflow, zero). */
+int parse_size(const char *text, uint64_t *bytes);
+/* Decimal or 0x hexadecimal, whole string. Returns 0 or -EINVAL. */
+int parse_uint(const char *text, uint64_t *value);
+
+void opt_help(FILE *f, const struct opt *rows, unsigned int nr);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a chip may ask of the machine: to end, in one of a few ways. The board hands each device that needs it a
+ * struct power; tests hand in a recorder. Any thread; the first request wins.
+ */
+#ifndef KVM_POWER_H
+#define KVM_POWER_H
+
+enum power_request {
+	POWER_OFF,	  /* ACPI sleep control, S5 */
+	POWER_RESET,	  /* reset by the named means */
+	POWER_DEBUG_EXIT, /* debug-exit port: @value is what was written */
+};
+
+struct power {
+	/* @by: the means, for the verdict's line: "i8042", "port 0xcf9", "ACPI reset register" */
+	void (*request)(void *ctx, enum power_request what, unsigned int value, const char *by);
+	void *ctx;
+};
+
+static inline void power_request(const struct power *p, enum power_request what, unsigned int value,
+				 const char *by)
+{
+	p->request(p->ctx, what, value, by);
+}
+
+#endif

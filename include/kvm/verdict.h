@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How a machine ended. Every machine ends in exactly one verdict, from which the exit code and the last
+ * line on stderr are made. The table of exit codes in kvm.1 is a promise.
+ */
+#ifndef KVM_VERDICT_H
+#define KVM_VERDICT_H
+
+enum verdict_kind {
+	VERDICT_NONE,	    /* still running */
+	VERDICT_POWEROFF,   /* ACPI S5 */
+	VERDICT_REBOOT,	    /* the guest asked for a reset, in whichever way */
+	VERDICT_HALT,	    /* the guest halted in order */
+	VERDICT_DEBUG_EXIT, /* a write to the debug-exit port; @value as written */
+	VERDICT_QUIT,	    /* the user left with Ctrl-a x */
+	VERDICT_PANIC,	    /* the guest kernel said so on the console */
+	VERDICT_CRASH,	    /* triple fault, KVM internal error, failed entry, dead halt */
+	VERDICT_TIMEOUT,
+	VERDICT_SIGNAL,	  /* the launcher got signal @value */
+	VERDICT_LAUNCHER, /* the launcher could not do its part */
+};
+
+struct verdict {
+	enum verdict_kind kind;
+	int value;
+	char text[200]; /* one line for a person: "the guest powered off" */
+};
+
+#define EXIT_GUEST_PANIC 120
+#define EXIT_GUEST_CRASH 121
+#define EXIT_TIMEOUT 124
+#define EXIT_LAUNCHER 125
+
+/* Fills in; the text is cut to fit. */
+void verdict_set(struct verdict *v, enum verdict_kind kind, int value, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* 0..255; see DESIGN and kvm.1. */
+int verdict_exit_code(const struct verdict *v);
+
+#endif

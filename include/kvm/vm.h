@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The machine as the core sees it: KVM's descriptors, memory, buses, loop, vCPUs, and how it ended. It owns everything; there
+ * is no global state, and two machines may exist in one process.
+ *
+ * Life: vm_init -> vm_start_kvm (KVM's slow calls, on vCPU 0's thread, while main loads images and makes devices) ->
+ * vm_wait_kvm -> vm_run (main runs the loop until somebody calls vm_end) -> vm_stop -> vm_fini. vm_fini undoes in reverse
+ * and works after any partial life.
+ *
+ * Threads: main runs the loop; one thread a vCPU.
+ * Lock order: coalesced ring -> a device's lock -> chardev -> verdict_lock. No two devices' locks are held at once.
+ */
+#ifndef KVM_VM_H
+#define KVM_VM_H
+
+#include "kvm/bus.h"
+#include "kvm/coalesced.h"
+#include "kvm/config.h"
+#include "kvm/gmem.h"
+#include "kvm/irq.h"
+#include "kvm/loop.h"
+#include "kvm/vcpu.h"
+#include "kvm/verdict.h"
+
+#include <semaphore.h>
+
+struct machine;
+
+struct vm {
+	const struct config *config; /* the caller's */
+	int kvm_fd, vm_fd;	     /* -1: not open */
+	struct gmem mem;
+	struct bus pio, mmio;
+	struct loop loop;
+	struct coalesced coalesced;
+	unsigned int nr_vcpus;
+	struct vcpu *vcpu;
+	struct machine *machine; /* the board's own; see arch.h */
+
+	sem_t kvm_ready; /* vCPU 0's thread is done with KVM's set-up */
+	int kvm_err;	 /* its result; after kvm_ready */
+	/*
+	 * Why there is no KVM. Said by vm_wait_kvm(), not when it happens: an image that main finds broken meanwhile gets the one line.
+	 */
+	char kvm_why[256];
+	sem_t go; /* posted once a vCPU: run the guest now */
+
+	_Atomic bool ended;
+	pthread_mutex_t verdict_lock; /* verdict */
+	struct verdict verdict;
+};
+
+/* Everything but KVM: memory, buses, loop. Returns 0 or -errno having said why. vm_fini() in either case. */
+int vm_init(struct vm *vm, const struct config *config);
+void vm_fini(struct vm *vm);
+
+/*
+ * Begins KVM's set-up on vCPU 0's thread: it sleeps for milliseconds in the host's kernel, and we have images to load
+ * meanwhile. Guest memory must be there. Returns 0 or -errno having said why.
+ */
+int vm_start_kvm(struct vm *vm);
+/* Waits for it. Returns 0 or its -errno (already said). */
+int vm_wait_kvm(struct vm *vm);
+
+/* Starts all vCPUs and runs the loop until the machine has ended. Returns 0 or -errno (then nothing runs). */
+int vm_run(struct vm *vm);
+
+/* Stops and joins all vCPU threads. Consoles must not hold one of them (chardev_abort). */
+void vm_join(struct vm *vm);
+
+/*
+ * Ends the machine with this verdict, unless it has already ended. Any thread. vCPUs leave the guest soon, vm_run()
+ * returns.
+ */
+void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* A line to interrupt @gsi through KVM. */
+struct irq_line vm_irq_line(struct vm *vm, unsigned int gsi);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Dispatch of port and MMIO accesses to devices. vCPU threads call bus_read() and bus_write() without a lock: the
+ * tables do not change once vCPUs run. The cost must vanish beside that of an exit: ports take one load from a table of 64 Ki bytes
+ * (anonymous memory: pages of ports nobody has are never touched), MMIO compares with the last hit before it searches.
+ */
+#include "kvm/bus.h"
+
+#include "kvm/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+int bus_init(struct bus *b, enum bus_kind kind)
+{
+	memset(b, 0, sizeof(*b));
+	b->kind = kind;
+	if (kind == BUS_MMIO)
+		return 0;
+	b->port_range = mmap(NULL, BUS_PIO_PORTS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->port_range == MAP_FAILED) {
+		b->port_range = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void bus_fini(struct bus *b)
+{
+	if (b->port_range)
+		munmap(b->port_range, BUS_PIO_PORTS);
+	memset(b, 0, sizeof(*b));
+}
+
+static bool overlaps(const struct bus *b, uint64_t base, uint64_t size_bytes)
+{
+	for (unsigned int i = 0; i < b->nr_ranges; i++) {
+		const struct bus_range *r = &b->range[i];
+
+		if (base < r->base ? r->base - base < size_bytes : base - r->base < r->size_bytes)
+			return true;
+	}
+	return false;
+}
+
+int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct bus_ops *ops, void *dev,
+	       const char *name)
+{
+	uint64_t limit = b->kind == BUS_PIO ? BUS_PIO_PORTS : UINT64_MAX;
+	unsigned int at = b->nr_ranges;
+
+	_Static_assert(BUS_MAX_RANGES < UINT8_MAX, "port_range holds index + 1 in a byte");
+	if (!size_bytes || base > limit || size_bytes > limit - base)
+		return -EINVAL;
+	if (overlaps(b, base, size_bytes))
+		return -EEXIST;
+	if (b->nr_ranges == BUS_MAX_RANGES)
+		return -ENOSPC;
+	if (b->kind == BUS_MMIO) {
+		while (at > 0 && b->range[at - 1].base > base)
+			at--;
+		memmove(&b->range[at + 1], &b->range[at], (b->nr_ranges - at) * sizeof(b->range[0]));
+	} else {
+		memset(b->port_range + base, (int)at + 1, size_bytes);
+	}
+	b->range[at] = (struct bus_range){ base, size_bytes, ops, dev, name };
+	b->nr_ranges++;
+	return 0;
+}
+
+static __attribute__((noinline)) const struct bus_range *search_mmio(struct bus *b, uint64_t addr)
+{
+	unsigned int low = 0, high = b->nr_ranges;
+
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+		const struct bus_range *r = &b->range[mid];
+
+		if (addr < r->base) {
+			high = mid;
+		} else if (addr - r->base >= r->size_bytes) {
+			low = mid + 1;
+		} else {
+			atomic_store_explicit(&b->last_hit, mid, memory_order_relaxed);
+			return r;
+		}
+	}
+	return NULL;
+}
+
+static inline const struct bus_range *find_mmio(struct bus *b, uint64_t addr)
+{
+	const struct bus_range *r = &b->range[atomic_load_explicit(&b->last_hit, memory_order_relaxed)];
+
+	/* Below its base the difference wraps to more than any size. */
+	return addr - r->base < r->size_bytes ? r : search_mmio(b, addr);
+}
+
+static inline const struct bus_range *find_range(struct bus *b, uint64_t addr)
+{
+	unsigned int index;
+
+	if (b->kind == BUS_MMIO)
+		return find_mmio(b, addr);
+	if (addr >= BUS_PIO_PORTS)
+		return NULL;
+	index = b->port_range[addr];
+	return index ? &b->range[index - 1] : NULL;
+}
+
+static uint64_t ones(unsigned int size)
+{
+	return size >= 8 ? UINT64_MAX : (1ULL << (size * 8)) - 1;
+}
+
+/* Whether @r takes this access as it is. */
+static inline bool fits(const struct bus_range *r, uint64_t addr, unsigned int size)
+{
+	return size <= r->ops->width && r->size_bytes - (addr - r->base) >= size;
+}
+
+/* Nobody's, or wider than its device: how many bytes the next part of it has, @len left. */
+static unsigned int part_bytes(const struct bus_range *r, uint64_t addr, unsigned int len)
+{
+	unsigned int part = 1;
+
+	while (r && part * 2 <= len && fits(r, addr, part * 2) && is_aligned(addr, part * 2))
+		part *= 2;
+	return part;
+}
+
+static void count_unclaimed(struct bus *b, uint64_t addr, unsigned int size, const char *what)
+{
+	atomic_fetch_add_explicit(&b->nr_unclaimed, 1, memory_order_relaxed);
+	if (log_get_level() >= LOG_LEVEL_DEBUG)
+		pr_guest("%s of %u bytes at %s 0x%llx: nobody is there", what, size,
+			 b->kind == BUS_PIO ? "port" : "address", (unsigned long long)addr);
+}
+
+static __attribute__((noinline)) uint64_t read_split(struct bus *b, uint64_t addr, unsigned int size)
+{
+	uint64_t value = 0;
+	unsigned int done = 0;
+
+	while (done < size) {
+		const struct bus_range *r = find_range(b, addr + done);
+		unsigned int part = part_bytes(r, addr + done, size - done);
+		uint64_t got = ones(part);
+
+		if (r)
+			got &= r->ops->read(r->dev, addr + done - r->base, part);
+		else
+			count_unclaimed(b, addr + done, part, "read");
+		value |= got << (done * 8);
+		done += part;
+	}
+	return value;
+}
+
+uint64_t bus_read(struct bus *b, uint64_t addr, unsigned int size)
+{
+	const struct bus_range *r = find_range(b, addr);
+
+	if (r && fits(r, addr, size))
+		return r->ops->read(r->dev, addr - r->base, size);
+	if (b->kind == BUS_PIO)
+		return read_split(b, addr, size);
+	/* MMIO has no cycles to split an access into: what does not fit its device is the driver's mistake. */
+	count_unclaimed(b, addr, size, "read");
+	return ones(size);
+}
+
+static __attribute__((noinline)) void write_split(struct bus *b, uint64_t addr, unsigned int size,
+						  uint64_t value)
+{
+	unsigned int done = 0;
+
+	while (done < size) {
+		const struct bus_range *r = find_range(b, addr + done);
+		unsigned int part = part_bytes(r, addr + done, size - done);
+
+		if (r)
+			r->ops->write(r->dev, addr + done - r->base, part,
+				      (value >> (done * 8)) & ones(part));
+		else
+			count_unclaimed(b, addr + done, part, "write");
+		done += part;
+	}
+}
+
+void bus_write(struct bus *b, uint64_t addr, unsigned int size, uint64_t value)
+{
+	const struct bus_range *r = find_range(b, addr);
+
+	if (r && fits(r, addr, size))
+		r->ops->write(r->dev, addr - r->base, size, value);
+	else if (b->kind == BUS_PIO)
+		write_split(b, addr, size, value);
+	else
+		count_unclaimed(b, addr, size, "write");
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Output of a character device.
+ *
+ * Bytes are put into a ring by whoever calls chardev_putc() or chardev_write(): vCPU threads, and the loop's
+ * thread when a tick drains a coalesced ring. They are committed (shown to hooks.output and the log, then
+ * written out) by the same thread at a newline or after 4 KiB, else by a timer a few milliseconds after the
+ * first of them. The timer is armed when it is not due already, so a busy console arms it once in 4 ms, not
+ * once a line; it stops when it finds no new bytes.
+ *
+ * Nothing here waits inside a write(2) on a pipe, terminal or socket. When the other side takes nothing, the
+ * ring grows to 64 KiB, and then the writer waits on a condition variable, with neither this lock nor its
+ * device's held: the loop's thread writes on when epoll says so, and chardev_flush() does the same where no
+ * loop runs. So the loop never depends on a vCPU, and chardev_abort() frees all. The loop's thread itself
+ * never waits; above the limit it has some slack, and no tick is asked for bytes while the ring is half full.
+ *
+ * Invariant: bytes leave the ring in the order they entered it, and none is dropped except when nobody is
+ * there to take it (the oldest of a socket or pty without a client; all after an output error) or after
+ * chardev_abort().
+ */
+#include "chardev_impl.h"
+
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FLUSH_BYTES 4096
+#define LIMIT_BYTES (64 * KIB)
+#define SLACK_LIMIT_BYTES (2 * LIMIT_BYTES)
+#define TICK_NS 4000000ULL
+#define IDLE_TICK_MAX_NS (256 * TICK_NS)
+#define POLLED_TTY_BYTES                                                                                     \
+	64 /* a terminal that polls writable has room for some bytes, it does not say how many */
+#define FLUSH_POLL_MS 100 /* the fd polled may be replaced meanwhile by the loop: look again */
+
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static void arm_soon(struct chardev *cd)
+{
+	if (atomic_load_explicit(&cd->out.soon, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&cd->out.soon, true, memory_order_relaxed);
+	loop_timer_arm(&cd->out.timer, TICK_NS);
+}
+
+/* "/proc/self/fd/N" without printf(3), whose pages nothing else needs while a guest runs well. */
+static void fd_path(char path[32], int fd)
+{
+	char digits[12], *first = &digits[11];
+
+	*first = '\0';
+	do {
+		*--first = (char)('0' + fd % 10);
+		fd /= 10;
+	} while (fd);
+	stpcpy(stpcpy(path, "/proc/self/fd/"), first);
+}
+
+int chardev_reopen(int fd, int access)
+{
+	char path[32];
+	int copy;
+
+	fd_path(path, fd);
+	copy = open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return copy < 0 ? -errno : copy;
+}
+
+static int find_out_kind(struct chardev_out *o)
+{
+	struct stat st;
+	int own;
+
+	if (fstat(o->fd, &st) < 0)
+		return -errno;
+	o->kind = OUT_PLAIN;
+	if (S_ISSOCK(st.st_mode)) {
+		o->kind = OUT_SOCKET;
+	} else if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(o->fd))) {
+		own = chardev_reopen(o->fd, O_WRONLY);
+		o->kind = own < 0 ? OUT_POLLED : OUT_NONBLOCK;
+		if (own >= 0) {
+			o->fd = own;
+			o->own_fd = true;
+		}
+	}
+	return 0;
+}
+
+static ssize_t polled_write(int fd, const uint8_t *bytes, size_t len)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	size_t most = isatty(fd) ? POLLED_TTY_BYTES : PIPE_BUF;
+	int n = poll(&p, 1, 0);
+
+	if (n <= 0) {
+		errno = n < 0 ? errno : EAGAIN;
+		return -1;
+	}
+	return write(fd, bytes, len < most ? len : most);
+}
+
+/* Bytes written, or -errno. */
+static ssize_t out_write(struct chardev_out *o, const uint8_t *bytes, size_t len)
+{
+	ssize_t n;
+
+	if (o->kind == OUT_UNKNOWN) {
+		int err = find_out_kind(o);
+
+		if (err)
+			return err;
+	}
+	do {
+		if (o->kind == OUT_SOCKET)
+			n = send(o->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		else if (o->kind == OUT_POLLED)
+			n = polled_write(o->fd, bytes, len);
+		else
+			n = write(o->fd, bytes, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static void out_failed(struct chardev *cd, int err)
+{
+	cd->out.stalled = false;
+	if (cd->backend->returns) {
+		cd->out.attached = false; /* the loop's thread sees the hang-up too, and tidies up */
+		return;
+	}
+	cd->out.swallow = true;
+	pr_warn("console %s: %s; what the guest writes there is dropped from now on", cd->spec,
+		strerror(-err));
+}
+
+/* Writes out what can be without waiting. Returns whether anything moved. */
+static bool push(struct chardev *cd)
+{
+	struct chardev_out *o = &cd->out;
+	bool moved = false;
+
+	while (o->ring.len && o->attached && !o->swallow) {
+		size_t len;
+		const uint8_t *bytes = byte_ring_peek(&o->ring, 0, &len);
+		ssize_t n = out_write(o, bytes, len);
+
+		if (n > 0) {
+			byte_ring_drop(&o->ring, (size_t)n);
+			moved = true;
+		} else if (n == -EAGAIN || n == 0) {
+			o->stalled = true;
+			arm_soon(cd); /* for the loop's thread to wait for EPOLLOUT */
+			break;
+		} else {
+			out_failed(cd, (int)n);
+			moved = true;
+		}
+	}
+	if (o->swallow)
+		byte_ring_drop(&o->ring, o->ring.len);
+	if (!o->ring.len && o->ring.cap > BYTE_RING_MIN_BYTES)
+		byte_ring_free(&o->ring);
+	if (moved && o->nr_waiters)
+		pthread_cond_broadcast(&cd->room);
+	return moved;
+}
+
+static void show_unseen(struct chardev *cd)
+{
+	struct chardev_out *o = &cd->out;
+
+	while (o->unseen) {
+		size_t len;
+		const uint8_t *bytes = byte_ring_peek(&o->ring, o->ring.len - o->unseen, &len);
+
+		if (cd->hooks.output)
+			cd->hooks.output(cd->hooks.ctx, bytes, len);
+		if (cd->is_stdio)
+			log_console(bytes, len);
+		o->unseen -= len;
+	}
+}
+
+static void commit(struct chardev *cd)
+{
+	show_unseen(cd);
+	if (!cd->out.stalled)
+		push(cd);
+}
+
+static bool on_loop_thread(const struct chardev *cd)
+{
+	return cd->started && pthread_equal(cd->loop_thread, pthread_self());
+}
+
+/* Makes room for a byte at least, waiting if it must. False: the bytes are to be dropped. */
+static bool make_room(struct chardev *cd)
+{
+	struct chardev_out *o = &cd->out;
+
+	for (;;) {
+		if (byte_ring_reserve(&o->ring, 1, LIMIT_BYTES))
+			return true;
+		if (!o->ring.cap)
+			return false;
+		commit(cd);
+		if (byte_ring_room(&o->ring))
+			return true;
+		if (!o->ring.cap)
+			continue;
+		if (!o->attached) {
+			byte_ring_drop(&o->ring, 1);
+			return true;
+		}
+		if (o->aborted)
+			return false;
+		if (on_loop_thread(cd))
+			return byte_ring_reserve(&o->ring, 1, SLACK_LIMIT_BYTES);
+		o->nr_waiters++;
+		pthread_cond_wait(&cd->room, &cd->lock);
+		o->nr_waiters--;
+	}
+}
+
+void chardev_putc(struct chardev *cd, uint8_t byte)
+{
+	struct chardev_out *o = &cd->out;
+
+	if (cd->mute)
+		return;
+	pthread_mutex_lock(&cd->lock);
+	if (unlikely(!byte_ring_room(&o->ring)) && !make_room(cd)) {
+		pthread_mutex_unlock(&cd->lock);
+		return;
+	}
+	byte_ring_put(&o->ring, byte);
+	o->traffic = true;
+	if (unlikely(++o->unseen >= FLUSH_BYTES || byte == '\n'))
+		commit(cd);
+	else if (unlikely(!atomic_load_explicit(&o->soon, memory_order_relaxed)))
+		arm_soon(cd);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+void chardev_write(struct chardev *cd, const void *bytes, size_t len)
+{
+	struct chardev_out *o = &cd->out;
+	const uint8_t *from = bytes;
+	bool newline = memchr(bytes, '\n', len);
+
+	if (cd->mute)
+		return;
+	pthread_mutex_lock(&cd->lock);
+	while (len && (byte_ring_room(&o->ring) || make_room(cd))) {
+		size_t n = min_u64(len, byte_ring_room(&o->ring));
+
+		byte_ring_write(&o->ring, from, n);
+		from += n;
+		len -= n;
+		o->unseen += n;
+		o->traffic = true;
+		if (o->unseen >= FLUSH_BYTES)
+			commit(cd);
+	}
+	if (newline)
+		commit(cd);
+	else
+		arm_soon(cd);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+static void on_out_ready(void *ctx, uint32_t events)
+{
+	struct chardev *cd = ctx;
+
+	(void)events; /* errors and hang-ups show in the write */
+	pthread_mutex_lock(&cd->lock);
+	cd->out.stalled = false;
+	commit(cd);
+	if (!cd->out.stalled)
+		loop_del(&cd->out.source);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+/* Where epoll cannot say when to go on, the timer tries again. */
+static void watch_out(struct chardev *cd)
+{
+	struct chardev_out *o = &cd->out;
+
+	if (!o->stalled || o->source.loop)
+		return;
+	if (loop_add(cd->loop, &o->source, o->fd, EPOLLOUT, on_out_ready, cd)) {
+		o->stalled = false;
+		arm_soon(cd);
+	}
+}
+
+/* After a tick: when to look again. */
+static void rearm(struct chardev *cd, bool traffic, bool tick_again)
+{
+	struct chardev_out *o = &cd->out;
+
+	if (traffic) {
+		o->tick_ns = TICK_NS;
+		arm_soon(cd);
+	} else if (tick_again && !atomic_load(&o->soon)) {
+		o->tick_ns = min_u64(2 * o->tick_ns, IDLE_TICK_MAX_NS);
+		loop_timer_arm(&o->timer, o->tick_ns);
+	}
+}
+
+static void on_tick(void *ctx)
+{
+	struct chardev *cd = ctx;
+	struct chardev_out *o = &cd->out;
+	bool traffic, again = cd->tick, calm;
+
+	pthread_mutex_lock(&cd->lock);
+	atomic_store(&o->soon, false);
+	commit(cd);
+	watch_out(cd);
+	traffic = o->traffic;
+	o->traffic = false;
+	calm = o->ring.len < LIMIT_BYTES / 2 || !o->attached;
+	pthread_mutex_unlock(&cd->lock);
+	if (cd->tick && calm)
+		again = cd->tick(cd->tick_ctx);
+	pthread_mutex_lock(&cd->lock);
+	rearm(cd, traffic, again);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+void chardev_set_tick(struct chardev *cd, bool (*tick)(void *ctx), void *ctx)
+{
+	cd->tick = tick;
+	cd->tick_ctx = ctx;
+}
+
+void chardev_tick_soon(struct chardev *cd)
+{
+	if (atomic_load_explicit(&cd->out.soon, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&cd->lock);
+	cd->out.tick_ns = TICK_NS;
+	arm_soon(cd);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+void chardev_send_break(struct chardev *cd, bool on)
+{
+	pthread_mutex_lock(&cd->lock);
+	if (cd->restore_termios && cd->out.fd >= 0)
+		ioctl(cd->out.fd, on ? TIOCSBRK : TIOCCBRK);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+/* Waits for the other side, without the lock; returns the ms it took. */
+static int wait_writable(struct chardev *cd, int stall_left_ms)
+{
+	struct pollfd p = { .fd = cd->out.fd, .events = POLLOUT };
+	uint64_t begin_ns = now_ns();
+	int wait_ms = stall_left_ms >= 0 && stall_left_ms < FLUSH_POLL_MS ? stall_left_ms : FLUSH_POLL_MS;
+
+	pthread_mutex_unlock(&cd->lock);
+	poll(&p, 1, wait_ms);
+	pthread_mutex_lock(&cd->lock);
+	return (int)((now_ns() - begin_ns) / 1000000);
+}
+
+bool chardev_flush(struct chardev *cd, int stall_ms)
+{
+	struct chardev_out *o = &cd->out;
+	int waited_ms = 0;
+	bool done;
+
+	pthread_mutex_lock(&cd->lock);
+	show_unseen(cd);
+	for (;;) {
+		if (push(cd))
+			waited_ms = 0;
+		if (!o->ring.len || !o->attached || (stall_ms >= 0 && waited_ms >= stall_ms))
+			break;
+		waited_ms += wait_writable(cd, stall_ms < 0 ? -1 : stall_ms - waited_ms);
+		show_unseen(cd);
+	}
+	done = !o->ring.len || !o->attached;
+	pthread_mutex_unlock(&cd->lock);
+	return done;
+}
+
+void chardev_abort(struct chardev *cd)
+{
+	pthread_mutex_lock(&cd->lock);
+	cd->out.aborted = true;
+	pthread_cond_broadcast(&cd->room);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+void chardev_out_init(struct chardev *cd)
+{
+	pthread_mutex_init(&cd->lock, NULL);
+	pthread_cond_init(&cd->room, NULL);
+	cd->out.fd = -1;
+	cd->out.tick_ns = TICK_NS;
+	loop_timer_init(cd->loop, &cd->out.timer, on_tick, cd);
+}
+
+static void close_out_fd(struct chardev_out *o)
+{
+	if (o->own_fd)
+		close(o->fd);
+	o->fd = -1;
+	o->own_fd = false;
+}
+
+void chardev_out_fini(struct chardev *cd)
+{
+	loop_del(&cd->out.source);
+	loop_timer_fini(&cd->out.timer);
+	close_out_fd(&cd->out);
+	byte_ring_free(&cd->out.ring);
+	pthread_cond_destroy(&cd->room);
+	pthread_mutex_destroy(&cd->lock);
+}
+
+int chardev_attach(struct chardev *cd, int fd, enum out_kind kind)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return -errno;
+	pthread_mutex_lock(&cd->lock);
+	cd->out.fd = copy;
+	cd->out.own_fd = true;
+	cd->out.kind = kind;
+	cd->out.attached = true;
+	cd->out.stalled = false;
+	commit(cd);
+	pthread_mutex_unlock(&cd->lock);
+	chardev_event(cd, CHARDEV_CONNECT);
+	return 0;
+}
+
+void chardev_detach(struct chardev *cd)
+{
+	loop_del(&cd->out.source);
+	pthread_mutex_lock(&cd->lock);
+	cd->out.attached = false;
+	cd->out.stalled = false;
+	close_out_fd(&cd->out);
+	pthread_cond_broadcast(&cd->room);
+	pthread_mutex_unlock(&cd->lock);
+	chardev_event(cd, CHARDEV_HANGUP);
+}

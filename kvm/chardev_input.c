@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Input of a character device. All of it runs on the loop's thread; only chardev_rx_ready() comes from
+ * others, and does no more than arm a timer.
+ *
+ * What the client takes now is read and handed on at once; what it does not take stays with the host, and
+ * nobody looks at the descriptor until the client has room again. Two kinds read ahead into a ring all the
+ * same: a terminal, so that Ctrl-a x works while the guest does not listen, and what clients connect to, so
+ * that a hang-up is noticed.
+ *
+ * epoll refuses regular files and devices without poll: those are always readable and are pumped by a timer
+ * of zero while the client has room. A descriptor that may block is opened anew without blocking at the first
+ * byte; where that is not possible it is polled first.
+ *
+ * Invariant: the client gets bytes and breaks in the order they were typed, and never more than its
+ * rx_room().
+ */
+#include "chardev_impl.h"
+
+#include "kvm/log.h"
+#include "kvm/term.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_BYTES 4096
+/* Reads in one call from the loop, so that endless input does not starve the others. */
+#define READS_A_TURN 16
+
+static void on_readable(void *ctx, uint32_t events);
+static void pump(void *ctx);
+
+void chardev_event(struct chardev *cd, enum chardev_event event)
+{
+	if (cd->client.event)
+		cd->client.event(cd->client.ctx, event);
+}
+
+static size_t client_room(struct chardev *cd)
+{
+	return cd->client.rx_room ? cd->client.rx_room(cd->client.ctx) : 0;
+}
+
+static void pump_soon(struct chardev *cd)
+{
+	pthread_mutex_lock(&cd->lock);
+	loop_timer_arm(&cd->in.timer, 0);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+void chardev_rx_ready(struct chardev *cd)
+{
+	pump_soon(cd);
+}
+
+/* How many bytes may be given before the next break comes; 0 with a break due. */
+static size_t until_break(const struct chardev_in *in)
+{
+	return in->nr_breaks ? (size_t)(in->break_at[0] - in->given) : SIZE_MAX;
+}
+
+static void give_break(struct chardev *cd)
+{
+	struct chardev_in *in = &cd->in;
+
+	in->nr_breaks--;
+	memmove(in->break_at, in->break_at + 1, in->nr_breaks * sizeof(in->break_at[0]));
+	chardev_event(cd, CHARDEV_BREAK);
+}
+
+/* Hands on what the client takes of what was read. */
+static void deliver(struct chardev *cd)
+{
+	struct chardev_in *in = &cd->in;
+
+	while (in->ring.len || in->nr_breaks) {
+		size_t room = client_room(cd), len;
+		const uint8_t *bytes = byte_ring_peek(&in->ring, 0, &len);
+
+		if (!room)
+			return;
+		if (!until_break(in)) {
+			give_break(cd);
+			continue;
+		}
+		len = min_u64(min_u64(len, room), until_break(in));
+		cd->client.receive(cd->client.ctx, bytes, len);
+		byte_ring_drop(&in->ring, len);
+		in->given += len;
+	}
+	if (in->ring.cap > BYTE_RING_MIN_BYTES)
+		byte_ring_free(&in->ring);
+}
+
+static void act(struct chardev *cd, enum escape_action action)
+{
+	struct chardev_in *in = &cd->in;
+
+	if (action == ESCAPE_QUIT && cd->hooks.quit)
+		cd->hooks.quit(cd->hooks.ctx);
+	else if (action == ESCAPE_BREAK && in->nr_breaks < CHARDEV_MAX_BREAKS)
+		in->break_at[in->nr_breaks++] = in->put;
+	else if (action == ESCAPE_HELP)
+		log_msg(LOG_LEVEL_ERROR, "%s", escape_help()); /* asked for: -q does not hide it */
+}
+
+/* There is room in the ring for all of @bytes. */
+static void take(struct chardev *cd, const uint8_t *bytes, size_t len)
+{
+	struct chardev_in *in = &cd->in;
+
+	if (!in->terminal) {
+		byte_ring_write(&in->ring, bytes, len);
+		in->put += len;
+		return;
+	}
+	for (size_t i = 0; i < len; i++) {
+		uint8_t byte = bytes[i];
+		enum escape_action action = escape_feed(&in->escape, &byte);
+
+		if (action == ESCAPE_PASS) {
+			byte_ring_put(&in->ring, byte);
+			in->put++;
+		} else {
+			act(cd, action);
+		}
+	}
+}
+
+static void prepare(struct chardev_in *in)
+{
+	struct stat st;
+	int own = -1;
+
+	in->prepared = true;
+	if (fstat(in->fd, &st) < 0)
+		return;
+	in->socket = S_ISSOCK(st.st_mode);
+	if (in->socket || in->pumped || (fcntl(in->fd, F_GETFL) & O_NONBLOCK))
+		return;
+	own = chardev_reopen(in->fd, O_RDONLY);
+	in->guarded = own < 0;
+	if (own >= 0)
+		in->read_fd = own;
+}
+
+/* Bytes read, 0 at the end, or -errno (-EAGAIN: nothing now). */
+static ssize_t read_some(struct chardev_in *in, uint8_t *bytes, size_t len)
+{
+	struct pollfd p = { .fd = in->read_fd, .events = POLLIN };
+	ssize_t n;
+
+	if (!in->prepared)
+		prepare(in);
+	if (in->guarded && poll(&p, 1, 0) <= 0)
+		return -EAGAIN;
+	do {
+		n = in->socket ? recv(in->read_fd, bytes, len, MSG_DONTWAIT) : read(in->read_fd, bytes, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static void pause_input(struct chardev *cd)
+{
+	struct chardev_in *in = &cd->in;
+
+	if (in->mode == IN_NONE)
+		return;
+	in->mode = IN_PAUSED;
+	/* A client's hang-up must be noticed; on others it would be told for ever. */
+	if (in->source.loop && cd->backend->returns && !in->hung_up)
+		loop_mod(&in->source, 0);
+	else
+		loop_del(&in->source);
+}
+
+static void poll_input(struct chardev *cd)
+{
+	struct chardev_in *in = &cd->in;
+	int err;
+
+	if (in->mode == IN_NONE || in->mode == IN_POLLED)
+		return;
+	if (in->pumped) {
+		in->mode = IN_PUMPED;
+		pump_soon(cd);
+		return;
+	}
+	if (in->source.loop)
+		err = loop_mod(&in->source, EPOLLIN);
+	else
+		err = loop_add(cd->loop, &in->source, in->fd, EPOLLIN, on_readable, cd);
+	if (!err) {
+		in->mode = IN_POLLED;
+	} else if (err == -EPERM) {
+		in->pumped = true;
+		in->mode = IN_PUMPED;
+		pump_soon(cd);
+	} else {
+		in->mode = IN_NONE; /* closed: there is no input */
+	}
+}
+
+static void input_over(struct chardev *cd)
+{
+	loop_del(&cd->in.source);
+	cd->in.mode = IN_NONE;
+}
+
+/* End of file, or an error: a client that is gone may come back, everything else has no more input. */
+static void ended(struct chardev *cd, bool half_closed)
+{
+	if (cd->backend->hangup && !half_closed) {
+		input_over(cd);
+		cd->backend->hangup(cd);
+	} else if (cd->backend->hangup) {
+		pause_input(cd); /* it sends no more, but may still read: the hang-up comes by itself */
+	} else {
+		input_over(cd);
+	}
+}
+
+/* How many bytes to read now. */
+static size_t wanted(struct chardev *cd)
+{
+	struct chardev_in *in = &cd->in;
+	uint64_t most = client_room(cd) + in->read_ahead_bytes;
+
+	return most > in->ring.len ? min_u64(most - in->ring.len, READ_BYTES) : 0;
+}
+
+enum turn { TURN_MORE, TURN_EMPTY, TURN_STOP };
+
+static enum turn read_once(struct chardev *cd)
+{
+	struct chardev_in *in = &cd->in;
+	uint8_t bytes[READ_BYTES];
+	size_t want;
+	ssize_t n;
+
+	deliver(cd);
+	want = wanted(cd);
+	if (in->terminal && term_in_background(in->fd)) {
+		in->background = true; /* until chardev_winch() */
+		want = 0;
+	}
+	if (!want || !byte_ring_reserve(&in->ring, want, 4 * MIB)) {
+		pause_input(cd);
+		return TURN_STOP;
+	}
+	n = read_some(in, bytes, want);
+	if (n == -EAGAIN)
+		return TURN_EMPTY;
+	if (n <= 0) {
+		ended(cd, n == 0 && in->socket && !in->hung_up);
+		return TURN_STOP;
+	}
+	take(cd, bytes, (size_t)n);
+	deliver(cd);
+	return TURN_MORE;
+}
+
+/* Reads while there is something and somebody who takes it. */
+static void pump(void *ctx)
+{
+	struct chardev *cd = ctx;
+
+	if (cd->in.mode == IN_NONE) {
+		deliver(cd); /* what was read before the end */
+		return;
+	}
+	for (int i = 0; i < READS_A_TURN; i++) {
+		enum turn turn = read_once(cd);
+
+		if (turn == TURN_EMPTY)
+			poll_input(cd);
+		if (turn != TURN_MORE)
+			return;
+	}
+	if (cd->in.mode == IN_PAUSED || cd->in.mode == IN_PUMPED)
+		pump_soon(cd);
+}
+
+static void on_readable(void *ctx, uint32_t events)
+{
+	struct chardev *cd = ctx;
+
+	if (events & (EPOLLHUP | EPOLLERR))
+		cd->in.hung_up = true;
+	pump(cd);
+}
+
+void chardev_in_init(struct chardev *cd)
+{
+	cd->in.fd = -1;
+	cd->in.read_fd = -1;
+	loop_timer_init(cd->loop, &cd->in.timer, pump, cd);
+}
+
+void chardev_in_begin(struct chardev *cd, int fd)
+{
+	struct chardev_in *in = &cd->in;
+
+	in->fd = fd;
+	in->read_fd = fd;
+	in->mode = IN_PAUSED;
+	in->prepared = in->socket = in->guarded = in->pumped = in->hung_up = false;
+	poll_input(cd);
+}
+
+void chardev_in_end(struct chardev *cd)
+{
+	struct chardev_in *in = &cd->in;
+
+	input_over(cd);
+	if (in->read_fd != in->fd)
+		close(in->read_fd);
+	in->fd = -1;
+	in->read_fd = -1;
+}
+
+void chardev_in_fini(struct chardev *cd)
+{
+	chardev_in_end(cd);
+	loop_timer_fini(&cd->in.timer);
+	byte_ring_free(&cd->in.ring);
+}

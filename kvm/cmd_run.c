@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm run: options -> config -> machine -> verdict.
+ *
+ * On the way out nothing is taken apart that the host's kernel takes apart anyway: when the guest is done, its
+ * consoles are brought out, the terminal restored, the verdict said, and the process ends. Only a restart
+ * (--on-reboot restart) goes through the whole tear-down.
+ */
+#include "kvm/arch.h"
+#include "kvm/cmd.h"
+#include "kvm/log.h"
+#include "kvm/options.h"
+#include "kvm/signals.h"
+#include "kvm/term.h"
+#include "kvm/vm.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000ULL
+#define DEFAULT_MEM_BYTES (1 * GIB)
+#define DEFAULT_GRACE_S 5
+/* How long a console that takes no byte may hold up an end that nobody asked for politely. */
+#define STALL_MS 2000
+
+/* For the SIGBUS handler alone: whose guest memory a faulting access may belong to. */
+static _Atomic(struct gmem *) sigbus_mem;
+
+static int on_sigbus(void *addr)
+{
+	struct gmem *mem = atomic_load(&sigbus_mem);
+
+	return mem && gmem_sigbus(mem, addr);
+}
+
+static int add_initrd(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (c->nr_initrds == CONFIG_MAX_INITRDS) {
+		pr_err("--%s %s: at most %d initrds", name, arg, CONFIG_MAX_INITRDS);
+		return -EINVAL;
+	}
+	c->initrd[c->nr_initrds++] = arg;
+	return 0;
+}
+
+static int add_disk(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (c->nr_disks == CONFIG_MAX_DISKS) {
+		pr_err("--%s %s: at most %d disks", name, arg, CONFIG_MAX_DISKS);
+		return -EINVAL;
+	}
+	c->disk[c->nr_disks++] = arg;
+	return 0;
+}
+
+static int add_net(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (c->nr_nets == CONFIG_MAX_NETS) {
+		pr_err("--%s %s: at most %d networks", name, arg, CONFIG_MAX_NETS);
+		return -EINVAL;
+	}
+	c->net[c->nr_nets++] = arg;
+	return 0;
+}
+
+static int set_rng(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (!strcmp(arg, "on")) {
+		c->no_rng = false;
+	} else if (!strcmp(arg, "off")) {
+		c->no_rng = true;
+	} else {
+		pr_err("--%s %s: on or off", name, arg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int set_serial(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (arg[0] < '0' || arg[0] >= '0' + CONFIG_NR_SERIAL || arg[1] != '=' || !arg[2]) {
+		pr_err("--%s %s: not N=WHERE with N from 0 to %d and WHERE one of stdio, null, file:PATH, "
+		       "pty, "
+		       "unix:PATH, tty:PATH, none",
+		       name, arg, CONFIG_NR_SERIAL - 1);
+		return -EINVAL;
+	}
+	c->serial[arg[0] - '0'] = strcmp(arg + 2, "none") ? arg + 2 : NULL;
+	return 0;
+}
+
+static int set_on_reboot(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (!strcmp(arg, "exit")) {
+		c->on_reboot = ON_REBOOT_EXIT;
+	} else if (!strcmp(arg, "restart")) {
+		c->on_reboot = ON_REBOOT_RESTART;
+	} else {
+		pr_err("--%s %s: exit or restart", name, arg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int set_on_panic(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (!strcmp(arg, "exit")) {
+		c->on_panic = ON_PANIC_EXIT;
+	} else if (!strcmp(arg, "wait")) {
+		c->on_panic = ON_PANIC_WAIT;
+	} else {
+		pr_err("--%s %s: exit or wait", name, arg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+#define AT(field) offsetof(struct config, field)
+
+static const struct opt rows[] = {
+	{ 'k', "kernel", OPT_STRING, AT(kernel), "FILE", "Linux bzImage (default: this host's kernel)" },
+	{ 'i', "initrd", OPT_CALL, 0, "FILE", "initial RAM disk; several are joined in order", 0, 0,
+	  add_initrd },
+	{ 'd', "disk", OPT_CALL, 0, "FILE[,KEY=VALUE]...",
+	  "disk image or block device; keys: format=auto|raw|qcow2,\nro, snapshot, serial=S, discard=on|off, "
+	  "queues=N,\n"
+	  "cache=writeback|writethrough|none, aio=auto|uring|threads",
+	  0, 0, add_disk },
+	{ 'n', "network", OPT_CALL, 0, "KIND[,KEY=VALUE]...",
+	  "network card; tap[,ifname=][,script=][,queues=N],\n"
+	  "passt[,hostfwd=[tcp:|udp:]PORT:GUEST_PORT][,path=],\n"
+	  "fd=N, none (default); mac= with any",
+	  0, 0, add_net },
+	{ 0, "rng", OPT_CALL, 0, "on|off", "an entropy device (default on)", 0, 0, set_rng },
+	{ 'p', "params", OPT_STRING, AT(params), "STRING", "kernel parameters, after ours" },
+	{ 'm', "mem", OPT_SIZE, AT(mem_bytes), "SIZE", "memory, like 512M or 4G (default 1G)", 16 * MIB,
+	  1ULL << 45 },
+	{ 'c', "cpus", OPT_UINT, AT(nr_cpus), "N", "CPUs (default 1)", 1, 4096 },
+	{ 0, "no-default-params", OPT_FLAG, AT(no_default_params), NULL, "pass -p alone, without ours" },
+	{ 0, "fast", OPT_FLAG, AT(fast), NULL, "boot faster by leaving out self-tests and probes" },
+	{ 0, "hugepages", OPT_FLAG, AT(hugepages), NULL, "guest memory from the host's pool of huge pages" },
+	{ 0, "serial", OPT_CALL, 0, "N=WHERE",
+	  "COM port N+1: stdio, null, file:PATH, pty, unix:PATH,\ntty:PATH, none (default 0=stdio)", 0, 0,
+	  set_serial },
+	{ 0, "rtc", OPT_STRING, AT(rtc), "BASE", "clock: utc (default), local or @SECONDS" },
+	{ 0, "on-reboot", OPT_CALL, 0, "WHAT", "exit (default) or restart", 0, 0, set_on_reboot },
+	{ 0, "on-panic", OPT_CALL, 0, "WHAT", "exit (default) or wait", 0, 0, set_on_panic },
+	{ 0, "timeout", OPT_UINT, AT(timeout_s), "SECONDS", "end the machine after this long, with 124", 1,
+	  1000000000 },
+	{ 0, "grace", OPT_UINT, AT(grace_s), "SECONDS", "from a signal's power button to the end (default 5)",
+	  0, 1000000000 },
+	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL, "a write of V to port 0xf4 ends with 2V + 1" },
+	{ 0, "log", OPT_STRING, AT(log_path), "FILE", "console and messages to FILE as well" },
+	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "say what is done" },
+	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "say errors only" },
+	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help" },
+};
+
+static int usage(void)
+{
+	printf("usage: kvm run [-k bzImage] [-i initrd]... [OPTION...]\n\n");
+	opt_help(stdout, rows, ARRAY_SIZE(rows));
+	printf("\nAt a terminal: Ctrl-a x ends the machine, Ctrl-a h lists what else there is.\n");
+	return 0;
+}
+
+static int parse(struct config *config, int argc, char **argv)
+{
+	int first = opt_parse(rows, ARRAY_SIZE(rows), config, argc, argv);
+
+	if (first < 0)
+		return first;
+	if (first < argc) {
+		pr_err("%s: what is this for? kernels are given by -k, parameters by -p", argv[first]);
+		return -EINVAL;
+	}
+	if (config->quiet)
+		log_set_level(LOG_LEVEL_ERROR);
+	else if (config->verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	return config->log_path && !config->help ? log_open_file(config->log_path) : 0;
+}
+
+static void on_timeout(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	vm_end(vm, VERDICT_TIMEOUT, 0, "timed out after %llu s", (unsigned long long)vm->config->timeout_s);
+}
+
+/* From an idle process to a board whose vCPUs may run. */
+static int bring_up(struct vm *vm)
+{
+	int err = vm_start_kvm(vm);
+
+	if (!err)
+		err = arch_machine_create(vm);
+	return err ? err : vm_wait_kvm(vm);
+}
+
+static int run_loop(struct vm *vm, struct signals *signals)
+{
+	struct loop_timer timeout;
+	int err = signals_init(signals, vm);
+
+	loop_timer_init(&vm->loop, &timeout, on_timeout, vm);
+	if (!err && vm->config->timeout_s)
+		err = loop_timer_arm(&timeout, vm->config->timeout_s * NS_PER_S);
+	if (!err)
+		err = arch_machine_start(vm);
+	if (!err)
+		err = vm_run(vm);
+	loop_timer_fini(&timeout);
+	signals_fini(signals);
+	return err;
+}
+
+/*
+ * Output that nobody takes may hold us up for ever, and the loop that took the signals is over: from here on they have their
+ * usual effect. The terminal goes back first; what is still to come looks the same on it.
+ */
+static void signals_end_us(void)
+{
+	sigset_t set;
+
+	term_restore();
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static bool restarts(const struct vm *vm)
+{
+	return vm->verdict.kind == VERDICT_REBOOT && vm->config->on_reboot == ON_REBOOT_RESTART;
+}
+
+/*
+ * The guest is done: nothing it wrote may be lost, and nobody may be left hanging. Between two lives of a machine the
+ * signals stay blocked, for the next one's loop to take; so there, too, nobody is waited for without end.
+ */
+static void settle(struct vm *vm)
+{
+	bool patient = vm->verdict.kind != VERDICT_SIGNAL && vm->verdict.kind != VERDICT_QUIT &&
+		       vm->verdict.kind != VERDICT_TIMEOUT && !restarts(vm);
+
+	if (!restarts(vm))
+		signals_end_us();
+	arch_machine_drain(vm, patient ? -1 : STALL_MS);
+	vm_join(vm);
+	arch_machine_drain(vm, patient ? -1 : STALL_MS);
+	arch_machine_close(vm);
+	if (vm->verdict.kind == VERDICT_CRASH || vm->verdict.kind == VERDICT_TIMEOUT) {
+		for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+			arch_dump(&vm->vcpu[i]);
+	}
+}
+
+static void say_verdict(const struct verdict *v)
+{
+	bool good = verdict_exit_code(v) == 0 || v->kind == VERDICT_DEBUG_EXIT;
+
+	log_msg(good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s", v->text);
+}
+
+/* One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours. */
+static bool run_once(const struct config *config, struct verdict *v, bool *again)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	struct signals signals;
+	int err;
+
+	*again = false;
+	if (!vm) {
+		pr_err("out of memory");
+		return false;
+	}
+	err = vm_init(vm, config);
+	atomic_store(&sigbus_mem, &vm->mem);
+	if (!err)
+		err = bring_up(vm);
+	if (!err)
+		err = run_loop(vm, &signals);
+	if (err) {
+		term_restore();
+		atomic_store(&sigbus_mem, NULL);
+		vm_fini(vm);
+		free(vm);
+		return false;
+	}
+	settle(vm);
+	*v = vm->verdict;
+	*again = restarts(vm);
+	if (!*again)
+		return true; /* the host's kernel takes the rest apart, faster than we could */
+	atomic_store(&sigbus_mem, NULL);
+	vm_fini(vm);
+	free(vm);
+	return true;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct config config = {
+		.mem_bytes = DEFAULT_MEM_BYTES,
+		.nr_cpus = 1,
+		.serial = { "stdio" },
+		.rtc = "utc",
+		.grace_s = DEFAULT_GRACE_S,
+	};
+	struct verdict v = { 0 };
+	bool again;
+
+	if (parse(&config, argc, argv))
+		return EXIT_LAUNCHER;
+	if (config.help)
+		return usage();
+	/* vCPU threads hardly allocate: an arena for each would cost system calls at start-up, and memory. */
+	mallopt(M_ARENA_MAX, 1);
+	term_catch_crashes(on_sigbus);
+	if (vcpu_signal_init())
+		return EXIT_LAUNCHER;
+	do {
+		signals_block();
+		if (!run_once(&config, &v, &again))
+			return EXIT_LAUNCHER;
+		say_verdict(&v);
+	} while (again);
+	return verdict_exit_code(&v);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest memory: where regions come from, and the only arithmetic on guest-physical addresses.
+ *
+ * A region is anonymous memory, mapped lazily without reserve. It begins at a host address that is congruent to its
+ * guest address modulo 2 MiB, so that KVM can map it by huge pages: that alone saves nine of ten exits of a boot.
+ * mmap() cannot be asked for an alignment, so we map 2 MiB more and use the aligned part; what is left over is
+ * never touched and costs nothing.
+ *
+ * Files (see gmem_map_file) lie on top of a region by MAP_FIXED. When such a file is truncated under a running
+ * guest, its lost pages would raise SIGBUS in us and make KVM_RUN fail with EFAULT in the guest. We decided that the
+ * machine goes on: a guest that has long freed its initrd must not die because somebody installs a new one. The lost
+ * part is replaced by zero pages, and one line says so; a guest still reading its initrd will complain itself.
+ *
+ * Nobody may hear of it at once: KVM takes a lost page for one that is still being read, as long as the guest's
+ * interrupts are on, and halts the vCPU until it has come (an asynchronous page fault), again and again. So the loop
+ * calls gmem_repair() every second without being asked.
+ */
+#include "kvm/gmem.h"
+
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE_BYTES 4096ULL
+/* For how long a thread's EFAULT may be the one that another thread has just mended. */
+#define REPAIR_FRESH_NS 1000000000ULL
+
+void gmem_init(struct gmem *m)
+{
+	memset(m, 0, sizeof(*m));
+}
+
+static int map_region(struct gmem_region *r, enum gmem_backing backing)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	uint8_t *map;
+
+	/*
+	 * The host's pool gives 2 MiB alignment and takes whole pages only. They are reserved: a page that is not
+	 * there when it is first touched would be a SIGBUS in the middle of the guest's life.
+	 */
+	if (backing == GMEM_HUGETLB) {
+		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT);
+		r->map_bytes = align_up(r->size_bytes, GMEM_HUGE_BYTES);
+	} else {
+		r->map_bytes = r->size_bytes + GMEM_HUGE_BYTES;
+	}
+	map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	r->map = map;
+	r->hva = map;
+	if (backing == GMEM_NORMAL) {
+		r->hva = (uint8_t *)align_up((uintptr_t)map, GMEM_HUGE_BYTES);
+		/* Advice only: a host without THP still runs machines. */
+		madvise(r->hva, r->size_bytes, MADV_HUGEPAGE);
+	}
+	madvise(map, r->map_bytes, MADV_DONTDUMP);
+	return 0;
+}
+
+int gmem_add(struct gmem *m, gpa_t gpa, uint64_t size_bytes, enum gmem_backing backing)
+{
+	const struct gmem_region *last = m->nr_regions ? &m->region[m->nr_regions - 1] : NULL;
+	struct gmem_region r = { .gpa = gpa, .size_bytes = size_bytes };
+	int err;
+
+	if (m->nr_regions == GMEM_MAX_REGIONS)
+		return -ENOSPC;
+	if (!size_bytes || !is_aligned(size_bytes, PAGE_BYTES) || !is_aligned(gpa, GMEM_HUGE_BYTES) ||
+	    size_bytes > SIZE_MAX / 2 || gpa > UINT64_MAX - size_bytes)
+		return -EINVAL;
+	if (last && gpa < last->gpa + last->size_bytes)
+		return -EINVAL;
+	err = map_region(&r, backing);
+	if (err)
+		return err;
+	m->region[m->nr_regions++] = r;
+	return 0;
+}
+
+void gmem_fini(struct gmem *m)
+{
+	for (unsigned int i = 0; i < m->nr_files; i++) {
+		if (m->file[i].fd >= 0)
+			close(m->file[i].fd);
+	}
+	for (unsigned int i = 0; i < m->nr_regions; i++)
+		munmap(m->region[i].map, m->region[i].map_bytes);
+	gmem_init(m);
+}
+
+uint64_t gmem_total_bytes(const struct gmem *m)
+{
+	uint64_t total = 0;
+
+	for (unsigned int i = 0; i < m->nr_regions; i++)
+		total += m->region[i].size_bytes;
+	return total;
+}
+
+/* The region that holds @gpa, and how many bytes of it follow from there; NULL for none. */
+static const struct gmem_region *find_region(const struct gmem *m, gpa_t gpa, uint64_t *follow)
+{
+	for (unsigned int i = 0; i < m->nr_regions; i++) {
+		const struct gmem_region *r = &m->region[i];
+
+		if (gpa >= r->gpa && gpa - r->gpa < r->size_bytes) {
+			*follow = r->size_bytes - (gpa - r->gpa);
+			return r;
+		}
+	}
+	return NULL;
+}
+
+void *gmem_at(const struct gmem *m, gpa_t gpa, uint64_t len)
+{
+	uint64_t follow;
+	const struct gmem_region *r = find_region(m, gpa, &follow);
+
+	if (!r || len > follow)
+		return NULL;
+	return r->hva + (gpa - r->gpa);
+}
+
+/* Whether all of [gpa, gpa + len) is RAM; adjacent regions count as one stretch. */
+static bool range_is_ram(const struct gmem *m, gpa_t gpa, uint64_t len)
+{
+	uint64_t follow;
+
+	while (len > 0) {
+		if (!find_region(m, gpa, &follow))
+			return false;
+		if (len <= follow)
+			return true;
+		len -= follow;
+		gpa += follow; /* cannot wrap: regions end below 2^64 */
+	}
+	return true;
+}
+
+int gmem_read(const struct gmem *m, gpa_t gpa, void *buf, uint64_t len)
+{
+	uint8_t *out = buf;
+	uint64_t follow;
+
+	if (!range_is_ram(m, gpa, len))
+		return -EFAULT;
+	while (len > 0) {
+		const struct gmem_region *r = find_region(m, gpa, &follow);
+		uint64_t n = min_u64(len, follow);
+
+		memcpy(out, r->hva + (gpa - r->gpa), n);
+		out += n;
+		gpa += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int gmem_write(struct gmem *m, gpa_t gpa, const void *buf, uint64_t len)
+{
+	const uint8_t *in = buf;
+	uint64_t follow;
+
+	if (!range_is_ram(m, gpa, len))
+		return -EFAULT;
+	while (len > 0) {
+		const struct gmem_region *r = find_region(m, gpa, &follow);
+		uint64_t n = min_u64(len, follow);
+
+		memcpy(r->hva + (gpa - r->gpa), in, n);
+		in += n;
+		gpa += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int gmem_iov(const struct gmem *m, gpa_t gpa, uint64_t len, struct iovec *iov, unsigned int cap,
+	     unsigned int *nr)
+{
+	unsigned int used = *nr;
+	uint64_t follow;
+
+	while (len > 0) {
+		const struct gmem_region *r = find_region(m, gpa, &follow);
+		uint64_t n;
+
+		if (!r)
+			return -EFAULT;
+		if (used >= cap)
+			return -ENOBUFS;
+		n = min_u64(len, follow);
+		iov[used].iov_base = r->hva + (gpa - r->gpa);
+		iov[used].iov_len = n;
+		used++;
+		gpa += n;
+		len -= n;
+	}
+	*nr = used;
+	return 0;
+}
+
+int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, const char *name)
+{
+	uint64_t map_bytes = align_up(len, PAGE_BYTES);
+	struct gmem_file *f = &m->file[m->nr_files];
+	void *at, *map;
+	int own_fd;
+
+	if (m->nr_files == GMEM_MAX_FILES)
+		return -ENOSPC;
+	if (!len || len > SIZE_MAX / 2 || !is_aligned(gpa, PAGE_BYTES) || !is_aligned(offset, PAGE_BYTES))
+		return -EINVAL;
+	at = gmem_at(m, gpa, map_bytes);
+	if (!at)
+		return -EFAULT;
+	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (own_fd < 0)
+		return -errno;
+	map = mmap(at, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, own_fd,
+		   (off_t)offset);
+	if (map == MAP_FAILED) {
+		int err = errno;
+
+		close(own_fd);
+		return -err;
+	}
+	madvise(at, map_bytes, MADV_DONTDUMP);
+	*f = (struct gmem_file){
+		.fd = own_fd,
+		.offset = offset,
+		.hva = at,
+		.size_bytes = map_bytes,
+		.live_bytes = map_bytes,
+		.file_end = offset + len,
+		.name = name,
+	};
+	m->nr_files++;
+	return 0;
+}
+
+/* Zero pages over [from, to) of @f. Async-signal-safe. */
+static bool zero_range(const struct gmem_file *f, uint64_t from, uint64_t to)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+
+	return mmap(f->hva + from, to - from, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * Zeros for what one file has lost since it was last looked at; what was mended before is the guest's by now, and must
+ * not be touched again. Pages the guest has written to beyond the new end are lost with it: the kernel drops private
+ * copies on truncation too. Async-signal-safe: whoever holds `mending` needs nothing of ours.
+ */
+static bool mend(struct gmem_file *f)
+{
+	struct stat st;
+	uint64_t kept, live;
+	bool mended = false;
+
+	if (fstat(f->fd, &st) < 0 || (uint64_t)st.st_size >= f->file_end)
+		return false;
+	kept = (uint64_t)st.st_size > f->offset ? align_up((uint64_t)st.st_size - f->offset, PAGE_BYTES) : 0;
+	while (atomic_exchange(&f->mending, true))
+		;
+	live = atomic_load(&f->live_bytes);
+	if (kept < live && zero_range(f, kept, live)) {
+		atomic_store(&f->live_bytes, kept);
+		atomic_store(&f->mended_ns, now_ns());
+		mended = true;
+	}
+	atomic_store(&f->mending, false);
+	return mended;
+}
+
+bool gmem_repair(struct gmem *m)
+{
+	bool mended = false;
+
+	for (unsigned int i = 0; i < m->nr_files; i++) {
+		struct gmem_file *f = &m->file[i];
+
+		if (mend(f)) {
+			mended = true;
+			pr_guest("%s: truncated while the guest runs; what is lost reads as zeros", f->name);
+		} else if (atomic_load(&f->mended_ns)) {
+			mended |= now_ns() - atomic_load(&f->mended_ns) < REPAIR_FRESH_NS;
+		}
+	}
+	return mended;
+}
+
+bool gmem_sigbus(struct gmem *m, void *hva)
+{
+	for (unsigned int i = 0; i < m->nr_files; i++) {
+		struct gmem_file *f = &m->file[i];
+
+		if ((uint8_t *)hva < f->hva || (uint64_t)((uint8_t *)hva - f->hva) >= f->size_bytes)
+			continue;
+		return mend(f) || (uint64_t)((uint8_t *)hva - f->hva) >= atomic_load(&f->live_bytes);
+	}
+	return false;
+}

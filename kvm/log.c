@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Messages: formatted into one buffer on the stack and written by one write(2), so that threads do not mix their
+ * lines and a signal handler that interrupts us never finds a lock held. The level, the log file and the raw flag
+ * are process-wide: a process has one stderr. They are set before threads start (the raw flag is atomic).
+ */
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 1024
+
+static enum log_level log_level = LOG_LEVEL_INFO;
+static int log_fd = -1;
+static _Atomic int log_raw;
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+enum log_level log_get_level(void)
+{
+	return log_level;
+}
+
+void log_set_raw(int raw)
+{
+	atomic_store(&log_raw, raw);
+}
+
+int log_open_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+
+	if (fd < 0) {
+		int err = errno;
+
+		pr_err("--log %s: %s", path, strerror(err));
+		return -err;
+	}
+	log_fd = fd;
+	return 0;
+}
+
+/* A log that cannot be written (full disk) must not end a machine: what fits is kept. */
+static void write_all(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		bytes += n;
+		len -= (size_t)n;
+	}
+}
+
+void log_console(const void *bytes, size_t len)
+{
+	if (log_fd >= 0)
+		write_all(log_fd, bytes, len);
+}
+
+static void log_line(const char *fmt, va_list ap)
+{
+	char line[LINE_MAX_BYTES];
+	int prefix = snprintf(line, sizeof(line), "kvm: ");
+	size_t len = (size_t)prefix;
+	int n = vsnprintf(line + len, sizeof(line) - len - 2, fmt, ap);
+
+	if (n < 0)
+		return;
+	len += (size_t)n < sizeof(line) - len - 3 ? (size_t)n : sizeof(line) - len - 3;
+	line[len++] = '\n';
+	if (log_fd >= 0)
+		write_all(log_fd, line, len);
+	if (atomic_load(&log_raw)) {
+		line[len - 1] = '\r';
+		line[len++] = '\n';
+	}
+	write_all(STDERR_FILENO, line, len);
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > log_level)
+		return;
+	va_start(ap, fmt);
+	log_line(fmt, ap);
+	va_end(ap);
+}
+
+void log_guest(_Atomic unsigned int *said, const char *fmt, ...)
+{
+	unsigned int before = atomic_load(said);
+	va_list ap;
+
+	if (log_level < LOG_LEVEL_WARN || before >= LOG_GUEST_BURST)
+		return;
+	before = atomic_fetch_add(said, 1);
+	if (before >= LOG_GUEST_BURST)
+		return;
+	va_start(ap, fmt);
+	log_line(fmt, ap);
+	va_end(ap);
+	if (before == LOG_GUEST_BURST - 1)
+		log_msg(LOG_LEVEL_WARN, "(more of these will not be shown)");
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button; when it has not done so after --grace
+ * seconds, or a second signal comes, the machine ends with 128 + N. A terminal in raw mode sends no SIGINT: there
+ * Ctrl-C is the guest's.
+ */
+#include "kvm/signals.h"
+
+#include "kvm/arch.h"
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000ULL
+
+static void fill_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGWINCH);
+	sigaddset(set, SIGCONT); /* in the foreground again, maybe: the terminal is looked at anew */
+}
+
+void signals_block(void)
+{
+	sigset_t set;
+
+	fill_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void end_by_signal(struct signals *s)
+{
+	vm_end(s->vm, VERDICT_SIGNAL, s->first, "ended by SIG%s", sigabbrev_np(s->first));
+}
+
+static void on_grace_over(void *ctx)
+{
+	end_by_signal(ctx);
+}
+
+static void on_end_signal(struct signals *s, int signo)
+{
+	uint64_t grace_s = s->vm->config->grace_s;
+
+	if (s->first || !grace_s) {
+		s->first = signo;
+		end_by_signal(s);
+		return;
+	}
+	s->first = signo;
+	pr_info("SIG%s: pressed the power button; the machine ends in %llu s at the latest",
+		sigabbrev_np(signo), (unsigned long long)grace_s);
+	arch_power_button(s->vm);
+	loop_timer_arm(&s->grace, grace_s * NS_PER_S);
+}
+
+static void on_signal(void *ctx, uint32_t events)
+{
+	struct signals *s = ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT)
+			arch_winch(s->vm);
+		else
+			on_end_signal(s, (int)info.ssi_signo);
+	}
+}
+
+int signals_init(struct signals *s, struct vm *vm)
+{
+	sigset_t set;
+	int err;
+
+	*s = (struct signals){ .vm = vm, .fd = -1 };
+	loop_timer_init(&vm->loop, &s->grace, on_grace_over, s);
+	fill_set(&set);
+	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	err = s->fd < 0 ? -errno : loop_add(&vm->loop, &s->source, s->fd, EPOLLIN, on_signal, s);
+	if (err)
+		pr_err("cannot take signals: %s", strerror(-err));
+	return err;
+}
+
+void signals_fini(struct signals *s)
+{
+	loop_timer_fini(&s->grace);
+	loop_del(&s->source);
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The controlling terminal: raw while a console owns it (termios(3)), restored by whoever ends the process.
+ *
+ * Called by stdio's character device on the main thread, by main on the way out, and by handlers of fatal
+ * signals on any thread. raw_fd says who restores: it is taken by an atomic exchange, so that it happens
+ * once. `saved` and `raw` are written before raw_fd is set and not changed while it is.
+ *
+ * The handlers run on a small stack of their own where the thread has one (the main thread does), so that
+ * running out of stack is survived long enough to restore. atexit() is not used: a crash does not run it.
+ * SIGTSTP and its like need no care, for a raw terminal does not make them.
+ */
+#include "kvm/term.h"
+
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#define ALT_STACK_BYTES 16384 /* above what the kernel asks for with AMX state */
+
+static struct termios saved;
+static _Atomic int raw_fd = -1;
+static _Atomic bool claimed;
+static int (*mend_sigbus)(void *addr);
+static char alt_stack[ALT_STACK_BYTES];
+static bool catching;
+
+void term_guard_stdio(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* open() takes the lowest free number, which is this one. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
+			return;
+	}
+}
+
+bool term_claim(void)
+{
+	return !atomic_exchange(&claimed, true);
+}
+
+void term_release(void)
+{
+	atomic_store(&claimed, false);
+}
+
+void term_make_raw(struct termios *t)
+{
+	cfmakeraw(t);
+	t->c_iflag &= ~(tcflag_t)(IXOFF | IXANY | INPCK);
+	t->c_cc[VMIN] = 1;
+	t->c_cc[VTIME] = 0;
+}
+
+bool term_in_background(int fd)
+{
+	pid_t foreground = tcgetpgrp(fd);
+
+	/* An error: not our controlling terminal, then no job control applies. */
+	return foreground >= 0 && foreground != getpgrp();
+}
+
+void term_restore(void)
+{
+	int fd = atomic_exchange(&raw_fd, -1);
+	int err = errno;
+
+	if (fd < 0)
+		return;
+	if (!term_in_background(fd))
+		tcsetattr(fd, TCSANOW, &saved);
+	log_set_raw(0);
+	errno = err;
+}
+
+static void on_crash(int signo, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (signo == SIGBUS && mend_sigbus && mend_sigbus(info->si_addr))
+		return;
+	term_restore();
+	/* Pending until we return; a faulting instruction is executed again and faults first. */
+	signal(signo, SIG_DFL);
+	raise(signo);
+}
+
+static void catch_signal(int signo)
+{
+	struct sigaction sa = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+	sigfillset(&sa.sa_mask);
+	sigaction(signo, &sa, NULL);
+}
+
+static void catch_all(void)
+{
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+	stack_t old, ss = { .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) };
+
+	if (catching)
+		return;
+	catching = true;
+	/* A sanitizer gives threads one of its own, and wants it back. */
+	if (!sigaltstack(NULL, &old) && (old.ss_flags & SS_DISABLE))
+		sigaltstack(&ss, NULL);
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		catch_signal(fatal[i]);
+}
+
+void term_catch_crashes(int (*sigbus)(void *addr))
+{
+	mend_sigbus = sigbus;
+	if (sigbus)
+		catch_signal(SIGBUS);
+}
+
+int term_raw(int fd)
+{
+	struct termios t;
+
+	if (tcgetattr(fd, &t) < 0)
+		return -errno;
+	if (term_in_background(fd))
+		return -EAGAIN;
+	if (atomic_load(&raw_fd) < 0)
+		saved = t;
+	catch_all();
+	term_make_raw(&t);
+	atomic_store(&raw_fd, fd);
+	if (tcsetattr(fd, TCSANOW, &t) < 0) {
+		int err = errno;
+
+		term_restore();
+		return -err;
+	}
+	log_set_raw(isatty(STDERR_FILENO));
+	return 0;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The vCPU thread: KVM_RUN, serve the exit, again. The path of a port or MMIO access is kept straight: a look at the
+ * coalesced ring, a look at the bus table, the device; no lock of ours but the device's.
+ *
+ * Ends: vm_end() sets `ended` and kicks every vCPU; the flag is looked at after each exit, and immediate_exit closes the
+ * gap between looking and entering the guest.
+ */
+#include "kvm/vcpu.h"
+
+#include "kvm/arch.h"
+#include "kvm/ioctl.h"
+#include "kvm/log.h"
+#include "kvm/vm.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define KICK_SIGNAL SIGUSR1
+
+static void on_kick(int signo)
+{
+	(void)signo; /* its only work is to interrupt KVM_RUN */
+}
+
+int vcpu_signal_init(void)
+{
+	struct sigaction sa = { .sa_handler = on_kick };
+
+	sigemptyset(&sa.sa_mask);
+	return sigaction(KICK_SIGNAL, &sa, NULL) < 0 ? -errno : 0;
+}
+
+int vcpu_create(struct vm *vm, unsigned int index)
+{
+	struct vcpu *v = &vm->vcpu[index];
+	int size = kvm_ioctl_val(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	void *run;
+
+	if (size < (int)sizeof(struct kvm_run)) {
+		pr_err("KVM_GET_VCPU_MMAP_SIZE: %s", size < 0 ? strerror(-size) : "too small");
+		return size < 0 ? size : -EINVAL;
+	}
+	v->fd = kvm_ioctl_val(vm->vm_fd, KVM_CREATE_VCPU, index);
+	if (v->fd < 0) {
+		pr_err("cannot create vCPU %u: %s", index, strerror(-v->fd));
+		return v->fd;
+	}
+	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (run == MAP_FAILED) {
+		int err = errno;
+
+		pr_err("cannot map the state of vCPU %u: %s", index, strerror(err));
+		return -err;
+	}
+	v->run = run;
+	v->run_bytes = (size_t)size;
+	return 0;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+	if (v->run)
+		munmap(v->run, v->run_bytes);
+	if (v->fd >= 0)
+		close(v->fd);
+	v->run = NULL;
+	v->fd = -1;
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+	if (!v->started || !v->run)
+		return;
+	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	pthread_kill(v->thread, KICK_SIGNAL);
+}
+
+static uint32_t item_get(const uint8_t *data, unsigned int size)
+{
+	uint32_t value = 0;
+
+	memcpy(&value, data, size);
+	return value;
+}
+
+/* Any port access: wide ones, and rep ins/outs with all its items at once. */
+static __attribute__((noinline)) void handle_wide_io(struct vcpu *v)
+{
+	struct kvm_run *run = v->run;
+	struct bus *pio = &v->vm->pio;
+	uint64_t offset = run->io.data_offset;
+	uint8_t *data = (uint8_t *)run + offset;
+	unsigned int size = run->io.size;
+
+	if (size > 4 || offset > v->run_bytes || (uint64_t)run->io.count * size > v->run_bytes - offset) {
+		vm_end(v->vm, VERDICT_LAUNCHER, 0, "KVM reported a port access outside its own page");
+		return;
+	}
+	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
+		if (run->io.direction == KVM_EXIT_IO_IN) {
+			uint32_t value = (uint32_t)bus_read(pio, run->io.port, size);
+
+			memcpy(data, &value, size);
+		} else {
+			bus_write(pio, run->io.port, size, item_get(data, size));
+		}
+	}
+}
+
+/* One byte, which is nearly all of them, in a straight line. */
+static inline void handle_io(struct vcpu *v, struct kvm_run *run)
+{
+	uint64_t offset = run->io.data_offset;
+	uint8_t *data = (uint8_t *)run + offset;
+
+	if (run->io.size != 1 || run->io.count != 1 || offset >= v->run_bytes)
+		handle_wide_io(v);
+	else if (run->io.direction == KVM_EXIT_IO_IN)
+		*data = bus_in8(&v->vm->pio, run->io.port);
+	else
+		bus_out8(&v->vm->pio, run->io.port, *data);
+}
+
+static void handle_mmio(struct vcpu *v)
+{
+	struct kvm_run *run = v->run;
+	unsigned int size = run->mmio.len;
+	uint64_t value;
+
+	_Static_assert(sizeof(run->mmio.data) == sizeof(value),
+		       "moved whole; the bus and KVM look at the low bytes");
+	if (size > sizeof(value))
+		return;
+	memcpy(&value, run->mmio.data, sizeof(value));
+	if (run->mmio.is_write) {
+		if (size < sizeof(value))
+			value &= (1ULL << (8 * size)) - 1;
+		bus_write(&v->vm->mmio, run->mmio.phys_addr, size, value);
+	} else {
+		value = bus_read(&v->vm->mmio, run->mmio.phys_addr, size);
+		memcpy(run->mmio.data, &value, sizeof(value));
+	}
+}
+
+static __attribute__((noinline)) void handle_rare(struct vcpu *v)
+{
+	if (v->run->exit_reason == KVM_EXIT_INTR || arch_handle_exit(v))
+		return;
+	vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: exit reason %u, which nothing here serves", v->index,
+	       v->run->exit_reason);
+}
+
+void vcpu_handle_exit(struct vcpu *v)
+{
+	coalesced_drain(&v->vm->coalesced);
+	if (v->run->exit_reason == KVM_EXIT_IO)
+		handle_io(v, v->run);
+	else if (v->run->exit_reason == KVM_EXIT_MMIO)
+		handle_mmio(v);
+	else
+		handle_rare(v);
+}
+
+/* KVM_RUN was interrupted: by vcpu_kick, or a stray signal. */
+static void interrupted(struct vcpu *v)
+{
+	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	coalesced_drain(&v->vm->coalesced);
+	if (atomic_exchange(&v->probe, false))
+		atomic_store(&v->dead_halt, arch_dead_halt(v));
+}
+
+/* KVM_RUN failed. Returns whether to go on. */
+static bool failed(struct vcpu *v, int err)
+{
+	if (err == -EINTR || err == -EAGAIN) {
+		interrupted(v);
+		return true;
+	}
+	if (err == -EFAULT && gmem_repair(&v->vm->mem))
+		return true;
+	vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: KVM_RUN: %s", v->index, strerror(-err));
+	return false;
+}
+
+void vcpu_run(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	while (!atomic_load_explicit(&vm->ended, memory_order_acquire)) {
+		int r = ioctl(v->fd, KVM_RUN, 0);
+
+		if (__builtin_expect(r < 0, 0)) {
+			if (!failed(v, -errno))
+				break;
+			continue;
+		}
+		vcpu_handle_exit(v);
+	}
+	coalesced_drain(&vm->coalesced);
+}

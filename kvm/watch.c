@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The console watcher: one small automaton a line. The first character of each text occurs nowhere else in it,
+ * so that after a mismatch a match can only begin anew at the current character.
+ */
+#include "kvm/watch.h"
+
+static const char *const texts[NR_WATCH_LINES] = {
+	[WATCH_PANIC] = "Kernel panic - not syncing",
+	[WATCH_HALTED] = "reboot: System halted",
+	[WATCH_RESTARTING] = ": Restarting system",
+};
+
+unsigned int watch_feed(struct watch *w, const uint8_t *bytes, size_t len)
+{
+	unsigned int found = 0;
+
+	for (unsigned int t = 0; t < NR_WATCH_LINES; t++) {
+		unsigned char at = w->matched[t];
+
+		for (size_t i = 0; i < len; i++) {
+			if (bytes[i] != (uint8_t)texts[t][at]) {
+				at = bytes[i] == (uint8_t)texts[t][0];
+				continue;
+			}
+			if (!texts[t][++at]) {
+				found |= 1U << t;
+				at = 0;
+			}
+		}
+		w->matched[t] = at;
+	}
+	return found;
+}

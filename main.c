@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm: a minimal launcher of Linux virtual machines. The table of verbs, and the only place that ends the process.
+ */
+#include "kvm/cmd.h"
+#include "kvm/log.h"
+#include "kvm/term.h"
+#include "kvm/types.h"
+#include "kvm/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef KVM_VERSION
+#define KVM_VERSION "0.1"
+#endif
+
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+};
+
+static int cmd_help(int argc, char **argv);
+static int cmd_version(int argc, char **argv);
+
+static const struct verb verbs[] = {
+	{ "run", cmd_run, "start a machine: kvm run -k bzImage -i initrd" },
+	{ "host", cmd_host, "can this host run machines, and how well" },
+	{ "help", cmd_help, "this list, or the options of a verb: kvm help run" },
+	{ "version", cmd_version, "the program's version" },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+static int list_verbs(FILE *f)
+{
+	fprintf(f, "usage: kvm VERB [OPTION...]\n\n");
+	for (unsigned int i = 0; i < ARRAY_SIZE(verbs); i++)
+		fprintf(f, "  %-10s%s\n", verbs[i].name, verbs[i].help);
+	fprintf(f, "\nEach verb takes --help. The manual is kvm(1).\n");
+	return 0;
+}
+
+static int unknown_verb(const char *name)
+{
+	pr_err("%s: no such verb; `kvm help` lists them", name);
+	return EXIT_LAUNCHER;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	char *verb_argv[] = { argv[1], (char *)"--help", NULL };
+	const struct verb *verb;
+
+	if (argc < 2)
+		return list_verbs(stdout);
+	verb = find_verb(argv[1]);
+	if (!verb)
+		return unknown_verb(argv[1]);
+	if (verb->run == cmd_help || verb->run == cmd_version)
+		return list_verbs(stdout);
+	return verb->run(2, verb_argv);
+}
+
+static int cmd_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	printf("kvm %s\n", KVM_VERSION);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb;
+	const char *name = argc < 2 ? NULL : argv[1];
+
+	term_guard_stdio();
+	if (!name) {
+		list_verbs(stderr);
+		return EXIT_LAUNCHER;
+	}
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+		return list_verbs(stdout);
+	if (!strcmp(name, "--version"))
+		return cmd_version(argc, argv);
+	verb = find_verb(name);
+	return verb ? verb->run(argc - 1, argv + 1) : unknown_verb(name);
+}
