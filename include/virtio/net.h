@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A network device (virtio 1.2, 5.1) on a struct netdev for each pair of queues. */
+#ifndef VIRTIO_NET_H
+#define VIRTIO_NET_H
+
+#include "virtio/netdev.h"
+#include "virtio/virtio.h"
+
+struct net;
+
+/*
+ * Returns 0 or -errno, having said why. @backend[0 .. @nr_pairs) become the device's, even then. Set-up time.
+ */
+int net_create(struct net **out, struct netdev *const *backend, unsigned int nr_pairs,
+	       const uint8_t mac[ETH_ALEN], const struct gmem *mem, struct loop *loop);
+/* Closes the backends. NULL is fine. With no vCPU running. */
+void net_destroy(struct net *n);
+
+struct virtio_device *net_virtio(struct net *n);
+
+/* Plugs the cable in or pulls it; frames are lost while it is out. Loop's thread, without the lock. */
+void net_set_link(struct net *n, bool up);
+
+/* Asks the driver to tell its neighbours where it is (5.1.6.5.4), if it can. Loop's thread, without the lock. */
+void net_announce(struct net *n);
+
+#endif

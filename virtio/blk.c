@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The block device: virtio 1.2, 5.2. Requests come from the queues (loop's thread), are handed to the disk, and are returned when
+ * it calls back.
+ *
+ * Every request that has a byte for its status is answered: with S_UNSUPP when its type is none of ours, with S_IOERR when it
+ * makes no sense. One without is returned with nothing written. No framing is assumed (5.2.6 with 2.7.4): the header is the
+ * first 16 readable bytes, the status the last writable one, wherever descriptors end.
+ *
+ * The disk may call back from within disk_submit(), later on the loop's thread, or from within disk_drain() on the thread that resets.
+ * It may hold locks of its own while it does. So request_done() takes none: it puts the request on a list, and whoever has the
+ * device's lock, or gets it, serves the list (virtio_poke()). For the same reason nothing is submitted from there: a request with a
+ * second part (the flush after each write when the driver does not know flushes, 5.2.6.2) goes back by a kick.
+ *
+ * Requests are allocated when first needed and kept on a free list: as many as were ever under way at once, which the queues'
+ * sizes bound. Nothing is sized by what a guest says.
+ *
+ * It does not: topology other than the disk's block size, or a write cache that can be switched (CONFIG_WCE).
+ */
+#include "virtio/blk.h"
+
+#include "kvm/log.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUE_SIZE 256
+#define MAX_SEGMENTS 126
+#define MAX_PIECES (MAX_SEGMENTS + 2)		    /* with header and status */
+#define MAX_RANGE_SECTORS (GIB / DISK_SECTOR_BYTES) /* a discard's, a write of zeroes' */
+
+struct blk_request {
+	struct disk_request io; /* first: the disk knows this only */
+	struct blk *blk;
+	struct blk_request *next; /* on one of the lists */
+	uint16_t head;
+	uint16_t queue;
+	int result;
+	uint32_t data_bytes; /* of a read, for the used ring */
+	uint8_t *status;     /* in guest memory */
+	struct virtio_blk_discard_write_zeroes range;
+	struct iovec iov[MAX_PIECES];
+};
+
+struct blk {
+	struct virtio_device v;
+	struct disk *disk;
+	struct blk_options options;
+	/* Under the device's lock. */
+	struct blk_request *free;
+	struct blk_request *again; /* to be submitted once more, by handle() */
+	/* Any thread: pushed one by one, taken all at once. */
+	_Atomic(struct blk_request *) done;
+};
+
+static struct blk *to_blk(struct virtio_device *v)
+{
+	return (struct blk *)v;
+}
+
+static struct blk_request *request_get(struct blk *b)
+{
+	struct blk_request *r = b->free;
+
+	if (r)
+		b->free = r->next;
+	else
+		r = malloc(sizeof(*r));
+	if (r)
+		r->blk = b;
+	return r;
+}
+
+static void request_put(struct blk_request *r)
+{
+	r->next = r->blk->free;
+	r->blk->free = r;
+}
+
+/* Returns the chain with @status. Nothing is touched behind it but the status, in guest memory that outlives us. */
+static void answer(struct blk_request *r, uint8_t status)
+{
+	uint32_t written = 0;
+
+	if (r->status)
+		*r->status = status;
+	/* What is reported must have been written from the first byte on (2.7.8.2), so no more than that after an error. */
+	if (r->status && status == VIRTIO_BLK_S_OK)
+		written = r->data_bytes + 1;
+	else if (r->status && !r->data_bytes)
+		written = 1;
+	virtio_push(&r->blk->v, r->queue, r->head, written);
+	request_put(r);
+}
+
+static uint8_t status_of(int result)
+{
+	if (!result)
+		return VIRTIO_BLK_S_OK;
+	return result == -ENOTSUP || result == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
+}
+
+static bool wants_flush(const struct blk_request *r)
+{
+	const struct blk *b = r->blk;
+
+	return !r->result && (r->io.op == DISK_WRITE || r->io.op == DISK_WRITE_ZEROES) &&
+	       !b->options.writethrough && !virtio_has(&b->v, VIRTIO_BLK_F_FLUSH);
+}
+
+/* Serves the list. Returns the queues, a bit each, that have something to show. */
+static uint64_t reap(struct blk *b)
+{
+	struct blk_request *r = atomic_exchange_explicit(&b->done, NULL, memory_order_acquire), *next;
+	uint64_t queues = 0;
+
+	for (; r; r = next) {
+		next = r->next;
+		queues |= VIRTIO_BIT(r->queue);
+		if (wants_flush(r)) {
+			r->next = b->again;
+			b->again = r;
+			virtio_kick(&b->v, r->queue);
+		} else {
+			answer(r, status_of(r->result));
+		}
+	}
+	return queues;
+}
+
+static void blk_serve(struct virtio_device *v)
+{
+	uint64_t queues = reap(to_blk(v));
+
+	for (unsigned int i = 0; queues; i++, queues >>= 1) {
+		if (queues & 1)
+			virtio_publish(v, i);
+	}
+}
+
+static bool blk_pending(const struct virtio_device *v)
+{
+	return atomic_load_explicit(&((const struct blk *)v)->done, memory_order_relaxed);
+}
+
+static void request_done(struct disk_request *io, int result)
+{
+	struct blk_request *r = (struct blk_request *)io;
+	struct blk *b = r->blk;
+
+	r->result = result;
+	r->next = atomic_load_explicit(&b->done, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&b->done, &r->next, r, memory_order_release,
+						      memory_order_relaxed))
+		;
+	virtio_poke(&b->v);
+}
+
+/* Takes the last byte off. NULL when there is none. */
+static uint8_t *pull_last(struct iovec *iov, unsigned int *nr)
+{
+	struct iovec *last;
+	uint8_t *byte;
+
+	if (!*nr)
+		return NULL;
+	last = &iov[*nr - 1]; /* never empty: the queue leaves out pieces without bytes */
+	byte = (uint8_t *)last->iov_base + --last->iov_len;
+	if (!last->iov_len)
+		--*nr;
+	return byte;
+}
+
+static void push_id(struct blk_request *r, const struct iovec *iov, unsigned int nr)
+{
+	char id[BLK_SERIAL_BYTES] = { 0 };
+	size_t at = 0;
+
+	memcpy(id, r->blk->options.serial, strnlen(r->blk->options.serial, sizeof(id)));
+	for (unsigned int i = 0; i < nr && at < sizeof(id); i++) {
+		size_t n = min_u64(iov[i].iov_len, sizeof(id) - at);
+
+		memcpy(iov[i].iov_base, id + at, n);
+		at += n;
+	}
+	r->data_bytes = (uint32_t)at;
+	answer(r, VIRTIO_BLK_S_OK);
+}
+
+/* Whether [sector, + bytes) is a range of bytes at all; whether the disk has it is the disk's to say. */
+static bool set_offset(struct disk_request *io, uint64_t sector, uint64_t bytes)
+{
+	if (sector > UINT64_MAX / DISK_SECTOR_BYTES)
+		return false;
+	io->offset_bytes = sector * DISK_SECTOR_BYTES;
+	io->len_bytes = bytes;
+	return bytes <= UINT64_MAX - io->offset_bytes;
+}
+
+static void submit(struct blk_request *r)
+{
+	disk_submit(r->blk->disk, &r->io);
+}
+
+static void transfer(struct blk_request *r, enum disk_op op, uint64_t sector, uint64_t bytes)
+{
+	r->io.op = op;
+	if (bytes % DISK_SECTOR_BYTES || !set_offset(&r->io, sector, bytes) ||
+	    (op == DISK_WRITE && disk_read_only(r->blk->disk)))
+		answer(r, VIRTIO_BLK_S_IOERR);
+	else if (!bytes)
+		answer(r, VIRTIO_BLK_S_OK);
+	else
+		submit(r);
+}
+
+/* 5.2.6.2: one segment (as max_*_seg says), whole sectors, known flags. */
+static void range_op(struct blk_request *r, enum disk_op op, struct iovec *iov, unsigned int nr,
+		     uint64_t bytes)
+{
+	bool zeroes = op == DISK_WRITE_ZEROES;
+	uint32_t flags, sectors;
+
+	if (!virtio_has(&r->blk->v, zeroes ? VIRTIO_BLK_F_WRITE_ZEROES : VIRTIO_BLK_F_DISCARD)) {
+		answer(r, VIRTIO_BLK_S_UNSUPP);
+		return;
+	}
+	if (bytes != sizeof(r->range) || !vq_iov_pull(&iov, &nr, &r->range, sizeof(r->range))) {
+		answer(r, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	flags = le32toh(r->range.flags);
+	sectors = le32toh(r->range.num_sectors);
+	if (flags & ~(zeroes ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0U)) {
+		answer(r, VIRTIO_BLK_S_UNSUPP);
+		return;
+	}
+	if (sectors > MAX_RANGE_SECTORS || disk_read_only(r->blk->disk) ||
+	    !set_offset(&r->io, le64toh(r->range.sector), (uint64_t)sectors * DISK_SECTOR_BYTES)) {
+		answer(r, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	r->io.op = op;
+	r->io.unmap = flags;
+	r->io.nr_iov = 0;
+	if (sectors)
+		submit(r);
+	else
+		answer(r, VIRTIO_BLK_S_OK);
+}
+
+static void flush(struct blk_request *r)
+{
+	r->io.op = DISK_FLUSH;
+	r->io.offset_bytes = r->io.len_bytes = 0;
+	r->io.nr_iov = 0;
+	submit(r);
+}
+
+static void start(struct blk_request *r, const struct vq_chain *c)
+{
+	struct iovec *out = r->iov, *in = r->iov + c->nr_readable;
+	unsigned int nr_out = c->nr_readable, nr_in = c->nr_writable;
+	struct virtio_blk_outhdr header;
+
+	r->io = (struct disk_request){ .done = request_done };
+	r->head = c->head;
+	r->data_bytes = 0;
+	r->status = pull_last(in, &nr_in);
+	if (!r->status || !vq_iov_pull(&out, &nr_out, &header, sizeof(header))) {
+		answer(r, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	r->io.iov = out;
+	r->io.nr_iov = nr_out;
+	switch (le32toh(header.type)) {
+	case VIRTIO_BLK_T_IN:
+		r->io.iov = in;
+		r->io.nr_iov = nr_in;
+		r->data_bytes = (uint32_t)(c->writable_bytes - 1);
+		transfer(r, DISK_READ, le64toh(header.sector), c->writable_bytes - 1);
+		break;
+	case VIRTIO_BLK_T_OUT:
+		transfer(r, DISK_WRITE, le64toh(header.sector), c->readable_bytes - sizeof(header));
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		flush(r);
+		break;
+	case VIRTIO_BLK_T_GET_ID:
+		push_id(r, in, nr_in);
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+		range_op(r, DISK_DISCARD, out, nr_out, c->readable_bytes - sizeof(header));
+		break;
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		range_op(r, DISK_WRITE_ZEROES, out, nr_out, c->readable_bytes - sizeof(header));
+		break;
+	default:
+		answer(r, VIRTIO_BLK_S_UNSUPP);
+		break;
+	}
+}
+
+static void submit_again(struct blk *b)
+{
+	struct blk_request *r = b->again, *next;
+
+	b->again = NULL;
+	for (; r; r = next) {
+		next = r->next;
+		flush(r);
+	}
+}
+
+static void blk_handle(struct virtio_device *v, unsigned int queue)
+{
+	struct blk *b = to_blk(v);
+
+	submit_again(b);
+	for (;;) {
+		struct blk_request *r = request_get(b);
+		struct vq_chain c = { .iov = r ? r->iov : NULL, .iov_cap = MAX_PIECES };
+
+		if (!r)
+			break; /* those under way will bring us back */
+		if (!virtio_pop(v, queue, &c)) {
+			request_put(r);
+			break;
+		}
+		r->queue = (uint16_t)queue;
+		start(r, &c);
+	}
+	disk_kick(b->disk);
+	blk_serve(v); /* what was served at once: one interrupt for all */
+}
+
+static void blk_quiesce(struct virtio_device *v, unsigned int queue)
+{
+	struct blk *b = to_blk(v);
+
+	(void)queue; /* the disk has one queue for all */
+	do {
+		submit_again(b);
+		disk_kick(b->disk);
+		disk_drain(b->disk);
+		blk_serve(v);
+	} while (b->again);
+}
+
+static const struct virtio_ops blk_ops = {
+	.name = "block",
+	.device_id = VIRTIO_ID_BLOCK,
+	.handle = blk_handle,
+	.quiesce = blk_quiesce,
+	.pending = blk_pending,
+	.serve = blk_serve,
+};
+
+static uint64_t make_config(const struct blk *b, struct virtio_blk_config *c)
+{
+	unsigned int block_sectors = disk_block_bytes(b->disk) / DISK_SECTOR_BYTES;
+	uint64_t features = VIRTIO_BIT(VIRTIO_BLK_F_SEG_MAX) | VIRTIO_BIT(VIRTIO_BLK_F_BLK_SIZE) |
+			    VIRTIO_BIT(VIRTIO_BLK_F_TOPOLOGY);
+
+	c->capacity = htole64(disk_size_bytes(b->disk) / DISK_SECTOR_BYTES);
+	c->seg_max = htole32(MAX_SEGMENTS);
+	c->blk_size = htole32(DISK_SECTOR_BYTES);
+	c->physical_block_exp = block_sectors ? (uint8_t)__builtin_ctz(block_sectors) : 0;
+	c->min_io_size = htole16((uint16_t)min_u64(block_sectors ? block_sectors : 1, UINT16_MAX));
+	c->num_queues = htole16((uint16_t)b->options.nr_queues);
+	if (b->options.nr_queues > 1)
+		features |= VIRTIO_BIT(VIRTIO_BLK_F_MQ);
+	if (disk_read_only(b->disk))
+		return features | VIRTIO_BIT(VIRTIO_BLK_F_RO);
+	if (!b->options.writethrough)
+		features |= VIRTIO_BIT(VIRTIO_BLK_F_FLUSH);
+	c->max_write_zeroes_sectors = htole32(MAX_RANGE_SECTORS);
+	c->max_write_zeroes_seg = htole32(1);
+	c->write_zeroes_may_unmap = b->options.discard;
+	features |= VIRTIO_BIT(VIRTIO_BLK_F_WRITE_ZEROES);
+	if (b->options.discard && disk_can_discard(b->disk)) {
+		c->max_discard_sectors = htole32(MAX_RANGE_SECTORS);
+		c->max_discard_seg = htole32(1);
+		c->discard_sector_alignment = htole32(block_sectors ? block_sectors : 1);
+		features |= VIRTIO_BIT(VIRTIO_BLK_F_DISCARD);
+	}
+	return features;
+}
+
+int blk_create(struct blk **out, struct disk *disk, const struct blk_options *options, const struct gmem *mem,
+	       struct loop *loop)
+{
+	struct virtio_blk_config config = { 0 };
+	struct blk *b = calloc(1, sizeof(*b));
+	uint64_t features;
+	int err;
+
+	if (!b) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	b->disk = disk;
+	b->options = *options;
+	features = make_config(b, &config);
+	err = virtio_init(&b->v, &blk_ops, mem, loop, options->nr_queues, QUEUE_SIZE, features, &config,
+			  sizeof(config));
+	if (err) {
+		pr_err("cannot set up a disk's %u queues: %s", options->nr_queues, strerror(-err));
+		blk_destroy(b);
+		return err;
+	}
+	*out = b;
+	return 0;
+}
+
+void blk_destroy(struct blk *b)
+{
+	struct blk_request *r, *next;
+
+	if (!b)
+		return;
+	virtio_fini(&b->v);
+	for (r = b->free; r; r = next) {
+		next = r->next;
+		free(r);
+	}
+	free(b);
+}
+
+struct virtio_device *blk_virtio(struct blk *b)
+{
+	return &b->v;
+}

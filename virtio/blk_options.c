@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What -d says: "FILE[,KEY=VALUE]...". Called on main's thread at set-up. The text is cut up in place; a comma in a file's name is
+ * written twice, as QEMU's users know it.
+ */
+#include "kvm/log.h"
+#include "virtio/blk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct choice {
+	const char *word;
+	int value;
+};
+
+static const struct choice formats[] = {
+	{ "auto", DISK_FORMAT_AUTO }, { "raw", DISK_FORMAT_RAW }, { "qcow2", DISK_FORMAT_QCOW2 }, { NULL, 0 }
+};
+static const struct choice caches[] = { { "writeback", DISK_CACHE_WRITEBACK },
+					{ "writethrough", DISK_CACHE_WRITETHROUGH },
+					{ "none", DISK_CACHE_NONE },
+					{ NULL, 0 } };
+static const struct choice aios[] = {
+	{ "auto", DISK_AIO_AUTO }, { "uring", DISK_AIO_URING }, { "threads", DISK_AIO_THREADS }, { NULL, 0 }
+};
+static const struct choice on_off[] = { { "on", 1 }, { "off", 0 }, { NULL, 0 } };
+
+/* Takes the first comma-separated word off *@text; NULL at its end. */
+static char *next_word(char **text)
+{
+	char *word = *text, *from = word, *to = word;
+
+	if (!word)
+		return NULL;
+	while (*from && (*from != ',' || from[1] == ',')) {
+		if (*from == ',')
+			from++;
+		*to++ = *from++;
+	}
+	*text = *from ? from + 1 : NULL;
+	*to = '\0';
+	return word;
+}
+
+static int choose(const char *key, const char *value, const struct choice *choices)
+{
+	char list[64] = "";
+	size_t at = 0;
+
+	for (const struct choice *c = choices; c->word; c++) {
+		if (value && !strcmp(value, c->word))
+			return c->value;
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "", c->word);
+	}
+	pr_err("-d: %s=%s: one of %s", key, value ? value : "", list);
+	return -EINVAL;
+}
+
+static int set_serial(struct blk_options *blk, const char *value)
+{
+	if (!value || !*value || strlen(value) > BLK_SERIAL_BYTES) {
+		pr_err("-d: serial=%s: 1 to %d characters", value ? value : "", BLK_SERIAL_BYTES);
+		return -EINVAL;
+	}
+	memcpy(blk->serial, value, strlen(value) + 1);
+	return 0;
+}
+
+static int set_queues(struct blk_options *blk, const char *value)
+{
+	char *end = NULL;
+	unsigned long n = value && *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
+
+	if (!end || *end || n < 1 || n > BLK_MAX_QUEUES) {
+		pr_err("-d: queues=%s: 1 to %d", value ? value : "", BLK_MAX_QUEUES);
+		return -EINVAL;
+	}
+	blk->nr_queues = (unsigned int)n;
+	return 0;
+}
+
+static int set_flag(const char *key, const char *value, bool *flag)
+{
+	int on = value ? choose(key, value, on_off) : 1;
+
+	if (on >= 0)
+		*flag = on;
+	return on < 0 ? on : 0;
+}
+
+static int set_key(const char *key, const char *value, struct disk_options *disk, struct blk_options *blk)
+{
+	int n;
+
+	if (!strcmp(key, "ro"))
+		return set_flag(key, value, &disk->read_only);
+	if (!strcmp(key, "snapshot"))
+		return set_flag(key, value, &disk->snapshot);
+	if (!strcmp(key, "discard"))
+		return set_flag(key, value, &disk->discard);
+	if (!strcmp(key, "serial"))
+		return set_serial(blk, value);
+	if (!strcmp(key, "queues"))
+		return set_queues(blk, value);
+	if (!strcmp(key, "format")) {
+		n = choose(key, value, formats);
+		disk->format = n < 0 ? DISK_FORMAT_AUTO : (enum disk_format)n;
+	} else if (!strcmp(key, "cache")) {
+		n = choose(key, value, caches);
+		disk->cache = n < 0 ? DISK_CACHE_WRITEBACK : (enum disk_cache)n;
+	} else if (!strcmp(key, "aio")) {
+		n = choose(key, value, aios);
+		disk->aio = n < 0 ? DISK_AIO_AUTO : (enum disk_aio)n;
+	} else {
+		pr_err("-d %s: %s: no such key; there are format, ro, snapshot, serial, cache, discard, aio, "
+		       "queues "
+		       "(a comma in a file's name is written ,,)",
+		       disk->path, key);
+		n = -EINVAL;
+	}
+	return n < 0 ? n : 0;
+}
+
+int blk_parse(char *text, struct disk_options *disk, struct blk_options *blk)
+{
+	char *word;
+
+	*disk = (struct disk_options){ .discard = true };
+	*blk = (struct blk_options){ .nr_queues = 1 };
+	disk->path = next_word(&text);
+	if (!disk->path || !*disk->path) {
+		pr_err("-d: needs a file: -d FILE[,KEY=VALUE]...");
+		return -EINVAL;
+	}
+	while ((word = next_word(&text))) {
+		char *value = strchr(word, '=');
+		int err;
+
+		if (value)
+			*value++ = '\0';
+		err = set_key(word, value, disk, blk);
+		if (err)
+			return err;
+	}
+	blk->discard = disk->discard;
+	blk->writethrough = disk->cache == DISK_CACHE_WRITETHROUGH;
+	return 0;
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Disks: opening an image with all that is below it, and the way of each request through it
+ * (include/virtio/disk.h is the contract).
+ *
+ * A request is checked, and then goes one of three ways:
+ *
+ *   - at once, on the caller's thread: a read whose data are in the page cache (preadv2(RWF_NOWAIT)) and whose place is known;
+ *   - io_uring: reads, writes and flushes of a raw image. They gather in `todo` until disk_kick();
+ *   - the pool's threads: all that a format has to think about, misaligned direct I/O, discards, and everything where io_uring
+ *     is not allowed. They put what is done on `done_list` and signal `done_fd`.
+ *
+ * done() is called without a lock held, so it may submit again. `pending` counts requests from disk_submit()
+ * until after done(): when it is zero the disk is at rest.
+ *
+ * Locks: `ring_lock` covers the ring and todo; `done_lock` covers done_list. Neither is held when the other
+ * is taken.
+ */
+#include "disk_impl.h"
+
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_CHAIN 32
+#define DRAIN_POLL_MS 20 /* the loop's thread may have taken the event that we wait for */
+
+struct disk {
+	struct disk_node *node;
+	struct disk_file *raw; /* io_uring's and preadv2()'s file, or NULL */
+	struct disk_ring *ring;
+	struct disk_pool pool;
+	struct loop_source ring_source, done_source;
+	int done_fd;
+	bool guarded, writethrough, discard, read_only;
+	_Atomic uint64_t pending;
+
+	pthread_mutex_t ring_lock;
+	struct disk_list todo;
+
+	pthread_mutex_t done_lock;
+	struct disk_list done_list;
+};
+
+uint64_t disk_size_bytes(const struct disk *d)
+{
+	return d->node->size_bytes;
+}
+
+bool disk_read_only(const struct disk *d)
+{
+	return d->read_only;
+}
+
+bool disk_can_discard(const struct disk *d)
+{
+	return d->discard && !d->read_only;
+}
+
+unsigned int disk_block_bytes(const struct disk *d)
+{
+	(void)d;
+	return 4096;
+}
+
+/* ---- completion ---- */
+
+static void finish(struct disk *d, struct disk_request *r, int result)
+{
+	r->done(r, result);
+	atomic_fetch_sub(&d->pending, 1);
+}
+
+static void finish_list(struct disk *d, struct disk_list *l)
+{
+	struct disk_request *r;
+
+	while ((r = disk_list_take(l)))
+		finish(d, r, r->result);
+}
+
+static void take_pool_done(struct disk *d)
+{
+	struct disk_list l;
+	uint64_t count;
+
+	if (read(d->done_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		pr_debug("disk: eventfd: %s", strerror(errno));
+	disk_list_init(&l);
+	pthread_mutex_lock(&d->done_lock);
+	if (d->done_list.head) {
+		l = d->done_list;
+		disk_list_init(&d->done_list);
+	}
+	pthread_mutex_unlock(&d->done_lock);
+	if (l.head)
+		finish_list(d, &l);
+}
+
+static void on_pool_done(void *ctx, uint32_t events)
+{
+	(void)events;
+	take_pool_done(ctx);
+}
+
+/* Starts what waits and takes what is ready. */
+static void run_ring(struct disk *d)
+{
+	struct disk_list done, other;
+	struct disk_request *r;
+
+	disk_list_init(&done);
+	disk_list_init(&other);
+	pthread_mutex_lock(&d->ring_lock);
+	disk_ring_run(d->ring, &d->todo, &done, &other);
+	pthread_mutex_unlock(&d->ring_lock);
+	while ((r = disk_list_take(&other)))
+		disk_pool_add(&d->pool, r);
+	finish_list(d, &done);
+}
+
+static void on_ring(void *ctx, uint32_t events)
+{
+	(void)events;
+	run_ring(ctx);
+}
+
+/* ---- on the pool's threads ---- */
+
+static int serve_transfer(struct disk *d, struct disk_request *r)
+{
+	struct disk_cursor c = { .iov = r->iov };
+	uint64_t offset = r->offset_bytes + r->done_bytes, len = r->len_bytes - r->done_bytes;
+	int err;
+
+	cursor_advance(&c, r->done_bytes);
+	if (r->op == DISK_READ)
+		return d->node->ops->read(d->node, offset, len, &c);
+	err = d->node->ops->write(d->node, offset, len, &c);
+	return err || !d->writethrough ? err : d->node->ops->flush(d->node);
+}
+
+static int serve_request(struct disk *d, struct disk_request *r)
+{
+	const struct disk_node_ops *ops = d->node->ops;
+	int err;
+
+	switch (r->op) {
+	case DISK_READ:
+	case DISK_WRITE:
+		return serve_transfer(d, r);
+	case DISK_FLUSH:
+		return ops->flush(d->node);
+	case DISK_DISCARD:
+		err = ops->discard(d->node, r->offset_bytes, r->len_bytes);
+		break;
+	default:
+		err = ops->zero(d->node, r->offset_bytes, r->len_bytes, r->unmap && d->discard);
+	}
+	return err || !d->writethrough ? err : ops->flush(d->node);
+}
+
+static void serve(void *ctx, struct disk_request *r)
+{
+	struct disk *d = ctx;
+	uint64_t one = 1;
+	bool first;
+
+	r->result = serve_request(d, r);
+	pthread_mutex_lock(&d->done_lock);
+	first = !d->done_list.head;
+	disk_list_add(&d->done_list, r);
+	pthread_mutex_unlock(&d->done_lock);
+	if (first && write(d->done_fd, &one, sizeof(one)) < 0)
+		pr_debug("disk: eventfd: %s", strerror(errno));
+}
+
+/* ---- submission ---- */
+
+/* Returns 1 when the request is to be carried out; else 0 or -errno at once. */
+static int check(const struct disk *d, const struct disk_request *r)
+{
+	uint64_t size = d->node->size_bytes;
+
+	if (r->op == DISK_FLUSH)
+		return d->read_only ? 0 : 1;
+	if ((r->offset_bytes | r->len_bytes) % DISK_SECTOR_BYTES)
+		return -EINVAL;
+	if (r->offset_bytes > size || r->len_bytes > size - r->offset_bytes)
+		return -EINVAL;
+	if (r->op != DISK_READ && d->read_only)
+		return -EROFS;
+	if (r->op == DISK_DISCARD && !d->discard)
+		return -EOPNOTSUPP;
+	return r->len_bytes ? 1 : 0;
+}
+
+static bool for_ring(const struct disk *d, const struct disk_request *r)
+{
+	if (!d->ring || (r->op != DISK_READ && r->op != DISK_WRITE && r->op != DISK_FLUSH))
+		return false;
+	if (r->op == DISK_FLUSH)
+		return !atomic_load_explicit(&d->raw->flush_failed, memory_order_relaxed);
+	if (r->op == DISK_WRITE && d->guarded && r->offset_bytes == 0)
+		return false;
+	return r->nr_iov <= 1024 &&
+	       disk_file_aligned(d->raw, r->offset_bytes, r->len_bytes, r->iov, r->nr_iov);
+}
+
+static void queue_for_ring(struct disk *d, struct disk_request *r)
+{
+	pthread_mutex_lock(&d->ring_lock);
+	disk_list_add(&d->todo, r);
+	pthread_mutex_unlock(&d->ring_lock);
+}
+
+/* A read that need not wait is sooner done than handed over. */
+static bool read_at_once(struct disk *d, const struct disk_request *r)
+{
+	const struct disk_node_ops *ops = d->node->ops;
+
+	return r->op == DISK_READ && ops->read_at_once &&
+	       ops->read_at_once(d->node, r->offset_bytes, r->len_bytes, r->iov, r->nr_iov);
+}
+
+void disk_submit(struct disk *d, struct disk_request *r)
+{
+	int result = check(d, r);
+
+	atomic_fetch_add(&d->pending, 1);
+	r->done_bytes = 0;
+	r->result = 0;
+	if (result != 1)
+		finish(d, r, result);
+	else if (for_ring(d, r))
+		queue_for_ring(d, r);
+	else if (read_at_once(d, r))
+		finish(d, r, 0);
+	else
+		disk_pool_add(&d->pool, r);
+}
+
+void disk_kick(struct disk *d)
+{
+	struct disk_request *only = NULL;
+
+	if (!d->ring)
+		return;
+	pthread_mutex_lock(&d->ring_lock);
+	if (!d->todo.head) {
+		pthread_mutex_unlock(&d->ring_lock);
+		return;
+	}
+	if (!d->todo.head->next) /* several go to the ring by one system call */
+		only = disk_list_take(&d->todo);
+	pthread_mutex_unlock(&d->ring_lock);
+	if (only) {
+		if (read_at_once(d, only)) {
+			finish(d, only, 0);
+			return;
+		}
+		queue_for_ring(d, only);
+	}
+	run_ring(d);
+}
+
+void disk_drain(struct disk *d)
+{
+	struct pollfd fds[2] = { { .fd = d->done_fd, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+
+	if (d->ring)
+		fds[1].fd = disk_ring_fd(d->ring);
+	while (atomic_load(&d->pending)) {
+		if (d->ring)
+			run_ring(d);
+		take_pool_done(d);
+		if (atomic_load(&d->pending))
+			poll(fds, 2, DRAIN_POLL_MS);
+	}
+}
+
+int disk_read_sync(struct disk *d, uint64_t offset_bytes, void *buf, uint64_t len_bytes)
+{
+	struct iovec iov = { buf, len_bytes };
+	struct disk_cursor c = { .iov = &iov };
+
+	if (offset_bytes > d->node->size_bytes || len_bytes > d->node->size_bytes - offset_bytes)
+		return -EINVAL;
+	return len_bytes ? d->node->ops->read(d->node, offset_bytes, len_bytes, &c) : 0;
+}
+
+/* ---- opening ---- */
+
+/* By the path, before it is opened: our own lock would be in the way. */
+static int refuse_loops(const char *path, const struct disk_chain *above)
+{
+	struct stat st;
+
+	if (!above || stat(path, &st) < 0)
+		return 0;
+	if (above->depth >= MAX_CHAIN) {
+		pr_err("%s: more than %d backing files below one another; `qemu-img rebase` or `commit` "
+		       "shortens the chain",
+		       path, MAX_CHAIN);
+		return -ELOOP;
+	}
+	for (; above; above = above->above) {
+		const struct disk_file *a = above->file;
+
+		if ((a->dev == st.st_dev && a->ino == st.st_ino) ||
+		    (a->block_device && S_ISBLK(st.st_mode) && a->rdev == st.st_rdev)) {
+			pr_err("%s: is its own backing file, by way of a loop; `qemu-img rebase -u` sets the "
+			       "right one",
+			       path);
+			return -ELOOP;
+		}
+	}
+	return 0;
+}
+
+/* Finds out what @f is when nobody said so. */
+static int probe(struct disk_file *f, enum disk_format *format)
+{
+	char sector[DISK_SECTOR_BYTES];
+	size_t len = min_u64(sizeof(sector), atomic_load(&f->size_bytes));
+	const char *name;
+	int err;
+
+	err = disk_file_pread(f, sector, len, 0);
+	if (err)
+		return err;
+	name = disk_probe_name(sector, len);
+	*format = name ? DISK_FORMAT_QCOW2 : DISK_FORMAT_RAW;
+	if (!name || !strcmp(name, DISK_PROBE_QCOW2))
+		return 0;
+	pr_err("%s: looks like %s, which is not supported: `qemu-img convert -O qcow2` converts it, "
+	       "format=raw takes its bytes as they are",
+	       f->path, name);
+	return -EINVAL;
+}
+
+int disk_image_open(struct disk_node **out, const char *path, enum disk_format format, bool read_only,
+		    const struct disk_options *options, const struct disk_chain *above)
+{
+	bool guessed = format == DISK_FORMAT_AUTO;
+	struct disk_file *f;
+	int err;
+
+	err = refuse_loops(path, above);
+	if (!err)
+		err = disk_file_open(&f, path, options, read_only);
+	if (err)
+		return err;
+	if (guessed)
+		err = probe(f, &format);
+	if (err) {
+		disk_file_close(f);
+		return err;
+	}
+	if (format == DISK_FORMAT_RAW)
+		return disk_raw_open(out, f, guessed);
+	/* A backing file that was a guest's raw disk may have become a qcow2 by that guest: it names no further files. */
+	return qcow2_open(out, f, options, above, !guessed || !above);
+}
+
+static int open_nodes(struct disk *d, const struct disk_options *o)
+{
+	struct disk_node *node;
+	int err;
+
+	err = disk_image_open(&node, o->path, o->format, o->read_only || o->snapshot, o, NULL);
+	if (err)
+		return err;
+	d->node = node;
+	d->guarded = o->format == DISK_FORMAT_AUTO;
+	if (o->snapshot && !o->read_only) {
+		err = disk_snapshot_open(&d->node, node);
+		if (err)
+			return err;
+	}
+	d->read_only = o->read_only;
+	d->raw = d->node->raw;
+	return 0;
+}
+
+static int open_ring(struct disk *d, const struct disk_options *o, struct loop *loop)
+{
+	int err;
+
+	if (!d->raw || o->aio == DISK_AIO_THREADS)
+		return 0;
+	err = disk_ring_open(&d->ring, d->raw);
+	if (!err)
+		err = loop_add(loop, &d->ring_source, disk_ring_fd(d->ring), EPOLLIN, on_ring, d);
+	if (!err)
+		return 0;
+	disk_ring_close(d->ring);
+	d->ring = NULL;
+	if (o->aio == DISK_AIO_URING) {
+		pr_err("%s: aio=uring: %s (see /proc/sys/kernel/io_uring_disabled, or use aio=threads)",
+		       o->path, strerror(-err));
+		return err;
+	}
+	pr_debug("%s: no io_uring (%s): threads do its I/O", o->path, strerror(-err));
+	return 0;
+}
+
+static int open_parts(struct disk *d, const struct disk_options *o, struct loop *loop)
+{
+	int err = open_nodes(d, o);
+
+	if (err)
+		return err;
+	d->writethrough = o->cache == DISK_CACHE_WRITETHROUGH;
+	d->discard = o->discard;
+	d->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->done_fd < 0)
+		return -errno;
+	err = loop_add(loop, &d->done_source, d->done_fd, EPOLLIN, on_pool_done, d);
+	return err ? err : open_ring(d, o, loop);
+}
+
+int disk_open(struct disk **out, const struct disk_options *options, struct loop *loop)
+{
+	struct disk *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->done_fd = -1;
+	disk_list_init(&d->todo);
+	disk_list_init(&d->done_list);
+	pthread_mutex_init(&d->ring_lock, NULL);
+	pthread_mutex_init(&d->done_lock, NULL);
+	disk_pool_init(&d->pool, serve, d);
+	err = open_parts(d, options, loop);
+	if (err) {
+		disk_close(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+void disk_close(struct disk *d)
+{
+	if (!d)
+		return;
+	disk_drain(d);
+	disk_pool_fini(&d->pool);
+	loop_del(&d->ring_source);
+	loop_del(&d->done_source);
+	disk_ring_close(d->ring);
+	if (d->node)
+		d->node->ops->close(d->node);
+	if (d->done_fd >= 0)
+		close(d->done_fd);
+	pthread_mutex_destroy(&d->ring_lock);
+	pthread_mutex_destroy(&d->done_lock);
+	free(d);
+}

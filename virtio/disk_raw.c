@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A raw image: the file's bytes are the disk's. Most requests do not come here, io_uring takes them straight
+ * to the file; the node serves the rest on pool threads.
+ *
+ * A file that was only guessed to be raw has its first sector guarded: a guest that writes a qcow2 header
+ * there, naming any file of the host as its backing file, would read that file after the next start. So a
+ * write to the first sector is copied first (the guest may change its buffer while we look) and refused when
+ * it looks like any format that somebody may guess.
+ */
+#include "disk_impl.h"
+
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct disk_raw {
+	struct disk_node node;
+	struct disk_file *file;
+	bool guarded;
+	_Atomic bool said_guarded;
+};
+
+static struct disk_raw *to_raw(struct disk_node *n)
+{
+	return (struct disk_raw *)n;
+}
+
+static int raw_read(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *to)
+{
+	return disk_file_read(to_raw(n)->file, offset, len, to);
+}
+
+static bool raw_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
+			     unsigned int nr)
+{
+	return disk_file_read_cached(to_raw(n)->file, offset, len, iov, nr);
+}
+
+static int write_first_sector(struct disk_raw *r, struct disk_cursor *from)
+{
+	unsigned char sector[DISK_SECTOR_BYTES];
+	const char *name;
+
+	cursor_copy_out(from, sector, sizeof(sector));
+	name = disk_probe_name(sector, sizeof(sector));
+	if (!name)
+		return disk_file_pwrite(r->file, sector, sizeof(sector), 0);
+	if (!atomic_exchange(&r->said_guarded, true))
+		pr_err("%s: the guest may not write a %s header to a disk whose format was guessed; say "
+		       "format=raw to allow it",
+		       r->file->path, name);
+	return -EIO;
+}
+
+static int raw_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from)
+{
+	struct disk_raw *r = to_raw(n);
+
+	if (r->guarded && offset == 0) {
+		int err = write_first_sector(r, from);
+
+		if (err)
+			return err;
+		offset = DISK_SECTOR_BYTES;
+		len -= DISK_SECTOR_BYTES;
+	}
+	return disk_file_write(r->file, offset, len, from);
+}
+
+static int raw_flush(struct disk_node *n)
+{
+	return disk_file_flush(to_raw(n)->file);
+}
+
+static int raw_discard(struct disk_node *n, uint64_t offset, uint64_t len)
+{
+	return disk_file_discard(to_raw(n)->file, offset, len);
+}
+
+static int raw_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap)
+{
+	return disk_file_zero(to_raw(n)->file, offset, len, unmap);
+}
+
+static int raw_close(struct disk_node *n)
+{
+	struct disk_raw *r = to_raw(n);
+	int err = disk_file_flush(r->file);
+
+	disk_file_close(r->file);
+	free(r);
+	return err;
+}
+
+static const struct disk_node_ops raw_ops = {
+	.read = raw_read,
+	.read_at_once = raw_read_at_once,
+	.write = raw_write,
+	.flush = raw_flush,
+	.discard = raw_discard,
+	.zero = raw_zero,
+	.close = raw_close,
+};
+
+int disk_raw_open(struct disk_node **out, struct disk_file *f, bool guard_first_sector)
+{
+	struct disk_raw *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		disk_file_close(f);
+		return -ENOMEM;
+	}
+	r->node = (struct disk_node){
+		.ops = &raw_ops,
+		.size_bytes = f->tail_end_bytes,
+		.read_only = f->read_only,
+		.raw = f,
+	};
+	r->file = f;
+	r->guarded = guard_first_sector && !f->read_only;
+	*out = &r->node;
+	return 0;
+}

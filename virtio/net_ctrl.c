@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The network device's control queue: virtio 1.2, 5.1.6.5. How many pairs of queues are used (5.1.6.5.5), which offloads the driver takes from
+ * now on (5.1.6.5.6), and that it has announced itself (5.1.6.5.4). Loop's thread, the device's lock held, called from net.c.
+ *
+ * Every command that has a byte for its answer gets one: an error for what is unknown, was not negotiated, or makes no sense. There are no
+ * receive filters and no MAC commands: all that the backend brings is handed on, and the driver filters.
+ */
+#include "net_impl.h"
+
+#include <endian.h>
+#include <string.h>
+
+static bool set_pairs(struct net *n, struct iovec *iov, unsigned int nr)
+{
+	uint16_t pairs;
+
+	if (!virtio_has(&n->v, VIRTIO_NET_F_MQ) || !vq_iov_pull(&iov, &nr, &pairs, sizeof(pairs)))
+		return false;
+	pairs = le16toh(pairs);
+	if (pairs < 1 || pairs > n->nr_pairs)
+		return false;
+	n->nr_active = pairs;
+	net_apply(n);
+	return true;
+}
+
+static bool set_offloads(struct net *n, struct iovec *iov, unsigned int nr)
+{
+	uint64_t offloads;
+
+	if (!virtio_has(&n->v, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) ||
+	    !vq_iov_pull(&iov, &nr, &offloads, sizeof(offloads)))
+		return false;
+	offloads = le64toh(offloads);
+	if (offloads & ~(n->v.driver_features & NET_GUEST_OFFLOADS))
+		return false;
+	n->offloads = offloads;
+	net_apply(n);
+	return true;
+}
+
+static bool announced(struct net *n)
+{
+	uint16_t status = htole16(n->link_up ? VIRTIO_NET_S_LINK_UP : 0);
+
+	if (!virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		return false;
+	/* No interrupt for this: the driver knows. */
+	memcpy(n->v.config + offsetof(struct virtio_net_config, status), &status, sizeof(status));
+	n->v.config_generation++;
+	if (n->v.transport.refresh)
+		n->v.transport.refresh(n->v.transport.ctx);
+	return true;
+}
+
+static bool obey(struct net *n, struct iovec *iov, unsigned int nr)
+{
+	struct virtio_net_ctrl_hdr hdr;
+
+	if (!vq_iov_pull(&iov, &nr, &hdr, sizeof(hdr)))
+		return false;
+	switch (hdr.class << 8 | hdr.cmd) {
+	case VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET:
+		return set_pairs(n, iov, nr);
+	case VIRTIO_NET_CTRL_GUEST_OFFLOADS << 8 | VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET:
+		return set_offloads(n, iov, nr);
+	case VIRTIO_NET_CTRL_ANNOUNCE << 8 | VIRTIO_NET_CTRL_ANNOUNCE_ACK:
+		return announced(n);
+	default:
+		return false;
+	}
+}
+
+void net_ctrl_handle(struct net *n, unsigned int queue)
+{
+	struct iovec iov[NET_MAX_PIECES];
+	struct vq_chain c = { .iov = iov, .iov_cap = NET_MAX_PIECES };
+
+	while (virtio_pop(&n->v, queue, &c)) {
+		virtio_net_ctrl_ack ack = obey(n, iov, c.nr_readable) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+
+		/* obey() has moved on in readable pieces only. */
+		if (c.nr_writable)
+			*(virtio_net_ctrl_ack *)iov[c.nr_readable].iov_base = ack;
+		virtio_push(&n->v, queue, c.head, c.nr_writable ? sizeof(ack) : 0);
+	}
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * passt(1): networking in user space, for ordinary users, with DHCP, DNS and port forwards. Started by us at the other end of a
+ * socketpair (passt --fd), or connected to at the socket it listens on (path=). The frames are netdev_socket.c's.
+ * Main's thread at set-up.
+ *
+ * Our passt ends when its end of the socket is closed: with us, whatever ends us. It is never our terminal's: a group of its own, nothing
+ * to read. It says on our stderr what it does not like about its options; when it ends, the guest's cable is out.
+ */
+#include "kvm/log.h"
+#include "netdev_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define MAX_ARGS (8 + 2 * NETDEV_MAX_FORWARDS)
+
+static int connect_to(struct netdev *d, const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int err;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		pr_err("-n passt,path=%s: too long for a socket's name", path);
+		return -ENAMETOOLONG;
+	}
+	memcpy(addr.sun_path, path, strlen(path));
+	d->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (d->fd >= 0 && !connect(d->fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return 0;
+	err = -errno;
+	pr_err("-n passt,path=%s: %s: is passt running, with --socket of that name?", path, strerror(-err));
+	return err;
+}
+
+/* "[tcp:|udp:]REST" to -t REST or -u REST. */
+static void add_forward(char **argv, unsigned int *nr, const char *forward)
+{
+	bool udp = !strncmp(forward, "udp:", 4);
+
+	if (udp || !strncmp(forward, "tcp:", 4))
+		forward += 4;
+	argv[(*nr)++] = (char *)(uintptr_t)(udp ? "-u" : "-t");
+	argv[(*nr)++] = (char *)(uintptr_t)forward;
+}
+
+static int start(struct netdev *d, const struct netdev_options *o, int peer)
+{
+	char number[12], *argv[MAX_ARGS] = { "passt", "--foreground", "--quiet", "--fd", number };
+	unsigned int nr = 5;
+	int err;
+
+	snprintf(number, sizeof(number), "%d", peer);
+	for (unsigned int i = 0; i < o->nr_forwards; i++)
+		add_forward(argv, &nr, o->forward[i]);
+	err = netdev_spawn(&d->pid, argv, peer);
+	if (err) {
+		d->pid = 0;
+		pr_err("-n passt: cannot start passt(1): %s%s", strerror(-err),
+		       err == -ENOENT ? ": install the package passt" : "");
+	}
+	return err;
+}
+
+int passt_open(struct netdev *d, const struct netdev_options *o)
+{
+	int pair[2], err;
+
+	d->ops = &stream_ops;
+	snprintf(d->name, sizeof(d->name), "passt");
+	if (o->path)
+		return connect_to(d, o->path);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		err = -errno;
+		pr_err("-n passt: no sockets: %s", strerror(-err));
+		return err;
+	}
+	d->fd = pair[0];
+	err = start(d, o, pair[1]);
+	close(pair[1]);
+	return err;
+}

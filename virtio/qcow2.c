@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * qcow2 images, versions 2 and 3: opening with all backing files, flushing, closing. Read-only, an image's
+ * refcounts are of no interest. For writing, what the image says about itself counts: marked corrupt, it is
+ * refused; marked dirty (QEMU's lazy refcounts, after a crash), its refcounts are rebuilt first; features
+ * that a writer must keep up and we do not (persistent bitmaps) are marked invalid, as "autoclear" bits ask
+ * for. We never set the dirty mark: our refcounts are always up to date on the disk.
+ *
+ * Not supported, and refused by name: encryption, external data files, extended L2 entries, what else is
+ * incompatible. Compressed clusters give an I/O error when they are read.
+ */
+#include "qcow2_impl.h"
+
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_INCOMPATIBLE 72
+#define HEADER_AUTOCLEAR 88
+
+static int qcow2_flush(struct disk_node *n)
+{
+	struct qcow2 *q = (struct qcow2 *)n;
+	int err;
+
+	if (n->read_only)
+		return 0;
+	if (!atomic_load(&q->nr_dirty))
+		return disk_file_flush(q->file);
+	pthread_rwlock_wrlock(&q->map_lock);
+	err = qcow2_commit(q);
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
+static void free_all(struct qcow2 *q)
+{
+	if (q->backing)
+		q->backing->ops->close(q->backing);
+	meta_free(q);
+	free(q->unlinked);
+	pthread_rwlock_destroy(&q->map_lock);
+	pthread_mutex_destroy(&q->meta_lock);
+	disk_file_close(q->file);
+	free(q);
+}
+
+static int qcow2_close(struct disk_node *n)
+{
+	struct qcow2 *q = (struct qcow2 *)n;
+	int err = 0;
+
+	/* A commit frees clusters, which makes refcounts dirty; the second has nothing to free. */
+	while (!n->read_only && !err &&
+	       (atomic_load(&q->nr_dirty) || q->nr_unlinked || atomic_load(&q->unsynced)))
+		err = qcow2_commit(q);
+	if (!n->read_only && !err)
+		err = disk_file_flush(q->file);
+	free_all(q);
+	return err;
+}
+
+static const struct disk_node_ops qcow2_ops = {
+	.read = qcow2_read,
+	.read_at_once = qcow2_read_at_once,
+	.write = qcow2_write,
+	.flush = qcow2_flush,
+	.discard = qcow2_discard,
+	.zero = qcow2_zero,
+	.close = qcow2_close,
+};
+
+/* ---- the backing file ---- */
+
+static int backing_path(const struct qcow2 *q, const char *name, char *path, size_t size)
+{
+	const char *image = q->file->path, *slash = strrchr(image, '/');
+	const char *colon = strchr(name, ':'), *name_slash = strchr(name, '/');
+	int n;
+
+	if (!strncmp(name, "file:", 5)) {
+		name += 5;
+	} else if (colon && (!name_slash || colon < name_slash)) {
+		pr_err("%s: its backing file is \"%.*s...\", a QEMU protocol; only files are supported",
+		       image, (int)(colon - name + 1), name);
+		return -ENOTSUP;
+	}
+	if (name[0] == '/' || !slash)
+		n = snprintf(path, size, "%s", name);
+	else
+		n = snprintf(path, size, "%.*s/%s", (int)(slash - image), image, name);
+	if ((size_t)n < size)
+		return 0;
+	pr_err("%s: its backing file's path is too long", image);
+	return -ENAMETOOLONG;
+}
+
+static int backing_format(const struct qcow2 *q, const char *name, enum disk_format *format)
+{
+	if (!name[0])
+		*format = DISK_FORMAT_AUTO;
+	else if (!strcmp(name, "raw"))
+		*format = DISK_FORMAT_RAW;
+	else if (!strcmp(name, "qcow2"))
+		*format = DISK_FORMAT_QCOW2;
+	else {
+		pr_err("%s: its backing file has the format %.15s; raw and qcow2 are supported",
+		       q->file->path, name);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int open_backing(struct qcow2 *q, const struct qcow2_header *h, const struct disk_options *options,
+			const struct disk_chain *above, bool allowed)
+{
+	struct disk_chain chain = { .above = above, .file = q->file, .depth = above ? above->depth + 1 : 1 };
+	enum disk_format format;
+	char path[PATH_MAX];
+	int err;
+
+	if (!h->backing_name[0])
+		return 0;
+	if (!allowed) {
+		pr_err("%s: the image above does not say its format, and it names a backing file, which a "
+		       "guest may have made up; if "
+		       "it is right, `qemu-img rebase -u -b FILE -F qcow2` says so",
+		       q->file->path);
+		return -EPERM;
+	}
+	err = backing_path(q, h->backing_name, path, sizeof(path));
+	if (!err)
+		err = backing_format(q, h->backing_format, &format);
+	if (err)
+		return err;
+	err = disk_image_open(&q->backing, path, format, true, options, &chain);
+	if (err)
+		pr_info("%s: has that as its backing file", q->file->path);
+	return err;
+}
+
+/* ---- opening ---- */
+
+static int write_header64(struct qcow2 *q, uint64_t offset, uint64_t value)
+{
+	uint64_t be = htobe64(value);
+	int err = disk_file_pwrite(q->file, &be, sizeof(be), offset);
+
+	return err ? err : disk_file_flush(q->file);
+}
+
+static int prepare_writing(struct qcow2 *q, const struct qcow2_header *h)
+{
+	int err = 0;
+
+	if (q->file->read_only)
+		return 0;
+	if (h->incompatible & QCOW2_INCOMPAT_CORRUPT) {
+		pr_err("%s: marked corrupt; `qemu-img check -r all` repairs it, `ro` reads what there is",
+		       q->file->path);
+		return -EIO;
+	}
+	if (h->incompatible & QCOW2_INCOMPAT_DIRTY) {
+		err = qcow2_repair(q, h);
+		if (!err)
+			err = write_header64(q, HEADER_INCOMPATIBLE, h->incompatible & ~QCOW2_INCOMPAT_DIRTY);
+	}
+	if (!err && h->autoclear)
+		err = write_header64(q, HEADER_AUTOCLEAR, 0);
+	return err;
+}
+
+static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header *h)
+{
+	pthread_rwlockattr_t attr;
+
+	q->file = f;
+	q->version = h->version;
+	q->cluster_bits = h->cluster_bits;
+	q->cluster_bytes = 1ULL << h->cluster_bits;
+	q->l2_bits = h->cluster_bits - 3;
+	q->refcount_order = h->refcount_order;
+	q->refblock_bits = h->cluster_bits + 3 - h->refcount_order;
+	q->l1_offset = h->l1_offset;
+	q->l1_entries = h->l1_entries;
+	q->reftable_offset = h->reftable_offset;
+	q->reftable_entries = h->reftable_clusters << q->l2_bits;
+	q->slice_bytes = min_u64(META_SLICE_BYTES, q->cluster_bytes);
+	q->node = (struct disk_node){
+		.ops = &qcow2_ops,
+		.size_bytes = align_down(h->size_bytes, DISK_SECTOR_BYTES),
+		.read_only = f->read_only,
+	};
+	pthread_mutex_init(&q->meta_lock, NULL);
+	/* Readers come all the time; a writer must not wait for a moment without any. */
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&q->map_lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
+int qcow2_open(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
+	       const struct disk_chain *above, bool backing_allowed)
+{
+	struct qcow2_header *h = malloc(sizeof(*h));
+	struct qcow2 *q = calloc(1, sizeof(*q));
+	int err = h && q ? 0 : -ENOMEM;
+
+	f->sparse_tail = true;
+	if (!err)
+		err = qcow2_header_read(f, h);
+	if (err) {
+		free(q);
+		free(h);
+		disk_file_close(f);
+		return err;
+	}
+	init(q, f, h);
+	q->punch = options->discard;
+	err = open_backing(q, h, options, above, backing_allowed);
+	if (!err)
+		err = prepare_writing(q, h);
+	free(h);
+	if (err) {
+		free_all(q);
+		return err;
+	}
+	*out = &q->node;
+	return 0;
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Requests on a qcow2 image, on pool threads. Reads, and writes to clusters that are this image's alone, hold
+ * map_lock shared while they transfer. A write that needs a cluster holds it alone: takes a cluster, fills it
+ * with what the guest's write leaves of it (from the backing file, from a cluster shared with a snapshot, or
+ * zeros), writes the data, and only then changes the mapping. Until the next flush that change is in memory:
+ * a crash shows the old contents, as it may.
+ *
+ * Discards and zeroes change mappings where whole clusters are meant. Compressed clusters are not read: a
+ * write of a whole one replaces it.
+ */
+#include "qcow2_impl.h"
+
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define COPY_BYTES (64 * 1024)
+#define MAX_AT_ONCE (64 * KIB) /* longer copies are for another thread */
+#define MAX_UNLINKED 1024      /* extents, before they are freed without a flush */
+#define CHANGE_CLUSTERS 256    /* how many a discard changes before others get the lock */
+
+static struct qcow2 *to_qcow2(struct disk_node *n)
+{
+	return (struct qcow2 *)n;
+}
+
+static int refuse_compressed(struct qcow2 *q, uint64_t offset)
+{
+	if (!atomic_exchange(&q->said_compressed, true))
+		pr_err("%s: has compressed clusters (the first one met at byte %llu of the disk), which are "
+		       "not supported; "
+		       "`qemu-img convert -O qcow2` makes an image without",
+		       q->file->path, (unsigned long long)offset);
+	return -EIO;
+}
+
+static int read_backing(struct qcow2 *q, uint64_t offset, uint64_t len, struct disk_cursor *to)
+{
+	uint64_t size = q->backing ? q->backing->size_bytes : 0;
+	uint64_t there = offset < size ? min_u64(len, size - offset) : 0;
+	int err = there ? q->backing->ops->read(q->backing, offset, there, to) : 0;
+
+	if (!err)
+		cursor_zero(to, len - there);
+	return err;
+}
+
+static int read_mapped(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t offset, uint64_t len,
+		       struct disk_cursor *to)
+{
+	switch (m->type) {
+	case QCOW2_UNALLOCATED:
+		return read_backing(q, offset, len, to);
+	case QCOW2_NORMAL:
+		return disk_file_read(q->file, m->host + (offset & (q->cluster_bytes - 1)), len, to);
+	case QCOW2_IS_COMPRESSED:
+		return refuse_compressed(q, offset);
+	default:
+		cursor_zero(to, len);
+		return 0;
+	}
+}
+
+int qcow2_read(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *to)
+{
+	struct qcow2 *q = to_qcow2(n);
+	int err = 0;
+
+	pthread_rwlock_rdlock(&q->map_lock);
+	while (!err && len > 0) {
+		struct qcow2_mapping m;
+		uint64_t run;
+
+		err = qcow2_map_run(q, offset, len, &m, &run);
+		if (!err)
+			err = read_mapped(q, &m, offset, run, to);
+		offset += run;
+		len -= run;
+	}
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
+static bool run_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, const struct iovec *iov,
+			unsigned int nr)
+{
+	struct qcow2_mapping m;
+	uint64_t run;
+
+	if (!qcow2_map_cached(q, offset) || !qcow2_map_cached(q, offset + len - 1) ||
+	    qcow2_map_run(q, offset, len, &m, &run) || run < len || m.type != QCOW2_NORMAL)
+		return false;
+	return disk_file_read_cached(q->file, m.host + (offset & (q->cluster_bytes - 1)), len, iov, nr);
+}
+
+/* On the caller's thread: never waits for a lock that is held during I/O. */
+bool qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
+			unsigned int nr)
+{
+	struct qcow2 *q = to_qcow2(n);
+	bool done;
+
+	if (len > MAX_AT_ONCE || pthread_rwlock_tryrdlock(&q->map_lock))
+		return false;
+	done = run_at_once(q, offset, len, iov, nr);
+	pthread_rwlock_unlock(&q->map_lock);
+	return done;
+}
+
+/* What the new cluster at @host keeps of the old contents, for [@offset, @offset + @len) of the disk. */
+static int keep_old(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
+		    uint64_t host, bool fresh)
+{
+	uint64_t in_cluster = offset & (q->cluster_bytes - 1);
+	bool zeros = old->type == QCOW2_ZERO_PLAIN || old->type == QCOW2_ZERO_ALLOCATED ||
+		     (old->type == QCOW2_UNALLOCATED && (!q->backing || offset >= q->backing->size_bytes));
+	void *buf;
+	int err = 0;
+
+	if (!len || (zeros && fresh))
+		return 0;
+	if (zeros)
+		return disk_file_zero(q->file, host + in_cluster, len, false);
+	buf = malloc(min_u64(len, COPY_BYTES));
+	if (!buf)
+		return -ENOMEM;
+	for (uint64_t at = 0; !err && at < len; at += COPY_BYTES) {
+		struct iovec iov = { buf, min_u64(len - at, COPY_BYTES) };
+		struct disk_cursor c = { .iov = &iov };
+
+		err = read_mapped(q, old, offset + at, iov.iov_len, &c);
+		if (!err)
+			err = disk_file_pwrite(q->file, buf, iov.iov_len, host + in_cluster + at);
+	}
+	free(buf);
+	return err;
+}
+
+static int fill_cluster(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
+			uint64_t host, bool fresh, struct disk_cursor *from)
+{
+	uint64_t in_cluster = offset & (q->cluster_bytes - 1);
+	int err = keep_old(q, old, offset - in_cluster, in_cluster, host, fresh);
+
+	if (!err)
+		err = disk_file_write(q->file, host + in_cluster, len, from);
+	if (!err)
+		err = keep_old(q, old, offset + len, q->cluster_bytes - in_cluster - len, host, fresh);
+	atomic_store(&q->unsynced, true);
+	return err;
+}
+
+static void unlink_old(struct qcow2 *q, const struct qcow2_mapping *old)
+{
+	if (old->host)
+		qcow2_unlink(q, old->host, old->nr_clusters);
+}
+
+/* Alone; the range is inside one cluster. */
+static int write_to_new(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
+			struct disk_cursor *from)
+{
+	uint64_t host, size = atomic_load(&q->file->size_bytes);
+	int err;
+
+	if (old->type == QCOW2_IS_COMPRESSED && len < q->cluster_bytes)
+		return refuse_compressed(q, offset);
+	err = qcow2_alloc(q, &host);
+	if (err)
+		return err;
+	err = fill_cluster(q, old, offset, len, host, !q->file->block_device && host >= size, from);
+	if (!err)
+		err = qcow2_map_set(q, offset, host | QCOW2_COPIED);
+	if (err)
+		qcow2_unlink(q, host, 1);
+	else
+		unlink_old(q, old);
+	return err;
+}
+
+static int write_changing(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
+			  struct disk_cursor *from)
+{
+	int err;
+
+	if (!old->copied || old->type != QCOW2_ZERO_ALLOCATED)
+		return write_to_new(q, old, offset, len, from);
+	err = fill_cluster(q, old, offset, len, old->host, false, from);
+	return err ? err : qcow2_map_set(q, offset, old->host | QCOW2_COPIED);
+}
+
+/* One step of a write: a run of clusters of our own, or, alone, one other cluster. 1: somebody has to come back alone. */
+static int write_step(struct qcow2 *q, bool alone, uint64_t offset, uint64_t len, struct disk_cursor *from,
+		      uint64_t *run)
+{
+	struct qcow2_mapping m;
+	int err = qcow2_map_run(q, offset, len, &m, run);
+
+	if (err)
+		return err;
+	if (m.type == QCOW2_NORMAL && m.copied)
+		return disk_file_write(q->file, m.host + (offset & (q->cluster_bytes - 1)), *run, from);
+	if (!alone)
+		return 1;
+	*run = min_u64(len, q->cluster_bytes - (offset & (q->cluster_bytes - 1)));
+	return write_changing(q, &m, offset, *run, from);
+}
+
+static int commit_if_many(struct qcow2 *q)
+{
+	return q->nr_unlinked >= MAX_UNLINKED ? qcow2_commit(q) : 0;
+}
+
+int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from)
+{
+	struct qcow2 *q = to_qcow2(n);
+	bool alone = false;
+	int err = 0;
+
+	pthread_rwlock_rdlock(&q->map_lock);
+	while (err >= 0 && len > 0) {
+		uint64_t run;
+
+		err = write_step(q, alone, offset, len, from, &run);
+		if (err == 1) {
+			pthread_rwlock_unlock(&q->map_lock);
+			pthread_rwlock_wrlock(&q->map_lock);
+			alone = true;
+			continue;
+		}
+		offset += run;
+		len -= run;
+		if (!err && alone)
+			err = commit_if_many(q);
+	}
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
+/* ---- discards and zeroes ---- */
+
+static bool reads_as_zeros(const struct qcow2 *q, const struct qcow2_mapping *m, uint64_t offset)
+{
+	if (m->type == QCOW2_UNALLOCATED)
+		return !q->backing || offset >= q->backing->size_bytes;
+	return m->type == QCOW2_ZERO_PLAIN || m->type == QCOW2_ZERO_ALLOCATED;
+}
+
+/* A whole cluster's mapping becomes @entry, which needs no cluster of the file. */
+static int replace(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t entry)
+{
+	int err = qcow2_map_set(q, offset, entry);
+
+	if (!err)
+		unlink_old(q, old);
+	return err;
+}
+
+/* What a cluster without space of its own is to read as zeros. -1: version 2 has no way to say it here. */
+static int64_t zero_entry(const struct qcow2 *q)
+{
+	if (!q->backing)
+		return 0;
+	return q->version >= 3 ? (int64_t)QCOW2_ZERO : -1;
+}
+
+static int discard_cluster(struct qcow2 *q, uint64_t offset, const struct qcow2_mapping *m)
+{
+	int64_t entry = zero_entry(q);
+
+	if (!m->host || entry < 0)
+		return 0;
+	return replace(q, m, offset, (uint64_t)entry);
+}
+
+/* Returns 1 when zeros have to be written as data. */
+static int zero_cluster(struct qcow2 *q, uint64_t offset, const struct qcow2_mapping *m, bool unmap)
+{
+	int64_t entry = zero_entry(q);
+
+	if (reads_as_zeros(q, m, offset) && !(unmap && m->host))
+		return 0;
+	if (m->type == QCOW2_NORMAL && m->copied && !unmap) {
+		if (q->version < 3)
+			return 1;
+		return qcow2_map_set(q, offset, m->host | QCOW2_COPIED | QCOW2_ZERO);
+	}
+	return entry < 0 ? 1 : replace(q, m, offset, (uint64_t)entry);
+}
+
+static int write_zeros(struct qcow2 *q, uint64_t offset, uint64_t len)
+{
+	struct iovec iov[DISK_ZERO_IOVECS];
+	int err = 0;
+
+	disk_zero_source(iov);
+	while (!err && len > 0) {
+		struct disk_cursor c = { .iov = iov };
+		uint64_t n = min_u64(len, DISK_ZERO_BYTES);
+
+		err = qcow2_write(&q->node, offset, n, &c);
+		offset += n;
+		len -= n;
+	}
+	return err;
+}
+
+/* Zeros in a part of a cluster. */
+static int zero_part(struct qcow2 *q, uint64_t offset, uint64_t len)
+{
+	struct qcow2_mapping m;
+	bool zeros;
+	int err;
+
+	if (!len)
+		return 0;
+	pthread_rwlock_rdlock(&q->map_lock);
+	err = qcow2_map(q, offset, &m);
+	zeros = !err && reads_as_zeros(q, &m, offset);
+	pthread_rwlock_unlock(&q->map_lock);
+	return err || zeros ? err : write_zeros(q, offset, len);
+}
+
+enum change { CHANGE_DISCARD, CHANGE_ZERO, CHANGE_ZERO_UNMAP };
+
+/* Alone: changes clusters from *@at on; stops after some, and (1) before one that must be written. */
+static int change_some(struct qcow2 *q, uint64_t *at, uint64_t end, enum change change)
+{
+	int err = 0;
+
+	for (unsigned int n = 0; !err && n < CHANGE_CLUSTERS && *at < end; n++) {
+		struct qcow2_mapping m;
+
+		err = qcow2_map(q, *at, &m);
+		if (!err && change == CHANGE_DISCARD)
+			err = discard_cluster(q, *at, &m);
+		else if (!err)
+			err = zero_cluster(q, *at, &m, change == CHANGE_ZERO_UNMAP);
+		if (!err)
+			*at += q->cluster_bytes;
+	}
+	return err ? err : commit_if_many(q);
+}
+
+static int change_clusters(struct qcow2 *q, uint64_t at, uint64_t end, enum change change)
+{
+	int err = 0;
+
+	while (err >= 0 && at < end) {
+		pthread_rwlock_wrlock(&q->map_lock);
+		err = change_some(q, &at, end, change);
+		pthread_rwlock_unlock(&q->map_lock);
+		if (err == 1) {
+			err = write_zeros(q, at, min_u64(q->cluster_bytes, q->node.size_bytes - at));
+			at += q->cluster_bytes;
+		}
+	}
+	return err;
+}
+
+/* The disk's last cluster counts as whole where the disk ends in it. */
+static uint64_t whole_end(const struct qcow2 *q, uint64_t end)
+{
+	return end == q->node.size_bytes ? align_up(end, q->cluster_bytes)
+					 : align_down(end, q->cluster_bytes);
+}
+
+int qcow2_discard(struct disk_node *n, uint64_t offset, uint64_t len)
+{
+	struct qcow2 *q = to_qcow2(n);
+
+	return change_clusters(q, align_up(offset, q->cluster_bytes), whole_end(q, offset + len),
+			       CHANGE_DISCARD);
+}
+
+int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap)
+{
+	struct qcow2 *q = to_qcow2(n);
+	uint64_t first = align_up(offset, q->cluster_bytes), end = whole_end(q, offset + len);
+	int err;
+
+	if (first >= end &&
+	    align_down(offset, q->cluster_bytes) == align_down(offset + len - 1, q->cluster_bytes) &&
+	    first != offset)
+		return zero_part(q, offset, len);
+	err = zero_part(q, offset, first - offset);
+	if (!err && first < end)
+		err = change_clusters(q, first, end, unmap ? CHANGE_ZERO_UNMAP : CHANGE_ZERO);
+	if (!err && end < offset + len)
+		err = zero_part(q, end, offset + len - end);
+	return err;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a guest offset to a cluster of the file, by two levels of tables ("Cluster mapping"). Entries come
+ * from a file that anyone may have made: an offset is used only when it is aligned, not the header's, and
+ * inside the file.
+ *
+ * An L2 table that a snapshot shares (its L1 entry is not "copied") is copied before it is changed; the data
+ * clusters' counts stand for both tables already.
+ */
+#include "qcow2_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define COPY_BYTES (64 * 1024)
+
+static int find_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2, bool *copied)
+{
+	uint64_t entry, index = offset >> (q->cluster_bits + q->l2_bits);
+	int err;
+
+	*l2 = 0;
+	*copied = false;
+	if (index >= q->l1_entries)
+		return -EINVAL;
+	err = meta_get64(q, META_L1, q->l1_offset + index * 8, &entry);
+	if (err)
+		return err;
+	*l2 = entry & QCOW2_OFFSET_MASK;
+	*copied = entry & QCOW2_COPIED;
+	if (*l2 && (!qcow2_table_ok(q, *l2) || qcow2_reserved(q, *l2)))
+		return qcow2_corrupt(q, "an L2 table where none can be,", *l2);
+	return 0;
+}
+
+static uint64_t l2_place(const struct qcow2 *q, uint64_t l2, uint64_t offset)
+{
+	return l2 + (offset >> q->cluster_bits & ((1ULL << q->l2_bits) - 1)) * 8;
+}
+
+static int decode_compressed(struct qcow2 *q, uint64_t entry, struct qcow2_mapping *m)
+{
+	unsigned int offset_bits = 62 - (q->cluster_bits - 8);
+	uint64_t start = entry & ((1ULL << offset_bits) - 1);
+	uint64_t sectors = (entry & ~(QCOW2_COPIED | QCOW2_COMPRESSED)) >> offset_bits;
+	uint64_t end = align_down(start, 512) + (sectors + 1) * 512;
+
+	m->type = QCOW2_IS_COMPRESSED;
+	m->copied = false;
+	m->host = align_down(start, q->cluster_bytes);
+	m->nr_clusters = (align_up(end, q->cluster_bytes) - m->host) >> q->cluster_bits;
+	if (start < q->cluster_bytes || start >= atomic_load(&q->file->size_bytes))
+		return qcow2_corrupt(q, "a compressed cluster that is not in the file,", start);
+	return 0;
+}
+
+static int decode(struct qcow2 *q, uint64_t entry, struct qcow2_mapping *m)
+{
+	bool zero = q->version >= 3 && (entry & QCOW2_ZERO);
+
+	if (entry & QCOW2_COMPRESSED)
+		return decode_compressed(q, entry, m);
+	m->host = entry & QCOW2_OFFSET_MASK;
+	m->copied = entry & QCOW2_COPIED;
+	m->nr_clusters = 1;
+	if (m->host)
+		m->type = zero ? QCOW2_ZERO_ALLOCATED : QCOW2_NORMAL;
+	else
+		m->type = zero ? QCOW2_ZERO_PLAIN : QCOW2_UNALLOCATED;
+	if (m->host && (!is_aligned(m->host, q->cluster_bytes) || qcow2_reserved(q, m->host)))
+		return qcow2_corrupt(q, "a data cluster where none can be,", m->host);
+	/* Nothing may have been written to a zero cluster's space yet, and the file may end before it. */
+	if (m->type == QCOW2_NORMAL && m->host >= atomic_load(&q->file->size_bytes))
+		return qcow2_corrupt(q, "or truncated: a data cluster beyond the end,", m->host);
+	return 0;
+}
+
+int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m)
+{
+	uint64_t l2, entry;
+	bool l2_copied;
+	int err = find_l2(q, offset, &l2, &l2_copied);
+
+	*m = (struct qcow2_mapping){ .type = QCOW2_UNALLOCATED };
+	if (err || !l2)
+		return err;
+	err = meta_get64(q, META_L2, l2_place(q, l2, offset), &entry);
+	if (err)
+		return err;
+	err = decode(q, entry, m);
+	if (!l2_copied)
+		m->copied = false; /* the snapshot's table says the same of this cluster */
+	return err;
+}
+
+bool qcow2_map_cached(struct qcow2 *q, uint64_t offset)
+{
+	uint64_t index = offset >> (q->cluster_bits + q->l2_bits), l2;
+	bool copied;
+
+	if (index >= q->l1_entries || !meta_cached(q, q->l1_offset + index * 8) ||
+	    find_l2(q, offset, &l2, &copied))
+		return false;
+	return !l2 || meta_cached(q, l2_place(q, l2, offset));
+}
+
+static bool goes_on(const struct qcow2 *q, const struct qcow2_mapping *first,
+		    const struct qcow2_mapping *next, uint64_t clusters)
+{
+	if (next->type != first->type || next->copied != first->copied || first->type == QCOW2_IS_COMPRESSED)
+		return false;
+	return !first->host || next->host == first->host + (clusters << q->cluster_bits);
+}
+
+int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m, uint64_t *run)
+{
+	uint64_t at = align_down(offset, q->cluster_bytes), end = at + q->cluster_bytes;
+	int err = qcow2_map(q, offset, m);
+
+	for (uint64_t n = 1; !err && end < offset + len; n++) {
+		struct qcow2_mapping next;
+
+		/* An error there is for the request that gets there. */
+		if (qcow2_map(q, end, &next) || !goes_on(q, m, &next, n))
+			break;
+		end += q->cluster_bytes;
+	}
+	*run = min_u64(len, end - offset);
+	return err;
+}
+
+static int copy_cluster(struct qcow2 *q, uint64_t from, uint64_t to)
+{
+	uint64_t step = min_u64(q->cluster_bytes, COPY_BYTES);
+	void *buf = malloc(step);
+	int err = buf ? 0 : -ENOMEM;
+
+	for (uint64_t at = 0; !err && at < q->cluster_bytes; at += step) {
+		err = disk_file_pread(q->file, buf, step, from + at);
+		if (!err)
+			err = disk_file_pwrite(q->file, buf, step, to + at);
+	}
+	atomic_store(&q->unsynced, true);
+	free(buf);
+	return err;
+}
+
+/* Returns the L2 table for @offset in @l2, made or made our own. */
+static int own_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2)
+{
+	uint64_t old, fresh;
+	bool copied;
+	int err = find_l2(q, offset, &old, &copied);
+
+	*l2 = old;
+	if (err || (old && copied))
+		return err;
+	err = qcow2_alloc(q, &fresh);
+	if (err)
+		return err;
+	err = old ? copy_cluster(q, old, fresh) : meta_zero_cluster(q, fresh);
+	if (!err)
+		err = meta_put64(q, META_L1, q->l1_offset + (offset >> (q->cluster_bits + q->l2_bits)) * 8,
+				 fresh | QCOW2_COPIED);
+	if (err) {
+		qcow2_unlink(q, fresh, 1);
+		return err;
+	}
+	if (old)
+		qcow2_unlink(q, old, 1);
+	*l2 = fresh;
+	return 0;
+}
+
+int qcow2_map_set(struct qcow2 *q, uint64_t offset, uint64_t entry)
+{
+	uint64_t l2;
+	int err = own_l2(q, offset, &l2);
+
+	return err ? err : meta_put64(q, META_L2, l2_place(q, l2, offset), entry);
+}

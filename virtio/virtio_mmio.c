@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * virtio over MMIO: the registers of virtio 1.2, 4.2.2, version 2, without the legacy interface. Called by the MMIO bus on vCPU
+ * threads, by the core (struct virtio_transport) on the loop's and vCPU threads; the device's lock guards everything here.
+ *
+ * Registers take aligned 4-byte accesses and no other; the configuration space any. What does not fit reads as 0 and is
+ * ignored as a write. Reads are served from t->page whether they exit or not, so that both ways show the same: each
+ * write that changes what a later read returns updates the page before the vCPU goes on, for such writes always exit.
+ *
+ * No exit to user space for an interrupt. A virtio-mmio driver reads InterruptStatus and writes InterruptACK in every interrupt. The
+ * read is served from the page, which the guest maps read-only (t->shown). The write is gathered by KVM
+ * (t->gathering) and reaches us any time later. Why nothing is lost:
+ *
+ *  - The line is an edge, pulsed for every notification whatever InterruptStatus says. An edge that arrives while the handler
+ *    runs makes it run again. So a handler always runs, from its beginning, after each pulse.
+ *  - Used buffers (bit 0). The bit is set with the first notification after a reset and then stays: no ACK clears it, early
+ *    or late, so a handler that runs cannot miss it. The handler looks into the used ring, whose index was stored before the pulse.
+ *    The bit says "there may be used buffers"; a handler that finds none has cost a look. With a shared line this means a
+ *    look for each of the neighbours' interrupts.
+ *  - Configuration (bit 1). It must be cleared by its ACK, and a late ACK must not clear a bit raised since. So gathering is off
+ *    while the bit is set: raise_config() first turns it off, then lets what was gathered pass, then sets the bit, then
+ *    pulses; the ACK exits, clears the bit, and turns gathering on again. An ACK of bit 1 can only have been gathered if its
+ *    driver never saw the bit: it acknowledges what it has not read (against 4.2.2.2), and only itself is hurt.
+ *  - Driver and device cross a reset: the Status write exits, and every exit brings what was gathered first.
+ *
+ * When reads exit (no read-only slots), both bits are cleared by their ACK as the specification has it; ACKs are not gathered.
+ *
+ * ConfigGeneration and a half-changed configuration space: virtio_set_config() has the page hidden while it changes both, so
+ * that a reader sees all of the old or all of the new bytes between two equal generations.
+ */
+#include "virtio/virtio_mmio.h"
+
+#include "kvm/log.h"
+
+#include <endian.h>
+#include <linux/virtio_mmio.h>
+#include <string.h>
+
+#define MAGIC 0x74726976 /* "virt" */
+#define VERSION 2
+#define VENDOR 0x4d564b /* "KVM" */
+
+#ifndef VIRTIO_MMIO_QUEUE_RESET
+#define VIRTIO_MMIO_QUEUE_RESET 0x0c0
+#endif
+
+static uint32_t page_get(const struct virtio_mmio *t, unsigned int offset)
+{
+	return le32toh(__atomic_load_n((const uint32_t *)(const void *)(t->page + offset), __ATOMIC_RELAXED));
+}
+
+/* The guest may be reading: whole words, in order. */
+static void page_set(struct virtio_mmio *t, unsigned int offset, uint32_t value)
+{
+	uint32_t *at = (uint32_t *)(void *)(t->page + offset);
+
+	if (*at != htole32(value))
+		__atomic_store_n(at, htole32(value), __ATOMIC_RELEASE);
+}
+
+static void refresh_queue(struct virtio_mmio *t)
+{
+	const struct virtio_queue *q = virtio_queue(t->device, t->queue_select);
+
+	page_set(t, VIRTIO_MMIO_QUEUE_NUM_MAX, q ? q->vq.max_size : 0);
+	page_set(t, VIRTIO_MMIO_QUEUE_READY, q && q->vq.ready);
+}
+
+static void refresh(void *ctx)
+{
+	struct virtio_mmio *t = ctx;
+	struct virtio_device *v = t->device;
+	uint32_t word;
+
+	for (unsigned int at = 0; at < v->config_bytes; at += sizeof(word)) {
+		word = 0;
+		memcpy(&word, v->config + at, min_u64(sizeof(word), v->config_bytes - at));
+		page_set(t, VIRTIO_MMIO_CONFIG + at, le32toh(word));
+	}
+	page_set(t, VIRTIO_MMIO_CONFIG_GENERATION, v->config_generation);
+	if (!v->status) {
+		page_set(t, VIRTIO_MMIO_INTERRUPT_STATUS, 0);
+		t->device_features_select = t->driver_features_select = t->queue_select = 0;
+	}
+	page_set(t, VIRTIO_MMIO_DEVICE_FEATURES, virtio_offered(v, t->device_features_select));
+	refresh_queue(t);
+	page_set(t, VIRTIO_MMIO_STATUS, v->status);
+}
+
+static void set_gathering(struct virtio_mmio *t, bool on)
+{
+	if (on == t->gathering || !t->shown || !t->host->gather)
+		return;
+	if (!t->host->gather(t->host->ctx, VIRTIO_MMIO_INTERRUPT_ACK, on))
+		t->gathering = on;
+}
+
+/* 4.2.2, InterruptStatus: the bit before the pulse; for bit 0 the used index, published, before both. */
+static void raise(struct virtio_mmio *t, uint32_t bit)
+{
+	page_set(t, VIRTIO_MMIO_INTERRUPT_STATUS, page_get(t, VIRTIO_MMIO_INTERRUPT_STATUS) | bit);
+	t->host->pulse(t->host->ctx);
+}
+
+static void raise_used(void *ctx)
+{
+	raise(ctx, VIRTIO_MMIO_INT_VRING);
+}
+
+static void raise_config(void *ctx)
+{
+	struct virtio_mmio *t = ctx;
+	struct virtio_device *v = t->device;
+
+	virtio_lock(v);
+	t->config_pending++;
+	set_gathering(t, false);
+	virtio_unlock(v);
+	if (t->host->drain)
+		t->host->drain(t->host->ctx);
+	virtio_lock(v);
+	t->config_pending--;
+	/* Reset meanwhile: that driver is gone. */
+	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		raise(t, VIRTIO_MMIO_INT_CONFIG);
+	virtio_unlock(v);
+}
+
+static void acknowledge(struct virtio_mmio *t, uint32_t bits)
+{
+	uint32_t status = page_get(t, VIRTIO_MMIO_INTERRUPT_STATUS);
+
+	if (t->shown)
+		bits &= ~(uint32_t)VIRTIO_MMIO_INT_VRING;
+	page_set(t, VIRTIO_MMIO_INTERRUPT_STATUS, status & ~bits);
+	if ((status & bits & VIRTIO_MMIO_INT_CONFIG) && !t->config_pending)
+		set_gathering(t, true);
+}
+
+static void hold_config(void *ctx, bool hold)
+{
+	struct virtio_mmio *t = ctx;
+
+	if (t->host->hide_page)
+		t->host->hide_page(t->host->ctx, hold);
+}
+
+static void route_kicks(struct virtio_mmio *t)
+{
+	for (unsigned int i = 0; i < t->device->nr_queues; i++) {
+		const struct virtio_queue *q = &t->device->queue[i];
+
+		if (!q->vq.ready || (t->kicks_routed & VIRTIO_BIT(i)))
+			continue;
+		if (!t->host->route_kicks(t->host->ctx, VIRTIO_MMIO_QUEUE_NOTIFY, i, q->kick_fd))
+			t->kicks_routed |= VIRTIO_BIT(i);
+	}
+}
+
+/* What is worth setting up for a driver that is there to use it; it stays for the next one. */
+static void go_live(struct virtio_mmio *t)
+{
+	if (t->host->route_kicks)
+		route_kicks(t);
+	if (!t->shown && t->host->show_page)
+		t->shown = t->host->show_page(t->host->ctx);
+	if (!(page_get(t, VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG) && !t->config_pending)
+		set_gathering(t, true);
+}
+
+static void write_status(struct virtio_mmio *t, uint32_t value)
+{
+	uint8_t before = t->device->status, added;
+
+	virtio_write_status(t->device, value);
+	added = t->device->status & (uint8_t)~before;
+	if (added & VIRTIO_CONFIG_S_DRIVER_OK)
+		go_live(t);
+}
+
+static void set_low(gpa_t *gpa, uint32_t value)
+{
+	*gpa = (*gpa & ~0xffffffffULL) | value;
+}
+
+static void set_high(gpa_t *gpa, uint32_t value)
+{
+	*gpa = (*gpa & 0xffffffffULL) | (uint64_t)value << 32;
+}
+
+/* The registers that say where a queue is. */
+static void write_queue(struct virtio_mmio *t, unsigned int offset, uint32_t value)
+{
+	struct virtqueue *vq = virtio_queue_setup(t->device, t->queue_select);
+
+	if (!vq) {
+		pr_guest("virtio %s: register 0x%x of queue %u written at the wrong time; ignored",
+			 t->device->ops->name, offset, t->queue_select);
+		return;
+	}
+	switch (offset) {
+	case VIRTIO_MMIO_QUEUE_NUM:
+		vq->size = value <= vq->max_size ? (uint16_t)value : 0; /* 0: will not start */
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+		set_low(&vq->desc_gpa, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+		set_high(&vq->desc_gpa, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+		set_low(&vq->driver_gpa, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+		set_high(&vq->driver_gpa, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+		set_low(&vq->device_gpa, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		set_high(&vq->device_gpa, value);
+		break;
+	default:
+		break;
+	}
+}
+
+static void notify(struct virtio_mmio *t, uint32_t queue)
+{
+	if (virtio_queue(t->device, queue))
+		virtio_kick(t->device, queue);
+}
+
+static void write_register(struct virtio_mmio *t, unsigned int offset, uint32_t value)
+{
+	switch (offset) {
+	case VIRTIO_MMIO_QUEUE_NOTIFY:
+		notify(t, value);
+		break;
+	case VIRTIO_MMIO_INTERRUPT_ACK:
+		acknowledge(t, value);
+		break;
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+		t->device_features_select = value;
+		page_set(t, VIRTIO_MMIO_DEVICE_FEATURES, virtio_offered(t->device, value));
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+		t->driver_features_select = value;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		virtio_accept(t->device, t->driver_features_select, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_SEL:
+		t->queue_select = value;
+		refresh_queue(t);
+		break;
+	case VIRTIO_MMIO_QUEUE_READY:
+		virtio_queue_ready(t->device, t->queue_select, value & 1);
+		refresh_queue(t);
+		break;
+	case VIRTIO_MMIO_QUEUE_RESET:
+		if (value & 1)
+			virtio_queue_reset(t->device, t->queue_select);
+		refresh_queue(t);
+		break;
+	case VIRTIO_MMIO_STATUS:
+		write_status(t, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_NUM:
+	case VIRTIO_MMIO_QUEUE_DESC_LOW ... VIRTIO_MMIO_QUEUE_USED_HIGH:
+		write_queue(t, offset, value);
+		break;
+	default:
+		break; /* read-only, reserved, or SHMSel: no region has a length other than -1 */
+	}
+}
+
+static bool is_register_access(uint64_t offset, unsigned int size)
+{
+	return size == sizeof(uint32_t) && is_aligned(offset, sizeof(uint32_t));
+}
+
+static void mmio_write(void *dev, uint64_t offset, unsigned int size, uint64_t value)
+{
+	struct virtio_mmio *t = dev;
+
+	/* No device here has a configuration field for the driver to write. */
+	if (offset >= VIRTIO_MMIO_CONFIG || !is_register_access(offset, size)) {
+		pr_guest("virtio %s: a write of %u bytes at 0x%llx is nothing here; ignored",
+			 t->device->ops->name, size, (unsigned long long)offset);
+		return;
+	}
+	virtio_lock(t->device);
+	write_register(t, (unsigned int)offset, (uint32_t)value);
+	virtio_unlock(t->device);
+}
+
+static uint64_t mmio_read(void *dev, uint64_t offset, unsigned int size)
+{
+	struct virtio_mmio *t = dev;
+	uint64_t value = 0;
+
+	if (offset < VIRTIO_MMIO_CONFIG && !is_register_access(offset, size))
+		return 0;
+	/* One word, as the guest reads it from the page; what is wider or changes with its generation waits for the lock. */
+	if (offset < VIRTIO_MMIO_CONFIG_GENERATION)
+		return page_get(t, (unsigned int)offset);
+	virtio_lock(t->device);
+	memcpy(&value, t->page + offset, size);
+	virtio_unlock(t->device);
+	return le64toh(value);
+}
+
+const struct bus_ops virtio_mmio_bus_ops = { .read = mmio_read, .write = mmio_write, .width = 8 };
+
+void virtio_mmio_init(struct virtio_mmio *t, struct virtio_device *device,
+		      const struct virtio_mmio_host *host, uint8_t *page)
+{
+	static const unsigned int no_shm[] = { VIRTIO_MMIO_SHM_LEN_LOW, VIRTIO_MMIO_SHM_LEN_HIGH,
+					       VIRTIO_MMIO_SHM_BASE_LOW, VIRTIO_MMIO_SHM_BASE_HIGH };
+
+	*t = (struct virtio_mmio){ .device = device, .host = host, .page = page };
+	device->transport = (struct virtio_transport){
+		.used = raise_used,
+		.config = raise_config,
+		.refresh = refresh,
+		.hold_config = hold_config,
+		.ctx = t,
+	};
+	page_set(t, VIRTIO_MMIO_MAGIC_VALUE, MAGIC);
+	page_set(t, VIRTIO_MMIO_VERSION, VERSION);
+	page_set(t, VIRTIO_MMIO_DEVICE_ID, device->ops->device_id);
+	page_set(t, VIRTIO_MMIO_VENDOR_ID, VENDOR);
+	for (unsigned int i = 0; i < ARRAY_SIZE(no_shm); i++)
+		page_set(t, no_shm[i], UINT32_MAX);
+	refresh(t);
+}
