@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vCPU state: CPUID, MSRs, the registers at the first instruction, and their printed form.
+ */
+#ifndef X86_CPU_H
+#define X86_CPU_H
+
+#include "kvm/gmem.h"
+#include "kvm/types.h"
+#include "x86/boot.h"
+
+#include <linux/kvm.h>
+#include <stdio.h>
+
+/* What cpuid_tailor() needs besides KVM's list. */
+struct cpuid_config {
+	unsigned int nr_cpus;
+	uint32_t apic_id;  /* of this vCPU */
+	uint32_t tsc_khz;  /* 0: unknown, no frequency leaves */
+	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
+};
+
+/* APIC id of vCPU @index: contiguous, one package, one thread a core. */
+uint32_t cpu_apic_id(unsigned int index);
+
+/*
+ * Turns KVM_GET_SUPPORTED_CPUID's list into one vCPU's: APIC id, topology (1, 4, 0xB, 0x1F, 0x80000008,
+ * 0x8000001D/E), hypervisor and frequency leaves (0x40000000.., 0x40000010, 0x15). Leaves of nothing but
+ * zeros are left out, which the guest cannot tell. Pure; tailoring a tailored list again is fine. @cap is how
+ * many entries @cpuid has room for; returns 0 or
+ * -ENOSPC (then the list is of no use): CPUID_ADDED_MAX more than KVM gave is always enough.
+ */
+#define CPUID_ADDED_MAX 8
+int cpuid_tailor(struct kvm_cpuid2 *cpuid, unsigned int cap, const struct cpuid_config *config);
+
+/* Makes a tailored list another vCPU's of the same machine. Pure. */
+void cpuid_set_apic_id(struct kvm_cpuid2 *cpuid, uint32_t apic_id);
+
+struct x86_cpu_set; /* what all vCPUs share: their CPUID and MSRs; read from KVM once a machine */
+
+/*
+ * Reads what KVM offers. Before the first vCPU is created, because it tells KVM how wide APIC ids are.
+ * Returns 0 or
+ * -errno having said why.
+ */
+int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int nr_cpus);
+void cpu_set_destroy(struct x86_cpu_set *set);
+
+/*
+ * Sets CPUID (first) and MSRs. Each vCPU, before it runs; calls for one set must not overlap. Returns 0 or
+ * -errno having said why; an MSR that KVM refuses is a pr_debug line, not a failure.
+ */
+int cpu_setup(struct x86_cpu_set *set, int vcpu_fd, unsigned int index);
+
+/*
+ * The boot processor's registers for @entry. Segment state passes VMX entry checks too. CPU_REAL16:
+ * @entry->rip is linear and below 1 MiB; all segments are rip's own paragraph, or 0 where it lies in the
+ * first 64 KiB. Returns 0 or -errno having said why.
+ */
+int cpu_set_entry(int vcpu_fd, const struct boot_entry *entry);
+
+/* The pure half of cpu_set_entry(): @sregs holds KVM's reset state and becomes the entry's. */
+void cpu_entry_state(const struct boot_entry *entry, struct kvm_sregs *sregs, struct kvm_regs *regs);
+
+/*
+ * Prints registers, control registers, segments, code bytes at RIP (through KVM_TRANSLATE and @mem) of one
+ * vCPU, for verdicts. The vCPU must not be running.
+ */
+void cpu_dump(FILE *f, int vcpu_fd, unsigned int index, const struct gmem *mem);
+
+#define CPU_CODE_BEFORE 16
+#define CPU_CODE_BYTES 48
+
+/* What cpu_dump() has gathered, and cpu_print() prints. */
+struct cpu_state {
+	unsigned int index;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_vcpu_events events;
+	uint64_t code_linear;	      /* of code[CPU_CODE_BEFORE]: where RIP points */
+	int16_t code[CPU_CODE_BYTES]; /* -1: not mapped, or no RAM */
+};
+
+void cpu_print(FILE *f, const struct cpu_state *s);
+
+/*
+ * One line on why KVM_RUN came back with an exit that ends a machine (failed entry, internal error, shutdown,
+ * anything unknown). Pure. Cut to fit @n.
+ */
+void cpu_exit_text(const struct kvm_run *run, char *buf, size_t n);
+
+#endif

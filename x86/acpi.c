@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ACPI tables of a hardware-reduced machine: the fixed ones, and how all of them are put together.
+ *
+ * Models ACPI 6.5: RSDP (5.2.5), XSDT (5.2.8), FADT (5.2.9); dsdt.c and madt.c write the two that depend
+ * on the machine. The board calls acpi_write() once, on main's thread, before any vCPU runs.
+ *
+ * Hardware-reduced means: no PM1 registers, no PM timer, no SCI, no FACS. Sleep and reset go through the
+ * registers that the FADT names; the power button is a generic event device's interrupt. The FADT's boot
+ * flags follow the device list: a guest probes a keyboard controller or a clock only where there is one.
+ *
+ * Tables are written in place, one after the other from ACPI_GPA: RSDP, DSDT, FADT, MADT, XSDT; the RSDP
+ * is filled in when all the rest is known to fit. Invariant: the same configuration gives the same bytes.
+ * It does not: describe PCI, NUMA, caches, or offer a 32-bit RSDT.
+ */
+#include "acpi_parts.h"
+
+#include "hw/ports.h"
+#include "x86/layout.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TABLE_ALIGN 16
+#define OEM_ID "KVM   "
+#define CREATOR_ID "KVM "
+
+struct acpi_rsdp {
+	char signature[8];
+	uint8_t checksum; /* of the first 20 bytes */
+	char oem_id[6];
+	uint8_t revision;
+	uint32_t rsdt;
+	uint32_t length;
+	uint64_t xsdt;
+	uint8_t extended_checksum;
+	uint8_t reserved[3];
+} __attribute__((packed));
+_Static_assert(sizeof(struct acpi_rsdp) == 36, "RSDP, revision 2");
+#define RSDP_V1_BYTES 20
+
+struct acpi_gas {
+	uint8_t space;
+	uint8_t bit_width;
+	uint8_t bit_offset;
+	uint8_t access_size;
+	uint64_t address;
+} __attribute__((packed));
+#define GAS_SYSTEM_IO 1
+#define GAS_ACCESS_BYTE 1
+
+/* The FADT after its header; what a hardware-reduced machine has no use for is not named. */
+struct acpi_fadt {
+	uint32_t facs;
+	uint32_t dsdt;
+	uint8_t unused_pm[65]; /* offsets 44 .. 108 */
+	uint16_t boot_flags;   /* 109 */
+	uint8_t reserved;
+	uint32_t flags;		   /* 112 */
+	struct acpi_gas reset_reg; /* 116 */
+	uint8_t reset_value;	   /* 128 */
+	uint16_t arm_boot_flags;
+	uint8_t minor_version; /* 131 */
+	uint64_t x_facs;
+	uint64_t x_dsdt; /* 140 */
+	struct acpi_gas unused_x_pm[8];
+	struct acpi_gas sleep_control; /* 244 */
+	struct acpi_gas sleep_status;  /* 256 */
+	char hypervisor_id[8];	       /* 268 */
+} __attribute__((packed));
+_Static_assert(sizeof(struct acpi_header) + sizeof(struct acpi_fadt) == 276, "FADT, revision 6");
+_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, flags) == 112, "FADT, flags");
+_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, x_dsdt) == 140, "FADT, X_DSDT");
+_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, sleep_control) == 244, "FADT, sleep");
+
+#define FADT_REVISION 6
+#define FADT_MINOR 5
+#define FADT_WBINVD (1U << 0)
+#define FADT_PWR_BUTTON (1U << 4) /* set: no fixed-feature button */
+#define FADT_SLP_BUTTON (1U << 5) /* set: no fixed-feature button */
+#define FADT_RESET_REG_SUP (1U << 10)
+#define FADT_HW_REDUCED (1U << 20)
+#define FADT_BOOT_LEGACY_DEVICES (1U << 0)
+#define FADT_BOOT_8042 (1U << 1)
+#define FADT_BOOT_NO_VGA (1U << 2)
+#define FADT_BOOT_NO_CMOS_RTC (1U << 5)
+
+uint8_t tables_checksum(const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+	uint8_t sum = 0;
+
+	while (len--)
+		sum = (uint8_t)(sum + *p++);
+	return (uint8_t)-sum;
+}
+
+size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision, const char *oem_table_id)
+{
+	struct acpi_header header = { .revision = revision, .oem_revision = 1, .creator_revision = 1 };
+	size_t at;
+
+	memcpy(header.signature, signature, sizeof(header.signature));
+	memcpy(header.oem_id, OEM_ID, sizeof(header.oem_id));
+	memcpy(header.oem_table_id, oem_table_id, sizeof(header.oem_table_id));
+	memcpy(header.creator_id, CREATOR_ID, sizeof(header.creator_id));
+	aml_align(out, TABLE_ALIGN);
+	at = out->len;
+	aml_bytes(out, &header, sizeof(header));
+	return at;
+}
+
+gpa_t acpi_table_end(struct aml *out, size_t at)
+{
+	struct acpi_header *header = (struct acpi_header *)(out->buf + at);
+
+	if (!out->overflow) {
+		header->length = (uint32_t)(out->len - at);
+		header->checksum = tables_checksum(header, header->length);
+	}
+	return ACPI_GPA + at;
+}
+
+static bool has_hid(const struct device_list *list, const char *hid)
+{
+	for (unsigned int i = 0; i < list->nr; i++) {
+		if (list->dev[i].acpi_hid && !strcmp(list->dev[i].acpi_hid, hid))
+			return true;
+	}
+	return false;
+}
+
+static struct acpi_gas io_byte(uint16_t port)
+{
+	return (struct acpi_gas){
+		.space = GAS_SYSTEM_IO, .bit_width = 8, .access_size = GAS_ACCESS_BYTE, .address = port
+	};
+}
+
+static uint16_t boot_flags(const struct device_list *devices)
+{
+	unsigned int flags = FADT_BOOT_NO_VGA;
+
+	if (has_hid(devices, "PNP0501") || has_hid(devices, "PNP0303"))
+		flags |= FADT_BOOT_LEGACY_DEVICES;
+	if (has_hid(devices, "PNP0303"))
+		flags |= FADT_BOOT_8042;
+	if (!has_hid(devices, "PNP0B00"))
+		flags |= FADT_BOOT_NO_CMOS_RTC;
+	return (uint16_t)flags;
+}
+
+static gpa_t write_fadt(struct aml *out, const struct device_list *devices, gpa_t dsdt)
+{
+	struct acpi_fadt fadt = {
+		.boot_flags = boot_flags(devices),
+		.flags = FADT_WBINVD | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_RESET_REG_SUP |
+			 FADT_HW_REDUCED,
+		.reset_reg = io_byte(PORT_ACPI_SLEEP + 2),
+		.reset_value = ACPI_RESET_VALUE,
+		.minor_version = FADT_MINOR,
+		.x_dsdt = dsdt,
+		.sleep_control = io_byte(PORT_ACPI_SLEEP),
+		.sleep_status = io_byte(PORT_ACPI_SLEEP + 1),
+		.hypervisor_id = "KVM",
+	};
+	size_t at = acpi_table_begin(out, "FACP", FADT_REVISION, "KVMFACP ");
+
+	aml_bytes(out, &fadt, sizeof(fadt));
+	return acpi_table_end(out, at);
+}
+
+static gpa_t write_xsdt(struct aml *out, gpa_t fadt, gpa_t madt)
+{
+	uint64_t entry[] = { fadt, madt };
+	size_t at = acpi_table_begin(out, "XSDT", 1, "KVMXSDT ");
+
+	aml_bytes(out, entry, sizeof(entry));
+	return acpi_table_end(out, at);
+}
+
+static void fill_rsdp(struct acpi_rsdp *rsdp, gpa_t xsdt)
+{
+	*rsdp = (struct acpi_rsdp){ .revision = 2, .length = sizeof(*rsdp), .xsdt = xsdt };
+	memcpy(rsdp->signature, "RSD PTR ", sizeof(rsdp->signature));
+	memcpy(rsdp->oem_id, OEM_ID, sizeof(rsdp->oem_id));
+	rsdp->checksum = tables_checksum(rsdp, RSDP_V1_BYTES);
+	rsdp->extended_checksum = tables_checksum(rsdp, sizeof(*rsdp));
+}
+
+int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t *rsdp)
+{
+	struct acpi_rsdp *head = gmem_at(mem, ACPI_GPA, ACPI_MAX_BYTES);
+	gpa_t dsdt, fadt, madt, xsdt;
+	struct aml out;
+
+	if (!head)
+		return -EFAULT;
+	aml_init(&out, head, ACPI_MAX_BYTES);
+	memset(head, 0, sizeof(*head));
+	out.len = sizeof(*head);
+	dsdt = acpi_write_dsdt(&out, config);
+	fadt = write_fadt(&out, config->devices, dsdt);
+	madt = acpi_write_madt(&out, config);
+	xsdt = write_xsdt(&out, fadt, madt);
+	if (out.overflow)
+		return -ENOSPC;
+	fill_rsdp(head, xsdt);
+	*rsdp = ACPI_GPA;
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The tables a boot processor needs before the kernel has made its own: a GDT, and page tables for the
+ * 64-bit entry.
+ *
+ * boot.rst, "32-bit Boot Protocol" and "64-bit Boot Protocol": __BOOT_CS is selector 0x10, execute/read;
+ * __BOOT_DS is 0x18, read/write; both flat. The 64-bit entry wants paging on, with the kernel, the zero
+ * page and the command line mapped to themselves; we map 4 GiB, all that we ever place anything in. By 2
+ * MiB pages: not every CPU has 1 GiB ones. No fifth level: the kernel turns that on itself. The TSS is
+ * never used; VMX demands that TR names one (Intel SDM 3, 26.3.1.2), and its descriptor has the long mode's
+ * 16 bytes in either mode.
+ *
+ * Called once a boot by boot.c, before any vCPU runs. The processor's hidden segment state is set by cpu.c
+ * to the same values.
+ */
+#include "bootparts.h"
+#include "x86/layout.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define PAGE_BYTES 4096ULL
+#define ENTRIES 512
+#define NR_DIRECTORIES 4 /* 1 GiB each */
+
+#define PTE_PRESENT (1ULL << 0)
+#define PTE_WRITE (1ULL << 1)
+#define PTE_LARGE (1ULL << 7)
+
+#define GDT_CODE64 0x00af9b000000ffffULL
+#define GDT_CODE32 0x00cf9b000000ffffULL
+#define GDT_DATA 0x00cf93000000ffffULL
+#define GDT_TSS_BUSY (0x00008b0000000000ULL | BOOT_TSS_LIMIT)
+
+static void write_page_tables(uint64_t *table)
+{
+	const gpa_t pdpt = BOOT_PML4_GPA + PAGE_BYTES, directories = pdpt + PAGE_BYTES;
+	uint64_t *directory = table + 2 * ENTRIES;
+
+	memset(table, 0, 2 * PAGE_BYTES);
+	table[0] = pdpt | PTE_PRESENT | PTE_WRITE;
+	for (unsigned int i = 0; i < NR_DIRECTORIES; i++)
+		table[ENTRIES + i] = (directories + i * PAGE_BYTES) | PTE_PRESENT | PTE_WRITE;
+	for (unsigned int i = 0; i < NR_DIRECTORIES * ENTRIES; i++)
+		directory[i] = i * (2 * MIB) | PTE_PRESENT | PTE_WRITE | PTE_LARGE;
+}
+
+void bootgdt_write(struct gmem *mem, enum cpu_mode mode)
+{
+	const uint64_t gdt[BOOT_GDT_BYTES / 8] = {
+		[BOOT_CS / 8] = mode == CPU_LONG64 ? GDT_CODE64 : GDT_CODE32,
+		[BOOT_DS / 8] = GDT_DATA,
+		[BOOT_TR / 8] = GDT_TSS_BUSY,
+	};
+	void *at = gmem_at(mem, BOOT_GDT_GPA, sizeof(gdt));
+	void *tables = gmem_at(mem, BOOT_PML4_GPA, (2 + NR_DIRECTORIES) * PAGE_BYTES);
+
+	assert(at && tables);
+	memcpy(at, gdt, sizeof(gdt));
+	if (mode == CPU_LONG64)
+		write_page_tables(tables);
+}

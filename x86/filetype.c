@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a file that was given for a kernel is instead, by its content: names lie, and "not a bzImage" alone
+ * leaves a person to guess. First what has a fixed magic number somewhere in its first page, then ELF and
+ * PE by their own fields, then text.
+ *
+ * The magic numbers are those of each format's own documentation. It is a hint in a message: nothing is
+ * decided by it.
+ */
+#include "bootparts.h"
+
+#include <elf.h>
+#include <string.h>
+
+#define UNPACK "unpack it first, or give it to -i if it is an initrd"
+#define DISK "; -k takes a kernel"
+#define OTHER_CPU " for another kind of processor; this machine runs x86 kernels"
+
+static const struct magic {
+	unsigned int offset, len;
+	const char *bytes;
+	const char *text;
+} magics[] = {
+	{ 0, 2, "\x1f\x8b", "gzip-compressed data; " UNPACK },
+	{ 0, 6,
+	  "\xfd"
+	  "7zXZ\0",
+	  "xz-compressed data; " UNPACK },
+	{ 0, 4, "\x28\xb5\x2f\xfd", "zstd-compressed data; " UNPACK },
+	{ 0, 4, "\x04\x22\x4d\x18", "lz4-compressed data; " UNPACK },
+	{ 0, 4, "\x02\x21\x4c\x18", "lz4-compressed data; " UNPACK },
+	{ 0, 3, "BZh", "bzip2-compressed data; " UNPACK },
+	{ 0, 4, "\x89LZO", "lzop-compressed data; " UNPACK },
+	{ 0, 3, "\x5d\0\0", "lzma-compressed data; " UNPACK },
+	{ 0, 5, "07070", "a cpio archive; give an initrd to -i and its kernel to -k" },
+	{ 0, 2, "\xc7\x71", "a cpio archive; give an initrd to -i and its kernel to -k" },
+	{ 0, 4, "QFI\xfb", "a qcow2 disk image" DISK },
+	{ 0, 4, "KDMV", "a VMDK disk image" DISK },
+	{ 0, 8, "vhdxfile", "a VHDX disk image" DISK },
+	{ 0x40, 4, "\x7f\x10\xda\xbe", "a VDI disk image" DISK },
+	{ 0, 6, "LUKS\xba\xbe", "a LUKS volume" DISK },
+	{ 0, 4, "hsqs", "a squashfs image" DISK },
+	{ 0, 4, "XFSB", "an XFS image" DISK },
+	{ 0x438, 2, "\x53\xef", "an ext2, ext3 or ext4 image" DISK },
+	{ 0, 8, "!<arch>\n", "a Debian package or an archive; take boot/vmlinuz-* out of it (dpkg -x)" },
+	{ 0, 4, "\xed\xab\xee\xdb", "an RPM package; take the vmlinuz out of it (rpm2cpio)" },
+	{ 0, 4, "PK\3\4", "a zip archive; take the bzImage out of it" },
+	{ 257, 5, "ustar", "a tar archive; take the bzImage out of it" },
+	{ 0, 4, "\x27\x05\x19\x56", "a U-Boot image; use the bzImage" },
+	{ 0, 8, "ANDROID!", "an Android boot image; use the bzImage in it" },
+	{ 0, 4, "\xd0\x0d\xfe\xed", "a flattened device tree or FIT image; use the bzImage" },
+	{ 0x38, 4, "ARM\x64", "an arm64 kernel," OTHER_CPU },
+	{ 0x38, 4, "RSC\x05", "a RISC-V kernel," OTHER_CPU },
+	{ 0x24, 4, "\x18\x28\x6f\x01", "an ARM kernel," OTHER_CPU },
+	{ 0, 2, "#!", "a script; use the bzImage" },
+};
+
+static bool has(const uint8_t *head, size_t len, unsigned int offset, const char *bytes, unsigned int nr)
+{
+	return offset <= len && nr <= len - offset && !memcmp(head + offset, bytes, nr);
+}
+
+static const char *describe_elf(const uint8_t *head, size_t len)
+{
+	Elf32_Half type, machine; /* at the same place in both classes */
+
+	if (len < EI_NIDENT + 4)
+		return "a damaged ELF file; use the bzImage";
+	memcpy(&type, head + EI_NIDENT, sizeof(type));
+	memcpy(&machine, head + EI_NIDENT + sizeof(type), sizeof(machine));
+	if (machine != EM_X86_64 && machine != EM_386)
+		return "an ELF file" OTHER_CPU;
+	if (type == ET_EXEC || type == ET_DYN)
+		return "an ELF kernel (vmlinux) or program, not supported yet; use the bzImage";
+	return "an ELF object or module; use the bzImage";
+}
+
+/* ASCII, with some of another alphabet in UTF-8 perhaps. */
+static bool mostly_text(const uint8_t *head, size_t len)
+{
+	size_t high = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool space = head[i] >= '\t' && head[i] <= '\r';
+
+		if (!space && (head[i] < ' ' || head[i] == 0x7f))
+			return false;
+		high += head[i] >= 0x80;
+	}
+	return high < len - high;
+}
+
+static bool all_zero(const uint8_t *head, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (head[i])
+			return false;
+	}
+	return true;
+}
+
+const char *filetype_describe(const uint8_t *head, size_t len)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(magics); i++) {
+		if (has(head, len, magics[i].offset, magics[i].bytes, magics[i].len))
+			return magics[i].text;
+	}
+	if (has(head, len, 0, ELFMAG, SELFMAG))
+		return describe_elf(head, len);
+	if (has(head, len, 0, "MZ", 2))
+		return "an EFI program without a Linux setup header (a unified kernel image?); use the "
+		       "vmlinuz "
+		       "it was made of (objcopy -O binary --only-section=.linux)";
+	if (has(head, len, 0x1fe, "\x55\xaa", 2))
+		return "a boot sector or disk image" DISK;
+	if (mostly_text(head, len))
+		return "text; use the bzImage";
+	if (all_zero(head, len))
+		return "zeros, at least at its start (an incomplete copy, or a disk or CD image); use the "
+		       "bzImage";
+	return NULL;
+}

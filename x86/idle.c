@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The look-out for a machine in which nothing can happen any more: every CPU halted with interrupts off, or never
+ * started. KVM sleeps in such a guest for ever and tells nobody.
+ *
+ * Once a second the loop looks at the CPU time of the vCPU threads (no exit, no cost to a busy guest). When it has hardly
+ * moved, each vCPU is asked, on its own thread, whether an interrupt could still wake it. Two rounds in agreement end the
+ * machine: in order when the kernel has said so on its console, else as a crash.
+ */
+#include "kvm/arch.h"
+#include "kvm/ioctl.h"
+#include "machine.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#define ROUND_NS 1000000000ULL
+#define ASKED_NS 50000000ULL   /* time for the vCPUs to answer */
+#define IDLE_CPU_NS 5000000ULL /* CPU time a second below which a guest may be dead */
+
+static uint64_t vcpus_cpu_ns(const struct vm *vm)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		struct timespec ts;
+		clockid_t clock;
+
+		if (!pthread_getcpuclockid(vm->vcpu[i].thread, &clock) && !clock_gettime(clock, &ts))
+			sum += (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	}
+	return sum;
+}
+
+static void ask_vcpus(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		atomic_store(&vm->vcpu[i].dead_halt, false);
+		atomic_store(&vm->vcpu[i].probe, true);
+		vcpu_kick(&vm->vcpu[i]);
+	}
+}
+
+static bool all_dead(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		if (!atomic_load(&vm->vcpu[i].dead_halt))
+			return false;
+	}
+	return true;
+}
+
+static void end_dead(struct machine *m)
+{
+	if (atomic_load(&m->panicked))
+		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked");
+	else if (atomic_load(&m->halted))
+		vm_end(m->vm, VERDICT_HALT, 0, "the guest halted");
+	else
+		vm_end(m->vm, VERDICT_CRASH, 0, "the guest is dead: all CPUs are halted with interrupts off");
+}
+
+static void on_idle_timer(void *ctx)
+{
+	struct machine *m = ctx;
+	uint64_t cpu_ns = vcpus_cpu_ns(m->vm);
+	bool idle = cpu_ns - m->idle_cpu_ns < IDLE_CPU_NS;
+
+	gmem_repair(&m->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
+	m->idle_cpu_ns = cpu_ns;
+	if (!idle || (m->idle_rounds && !all_dead(m->vm))) {
+		m->idle_rounds = 0;
+		loop_timer_arm(&m->idle_timer, ROUND_NS);
+		return;
+	}
+	if (m->idle_rounds == 2) {
+		end_dead(m);
+		return;
+	}
+	m->idle_rounds++;
+	ask_vcpus(m->vm);
+	loop_timer_arm(&m->idle_timer, ASKED_NS);
+}
+
+void machine_watch_idle(struct machine *m)
+{
+	loop_timer_init(&m->vm->loop, &m->idle_timer, on_idle_timer, m);
+	loop_timer_arm(&m->idle_timer, ROUND_NS);
+}
+
+bool arch_dead_halt(struct vcpu *v)
+{
+	struct kvm_mp_state mp;
+	struct kvm_regs regs;
+
+	if (kvm_ioctl(v->fd, KVM_GET_MP_STATE, &mp))
+		return false;
+	if (mp.mp_state == KVM_MP_STATE_UNINITIALIZED || mp.mp_state == KVM_MP_STATE_INIT_RECEIVED)
+		return true;
+	if (mp.mp_state != KVM_MP_STATE_HALTED || kvm_ioctl(v->fd, KVM_GET_REGS, &regs))
+		return false;
+	return !(regs.rflags & (1U << 9));
+}

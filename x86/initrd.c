@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Initial RAM disks: several files handed to the kernel as one.
+ *
+ * Documentation/driver-api/early-userspace/buffer-format.rst and init/initramfs.c: an initramfs is a
+ * sequence of cpio archives, each compressed or not, with any number of zero bytes between them; an
+ * uncompressed one begins at a multiple of 4. So each file may begin at a page of its own, and each can be
+ * mapped. At least four zero bytes are left between two files: the LZ4 unpacker reads 32 bits at a time and
+ * stops at a zero word only. Nothing follows the last file, since the kernel looks for a boot configuration
+ * at the very end.
+ *
+ * A large file is mapped, so that start-up does not grow with its size; a small one is read, which is cheaper
+ * than the page faults it would cost the guest.
+ */
+#include "bootparts.h"
+#include "kvm/log.h"
+#include "x86/layout.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define PAGE_BYTES 4096ULL
+#define MIN_GAP_BYTES 4
+
+/* From this size on, faults in the guest cost less than we would wait for the copy. */
+#define MAP_MIN_BYTES (1 * MIB)
+
+static int add(struct initrd_set *set, const char *path)
+{
+	struct initrd *f = &set->file[set->nr];
+	uint64_t start = set->nr ? align_up(set->total_bytes + MIN_GAP_BYTES, PAGE_BYTES) : 0;
+	int err, fd = bootfile_open(path, "initrd");
+
+	if (fd < 0)
+		return fd;
+	f->fd = fd;
+	f->path = path;
+	f->offset = start;
+	set->nr++;
+	err = bootfile_check(fd, path, "initrd", &f->bytes);
+	if (err)
+		return err;
+	/* No sum can wrap: what is there already ends below the hole. */
+	if (f->bytes > MMIO_HOLE_GPA || start > MMIO_HOLE_GPA - f->bytes) {
+		pr_err("%s: initrd of %lluM; all initrds together must fit below 3G", path,
+		       (unsigned long long)(f->bytes / MIB));
+		return -EFBIG;
+	}
+	set->total_bytes = start + f->bytes;
+	return 0;
+}
+
+int initrd_open(struct initrd_set *set, const struct boot_config *config)
+{
+	set->nr = 0;
+	set->total_bytes = 0;
+	if (config->nr_initrds > BOOT_MAX_INITRDS) {
+		pr_err("%s: one initrd too many; at most %d can be joined", config->initrds[BOOT_MAX_INITRDS],
+		       BOOT_MAX_INITRDS);
+		return -E2BIG;
+	}
+	for (unsigned int i = 0; i < config->nr_initrds; i++) {
+		int err = add(set, config->initrds[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+void initrd_close(struct initrd_set *set)
+{
+	for (unsigned int i = 0; i < set->nr; i++)
+		close(set->file[i].fd);
+	set->nr = 0;
+}
+
+const char *initrd_largest(const struct initrd_set *set)
+{
+	const struct initrd *largest = &set->file[0];
+
+	for (unsigned int i = 1; i < set->nr; i++) {
+		if (set->file[i].bytes > largest->bytes)
+			largest = &set->file[i];
+	}
+	return largest->path;
+}
+
+int initrd_place(const struct initrd_set *set, struct gmem *mem, gpa_t gpa)
+{
+	for (unsigned int i = 0; i < set->nr; i++) {
+		const struct initrd *f = &set->file[i];
+		enum bootfile_how how = f->bytes >= MAP_MIN_BYTES ? BOOTFILE_MAP : BOOTFILE_READ;
+		int err = bootfile_place(mem, gpa + f->offset, f->fd, 0, f->bytes, f->path, how);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}

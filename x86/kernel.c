@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which kernel to run and what to tell it.
+ *
+ * By default we add nothing that changes what a kernel does or tests. --fast adds what a boot can do without; what each
+ * parameter saves was counted on Debian's cloud kernel and stands in docs/fast.md. An exception is root=: a boot from a disk needs it, so
+ * it is worked out from the first one (virtio/rootdev.c) when the user does not say it.
+ */
+#include "kvm/log.h"
+#include "machine.h"
+#include "virtio.h"
+#include "virtio/disk.h"
+#include "virtio/rootdev.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define DEFAULT_PARAMS "console=ttyS0"
+#define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
+
+/* The host's own kernel, then what distributions and build trees call theirs. */
+static int open_host_kernel(struct machine *m, struct boot_image *img)
+{
+	static const char *const formats[] = {
+		"/boot/vmlinuz-%s", "/lib/modules/%s/vmlinuz", "/boot/vmlinuz",
+		"/vmlinuz",	    "arch/x86/boot/bzImage",
+	};
+	struct utsname host;
+
+	uname(&host);
+	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
+		snprintf(m->host_kernel, sizeof(m->host_kernel), formats[i], host.release);
+		if (access(m->host_kernel, R_OK))
+			continue;
+		pr_info("no -k: running this host's kernel %s", m->host_kernel);
+		return boot_open(img, m->host_kernel);
+	}
+	snprintf(m->host_kernel, sizeof(m->host_kernel), formats[0], host.release);
+	pr_err("%s: this host's kernel is not %s; name a kernel with -k", m->host_kernel,
+	       access(m->host_kernel, F_OK) ? "there" : "readable for you");
+	return -ENOENT;
+}
+
+int machine_open_kernel(struct machine *m, struct boot_image *img)
+{
+	const char *kernel = m->vm->config->kernel;
+
+	return kernel ? boot_open(img, kernel) : open_host_kernel(m, img);
+}
+
+/* 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64, as it is on disks */
+static const uint8_t root_type[GUID_BYTES] = { 0xe3, 0xbc, 0x68, 0x4f, 0xcd, 0xe8, 0xb1, 0x4d,
+					       0x96, 0xe7, 0xfb, 0xca, 0xf9, 0x84, 0xb7, 0x09 };
+
+static int read_disk(void *ctx, uint64_t offset_bytes, void *buf, uint64_t len_bytes)
+{
+	return disk_read_sync(ctx, offset_bytes, buf, len_bytes);
+}
+
+static void say_choices(const char *disk, const struct rootdev *root)
+{
+	if (root->choices[0])
+		pr_info("-d %s: not clear which partition is the root: %s; -p root=/dev/vdaN names it", disk,
+			root->choices);
+	else
+		pr_info("-d %s: neither a partition nor a file system (ext, XFS, btrfs): no root= is passed",
+			disk);
+}
+
+/* Writes "root=... rw" or nothing to @text. A disk that cannot be read is the guest's to complain about. */
+static void root_params(struct machine *m, char *text, size_t size)
+{
+	struct disk *disk = virtio_first_disk(m);
+	const char *name = m->vm->config->disk[0];
+	char partition[12] = "";
+	struct rootdev_disk source = { .read = read_disk, .ctx = disk, .root_type = root_type };
+	struct rootdev root;
+
+	text[0] = '\0';
+	if (!disk || m->vm->config->no_default_params || boot_cmdline_has(m->vm->config->params, "root"))
+		return;
+	source.size_bytes = disk_size_bytes(disk);
+	if (rootdev_find(&source, &root))
+		return;
+	if (!root.found) {
+		say_choices(name, &root);
+		return;
+	}
+	if (root.partition)
+		snprintf(partition, sizeof(partition), "%u", root.partition);
+	snprintf(text, size, "root=/dev/vda%s %s", partition, disk_read_only(disk) ? "ro" : "rw");
+	pr_debug("-d %s: passing %s: %s", name, text, root.why);
+}
+
+char *machine_cmdline(struct machine *m)
+{
+	const struct config *config = m->vm->config;
+	const char *ours = DEFAULT_PARAMS;
+	char root[48], *defaults, *cmdline = NULL;
+
+	if (config->no_default_params)
+		ours = config->fast ? FAST_PARAMS : NULL;
+	else if (config->fast)
+		ours = DEFAULT_PARAMS " " FAST_PARAMS;
+	root_params(m, root, sizeof(root));
+	defaults = boot_cmdline(ours, root);
+	if (defaults)
+		cmdline = boot_cmdline(defaults, config->params);
+	free(defaults);
+	if (!cmdline)
+		pr_err("out of memory");
+	return cmdline;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The board's own state; private to x86/. */
+#ifndef X86_MACHINE_H
+#define X86_MACHINE_H
+
+#include "hw/ports.h"
+#include "hw/serial.h"
+#include "kvm/chardev.h"
+#include "kvm/device.h"
+#include "kvm/power.h"
+#include "kvm/vm.h"
+#include "kvm/watch.h"
+#include "x86/boot.h"
+#include "x86/cpu.h"
+
+/* A COM port and the console watcher on its output. */
+struct com_port {
+	struct machine *machine;
+	struct chardev *chardev; /* NULL: no such port */
+	struct serial *serial;
+	struct serial_coalesce coalesce; /* the port keeps a pointer to it */
+	struct watch watch;		 /* under the chardev's output lock */
+};
+
+struct machine {
+	struct vm *vm;
+	struct device_list devices;
+	struct power power;
+	struct misc_ports ports;
+	struct com_port com[CONFIG_NR_SERIAL];
+	pthread_mutex_t com_irq_lock; /* the two below; after a port's lock */
+	struct irq_line com_irq[2];   /* COM1 and COM3, COM2 and COM4 */
+	unsigned int com_asserted;    /* a bit a port */
+	struct i8042 *i8042;
+	struct rtc *rtc;
+	struct pit *pit;
+	struct irq_line power_button;
+	struct virtio_board *virtio; /* NULL: no virtio device */
+	char host_kernel[256];	     /* the path, when no kernel was named */
+	struct x86_cpu_set *cpus;    /* vCPU 0's thread, until it is ready */
+
+	/* What the console said, see watch.h; any vCPU's thread sets them. */
+	_Atomic bool panicked, halted, restarting;
+	_Atomic uint64_t console_bytes;
+	/* Ends a panicked guest once its console is silent. */
+	struct loop_timer panic_timer;
+	uint64_t panic_seen_bytes;
+	/* Looks for a guest in which nothing can happen any more. */
+	struct loop_timer idle_timer;
+	uint64_t idle_cpu_ns;
+	unsigned int idle_rounds;
+};
+
+/* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */
+int machine_publish(struct machine *m, const struct device_info *info);
+
+/* Ends the machine because of a reset by @by, with the verdict that what the console said calls for. Any thread. */
+void machine_reset_requested(struct machine *m, const char *by);
+
+/* idle.c: starts the look-out for dead machines. Loop's thread. */
+void machine_watch_idle(struct machine *m);
+
+/* kernel.c: opens the kernel to run: config->kernel, or the host's own. Returns 0 or -errno having said why. */
+int machine_open_kernel(struct machine *m, struct boot_image *img);
+/* The complete command line; the caller frees. NULL having said why. The disks are open: the first may name the root. */
+char *machine_cmdline(struct machine *m);
+
+/* resetvec.c: writes the code at F000:FFF0. Returns 0 or -EFAULT. */
+int reset_vector_write(struct gmem *mem);
+
+#endif

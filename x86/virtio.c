@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The board's virtio slots: which device is where, on which line, and what virtio-mmio gets from KVM.
+ *
+ * Slot n is at VIRTIO_MMIO_GPA + 4 KiB * n. Lines are taken in turn from those that no ISA device has (GSI 16 to 23, 5, 10, 11); with more devices
+ * than lines they are shared. All are edges, so two devices on one line must not pulse it at the same time (the second
+ * rise would be none, and could be the news the first's handler was too early for): a lock a line.
+ *
+ * The register pages of all slots are one piece of memory and one read-only KVM slot. It is shown to the guest when the first driver
+ * goes live, and not before: machines without virtio drivers do not pay for it. KVM_SET_USER_MEMORY_REGION from a vCPU's thread is
+ * fine: that vCPU is not in the guest.
+ *
+ * Created on main's thread while KVM is being set up, so nothing here talks to KVM before a vCPU runs.
+ */
+#include "virtio.h"
+
+#include "kvm/ioctl.h"
+#include "kvm/log.h"
+#include "virtio/blk.h"
+#include "virtio/net.h"
+#include "virtio/rng.h"
+#include "virtio/virtio_mmio.h"
+#include "x86/layout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+
+#define MAX_SLOTS 64
+#define WINDOW_KVM_SLOT GMEM_MAX_REGIONS /* guest memory has the ones below */
+
+static const uint8_t lines[] = { 16, 17, 18, 19, 20, 21, 22, 23, 5, 10, 11 };
+
+struct slot {
+	struct virtio_board *board;
+	struct virtio_mmio mmio;
+	struct virtio_mmio_host host;
+	struct irq_line irq;
+	unsigned int index;
+};
+
+struct board_disk {
+	char *text; /* -d's argument, cut up */
+	struct disk *disk;
+	struct blk *blk;
+};
+
+struct board_net {
+	char *text; /* -n's argument, cut up */
+	struct net *net;
+};
+
+struct virtio_board {
+	struct machine *m;
+	unsigned int nr_slots;
+	struct slot *slot[MAX_SLOTS];
+	uint8_t *pages;
+	size_t pages_bytes;
+	pthread_mutex_t line_lock[ARRAY_SIZE(lines)];
+	/* Whether the guest sees the pages. */
+	pthread_mutex_t window_lock;
+	bool window_wanted, window_refused, window_shown;
+	unsigned int nr_hides; /* hide_page() calls under way */
+
+	struct board_disk disk[CONFIG_MAX_DISKS];
+	struct board_net net[CONFIG_MAX_NETS];
+	struct virtio_device *rng;
+};
+
+static gpa_t slot_gpa(const struct slot *s)
+{
+	return VIRTIO_MMIO_GPA + (gpa_t)s->index * VIRTIO_MMIO_BYTES;
+}
+
+static void slot_pulse(void *ctx)
+{
+	struct slot *s = ctx;
+	pthread_mutex_t *lock = &s->board->line_lock[s->index % ARRAY_SIZE(lines)];
+
+	pthread_mutex_lock(lock);
+	irq_pulse(&s->irq);
+	pthread_mutex_unlock(lock);
+}
+
+/* Under window_lock. */
+static int set_window(struct virtio_board *b, bool on)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = WINDOW_KVM_SLOT,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = VIRTIO_MMIO_GPA,
+		.memory_size = on ? (uint64_t)b->nr_slots * VIRTIO_MMIO_BYTES : 0,
+		.userspace_addr = (uintptr_t)b->pages,
+	};
+	int err;
+
+	if (on == b->window_shown)
+		return 0;
+	err = kvm_ioctl(b->m->vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+	if (!err)
+		b->window_shown = on;
+	return err;
+}
+
+static bool slot_show_page(void *ctx)
+{
+	struct virtio_board *b = ((struct slot *)ctx)->board;
+	struct vm *vm = b->m->vm;
+
+	pthread_mutex_lock(&b->window_lock);
+	if (!b->window_wanted) {
+		b->window_wanted = true;
+		b->window_refused =
+			kvm_ioctl_val(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) <= 0 ||
+			set_window(b, !b->nr_hides);
+		if (b->window_refused)
+			pr_debug("KVM takes no read-only memory: virtio's registers are read by exits");
+	}
+	pthread_mutex_unlock(&b->window_lock);
+	return !b->window_refused;
+}
+
+static void slot_hide_page(void *ctx, bool hide)
+{
+	struct virtio_board *b = ((struct slot *)ctx)->board;
+
+	pthread_mutex_lock(&b->window_lock);
+	b->nr_hides += hide ? 1U : -1U;
+	/* Should KVM refuse to take it back, reads exit for good, to the same bytes. */
+	if (b->window_wanted && !b->window_refused)
+		set_window(b, !b->nr_hides);
+	pthread_mutex_unlock(&b->window_lock);
+}
+
+static int slot_route_kicks(void *ctx, unsigned int offset, unsigned int queue, int fd)
+{
+	struct slot *s = ctx;
+	struct kvm_ioeventfd kick = {
+		.datamatch = queue,
+		.addr = slot_gpa(s) + offset,
+		.len = 4,
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	return kvm_ioctl(s->board->m->vm->vm_fd, KVM_IOEVENTFD, &kick);
+}
+
+static int slot_gather(void *ctx, unsigned int offset, bool on)
+{
+	struct slot *s = ctx;
+
+	return coalesced_zone(&s->board->m->vm->coalesced, BUS_MMIO, slot_gpa(s) + offset, 4, on);
+}
+
+static void slot_drain(void *ctx)
+{
+	struct slot *s = ctx;
+
+	coalesced_try_drain(&s->board->m->vm->coalesced);
+}
+
+static int publish_slot(struct machine *m, const struct slot *s)
+{
+	struct device_info info = {
+		.name = s->mmio.device->ops->name,
+		.acpi_hid = "LNRO0005",
+		.fdt_compatible = "virtio,mmio",
+		.uid = s->index,
+		.res = { { .type = RES_MMIO, .base = slot_gpa(s), .size_bytes = VIRTIO_MMIO_BYTES },
+			 { .type = RES_IRQ,
+			   .base = s->irq.gsi,
+			   .size_bytes = 1,
+			   .edge = true,
+			   .shared = true } },
+	};
+
+	return machine_publish(m, &info);
+}
+
+/* Puts @device into the next slot. */
+static int plug(struct virtio_board *b, struct virtio_device *device)
+{
+	struct machine *m = b->m;
+	struct slot *s;
+	int err;
+
+	if (b->nr_slots == MAX_SLOTS) {
+		pr_err("more than %d virtio devices: this machine has no room for them", MAX_SLOTS);
+		return -ENOSPC;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->board = b;
+	s->index = b->nr_slots;
+	b->slot[b->nr_slots++] = s;
+	s->irq = vm_irq_line(m->vm, lines[s->index % ARRAY_SIZE(lines)]);
+	s->host = (struct virtio_mmio_host){
+		.pulse = slot_pulse,
+		.show_page = slot_show_page,
+		.hide_page = slot_hide_page,
+		.route_kicks = slot_route_kicks,
+		.gather = slot_gather,
+		.drain = slot_drain,
+		.ctx = s,
+	};
+	virtio_mmio_init(&s->mmio, device, &s->host, b->pages + (size_t)s->index * VIRTIO_MMIO_BYTES);
+	err = bus_insert(&m->vm->mmio, slot_gpa(s), VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops, &s->mmio,
+			 "virtio");
+	return err ? err : publish_slot(m, s);
+}
+
+static int create_disk(struct virtio_board *b, unsigned int index)
+{
+	struct vm *vm = b->m->vm;
+	struct board_disk *d = &b->disk[index];
+	struct disk_options disk;
+	struct blk_options blk;
+	int err;
+
+	d->text = strdup(vm->config->disk[index]);
+	if (!d->text)
+		return -ENOMEM;
+	err = blk_parse(d->text, &disk, &blk);
+	if (!err)
+		err = disk_open(&d->disk, &disk, &vm->loop);
+	if (!err)
+		err = blk_create(&d->blk, d->disk, &blk, &vm->mem, &vm->loop);
+	return err ? err : plug(b, blk_virtio(d->blk));
+}
+
+/* The same each time this machine is started: what tells it from others is its first disk or its interface. */
+static void choose_mac(const struct virtio_board *b, unsigned int index, const struct netdev *backend,
+		       uint8_t mac[ETH_ALEN])
+{
+	char name[512];
+	struct utsname host;
+
+	if (uname(&host))
+		host.nodename[0] = '\0';
+	snprintf(name, sizeof(name), "%s %s", host.nodename,
+		 b->m->vm->config->nr_disks ? b->disk[0].text : netdev_name(backend));
+	netdev_make_mac(mac, name, index);
+}
+
+static int create_net(struct virtio_board *b, unsigned int index)
+{
+	struct vm *vm = b->m->vm;
+	struct board_net *n = &b->net[index];
+	struct netdev *backend[NETDEV_MAX_QUEUES];
+	struct netdev_options options;
+	int err;
+
+	n->text = strdup(vm->config->net[index]);
+	if (!n->text)
+		return -ENOMEM;
+	err = netdev_parse(n->text, &options);
+	if (err || options.kind == NETDEV_NONE)
+		return err;
+	err = netdev_open(backend, &options);
+	if (err)
+		return err;
+	if (!options.has_mac)
+		choose_mac(b, index, backend[0], options.mac);
+	err = net_create(&n->net, backend, options.nr_queues, options.mac, &vm->mem, &vm->loop);
+	return err ? err : plug(b, net_virtio(n->net));
+}
+
+static int create_rng(struct virtio_board *b)
+{
+	struct vm *vm = b->m->vm;
+	int err;
+
+	b->rng = calloc(1, sizeof(*b->rng));
+	if (!b->rng)
+		return -ENOMEM;
+	err = rng_init(b->rng, &vm->mem, &vm->loop);
+	return err ? err : plug(b, b->rng);
+}
+
+/* Pages for as many slots as there can be; untouched ones cost nothing. */
+static int map_pages(struct virtio_board *b)
+{
+	b->pages_bytes = (size_t)MAX_SLOTS * VIRTIO_MMIO_BYTES;
+	b->pages = mmap(NULL, b->pages_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->pages != MAP_FAILED)
+		return 0;
+	b->pages = NULL;
+	return -ENOMEM;
+}
+
+int create_virtio(struct machine *m)
+{
+	const struct config *config = m->vm->config;
+	struct virtio_board *b;
+	int err;
+
+	if (!config->nr_disks && !config->nr_nets && config->no_rng)
+		return 0;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	m->virtio = b;
+	b->m = m;
+	pthread_mutex_init(&b->window_lock, NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++)
+		pthread_mutex_init(&b->line_lock[i], NULL);
+	err = map_pages(b);
+	for (unsigned int i = 0; i < config->nr_disks && !err; i++)
+		err = create_disk(b, i);
+	for (unsigned int i = 0; i < config->nr_nets && !err; i++)
+		err = create_net(b, i);
+	if (!err && !config->no_rng)
+		err = create_rng(b);
+	return err;
+}
+
+struct disk *virtio_first_disk(struct machine *m)
+{
+	return m->virtio ? m->virtio->disk[0].disk : NULL;
+}
+
+void settle_virtio(struct machine *m)
+{
+	struct virtio_board *b = m->virtio;
+
+	for (unsigned int i = 0; b && i < CONFIG_MAX_DISKS; i++) {
+		blk_destroy(b->disk[i].blk);
+		disk_close(b->disk[i].disk);
+		b->disk[i].blk = NULL;
+		b->disk[i].disk = NULL;
+	}
+	for (unsigned int i = 0; b && i < CONFIG_MAX_NETS; i++) {
+		net_destroy(b->net[i].net);
+		b->net[i].net = NULL;
+	}
+}
+
+void destroy_virtio(struct machine *m)
+{
+	struct virtio_board *b = m->virtio;
+
+	if (!b)
+		return;
+	settle_virtio(m);
+	for (unsigned int i = 0; i < CONFIG_MAX_DISKS; i++)
+		free(b->disk[i].text);
+	for (unsigned int i = 0; i < CONFIG_MAX_NETS; i++)
+		free(b->net[i].text);
+	if (b->rng)
+		virtio_fini(b->rng);
+	free(b->rng);
+	for (unsigned int i = 0; i < b->nr_slots; i++)
+		free(b->slot[i]);
+	if (b->pages)
+		munmap(b->pages, b->pages_bytes);
+	free(b);
+	m->virtio = NULL;
+}

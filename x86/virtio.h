@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The board's virtio devices, see virtio.c; private to x86/. */
+#ifndef X86_VIRTIO_H
+#define X86_VIRTIO_H
+
+#include "machine.h"
+
+struct disk;
+
+/* Rows of the device table: all disks, all networks, the entropy device. */
+int create_virtio(struct machine *m);
+/* The way out: nothing is under way any more, and the disks are closed. With no vCPU running. */
+void settle_virtio(struct machine *m);
+void destroy_virtio(struct machine *m);
+
+/* The guest's /dev/vda; NULL without disks. Set-up time. */
+struct disk *virtio_first_disk(struct machine *m);
+
+#endif

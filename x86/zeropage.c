@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The zero page (struct boot_params): what a Linux kernel is told by its loader.
+ *
+ * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header" and "struct setup_data"; zero-page.rst. It
+ * is all zeros, which says no VGA, no EFI, no EDD, but for the header, copied from the file in its own
+ * length, the memory map, and a few fields. A seed for the kernel's random numbers is appended as
+ * setup_data, below 640 KiB where no kernel decompresses to. The real-mode fields (heap_end_ptr, video
+ * mode) stay as they are: that code never runs.
+ *
+ * Called once a boot by boot.c, before any vCPU runs. Everything lies where layout.h says.
+ */
+#include "bootparts.h"
+#include "x86/e820.h"
+#include "x86/layout.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LOADER_UNDEFINED 0xff /* we have no number of our own */
+
+/* Links the seed into the kernel's list. */
+static void write_rng_seed(struct boot_params *zp, struct gmem *mem, const struct boot_config *config)
+{
+	struct setup_data *node;
+
+	if (!config->rng_seed || zp->hdr.version < 0x209)
+		return;
+	assert(config->rng_seed_bytes <= BOOT_PML4_GPA - RNG_SEED_GPA - sizeof(*node));
+	node = gmem_at(mem, RNG_SEED_GPA, sizeof(*node) + config->rng_seed_bytes);
+	assert(node);
+	node->next = 0;
+	node->type = SETUP_RNG_SEED;
+	node->len = config->rng_seed_bytes;
+	memcpy(node->data, config->rng_seed, config->rng_seed_bytes);
+	zp->hdr.setup_data = RNG_SEED_GPA;
+}
+
+static void write_e820(struct boot_params *zp, const struct gmem *mem)
+{
+	struct e820_ram ram[GMEM_MAX_REGIONS];
+	struct boot_e820_entry table[2 * GMEM_MAX_REGIONS + 8];
+	unsigned int nr;
+
+	for (unsigned int i = 0; i < mem->nr_regions; i++)
+		ram[i] = (struct e820_ram){ mem->region[i].gpa, mem->region[i].size_bytes };
+	nr = e820_build(ram, mem->nr_regions, table, ARRAY_SIZE(table));
+	assert(nr > 0 && nr <= E820_MAX_ENTRIES_ZEROPAGE);
+	memcpy(zp->e820_table, table, nr * sizeof(table[0]));
+	zp->e820_entries = (uint8_t)nr;
+}
+
+static void set_header(struct setup_header *hdr, const struct boot_layout *layout)
+{
+	hdr->type_of_loader = LOADER_UNDEFINED;
+	hdr->loadflags &= (uint8_t)~CAN_USE_HEAP;
+	hdr->code32_start = (uint32_t)layout->kernel;
+	hdr->ramdisk_image = (uint32_t)layout->initrd;
+	hdr->ramdisk_size = (uint32_t)layout->initrd_bytes;
+	hdr->cmd_line_ptr = CMDLINE_GPA;
+	hdr->setup_data = 0;
+}
+
+void zeropage_write(const struct boot_image *img, struct gmem *mem, const struct boot_config *config,
+		    const struct boot_layout *layout)
+{
+	struct boot_params *zp = gmem_at(mem, ZERO_PAGE_GPA, sizeof(*zp));
+	const char *cmdline = config->cmdline ? config->cmdline : "";
+	size_t cmdline_bytes = strlen(cmdline) + 1;
+	void *line = gmem_at(mem, CMDLINE_GPA, CMDLINE_MAX_BYTES);
+
+	assert(zp && line && cmdline_bytes <= CMDLINE_MAX_BYTES);
+	memset(zp, 0, sizeof(*zp));
+	memcpy(&zp->hdr, img->hdr_bytes, img->hdr_len);
+	set_header(&zp->hdr, layout);
+	zp->ext_ramdisk_image = (uint32_t)(layout->initrd >> 32);
+	zp->ext_ramdisk_size = (uint32_t)(layout->initrd_bytes >> 32);
+	zp->alt_mem_k = (uint32_t)((mem->region[0].size_bytes - HIGH_RAM_GPA) / KIB);
+	if (img->hdr.version >= 0x20e)
+		zp->acpi_rsdp_addr = config->rsdp;
+	write_e820(zp, mem);
+	write_rng_seed(zp, mem, config);
+	memcpy(line, cmdline, cmdline_bytes);
+}
