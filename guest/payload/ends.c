@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every way for a guest to end, or not to. */
+#include "payload.h"
+
+static volatile uint32_t presses;
+
+static void load_empty_idt(void)
+{
+	static const struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) empty = { 0, 0 };
+
+	asm volatile("lidt %0" ::"m"(empty));
+}
+
+void test_end_reset(void)
+{
+	outb(ACPI_SLEEP_PORT + 2, 1);
+	spin();
+}
+
+void test_end_cf9(void)
+{
+	outb(0xcf9, 0x02);
+	outb(0xcf9, 0x06);
+	spin();
+}
+
+void test_end_i8042(void)
+{
+	outb(0x64, 0xfe);
+	spin();
+}
+
+void test_end_port92(void)
+{
+	outb(0x92, inb(0x92) | 0x01);
+	spin();
+}
+
+static void breakpoint(uint64_t unused)
+{
+	(void)unused;
+	asm volatile("int3");
+}
+
+/*
+ * As Linux does at reboot=t, with the line it prints before: an AMD processor leaves no registers to tell a
+ * deliberate triple fault by. Argument: 1 to execute the int3 at CPL 3, since a KVM that emulates ring 0 may not know
+ * the instruction; with no IDT the outcome is the same.
+ */
+void test_end_triple(void)
+{
+	print("[    0.000000] reboot: Restarting system\n");
+	irq_setup();
+	user_pages();
+	load_empty_idt();
+	if (arg(0, 0))
+		run_at_cpl3(breakpoint, 0);
+	else
+		breakpoint(0);
+	spin();
+}
+
+void test_end_ud(void)
+{
+	load_empty_idt();
+	asm volatile("ud2");
+	spin();
+}
+
+void test_end_pf(void)
+{
+	load_empty_idt();
+	read8(1UL << 40);
+	spin();
+}
+
+void test_end_debug(void)
+{
+	outb(0xf4, (uint8_t)arg(0, 16));
+	spin();
+}
+
+/* Nothing but an NMI could end this, and none comes. */
+static _Noreturn void dead_halt(void)
+{
+	for (;;)
+		asm volatile("cli; hlt");
+}
+
+void test_end_halt(void)
+{
+	dead_halt();
+}
+
+void test_end_panic(void)
+{
+	print("[    0.000000] Kernel panic - not syncing: test\n");
+	if (arg(0, 0))
+		test_end_i8042();
+	spin();
+}
+
+void test_end_halted(void)
+{
+	print("[    0.000000] reboot: System halted\n");
+	dead_halt();
+}
+
+/* Asleep, but an interrupt could wake it: not dead. */
+void test_end_idle(void)
+{
+	irq_setup();
+	print("idle\n");
+	for (;;)
+		asm volatile("sti; hlt");
+}
+
+static void on_press(void)
+{
+	presses++;
+}
+
+/* Waits for the power button and powers off as a kernel would. */
+void test_end_button(void)
+{
+	irq_setup();
+	irq_route(9, arg(0, 0), on_press);
+	print("ready\n");
+	check("power button", wait_count(&presses, 1, 60000));
+}
+
+/* The last byte before the guest is dead, with nothing after it that exits. */
+void test_end_last(void)
+{
+	static const char text[] = "END";
+
+	for (unsigned int i = 0; i < 3; i++)
+		outb(COM1, (uint8_t)text[i]);
+	if (arg(0, 0))
+		dead_halt();
+	spin();
+}
+
+void test_end_restart(void)
+{
+	print("life\n");
+	delay_us(arg(0, 0));
+	test_end_i8042();
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The entries of the image: 32-bit at +0, 64-bit at +0x200. Each notes the processor's state as found in entry_state, and
+ * both end in payload_main() in long mode, on a stack and descriptor table of our own, with interrupts off.
+ */
+#include "payload.h"
+
+	.section .head, "ax"
+	.code32
+	.globl startup_32
+startup_32:
+	movl %esi, entry_state + ES_RSI
+	movl %esp, entry_state + ES_RSP
+	movw %cs, entry_state + ES_CS
+	movw %ds, entry_state + ES_DS
+	movw %es, entry_state + ES_ES
+	movw %ss, entry_state + ES_SS
+	movl %cr0, %eax
+	movl %eax, entry_state + ES_CR0
+	movl %cr4, %eax
+	movl %eax, entry_state + ES_CR4
+	sgdt entry_state + ES_GDTR
+	movl $stack_top, %esp
+	pushfl
+	popl entry_state + ES_RFLAGS
+	movl $32, entry_state + ES_MODE
+
+	/* PML4 -> PDPT -> four directories of 2 MiB pages: the first 4 GiB, for CPL 3 too. */
+	cld
+	movl $page_tables, %edi
+	xorl %eax, %eax
+	movl $2 * 1024, %ecx
+	rep stosl
+	movl $page_tables + 4096 + 7, page_tables
+	movl $page_tables + 2 * 4096 + 7, %eax
+	movl $page_tables + 4096, %edi
+1:	movl %eax, (%edi)
+	addl $4096, %eax
+	addl $8, %edi
+	cmpl $page_tables + 6 * 4096 + 7, %eax
+	jne 1b
+	movl $0x87, %eax
+	movl $page_tables + 2 * 4096, %edi
+2:	movl %eax, (%edi)
+	movl $0, 4(%edi)
+	addl $8, %edi
+	addl $0x200000, %eax
+	jnc 2b
+
+	lgdt gdt_pointer
+	movl %cr4, %eax
+	orl $0x20, %eax
+	movl %eax, %cr4
+	movl $page_tables, %eax
+	movl %eax, %cr3
+	movl $0xc0000080, %ecx
+	rdmsr
+	movl %eax, entry_state + ES_EFER
+	orl $0x100, %eax
+	wrmsr
+	movl %cr0, %eax
+	orl $0x80000000, %eax
+	movl %eax, %cr0
+	ljmp $SEL_CODE, $common
+
+	.org 0x200
+	.code64
+	.globl startup_64
+startup_64:
+	movq %rsi, entry_state + ES_RSI
+	movq %rsp, entry_state + ES_RSP
+	movw %cs, entry_state + ES_CS
+	movw %ds, entry_state + ES_DS
+	movw %es, entry_state + ES_ES
+	movw %ss, entry_state + ES_SS
+	movq %cr0, %rax
+	movq %rax, entry_state + ES_CR0
+	movq %cr4, %rax
+	movq %rax, entry_state + ES_CR4
+	sgdt entry_state + ES_GDTR
+	movl $0xc0000080, %ecx
+	rdmsr
+	movl %eax, entry_state + ES_EFER
+	movq $stack_top, %rsp
+	pushfq
+	popq entry_state + ES_RFLAGS
+	movl $64, entry_state + ES_MODE
+	lgdt gdt_pointer
+	pushq $SEL_CODE
+	pushq $common
+	lretq
+
+common:
+	movl $SEL_DATA, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %ss
+	movq $stack_top, %rsp
+	cld
+	movq $bss_start, %rdi
+	movq $bss_end, %rcx
+	subq %rdi, %rcx
+	shrq $3, %rcx
+	xorl %eax, %eax
+	rep stosq
+	call payload_main
+1:	hlt
+	jmp 1b
+
+	.data
+	.balign 16
+	.globl entry_state
+entry_state:
+	.fill ES_BYTES, 1, 0
+
+	.balign 16
+	.globl gdt, gdt_pointer
+gdt:
+	.quad 0
+	.quad 0
+	.quad 0x00af9b000000ffff	/* SEL_CODE */
+	.quad 0x00cf93000000ffff	/* SEL_DATA */
+	.quad 0x00cff3000000ffff	/* SEL_USER_DATA */
+	.quad 0x00affb000000ffff	/* SEL_USER_CODE */
+	.quad 0, 0			/* SEL_TSS, filled in at run time */
+gdt_pointer:
+	.word . - gdt - 1
+	.quad gdt
+
+	.section .noinit, "aw", @nobits
+	.balign 4096
+	.globl page_tables
+page_tables:
+	.skip 6 * 4096
+	.skip 16384
+stack_top:

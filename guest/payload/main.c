@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * THE table of tests, and the way from the command line to one of them. A test that returns is followed by a line
+ * `done NAME: F failed` and power-off; one that ends the machine in its own way does not return.
+ */
+#include "payload.h"
+
+static void test_hello(void)
+{
+	print("hello from %u-bit entry\n", entry_state.mode);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	/* how a machine ends */
+	{ "hello", test_hello },
+	{ "reset", test_end_reset },
+	{ "cf9", test_end_cf9 },
+	{ "i8042reset", test_end_i8042 },
+	{ "port92", test_end_port92 },
+	{ "triple", test_end_triple },
+	{ "ud", test_end_ud },
+	{ "pf", test_end_pf },
+	{ "debugexit", test_end_debug },
+	{ "halt", test_end_halt },
+	{ "spin", spin },
+	{ "panic", test_end_panic },
+	{ "halted", test_end_halted },
+	{ "idle", test_end_idle },
+	{ "button", test_end_button },
+	{ "last", test_end_last },
+	{ "restart", test_end_restart },
+	/* what a kernel is handed */
+	{ "entry", test_entry },
+	{ "e820", test_e820 },
+	{ "zeropage", test_zeropage },
+	{ "cmdline", test_cmdline },
+	{ "seed", test_seed },
+	{ "initrd", test_initrd },
+	{ "initrdwait", test_initrd_wait },
+	{ "acpi", test_acpi },
+	{ "mptable", test_mptable },
+	/* processors */
+	{ "cpuid", test_cpuid },
+	{ "smp", test_smp },
+	{ "smphalt", test_smp_halt },
+	{ "smpcrash", test_smp_crash },
+	/* chips */
+	{ "uart", test_uart },
+	{ "uartirq", test_uart_irq },
+	{ "uartrx", test_uart_rx },
+	{ "paste", test_paste },
+	{ "flood", test_flood },
+	{ "breaks", test_breaks },
+	{ "pit", test_pit },
+	{ "refresh", test_refresh },
+	{ "rtc", test_rtc },
+	{ "rtcirq", test_rtc_irq },
+	{ "i8042", test_i8042 },
+	{ "bus", test_bus },
+	{ "bench", test_bench },
+};
+
+_Noreturn void payload_main(void);
+
+const struct boot_params *boot_params(void)
+{
+	return (const struct boot_params *)entry_state.rsi;
+}
+
+const char *command_line(void)
+{
+	return (const char *)(uintptr_t)boot_params()->hdr.cmd_line_ptr;
+}
+
+/* What follows the last "test=" on the command line, or "". */
+static const char *test_word(void)
+{
+	static const char key[] = "test=";
+	const char *found = "", *p = command_line();
+
+	for (bool start = true; *p; start = *p++ == ' ') {
+		if (start && !memcmp(p, key, sizeof(key) - 1))
+			found = p + sizeof(key) - 1;
+	}
+	return found;
+}
+
+static size_t name_len(const char *word)
+{
+	size_t n = 0;
+
+	while (word[n] && word[n] != ' ' && word[n] != ',')
+		n++;
+	return n;
+}
+
+static uint64_t number(const char *p)
+{
+	uint64_t value = 0, base = 10;
+
+	if (p[0] == '0' && p[1] == 'x') {
+		base = 16;
+		p += 2;
+	}
+	for (;; p++) {
+		if (*p >= '0' && *p <= '9')
+			value = value * base + (uint64_t)(*p - '0');
+		else if (base == 16 && *p >= 'a' && *p <= 'f')
+			value = value * base + (uint64_t)(*p - 'a' + 10);
+		else
+			return value;
+	}
+}
+
+uint64_t arg(unsigned int index, uint64_t otherwise)
+{
+	const char *p = test_word();
+
+	for (unsigned int i = 0;; i++) {
+		p += name_len(p);
+		if (*p != ',')
+			return otherwise;
+		p++;
+		if (i == index)
+			return number(p);
+	}
+}
+
+void payload_main(void)
+{
+	const char *word = test_word();
+	size_t len = name_len(word);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
+		if (strlen(tests[i].name) != len || memcmp(tests[i].name, word, len))
+			continue;
+		tests[i].run();
+		print("done %s: %u failed\n", tests[i].name, failures());
+		power_off();
+	}
+	print("not ok: no test of this name: %s\n", word);
+	power_off();
+}
