@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A hostile driver's requests to the block device, on a disk of ours that sometimes completes late. Whatever a request is, unless it breaks the
+ * queue, it comes back: after a drain, as many chains are used as were made available. Every piece that reaches the disk has sizes that add up.
+ */
+#include "kvm/log.h"
+#include "virtio/blk.h"
+
+#include <errno.h>
+#include <linux/virtio_blk.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEM_BYTES (2 * MIB)
+#define DISK_BYTES (64 * KIB)
+#define NR 16
+#define DESC 0x1000
+#define AVAIL 0x2000
+#define USED 0x3000
+#define HEADERS 0x4000
+#define DATA 0x8000
+
+struct disk {
+	uint8_t bytes[DISK_BYTES];
+	struct disk_request *held;
+	bool hold;
+};
+
+struct machine {
+	struct gmem mem;
+	struct loop loop;
+	struct disk disk;
+	struct blk *blk;
+	struct virtio_device *v;
+	uint8_t *ram;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+uint64_t disk_size_bytes(const struct disk *d)
+{
+	return sizeof(d->bytes);
+}
+
+bool disk_read_only(const struct disk *d)
+{
+	(void)d;
+	return false;
+}
+
+bool disk_can_discard(const struct disk *d)
+{
+	(void)d;
+	return true;
+}
+
+unsigned int disk_block_bytes(const struct disk *d)
+{
+	(void)d;
+	return 512;
+}
+
+static int serve(struct disk *d, struct disk_request *req)
+{
+	uint64_t sum = 0;
+
+	check(req->offset_bytes % 512 == 0 && req->len_bytes % 512 == 0 && req->nr_iov <= 128);
+	if (req->op == DISK_READ || req->op == DISK_WRITE) {
+		for (unsigned int i = 0; i < req->nr_iov; i++)
+			sum += req->iov[i].iov_len;
+		check(sum == req->len_bytes && sum);
+	}
+	if (req->offset_bytes > DISK_BYTES || req->len_bytes > DISK_BYTES - req->offset_bytes)
+		return -EINVAL;
+	sum = req->offset_bytes;
+	for (unsigned int i = 0; i < req->nr_iov && req->op <= DISK_WRITE; i++) {
+		if (req->op == DISK_READ)
+			memcpy(req->iov[i].iov_base, d->bytes + sum, req->iov[i].iov_len);
+		else
+			memcpy(d->bytes + sum, req->iov[i].iov_base, req->iov[i].iov_len);
+		sum += req->iov[i].iov_len;
+	}
+	return 0;
+}
+
+void disk_submit(struct disk *d, struct disk_request *req)
+{
+	if (!d->hold) {
+		req->done(req, serve(d, req));
+		return;
+	}
+	req->next = d->held;
+	d->held = req;
+}
+
+void disk_kick(struct disk *d)
+{
+	(void)d;
+}
+
+void disk_drain(struct disk *d)
+{
+	struct disk_request *req, *next;
+
+	for (req = d->held, d->held = NULL; req; req = next) {
+		next = req->next;
+		req->done(req, serve(d, req));
+	}
+}
+
+static void run_kicks(struct machine *m)
+{
+	struct epoll_event ev[4];
+	int n = epoll_wait(m->loop.epoll_fd, ev, 4, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct loop_source *s = ev[i].data.ptr;
+
+		if (s != &m->loop.wake)
+			s->fn(s->ctx, ev[i].events);
+	}
+}
+
+static void go_live(struct machine *m, uint64_t features)
+{
+	struct virtqueue *vq;
+
+	virtio_lock(m->v);
+	virtio_write_status(m->v, 0);
+	virtio_write_status(m->v, 3);
+	virtio_accept(m->v, 0, virtio_offered(m->v, 0) & (uint32_t)features);
+	virtio_accept(m->v, 1, 1);
+	virtio_write_status(m->v, 11);
+	vq = virtio_queue_setup(m->v, 0);
+	check(vq != NULL);
+	vq->size = NR;
+	vq->desc_gpa = DESC;
+	vq->driver_gpa = AVAIL;
+	vq->device_gpa = USED;
+	virtio_queue_ready(m->v, 0, true);
+	virtio_write_status(m->v, 15);
+	virtio_unlock(m->v);
+}
+
+/* A request as drivers make them but for its numbers: type, sector, length and direction from the input. */
+static void offer(struct machine *m, const uint8_t *op)
+{
+	static const uint16_t lens[] = { 0, 16, 20, 512, 1024, 4096, 511, 8192 };
+	struct vring_desc *desc = (void *)(m->ram + DESC);
+	struct vring_avail *avail = (void *)(m->ram + AVAIL);
+	uint16_t at = (uint16_t)(op[1] % 5 * 3);
+	struct virtio_blk_outhdr hdr = { .type = op[2] % 16,
+					 .sector = op[3] > 250 ? UINT64_MAX / (op[4] + 1U) : op[3] };
+
+	memcpy(m->ram + HEADERS + at * 16U, &hdr, sizeof(hdr));
+	desc[at] = (struct vring_desc){ HEADERS + at * 16U, 16, VRING_DESC_F_NEXT, (uint16_t)(at + 1) };
+	desc[at + 1] = (struct vring_desc){ DATA + op[4] * 512U, lens[op[5] & 7],
+					    VRING_DESC_F_NEXT | (op[5] & 8 ? VRING_DESC_F_WRITE : 0),
+					    (uint16_t)(at + 2) };
+	desc[at + 2] =
+		(struct vring_desc){ DATA - 1 - at, op[5] & 16 ? 1 : op[5] >> 5, VRING_DESC_F_WRITE, 0 };
+	avail->ring[avail->idx % NR] = at;
+	avail->idx++;
+}
+
+static void step(struct machine *m, const uint8_t *op)
+{
+	static const gpa_t place[] = { DESC, HEADERS, DATA, AVAIL };
+
+	switch (op[0] & 7) {
+	case 0:
+		memcpy(m->ram + place[op[0] >> 3 & 3] + op[1] * 2U, op + 2, 4);
+		break;
+	case 1:
+		virtio_kick(m->v, 0);
+		run_kicks(m);
+		break;
+	case 2:
+		disk_drain(&m->disk);
+		run_kicks(m);
+		break;
+	case 3:
+		m->disk.hold = op[1] & 1;
+		break;
+	case 4:
+		if (op[1] & 1)
+			break;
+		memset(m->ram + AVAIL, 0, 8);
+		memset(m->ram + USED, 0, 8);
+		go_live(m, op[2] & 1 ? UINT64_MAX : 1U << op[2] % 32);
+		memset(m->ram + USED, 0, 8); /* what the last driver's reset completed */
+		break;
+	default:
+		offer(m, op);
+	}
+}
+
+static void check_all_came_back(struct machine *m)
+{
+	const struct virtqueue *vq = &m->v->queue[0].vq;
+
+	virtio_kick(m->v, 0);
+	for (unsigned int i = 0; i < 8; i++) {
+		run_kicks(m);
+		disk_drain(&m->disk);
+	}
+	check((m->v->status & VIRTIO_CONFIG_S_NEEDS_RESET) || !vq->ready ||
+	      vq->used_idx == vq->last_avail_idx);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct blk_options options = { .serial = "fuzz", .nr_queues = 1, .discard = true };
+	struct machine *m = calloc(1, sizeof(*m));
+
+	log_set_level(LOG_LEVEL_ERROR);
+	check(m != NULL);
+	gmem_init(&m->mem);
+	check(!gmem_add(&m->mem, 0, MEM_BYTES, GMEM_NORMAL) && !loop_init(&m->loop));
+	m->ram = m->mem.region[0].hva;
+	check(!blk_create(&m->blk, &m->disk, &options, &m->mem, &m->loop));
+	m->v = blk_virtio(m->blk);
+	go_live(m, UINT64_MAX);
+	for (size_t i = 0; i + 5 < size; i += 6)
+		step(m, data + i);
+	check_all_came_back(m);
+	blk_destroy(m->blk);
+	loop_fini(&m->loop);
+	gmem_fini(&m->mem);
+	free(m);
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The Ctrl-a filter: whatever is typed, bytes outside commands pass unchanged and in order, a command gives
+ * one action, and what is passed is never more than what was typed.
+ */
+#include "kvm/escape.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static enum escape_action expected(uint8_t second)
+{
+	if (second == ESCAPE_CHAR || second == 'a')
+		return ESCAPE_PASS;
+	if (second == 'x')
+		return ESCAPE_QUIT;
+	return second == 'b' ? ESCAPE_BREAK : ESCAPE_HELP;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct escape e = { 0 };
+	bool second = false;
+
+	for (size_t i = 0; i < size; i++) {
+		uint8_t byte = data[i];
+		enum escape_action action = escape_feed(&e, &byte);
+
+		if (second) {
+			if (action != expected(data[i]) || (action == ESCAPE_PASS && byte != ESCAPE_CHAR))
+				abort();
+			second = false;
+		} else if (data[i] == ESCAPE_CHAR) {
+			if (action != ESCAPE_NOTHING)
+				abort();
+			second = true;
+		} else if (action != ESCAPE_PASS || byte != data[i]) {
+			abort();
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A stranger's qcow2 image, opened as it is and used: reads, writes, zeroes, discards, flushes. The input is
+ * options, a list of changes to a good image (4 bytes: where, what), and then the requests; or, with the
+ * first bit, the image's bytes themselves. It lives in a memfd, whose size the host limits. Nothing may
+ * crash, hang or leave the file; what was written to an image that is good reads back.
+ */
+#include "virtio/disk.h"
+
+#include "kvm/log.h"
+
+#include "unit/qcow2_image.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MAX_REQUESTS 24
+#define BUF_BYTES 16384
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	log_set_level((enum log_level) - 1);
+	return 0;
+}
+
+struct result {
+	struct disk_request req;
+	int result;
+};
+
+static void on_done(struct disk_request *req, int result)
+{
+	((struct result *)req)->result = result;
+}
+
+static int run(struct disk *d, enum disk_op op, uint64_t offset, void *buf, uint64_t len, bool unmap)
+{
+	struct iovec iov = { buf, len };
+	struct result r = { .req = { .op = op,
+				     .offset_bytes = offset,
+				     .len_bytes = len,
+				     .iov = &iov,
+				     .nr_iov = 1,
+				     .unmap = unmap,
+				     .done = on_done },
+			    .result = 1 };
+
+	disk_submit(d, &r.req);
+	disk_kick(d);
+	disk_drain(d);
+	if (r.result == 1)
+		abort();
+	return r.result;
+}
+
+/* @good: nothing was spoilt, so it has to be right. */
+static void requests(struct disk *d, const uint8_t *data, size_t size, bool good)
+{
+	static const unsigned char zeros[BUF_BYTES];
+	unsigned char *buf = malloc(BUF_BYTES), *back = malloc(BUF_BYTES);
+	uint64_t sectors = disk_size_bytes(d) / 512;
+
+	for (unsigned int n = 0; n < MAX_REQUESTS && size >= 4 && sectors; n++, data += 4, size -= 4) {
+		uint64_t at = (data[1] | (uint64_t)data[2] << 8) *
+			      (data[0] & 0x80 ? sectors / 65536 + 1 : 1) % sectors * 512;
+		uint64_t len = min_u64((1 + data[3] % 32) * 512, sectors * 512 - at);
+		int err;
+
+		memset(buf, data[3] | 1, len);
+		switch (data[0] % 6) {
+		case 0:
+		case 1:
+			err = run(d, DISK_WRITE, at, buf, len, false);
+			if (good &&
+			    (err || run(d, DISK_READ, at, back, len, false) || memcmp(buf, back, len)))
+				abort();
+			break;
+		case 2:
+			err = run(d, DISK_WRITE_ZEROES, at, NULL, len, data[0] & 0x40);
+			if (good &&
+			    (err || run(d, DISK_READ, at, back, len, false) || memcmp(zeros, back, len)))
+				abort();
+			break;
+		case 3:
+			run(d, DISK_DISCARD, at, NULL, len, false);
+			break;
+		case 4:
+			run(d, DISK_FLUSH, 0, NULL, 0, false);
+			break;
+		default:
+			run(d, DISK_READ, at, buf, len, false);
+		}
+	}
+	free(buf);
+	free(back);
+}
+
+/* A good image of the kind that the input asks for, with one L2 table, then spoilt. */
+static size_t make(struct image *m, const uint8_t *data, size_t size)
+{
+	unsigned int bits = 9 + data[1] % 8, nr = data[3] % 32;
+	size_t used = 4;
+	struct image big;
+
+	*m = image_make(2 + (data[0] >> 1 & 1), bits, data[0] & 2 ? data[2] % 7 : 4,
+			(1 + data[2]) * 16384ULL);
+	big = *m;
+	big.len += 4 * big.cluster;
+	big.bytes = calloc(1, big.len);
+	memcpy(big.bytes, m->bytes, m->len);
+	image_put64(&big, big.l1, m->len | 1ULL << 63);
+	image_put64(&big, m->len, (m->len + big.cluster) | 1ULL << 63);
+	image_put64(&big, m->len + 8, (m->len + 2 * big.cluster) | 1);
+	image_count(&big, data[0] & 2 ? data[2] % 7 : 4, (unsigned int)(big.len / big.cluster));
+	free(m->bytes);
+	*m = big;
+	for (unsigned int i = 0; i < nr && used + 4 <= size; i++, used += 4) {
+		uint64_t at = data[used] % 6 * m->cluster + (data[used + 1] | (data[used] & 0x40 ? 256 : 0));
+
+		if (data[used] & 0x80)
+			m->bytes[at % m->len] = data[used + 2];
+		else
+			m->bytes[at % m->len] ^= data[used + 3];
+	}
+	return used;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct rlimit fsize = { 64 * MIB, 64 * MIB };
+	struct disk_options o = { .format = DISK_FORMAT_QCOW2, .aio = DISK_AIO_THREADS };
+	struct image m = { 0 };
+	struct loop loop;
+	struct disk *d;
+	char path[64];
+	size_t used;
+	int fd;
+
+	if (size < 8)
+		return 0;
+	if (data[0] & 1) {
+		m = (struct image){ .bytes = malloc(size - 4), .len = size - 4 };
+		memcpy(m.bytes, data + 4, m.len);
+		used = size > 64 ? size - 64 : 4;
+	} else {
+		used = make(&m, data, size);
+	}
+	o.read_only = data[0] & 4;
+	o.snapshot = data[0] & 8;
+	o.discard = !(data[0] & 16);
+	fd = memfd_create("fuzz", MFD_CLOEXEC);
+	setrlimit(RLIMIT_FSIZE, &fsize);
+	signal(SIGXFSZ, SIG_IGN);
+	if (write(fd, m.bytes, m.len) != (ssize_t)m.len)
+		abort();
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	o.path = path;
+	if (loop_init(&loop) == 0 && disk_open(&d, &o, &loop) == 0) {
+		requests(d, data + used, size - used, !(data[0] & 1) && !(data[3] % 32) && !o.read_only);
+		disk_close(d);
+	}
+	loop_fini(&loop);
+	close(fd);
+	free(m.bytes);
+	return 0;
+}

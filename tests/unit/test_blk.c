@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The block device on a disk of ours that completes when it is told to: requests in all framings, malformed ones, resets; and -d's options. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "kvm/log.h"
+#include "unit/mmio_rig.h"
+#include "virtio/blk.h"
+
+#include <linux/virtio_blk.h>
+
+#define DISK_BYTES (1 * MIB)
+#define HDR_GPA RIG_DATA_GPA
+#define BUF_GPA 0x20000
+#define STATUS_GPA 0x18000
+#define F_NEXT VRING_DESC_F_NEXT
+#define F_WRITE VRING_DESC_F_WRITE
+#define F_FLUSH (1U << VIRTIO_BLK_F_FLUSH)
+#define F_DISCARD (1U << VIRTIO_BLK_F_DISCARD)
+#define F_ZEROES (1U << VIRTIO_BLK_F_WRITE_ZEROES)
+
+/* ---- the disk, in place of disk.c ---------------------------------------------------------------------------------- */
+
+struct disk {
+	uint8_t bytes[DISK_BYTES];
+	bool read_only, hold;
+	int fail;
+	unsigned int submitted, kicks, flushes;
+	struct disk_request *held; /* newest first */
+	enum disk_op last_op;
+	bool last_unmap;
+};
+
+uint64_t disk_size_bytes(const struct disk *d)
+{
+	(void)d;
+	return DISK_BYTES;
+}
+
+bool disk_read_only(const struct disk *d)
+{
+	return d->read_only;
+}
+
+bool disk_can_discard(const struct disk *d)
+{
+	(void)d;
+	return true;
+}
+
+unsigned int disk_block_bytes(const struct disk *d)
+{
+	(void)d;
+	return 4096;
+}
+
+static int serve(struct disk *d, struct disk_request *req)
+{
+	uint64_t at = req->offset_bytes, sum = 0;
+
+	if (d->fail)
+		return d->fail;
+	d->flushes += req->op == DISK_FLUSH;
+	if (at > DISK_BYTES || req->len_bytes > DISK_BYTES - at)
+		return -EINVAL;
+	if (req->op == DISK_WRITE_ZEROES || req->op == DISK_DISCARD)
+		memset(d->bytes + at, req->op == DISK_DISCARD ? 0xdd : 0, req->len_bytes);
+	if (req->op != DISK_READ && req->op != DISK_WRITE)
+		return 0;
+	for (unsigned int i = 0; i < req->nr_iov; i++) {
+		uint8_t *disk = d->bytes + at + sum, *mem = req->iov[i].iov_base;
+
+		memcpy(req->op == DISK_READ ? mem : disk, req->op == DISK_READ ? disk : mem,
+		       req->iov[i].iov_len);
+		sum += req->iov[i].iov_len;
+	}
+	assert_int_equal(sum, req->len_bytes);
+	return 0;
+}
+
+void disk_submit(struct disk *d, struct disk_request *req)
+{
+	d->submitted++;
+	d->last_op = req->op;
+	d->last_unmap = req->unmap;
+	if (!d->hold) {
+		req->done(req, serve(d, req));
+		return;
+	}
+	req->next = d->held;
+	d->held = req;
+}
+
+void disk_kick(struct disk *d)
+{
+	d->kicks++;
+}
+
+void disk_drain(struct disk *d)
+{
+	struct disk_request *req, *next;
+
+	for (req = d->held, d->held = NULL; req; req = next) {
+		next = req->next;
+		req->done(req, serve(d, req));
+	}
+}
+
+/* ---- the driver ---------------------------------------------------------------------------------------------------- */
+
+struct fix {
+	struct mmio_rig r;
+	struct disk disk;
+	struct blk *blk;
+	struct virtio_blk_outhdr *hdr;
+	uint8_t *buf, *status;
+	uint16_t used;
+};
+
+static void plug(struct fix *f, const struct blk_options *options)
+{
+	assert_int_equal(blk_create(&f->blk, &f->disk, options, &f->r.ring.mem, &f->r.loop), 0);
+	mmio_rig_plug(&f->r, blk_virtio(f->blk));
+}
+
+static int setup(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+	struct blk_options options = { .serial = "serial-of-20-letters", .nr_queues = 2, .discard = true };
+
+	log_set_level(LOG_LEVEL_ERROR);
+	mmio_rig_begin(&f->r);
+	f->hdr = gmem_at(&f->r.ring.mem, HDR_GPA, 4096);
+	f->buf = gmem_at(&f->r.ring.mem, BUF_GPA, 65536);
+	f->status = gmem_at(&f->r.ring.mem, STATUS_GPA, 1);
+	for (unsigned int i = 0; i < DISK_BYTES; i++)
+		f->disk.bytes[i] = (uint8_t)(i / 512 + i);
+	plug(f, &options);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fix *f = *state;
+
+	blk_destroy(f->blk);
+	assert_null(f->disk.held);
+	mmio_rig_end(&f->r);
+	free(f);
+	return 0;
+}
+
+static void kick(struct fix *f)
+{
+	wr(&f->r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	turn(&f->r);
+	turn(&f->r); /* what came back by a kick of its own */
+}
+
+/* What the used ring says of the next chain: its length; @head is checked. */
+static uint32_t used(struct fix *f, uint16_t head)
+{
+	struct vring_used_elem *e = &f->r.ring.used->ring[f->used % RIG_SIZE];
+
+	assert_int_equal(f->r.ring.used->idx, (uint16_t)(f->used + 1));
+	assert_int_equal(e->id, head);
+	f->used++;
+	return e->len;
+}
+
+static void header(struct fix *f, uint32_t type, uint64_t sector)
+{
+	*f->hdr = (struct virtio_blk_outhdr){ .type = type, .sector = sector };
+	*f->status = 0xee;
+}
+
+/* Header, @len bytes at BUF_GPA, status, in three descriptors from 0. */
+static void offer(struct fix *f, uint32_t type, uint64_t sector, uint32_t len, bool in)
+{
+	header(f, type, sector);
+	rig_desc(&f->r.ring, 0, HDR_GPA, 16, F_NEXT, 1);
+	rig_desc(&f->r.ring, 1, BUF_GPA, len, F_NEXT | (in ? F_WRITE : 0), 2);
+	rig_desc(&f->r.ring, 2, STATUS_GPA, 1, F_WRITE, 0);
+	rig_avail(&f->r.ring, 0);
+}
+
+static uint8_t request(struct fix *f, uint32_t type, uint64_t sector, uint32_t len, bool in,
+		       uint32_t *written)
+{
+	uint32_t n;
+
+	offer(f, type, sector, len, in);
+	kick(f);
+	n = used(f, 0);
+	if (written)
+		*written = n;
+	return *f->status;
+}
+
+static void it_describes_the_disk(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_blk_config c;
+	uint32_t low;
+
+	memcpy(&c, f->r.page + VIRTIO_MMIO_CONFIG, sizeof(c));
+	low = rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_DEVICE_ID), 2);
+	assert_int_equal(c.capacity, DISK_BYTES / 512);
+	assert_int_equal(c.seg_max, 126);
+	assert_int_equal(c.blk_size, 512);
+	assert_int_equal(c.physical_block_exp, 3);
+	assert_int_equal(c.num_queues, 2);
+	assert_int_equal(c.max_discard_seg, 1);
+	assert_int_equal(low & (F_FLUSH | F_DISCARD | F_ZEROES), F_FLUSH | F_DISCARD | F_ZEROES);
+	assert_true(low & 1U << VIRTIO_BLK_F_MQ);
+	assert_false(low & 1U << VIRTIO_BLK_F_RO);
+}
+
+static void reads_and_writes(void **state)
+{
+	struct fix *f = *state;
+	uint32_t written;
+
+	go_live(&f->r, F_FLUSH);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 3, 4096, true, &written), VIRTIO_BLK_S_OK);
+	assert_int_equal(written, 4097);
+	assert_memory_equal(f->buf, f->disk.bytes + 3 * 512, 4096);
+	memset(f->buf, 0xa5, 1024);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 2046, 1024, false, &written), VIRTIO_BLK_S_OK);
+	assert_int_equal(written, 1);
+	assert_memory_equal(f->buf, f->disk.bytes + 2046 * 512, 1024);
+	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), VIRTIO_BLK_S_OK);
+	assert_int_equal(f->disk.flushes, 1);
+	assert_int_equal(f->r.pulses, 3);
+	assert_true(f->disk.kicks >= 3);
+}
+
+static void framing_is_free(void **state)
+{
+	struct fix *f = *state;
+
+	/* The header in three pieces, the last with data behind it; then data and status in one. */
+	go_live(&f->r, F_FLUSH);
+	header(f, VIRTIO_BLK_T_OUT, 7);
+	memset((uint8_t *)f->hdr + 16, 0x5a, 512);
+	rig_desc(&f->r.ring, 4, HDR_GPA, 3, F_NEXT, 5);
+	rig_desc(&f->r.ring, 5, HDR_GPA + 3, 10, F_NEXT, 6);
+	rig_desc(&f->r.ring, 6, HDR_GPA + 13, 3 + 512, F_NEXT, 7);
+	rig_desc(&f->r.ring, 7, STATUS_GPA, 1, F_WRITE, 0);
+	rig_avail(&f->r.ring, 4);
+	kick(f);
+	assert_int_equal(used(f, 4), 1);
+	assert_int_equal(*f->status, VIRTIO_BLK_S_OK);
+	assert_memory_equal(f->disk.bytes + 7 * 512, (uint8_t *)f->hdr + 16, 512);
+	header(f, VIRTIO_BLK_T_IN, 9);
+	f->buf[512] = 0xee;
+	rig_desc(&f->r.ring, 0, HDR_GPA, 16, F_NEXT, 1);
+	rig_desc(&f->r.ring, 1, BUF_GPA, 100, F_NEXT | F_WRITE, 2);
+	rig_desc(&f->r.ring, 2, BUF_GPA + 100, 413, F_WRITE, 0);
+	rig_avail(&f->r.ring, 0);
+	kick(f);
+	assert_int_equal(used(f, 0), 513);
+	assert_memory_equal(f->buf, f->disk.bytes + 9 * 512, 512);
+	assert_int_equal(f->buf[512], VIRTIO_BLK_S_OK);
+}
+
+static void the_serial_is_told(void **state)
+{
+	struct fix *f = *state;
+	uint32_t written;
+
+	go_live(&f->r, F_FLUSH);
+	assert_int_equal(request(f, VIRTIO_BLK_T_GET_ID, 0, 20, true, &written), VIRTIO_BLK_S_OK);
+	assert_int_equal(written, 21);
+	assert_memory_equal(f->buf, "serial-of-20-letters", 20);
+	f->buf[5] = '!';
+	assert_int_equal(request(f, VIRTIO_BLK_T_GET_ID, 0, 5, true, &written), VIRTIO_BLK_S_OK);
+	assert_int_equal(written, 6);
+	assert_int_equal(f->buf[5], '!');
+}
+
+static void range(struct fix *f, uint64_t sector, uint32_t sectors, uint32_t flags)
+{
+	struct virtio_blk_discard_write_zeroes r = { .sector = sector,
+						     .num_sectors = sectors,
+						     .flags = flags };
+
+	memcpy(f->buf, &r, sizeof(r));
+}
+
+static void discards_and_zeroes(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, F_FLUSH | F_DISCARD | F_ZEROES);
+	range(f, 8, 8, 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_OK);
+	assert_int_equal(f->disk.bytes[8 * 512], 0xdd);
+	assert_int_equal(f->disk.bytes[16 * 512 - 1], 0xdd);
+	range(f, 9, 1, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
+	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL), VIRTIO_BLK_S_OK);
+	assert_true(f->disk.last_unmap);
+	assert_int_equal(f->disk.bytes[9 * 512], 0);
+	assert_int_equal(f->disk.bytes[10 * 512], 0xdd);
+	range(f, 9, 1, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP); /* not a discard's flag */
+	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
+	range(f, 9, 1, 2);
+	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 32, false, NULL), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 8, false, NULL), VIRTIO_BLK_S_IOERR);
+	range(f, 2047, 2, 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_IOERR);
+	range(f, UINT64_MAX / 512, 0xffffffff, 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL), VIRTIO_BLK_S_IOERR);
+	range(f, 0, 0, 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_OK);
+}
+
+static void what_was_not_negotiated_is_unsupported(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, F_FLUSH);
+	range(f, 8, 8, 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(request(f, 14, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(request(f, UINT32_MAX, 0, 512, true, NULL), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(f->disk.submitted, 0);
+}
+
+static void what_makes_no_sense_is_an_error(void **state)
+{
+	static const uint64_t sectors[] = { 2048, 2047, UINT64_MAX, UINT64_MAX / 512, UINT64_MAX / 512 + 1 };
+	struct fix *f = *state;
+	uint32_t written;
+
+	go_live(&f->r, F_FLUSH);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sectors); i++) {
+		assert_int_equal(request(f, VIRTIO_BLK_T_IN, sectors[i], 1024, true, &written),
+				 VIRTIO_BLK_S_IOERR);
+		assert_int_equal(written, 0);
+		assert_int_equal(request(f, VIRTIO_BLK_T_OUT, sectors[i], 1024, false, NULL),
+				 VIRTIO_BLK_S_IOERR);
+	}
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 511, true, NULL), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, 513, false, NULL), VIRTIO_BLK_S_IOERR);
+	/* Data on the wrong side: no bytes to read or write. */
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 512, false, NULL), VIRTIO_BLK_S_OK);
+	f->disk.fail = -EIO;
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 512, true, NULL), VIRTIO_BLK_S_IOERR);
+	f->disk.fail = -ENOSPC;
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, 512, false, NULL), VIRTIO_BLK_S_IOERR);
+	f->disk.fail = -EOPNOTSUPP;
+	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), VIRTIO_BLK_S_UNSUPP);
+}
+
+static void nothing_hangs_without_header_or_status(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, F_FLUSH);
+	header(f, VIRTIO_BLK_T_IN, 0);
+	rig_desc(&f->r.ring, 0, HDR_GPA, 16, 0, 0); /* nowhere to write */
+	rig_avail(&f->r.ring, 0);
+	kick(f);
+	assert_int_equal(used(f, 0), 0);
+	rig_desc(&f->r.ring, 0, HDR_GPA, 15, F_NEXT, 1); /* a short header */
+	rig_desc(&f->r.ring, 1, STATUS_GPA, 1, F_WRITE, 0);
+	rig_avail(&f->r.ring, 0);
+	kick(f);
+	assert_int_equal(used(f, 0), 1);
+	assert_int_equal(*f->status, VIRTIO_BLK_S_IOERR);
+	rig_desc(&f->r.ring, 0, HDR_GPA, 0, 0, 0); /* nothing at all */
+	rig_avail(&f->r.ring, 0);
+	kick(f);
+	assert_int_equal(used(f, 0), 0);
+	assert_false(rd(&f->r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET);
+}
+
+static void a_read_only_disk_is_not_written(void **state)
+{
+	struct fix *f = *state;
+	struct blk_options options = { .nr_queues = 1, .discard = true };
+
+	blk_destroy(f->blk);
+	f->disk.read_only = true;
+	bus_fini(&f->r.bus);
+	assert_int_equal(bus_init(&f->r.bus, BUS_MMIO), 0);
+	memset(f->r.page, 0, 4096);
+	plug(f, &options);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES) & (F_FLUSH | F_DISCARD | F_ZEROES), 0);
+	assert_true(rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES) & 1U << VIRTIO_BLK_F_RO);
+	go_live(&f->r, 1U << VIRTIO_BLK_F_RO);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, 512, false, NULL), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(f->disk.submitted, 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 512, true, NULL), VIRTIO_BLK_S_OK);
+}
+
+static void without_flushes_each_write_is_flushed(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, 512, false, NULL), VIRTIO_BLK_S_OK);
+	assert_int_equal(f->disk.flushes, 1);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 512, true, NULL), VIRTIO_BLK_S_OK);
+	assert_int_equal(f->disk.flushes, 1);
+	/* Also when a reset comes between the two. */
+	f->disk.hold = true;
+	offer(f, VIRTIO_BLK_T_OUT, 0, 512, false);
+	wr(&f->r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	turn(&f->r);
+	assert_int_equal(*f->status, 0xee);
+	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
+	assert_int_equal(f->disk.flushes, 2);
+	assert_int_equal(*f->status, VIRTIO_BLK_S_OK);
+}
+
+static void completions_come_later_and_in_any_order(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, F_FLUSH);
+	f->disk.hold = true;
+	header(f, VIRTIO_BLK_T_IN, 1);
+	for (uint16_t i = 0; i < 3; i++) {
+		rig_desc(&f->r.ring, (uint16_t)(2 * i), HDR_GPA, 16, F_NEXT, (uint16_t)(2 * i + 1));
+		rig_desc(&f->r.ring, (uint16_t)(2 * i + 1), BUF_GPA + i * 4096U, 513, F_WRITE, 0);
+		rig_avail(&f->r.ring, (uint16_t)(2 * i));
+	}
+	kick(f);
+	assert_int_equal(f->disk.submitted, 3);
+	assert_int_equal(f->r.ring.used->idx, 0);
+	disk_drain(&f->disk); /* newest first */
+	assert_int_equal(f->r.ring.used->idx, 3);
+	assert_int_equal(f->r.ring.used->ring[0].id, 4);
+	assert_int_equal(f->r.ring.used->ring[2].id, 0);
+	assert_int_equal(f->buf[512], VIRTIO_BLK_S_OK);
+}
+
+static void a_reset_waits_and_touches_nothing_after(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, F_FLUSH);
+	f->disk.hold = true;
+	offer(f, VIRTIO_BLK_T_IN, 1, 512, true);
+	kick(f);
+	assert_non_null(f->disk.held);
+	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
+	assert_null(f->disk.held);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), 0);
+	/* The next driver has the ring to itself. */
+	memset(f->r.ring.avail, 0, 64);
+	memset(f->r.ring.used, 0, 128);
+	f->used = 0;
+	f->disk.hold = false;
+	go_live(&f->r, F_FLUSH);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 1, 512, true, NULL), VIRTIO_BLK_S_OK);
+}
+
+/* ---- -d ------------------------------------------------------------------------------------------------------------ */
+
+static int parse(const char *text, struct disk_options *disk, struct blk_options *blk, char *copy)
+{
+	strcpy(copy, text);
+	return blk_parse(copy, disk, blk);
+}
+
+static void options_are_parsed(void **state)
+{
+	struct disk_options d;
+	struct blk_options b;
+	char copy[128];
+
+	(void)state;
+	assert_int_equal(parse("a.img", &d, &b, copy), 0);
+	assert_string_equal(d.path, "a.img");
+	assert_true(d.format == DISK_FORMAT_AUTO && !d.read_only && !d.snapshot && b.nr_queues == 1 &&
+		    !b.writethrough);
+	assert_int_equal(parse("a,,b,,,ro,format=qcow2,snapshot=off,serial=S=1,cache=writethrough,aio="
+			       "threads,discard=off,"
+			       "queues=4",
+			       &d, &b, copy),
+			 0);
+	assert_string_equal(d.path, "a,b,");
+	assert_true(d.read_only && !d.snapshot && !d.discard && !b.discard && b.writethrough);
+	assert_int_equal(d.format, DISK_FORMAT_QCOW2);
+	assert_int_equal(d.cache, DISK_CACHE_WRITETHROUGH);
+	assert_int_equal(d.aio, DISK_AIO_THREADS);
+	assert_string_equal(b.serial, "S=1");
+	assert_int_equal(b.nr_queues, 4);
+}
+
+static void bad_options_are_refused(void **state)
+{
+	static const char *const bad[] = { "",
+					   ",ro",
+					   "a,",
+					   "a,rw",
+					   "a,ro=1",
+					   "a,format",
+					   "a,format=vmdk",
+					   "a,cache=",
+					   "a,serial=",
+					   "a,queues=0",
+					   "a,queues=17",
+					   "a,queues=1x",
+					   "a,queues",
+					   "a,aio=native",
+					   "a,discard=yes",
+					   "a,queues=-1",
+					   "a,serial=123456789012345678901" };
+	struct disk_options d;
+	struct blk_options b;
+	char copy[128];
+
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR - 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(parse(bad[i], &d, &b, copy), -EINVAL);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(it_describes_the_disk),
+		T(reads_and_writes),
+		T(framing_is_free),
+		T(the_serial_is_told),
+		T(discards_and_zeroes),
+		T(what_was_not_negotiated_is_unsupported),
+		T(what_makes_no_sense_is_an_error),
+		T(nothing_hangs_without_header_or_status),
+		T(a_read_only_disk_is_not_written),
+		T(without_flushes_each_write_is_flushed),
+		T(completions_come_later_and_in_any_order),
+		T(a_reset_waits_and_touches_nothing_after),
+		cmocka_unit_test(options_are_parsed),
+		cmocka_unit_test(bad_options_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A vCPU's state in print, and the one line that says why KVM_RUN gave up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "x86/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char *print(const struct cpu_state *s)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	cpu_print(f, s);
+	fclose(f);
+	return text;
+}
+
+static void assert_has(const char *text, const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("\"%s\" is not in:\n%s", what, text);
+}
+
+static struct cpu_state linux_like(void)
+{
+	struct cpu_state s = {
+		.index = 3,
+		.regs = { .rip = 0xffffffff81000123,
+			  .rax = 0x1122334455667788,
+			  .r15 = 0xf,
+			  .rflags = 0x10246 },
+		.sregs = { .cr0 = 0x80050033,
+			   .cr2 = 0xdeadb000,
+			   .cr3 = 0x2e10000,
+			   .cr4 = 0x3506b0,
+			   .efer = 0xd01 },
+		.code_linear = 0xffffffff81000123,
+	};
+
+	s.sregs.cs = (struct kvm_segment){
+		.selector = 0x10, .limit = ~0U, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
+	};
+	s.sregs.tr = (struct kvm_segment){
+		.selector = 0x40, .base = 0xfffffe0000003000, .limit = 0x4087, .type = 11, .present = 1
+	};
+	s.sregs.gdt = (struct kvm_dtable){ .base = 0xfffffe0000001000, .limit = 0x7f };
+	for (unsigned int i = 0; i < CPU_CODE_BYTES; i++)
+		s.code[i] = (int16_t)(i < 4 ? -1 : (int)i);
+	s.code[CPU_CODE_BEFORE] = 0x0f;
+	return s;
+}
+
+static void test_long_mode(void **state)
+{
+	struct cpu_state s = linux_like();
+	char *text = print(&s);
+
+	(void)state;
+	assert_has(text, "vCPU 3: 64-bit mode, ring 0, interrupts on\n");
+	assert_has(text, "RIP=0010:ffffffff81000123 RFLAGS=00010246 [PF ZF IF RF]\n");
+	assert_has(text, "RAX=1122334455667788");
+	assert_has(text, "R15=000000000000000f\n");
+	assert_has(text, "CR0=80050033 [PE MP ET NE WP AM PG]");
+	assert_has(text, "EFER=00000d01 [SCE LME LMA NX]");
+	assert_has(text, "CR2=00000000deadb000 CR3=0000000002e10000 CR8=0\n");
+	assert_has(text, "CR4=003506b0 [PSE PAE PGE OSFXSR OSXMMEXC FSGSBASE OSXSAVE SMEP SMAP]");
+	assert_has(text, "CS=0010 base=0000000000000000 limit=ffffffff type=b dpl=0 L G\n");
+	assert_has(text, "SS=0000 base=0000000000000000 limit=00000000 unusable\n");
+	assert_has(text, "TR=0040 base=fffffe0000003000 limit=00004087 type=b dpl=0 system\n");
+	assert_has(text, "GDT=fffffe0000001000 limit=007f  IDT=0000000000000000 limit=0000\n");
+	assert_has(text,
+		   "code at ffffffff81000123: -- -- -- -- 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f <0f> 11 12");
+	assert_null(strstr(text, "pending"));
+	free(text);
+}
+
+static void test_modes(void **state)
+{
+	struct cpu_state s = { .index = 0 };
+	char *text = print(&s);
+
+	(void)state;
+	assert_has(text, "vCPU 0: real mode, ring 0, interrupts off\n");
+	free(text);
+	s.sregs.cr0 = 1;
+	s.sregs.ss.dpl = 3;
+	text = print(&s);
+	assert_has(text, "16-bit protected mode, ring 3");
+	free(text);
+	s.sregs.cs.db = 1;
+	text = print(&s);
+	assert_has(text, "32-bit mode");
+	free(text);
+	s.regs.rflags = 1 << 17;
+	text = print(&s);
+	assert_has(text, "virtual-8086 mode");
+	free(text);
+}
+
+static void test_events(void **state)
+{
+	struct cpu_state s = linux_like();
+	char *text;
+
+	(void)state;
+	s.events.exception.injected = 1;
+	s.events.exception.nr = 14;
+	s.events.exception.has_error_code = 1;
+	s.events.exception.error_code = 0x11;
+	s.events.interrupt.injected = 1;
+	s.events.interrupt.nr = 0xec;
+	s.events.nmi.pending = 1;
+	text = print(&s);
+	assert_has(text, "pending exception 14 (page fault) error code 0x11\n");
+	assert_has(text, "pending interrupt, vector 0xec\n");
+	assert_has(text, "pending NMI\n");
+	free(text);
+	s.events.exception.nr = 255;
+	s.events.exception.has_error_code = 0;
+	text = print(&s);
+	assert_has(text, "pending exception 255 (interrupt)\n");
+	free(text);
+}
+
+static void test_unmapped_code(void **state)
+{
+	struct cpu_state s = linux_like();
+	char *text;
+
+	(void)state;
+	for (unsigned int i = 0; i < CPU_CODE_BYTES; i++)
+		s.code[i] = -1;
+	text = print(&s);
+	assert_has(text, " -- <--> --");
+	free(text);
+}
+
+static const char *why(const struct kvm_run *run)
+{
+	static char buf[160];
+
+	cpu_exit_text(run, buf, sizeof(buf));
+	return buf;
+}
+
+static void test_failed_entry(void **state)
+{
+	struct kvm_run run = { .exit_reason = KVM_EXIT_FAIL_ENTRY };
+
+	(void)state;
+	run.fail_entry.hardware_entry_failure_reason = 0x80000021;
+	assert_string_equal(
+		why(&run),
+		"the processor refuses to enter the guest: invalid guest state (reason 0x80000021)");
+	run.fail_entry.hardware_entry_failure_reason = 7;
+	assert_has(why(&run), "invalid control fields in the VMCS (reason 0x7)");
+	run.fail_entry.hardware_entry_failure_reason = 0xffffffffffffffff;
+	assert_has(why(&run), "invalid guest state in the VMCB");
+	run.fail_entry.hardware_entry_failure_reason = 0xffffffff;
+	assert_has(why(&run), "invalid guest state in the VMCB");
+	run.fail_entry.hardware_entry_failure_reason = 99;
+	assert_has(why(&run), "see the processor's manual (reason 0x63)");
+}
+
+static void test_internal_error(void **state)
+{
+	struct kvm_run run = { .exit_reason = KVM_EXIT_INTERNAL_ERROR };
+
+	(void)state;
+	run.internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	assert_string_equal(why(&run), "KVM cannot emulate an instruction (suberror 1)");
+	run.emulation_failure.ndata = 3;
+	run.emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run.emulation_failure.insn_size = 3;
+	memcpy(run.emulation_failure.insn_bytes, "\x0f\xae\xf0", 3);
+	assert_string_equal(why(&run), "KVM cannot emulate an instruction (suberror 1, bytes 0f ae f0)");
+	/* A size out of range must not be believed. */
+	run.emulation_failure.insn_size = 200;
+	assert_int_equal(strlen(why(&run)),
+			 strlen("KVM cannot emulate an instruction (suberror 1, bytes)") + 3 * 15);
+	run.internal.suberror = 77;
+	assert_string_equal(why(&run), "KVM internal error (suberror 77)");
+}
+
+static void test_other_exits_and_short_buffer(void **state)
+{
+	struct kvm_run run = { .exit_reason = KVM_EXIT_SHUTDOWN };
+	char small[8] = "xxxxxxx";
+
+	(void)state;
+	assert_string_equal(why(&run), "triple fault");
+	run.exit_reason = 4711;
+	assert_string_equal(why(&run), "unexpected KVM exit 4711");
+	run.exit_reason = KVM_EXIT_UNKNOWN;
+	run.hw.hardware_exit_reason = 0x42;
+	assert_has(why(&run), "hardware reason 0x42");
+	run.exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	cpu_exit_text(&run, small, sizeof(small));
+	assert_int_equal(strlen(small), 7);
+	cpu_exit_text(&run, small, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_long_mode),
+		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_unmapped_code),
+		cmocka_unit_test(test_failed_entry),
+		cmocka_unit_test(test_internal_error),
+		cmocka_unit_test(test_other_exits_and_short_buffer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

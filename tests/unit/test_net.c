@@ -1,0 +1,784 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The network device on socketpairs: frames both ways in all framings, an empty ring, a full backend, hostile headers, a peer that goes away,
+ * the control queue; and -n's options.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "kvm/log.h"
+#include "unit/mmio_rig.h"
+#include "virtio/net.h"
+
+#include <fcntl.h>
+#include <linux/virtio_net.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define RX 0
+#define TX 1
+#define CTRL 2
+#define HDR 12
+#define BUF_GPA 0x20000
+#define TX_GPA 0x80000
+#define RX_BYTES 2048
+#define F_NEXT VRING_DESC_F_NEXT
+#define F_WRITE VRING_DESC_F_WRITE
+#define MERGEABLE (1U << VIRTIO_NET_F_MRG_RXBUF)
+
+static const uint8_t the_mac[6] = { 2, 3, 4, 5, 6, 7 };
+
+struct fix {
+	struct mmio_rig r;
+	struct net *net;
+	struct ring_rig ring[5]; /* a queue each; the memory is r.ring's */
+	int peer;
+	uint8_t *ram;
+};
+
+static void ring_at(struct fix *f, unsigned int queue)
+{
+	struct ring_rig *q = &f->ring[queue];
+	gpa_t base = 0x1000 + queue * 0x4000;
+
+	q->size = RIG_SIZE;
+	q->desc = (void *)(f->ram + base);
+	q->avail = (void *)(f->ram + base + 0x1000);
+	q->used = (void *)(f->ram + base + 0x2000);
+	memset(q->desc, 0, 0x3000);
+	wr(&f->r, VIRTIO_MMIO_QUEUE_SEL, queue);
+	wr(&f->r, VIRTIO_MMIO_QUEUE_NUM, q->size);
+	wr(&f->r, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)base);
+	wr(&f->r, VIRTIO_MMIO_QUEUE_AVAIL_LOW, (uint32_t)base + 0x1000);
+	wr(&f->r, VIRTIO_MMIO_QUEUE_USED_LOW, (uint32_t)base + 0x2000);
+	wr(&f->r, VIRTIO_MMIO_QUEUE_READY, 1);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_QUEUE_READY), 1);
+}
+
+static void live(struct fix *f, uint32_t features)
+{
+	negotiate(&f->r, features, 1);
+	for (unsigned int i = 0; i < 3; i++)
+		ring_at(f, i);
+	wr(&f->r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
+	turn(&f->r);
+}
+
+static struct fix *make(int type)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+	struct netdev *backend;
+	struct netdev_options o = { .kind = NETDEV_FD, .nr_queues = 1 };
+	int pair[2];
+
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair), 0);
+	f->peer = pair[1];
+	o.fd = pair[0];
+	fcntl(f->peer, F_SETFL, O_NONBLOCK);
+	mmio_rig_begin(&f->r);
+	f->ram = gmem_at(&f->r.ring.mem, 0, RIG_MEM_BYTES);
+	assert_int_equal(netdev_open(&backend, &o), 0);
+	assert_int_equal(net_create(&f->net, &backend, 1, the_mac, &f->r.ring.mem, &f->r.loop), 0);
+	mmio_rig_plug(&f->r, net_virtio(f->net));
+	return f;
+}
+
+static int setup(void **state)
+{
+	struct fix *f = make(SOCK_STREAM);
+
+	live(f, MERGEABLE);
+	*state = f;
+	return 0;
+}
+
+static int setup_packets(void **state)
+{
+	struct fix *f = make(SOCK_SEQPACKET);
+
+	live(f, MERGEABLE);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fix *f = *state;
+
+	net_destroy(f->net);
+	if (f->peer >= 0)
+		close(f->peer);
+	mmio_rig_end(&f->r);
+	free(f);
+	return 0;
+}
+
+static void notify(struct fix *f, unsigned int queue)
+{
+	wr(&f->r, VIRTIO_MMIO_QUEUE_NOTIFY, queue);
+	turn(&f->r);
+}
+
+/* The guest's bytes of frame @seed. */
+static void paint(uint8_t *to, size_t len, unsigned int seed)
+{
+	for (size_t i = 0; i < len; i++)
+		to[i] = (uint8_t)(seed + i * 7 + (i >> 8));
+}
+
+static void peer_sends(struct fix *f, size_t len, unsigned int seed)
+{
+	uint8_t buf[4 + 9000];
+
+	buf[0] = buf[1] = 0;
+	buf[2] = (uint8_t)(len >> 8);
+	buf[3] = (uint8_t)len;
+	paint(buf + 4, len, seed);
+	assert_int_equal(send(f->peer, buf, 4 + len, 0), 4 + len);
+}
+
+static void offer_rx(struct fix *f, unsigned int i, uint32_t len)
+{
+	rig_desc(&f->ring[RX], i, BUF_GPA + i * 0x2000, len, F_WRITE, 0);
+	rig_avail(&f->ring[RX], (uint16_t)i);
+}
+
+/* Chain @at: a header of its own descriptor, then the frame in another. */
+static void offer_tx(struct fix *f, unsigned int at, const struct virtio_net_hdr *hdr, uint32_t len)
+{
+	gpa_t gpa = TX_GPA + at * 0x10000;
+
+	memset(f->ram + gpa, 0, HDR);
+	memcpy(f->ram + gpa, hdr, sizeof(*hdr));
+	paint(f->ram + gpa + 0x100, len, at);
+	rig_desc(&f->ring[TX], 2 * at, gpa, HDR, F_NEXT, (uint16_t)(2 * at + 1));
+	rig_desc(&f->ring[TX], 2 * at + 1, gpa + 0x100, len, 0, 0);
+	rig_avail(&f->ring[TX], (uint16_t)(2 * at));
+}
+
+static void check_frame(const uint8_t *got, size_t len, unsigned int seed)
+{
+	uint8_t want[9000];
+
+	paint(want, len, seed);
+	assert_memory_equal(got, want, len);
+}
+
+static unsigned int status(struct fix *f)
+{
+	return rd(&f->r, VIRTIO_MMIO_CONFIG + 4) >> 16; /* behind the last of the MAC's bytes */
+}
+
+static void what_the_driver_sees(void **state)
+{
+	struct fix *f = *state;
+
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_DEVICE_ID), 1);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG), 0x05040302);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG + 4) & 0xffff, 0x0706);
+	assert_int_equal(status(f), VIRTIO_NET_S_LINK_UP);
+	wr(&f->r, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
+	/* Sockets have no offloads, so none are offered. */
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES) & 0xffffff,
+			 1U << VIRTIO_NET_F_MAC | 1U << VIRTIO_NET_F_STATUS | MERGEABLE |
+				 1U << VIRTIO_NET_F_CTRL_VQ | 1U << VIRTIO_NET_F_GUEST_ANNOUNCE);
+}
+
+static void a_frame_is_sent(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_net_hdr none = { 0 };
+	uint8_t got[4096];
+
+	offer_tx(f, 0, &none, 60);
+	offer_tx(f, 1, &none, 1514);
+	notify(f, TX);
+	assert_int_equal(f->ring[TX].used->idx, 2);
+	assert_int_equal(f->ring[TX].used->ring[1].id, 2);
+	assert_int_equal(recv(f->peer, got, sizeof(got), 0), 4 + 60 + 4 + 1514);
+	assert_memory_equal(got, "\0\0\0\x3c", 4);
+	check_frame(got + 4, 60, 0);
+	assert_memory_equal(got + 64, "\0\0\x05\xea", 4);
+	check_frame(got + 68, 1514, 1);
+}
+
+static void any_framing_is_sent(void **state)
+{
+	struct fix *f = *state;
+	uint8_t got[4096];
+
+	/* A header in two parts, and the frame's first byte behind it in the same descriptor. */
+	memset(f->ram + TX_GPA, 0, 64);
+	paint(f->ram + TX_GPA + HDR, 100, 9);
+	rig_desc(&f->ring[TX], 0, TX_GPA, 5, F_NEXT, 1);
+	rig_desc(&f->ring[TX], 1, TX_GPA + 5, 8, F_NEXT, 2);
+	rig_desc(&f->ring[TX], 2, TX_GPA + 13, 99, 0, 0);
+	rig_avail(&f->ring[TX], 0);
+	notify(f, TX);
+	assert_int_equal(recv(f->peer, got, sizeof(got), 0), 104);
+	check_frame(got + 4, 100, 9);
+}
+
+static void nonsense_is_dropped_and_the_next_frame_sent(void **state)
+{
+	static const struct {
+		struct virtio_net_hdr hdr;
+		uint32_t len;
+	} bad[] = {
+		{ { 0 }, 13 },
+		{ { 0 }, 65551 },
+		{ { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 14, .csum_offset = 6 }, 60 },
+		{ { .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 1000 }, 4000 },
+		{ { .gso_type = VIRTIO_NET_HDR_GSO_ECN }, 60 },
+		{ { .gso_type = 77 }, 60 },
+	};
+	struct fix *f = *state;
+	struct virtio_net_hdr none = { 0 };
+	uint8_t got[4096];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		offer_tx(f, 0, &bad[i].hdr, bad[i].len);
+		notify(f, TX);
+		assert_int_equal(f->ring[TX].used->idx, i + 1);
+		assert_int_equal(recv(f->peer, got, sizeof(got), 0), -1);
+	}
+	/* A chain too short for a header, and an empty one. */
+	rig_desc(&f->ring[TX], 0, TX_GPA, 11, 0, 0);
+	rig_avail(&f->ring[TX], 0);
+	rig_desc(&f->ring[TX], 1, TX_GPA, 0, 0, 0);
+	rig_avail(&f->ring[TX], 1);
+	notify(f, TX);
+	assert_int_equal(f->ring[TX].used->idx, ARRAY_SIZE(bad) + 2);
+	offer_tx(f, 0, &none, 65550);
+	notify(f, TX);
+	assert_int_equal(recv(f->peer, got, sizeof(got), 0), sizeof(got));
+	assert_memory_equal(got, "\0\x01\0\x0e", 4);
+	assert_false(rd(&f->r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET);
+}
+
+static void a_full_backend_keeps_frames_whole_and_in_order(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_net_hdr none = { 0 };
+	uint8_t *got = malloc(16 << 20);
+	unsigned int sent = 0;
+	size_t have = 0, at = 0;
+	ssize_t n;
+
+	while (f->ring[TX].used->idx == sent) {
+		offer_tx(f, sent % 4, &none, 60000 + sent % 4);
+		notify(f, TX);
+		assert_true(++sent < 100);
+		if (f->ring[TX].used->idx != sent)
+			break;
+	}
+	/* Nothing spins while it is full, and the chain is still the driver's to be sent. */
+	turn(&f->r);
+	assert_int_equal(f->ring[TX].used->idx, sent - 1);
+	for (unsigned int i = 0; i < 200; i++) {
+		while ((n = recv(f->peer, got + have, 65536, 0)) > 0)
+			have += (size_t)n;
+		turn(&f->r);
+	}
+	assert_int_equal(f->ring[TX].used->idx, sent);
+	for (unsigned int i = 0; i < sent; i++) {
+		size_t len = 60000 + i % 4;
+
+		assert_true(have - at >= 4 + len);
+		assert_int_equal(got[at] << 24 | got[at + 1] << 16 | got[at + 2] << 8 | got[at + 3], len);
+		for (size_t b = 0; b < len; b++)
+			if (got[at + 4 + b] != (uint8_t)(i % 4 + b * 7 + (b >> 8)))
+				fail_msg("frame %u, byte %zu", i, b);
+		at += 4 + len;
+	}
+	assert_int_equal(at, have);
+	free(got);
+}
+
+static void frames_are_received(void **state)
+{
+	struct fix *f = *state;
+	uint8_t *buf = f->ram + BUF_GPA;
+
+	for (unsigned int i = 0; i < 4; i++)
+		offer_rx(f, i, RX_BYTES);
+	notify(f, RX);
+	assert_int_equal(f->ring[RX].used->idx, 0);
+	memset(buf, 0xee, HDR);
+	peer_sends(f, 60, 1);
+	peer_sends(f, 1514, 2);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 2);
+	assert_int_equal(f->ring[RX].used->ring[0].len, HDR + 60);
+	assert_int_equal(f->ring[RX].used->ring[1].len, HDR + 1514);
+	assert_memory_equal(buf, "\0\0\0\0\0\0\0\0\0\0\1\0", HDR);
+	check_frame(buf + HDR, 60, 1);
+	check_frame(buf + 0x2000 + HDR, 1514, 2);
+	assert_int_equal(f->r.pulses, 1);
+}
+
+static void a_large_frame_is_merged_across_a_dry_ring(void **state)
+{
+	struct fix *f = *state;
+	uint8_t *buf = f->ram + BUF_GPA, got[6000];
+	struct epoll_event ev[4];
+
+	/* The third buffer is not there yet. The first one's header ends behind it: num_buffers is in two descriptors. */
+	rig_desc(&f->ring[RX], 0, BUF_GPA, 11, F_WRITE | F_NEXT, 4);
+	rig_desc(&f->ring[RX], 4, BUF_GPA + 11, RX_BYTES - 11, F_WRITE, 0);
+	rig_avail(&f->ring[RX], 0);
+	offer_rx(f, 1, RX_BYTES);
+	notify(f, RX);
+	peer_sends(f, 6000, 3);
+	peer_sends(f, 64, 4);
+	turn(&f->r);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 0);
+	/* Nobody listens to the backend now, though it may have more. */
+	assert_int_equal(epoll_wait(f->r.loop.epoll_fd, ev, 4, 0), 0);
+	offer_rx(f, 2, RX_BYTES);
+	offer_rx(f, 3, RX_BYTES);
+	notify(f, RX);
+	assert_int_equal(f->ring[RX].used->idx, 4);
+	assert_int_equal(f->ring[RX].used->ring[2].len, 6000 - (2 * RX_BYTES - HDR));
+	assert_int_equal(f->ring[RX].used->ring[3].len, HDR + 64);
+	assert_memory_equal(buf + 10, "\3\0", 2);
+	memcpy(got, buf + HDR, RX_BYTES - HDR);
+	memcpy(got + RX_BYTES - HDR, buf + 0x2000, RX_BYTES);
+	memcpy(got + 2 * RX_BYTES - HDR, buf + 0x4000, 6000 - (2 * RX_BYTES - HDR));
+	check_frame(got, 6000, 3);
+	check_frame(buf + 0x6000 + HDR, 64, 4);
+}
+
+static void a_frame_that_no_ring_holds_is_dropped(void **state)
+{
+	struct fix *f = *state;
+
+	for (unsigned int i = 0; i < RIG_SIZE; i++)
+		offer_rx(f, i, 64);
+	notify(f, RX);
+	peer_sends(f, 6000, 3);
+	peer_sends(f, 50, 4);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 1);
+	assert_int_equal(f->ring[RX].used->ring[0].len, HDR + 50);
+	check_frame(f->ram + BUF_GPA + HDR, 50, 4);
+}
+
+static void without_merging_a_frame_has_one_buffer(void **state)
+{
+	struct fix *f = *state;
+
+	live(f, 0);
+	offer_rx(f, 0, 1000);
+	offer_rx(f, 1, 1000);
+	notify(f, RX);
+	peer_sends(f, 1500, 3);
+	peer_sends(f, 988, 4);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 1);
+	assert_int_equal(f->ring[RX].used->ring[0].id, 0);
+	assert_int_equal(f->ring[RX].used->ring[0].len, 1000);
+	check_frame(f->ram + BUF_GPA + HDR, 988, 4);
+}
+
+static void a_buffer_without_room_breaks_the_device(void **state)
+{
+	struct fix *f = *state;
+
+	offer_rx(f, 0, 11);
+	notify(f, RX);
+	peer_sends(f, 60, 1);
+	turn(&f->r);
+	assert_true(rd(&f->r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET);
+	turn(&f->r);
+	/* And a reset mends it; the frame was the last driver's. */
+	live(f, MERGEABLE);
+	offer_rx(f, 0, 1000);
+	notify(f, RX);
+	peer_sends(f, 70, 2);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 1);
+	assert_int_equal(f->ring[RX].used->ring[0].len, HDR + 70);
+}
+
+static void a_reset_forgets_half_a_frame(void **state)
+{
+	struct fix *f = *state;
+	struct epoll_event ev[4];
+
+	offer_rx(f, 0, 100);
+	notify(f, RX);
+	peer_sends(f, 600, 1);
+	turn(&f->r);
+	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
+	/* Watched at most once more by mistake. */
+	peer_sends(f, 60, 2);
+	turn(&f->r);
+	assert_int_equal(epoll_wait(f->r.loop.epoll_fd, ev, 4, 0), 0);
+	live(f, MERGEABLE);
+	offer_rx(f, 0, 100);
+	notify(f, RX);
+	assert_int_equal(f->ring[RX].used->idx, 1);
+	assert_int_equal(f->ring[RX].used->ring[0].len, HDR + 60);
+	check_frame(f->ram + BUF_GPA + HDR, 60, 2);
+}
+
+static void a_flood_ends_when_the_ring_is_empty(void **state)
+{
+	struct fix *f = *state;
+	unsigned int nr = 0, seen = 0;
+
+	/* More frames at once than a turn's budget, all in the backend's memory. */
+	for (; nr < 100; nr++)
+		peer_sends(f, 60, nr);
+	for (unsigned int round = 0; round < 40; round++) {
+		while ((uint16_t)(f->ring[RX].avail->idx - f->ring[RX].used->idx) < RIG_SIZE)
+			offer_rx(f, f->ring[RX].avail->idx % RIG_SIZE, 200);
+		notify(f, RX);
+		for (; seen < f->ring[RX].used->idx; seen++)
+			check_frame(f->ram + BUF_GPA + seen % RIG_SIZE * 0x2000 + HDR, 60, seen);
+	}
+	assert_int_equal(seen, 100);
+}
+
+static void a_peer_that_ends_takes_the_cable_along(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_net_hdr none = { 0 };
+	struct epoll_event ev[4];
+
+	offer_rx(f, 0, 1000);
+	notify(f, RX);
+	peer_sends(f, 60, 1);
+	close(f->peer);
+	f->peer = -1;
+	turn(&f->r);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 1);
+	offer_rx(f, 1, 1000);
+	notify(f, RX);
+	turn(&f->r);
+	assert_int_equal(status(f), 0);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_INTERRUPT_STATUS) & 2, 2);
+	assert_int_equal(epoll_wait(f->r.loop.epoll_fd, ev, 4, 0), 0);
+	/* The driver does not wait for frames that nobody takes. */
+	offer_tx(f, 0, &none, 60);
+	notify(f, TX);
+	assert_int_equal(f->ring[TX].used->idx, 1);
+}
+
+static void an_impossible_length_ends_a_stream(void **state)
+{
+	struct fix *f = *state;
+
+	offer_rx(f, 0, 1000);
+	notify(f, RX);
+	assert_int_equal(send(f->peer, "\0\x01\0\x0f", 4, 0), 4);
+	turn(&f->r);
+	turn(&f->r);
+	assert_int_equal(status(f), 0);
+	assert_int_equal(f->ring[RX].used->idx, 0);
+}
+
+static void a_pulled_cable_loses_frames(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_net_hdr none = { 0 };
+	uint8_t got[200];
+
+	offer_rx(f, 0, 1000);
+	notify(f, RX);
+	net_set_link(f->net, false);
+	assert_int_equal(status(f), 0);
+	peer_sends(f, 60, 1);
+	offer_tx(f, 0, &none, 60);
+	notify(f, TX);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 0);
+	assert_int_equal(f->ring[TX].used->idx, 1);
+	assert_int_equal(recv(f->peer, got, sizeof(got), 0), -1);
+	net_set_link(f->net, true);
+	assert_int_equal(status(f), VIRTIO_NET_S_LINK_UP);
+	peer_sends(f, 64, 2);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->ring[0].len, HDR + 64);
+}
+
+static void packets_have_no_framing(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_net_hdr none = { 0 };
+	uint8_t got[200], frame[70];
+
+	offer_rx(f, 0, 1000);
+	notify(f, RX);
+	paint(frame, sizeof(frame), 5);
+	assert_int_equal(send(f->peer, frame, sizeof(frame), 0), sizeof(frame));
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->ring[0].len, HDR + sizeof(frame));
+	check_frame(f->ram + BUF_GPA + HDR, sizeof(frame), 5);
+	offer_tx(f, 0, &none, 60);
+	notify(f, TX);
+	assert_int_equal(recv(f->peer, got, sizeof(got), 0), 60);
+	check_frame(got, 60, 0);
+}
+
+/* A command; returns its answer, 0xee when there is none. */
+static unsigned int command_at(struct fix *f, unsigned int queue, const void *bytes, uint32_t len)
+{
+	uint8_t *at = f->ram + TX_GPA;
+
+	memcpy(at, bytes, len);
+	at[0x100] = 0xee;
+	rig_desc(&f->ring[queue], 0, TX_GPA, len, F_NEXT, 1);
+	rig_desc(&f->ring[queue], 1, TX_GPA + 0x100, 1, F_WRITE, 0);
+	rig_avail(&f->ring[queue], 0);
+	notify(f, queue);
+	return at[0x100];
+}
+
+static unsigned int command(struct fix *f, const void *bytes, uint32_t len)
+{
+	return command_at(f, CTRL, bytes, len);
+}
+
+static void commands_are_answered(void **state)
+{
+	struct fix *f = *state;
+
+	assert_int_equal(command(f, "\3\0", 2), VIRTIO_NET_ERR); /* nothing was announced */
+	live(f, 1U << VIRTIO_NET_F_GUEST_ANNOUNCE | 1U << VIRTIO_NET_F_CTRL_VQ);
+	net_announce(f->net);
+	assert_int_equal(status(f), VIRTIO_NET_S_LINK_UP | VIRTIO_NET_S_ANNOUNCE);
+	assert_int_equal(command(f, "\3\0", 2), VIRTIO_NET_OK);
+	assert_int_equal(status(f), VIRTIO_NET_S_LINK_UP);
+	assert_int_equal(command(f, "\4\0\1\0", 4), VIRTIO_NET_ERR); /* no multi-queue here */
+	assert_int_equal(command(f, "\5\0\0\0\0\0\0\0\0\0", 10), VIRTIO_NET_ERR);
+	assert_int_equal(command(f, "\0\0\1", 3), VIRTIO_NET_ERR);
+	assert_int_equal(command(f, "\3", 1), VIRTIO_NET_ERR);
+	assert_int_equal(f->ring[CTRL].used->idx, 5);
+}
+
+/* Two pairs, the second on a socket of its own; the control queue is behind both. */
+static void several_pairs_are_used(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+	struct netdev_options o = { .kind = NETDEV_FD, .nr_queues = 1 };
+	struct virtio_net_hdr none = { 0 };
+	struct netdev *backend[2];
+	int peer[2], pair[2];
+	uint8_t got[200];
+
+	(void)state;
+	mmio_rig_begin(&f->r);
+	f->ram = gmem_at(&f->r.ring.mem, 0, RIG_MEM_BYTES);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		peer[i] = pair[1];
+		o.fd = pair[0];
+		assert_int_equal(netdev_open(&backend[i], &o), 0);
+	}
+	assert_int_equal(net_create(&f->net, backend, 2, the_mac, &f->r.ring.mem, &f->r.loop), 0);
+	mmio_rig_plug(&f->r, net_virtio(f->net));
+	negotiate(&f->r, MERGEABLE | 1U << VIRTIO_NET_F_MQ | 1U << VIRTIO_NET_F_CTRL_VQ, 1);
+	for (unsigned int i = 0; i < 5; i++)
+		ring_at(f, i);
+	wr(&f->r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
+	turn(&f->r);
+	assert_int_equal(command_at(f, 4, "\4\0\2\0", 4), VIRTIO_NET_OK);
+	assert_int_equal(command_at(f, 4, "\4\0\3\0", 4), VIRTIO_NET_ERR);
+	assert_int_equal(command_at(f, 4, "\4\0\0\0", 4), VIRTIO_NET_ERR);
+	f->ring[RX] = f->ring[2];
+	f->ring[TX] = f->ring[3];
+	f->peer = peer[1];
+	offer_rx(f, 0, 1000);
+	notify(f, 2);
+	peer_sends(f, 60, 1);
+	turn(&f->r);
+	assert_int_equal(f->ring[2].used->idx, 1);
+	check_frame(f->ram + BUF_GPA + HDR, 60, 1);
+	offer_tx(f, 0, &none, 99);
+	notify(f, 3);
+	assert_int_equal(recv(peer[1], got, sizeof(got), MSG_DONTWAIT), 103);
+	assert_int_equal(recv(peer[0], got, sizeof(got), MSG_DONTWAIT), -1);
+	close(peer[0]);
+	*state = f;
+	teardown(state);
+}
+
+static void options_are_parsed(void **state)
+{
+	char tap[] = "tap,ifname=vm1,mac=02:aB:00:00:00:0f,queues=3,script=/etc/up,vhost=off";
+	char passt[] = "passt,hostfwd=2222:22,hostfwd=udp:127.0.0.1/53:53", fd[] = "fd=7", none[] = "none";
+	struct netdev_options o;
+
+	(void)state;
+	assert_int_equal(netdev_parse(tap, &o), 0);
+	assert_int_equal(o.kind, NETDEV_TAP);
+	assert_string_equal(o.ifname, "vm1");
+	assert_string_equal(o.script, "/etc/up");
+	assert_int_equal(o.nr_queues, 3);
+	assert_memory_equal(o.mac, "\x02\xab\0\0\0\x0f", 6);
+	assert_int_equal(netdev_parse(passt, &o), 0);
+	assert_int_equal(o.nr_forwards, 2);
+	assert_string_equal(o.forward[1], "udp:127.0.0.1/53:53");
+	assert_false(o.has_mac);
+	assert_int_equal(netdev_parse(fd, &o), 0);
+	assert_int_equal(o.fd, 7);
+	assert_int_equal(netdev_parse(none, &o), 0);
+	assert_int_equal(o.kind, NETDEV_NONE);
+}
+
+static void bad_options_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"tape",
+		"tap=1",
+		"fd",
+		"fd=x",
+		"fd=-1",
+		"none,mac=02:00:00:00:00:01",
+		"tap,queues=0",
+		"tap,queues=9",
+		"tap,mac=03:00:00:00:00:01",
+		"tap,mac=02:00:00:00:00",
+		"tap,mac=02:00:00:00:00:0g",
+		"tap,mac=02-00:00:00:00:01",
+		"tap,ifname=0123456789abcdef",
+		"tap,ifname=",
+		"tap,ifname=a/b",
+		"tap,vhost=on",
+		"tap,vhost",
+		"tap,hostfwd=1:1",
+		"passt,queues=2",
+		"passt,hostfwd=",
+		"passt,hostfwd=-1:2",
+		"passt,path=",
+		"passt,path=/x,hostfwd=1:1",
+		"fd=3,ifname=x",
+		"tap,",
+		"tap,script=",
+	};
+	struct netdev_options o;
+	char text[64];
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "%s", bad[i]);
+		if (netdev_parse(text, &o) != -EINVAL)
+			fail_msg("-n %s is taken", bad[i]);
+	}
+}
+
+static void addresses_are_stable(void **state)
+{
+	uint8_t a[6], b[6];
+
+	(void)state;
+	netdev_make_mac(a, "host disk.img", 0);
+	netdev_make_mac(b, "host disk.img", 0);
+	assert_memory_equal(a, b, 6);
+	assert_int_equal(a[0], 2);
+	netdev_make_mac(b, "host disk.img", 1);
+	assert_memory_not_equal(a, b, 6);
+	netdev_make_mac(b, "host disk2.img", 0);
+	assert_memory_not_equal(a, b, 6);
+}
+
+static void what_cannot_be_opened_is_refused(void **state)
+{
+	struct netdev_options o = { .kind = NETDEV_FD, .fd = 12345, .nr_queues = 1 };
+	struct netdev *d;
+
+	(void)state;
+	assert_int_equal(netdev_open(&d, &o), -EBADF);
+	assert_null(d);
+	o.fd = open("/dev/null", O_RDWR);
+	assert_int_equal(netdev_open(&d, &o), -EINVAL);
+	o = (struct netdev_options){ .kind = NETDEV_PASST, .path = "/nonexistent/socket", .nr_queues = 1 };
+	assert_int_equal(netdev_open(&d, &o), -ENOENT);
+}
+
+/* A passt of ours, first in PATH, that notes its arguments and reads its socket. */
+static void passt_is_started_and_ended(void **state)
+{
+	static const char script[] = "#!/bin/sh\nprintf '%s ' \"$@\" >\"$0.new\"\nmv \"$0.new\" \"$0.args\"\n"
+				     "eval \"exec cat <&$4\" >/dev/null\n";
+	struct netdev_options o = {
+		.kind = NETDEV_PASST, .nr_queues = 1, .forward = { "2222:22", "udp:53:53" }, .nr_forwards = 2
+	};
+	char dir[] = "/tmp/test_net.XXXXXX", name[64], path[4096], got[256] = "", want[256];
+	const char *old = getenv("PATH");
+	struct netdev *d;
+	int fd, number;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(name, sizeof(name), "%s/passt", dir);
+	fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+	assert_int_equal(write(fd, script, sizeof(script) - 1), sizeof(script) - 1);
+	close(fd);
+	snprintf(path, sizeof(path), "%s:%s", dir, old);
+	setenv("PATH", path, 1);
+	assert_int_equal(netdev_open(&d, &o), 0);
+	snprintf(path, sizeof(path), "%s.args", name);
+	for (unsigned int i = 0; i < 500 && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0; i++)
+		usleep(10000);
+	assert_true(fd >= 0);
+	assert_true(read(fd, got, sizeof(got) - 1) > 0);
+	close(fd);
+	assert_int_equal(sscanf(got, "--foreground --quiet --fd %d ", &number), 1);
+	snprintf(want, sizeof(want), "--foreground --quiet --fd %d -t 2222:22 -u 53:53 ", number);
+	assert_string_equal(got, want);
+	netdev_close(d);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+	unlink(path);
+	unlink(name);
+	/* And none to be found. */
+	setenv("PATH", dir, 1);
+	assert_int_equal(netdev_open(&d, &o), -ENOENT);
+	rmdir(dir);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(what_the_driver_sees),
+		T(a_frame_is_sent),
+		T(any_framing_is_sent),
+		T(nonsense_is_dropped_and_the_next_frame_sent),
+		T(a_full_backend_keeps_frames_whole_and_in_order),
+		T(frames_are_received),
+		T(a_large_frame_is_merged_across_a_dry_ring),
+		T(a_frame_that_no_ring_holds_is_dropped),
+		T(without_merging_a_frame_has_one_buffer),
+		T(a_buffer_without_room_breaks_the_device),
+		T(a_reset_forgets_half_a_frame),
+		T(a_flood_ends_when_the_ring_is_empty),
+		T(a_peer_that_ends_takes_the_cable_along),
+		T(an_impossible_length_ends_a_stream),
+		T(a_pulled_cable_loses_frames),
+		cmocka_unit_test_setup_teardown(packets_have_no_framing, setup_packets, teardown),
+		T(commands_are_answered),
+		cmocka_unit_test(several_pairs_are_used),
+		cmocka_unit_test(options_are_parsed),
+		cmocka_unit_test(bad_options_are_refused),
+		cmocka_unit_test(addresses_are_stable),
+		cmocka_unit_test(passt_is_started_and_ended),
+		cmocka_unit_test(what_cannot_be_opened_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * qcow2 images made and spoilt by hand: every header value that must be refused, what is supported in both
+ * versions, with all cluster sizes and refcount widths, backing files that must not be followed, refcounts
+ * that must be rebuilt. tests/disk.sh has qemu-img as the judge.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "virtio/disk.h"
+
+#include "kvm/log.h"
+
+#include "unit/qcow2_image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct rig {
+	char dir[64], path[128], base[128], log[128];
+	struct loop loop;
+	struct disk *d;
+	struct disk_options o;
+	unsigned int lines;
+};
+
+static int setup(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	strcpy(r->dir, "/tmp/test_qcow2.XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	snprintf(r->path, sizeof(r->path), "%s/disk.qcow2", r->dir);
+	snprintf(r->base, sizeof(r->base), "%s/base", r->dir);
+	snprintf(r->log, sizeof(r->log), "%s/log", r->dir);
+	assert_int_equal(loop_init(&r->loop), 0);
+	assert_int_equal(log_open_file(r->log), 0);
+	r->o = (struct disk_options){ .path = r->path, .format = DISK_FORMAT_QCOW2, .discard = true };
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *r = *state;
+
+	disk_close(r->d);
+	loop_fini(&r->loop);
+	unlink(r->path);
+	unlink(r->base);
+	unlink(r->log);
+	rmdir(r->dir);
+	free(r);
+	return 0;
+}
+
+static void store(const char *path, const struct image *m)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(write(fd, m->bytes, m->len), (ssize_t)m->len);
+	close(fd);
+}
+
+static struct image load(const char *path, struct image like)
+{
+	int fd = open(path, O_RDONLY);
+	struct stat st;
+
+	fstat(fd, &st);
+	like.len = (uint64_t)st.st_size;
+	like.bytes = malloc(like.len);
+	assert_int_equal(read(fd, like.bytes, like.len), st.st_size);
+	close(fd);
+	return like;
+}
+
+/* Log lines since the last call, and whether one has @text in it. */
+static unsigned int new_lines(struct rig *r, const char *text, bool *found)
+{
+	char line[1024];
+	unsigned int n = 0, fresh;
+	FILE *f = fopen(r->log, "r");
+
+	*found = false;
+	while (fgets(line, sizeof(line), f)) {
+		if (n++ >= r->lines && strstr(line, text))
+			*found = true;
+	}
+	fclose(f);
+	fresh = n - r->lines;
+	r->lines = n;
+	return fresh;
+}
+
+static void open_disk(struct rig *r)
+{
+	assert_int_equal(disk_open(&r->d, &r->o, &r->loop), 0);
+}
+
+static void close_disk(struct rig *r)
+{
+	disk_close(r->d);
+	r->d = NULL;
+}
+
+static void refused(struct rig *r, const char *text, unsigned int lines)
+{
+	bool found;
+
+	assert_true(disk_open(&r->d, &r->o, &r->loop) < 0);
+	assert_int_equal(new_lines(r, text, &found), lines);
+	if (!found)
+		fail_msg("no line with: %s", text);
+}
+
+static int last_result;
+
+static void on_done(struct disk_request *req, int result)
+{
+	(void)req;
+	last_result = result;
+}
+
+static int run(struct rig *r, enum disk_op op, uint64_t offset, void *buf, uint64_t len, bool unmap)
+{
+	struct iovec iov = { buf, len };
+	struct disk_request req = { .op = op,
+				    .offset_bytes = offset,
+				    .len_bytes = len,
+				    .iov = &iov,
+				    .nr_iov = 1,
+				    .unmap = unmap,
+				    .done = on_done };
+
+	disk_submit(r->d, &req);
+	disk_kick(r->d);
+	disk_drain(r->d);
+	return last_result;
+}
+
+static int put(struct rig *r, uint64_t offset, int byte, uint64_t len)
+{
+	unsigned char *buf = malloc(len);
+	int err;
+
+	memset(buf, byte, len);
+	err = run(r, DISK_WRITE, offset, buf, len, false);
+	free(buf);
+	return err;
+}
+
+static void expect(struct rig *r, uint64_t offset, int byte, uint64_t len)
+{
+	unsigned char *buf = malloc(len);
+
+	memset(buf, ~byte, len);
+	assert_int_equal(run(r, DISK_READ, offset, buf, len, false), 0);
+	for (uint64_t i = 0; i < len; i++)
+		assert_int_equal(buf[i], byte);
+	free(buf);
+}
+
+struct spoilt {
+	unsigned int at, width;
+	uint64_t value;
+	const char *text;
+};
+
+static void test_bad_headers(void **state)
+{
+	static const struct spoilt list[] = {
+		{ 0, 4, 0x51464900, "not a qcow2 image" },
+		{ 4, 4, 1, "version 1" },
+		{ 4, 4, 4, "version other" },
+		{ 20, 4, 8, "clusters are not of" },
+		{ 20, 4, 22, "clusters are not of" },
+		{ 20, 4, 0xffffffff, "clusters are not of" },
+		{ 24, 8, UINT64_MAX, "larger than can be" },
+		{ 24, 8, INT64_MAX - 1023, "L1 table is too small" },
+		{ 24, 8, 1ULL << 40, "L1 table is too small" },
+		{ 32, 4, 1, "AES" },
+		{ 32, 4, 2, "LUKS" },
+		{ 32, 4, 3, "unknown method" },
+		{ 36, 4, 0, "L1 table is too small" },
+		{ 36, 4, 0xffffffff, "larger than 32 MiB" },
+		{ 36, 4, 0x400000, "not inside the file" },
+		{ 40, 8, 0, "not inside the file" },
+		{ 40, 8, 3 * 4096 + 8, "not inside the file" },
+		{ 40, 8, 1ULL << 40, "not inside the file" },
+		{ 40, 8, UINT64_MAX - 4095, "not inside the file" },
+		{ 48, 8, 0, "not inside the file" },
+		{ 48, 8, 4097, "not inside the file" },
+		{ 48, 8, UINT64_MAX - 4095, "not inside the file" },
+		{ 56, 4, 0, "refcount table is empty" },
+		{ 56, 4, 0xffffffff, "larger than 8 MiB" },
+		{ 56, 4, 2048, "not inside the file" },
+		{ 60, 4, 65537, "more than 65536 snapshots" },
+		{ 60, 4, 1, "snapshot table is not inside" },
+		{ 72, 8, 2, "marked corrupt" },
+		{ 72, 8, 4, "external file" },
+		{ 72, 8, 16, "extended L2" },
+		{ 72, 8, 32, "unknown (incompatible bit 5)" },
+		{ 72, 8, 1ULL << 63, "incompatible bit 63" },
+		{ 96, 4, 7, "wider than 64" },
+		{ 96, 4, 0xffffffff, "wider than 64" },
+		{ 100, 4, 96, "header length" },
+		{ 100, 4, 4104, "header length" },
+		{ 100, 4, 108, "header length" },
+		{ 8, 8, 4096, "length that cannot be" },
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		struct image m = image_make(3, 12, 4, 8 * MIB);
+
+		if (list[i].width == 4)
+			image_put32(&m, list[i].at, (uint32_t)list[i].value);
+		else
+			image_put64(&m, list[i].at, list[i].value);
+		store(r->path, &m);
+		free(m.bytes);
+		refused(r, list[i].text, 1);
+	}
+}
+
+static void test_truncated_headers(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 12, 4, 8 * MIB);
+
+	for (uint64_t len = 0; len < m.len; len += len < 120 ? 7 : 1500) {
+		struct image cut = m;
+
+		cut.len = len;
+		store(r->path, &cut);
+		assert_true(disk_open(&r->d, &r->o, &r->loop) < 0 || len > 3 * 4096);
+		close_disk(r);
+	}
+	free(m.bytes);
+}
+
+static void test_extensions(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 12, 4, 8 * MIB);
+
+	image_put32(&m, 104, 0x6803f857);
+	image_put32(&m, 108, 48);
+	m.bytes[112] = 0;
+	m.bytes[113] = 7;
+	strcpy((char *)m.bytes + 114, "time\x01travel");
+	image_put64(&m, 72, 1 << 7);
+	store(r->path, &m);
+	refused(r, "time?travel (incompatible bit 7)", 1);
+	image_put64(&m, 72, 0);
+	image_put32(&m, 108, 4096);
+	store(r->path, &m);
+	refused(r, "beyond the first cluster", 1);
+	image_put32(&m, 108, 0xffffffff);
+	store(r->path, &m);
+	refused(r, "beyond the first cluster", 1);
+	image_put32(&m, 104, 0xe2792aca);
+	image_put32(&m, 108, 40);
+	store(r->path, &m);
+	refused(r, "too long a name", 1);
+	free(m.bytes);
+}
+
+/* Writes, zeroes and discards all over an image, and the same after it was opened again. */
+static void exercise(struct rig *r, uint64_t cluster, uint64_t size)
+{
+	uint64_t step = align_up(size / 13, cluster) + 512;
+
+	open_disk(r);
+	assert_int_equal(disk_size_bytes(r->d), size);
+	expect(r, size - 512, 0, 512);
+	for (uint64_t at = 0, i = 1; at + 2048 <= size; at += step, i++)
+		assert_int_equal(put(r, at, (int)i, 2048), 0);
+	assert_int_equal(put(r, size - 512, 0xee, 512), 0);
+	assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), 0);
+	assert_int_equal(run(r, DISK_WRITE_ZEROES, step, NULL, 1024, true), 0);
+	assert_int_equal(run(r, DISK_DISCARD, 0, NULL, align_up(2048, cluster), false), 0);
+	for (int round = 0; round < 2; round++) {
+		for (uint64_t at = 2 * step, i = 3; at + 2048 <= size - 512; at += step, i++)
+			expect(r, at, (int)i, 2048);
+		expect(r, step, 0, 1024);
+		expect(r, step + 1024, 2, 1024);
+		expect(r, size - 512, 0xee, 512);
+		expect(r, 0, 0, 2048);
+		close_disk(r);
+		open_disk(r);
+	}
+	close_disk(r);
+}
+
+static void test_sizes(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned int version = 2; version <= 3; version++) {
+		for (unsigned int bits = 9; bits <= 21; bits++) {
+			for (unsigned int order = version == 2 ? 4 : 0; order <= (version == 2 ? 4 : 6);
+			     order++) {
+				struct image m = image_make(version, bits, order, 3 * MIB + 512);
+
+				store(r->path, &m);
+				free(m.bytes);
+				exercise(r, 1ULL << bits, 3 * MIB + 512);
+			}
+		}
+	}
+}
+
+/* More clusters than the first refcount table can describe: it is replaced by larger ones. */
+static void test_refcount_table_grows(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 9, 6, 6 * MIB), after;
+
+	store(r->path, &m);
+	open_disk(r);
+	for (uint64_t at = 0; at < 6 * MIB; at += 256 * KIB)
+		assert_int_equal(put(r, at, (int)(at >> 18) + 1, 256 * KIB), 0);
+	close_disk(r);
+	after = load(r->path, m);
+	assert_true(image_get64(&after, 48) != m.reftable);
+	open_disk(r);
+	for (uint64_t at = 0; at < 6 * MIB; at += 256 * KIB)
+		expect(r, at, (int)(at >> 18) + 1, 256 * KIB);
+	free(after.bytes);
+	free(m.bytes);
+}
+
+/* ---- clusters of all kinds ---- */
+
+/* One L2 table at cluster 4 and a data cluster at 5. */
+static struct image make_mapped(uint64_t entry)
+{
+	struct image m = image_make(3, 12, 4, 64 * KIB), big = m;
+
+	big.len = 8 * m.cluster;
+	big.bytes = calloc(1, big.len);
+	memcpy(big.bytes, m.bytes, m.len);
+	free(m.bytes);
+	image_count(&big, 4, 6);
+	image_put64(&big, big.l1, 4 * 4096 | 1ULL << 63);
+	image_put64(&big, 4 * 4096, entry);
+	memset(big.bytes + 5 * 4096, 0x77, 4096);
+	return big;
+}
+
+static void test_zero_cluster_with_space(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(5 * 4096 | 1ULL << 63 | 1), after;
+
+	store(r->path, &m);
+	open_disk(r);
+	expect(r, 0, 0, 4096);
+	assert_int_equal(put(r, 1024, 9, 512), 0);
+	expect(r, 0, 0, 1024);
+	expect(r, 1024, 9, 512);
+	expect(r, 1536, 0, 2560);
+	close_disk(r);
+	after = load(r->path, m);
+	assert_int_equal(image_get64(&after, 4 * 4096), 5 * 4096 | 1ULL << 63);
+	free(after.bytes);
+	free(m.bytes);
+}
+
+static void test_compressed(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(1ULL << 62 | 5 * 4096);
+	char buf[4096];
+	bool found;
+
+	store(r->path, &m);
+	open_disk(r);
+	assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EIO);
+	assert_int_equal(run(r, DISK_READ, 0, buf, 4096, false), -EIO);
+	assert_int_equal(put(r, 512, 1, 512), -EIO);
+	assert_int_equal(new_lines(r, "compressed clusters", &found), 1);
+	assert_true(found);
+	assert_int_equal(put(r, 0, 1, 4096), 0);
+	expect(r, 0, 1, 4096);
+	free(m.bytes);
+}
+
+/* Entries that point where nothing can be: an I/O error and one line, and the machine goes on. */
+static void test_bad_mappings(void **state)
+{
+	static const uint64_t bad[] = {
+		5 * 4096 | 512 | 1ULL << 63, 0x00fffffffffff000 | 1ULL << 63, 4096 | 1ULL << 63,
+		3 * 4096 | 1ULL << 63,	     100 * 4096 | 1ULL << 63,	      1ULL << 62,
+	};
+	struct rig *r = *state;
+	char buf[512];
+	bool found;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct image m = make_mapped(bad[i]);
+
+		store(r->path, &m);
+		open_disk(r);
+		assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EIO);
+		assert_int_equal(put(r, 0, 1, 512), -EIO);
+		expect(r, 4096, 0, 4096);
+		close_disk(r);
+		assert_int_equal(new_lines(r, "corrupt", &found), 1);
+		assert_true(found);
+		image_put64(&m, m.l1, bad[i]);
+		store(r->path, &m);
+		open_disk(r);
+		assert_int_equal(put(r, 0, 1, 512),
+				 bad[i] == 1ULL << 62 ? 0 : -EIO); /* that bit is none of L1's */
+		close_disk(r);
+		new_lines(r, "", &found);
+		free(m.bytes);
+	}
+}
+
+/* A cluster that a snapshot shares is copied, and its count falls when the copy is on the disk. */
+static void test_shared_cluster(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(5 * 4096), after;
+
+	m.bytes[m.refblock + 5 * 2 + 1] = 2;
+	store(r->path, &m);
+	open_disk(r);
+	expect(r, 0, 0x77, 4096);
+	assert_int_equal(put(r, 512, 1, 512), 0);
+	expect(r, 0, 0x77, 512);
+	expect(r, 512, 1, 512);
+	expect(r, 1024, 0x77, 3072);
+	close_disk(r);
+	after = load(r->path, m);
+	assert_int_equal(after.bytes[m.refblock + 5 * 2 + 1], 1);
+	assert_int_equal(after.bytes[5 * 4096 + 512], 0x77);
+	assert_int_equal(image_get64(&after, 4 * 4096), 6 * 4096 | 1ULL << 63);
+	assert_int_equal(after.bytes[m.refblock + 6 * 2 + 1], 1);
+	free(after.bytes);
+	free(m.bytes);
+}
+
+/* ---- features ---- */
+
+static void test_dirty_is_repaired(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(5 * 4096 | 1ULL << 63), after;
+	bool found;
+
+	image_put64(&m, 72, 1);
+	memset(m.bytes + m.refblock, 0, 40);
+	m.bytes[m.refblock + 7 * 2 + 1] = 3;
+	store(r->path, &m);
+	r->o.read_only = true;
+	open_disk(r);
+	expect(r, 0, 0x77, 4096);
+	close_disk(r);
+	r->o.read_only = false;
+	open_disk(r);
+	assert_int_equal(new_lines(r, "7 refcounts brought up to date", &found), 1);
+	assert_true(found);
+	close_disk(r);
+	after = load(r->path, m);
+	assert_int_equal(image_get64(&after, 72), 0);
+	for (unsigned int i = 0; i < 8; i++)
+		assert_int_equal(after.bytes[m.refblock + 2 * i + 1], i < 6);
+	free(after.bytes);
+	free(m.bytes);
+}
+
+static void test_autoclear(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 12, 4, MIB), after;
+
+	image_put64(&m, 80, 1ULL << 60 | 1); /* compatible: means nothing to us, stays */
+	image_put64(&m, 88, 1ULL << 40 | 1);
+	store(r->path, &m);
+	r->o.read_only = true;
+	open_disk(r);
+	close_disk(r);
+	after = load(r->path, m);
+	assert_int_equal(image_get64(&after, 88), 1ULL << 40 | 1);
+	free(after.bytes);
+	r->o.read_only = false;
+	open_disk(r);
+	close_disk(r);
+	after = load(r->path, m);
+	assert_int_equal(image_get64(&after, 88), 0);
+	assert_int_equal(image_get64(&after, 80), 1ULL << 60 | 1);
+	free(after.bytes);
+	free(m.bytes);
+}
+
+/* ---- backing files ---- */
+
+static struct image make_overlay(const char *backing, const char *format)
+{
+	struct image m = image_make(3, 12, 4, MIB);
+
+	image_put64(&m, 8, 1024);
+	image_put32(&m, 16, (uint32_t)strlen(backing));
+	strcpy((char *)m.bytes + 1024, backing);
+	if (format) {
+		image_put32(&m, 104, 0xe2792aca);
+		image_put32(&m, 108, (uint32_t)strlen(format));
+		strcpy((char *)m.bytes + 112, format);
+	}
+	return m;
+}
+
+static void test_backing(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_overlay("base", "raw"), raw = { .len = 8192 };
+
+	raw.bytes = malloc(raw.len);
+	memset(raw.bytes, 0x33, raw.len);
+	store(r->path, &m);
+	refused(r, "base: No such file", 2);
+	store(r->base, &raw);
+	open_disk(r);
+	expect(r, 0, 0x33, 8192);
+	expect(r, 8192, 0, 8192);
+	assert_int_equal(put(r, 512, 1, 512), 0);
+	assert_int_equal(run(r, DISK_WRITE_ZEROES, 4096, NULL, 4096, true), 0);
+	close_disk(r);
+	open_disk(r);
+	expect(r, 0, 0x33, 512);
+	expect(r, 512, 1, 512);
+	expect(r, 1024, 0x33, 3072);
+	expect(r, 4096, 0, 4096);
+	free(raw.bytes);
+	free(m.bytes);
+}
+
+static void test_backing_refused(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_overlay("disk.qcow2", "qcow2"), other;
+
+	store(r->path, &m);
+	refused(r, "is its own backing file", 2);
+	free(m.bytes);
+	m = make_overlay("nbd://host/export", "raw");
+	store(r->path, &m);
+	refused(r, "QEMU protocol", 1);
+	free(m.bytes);
+	m = make_overlay("base", "vmdk");
+	store(r->path, &m);
+	refused(r, "format vmdk", 1);
+	free(m.bytes);
+	m = make_overlay("/dev/null", "raw");
+	store(r->path, &m);
+	refused(r, "neither", 2);
+	free(m.bytes);
+	/* A backing file whose format nobody says, which names a third file. */
+	m = make_overlay("base", NULL);
+	store(r->path, &m);
+	other = make_overlay("/etc/passwd", "raw");
+	store(r->base, &other);
+	refused(r, "may have made up", 2);
+	free(other.bytes);
+	other = image_make(3, 12, 4, MIB);
+	store(r->base, &other);
+	open_disk(r);
+	free(other.bytes);
+	free(m.bytes);
+}
+
+static void test_backing_name_bounds(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_overlay("base", "raw");
+
+	image_put32(&m, 16, 1024);
+	store(r->path, &m);
+	refused(r, "length that cannot be", 1);
+	image_put32(&m, 16, 100);
+	image_put64(&m, 8, 4000);
+	store(r->path, &m);
+	refused(r, "not inside the first cluster", 1);
+	image_put64(&m, 8, UINT64_MAX - 10);
+	store(r->path, &m);
+	refused(r, "not inside the first cluster", 1);
+	image_put64(&m, 8, 2000);
+	store(r->path, &m);
+	refused(r, "a zero in it", 1);
+	free(m.bytes);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(bad_headers),
+		TEST(truncated_headers),
+		TEST(extensions),
+		TEST(sizes),
+		TEST(refcount_table_grows),
+		TEST(zero_cluster_with_space),
+		TEST(compressed),
+		TEST(bad_mappings),
+		TEST(shared_cluster),
+		TEST(dirty_is_repaired),
+		TEST(autoclear),
+		TEST(backing),
+		TEST(backing_refused),
+		TEST(backing_name_bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
