@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What is measured, row by row, inside the counting nest (tests/bench/run.sh starts it there): one line of
+# JSON a run, in $NEST_OUT/rows. A label is ROW/LAUNCHER. `quick` leaves out the rows that no budget needs.
+#
+# The first runs are for nothing: they bring files into the page cache and the kernel's lists to their usual
+# size. What is compared is run alternately, several times: start and end have to wait for ticks and RCU,
+# whose phase moves.
+
+quick=$1
+N=/nest
+bench=$N/guest.bzimage
+linux=$N/vmlinuz
+tiny=$N/tiny.cpio
+launchers="floor kvm"
+[ -n "$quick" ] || for l in lkvm qemu-system-x86_64; do
+	[ ! -x $N/$l ] || launchers="$launchers $l"
+done
+export HOME=/root
+
+# run ROW LAUNCHER STAMP-OPTIONS -- MIB KERNEL INITRD PARAMS [OPTION of kvm]...
+run() {
+	row=$1 l=$2
+	shift 2
+	opts=
+	while [ "$1" != -- ]; do opts="$opts $1"; shift; done
+	mib=$2 kernel=$3 initrd=$4 params=$5
+	shift 5
+	case $l in
+	floor) set -- "$kernel" "$mib" "$params" ;;
+	kvm)   set -- run -m "${mib}M" -k "$kernel" ${initrd:+-i "$initrd"} -p "$params" "$@" ;;
+	lkvm)  set -- run -c 1 -m "$mib" -k "$kernel" ${initrd:+-i "$initrd"} -p "$params" --console serial \
+		--network mode=none ;;
+	qemu*) set -- -L $N -M microvm,rtc=on -accel kvm -cpu host -m "$mib" -smp 1 -nodefaults \
+		-no-user-config -display none -serial stdio -no-reboot -kernel "$kernel" \
+		${initrd:+-initrd "$initrd"} -append "console=ttyS0 $params" ;;
+	esac
+	# QEMU's microvm starts the guest anew, -no-reboot or not: what follows the last marker is of no use.
+	limit=20
+	case $l in qemu*) limit=3 ;; esac
+	$N/stamp -x $limit -l "$row/$l" -o "$NEST_OUT/rows" -e "$NEST_OUT/$l.err" \
+		-c "$NEST_OUT/console.$row.$l" $opts $N/$l "$@" </dev/null ||
+		echo "bench: $row/$l: a marker did not come; see its console" >&2
+}
+
+each() { # ROW STAMP-OPTIONS -- ...: all launchers
+	row_=$1
+	shift
+	for each in $launchers; do run "$row_" "$each" "$@"; done
+}
+
+mark="-m up=up -m end=end"
+user="-m word=userspace -m user=up"
+sys="-t sys=raw_syscalls/sys_enter:id.syscall:common_pid!=@"
+left="-t user=kvm/kvm_userspace_exit:reason"
+why="-t why=kvm/kvm_exit:exit_reason"
+pio="-t pio=kvm/kvm_pio:port"
+
+each warm $mark -- 256 $bench "" @h
+
+for i in 1 2 3 4; do
+	each hello $mark -- 256 $bench "" @h
+done
+for c in p s m; do
+	each ${c}100 $mark -- 256 $bench "" @${c}100
+	each ${c}1100 $mark -- 256 $bench "" @${c}1100
+done
+each bytes -M 256 $left $mark -- 256 $bench "" @o2000
+each calls $sys -- 256 $bench "" @h
+
+# Nothing may depend on the sizes of initrd and memory.
+dd if=/dev/zero of=/run/1M bs=1048576 count=0 seek=1 2>/dev/null
+dd if=/dev/zero of=/run/500M bs=1048576 count=0 seek=500 2>/dev/null
+for i in 1 2; do
+	for l in $launchers; do
+		case $l in
+		qemu*) continue ;;
+		floor) ;; # has no initrd
+		*)
+			run initrd1M $l $mark -- 1024 $bench /run/1M @h
+			run initrd500M $l $mark -- 1024 $bench /run/500M @h
+			;;
+		esac
+		run ram128M $l $mark -- 128 $bench "" @h
+		run ram4G $l $mark -- 4096 $bench "" @h
+	done
+done
+rm -f /run/500M
+
+for l in $launchers; do
+	[ $l != floor ] || continue
+	run boot $l -M 256 $user -- 256 $linux $tiny quiet
+	[ -n "$quick" ] || run loud $l $left $pio $user -- 256 $linux $tiny ""
+done
+run fast kvm $user -- 256 $linux $tiny quiet --fast
+run bootcalls kvm $sys $left $why $user -- 256 $linux $tiny quiet

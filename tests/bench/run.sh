@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/bench/run.sh [--quick]: what `make bench` does. Measures build/kvm in the counting nest against the
+# floor (tests/bench/floor.c) and, where they are on the PATH, lkvm and qemu-system-x86_64; prints a table and
+# leaves build/bench/bench.json and build/bench/boot.svg. --quick: only what has a budget (tests/budget.sh),
+# and no peers.
+#
+# KVM=FILE measures another program than build/kvm. STATIC=1: the statically linked one, with a floor linked
+# alike.
+
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+quick= copies=()
+if [ "${1:-}" = --quick ]; then quick=quick; fi
+program=${KVM:-build/kvm}
+linking=()
+if [ "${STATIC:-1}" = 0 ]; then
+	program=${KVM:-build/obj-dynamic/bin/kvm}
+	linking=(STATIC=0)
+fi
+out=build/bench/out$quick
+
+# -B: how the floor is linked may have changed
+make -s -B -f Makefile -f tests/bench/Makefile.inc "${linking[@]}" bench-programs
+tests/initrd.sh --tiny build/bench/tiny.cpio
+kernel=$(tests/kernels.sh cloud)
+rm -rf "$out"
+mkdir -p "$out"
+cp "$program" build/bench/kvm
+program=build/bench/kvm
+for f in "$program" build/bench/{floor,stamp,guest.bzimage,tiny.cpio} "$kernel/vmlinuz"; do
+	copies+=(--copy "$f")
+done
+if [ -z "$quick" ]; then
+	if peer=$(command -v lkvm); then copies+=(--copy "$peer"); fi
+	peer=$(command -v qemu-system-x86_64)
+	copies+=(--copy "$peer")
+	for rom in bios-microvm.bin linuxboot_dma.bin kvmvapic.bin; do
+		for dir in /usr/share/qemu /usr/share/seabios "$(dirname "$peer")/../share/qemu"; do
+			[ ! -e "$dir/$rom" ] || { copies+=(--copy "$dir/$rom"); break; }
+		done
+	done
+	echo "bench: some minutes of counting instructions in a nested machine" >&2
+fi
+tests/nest --count --mem 3072 --timeout 900 --out "$out" "${copies[@]}" tests/bench/rows.sh "$quick"
+cp "$kernel/packages" "$out/kernel" 2>/dev/null || :
+if [ -z "$quick" ]; then
+	python3 tests/bench/report.py "$out"
+fi

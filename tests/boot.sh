@@ -1,0 +1,300 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/boot.sh [CASE]...
+#
+# Boots stock kernels, the distribution's cloud, full and backport ones and a tiny one without ACPI, and looks at what
+# they find and how they end.  On a host whose KVM can run them it does so there (tests/hostkvm.sh), else in nested
+# machines (tests/nest).  What is run is in tests/boot/job.sh; what it should come to, here.  CASEs name some of them.
+#
+# One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`.  Exits 1 after a `not ok`.  What the guests said
+# stays in build/boot/out.  KVM_BIN names another launcher than build/kvm.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export KVM_BIN=${KVM_BIN:-build/kvm}
+in=build/boot/in out=build/boot/out
+failed=0
+nested=
+tests/hostkvm.sh >/dev/null || nested=1
+
+ok() { echo "ok boot: $1"; }
+not_ok() { # NAME WHY
+	echo "not ok boot: $1: $2"
+	failed=1
+}
+
+reports="report_cloud_1 report_cloud_4 report_full_1 report_full_4 report_tiny_1 report_tiny_4"
+reports+=" report_backport_1 report_backport_4"
+others="end_poweroff end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a end_halt end_halt_4 end_panic"
+others+=" end_panic_reset end_tiny_reboot end_tiny_halt end_restart term_button term_deaf"
+others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_truncated_early stock_initrd"
+
+#--- what the guests are made of ---------------------------------------------
+
+# A directory with a body: the kernel skips that, and reads on behind it.
+cpio_gap() { # BYTES
+	printf '070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x' 1 $((0040755)) 0 0 1 0 "$1" 0 0 0 0 4 0
+	printf 'gap\0\0\0'
+}
+
+kernel() { # NAME: into $in; or says why not
+	local dir
+	if [ "$1" = tiny ]; then dir=$(tests/tiny-kernel.sh); else dir=$(tests/kernels.sh "$1"); fi &&
+		ln -sfn "$(realpath "$dir/vmlinuz")" "$in/$1"
+}
+
+prepare() {
+	local k
+	rm -rf build/boot
+	mkdir -p $in $out
+	for k in cloud full backport tiny; do
+		kernel $k 2>$in/$k.err || tail -n 3 $in/$k.err >&2
+	done
+	[ -e $in/cloud ] || return 1
+	tests/initrd.sh --add "$(command -v lscpu)" $in/report.initrd tests/boot/guest-report.sh &&
+	tests/initrd.sh $in/small.initrd tests/boot/guest-report.sh &&
+	tests/initrd.sh $in/shell.initrd &&
+	tests/initrd.sh --tiny $in/tiny.initrd &&
+	tests/initrd.sh --kernel "$(tests/kernels.sh cloud)" --modules "button evdev" $in/button.initrd \
+		tests/boot/guest-button.sh || return 1
+	echo "from the second initrd" >$in/extra
+	tests/initrd.sh --plain --add $in/extra:/extra $in/extra.initrd || return 1
+	cpio_gap $((500 << 20)) >$in/big.initrd
+	truncate -s +$((500 << 20)) $in/big.initrd
+	cat $in/tiny.initrd >>$in/big.initrd
+	# The gap is memory that has only been mapped when the file is truncated.
+	tests/initrd.sh $in/fill.part tests/boot/guest-fill.sh || return 1
+	cpio_gap $((32 << 20)) >$in/fill.initrd
+	head -c $((32 << 20)) /dev/urandom >>$in/fill.initrd
+	cat $in/fill.part >>$in/fill.initrd
+	if [ -x tests/stock-initrd.sh ]; then
+		tests/stock-initrd.sh cloud $in/stock.initrd 2>$in/stock.err || tail -n 3 $in/stock.err >&2
+	fi
+	return 0
+}
+
+#--- running -------------------------------------------------------------------
+
+wanted() { # LIST: those of it that were asked for
+	local c
+	for c in $1; do
+		case " ${asked:-$c} " in *" $c "*) echo "$c" ;; esac
+	done
+}
+
+left() { # LIST: those of it that have not been run
+	local c
+	for c in $1; do [ -e $out/$c.rc ] || echo "$c"; done
+}
+
+# A list in as few nested machines as it takes: one that dies or hangs costs the case that did it, once it has done so twice.
+run_list() {
+	local cases c round
+	for round in 1 2 3 4; do
+		cases=$(left "$1")
+		[ -n "$cases" ] || return
+		if [ -z "$nested" ]; then
+			tests/boot/job.sh $in $out $cases
+		else
+			tests/nest --timeout 450 --out $out tests/boot/job.sh $in $out $cases >>$out/nest.log 2>&1
+		fi
+		for c in $(left "$1"); do
+			[ "$(wc -l 2>/dev/null <$out/$c.started || echo 0)" -lt 2 ] || echo nest >$out/$c.rc
+		done
+	done
+}
+
+#--- looking ---------------------------------------------------------------------
+
+text() { tr -d '\r' <$out/$1.out; }
+section() { text "$1" | sed -n "/^== $2\$/,/^== /{/^== /d;p}"; }
+last_err() { tail -n 1 $out/$1.err; }
+
+# ended CASE RC LINE: how the machine ended
+ended() {
+	local rc
+	rc=$(cat $out/$1.rc 2>/dev/null)
+	if [ "$rc" = nest ]; then
+		echo "the nested machine does not survive it"
+	elif ! grep -qxE "$2" <<<"$rc"; then
+		echo "exit code $rc instead of $2, last line \"$(last_err "$1")\", console \"$(text "$1" | tail -n 1)\""
+	elif ! last_err "$1" | grep -qxE "kvm: $3"; then
+		echo "last line \"$(last_err "$1")\""
+	fi
+}
+
+judge() { # NAME WHY [REMARK]
+	if [ -n "$2" ]; then not_ok "$1" "$2"; else ok "$1${3:+ ($3)}"; fi
+}
+
+# dmesg lines of level warning and above that are not allowed
+warnings() {
+	section "$1" dmesg | sed -E 's/^<[0-4]>\[ *[0-9.]+\] //' |
+		grep -vxE -f <(grep -v -e '^#' -e '^$' tests/boot/dmesg.allow)
+}
+
+bad_lines() { # lines that have no business in a log at any level
+	text "$1" | grep -E 'ACPI Error|ACPI BIOS Error|Firmware Bug|Firmware Warn|Firmware Info|BIOS bug'
+	text "$1" | grep -E "i8042.*(failed|[Cc]an't read CTR)|MPTABLE: (bad|checksum)|MP table.*(bad|[Ee]rror)|[Ii]nvalid checksum"
+	text "$1" | grep -E 'calibrat.*PIT|PIT calibration|TSC calibration failed|refined TSC'
+}
+
+cpus() { # CASE N
+	local n l
+	n=$(section "$1" nproc)
+	[ "$n" = "$2" ] || echo "nproc says $n"
+	l=$(section "$1" lscpu)
+	grep -qE "^CPU\(s\): +$2\$" <<<"$l" &&
+	grep -qE '^ *Thread\(s\) per core: +1$' <<<"$l" &&
+	grep -qE "^ *Core\(s\) per socket: +$2\$" <<<"$l" &&
+	grep -qE '^ *Socket\(s\): +1$' <<<"$l" ||
+		echo "lscpu: $(grep -E 'CPU\(s\):|Thread|Core|Socket' <<<"$l" | tr -s ' \n' ' ')"
+	! grep -iE 'lscpu:|cannot|failed|error' <<<"$l" || :
+}
+
+rtc() { # CASE
+	local before after t
+	section "$1" rtc | grep -q '^rtc_cmos' || echo "no rtc_cmos"
+	read -r before after <$out/$1.when
+	t=$(section "$1" rtc | sed -n 2p)
+	[ "${t:-0}" -ge $((before - 5)) ] && [ "${t:-0}" -le $((after + 5)) ] || echo "RTC says $t in $before..$after"
+	t=$(section "$1" date)
+	[ "${t:-0}" -ge $((before - 5)) ] && [ "${t:-0}" -le $((after + 5)) ] || echo "date says $t in $before..$after"
+}
+
+interrupts() { # CASE SECTION: ttyS0's count, on all CPUs
+	section "$1" "$2" | awk '/ttyS0/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }'
+}
+
+serial() { # CASE
+	local a b
+	section "$1" tty | grep -q '^0: uart:16550A port:000003F8' || echo "ttyS0: $(section "$1" tty | sed -n 2p)"
+	a=$(interrupts "$1" interrupts)
+	b=$(interrupts "$1" interrupts2)
+	[ "$b" -gt "$a" ] || echo "ttyS0's interrupts stay at $a"
+}
+
+iomem() { # CASE BYTES: RAM is all there, and not in the hole
+	section "$1" iomem | tr ':-' '  ' | awk -v want="$2" '
+		function hex(s,  i, n) { for (i = 1; i <= length(s); i++)
+			n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1; return n }
+		/^[0-9a-f].*System RAM/ { a = hex($1); b = hex($2); sum += b - a + 1
+			if (b >= 3221225472 && a < 4294967296) print "RAM in the hole: " $0 }
+		/Kernel code/ { code = 1 }
+		END { if (sum > want || sum < want - 1048576) printf "%d bytes of RAM in iomem instead of %d\n", sum, want
+			if (!code) print "no kernel code in iomem" }'
+}
+
+report() { # KERNEL CPUS
+	local c=report_$1_$2 why clock last='the guest powered off'
+	[ "$1" != tiny ] || last='the guest halted' # it knows no way to power off
+	[ -e $out/$c.rc ] || [ -e $in/$1 ] || { echo "skip boot: $1 kernel, $2 CPUs: $(tail -n 1 $in/$1.err)"; return; }
+	text $c | grep -q '^kvm-test: userspace up' || {
+		why=$(ended $c 0 "$last")
+		not_ok "$1 kernel, $2 CPUs: userspace" "${why:-no marker}"
+		return
+	}
+	why=$(ended $c 0 "$last")
+	text $c | grep -q '^== end' || why="the report ends early; $why"
+	judge "$1 kernel, $2 CPUs: userspace and its end" "$why"
+	judge "$1 kernel, $2 CPUs: nproc, lscpu" "$(cpus $c "$2" | head -n 3 | tr '\n' ' ')"
+	judge "$1 kernel, $2 CPUs: no warning that QEMU's microvm does not cause" "$(warnings $c | head -n 3)"
+	judge "$1 kernel, $2 CPUs: no firmware, i8042, PIT complaint" "$(bad_lines $c | head -n 1)"
+	judge "$1 kernel, $2 CPUs: ttyS0 is a 16550A with an interrupt" "$(serial $c | head -n 1)"
+	judge "$1 kernel, $2 CPUs: iomem" "$(iomem $c $((1 << 30)) | head -n 1)"
+	clock=$(section $c clocksource)
+	case $clock in kvm-clock|tsc) clock= ;; esac
+	judge "$1 kernel, $2 CPUs: clock source" "$clock"
+	[ "$1" = tiny ] || judge "$1 kernel, $2 CPUs: rtc_cmos, time" "$(rtc $c | head -n 1)"
+	[ "$1" = tiny ] || judge "$1 kernel, $2 CPUs: i8042 keyboard" \
+		"$(text $c | grep -q 'serio: i8042 KBD port' || echo "not found")"
+}
+
+memory() { # NAME MIB
+	local why total
+	why=$(ended mem_$1 0 'the guest powered off')
+	[ -n "$why" ] || why=$(iomem mem_$1 $(($2 << 20)))
+	total=$(section mem_$1 meminfo | sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p')
+	# What the kernel keeps: its image and tables, and some 3 % for page structures and such.
+	[ -n "$why" ] || { [ "$total" -lt $(($2 << 10)) ] && [ "$total" -gt $((($2 - 64) * 993)) ]; } ||
+		why="MemTotal is $total kB"
+	judge "-m $1" "$why"
+}
+
+marker() { # CASE [TIMES]
+	[ "$(text "$1" | grep -cF 'kvm-test: userspace up')" -ge "${2:-1}" ] || echo "userspace not reached ${2:-1} times"
+}
+
+how() { # NAME CASE RC LINE [TEXT-THAT-MUST-BE-THERE]
+	local why
+	[ -n "$(wanted "$2")" ] || return
+	why=$(ended "$2" "$3" "$4")
+	[ -n "$why" ] || [ -z "${5:-}" ] || text "$2" | grep -q -- "$5" || why="the console does not say \"$5\""
+	judge "$1" "$why"
+}
+
+look() {
+	local k n up='kvm-test: userspace up'
+	for k in cloud full tiny backport; do
+		for n in 1 4; do [ -z "$(wanted report_${k}_$n)" ] || report $k $n; done
+	done
+	[ -z "$(wanted mem_256M)" ] || memory 256M 256
+	[ -z "$(wanted mem_2G)" ] || memory 2G 2048
+	[ -z "$(wanted mem_6G)" ] || memory 6G 6144
+	how "poweroff" end_poweroff 0 'the guest powered off' "$up"
+	how "reboot" end_reboot 0 'the guest rebooted \(.*\)' "$up"
+	how "reboot, 4 CPUs" end_reboot_4 0 'the guest rebooted \(.*\)' "$up"
+	how "reboot=k" end_reboot_k 0 'the guest rebooted \(i8042\)' "$up"
+	how "reboot=t" end_reboot_t 0 'the guest rebooted \(triple fault\)' "$up"
+	how "reboot=a" end_reboot_a 0 'the guest rebooted \(.*\)' "$up"
+	how "halt" end_halt 0 'the guest halted' "$up"
+	how "halt, 4 CPUs" end_halt_4 0 'the guest halted' "$up"
+	how "panic" end_panic 120 'the guest kernel panicked' 'end Kernel panic'
+	how "panic=-1" end_panic_reset 120 'the guest kernel panicked( \(then .*\))?' 'Kernel panic'
+	[ ! -e $in/tiny ] || how "tiny kernel: reboot" end_tiny_reboot 0 'the guest rebooted \(.*\)' "$up"
+	[ ! -e $in/tiny ] || how "tiny kernel: halt" end_tiny_halt 0 'the guest halted' "$up"
+	how "--on-reboot restart, then SIGTERM" end_restart 143 'ended by SIGTERM'
+	[ -z "$(wanted end_restart)" ] || judge "--on-reboot restart: boots again" "$(marker end_restart 2)"
+	how "SIGTERM: a listening guest powers off" term_button 0 'the guest powered off' '^pressed'
+	how "SIGTERM: a deaf guest ends after --grace" term_deaf 143 'ended by SIGTERM' "$up"
+	how "two initrds" initrd_two 0 'the guest powered off' 'from the second initrd'
+	how "initrd of 500 MiB" initrd_500M 0 'the guest rebooted \(.*\)' "$up"
+	# What the guest has put where its initrd was is lost with it; the machine must go on and come to an end of its own.
+	how "initrd truncated when unpacked" initrd_truncated '(0|120)' 'the guest (powered off|kernel panicked)' \
+		'truncate now'
+	how "initrd truncated before it is unpacked" initrd_truncated_early '(0|120)' 'the guest (powered off|kernel panicked)'
+	if [ -e $in/stock.initrd ]; then
+		how "the distribution's own initrd: its shell" stock_initrd 143 'ended by SIGTERM' '(initramfs)'
+	elif [ -n "$(wanted stock_initrd)" ]; then
+		echo "skip boot: the distribution's own initrd: $(tail -n 1 $in/stock.err 2>/dev/null)"
+	fi
+}
+
+#--- the terminal ------------------------------------------------------------------
+
+terminal() {
+	local run=()
+	[ -z "$nested" ] || run=(tests/nest --tty --timeout 300)
+	python3 tests/boot/terminal.py "$in" "$KVM_BIN" "${run[@]}" >$out/tty.lines 2>$out/tty.err
+	grep -E '^(ok|not ok|skip) ' $out/tty.lines || not_ok terminal "$(tail -n 1 $out/tty.err)"
+	! grep -q '^not ok' $out/tty.lines || failed=1
+}
+
+#--- all of it ---------------------------------------------------------------------
+
+asked="$*"
+if ! prepare; then
+	not_ok "what the guests are made of" "could not be made"
+	exit 1
+fi
+[ -e $in/tiny ] || { reports=${reports//report_tiny_?/}; others=${others//end_tiny_*halt/}; }
+[ -e $in/backport ] || reports=${reports//report_backport_?/}
+[ -e $in/stock.initrd ] || others=${others/stock_initrd/}
+# There are two cores at the least, and a nested machine takes one.
+run_list "$(wanted "$reports")" &
+run_list "$(wanted "$others")"
+wait
+look
+[ -z "$(wanted terminal)" ] || [ ! -e tests/boot/terminal.py ] || terminal
+exit $failed

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# In the guest: says on the console what tests/boot.sh looks at, a section after another.
+
+dmesg -n 1
+section() { echo "== $1"; }
+
+section marks;       [ ! -e /extra ] || cat /extra
+section nproc;       nproc
+section lscpu;       [ ! -x /usr/bin/lscpu ] || lscpu 2>&1
+section interrupts;  cat /proc/interrupts
+section clocksource; cat /sys/devices/system/clocksource/clocksource0/current_clocksource
+section rtc;         cat /sys/class/rtc/rtc0/name /sys/class/rtc/rtc0/since_epoch 2>&1
+section date;        date +%s
+section iomem;       cat /proc/iomem
+section meminfo;     head -n 3 /proc/meminfo
+section tty;         cat /proc/tty/driver/serial
+# The console has the rest, without the levels; a serial port is slow.
+section dmesg;       dmesg -r | grep '^<[0-4]>'
+section interrupts2; cat /proc/interrupts
+section end

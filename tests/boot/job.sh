@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/boot/job.sh IN OUT CASE...
+#
+# Where a stock kernel can be run (this machine or the nested one): runs the cases, one function each, and leaves in
+# OUT for each what it said: CASE.out (console), CASE.err, CASE.rc, and CASE.when, the seconds before and after.  What
+# that should be is for tests/boot.sh to judge.  A case whose .rc is there is not run again, so that the rest can be
+# run after one has taken the nested machine with it.
+
+set -u
+in=$1 out=$2
+shift 2
+kvm=${KVM_BIN:-build/kvm}
+
+# guest LIMIT ARG...: one machine, for at most LIMIT seconds.
+guest() {
+	local limit=$1
+	shift
+	timeout -k 10 "$limit" "$kvm" run "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err"
+	echo $? >"$out/$name.code"
+}
+
+# A machine in the background, its process in $pid.
+start() {
+	local limit=$1
+	shift
+	timeout -k 10 --foreground "$limit" "$kvm" run "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err" &
+	job=$!
+	pid=
+	while [ -z "$pid" ] && kill -0 $job 2>/dev/null; do
+		read -r pid _ <"/proc/$job/task/$job/children"
+	done
+}
+finish() {
+	wait $job
+	echo $? >"$out/$name.code"
+}
+# said TEXT [TIMES [SECONDS]]: waits until the console has said it.
+said() {
+	local i
+	for ((i = 0; i < 5 * ${3:-60}; i++)); do
+		[ "$(grep -acF "$1" "$out/$name.out")" -lt "${2:-1}" ] || return 0
+		kill -0 $job 2>/dev/null || return 1
+		sleep 0.2
+	done
+	return 1
+}
+
+report() { # KERNEL CPUS
+	guest 60 -k "$in/$1" -i "$in/report.initrd" -c "$2"
+}
+report_cloud_1() { report cloud 1; }
+report_cloud_4() { report cloud 4; }
+report_full_1() { report full 1; }
+report_full_4() { report full 4; }
+report_tiny_1() { report tiny 1; }
+report_tiny_4() { report tiny 4; }
+report_backport_1() { report backport 1; }
+report_backport_4() { report backport 4; }
+
+mem() { guest 60 -k "$in/cloud" -i "$in/small.initrd" -p quiet -m "$1"; }
+mem_256M() { mem 256M; }
+mem_2G() { mem 2G; }
+mem_6G() { mem 6G; }
+
+end() { # PARAMS [OPTION]...
+	local params=$1
+	shift
+	guest 40 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p "quiet $params" "$@"
+}
+end_poweroff() { end end=poweroff; }
+end_reboot() { end end=reboot; }
+end_reboot_4() { end end=reboot -c 4; }
+end_reboot_k() { end "end=reboot reboot=k"; }
+end_reboot_t() { end "end=reboot reboot=t"; }
+end_reboot_a() { end "end=reboot reboot=a"; }
+end_halt() { end end=halt; }
+end_halt_4() { end end=halt -c 4; }
+end_panic() { end end=exit; }
+end_panic_reset() { end "end=exit panic=-1"; }
+end_tiny_reboot() { guest 40 -k "$in/tiny" -i "$in/tiny.initrd" -c 4 -m 256M; }
+end_tiny_halt() { guest 40 -k "$in/tiny" -i "$in/tiny.initrd" -c 4 -m 256M -p end=halt; }
+
+end_restart() {
+	start 60 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p quiet --on-reboot restart --grace 0
+	said 'kvm-test: userspace up' 2 && kill "$pid"
+	finish
+}
+term_button() {
+	start 60 -k "$in/cloud" -i "$in/button.initrd" -m 256M -p quiet --grace 20
+	said 'listening: event' && sleep 1 && kill "$pid"
+	finish
+}
+term_deaf() {
+	start 60 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p "quiet end=hang" --grace 2
+	said 'kvm-test: userspace up' && kill "$pid"
+	finish
+}
+
+initrd_two() { guest 60 -k "$in/cloud" -i "$in/small.initrd" -i "$in/extra.initrd" -p quiet -m 256M; }
+initrd_500M() { guest 60 -k "$in/cloud" -i "$in/big.initrd" -p quiet -m 1G; }
+initrd_truncated() {
+	cp "$in/fill.initrd" /tmp/kvm-fill.$$
+	start 90 -k "$in/cloud" -i /tmp/kvm-fill.$$ -m 256M -p quiet
+	said 'truncate now' && : >/tmp/kvm-fill.$$
+	finish
+	rm -f /tmp/kvm-fill.$$
+}
+initrd_truncated_early() {
+	cp "$in/fill.initrd" /tmp/kvm-fill.$$
+	start 90 -k "$in/cloud" -i /tmp/kvm-fill.$$ -m 256M
+	said 'Command line:' && : >/tmp/kvm-fill.$$
+	finish
+	rm -f /tmp/kvm-fill.$$
+}
+stock_initrd() {
+	start 120 -k "$in/cloud" -i "$in/stock.initrd" -m 512M --grace 0
+	said '(initramfs)' 1 110 && kill "$pid"
+	finish
+}
+
+for name; do
+	[ ! -e "$out/$name.rc" ] || continue
+	echo >>"$out/$name.started"
+	before=$(date +%s)
+	"$name"
+	echo "$before $(date +%s)" >"$out/$name.when"
+	mv "$out/$name.code" "$out/$name.rc"
+done

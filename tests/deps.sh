@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/deps.sh [build|check|demo|bench|kernel]...
+#
+# Installs the distribution's packages that the named purposes need and that
+# are missing (default: build).  Prints nothing and asks no network when all
+# of them are there.  As root it uses apt-get itself, else through sudo; when
+# neither can be done it prints the one command to give and exits 1.
+#
+#   build   compile the program
+#   check   build, demo, kernel, and everything `make check` runs
+#   demo    boot something: QEMU for the nested machine, busybox, cpio
+#   bench   demo, and the tools that count
+#   kernel  build a kernel of our own (tests/tiny-kernel.sh)
+
+set -eu
+
+build="gcc make libc6-dev linux-libc-dev libfdt-dev"
+demo="qemu-system-x86 busybox-static cpio xz-utils kmod"
+check="clang clang-tidy clang-format cppcheck libcmocka-dev acpica-tools
+ python3 file binutils device-tree-compiler mandoc qemu-utils debootstrap util-linux
+ fdisk e2fsprogs passt iproute2 curl"
+bench="strace valgrind binutils python3"
+kernel="gcc make libc6-dev flex bison bc libelf-dev xz-utils"
+
+[ $# -gt 0 ] || set -- build
+want='' rt=no
+for purpose; do
+	case $purpose in
+	build)  want="$want $build" ;;
+	demo)   want="$want $demo" ;;
+	check)  want="$want $build $demo $check $kernel" rt=yes ;;
+	bench)  want="$want $demo $bench" ;;
+	kernel) want="$want $kernel" ;;
+	-h|--help) sed -n '4,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	*) echo "deps.sh: $purpose: no such purpose (build, check, demo, bench, kernel)" >&2
+	   exit 2 ;;
+	esac
+done
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+	echo "deps.sh: no dpkg here; install what these Debian packages hold:" \
+	     $want >&2
+	exit 1
+fi
+
+# installed PATTERN...: the names among them that are installed, one a line.
+installed() {
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+		sed -n 's/^installed //p'
+}
+
+missing() {
+	have=" $(installed $want | tr '\n' ' ') "
+	for p in $want; do
+		case $have in *" $p "*) ;; *) printf '%s\n' "$p" ;; esac
+	done | sort -u | tr '\n' ' '
+}
+
+# The sanitizers' and libFuzzer's run-time library is packaged by clang's
+# major version.  Is the one for the default clang there?
+rt_there() {
+	dir=$(clang -print-resource-dir 2>/dev/null) || return 1
+	for lib in "$dir"/lib/linux/libclang_rt.fuzzer-*.a \
+	           "$dir"/lib/*-linux-gnu/libclang_rt.fuzzer*.a; do
+		[ -e "$lib" ] && return 0
+	done
+	return 1
+}
+
+# The package's name, from the one that `clang` depends on.  Before Debian 12
+# and Ubuntu 22.10 the library came with libclang-common-N-dev.
+rt_name() {
+	n=$(apt-cache depends clang 2>/dev/null |
+		sed -n 's/^ *Depends: clang-\([0-9][0-9]*\)$/\1/p' | head -n 1)
+	[ -n "$n" ] || return 0
+	for p in "libclang-rt-$n-dev" "libclang-common-$n-dev"; do
+		if apt-cache show --no-all-versions "$p" >/dev/null 2>&1; then
+			echo "$p"
+			return 0
+		fi
+	done
+}
+
+need=$(missing)
+[ $rt = yes ] && { rt_there || rt=missing; }
+[ -n "$need" ] || [ $rt = missing ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+	as_root=''
+elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null ||
+     { command -v sudo >/dev/null 2>&1 && [ -t 0 ]; }; then
+	as_root=sudo
+else
+	[ $rt = missing ] && need="$need $(rt_name)"
+	echo "deps.sh: not root: apt-get install --no-install-recommends $need" >&2
+	exit 1
+fi
+
+# A first try without an answer from the network is worth a second one.
+apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C \
+		apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
+		-o Dpkg::Use-Pty=0 "$@"
+}
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt update >"$log" 2>&1 || cat "$log" >&2      # a stale list may still do
+[ $rt = missing ] && need="$need $(rt_name)"
+echo "deps.sh: installing $need" >&2
+if ! apt install -y --no-install-recommends $need >"$log" 2>&1; then
+	cat "$log" >&2
+	echo "deps.sh: apt-get could not install: $need" >&2
+	exit 1
+fi

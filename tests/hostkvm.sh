@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/hostkvm.sh
+#
+# Exits with 0 when this machine's /dev/kvm can boot stock kernels by itself,
+# and with 1, saying why, when they need the nested machine of tests/nest: there
+# is no /dev/kvm that we may open, or the CPU has no virtualization extension
+# and KVM emulates the guest's ring 0, much too slowly.
+#
+# The CPU's flags are a hint and no more: whether KVM works is /dev/kvm's to
+# say.  KVM_TEST_HOST=1 or =0 in the environment overrules them.
+
+case ${KVM_TEST_HOST:-} in
+1) exit 0 ;;
+0) echo "hostkvm.sh: KVM_TEST_HOST=0"; exit 1 ;;
+esac
+if ! [ -e /dev/kvm ]; then
+	echo "hostkvm.sh: there is no /dev/kvm"; exit 1
+fi
+if ! (exec 3<>/dev/kvm) 2>/dev/null; then
+	echo "hostkvm.sh: /dev/kvm cannot be opened"; exit 1
+fi
+if ! grep -qwE '^flags.*(vmx|svm)' /proc/cpuinfo; then
+	echo "hostkvm.sh: the CPU has neither VMX nor SVM: KVM emulates ring 0"
+	exit 1
+fi

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# tests/net/job.sh IN CASE...: in the nested machine (or wherever root may make interfaces), what tests/net.sh looks at. Leaves
+# $NEST_OUT/CASE.log.
+set -u
+in=$1; shift
+out=$NEST_OUT
+kvm=${KVM_BIN:-build/kvm}
+www=$(mktemp -d)
+head -c $((8 << 20)) /dev/urandom >"$www/data"
+md5sum <"$www/data" >"$www/sum"
+ip link set lo up
+chmod 666 /dev/kvm /dev/net/tun; chmod 755 "$www"
+busybox httpd -f -p 8080 -h "$www" &
+httpd=$!
+cat >/tmp/up <<'END'
+#!/bin/sh
+ip addr add 192.0.2.1/24 dev "$1"
+END
+chmod +x /tmp/up
+
+# rooted COMMAND...: in the nested machine / is a chroot's, and from there no user namespace can be made, which passt wants to. Makes the
+# folder a root of its own, as switch_root does.
+rooted() {
+	nsenter --root=/proc/1/root --wd=/proc/1/root /bin/busybox unshare -m /bin/busybox sh -c '
+		cd /host && /bin/busybox mount --move . / && exec /bin/busybox chroot . /bin/sh -c "cd \"\$0\" && exec \"\$@\"" "$@"
+	' sh "$PWD" "$@"
+}
+
+# fetch BASE: what the guest serves (busybox's wget, linked statically, looks names up and may die of it)
+fetch() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		curl -sf -m 20 -o /tmp/sum "$1/sum" && break
+		sleep 0.5
+	done
+	[ -s /tmp/sum ] && [ "$(curl -sf -m 60 "$1/data" | md5sum)" = "$(cat /tmp/sum)" ] &&
+		echo "host: ok upload" || echo "host: bad upload"
+	: >"$www/done"
+}
+
+# machine NAME BASE NET-PARAMETER COMMAND...
+machine() {
+	local name=$1 base=$2 how=$3 pid
+	shift 3
+	rm -f "$www/done" /tmp/sum
+	"$@" run -k "$in/vmlinuz" -i "$in/net.initrd" -m 256M --timeout 120 -p "net=$how" "${net[@]}" </dev/null >"$out/$name.log" 2>&1 &
+	pid=$!
+	fetch "$base" >"$out/$name.host" 2>&1
+	wait $pid
+	echo "launcher: $?" >>"$out/$name.host"
+	cat "$out/$name.host" >>"$out/$name.log"
+}
+
+for case in "$@"; do
+	case $case in
+	tap) net=(-n tap,script=/tmp/up)
+		machine tap http://192.0.2.2 static "$kvm" ;;
+	tap_queues) net=(-c 2 -n tap,script=/tmp/up,queues=2,ifname=vm7)
+		machine tap_queues http://192.0.2.2 static "$kvm" ;;
+	tap_user) # made by root, used by somebody else
+		ip tuntap add vm8 mode tap user nobody vnet_hdr && ip addr add 192.0.2.1/24 dev vm8 && ip link set vm8 up
+		net=(-n tap,ifname=vm8)
+		machine tap_user http://192.0.2.2 static setpriv --reuid=nobody --clear-groups "$kvm"
+		ip link del vm8 ;;
+	passt) # needs an interface with a default route to copy
+		ip link add up0 type dummy && ip addr add 198.51.100.2/24 dev up0 && ip link set up0 up &&
+			ip route add default via 198.51.100.1
+		net=(-n passt,hostfwd=2280:80)
+		machine passt http://127.0.0.1:2280 dhcp rooted setpriv --reuid=nobody --regid=nogroup --clear-groups "$kvm"
+		sleep 0.5
+		pgrep -x 'passt|passt.avx2' >/dev/null && echo "host: bad passt is still there" >>"$out/passt.log" ;;
+	esac
+done
+kill $httpd
+exit 0

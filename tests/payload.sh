@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The payload guests under the launcher, on /dev/kvm: each test of guest/payload by its exit code and by what it
+# prints, then tests/tools/payload_io.py for terminals, pipes and signals. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`;
+# fails when one is not ok. Environment: KVM_BIN the launcher, PAYLOAD_DIR the images, CI=true forbids skipping.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+kvm=${KVM_BIN:-build/kvm}
+images=${PAYLOAD_DIR:-build/guest}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+fail() {
+	echo "not ok payload $1: $2"
+	failed=1
+}
+
+if ! [ -e /dev/kvm ]; then
+	[ "${CI:-}" = true ] && { fail all "there is no /dev/kvm"; exit 1; }
+	echo "skip payload: there is no /dev/kvm"
+	exit 0
+fi
+# Of a KVM that emulates ring 0 not everything can be asked: no int3 there, and level-triggered pins interrupt once too often.
+emulated=
+[ -n "${KVM_NEST:-}" ] || tests/hostkvm.sh >/dev/null || emulated=1
+
+# run NAME EXIT-CODE PATTERN TEST [OPTION]...: PATTERN (extended, a whole line) must be in the output, "not ok" must not
+run() {
+	local name=$1 want=$2 pattern=$3 test=$4 rc why
+	shift 4
+	timeout "${LIMIT:-30}" "$kvm" run -k "${KERNEL:-$images/payload.bzimage}" -p "test=$test" "$@" \
+		</dev/null >"$work/out" 2>"$work/err"
+	rc=$?
+	if [ $rc != "$want" ]; then
+		why="exit code $rc, want $want; $(tail -1 "$work/err")"
+	elif grep -q '^not ok' "$work/out"; then
+		why=$(grep '^not ok' "$work/out" | head -3 | tr '\n' ';')
+	elif ! grep -qEx -e "$pattern" "$work/out" "$work/err" --no-filename; then
+		why="no line $pattern; $(tail -1 "$work/out")"
+	elif [ "$(tail -n +1 "$work/err" | grep -c '^kvm: the guest')" -gt 1 ]; then
+		why="more than one verdict on stderr"
+	else
+		echo "ok payload $name"
+		return
+	fi
+	fail "$name" "$why"
+}
+
+# check TEST[,ARG...] [OPTION]...: a test that reports and powers off
+check() {
+	local test=$1
+	shift
+	run "$test${*:+ $*}" 0 "done ${test%%,*}: 0 failed" "$test" "$@"
+}
+
+ends() {
+	run hello 0 'kvm: the guest powered off' hello
+	run "reset by ACPI" 0 'kvm: the guest rebooted .*ACPI.*' reset
+	run "reset by 0xcf9" 0 'kvm: the guest rebooted .*0xcf9.*' cf9
+	run "reset by i8042" 0 'kvm: the guest rebooted .*i8042.*' i8042reset
+	run "reset by port 0x92" 0 'kvm: the guest rebooted .*0x92.*' port92
+	run "reset by triple fault" 0 'kvm: the guest rebooted .*triple fault.*' "triple${emulated:+,1}"
+	run "crash by #UD" 121 'kvm: triple fault on vCPU 0.*' ud
+	run "crash by #PF" 121 'kvm: triple fault on vCPU 0.*' pf
+	run "crash of another CPU" 121 'kvm: triple fault on vCPU 1.*' smpcrash -c 2
+	run "debug exit 16" 33 'kvm: .*0x10.*' debugexit,16 --debug-exit
+	run "debug exit 0" 1 'kvm: .*debug-exit.*' debugexit,0 --debug-exit
+	run "debug exit is off by default" 124 '.*timed out.*' debugexit,16 --timeout 1
+	LIMIT=6 run "dead halt" 121 'kvm: the guest is dead.*' halt
+	LIMIT=6 run "dead halt of four" 121 'kvm: the guest is dead.*' smphalt -c 4
+	run "an idle guest is not dead" 124 'kvm: timed out after 4 s' idle --timeout 4
+	run "a busy guest" 124 'kvm: timed out after 1 s' spin --timeout 1
+	LIMIT=6 run "panic, then spins" 120 'kvm: the guest kernel panicked' panic
+	run "panic, then resets" 120 'kvm: the guest kernel panicked .*' panic,1
+	run "panic with --on-panic wait" 124 '.*timed out.*' panic --on-panic wait --timeout 2
+	LIMIT=6 run "halt in order" 0 'kvm: the guest halted' halted
+	run "last byte, then spins" 124 'END' last --timeout 1
+	run "last byte, then dead" 121 'END' last,1
+}
+
+boot() {
+	check entry,64
+	check zeropage
+	check seed
+	check initrd
+	run "command line: ours, then the user's" 0 'cmdline: console=ttyS0 test=cmdline a="b c" -- d' \
+		'cmdline a="b c" -- d'
+	run "command line: the user's alone" 0 'cmdline: test=cmdline' cmdline --no-default-params
+	KERNEL=$images/payload32.bzimage run "32-bit entry" 0 'ok entry32' entry,32
+	check e820,64 -m 64M
+	check e820,1024
+	check e820,3072 -m 3G
+	check e820,4096 -m 4G
+	check e820,8192 -m 8G
+	head -c 100001 /dev/urandom >"$work/initrd"
+	local sum
+	sum=$(od -An -v -tu1 -w1 "$work/initrd" | awk '{ s += $1 } END { print s }')
+	run "initrd" 0 "initrd at [0-9a-f]* bytes 100001 sum $sum" initrd -i "$work/initrd"
+	run "initrd at -m 8G" 0 "initrd at [0-9a-f]* bytes 100001 sum $sum" initrd -i "$work/initrd" -m 8G
+	# zeros between them, up to a page
+	run "two initrds" 0 "initrd at [0-9a-f]* bytes 20[0-9]* sum $((2 * sum))" initrd -i "$work/initrd" -i "$work/initrd"
+}
+
+processors() {
+	local n
+	for n in 1 2 4 16; do
+		check "smp,$n" -c $n
+		check "acpi,$n" -c $n
+		check "mptable,$n" -c $n
+		check "cpuid,$n" -c $n
+	done
+}
+
+# The guest's clock against the host's, and against what --rtc gave.
+clock() {
+	local before rtc
+	before=$(date +%s)
+	check rtc,1024
+	rtc=$(sed -n 's/^rtc \([0-9]*\).*/\1/p' "$work/out")
+	if [ "${rtc:-0}" -ge $((before - 2)) ] && [ "${rtc:-0}" -le $(($(date +%s) + 2)) ]; then
+		echo "ok payload rtc is the host's time"
+	else
+		fail "rtc is the host's time" "rtc ${rtc:-nothing}, host $before"
+	fi
+	run "rtc @EPOCH" 0 'rtc 95199999[89]|rtc 95200000[01]' rtc --rtc @951999999
+	run "rtc local" 0 "rtc [0-9]*" rtc --rtc local
+	check rtcirq
+	check pit
+	check pit,1
+	check refresh
+}
+
+chips() {
+	check uart
+	check uartirq
+	[ -n "$emulated" ] || check uartirq,1
+	check i8042
+	check bus
+	run "string output" 0 'rep outsb: 40 bytes by one instruction.' bus
+}
+
+# Every loop once, short: for figures run them longer by hand.
+benches() {
+	local kind
+	for kind in 0 1 2 3 4; do
+		run "bench kind $kind at CPL 0" 0 'bench .* cpl 0 tsc [0-9]* khz [0-9]*' "bench,$kind,100"
+		run "bench kind $kind at CPL 3" 0 'bench .* cpl 3 tsc [0-9]* khz [0-9]*' "bench,$kind,100,1"
+	done
+}
+
+for group in ${GROUPS_WANTED:-ends boot processors clock chips benches}; do
+	$group
+done
+KVM_BIN=$kvm PAYLOAD_DIR=$images timeout 400 python3 tests/tools/payload_io.py ${IO_TESTS:-} || failed=1
+exit $failed

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/tiny-kernel.sh [CONFIG]
+#
+# Prints the folder of a kernel of our own, built from the distribution's
+# kernel source with CONFIG (guest/tiny.config) on top of allnoconfig; builds
+# it the first time, which takes some minutes.  In the folder: vmlinuz, config
+# and version.
+#
+# It is kept in the cache of tests/kernels.sh under a name made from CONFIG and
+# this script, so a changed CONFIG is another kernel; the source's package is
+# kept too, its tree is not.  An option of CONFIG that the kernel's own rules do
+# not let be as asked is an error.
+
+set -euo pipefail
+export LC_ALL=C
+
+die() { echo "tiny-kernel.sh: $*" >&2; exit 1; }
+
+case ${1:-} in
+-h|--help) sed -n '4,/^$/s/^# \{0,1\}//p' "$0"; exit ;;
+esac
+top=$(cd "$(dirname "$0")/.." && pwd)
+fragment=$(realpath "${1:-$top/guest/tiny.config}")
+[ -r "$fragment" ] || die "$fragment: not readable"
+
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-tests
+mkdir -p "$cache/kernels" "$cache/source"
+
+source_package() { # the package that is there, or else the newest one to be had
+	local deb
+	for deb in "$cache/source"/linux-source-*.deb; do
+		[ -e "$deb" ] && { echo "$deb"; return; }
+	done
+	local name
+	name=$(apt-cache depends linux-source 2>/dev/null |
+		sed -n 's/^ *Depends: \(linux-source-[0-9.]*\)$/\1/p' | head -n 1)
+	[ -n "$name" ] || die "apt knows no linux-source package"
+	local tmp
+	tmp=$(mktemp -d "$cache/source/.get.XXXXXX")
+	(cd "$tmp" && apt-get -qq -o Acquire::Retries=3 download "$name" >log 2>&1) || {
+		cat "$tmp/log" >&2
+		rm -rf "$tmp"
+		die "cannot download $name"
+	}
+	mv "$tmp"/*.deb "$cache/source/"
+	rm -rf "$tmp"
+	source_package
+}
+
+# The tree without what no tiny kernel is made of: half of the time goes into
+# the unpacking.  Kconfig and Makefile files must all be there.
+unpack() { # TARBALL DIR
+	local arch args=()
+	for arch in alpha arc arm arm64 csky hexagon ia64 loongarch m68k microblaze mips nios2 openrisc \
+		    parisc powerpc riscv s390 sh sparc um xtensa; do
+		args+=(--exclude="*/arch/$arch/*."{c,h,S,dts,dtsi})
+	done
+	for dir in drivers/gpu drivers/net drivers/media drivers/staging drivers/infiniband drivers/scsi \
+		   drivers/iio drivers/usb sound Documentation; do
+		args+=(--exclude="*/$dir/*."{c,h,rst,yaml,txt,dts,dtsi,svg})
+	done
+	args+=(--exclude='*/tools/perf/*' --exclude='*/tools/testing/*')
+	tar -xJf "$1" -C "$2" --strip-components=1 "${args[@]}"
+}
+
+build() { # DEB DIR
+	local tmp=$2/work tarball line
+	mkdir "$tmp" "$tmp/deb" "$tmp/tree"
+	dpkg -x "$1" "$tmp/deb"
+	tarball=$(find "$tmp/deb/usr/src" -name 'linux-source-*.tar.xz')
+	[ -n "$tarball" ] || die "$1: holds no source"
+	unpack "$tarball" "$tmp/tree"
+	rm -rf "$tmp/deb"
+	set -- "$1" "$2" make -s -C "$tmp/tree" ARCH=x86 KBUILD_BUILD_USER=kvm KBUILD_BUILD_HOST=kvm \
+		KBUILD_BUILD_TIMESTAMP='2024-01-01'
+	"${@:3}" KCONFIG_ALLCONFIG="$fragment" allnoconfig
+	while read -r line; do
+		grep -qxF "$line" "$tmp/tree/.config" ||
+			die "$fragment: the kernel's rules do not allow $line"
+	done < <(grep '^CONFIG_' "$fragment")
+	"${@:3}" -j"$(nproc)" bzImage
+	cp "$tmp/tree/arch/x86/boot/bzImage" "$2/vmlinuz"
+	cp "$tmp/tree/.config" "$2/config"
+	"${@:3}" kernelrelease >"$2/version"
+	rm -rf "$tmp"
+}
+
+{
+	flock 9
+	# A kernel that was built with this very fragment will do, whatever
+	# became of the source's package.
+	sum=$(cat "$fragment" "$0" | sha256sum | head -c 12)
+	dir=$cache/kernels/tiny-$sum
+	if [ ! -e "$dir/version" ]; then
+		"$top/tests/deps.sh" kernel >&2
+		deb=$(source_package)
+		tmp=$(mktemp -d "$cache/kernels/.tiny.XXXXXX")
+		trap 'rm -rf "$tmp"' EXIT
+		trap 'exit 1' HUP INT TERM
+		echo "tiny-kernel.sh: building from ${deb##*/}" >&2
+		# Not `build ... ||`, in which its failing commands would be passed over.
+		build "$deb" "$tmp" >"$tmp/log" 2>&1 9>&- &
+		wait $! || {
+			tail -n 30 "$tmp/log" >&2
+			die "cannot build the kernel"
+		}
+		chmod 755 "$tmp"
+		rm -rf "$dir"
+		mv -T "$tmp" "$dir"
+	fi
+} 9>"$cache/kernels/.lock-tiny"
+echo "$dir"

@@ -1,0 +1,708 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The launcher's outside: terminals, pipes, files, sockets, signals, leftovers, each with a payload guest in it.
+
+Prints `ok NAME` or `not ok NAME: why` a test and fails when one is not ok. Arguments: names (parts of them) of tests to run.
+"""
+import os
+import pty
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import traceback
+
+KVM = os.environ.get("KVM_BIN", "build/kvm")
+IMAGE = os.environ.get("PAYLOAD_DIR", "build/guest") + "/payload.bzimage"
+PASTE_BYTES = int(os.environ.get("PASTE_BYTES", 1 << 20))
+IRQ_PASTE_BYTES = 20000
+FLOOD_BYTES = 100000  # more than a pipe and our own queue hold
+TESTS = []
+
+
+class Failure(Exception):
+    pass
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def expect(good, why):
+    if not good:
+        raise Failure(why)
+
+
+def argv(word, *options):
+    return [KVM, "run", "-k", IMAGE, "-m", "64M", "-p", "test=" + word, *options]
+
+
+def start(word, *options, **kw):
+    kw.setdefault("stdin", subprocess.DEVNULL)
+    kw.setdefault("stdout", subprocess.PIPE)
+    kw.setdefault("stderr", subprocess.PIPE)
+    return subprocess.Popen(argv(word, *options), **kw)
+
+
+def read_until(fd, text, seconds=20):
+    """Everything from fd up to text; an error when it does not come."""
+    got, end = b"", time.monotonic() + seconds
+    while text not in got:
+        left = end - time.monotonic()
+        expect(left > 0 and select.select([fd], [], [], left)[0], f"no {text!r} in {seconds} s, only {got[-200:]!r}")
+        try:
+            more = os.read(fd, 4096)
+        except OSError:
+            more = b""
+        expect(more, f"the output ended without {text!r}: {got[-200:]!r}")
+        got += more
+    return got
+
+
+def finish(process, code, seconds=20):
+    """Waits for the end; returns (stdout, stderr)."""
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise Failure(f"still running after {seconds} s; {(err or b'')[-200:]!r}")
+    expect(process.returncode == code, f"exit code {process.returncode}, want {code}; {(err or b'')[-200:]!r}")
+    return out or b"", err or b""
+
+
+def pattern(n):
+    """What the payload's flood test sends."""
+    out = bytearray()
+    for i in range(n):
+        line, column = divmod(i, 64)
+        out.append(10 if column == 63 else 32 + (line * 7 + column * 3) % 94)
+    return bytes(out)
+
+
+def compare(got, want):
+    at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
+    expect(got == want, f"{len(got)} bytes of {len(want)}, first difference at {at}: {got[at:at + 8]!r} {want[at:at + 8]!r}")
+
+
+def paste_data(n):
+    data = bytearray()
+    for i in range(n):
+        data.append((i * 7 + i // 251) & 0xFF)
+    return bytes(data)
+
+
+def hash_of(data):
+    value = 0
+    for byte in data:
+        value = (value * 31 + byte) & 0xFFFFFFFF
+    return value
+
+
+# --- signals
+
+
+def signalled(signo, code):
+    p = start("idle", "--grace", "1")
+    read_until(p.stdout.fileno(), b"idle")
+    began = time.monotonic()
+    p.send_signal(signo)
+    finish(p, code)
+    took = time.monotonic() - began
+    expect(0.9 <= took <= 3, f"took {took:.1f} s with --grace 1")
+
+
+@test
+def sigterm_ends_after_the_grace():
+    signalled(signal.SIGTERM, 143)
+
+
+@test
+def sigint_ends_after_the_grace():
+    signalled(signal.SIGINT, 130)
+
+
+@test
+def a_second_signal_ends_at_once():
+    p = start("idle", "--grace", "60")
+    read_until(p.stdout.fileno(), b"idle")
+    p.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    p.send_signal(signal.SIGTERM)
+    finish(p, 143, 5)
+
+
+@test
+def grace_0_ends_at_once():
+    p = start("idle", "--grace", "0")
+    read_until(p.stdout.fileno(), b"idle")
+    p.send_signal(signal.SIGTERM)
+    finish(p, 143, 3)
+
+
+@test
+def sigterm_presses_the_power_button():
+    p = start("button")
+    read_until(p.stdout.fileno(), b"ready")
+    p.send_signal(signal.SIGTERM)
+    out, _ = finish(p, 0, 10)
+    expect(b"ok power button" in out, "the guest has seen no button")
+
+
+@test
+def sigterm_before_the_guest_speaks():
+    p = start("spin", "--grace", "0")
+    time.sleep(0.02)
+    p.send_signal(signal.SIGTERM)
+    try:
+        p.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        raise Failure("lived on")
+    expect(p.returncode in (143, -15), f"exit code {p.returncode}")
+
+
+def most_descriptors(pid):
+    """Between two lives a machine has few: the most of some looks is what a life has."""
+    most = 0
+    for _ in range(40):
+        most = max(most, len(os.listdir(f"/proc/{pid}/fd")))
+        time.sleep(0.005)
+    return most
+
+
+@test
+def restart_goes_on_until_a_signal():
+    p = start("restart,1000", "--on-reboot", "restart", "--grace", "0")
+    for _ in range(5):
+        read_until(p.stdout.fileno(), b"life")
+    fds = most_descriptors(p.pid)
+    for _ in range(10):
+        read_until(p.stdout.fileno(), b"life")
+    more = most_descriptors(p.pid)
+    p.send_signal(signal.SIGTERM)
+    p.stderr.close()
+    p.stdout.close()
+    finish(subprocess_without_pipes(p), 143, 5)
+    expect(more <= fds + 2, f"{fds} descriptors became {more}")
+
+
+def subprocess_without_pipes(p):
+    p.stdout = p.stderr = p.stdin = None
+    return p
+
+
+# --- stdin and stdout of every kind
+
+
+def closed(fd):
+    return lambda: os.close(fd)
+
+
+@test
+def stdin_closed():
+    out, _ = finish(start("hello", stdin=None, preexec_fn=closed(0)), 0)
+    expect(b"hello from" in out, "no output")
+
+
+@test
+def stdout_closed():
+    finish(start("hello", stdout=None, preexec_fn=closed(1)), 0)
+
+
+@test
+def stderr_closed():
+    out, _ = finish(start("hello", stderr=None, preexec_fn=closed(2)), 0)
+    expect(b"hello from" in out and b"powered off" not in out, f"messages in the console: {out!r}")
+
+
+@test
+def all_three_closed():
+    finish(start("hello", stdin=None, stdout=None, stderr=None, preexec_fn=lambda: os.closerange(0, 3)), 0)
+
+
+@test
+def stdin_a_file():
+    with tempfile.TemporaryFile() as f:
+        f.write(b"x")
+        f.seek(0)
+        out, _ = finish(start("uartrx", stdin=f), 0)
+    expect(b"0 failed" in out, f"{out!r}")
+
+
+@test
+def stdin_a_pipe():
+    p = start("uartrx", stdin=subprocess.PIPE)
+    read_until(p.stdout.fileno(), b"ready")
+    p.stdin.write(b"x")
+    p.stdin.flush()
+    out, _ = finish(p, 0)
+    expect(b"0 failed" in out, f"{out!r}")
+
+
+@test
+def stdout_a_file():
+    with tempfile.TemporaryFile() as f:
+        finish(start(f"flood,{FLOOD_BYTES}", stdout=f), 0, 60)
+        f.seek(0)
+        compare(f.read(), pattern(FLOOD_BYTES))
+
+
+@test
+def stdout_a_device_that_is_full():
+    with open("/dev/full", "wb") as f:
+        finish(start("flood,20000", stdout=f), 0, 20)
+
+
+@test
+def stdout_whose_reader_left():
+    p = start("flood,50000")
+    os.read(p.stdout.fileno(), 100)
+    p.stdout.close()
+    p.stdout = None
+    finish(p, 0, 60)
+
+
+@test
+def end_of_input_ends_nothing():
+    p = start("idle", "--timeout", "3", stdin=subprocess.PIPE)
+    p.stdin.close()
+    p.stdin = None
+    began = time.monotonic()
+    finish(p, 124)
+    expect(time.monotonic() - began > 2.5, "ended too early")
+
+
+@test
+def end_of_input_costs_no_time():
+    p = start("idle", "--timeout", "3")
+    time.sleep(2.5)
+    with open(f"/proc/{p.pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    finish(p, 124)
+    ticks = int(fields[11]) + int(fields[12])
+    expect(ticks < 80, f"{ticks} ticks of CPU time in 2.5 s of an idle guest")
+
+
+@test
+def full_pipe_then_drained():
+    p = start(f"flood,{FLOOD_BYTES}")
+    time.sleep(2)
+    expect(p.poll() is None, "did not wait for the reader")
+    compare(finish(p, 0, 60)[0], pattern(FLOOD_BYTES))
+
+
+@test
+def slow_reader():
+    p = start("flood,30000")
+    got = b""
+    while True:
+        more = os.read(p.stdout.fileno(), 300)
+        if not more:
+            break
+        got += more
+        time.sleep(0.01)
+    finish(subprocess_without_pipes(p), 0)
+    compare(got, pattern(30000))
+
+
+@test
+def blocked_stdout_and_sigterm():
+    p = start("flood,10000000", "--grace", "1")
+    time.sleep(2)
+    p.send_signal(signal.SIGTERM)
+    try:
+        p.wait(15)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        raise Failure("a blocked stdout holds up the end")
+    finally:
+        p.stdout.close()
+        p.stderr.close()
+    expect(p.returncode == 143, f"exit code {p.returncode}")
+
+
+@test
+def sigterm_after_the_guest_s_end_with_output_nobody_takes():
+    p = start("flood,68000")
+    for _ in range(100):
+        time.sleep(0.2)
+        with open(f"/proc/{p.pid}/status") as f:
+            if "Threads:\t1\n" in f.read():
+                break
+    time.sleep(1)
+    expect(p.poll() is None, "left before its output was taken")
+    p.send_signal(signal.SIGTERM)
+    try:
+        p.wait(10)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        raise Failure("SIGTERM does nothing")
+    finally:
+        p.stdout.close()
+        p.stderr.close()
+
+
+@test
+def tee():
+    with tempfile.TemporaryDirectory() as d:
+        line = " ".join(f"'{a}'" for a in argv("uartrx")) + f" 2>{d}/err | tee {d}/log"
+        p = subprocess.Popen(["sh", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        read_until(p.stdout.fileno(), b"ready")
+        p.stdin.write(b"y")
+        p.stdin.flush()
+        finish(p, 0)
+        with open(f"{d}/log", "rb") as f:
+            expect(b"0 failed" in f.read(), "tee's file is not whole")
+
+
+# --- bulk input
+
+
+def paste(n, mode, seconds):
+    data = paste_data(n)
+    p = start(f"paste,{n},{mode}", stdin=subprocess.PIPE)
+    read_until(p.stdout.fileno(), b"ready")
+    out, _ = p.communicate(data, timeout=seconds)
+    want = f"received {n} hash {hash_of(data)} ".encode()
+    expect(want in out and b"overrun 0" in out, f"want {want!r}, got {out[-200:]!r}")
+
+
+@test
+def paste_1_mb():
+    paste(PASTE_BYTES, 1, 300)
+
+
+@test
+def paste_by_interrupts():
+    paste(IRQ_PASTE_BYTES, 0, 120)
+
+
+@test
+def paste_before_the_guest_is_up():
+    data = paste_data(5000)
+    out, _ = start("paste,5000,1", stdin=subprocess.PIPE).communicate(data, timeout=60)
+    expect(f"received 5000 hash {hash_of(data)} ".encode() in out, f"{out[-200:]!r}")
+
+
+# --- terminals
+
+
+class Terminal:
+    """A launcher on a pty of its own, as its controlling terminal."""
+
+    def __init__(self, word, *options):
+        self.master, self.slave = pty.openpty()
+        self.before = termios.tcgetattr(self.slave)
+
+        def own_terminal():
+            os.setsid()
+            import fcntl
+
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            argv(word, *options), stdin=self.slave, stdout=self.slave, stderr=self.slave, preexec_fn=own_terminal
+        )
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def is_raw(self):
+        return not termios.tcgetattr(self.slave)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
+
+    def end(self, code, seconds=10):
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise Failure(f"still running after {seconds} s")
+        expect(self.process.returncode == code, f"exit code {self.process.returncode}, want {code}")
+
+    def restored(self):
+        now = termios.tcgetattr(self.slave)
+        expect(now == self.before, f"terminal left as {now[:4]}, was {self.before[:4]}")
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+def on_terminal(word, *options):
+    """Decorator: the test gets a Terminal that is taken away whatever happens."""
+
+    def wrap(function):
+        def run():
+            t = Terminal(word, *options)
+            try:
+                function(t)
+            finally:
+                t.close()
+
+        run.__name__ = function.__name__
+        return test(run)
+
+    return wrap
+
+
+@on_terminal("hello")
+def terminal_restored_after_power_off(t):
+    read_until(t.master, b"hello from")
+    t.end(0)
+    t.restored()
+
+
+@on_terminal("idle", "--grace", "0")
+def terminal_raw_then_restored_by_sigterm(t):
+    read_until(t.master, b"idle")
+    expect(t.is_raw(), "not raw while the guest runs")
+    t.process.send_signal(signal.SIGTERM)
+    t.end(143)
+    t.restored()
+
+
+@on_terminal("idle")
+def terminal_restored_by_a_crash_of_ours(t):
+    read_until(t.master, b"idle")
+    t.process.send_signal(signal.SIGSEGV)
+    t.process.wait(10)
+    expect(t.process.returncode in (-11, 139), f"exit code {t.process.returncode}")
+    t.restored()
+
+
+@on_terminal("pf")
+def terminal_restored_after_a_guest_crash(t):
+    t.end(121)
+    t.restored()
+
+
+@on_terminal("idle")
+def ctrl_a_x_ends(t):
+    read_until(t.master, b"idle")
+    t.type(b"\x01x")
+    t.end(0)
+    t.restored()
+
+
+@on_terminal("idle")
+def ctrl_a_h_helps(t):
+    read_until(t.master, b"idle")
+    t.type(b"\x01h")
+    read_until(t.master, b"Ctrl-a", 5)
+    t.type(b"\x01x")
+    t.end(0)
+
+
+@on_terminal("breaks")
+def ctrl_a_b_breaks(t):
+    read_until(t.master, b"ready")
+    t.type(b"\x01b")
+    time.sleep(0.2)
+    t.type(b"h")
+    out = read_until(t.master, b"done breaks")
+    t.end(0)
+    expect(b"not ok" not in out, f"{out!r}")
+
+
+@on_terminal("paste,3,1")
+def ctrl_c_and_ctrl_a_ctrl_a_are_the_guest_s(t):
+    read_until(t.master, b"ready")
+    t.type(b"\x03\x01\x01\x1a")
+    out = read_until(t.master, b"overrun")
+    t.end(0)
+    expect(f"hash {hash_of(bytes((3, 1, 26)))} ".encode() in out, f"{out!r}")
+
+
+@on_terminal("idle")
+def hangup_of_the_terminal_ends(t):
+    read_until(t.master, b"idle")
+    t.process.send_signal(signal.SIGHUP)
+    t.type(b"\x01x")
+    t.process.wait(15)
+
+
+@test
+def script_1_works():
+    if not shutil.which("script"):
+        return
+    command = " ".join(argv("hello"))
+    p = subprocess.Popen(["script", "-qefc", command, "/dev/null"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    out, _ = finish(p, 0)
+    expect(b"hello from" in out, f"{out!r}")
+
+
+# --- other ends of a serial port
+
+
+@test
+def serial_to_a_file():
+    with tempfile.TemporaryDirectory() as d:
+        out, _ = finish(start("flood,20000", "--serial", f"0=file:{d}/log"), 0)
+        expect(not out, "bytes on stdout too")
+        with open(f"{d}/log", "rb") as f:
+            compare(f.read(), pattern(20000))
+
+
+@test
+def serial_to_a_file_that_cannot_be():
+    _, err = finish(start("hello", "--serial", "0=file:/nonexistent/log"), 125)
+    expect(b"/nonexistent/log" in err and err.count(b"\n") == 1, f"{err!r}")
+
+
+@test
+def serial_null():
+    out, _ = finish(start("hello", "--serial", "0=null"), 0)
+    expect(not out, f"{out!r}")
+
+
+@test
+def serial_on_a_socket():
+    with tempfile.TemporaryDirectory() as d:
+        path = d + "/com1"
+        p = start("uartrx", "--serial", "0=unix:" + path)
+        for _ in range(100):
+            if os.path.exists(path):
+                break
+            time.sleep(0.05)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            time.sleep(0.3)
+            s.sendall(b"z")
+            read_until(s.fileno(), b"done uartrx: 0 failed")
+        finish(p, 0)
+        expect(not os.listdir(d), f"leftovers: {os.listdir(d)}")
+
+
+@test
+def serial_on_a_pty():
+    p = start("uartrx", "--serial", "0=pty")
+    said = read_until(p.stderr.fileno(), b"/dev/pts/")
+    said += read_until(p.stderr.fileno(), b"\n") if b"\n" not in said.split(b"/dev/pts/")[1] else b""
+    number = said.split(b"/dev/pts/")[1].split()[0].strip(b":;,.")
+    fd = os.open(b"/dev/pts/" + number, os.O_RDWR | os.O_NOCTTY)
+    try:
+        time.sleep(0.5)
+        os.write(fd, b"k")
+        finish(p, 0, 10)  # without that byte the guest waits for 20 s; its last lines may go with the pty
+    finally:
+        os.close(fd)
+        if p.poll() is None:
+            p.kill()
+
+
+@test
+def serial_on_a_tty():
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    p = start("uartrx", "--serial", "0=tty:" + os.ttyname(slave))
+    try:
+        read_until(master, b"ready")
+        os.write(master, b"q")
+        read_until(master, b"done uartrx: 0 failed")
+        finish(p, 0)
+        expect(termios.tcgetattr(slave) == before, "the line's settings are not restored")
+    finally:
+        if p.poll() is None:
+            p.kill()
+        os.close(master)
+        os.close(slave)
+
+
+# --- an initrd that changes under a running machine
+
+
+def change_initrd(change):
+    with tempfile.TemporaryDirectory() as d:
+        path = d + "/initrd"
+        with open(path, "wb") as f:
+            f.write(b"\x01" * 300000)
+        p = start("initrdwait", "-i", path, stdin=subprocess.PIPE)
+        read_until(p.stdout.fileno(), b"ready")
+        change(path)
+        out, err = p.communicate(b"x", timeout=60)
+        expect(p.returncode == 0, f"exit code {p.returncode}; {err[-300:]!r}")
+        expect(b"survived" in out, f"{out!r}")
+        return out, err
+
+
+@test
+def initrd_truncated_while_it_runs():
+    _, err = change_initrd(lambda path: os.truncate(path, 0))
+    lines = [line for line in err.splitlines() if b"powered off" not in line]
+    expect(len(lines) <= 1, f"more than one line: {lines}")
+
+
+@test
+def initrd_replaced_while_it_runs():
+    def replace(path):
+        with open(path + ".new", "wb") as f:
+            f.write(b"\x02" * 300000)
+        os.rename(path + ".new", path)
+
+    out, _ = change_initrd(replace)
+    expect(b"sum 300000\n" in out, f"{out!r}")
+
+
+# --- leftovers
+
+
+@test
+def no_descriptor_leaks_into_the_launcher_s_count():
+    p = start("idle", "--timeout", "20", "-c", "4")
+    read_until(p.stdout.fileno(), b"idle")
+    links = []
+    for fd in os.listdir(f"/proc/{p.pid}/fd"):
+        links.append(os.readlink(f"/proc/{p.pid}/fd/{fd}"))
+    files = [link for link in links if link.endswith("payload.bzimage")]
+    p.kill()
+    p.communicate()
+    expect(not files, "the kernel's file is still open")
+    expect(len(links) < 30, f"{len(links)} descriptors: {links}")
+
+
+@test
+def fifty_boots_leave_nothing():
+    with tempfile.TemporaryDirectory() as d:
+        env = dict(os.environ, TMPDIR=d)
+        before = set(os.listdir("/tmp")) | set(os.listdir("/dev/shm"))
+        for i in range(50):
+            p = start("hello", env=env)
+            out, err = finish(p, 0)
+            expect(b"hello from 64-bit entry\ndone hello: 0 failed\n" == out.replace(b"\r", b""), f"boot {i}: {out!r} {err!r}")
+        expect(not os.listdir(d), f"left: {os.listdir(d)}")
+        new = (set(os.listdir("/tmp")) | set(os.listdir("/dev/shm"))) - before
+        expect(not [n for n in new if "kvm" in n], f"left: {new}")
+
+
+def main():
+    wanted = sys.argv[1:]
+    bad = 0
+    for function in TESTS:
+        name = function.__name__
+        if wanted and not any(w in name for w in wanted):
+            continue
+        try:
+            function()
+            print("ok payload", name.replace("_", " "), flush=True)
+        except Failure as why:
+            bad += 1
+            print(f"not ok payload {name.replace('_', ' ')}: {str(why)[:300]}", flush=True)
+        except Exception:
+            bad += 1
+            last = traceback.format_exc().strip().splitlines()[-1]
+            print(f"not ok payload {name.replace('_', ' ')}: {last[:300]}", flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
