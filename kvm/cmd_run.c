@@ -89,6 +89,18 @@ static int set_rng(void *config, const char *name, const char *arg)
 	return 0;
 }
 
+static int set_balloon(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	c->balloon = true;
+	c->balloon_bytes = 0;
+	if (!arg || !parse_size(arg, &c->balloon_bytes))
+		return 0;
+	pr_err("--%s=%s: not a size (like 512M or 4G)", name, arg);
+	return -EINVAL;
+}
+
 static int set_serial(void *config, const char *name, const char *arg)
 {
 	struct config *c = config;
@@ -151,6 +163,9 @@ static const struct opt rows[] = {
 	  "fd=N, none (default); mac= with any",
 	  0, 0, add_net },
 	{ 0, "rng", OPT_CALL, 0, "on|off", "an entropy device (default on)", 0, 0, set_rng },
+	{ 0, "balloon", OPT_CALL, 0, "[=SIZE]",
+	  "memory that the guest does not use goes back to the host;\nwith SIZE, that much is taken from it",
+	  0, 0, set_balloon },
 	{ 'p', "params", OPT_STRING, AT(params), "STRING", "kernel parameters, after ours" },
 	{ 'm', "mem", OPT_SIZE, AT(mem_bytes), "SIZE", "memory, like 512M or 4G (default 1G)", 16 * MIB,
 	  1ULL << 45 },

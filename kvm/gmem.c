@@ -56,6 +56,7 @@ static int map_region(struct gmem_region *r, enum gmem_backing backing)
 	map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (map == MAP_FAILED)
 		return -errno;
+	r->backing = backing;
 	r->map = map;
 	r->hva = map;
 	if (backing == GMEM_NORMAL) {
@@ -207,6 +208,56 @@ int gmem_iov(const struct gmem *m, gpa_t gpa, uint64_t len, struct iovec *iov, u
 		len -= n;
 	}
 	*nr = used;
+	return 0;
+}
+
+static const struct gmem_region *region_at(const struct gmem *m, const uint8_t *at, uint64_t len)
+{
+	for (unsigned int i = 0; i < m->nr_regions; i++) {
+		const struct gmem_region *r = &m->region[i];
+		uint64_t from = (uintptr_t)at - (uintptr_t)r->hva;
+
+		if (at >= r->hva && from <= r->size_bytes && len <= r->size_bytes - from)
+			return r;
+	}
+	return NULL;
+}
+
+/* The mapped file that begins first of those that end behind @at; NULL for none. */
+static const struct gmem_file *next_file(const struct gmem *m, const uint8_t *at)
+{
+	const struct gmem_file *next = NULL;
+
+	for (unsigned int i = 0; i < m->nr_files; i++) {
+		const struct gmem_file *f = &m->file[i];
+
+		if (at < f->hva + f->size_bytes && (!next || f->hva < next->hva))
+			next = f;
+	}
+	return next;
+}
+
+/*
+ * A mapped file's page would not come back as zeroes but as the file has it, or take with it what was mended (see gmem_repair()). The pool's
+ * pages are reserved for us: one given back may be somebody else's when the guest wants it again, and the guest dies.
+ */
+int gmem_discard(const struct gmem *m, void *at, uint64_t len)
+{
+	const struct gmem_region *r = region_at(m, at, len);
+	uint8_t *from, *end;
+
+	if (!r)
+		return -EFAULT;
+	from = (uint8_t *)align_up((uintptr_t)at, PAGE_BYTES);
+	end = (uint8_t *)align_down((uintptr_t)at + len, PAGE_BYTES);
+	while (from < end && r->backing == GMEM_NORMAL) {
+		const struct gmem_file *f = next_file(m, from);
+		uint8_t *stop = f && f->hva < end ? f->hva : end;
+
+		if (from < stop && madvise(from, (size_t)(stop - from), MADV_DONTNEED) < 0)
+			return -errno;
+		from = stop < end ? f->hva + f->size_bytes : end;
+	}
 	return 0;
 }
 

@@ -121,7 +121,9 @@ static void getopt_tables(const struct opt *rows, unsigned int nr, struct option
 	for (unsigned int i = 0; i < nr; i++) {
 		longs[i] = (struct option){
 			.name = rows[i].name,
-			.has_arg = rows[i].arg ? required_argument : no_argument,
+			.has_arg = !rows[i].arg		 ? no_argument
+				   : *rows[i].arg == '[' ? optional_argument
+							 : required_argument,
 			.val = LONG_BASE + (int)i,
 		};
 		if (!rows[i].short_name)
@@ -188,7 +190,7 @@ void opt_help(FILE *f, const struct opt *rows, unsigned int nr)
 		else
 			width = fprintf(f, "      --%s", row->name);
 		if (row->arg)
-			width += fprintf(f, " %s", row->arg);
+			width += fprintf(f, *row->arg == '[' ? "%s" : " %s", row->arg);
 		if (width >= HELP_COLUMN)
 			width = fprintf(f, "\n") - 1;
 		for (;;) {

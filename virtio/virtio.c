@@ -251,6 +251,18 @@ void virtio_set_config(struct virtio_device *v, unsigned int offset, const void 
 		v->transport.hold_config(v->transport.ctx, false);
 }
 
+bool virtio_write_config(struct virtio_device *v, uint64_t offset, const void *bytes, unsigned int len)
+{
+	uint64_t at = offset - v->ops->driver_field_offset;
+
+	if (offset < v->ops->driver_field_offset || at > v->ops->driver_field_bytes ||
+	    len > v->ops->driver_field_bytes - at)
+		return false;
+	memcpy(v->config + offset, bytes, len);
+	refresh(v);
+	return true;
+}
+
 uint32_t virtio_offered(const struct virtio_device *v, uint32_t select)
 {
 	return select < 2 ? (uint32_t)(v->offered >> (32 * select)) : 0;

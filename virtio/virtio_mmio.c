@@ -280,11 +280,24 @@ static bool is_register_access(uint64_t offset, unsigned int size)
 	return size == sizeof(uint32_t) && is_aligned(offset, sizeof(uint32_t));
 }
 
+/* Little-endian @value, as the bus has it. */
+static bool write_config(struct virtio_mmio *t, uint64_t offset, unsigned int size, uint64_t value)
+{
+	uint64_t bytes = htole64(value);
+	bool taken;
+
+	virtio_lock(t->device);
+	taken = virtio_write_config(t->device, offset, &bytes, size);
+	virtio_unlock(t->device);
+	return taken;
+}
+
 static void mmio_write(void *dev, uint64_t offset, unsigned int size, uint64_t value)
 {
 	struct virtio_mmio *t = dev;
 
-	/* No device here has a configuration field for the driver to write. */
+	if (offset >= VIRTIO_MMIO_CONFIG && write_config(t, offset - VIRTIO_MMIO_CONFIG, size, value))
+		return;
 	if (offset >= VIRTIO_MMIO_CONFIG || !is_register_access(offset, size)) {
 		pr_guest("virtio %s: a write of %u bytes at 0x%llx is nothing here; ignored",
 			 t->device->ops->name, size, (unsigned long long)offset);

@@ -16,6 +16,7 @@
 
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/net.h"
 #include "virtio/rng.h"
@@ -67,6 +68,7 @@ struct virtio_board {
 	struct board_disk disk[CONFIG_MAX_DISKS];
 	struct board_net net[CONFIG_MAX_NETS];
 	struct virtio_device *rng;
+	struct virtio_device *balloon;
 };
 
 static gpa_t slot_gpa(const struct slot *s)
@@ -281,6 +283,34 @@ static int create_rng(struct virtio_board *b)
 	return err ? err : plug(b, b->rng);
 }
 
+static int check_balloon(const struct config *config)
+{
+	if (config->hugepages) {
+		pr_err("--balloon: with --hugepages all memory stays this machine's; use one of them");
+		return -EINVAL;
+	}
+	if (config->balloon_bytes > BALLOON_MAX_BYTES || config->balloon_bytes >= config->mem_bytes) {
+		pr_err("--balloon: takes less than the guest's memory, -m %lluM",
+		       (unsigned long long)(config->mem_bytes / MIB));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int create_balloon(struct virtio_board *b)
+{
+	struct vm *vm = b->m->vm;
+	int err = check_balloon(vm->config);
+
+	if (err)
+		return err;
+	b->balloon = calloc(1, sizeof(*b->balloon));
+	if (!b->balloon)
+		return -ENOMEM;
+	err = balloon_init(b->balloon, &vm->mem, &vm->loop, vm->config->balloon_bytes);
+	return err ? err : plug(b, b->balloon);
+}
+
 /* Pages for as many slots as there can be; untouched ones cost nothing. */
 static int map_pages(struct virtio_board *b)
 {
@@ -298,7 +328,7 @@ int create_virtio(struct machine *m)
 	struct virtio_board *b;
 	int err;
 
-	if (!config->nr_disks && !config->nr_nets && config->no_rng)
+	if (!config->nr_disks && !config->nr_nets && config->no_rng && !config->balloon)
 		return 0;
 	b = calloc(1, sizeof(*b));
 	if (!b)
@@ -315,6 +345,8 @@ int create_virtio(struct machine *m)
 		err = create_net(b, i);
 	if (!err && !config->no_rng)
 		err = create_rng(b);
+	if (!err && config->balloon)
+		err = create_balloon(b);
 	return err;
 }
 
@@ -339,6 +371,13 @@ void settle_virtio(struct machine *m)
 	}
 }
 
+static void unplug(struct virtio_device *v)
+{
+	if (v)
+		virtio_fini(v);
+	free(v);
+}
+
 void destroy_virtio(struct machine *m)
 {
 	struct virtio_board *b = m->virtio;
@@ -350,9 +389,8 @@ void destroy_virtio(struct machine *m)
 		free(b->disk[i].text);
 	for (unsigned int i = 0; i < CONFIG_MAX_NETS; i++)
 		free(b->net[i].text);
-	if (b->rng)
-		virtio_fini(b->rng);
-	free(b->rng);
+	unplug(b->rng);
+	unplug(b->balloon);
 	for (unsigned int i = 0; i < b->nr_slots; i++)
 		free(b->slot[i]);
 	if (b->pages)

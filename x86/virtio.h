@@ -7,7 +7,7 @@
 
 struct disk;
 
-/* Rows of the device table: all disks, all networks, the entropy device. */
+/* Rows of the device table: all disks, all networks, the entropy device, the balloon. */
 int create_virtio(struct machine *m);
 /* The way out: nothing is under way any more, and the disks are closed. With no vCPU running. */
 void settle_virtio(struct machine *m);

@@ -31,6 +31,8 @@ struct config {
 	const char *net[CONFIG_MAX_NETS]; /* as -n has them */
 	unsigned int nr_nets;
 	bool no_rng;
+	bool balloon;
+	uint64_t balloon_bytes; /* taken from the guest at once */
 	const char *rtc;
 	enum on_reboot on_reboot;
 	enum on_panic on_panic;

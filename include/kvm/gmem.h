@@ -26,11 +26,17 @@
 #define GMEM_MAX_FILES 32
 #define GMEM_HUGE_BYTES (2 * MIB)
 
+enum gmem_backing {
+	GMEM_NORMAL,  /* lazily populated, transparent huge pages advised */
+	GMEM_HUGETLB, /* --hugepages: from the host's pool of 2 MiB pages */
+};
+
 struct gmem_region {
 	gpa_t gpa;
 	uint64_t size_bytes;
 	uint8_t *hva; /* aligned to 2 MiB, congruent to @gpa */
-	void *map;    /* what mmap gave, for munmap */
+	enum gmem_backing backing;
+	void *map; /* what mmap gave, for munmap */
 	size_t map_bytes;
 };
 
@@ -52,11 +58,6 @@ struct gmem {
 	struct gmem_region region[GMEM_MAX_REGIONS];
 	unsigned int nr_files;
 	struct gmem_file file[GMEM_MAX_FILES];
-};
-
-enum gmem_backing {
-	GMEM_NORMAL,  /* lazily populated, transparent huge pages advised */
-	GMEM_HUGETLB, /* --hugepages: from the host's pool of 2 MiB pages */
 };
 
 void gmem_init(struct gmem *m);
@@ -90,6 +91,13 @@ int gmem_write(struct gmem *m, gpa_t gpa, const void *buf, uint64_t len);
  */
 int gmem_iov(const struct gmem *m, gpa_t gpa, uint64_t len, struct iovec *iov, unsigned int cap,
 	     unsigned int *nr);
+
+/*
+ * Gives the whole pages of [at, at + len), which gmem_at() or gmem_iov() gave, back to the host: they read as zeroes when they are next
+ * touched. What lies in a mapped file, or in the host's pool of huge pages, stays as it is. Any thread, vCPUs may run.
+ * Returns 0, -EFAULT unless the range lies in one region, or madvise's -errno.
+ */
+int gmem_discard(const struct gmem *m, void *at, uint64_t len);
 
 /*
  * Maps @len bytes of @fd from @offset privately over [gpa, gpa + len): guest writes never reach the file. @gpa and

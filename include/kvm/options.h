@@ -22,8 +22,9 @@ struct opt {
 	char short_name; /* 0: none */
 	const char *name;
 	enum opt_type type;
-	size_t offset;	  /* in the config struct */
-	const char *arg;  /* how help names the argument; NULL: takes none */
+	size_t offset; /* in the config struct */
+	const char *
+		arg; /* how help names the argument; NULL: takes none; in brackets: --name alone is NULL to call() */
 	const char *help; /* one line; '\n' continues on the next */
 	uint64_t min, max;
 	/* Returns 0 or -EINVAL having said why. @name is the option as typed, for the message. */

@@ -48,6 +48,8 @@ struct virtio_ops {
 	 */
 	bool (*pending)(const struct virtio_device *v);
 	void (*serve)(struct virtio_device *v);
+	/* The field of the configuration space that the driver writes: it is kept there, and nothing more. */
+	unsigned int driver_field_offset, driver_field_bytes;
 };
 
 /* How the driver is told; what a transport implements. */
@@ -145,6 +147,8 @@ uint32_t virtio_offered(const struct virtio_device *v, uint32_t select);
 void virtio_accept(struct virtio_device *v, uint32_t select, uint32_t features);
 /* The driver writes the status: 0 resets, otherwise bits are added, if they may be. */
 void virtio_write_status(struct virtio_device *v, uint32_t status);
+/* The driver writes @len bytes at @offset of the configuration space. False when they are not its to write. */
+bool virtio_write_config(struct virtio_device *v, uint64_t offset, const void *bytes, unsigned int len);
 /* NULL when there is no such queue. */
 struct virtio_queue *virtio_queue(struct virtio_device *v, uint32_t index);
 /* The queue to change its size or an address of; NULL when that is not allowed now, or there is none. */

@@ -255,6 +255,64 @@ static void huge_pages_that_are_not_there_are_refused(void **state)
 	gmem_fini(&m);
 }
 
+static void discarded_pages_are_whole_and_read_as_zeroes(void **state)
+{
+	struct gmem *m = *state;
+	uint8_t *at = gmem_at(m, MIB, 4 * PAGE);
+
+	memset(at, 'x', 4 * PAGE);
+	assert_int_equal(gmem_discard(m, at + 1, 3 * PAGE - 2), 0);
+	assert_int_equal(at[0], 'x');
+	assert_int_equal(at[PAGE - 1], 'x');
+	assert_int_equal(at[PAGE], 0);
+	assert_int_equal(at[2 * PAGE - 1], 0);
+	assert_int_equal(at[2 * PAGE], 'x');
+	assert_int_equal(gmem_discard(m, at + 2 * PAGE + 1, PAGE), 0);
+	assert_int_equal(gmem_discard(m, at + 3 * PAGE, 0), 0);
+	assert_int_equal(at[2 * PAGE], 'x');
+	assert_int_equal(at[3 * PAGE], 'x');
+	assert_int_equal(gmem_discard(m, at, 4 * PAGE), 0);
+	assert_int_equal(gmem_discard(m, at, 4 * PAGE), 0); /* twice */
+	assert_int_equal(at[0], 0);
+	assert_int_equal(at[4 * PAGE - 1], 0);
+}
+
+static void what_is_no_guest_memory_is_not_discarded(void **state)
+{
+	struct gmem *m = *state;
+	uint8_t *low = gmem_at(m, 0, LOW_BYTES);
+	char own[2 * PAGE];
+
+	low[LOW_BYTES - 1] = 'x';
+	memset(own, 'x', sizeof(own));
+	assert_int_equal(gmem_discard(m, low + LOW_BYTES - PAGE, PAGE + 1), -EFAULT);
+	assert_int_equal(gmem_discard(m, low, UINT64_MAX), -EFAULT);
+	assert_int_equal(gmem_discard(m, low + PAGE, UINT64_MAX - PAGE + 1), -EFAULT);
+	assert_int_equal(gmem_discard(m, low - 1, 1), -EFAULT);
+	assert_int_equal(gmem_discard(m, own, sizeof(own)), -EFAULT);
+	assert_int_equal(gmem_discard(m, NULL, PAGE), -EFAULT);
+	assert_int_equal(low[LOW_BYTES - 1], 'x');
+	assert_int_equal(own[PAGE], 'x');
+}
+
+static void mapped_files_are_not_discarded(void **state)
+{
+	struct gmem *m = *state;
+	uint8_t *at = gmem_at(m, MIB, 8 * PAGE);
+	int fd = file_of(2 * PAGE, 'f');
+
+	/* The later one first, to see that the order does not matter. */
+	assert_int_equal(gmem_map_file(m, MIB + 5 * PAGE, fd, 0, PAGE, "initrd"), 0);
+	assert_int_equal(gmem_map_file(m, MIB + PAGE, fd, 0, 2 * PAGE, "initrd"), 0);
+	memset(at, 'x', 8 * PAGE);
+	assert_int_equal(gmem_discard(m, at + 2 * PAGE, PAGE), 0);
+	assert_int_equal(at[2 * PAGE], 'x');
+	assert_int_equal(gmem_discard(m, at, 8 * PAGE), 0);
+	for (unsigned int i = 0; i < 8; i++)
+		assert_int_equal(at[i * PAGE + 100], i == 1 || i == 2 || i == 5 ? 'x' : 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +328,9 @@ int main(void)
 		T(repair_after_truncation_reads_zeros),
 		T(sigbus_is_mended_in_place),
 		T(huge_pages_that_are_not_there_are_refused),
+		T(discarded_pages_are_whole_and_read_as_zeroes),
+		T(what_is_no_guest_memory_is_not_discarded),
+		T(mapped_files_are_not_discarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

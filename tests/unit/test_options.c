@@ -29,6 +29,16 @@ static int add_call(void *config, const char *name, const char *arg)
 	return strcmp(arg, "bad") ? 0 : -EINVAL;
 }
 
+/* --maybe, --maybe=X */
+static int maybe_call(void *config, const char *name, const char *arg)
+{
+	struct cfg *c = config;
+
+	assert_string_equal(name, "maybe");
+	c->text = arg ? arg : "nothing";
+	return 0;
+}
+
 static const struct opt rows[] = {
 	{ 't', "text", OPT_STRING, offsetof(struct cfg, text), "T", "a text", 0, 0, NULL },
 	{ 'm', "mem", OPT_SIZE, offsetof(struct cfg, size), "SIZE", "a size", MIB, GIB, NULL },
@@ -36,6 +46,7 @@ static const struct opt rows[] = {
 	{ 'v', "verbose", OPT_COUNT, offsetof(struct cfg, count), NULL, "more", 0, 0, NULL },
 	{ 0, "flag", OPT_FLAG, offsetof(struct cfg, flag), NULL, "a flag\nof two lines", 0, 0, NULL },
 	{ 0, "call", OPT_CALL, 0, "X", "calls", 0, 0, add_call },
+	{ 0, "maybe", OPT_CALL, 0, "[=X]", "may have an argument", 0, 0, maybe_call },
 };
 
 static int parse(struct cfg *c, int argc, const char **args)
@@ -121,6 +132,10 @@ static void good_lines(void **state)
 	assert_true(c.flag);
 	assert_int_equal(PARSE(&c, "--call", "x", "--call", "y"), 5);
 	assert_int_equal(c.calls, 2);
+	assert_int_equal(PARSE(&c, "--maybe=x"), 2);
+	assert_string_equal(c.text, "x");
+	assert_int_equal(PARSE(&c, "--maybe", "x"), 2); /* the next word is not its argument */
+	assert_string_equal(c.text, "nothing");
 	assert_int_equal(PARSE(&c, "--verb"), 2); /* a unique abbreviation */
 	assert_int_equal(PARSE(&c, "-v", "rest", "-v"), 2);
 	assert_int_equal(c.count, 1);
@@ -158,6 +173,7 @@ static void help_names_every_option(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_non_null(strstr(text, rows[i].name));
 	assert_non_null(strstr(text, "-m, --mem SIZE"));
+	assert_non_null(strstr(text, "--maybe[=X]"));
 	assert_non_null(strstr(text, "of two lines"));
 	free(text);
 }
