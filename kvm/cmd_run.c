@@ -155,7 +155,7 @@ static const struct opt rows[] = {
 	{ 'd', "disk", OPT_CALL, 0, "FILE[,KEY=VALUE]...",
 	  "disk image or block device; keys: format=auto|raw|qcow2,\nro, snapshot, serial=S, discard=on|off, "
 	  "queues=N,\n"
-	  "cache=writeback|writethrough|none, aio=auto|uring|threads",
+	  "cache=writeback|writethrough|none, aio=auto|uring|threads, werror=report|stop",
 	  0, 0, add_disk },
 	{ 'n', "network", OPT_CALL, 0, "KIND[,KEY=VALUE]...",
 	  "network card; tap[,ifname=][,script=][,queues=N],\n"

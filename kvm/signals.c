@@ -2,7 +2,8 @@
 /*
  * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button; when it has not done so after --grace
  * seconds, or a second signal comes, the machine ends with 128 + N. A terminal in raw mode sends no SIGINT: there
- * Ctrl-C is the guest's.
+ * Ctrl-C is the guest's. SIGCONT also
+ * tries again what waits for the host (-d werror=stop).
  */
 #include "kvm/signals.h"
 
@@ -34,6 +35,7 @@ void signals_block(void)
 	fill_set(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like any other */
 }
 
 static void end_by_signal(struct signals *s)
@@ -73,6 +75,8 @@ static void on_signal(void *ctx, uint32_t events)
 			arch_winch(s->vm);
 		else
 			on_end_signal(s, (int)info.ssi_signo);
+		if (info.ssi_signo == SIGCONT)
+			arch_retry(s->vm);
 	}
 }
 

@@ -4,7 +4,7 @@
  * coalesced ring, a look at the bus table, the device; no lock of ours but the device's.
  *
  * Ends: vm_end() sets `ended` and kicks every vCPU; the flag is looked at after each exit, and immediate_exit closes the
- * gap between looking and entering the guest.
+ * gap between looking and entering the guest. A pause (vm_pause()) is the same kick; only an interrupted vCPU looks for one.
  */
 #include "kvm/vcpu.h"
 
@@ -165,11 +165,20 @@ void vcpu_handle_exit(struct vcpu *v)
 		handle_rare(v);
 }
 
+/* The guest is told, should it have a KVM clock, so that it does not take the time away for a lock-up of its own. */
+static void stay_paused(struct vcpu *v)
+{
+	kvm_ioctl_val(v->fd, KVM_KVMCLOCK_CTRL, 0);
+	vm_wait_resumed(v->vm);
+}
+
 /* KVM_RUN was interrupted: by vcpu_kick, or a stray signal. */
 static void interrupted(struct vcpu *v)
 {
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	coalesced_drain(&v->vm->coalesced);
+	if (atomic_load(&v->vm->nr_pauses))
+		stay_paused(v);
 	if (atomic_exchange(&v->probe, false))
 		atomic_store(&v->dead_halt, arch_dead_halt(v));
 }

@@ -31,6 +31,8 @@ int vm_init(struct vm *vm, const struct config *config)
 	vm->loop.epoll_fd = -1;
 	vm->loop.wake_fd = -1;
 	pthread_mutex_init(&vm->verdict_lock, NULL);
+	pthread_mutex_init(&vm->pause_lock, NULL);
+	pthread_cond_init(&vm->resumed, NULL);
 	sem_init(&vm->kvm_ready, 0, 0);
 	sem_init(&vm->go, 0, 0);
 	gmem_init(&vm->mem);
@@ -227,11 +229,19 @@ int vm_run(struct vm *vm)
 	return loop_run(&vm->loop);
 }
 
+static void set_ended(struct vm *vm)
+{
+	atomic_store(&vm->ended, true);
+	pthread_mutex_lock(&vm->pause_lock);
+	pthread_cond_broadcast(&vm->resumed);
+	pthread_mutex_unlock(&vm->pause_lock);
+}
+
 void vm_join(struct vm *vm)
 {
 	if (!vm->vcpu)
 		return;
-	atomic_store(&vm->ended, true);
+	set_ended(vm);
 	if (vm->vcpu[0].started)
 		wait_kvm(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
@@ -259,10 +269,37 @@ void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, .
 	if (vm->verdict.kind == VERDICT_NONE)
 		verdict_set(&vm->verdict, kind, value, "%s", text);
 	pthread_mutex_unlock(&vm->verdict_lock);
-	atomic_store(&vm->ended, true);
+	set_ended(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_kick(&vm->vcpu[i]);
 	loop_stop(&vm->loop);
+}
+
+void vm_pause(struct vm *vm)
+{
+	bool first;
+
+	pthread_mutex_lock(&vm->pause_lock);
+	first = vm->nr_pauses++ == 0;
+	pthread_mutex_unlock(&vm->pause_lock);
+	for (unsigned int i = 0; i < vm->nr_vcpus && first; i++)
+		vcpu_kick(&vm->vcpu[i]);
+}
+
+void vm_resume(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->pause_lock);
+	if (--vm->nr_pauses == 0)
+		pthread_cond_broadcast(&vm->resumed);
+	pthread_mutex_unlock(&vm->pause_lock);
+}
+
+void vm_wait_resumed(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->pause_lock);
+	while (vm->nr_pauses && !atomic_load(&vm->ended))
+		pthread_cond_wait(&vm->resumed, &vm->pause_lock);
+	pthread_mutex_unlock(&vm->pause_lock);
 }
 
 static void kvm_irq_set(void *ctx, unsigned int gsi, bool level)

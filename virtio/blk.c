@@ -12,6 +12,9 @@
  * device's lock, or gets it, serves the list (virtio_poke()). For the same reason nothing is submitted from there: a request with a
  * second part (the flush after each write when the driver does not know flushes, 5.2.6.2) goes back by a kick.
  *
+ * With werror=stop a write that the host has no room for is held instead of answered (blk_hold.c); until it is done, no new request is
+ * taken from the queues.
+ *
  * Requests are allocated when first needed and kept on a free list: as many as were ever under way at once, which the queues'
  * sizes bound. Nothing is sized by what a guest says.
  *
@@ -19,6 +22,7 @@
  */
 #include "virtio/blk.h"
 
+#include "blk_hold.h"
 #include "kvm/log.h"
 
 #include <assert.h>
@@ -42,6 +46,7 @@ struct blk_request {
 	uint16_t head;
 	uint16_t queue;
 	int result;
+	bool held;	     /* once at the least: see blk_hold.c */
 	uint32_t data_bytes; /* of a read, for the used ring */
 	uint8_t *status;     /* in guest memory */
 	struct virtio_blk_discard_write_zeroes range;
@@ -55,6 +60,7 @@ struct blk {
 	/* Under the device's lock. */
 	struct blk_request *free;
 	struct blk_request *again; /* to be submitted once more, by handle() */
+	struct blk_hold hold;
 	/* Any thread: pushed one by one, taken all at once. */
 	_Atomic(struct blk_request *) done;
 };
@@ -114,6 +120,18 @@ static bool wants_flush(const struct blk_request *r)
 	       !b->options.writethrough && !virtio_has(&b->v, VIRTIO_BLK_F_FLUSH);
 }
 
+/* A request whose result is the last word. */
+static void finish(struct blk_request *r)
+{
+	struct virtio_device *v = &r->blk->v;
+
+	if (r->held && blk_hold_done(&r->blk->hold)) {
+		for (unsigned int i = 0; i < v->nr_queues; i++)
+			virtio_kick(v, i); /* they were parked */
+	}
+	answer(r, status_of(r->result));
+}
+
 /* Serves the list. Returns the queues, a bit each, that have something to show. */
 static uint64_t reap(struct blk *b)
 {
@@ -123,12 +141,15 @@ static uint64_t reap(struct blk *b)
 	for (; r; r = next) {
 		next = r->next;
 		queues |= VIRTIO_BIT(r->queue);
-		if (wants_flush(r)) {
+		if (blk_hold_wants(&b->hold, &r->io, r->result)) {
+			blk_hold_add(&b->hold, &r->io, r->result, r->held);
+			r->held = true;
+		} else if (wants_flush(r)) {
 			r->next = b->again;
 			b->again = r;
 			virtio_kick(&b->v, r->queue);
 		} else {
-			answer(r, status_of(r->result));
+			finish(r);
 		}
 	}
 	return queues;
@@ -271,6 +292,7 @@ static void start(struct blk_request *r, const struct vq_chain *c)
 
 	r->io = (struct disk_request){ .done = request_done };
 	r->head = c->head;
+	r->held = false;
 	r->data_bytes = 0;
 	r->status = pull_last(in, &nr_in);
 	if (!r->status || !vq_iov_pull(&out, &nr_out, &header, sizeof(header))) {
@@ -323,7 +345,9 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 	struct blk *b = to_blk(v);
 
 	submit_again(b);
-	for (;;) {
+	if (b->hold.nr)
+		virtio_park(v, queue);
+	while (!b->hold.nr) {
 		struct blk_request *r = request_get(b);
 		struct vq_chain c = { .iov = r ? r->iov : NULL, .iov_cap = MAX_PIECES };
 
@@ -340,17 +364,51 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 	blk_serve(v); /* what was served at once: one interrupt for all */
 }
 
+/* What is held of a queue whose driver does not want it any more ends with the error that it had. */
+static void give_up(struct blk *b, unsigned int queue)
+{
+	struct disk_request *io, *next;
+
+	for (io = blk_hold_take(&b->hold); io; io = next) {
+		struct blk_request *r = (struct blk_request *)io;
+
+		next = io->next;
+		if (r->queue == queue)
+			finish(r);
+		else
+			blk_hold_add(&b->hold, io, r->result, true);
+	}
+}
+
 static void blk_quiesce(struct virtio_device *v, unsigned int queue)
 {
 	struct blk *b = to_blk(v);
 
-	(void)queue; /* the disk has one queue for all */
-	do {
+	do { /* the disk has one queue for all */
 		submit_again(b);
 		disk_kick(b->disk);
 		disk_drain(b->disk);
 		blk_serve(v);
 	} while (b->again);
+	give_up(b, queue);
+}
+
+void blk_retry(struct blk *b)
+{
+	struct disk_request *io, *next;
+
+	virtio_lock(&b->v);
+	for (io = blk_hold_take(&b->hold); io; io = next) {
+		next = io->next;
+		disk_submit(b->disk, io);
+	}
+	disk_kick(b->disk);
+	virtio_unlock(&b->v);
+}
+
+static void on_retry(void *ctx)
+{
+	blk_retry(ctx);
 }
 
 static const struct virtio_ops blk_ops = {
@@ -407,6 +465,7 @@ int blk_create(struct blk **out, struct disk *disk, const struct blk_options *op
 	}
 	b->disk = disk;
 	b->options = *options;
+	blk_hold_init(&b->hold, &b->options, loop, on_retry, b);
 	features = make_config(b, &config);
 	err = virtio_init(&b->v, &blk_ops, mem, loop, options->nr_queues, QUEUE_SIZE, features, &config,
 			  sizeof(config));
@@ -426,6 +485,7 @@ void blk_destroy(struct blk *b)
 	if (!b)
 		return;
 	virtio_fini(&b->v);
+	blk_hold_fini(&b->hold);
 	for (r = b->free; r; r = next) {
 		next = r->next;
 		free(r);

@@ -26,6 +26,7 @@ static const struct choice caches[] = { { "writeback", DISK_CACHE_WRITEBACK },
 static const struct choice aios[] = {
 	{ "auto", DISK_AIO_AUTO }, { "uring", DISK_AIO_URING }, { "threads", DISK_AIO_THREADS }, { NULL, 0 }
 };
+static const struct choice werrors[] = { { "report", 0 }, { "stop", 1 }, { NULL, 0 } };
 static const struct choice on_off[] = { { "on", 1 }, { "off", 0 }, { NULL, 0 } };
 
 /* Takes the first comma-separated word off *@text; NULL at its end. */
@@ -114,9 +115,12 @@ static int set_key(const char *key, const char *value, struct disk_options *disk
 	} else if (!strcmp(key, "aio")) {
 		n = choose(key, value, aios);
 		disk->aio = n < 0 ? DISK_AIO_AUTO : (enum disk_aio)n;
+	} else if (!strcmp(key, "werror")) {
+		n = choose(key, value, werrors);
+		blk->werror_stop = n > 0;
 	} else {
 		pr_err("-d %s: %s: no such key; there are format, ro, snapshot, serial, cache, discard, aio, "
-		       "queues "
+		       "queues, werror "
 		       "(a comma in a file's name is written ,,)",
 		       disk->path, key);
 		n = -EINVAL;
@@ -145,6 +149,7 @@ int blk_parse(char *text, struct disk_options *disk, struct blk_options *blk)
 		if (err)
 			return err;
 	}
+	blk->path = disk->path;
 	blk->discard = disk->discard;
 	blk->writethrough = disk->cache == DISK_CACHE_WRITETHROUGH;
 	return 0;

@@ -40,8 +40,8 @@ static const char zero_page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int err)
 {
 	if (!atomic_exchange(&f->said_error, true))
-		pr_err("%s: %s at byte %llu: %s; the guest gets I/O errors (said once)", f->path, what,
-		       (unsigned long long)offset, strerror(-err));
+		pr_err("%s: %s at byte %llu: %s (said once)", f->path, what, (unsigned long long)offset,
+		       strerror(-err));
 	return err;
 }
 

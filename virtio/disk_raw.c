@@ -51,7 +51,7 @@ static int write_first_sector(struct disk_raw *r, struct disk_cursor *from)
 		pr_err("%s: the guest may not write a %s header to a disk whose format was guessed; say "
 		       "format=raw to allow it",
 		       r->file->path, name);
-	return -EIO;
+	return -EPERM; /* by the guest, not the host */
 }
 
 static int raw_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from)

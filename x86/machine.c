@@ -479,6 +479,11 @@ void arch_power_button(struct vm *vm)
 	irq_pulse(&vm->machine->power_button);
 }
 
+void arch_retry(struct vm *vm)
+{
+	retry_virtio(vm->machine);
+}
+
 void arch_winch(struct vm *vm)
 {
 	struct machine *m = vm->machine;

@@ -215,6 +215,16 @@ static int plug(struct virtio_board *b, struct virtio_device *device)
 	return err ? err : publish_slot(m, s);
 }
 
+static void pause_machine(void *ctx, bool on)
+{
+	struct vm *vm = ctx;
+
+	if (on)
+		vm_pause(vm);
+	else
+		vm_resume(vm);
+}
+
 static int create_disk(struct virtio_board *b, unsigned int index)
 {
 	struct vm *vm = b->m->vm;
@@ -229,6 +239,10 @@ static int create_disk(struct virtio_board *b, unsigned int index)
 	err = blk_parse(d->text, &disk, &blk);
 	if (!err)
 		err = disk_open(&d->disk, &disk, &vm->loop);
+	if (!err && blk.werror_stop) {
+		blk.pause = pause_machine;
+		blk.pause_ctx = vm;
+	}
 	if (!err)
 		err = blk_create(&d->blk, d->disk, &blk, &vm->mem, &vm->loop);
 	return err ? err : plug(b, blk_virtio(d->blk));
@@ -353,6 +367,14 @@ int create_virtio(struct machine *m)
 struct disk *virtio_first_disk(struct machine *m)
 {
 	return m->virtio ? m->virtio->disk[0].disk : NULL;
+}
+
+void retry_virtio(struct machine *m)
+{
+	struct virtio_board *b = m->virtio;
+
+	for (unsigned int i = 0; b && i < m->vm->config->nr_disks; i++)
+		blk_retry(b->disk[i].blk);
 }
 
 void settle_virtio(struct machine *m)

@@ -11,6 +11,8 @@ struct disk;
 int create_virtio(struct machine *m);
 /* The way out: nothing is under way any more, and the disks are closed. With no vCPU running. */
 void settle_virtio(struct machine *m);
+/* Tries again what waits for room on the host. Loop's thread. */
+void retry_virtio(struct machine *m);
 void destroy_virtio(struct machine *m);
 
 /* The guest's /dev/vda; NULL without disks. Set-up time. */

@@ -38,6 +38,8 @@ void arch_machine_close(struct vm *vm);
 
 /* Presses the power button. Loop's thread. */
 void arch_power_button(struct vm *vm);
+/* Tries again, now, what waits for the host (a disk's writes). Loop's thread. */
+void arch_retry(struct vm *vm);
 /* The host terminal changed its size. Loop's thread. */
 void arch_winch(struct vm *vm);
 

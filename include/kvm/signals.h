@@ -19,7 +19,7 @@ struct signals {
 };
 
 /*
- * Blocks the signals we take, for this thread and those it will make. Once a process, before any thread. Ignores SIGPIPE.
+ * Blocks the signals we take, for this thread and those it will make. Once a process, before any thread. Ignores SIGPIPE and SIGXFSZ.
  */
 void signals_block(void);
 

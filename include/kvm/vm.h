@@ -8,7 +8,7 @@
  * and works after any partial life.
  *
  * Threads: main runs the loop; one thread a vCPU.
- * Lock order: coalesced ring -> a device's lock -> chardev -> verdict_lock. No two devices' locks are held at once.
+ * Lock order: coalesced ring -> a device's lock -> chardev -> verdict_lock, pause_lock. No two devices' locks are held at once.
  */
 #ifndef KVM_VM_H
 #define KVM_VM_H
@@ -45,6 +45,11 @@ struct vm {
 	char kvm_why[256];
 	sem_t go; /* posted once a vCPU: run the guest now */
 
+	/* Held up by this many; see vm_pause(). Changes under the lock. */
+	_Atomic unsigned int nr_pauses;
+	pthread_mutex_t pause_lock;
+	pthread_cond_t resumed;
+
 	_Atomic bool ended;
 	pthread_mutex_t verdict_lock; /* verdict */
 	struct verdict verdict;
@@ -74,6 +79,15 @@ void vm_join(struct vm *vm);
  */
 void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/*
+ * No vCPU runs the guest, soon after this, until vm_resume() has been called as often. The loop goes on, and the machine can end. Any
+ * thread; waits for nothing.
+ */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+/* For a vCPU that was kicked: returns once the machine is not paused, or has ended. */
+void vm_wait_resumed(struct vm *vm);
 
 /* A line to interrupt @gsi through KVM. */
 struct irq_line vm_irq_line(struct vm *vm, unsigned int gsi);

@@ -14,6 +14,14 @@ struct blk_options {
 	unsigned int nr_queues;		   /* 1 .. BLK_MAX_QUEUES */
 	bool writethrough;		   /* each write is durable when it completes: no flush is offered */
 	bool discard;
+	bool werror_stop;
+	const char *path; /* for messages; outlives the device */
+	/*
+	 * Holds the machine up (@on) while a write waits for the host to have room, and lets it go on; NULL: its error is reported to the
+	 * guest. Device's lock held, any thread.
+	 */
+	void (*pause)(void *ctx, bool on);
+	void *pause_ctx;
 };
 
 struct blk;
@@ -25,6 +33,9 @@ int blk_create(struct blk **out, struct disk *disk, const struct blk_options *op
 void blk_destroy(struct blk *b);
 
 struct virtio_device *blk_virtio(struct blk *b);
+
+/* Tries now what waits for the host to have room. Loop's thread. */
+void blk_retry(struct blk *b);
 
 /*
  * "FILE[,KEY=VALUE]...", as -d has it; ",," is a comma in the file's name. @text is cut up, and the strings of @disk point

@@ -27,7 +27,8 @@ struct disk_request {
 	uint64_t offset_bytes; /* sectors' borders */
 	uint64_t
 		len_bytes; /* READ, WRITE: the sum of @iov; not checked by the caller against the size: the disk does */
-	struct iovec *iov; /* the caller's until done(); a disk may change it (partial transfers) */
+	struct iovec
+		*iov; /* the caller's, and not changed: a request that has failed may be submitted again */
 	unsigned int nr_iov;
 	bool unmap;					    /* WRITE_ZEROES: may free the space */
 	void (*done)(struct disk_request *req, int result); /* 0 or -errno; -EINVAL beyond the end, -EROFS */

@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t file[FILE_BYTES];
 	int fd = memfd_create("initrd", MFD_CLOEXEC);
 
-	log_set_level(LOG_LEVEL_ERROR - 1);
+	log_set_level(LOG_LEVEL_ERROR);
 	memset(file, 'f', sizeof(file));
 	check(m && fd >= 0 && write(fd, file, sizeof(file)) == sizeof(file));
 	gmem_init(&m->mem);

@@ -23,7 +23,7 @@
 struct disk {
 	uint8_t bytes[DISK_BYTES];
 	struct disk_request *held;
-	bool hold;
+	bool hold, full;
 };
 
 struct machine {
@@ -33,6 +33,7 @@ struct machine {
 	struct blk *blk;
 	struct virtio_device *v;
 	uint8_t *ram;
+	bool paused;
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -78,6 +79,8 @@ static int serve(struct disk *d, struct disk_request *req)
 	}
 	if (req->offset_bytes > DISK_BYTES || req->len_bytes > DISK_BYTES - req->offset_bytes)
 		return -EINVAL;
+	if (d->full && req->op != DISK_READ)
+		return -ENOSPC;
 	sum = req->offset_bytes;
 	for (unsigned int i = 0; i < req->nr_iov && req->op <= DISK_WRITE; i++) {
 		if (req->op == DISK_READ)
@@ -169,6 +172,15 @@ static void offer(struct machine *m, const uint8_t *op)
 	avail->idx++;
 }
 
+/* On and off in turn, and off in the end. */
+static void on_pause(void *ctx, bool on)
+{
+	struct machine *m = ctx;
+
+	check(m->paused != on);
+	m->paused = on;
+}
+
 static void step(struct machine *m, const uint8_t *op)
 {
 	static const gpa_t place[] = { DESC, HEADERS, DATA, AVAIL };
@@ -187,6 +199,9 @@ static void step(struct machine *m, const uint8_t *op)
 		break;
 	case 3:
 		m->disk.hold = op[1] & 1;
+		m->disk.full = op[1] & 2;
+		if (op[1] & 4)
+			blk_retry(m->blk);
 		break;
 	case 4:
 		if (op[1] & 1)
@@ -205,19 +220,27 @@ static void check_all_came_back(struct machine *m)
 {
 	const struct virtqueue *vq = &m->v->queue[0].vq;
 
+	m->disk.full = false;
+	blk_retry(m->blk);
 	virtio_kick(m->v, 0);
 	for (unsigned int i = 0; i < 8; i++) {
 		run_kicks(m);
 		disk_drain(&m->disk);
 	}
+	check(!m->paused);
 	check((m->v->status & VIRTIO_CONFIG_S_NEEDS_RESET) || !vq->ready ||
 	      vq->used_idx == vq->last_avail_idx);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct blk_options options = { .serial = "fuzz", .nr_queues = 1, .discard = true };
 	struct machine *m = calloc(1, sizeof(*m));
+	struct blk_options options = { .serial = "fuzz",
+				       .nr_queues = 1,
+				       .discard = true,
+				       .path = "fuzz",
+				       .pause = size % 2 ? on_pause : NULL,
+				       .pause_ctx = m };
 
 	log_set_level(LOG_LEVEL_ERROR);
 	check(m != NULL);

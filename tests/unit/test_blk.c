@@ -119,6 +119,7 @@ struct fix {
 	struct virtio_blk_outhdr *hdr;
 	uint8_t *buf, *status;
 	uint16_t used;
+	unsigned int pauses, resumes;
 };
 
 static void plug(struct fix *f, const struct blk_options *options)
@@ -466,6 +467,218 @@ static void a_reset_waits_and_touches_nothing_after(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 1, 512, true, NULL), VIRTIO_BLK_S_OK);
 }
 
+/* ---- werror=stop --------------------------------------------------------------------------------------------------- */
+
+static void on_pause(void *ctx, bool on)
+{
+	struct fix *f = ctx;
+
+	f->pauses += on;
+	f->resumes += !on;
+	assert_true(f->pauses - f->resumes <= 1);
+}
+
+static void setup_stop(struct fix *f)
+{
+	struct blk_options options = {
+		.nr_queues = 2, .discard = true, .path = "a.img", .pause = on_pause, .pause_ctx = f
+	};
+
+	log_set_level(LOG_LEVEL_ERROR - 1);
+	blk_destroy(f->blk);
+	bus_fini(&f->r.bus);
+	assert_int_equal(bus_init(&f->r.bus, BUS_MMIO), 0);
+	memset(f->r.page, 0, VIRTIO_MMIO_BYTES);
+	plug(f, &options);
+	go_live(&f->r, F_FLUSH | F_DISCARD | F_ZEROES);
+}
+
+static bool unanswered(struct fix *f)
+{
+	return f->r.ring.used->idx == f->used && *f->status == 0xee;
+}
+
+static void a_failed_write_waits_for_room(void **state)
+{
+	struct fix *f = *state;
+
+	setup_stop(f);
+	f->disk.fail = -ENOSPC;
+	memset(f->buf, 0xa5, 512);
+	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
+	kick(f);
+	assert_true(unanswered(f));
+	assert_int_equal(f->pauses, 1);
+	/* Still none; and then there is. */
+	blk_retry(f->blk);
+	assert_true(unanswered(f));
+	f->disk.fail = 0;
+	blk_retry(f->blk);
+	assert_int_equal(used(f, 0), 1);
+	assert_int_equal(*f->status, VIRTIO_BLK_S_OK);
+	assert_int_equal(f->pauses, 1);
+	assert_int_equal(f->resumes, 1);
+	assert_memory_equal(f->disk.bytes + 5 * 512, f->buf, 512);
+	/* The next episode is told anew. */
+	f->disk.fail = -EIO;
+	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
+	kick(f);
+	assert_int_equal(f->pauses, 2);
+	f->disk.fail = 0;
+	blk_retry(f->blk);
+	assert_int_equal(used(f, 0), 1);
+	assert_int_equal(f->resumes, 2);
+}
+
+static void it_tries_again_by_itself(void **state)
+{
+	struct fix *f = *state;
+
+	setup_stop(f);
+	f->disk.fail = -ENOSPC;
+	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
+	kick(f);
+	f->disk.fail = 0;
+	while (unanswered(f)) {
+		struct epoll_event ev;
+
+		assert_int_equal(epoll_wait(f->r.loop.epoll_fd, &ev, 1, 20000), 1);
+		turn(&f->r);
+	}
+	assert_int_equal(used(f, 0), 1);
+	assert_int_equal(f->resumes, 1);
+}
+
+/* A write and a read one after the other; the write fails. */
+static void no_new_request_is_taken_meanwhile(void **state)
+{
+	struct fix *f = *state;
+
+	setup_stop(f);
+	f->disk.fail = -EDQUOT;
+	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
+	kick(f);
+	rig_desc(&f->r.ring, 4, HDR_GPA, 16, F_NEXT, 5);
+	rig_desc(&f->r.ring, 5, BUF_GPA + 4096, 512, F_NEXT | F_WRITE, 6);
+	rig_desc(&f->r.ring, 6, STATUS_GPA + 1, 1, F_WRITE, 0);
+	f->hdr->type = VIRTIO_BLK_T_IN;
+	rig_avail(&f->r.ring, 4);
+	f->disk.submitted = 0;
+	kick(f);
+	assert_int_equal(f->disk.submitted, 0);
+	f->disk.fail = 0;
+	blk_retry(f->blk);
+	assert_int_equal(f->r.ring.used->idx, 1);
+	turn(&f->r);
+	assert_int_equal(f->r.ring.used->idx, 2);
+	assert_int_equal(f->r.ring.used->ring[0].id, 0);
+	assert_int_equal(f->r.ring.used->ring[1].id, 4);
+	assert_memory_equal(f->buf + 4096, f->disk.bytes + 5 * 512, 512);
+}
+
+static void all_that_wait_are_tried(void **state)
+{
+	struct fix *f = *state;
+
+	setup_stop(f);
+	f->disk.hold = true;
+	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
+	rig_desc(&f->r.ring, 4, HDR_GPA, 16, F_NEXT, 5);
+	rig_desc(&f->r.ring, 5, BUF_GPA, 512, F_NEXT, 6);
+	rig_desc(&f->r.ring, 6, STATUS_GPA + 1, 1, F_WRITE, 0);
+	rig_avail(&f->r.ring, 4);
+	kick(f);
+	f->disk.fail = -ENOSPC;
+	disk_drain(&f->disk);
+	assert_int_equal(f->r.ring.used->idx, 0);
+	assert_int_equal(f->pauses, 1);
+	/* One is done sooner than the other: the machine waits for both. */
+	blk_retry(f->blk);
+	f->disk.fail = 0;
+	f->disk.held->next->done(f->disk.held->next, 0);
+	f->disk.held->next = NULL;
+	assert_int_equal(f->r.ring.used->idx, 1);
+	assert_int_equal(f->resumes, 0);
+	disk_drain(&f->disk);
+	assert_int_equal(f->r.ring.used->idx, 2);
+	assert_int_equal(f->resumes, 1);
+}
+
+static void what_cannot_work_later_is_reported(void **state)
+{
+	struct fix *f = *state;
+
+	setup_stop(f);
+	f->disk.fail = -EIO;
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 5, 512, true, NULL), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), VIRTIO_BLK_S_IOERR);
+	f->disk.fail = -EPERM;
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 5, 512, false, NULL), VIRTIO_BLK_S_IOERR);
+	f->disk.fail = 0;
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, UINT32_MAX, 512, false, NULL), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(f->pauses, 0);
+	/* A flush without room waits, and is reported once it is known to be lost. */
+	f->disk.fail = -ENOSPC;
+	offer(f, VIRTIO_BLK_T_FLUSH, 0, 0, false);
+	kick(f);
+	assert_true(unanswered(f));
+	f->disk.fail = -EIO;
+	blk_retry(f->blk);
+	assert_int_equal(used(f, 0), 1);
+	assert_int_equal(*f->status, VIRTIO_BLK_S_IOERR);
+	assert_int_equal(f->resumes, 1);
+}
+
+/* The driver that wanted it is gone: it is not written, nothing waits, and the next driver's requests are taken. */
+static void a_reset_gives_up_what_waits(void **state)
+{
+	struct fix *f = *state;
+	uint8_t before[512];
+
+	setup_stop(f);
+	memcpy(before, f->disk.bytes + 5 * 512, 512);
+	f->disk.fail = -ENOSPC;
+	memset(f->buf, 0xa5, 512);
+	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
+	kick(f);
+	assert_int_equal(f->pauses, 1);
+	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
+	assert_int_equal(f->resumes, 1);
+	assert_int_equal(*f->status, VIRTIO_BLK_S_IOERR);
+	f->disk.fail = 0;
+	blk_retry(f->blk);
+	assert_memory_equal(before, f->disk.bytes + 5 * 512, 512);
+	memset(f->r.ring.avail, 0, 64);
+	memset(f->r.ring.used, 0, 128);
+	f->used = 0;
+	go_live(&f->r, F_FLUSH);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 1, 512, true, NULL), VIRTIO_BLK_S_OK);
+}
+
+/* Without F_FLUSH a write has a flush of its own, which may be what waits. */
+static void the_flush_of_a_write_waits_too(void **state)
+{
+	struct fix *f = *state;
+
+	setup_stop(f);
+	go_live(&f->r, 0);
+	f->disk.hold = true;
+	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
+	kick(f);
+	f->disk.hold = false;
+	disk_drain(&f->disk);
+	f->disk.fail = -ENOSPC;
+	turn(&f->r);
+	assert_true(unanswered(f));
+	assert_int_equal(f->pauses, 1);
+	f->disk.fail = 0;
+	blk_retry(f->blk);
+	assert_int_equal(used(f, 0), 1);
+	assert_int_equal(*f->status, VIRTIO_BLK_S_OK);
+	assert_int_equal(f->disk.flushes, 1);
+	assert_int_equal(f->resumes, 1);
+}
+
 /* ---- -d ------------------------------------------------------------------------------------------------------------ */
 
 static int parse(const char *text, struct disk_options *disk, struct blk_options *blk, char *copy)
@@ -487,7 +700,7 @@ static void options_are_parsed(void **state)
 		    !b.writethrough);
 	assert_int_equal(parse("a,,b,,,ro,format=qcow2,snapshot=off,serial=S=1,cache=writethrough,aio="
 			       "threads,discard=off,"
-			       "queues=4",
+			       "queues=4,werror=stop",
 			       &d, &b, copy),
 			 0);
 	assert_string_equal(d.path, "a,b,");
@@ -497,6 +710,10 @@ static void options_are_parsed(void **state)
 	assert_int_equal(d.aio, DISK_AIO_THREADS);
 	assert_string_equal(b.serial, "S=1");
 	assert_int_equal(b.nr_queues, 4);
+	assert_true(b.werror_stop && !b.pause);
+	assert_string_equal(b.path, "a,b,");
+	assert_int_equal(parse("a,werror=report", &d, &b, copy), 0);
+	assert_false(b.werror_stop);
 }
 
 static void bad_options_are_refused(void **state)
@@ -516,6 +733,8 @@ static void bad_options_are_refused(void **state)
 					   "a,queues",
 					   "a,aio=native",
 					   "a,discard=yes",
+					   "a,werror",
+					   "a,werror=ignore",
 					   "a,queues=-1",
 					   "a,serial=123456789012345678901" };
 	struct disk_options d;
@@ -545,6 +764,13 @@ int main(void)
 		T(without_flushes_each_write_is_flushed),
 		T(completions_come_later_and_in_any_order),
 		T(a_reset_waits_and_touches_nothing_after),
+		T(a_failed_write_waits_for_room),
+		T(it_tries_again_by_itself),
+		T(no_new_request_is_taken_meanwhile),
+		T(all_that_wait_are_tried),
+		T(what_cannot_work_later_is_reported),
+		T(a_reset_gives_up_what_waits),
+		T(the_flush_of_a_write_waits_too),
 		cmocka_unit_test(options_are_parsed),
 		cmocka_unit_test(bad_options_are_refused),
 	};

@@ -10,8 +10,11 @@
 #include "kvm/vm.h"
 #include "kvm/watch.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void exit_codes_are_as_documented(void **state)
 {
@@ -94,6 +97,8 @@ static int setup(void **state)
 	f->vm.nr_vcpus = 1;
 	f->vm.loop.wake_fd = -1;
 	pthread_mutex_init(&f->vm.verdict_lock, NULL);
+	pthread_mutex_init(&f->vm.pause_lock, NULL);
+	pthread_cond_init(&f->vm.resumed, NULL);
 	bus_init(&f->vm.pio, BUS_PIO);
 	bus_init(&f->vm.mmio, BUS_MMIO);
 	coalesced_init(&f->vm.coalesced, &f->vm.pio, &f->vm.mmio);
@@ -231,6 +236,50 @@ static void coalesced_writes_come_first_and_in_order(void **state)
 	free(ring);
 }
 
+static void *waiter(void *vm)
+{
+	vm_wait_resumed(vm);
+	return NULL;
+}
+
+static bool waits(pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 50000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT;
+}
+
+static void pauses_add_up(void **state)
+{
+	struct fake *f = *state;
+	pthread_t thread;
+
+	vm_wait_resumed(&f->vm);
+	vm_pause(&f->vm);
+	vm_pause(&f->vm);
+	assert_int_equal(pthread_create(&thread, NULL, waiter, &f->vm), 0);
+	vm_resume(&f->vm);
+	assert_true(waits(thread));
+	vm_resume(&f->vm);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void an_end_ends_the_pause(void **state)
+{
+	struct fake *f = *state;
+	pthread_t thread;
+
+	vm_pause(&f->vm);
+	assert_int_equal(pthread_create(&thread, NULL, waiter, &f->vm), 0);
+	assert_true(waits(thread));
+	vm_end(&f->vm, VERDICT_SIGNAL, 15, "ended by SIGTERM");
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +292,8 @@ int main(void)
 		T(mmio_exit_moves_data_both_ways),
 		T(unknown_exit_is_a_verdict),
 		T(coalesced_writes_come_first_and_in_order),
+		T(pauses_add_up),
+		T(an_end_ends_the_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -380,10 +380,10 @@ static void test_guard(void **state)
 
 	r->o.format = DISK_FORMAT_AUTO;
 	open_disk(r);
-	write_text(r, 0, "QFI\xfb\0\0\0\3", 8, -EIO);
-	write_text(r, 0, "QFI\xfb\0\0\0\1", 8, -EIO);
-	write_text(r, 0, "KDMV", 4, -EIO);
-	write_text(r, 0, "# Disk DescriptorFile\nversion=1", 31, -EIO);
+	write_text(r, 0, "QFI\xfb\0\0\0\3", 8, -EPERM);
+	write_text(r, 0, "QFI\xfb\0\0\0\1", 8, -EPERM);
+	write_text(r, 0, "KDMV", 4, -EPERM);
+	write_text(r, 0, "# Disk DescriptorFile\nversion=1", 31, -EPERM);
 	assert_int_equal(logged(r, "format=raw"), 1);
 	expect(r, 0, 0, 1024);
 	write_text(r, 512, "QFI\xfb\0\0\0\3", 8, 0);

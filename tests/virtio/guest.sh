@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# In the guest of tests/virtio.sh: what case= on the kernel's command line says.
+
+meminfo() { sed -n "s/^$1: *\([0-9]*\) kB/\1/p" /proc/meminfo; }
+
+# use MIB: as many of /tmp
+use() {
+	mount -o remount,size=95% /tmp
+	dd if=/dev/zero of=/tmp/used bs=1M count="$1" 2>/dev/null
+	echo "used $(wc -c </tmp/used)"
+}
+
+case $(sed -n 's/.*case=\([^ ]*\).*/\1/p' /proc/cmdline) in
+report)
+	use 400
+	sleep 3
+	rm /tmp/used
+	echo "freed"
+	sleep 100 # we are ended
+	;;
+target)
+	while [ "$(meminfo MemFree)" -gt $((200 << 10)) ]; do sleep 0.2; done
+	echo "inflated"
+	sleep 3
+	use 300
+	echo "total $(meminfo MemTotal)"
+	;;
+werror)
+	dd if=/dev/urandom of=/tmp/data bs=1M count=12 2>/dev/null
+	echo "data $(md5sum </tmp/data)"
+	dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/tmp/err && echo "written" || cat /tmp/err
+	echo 3 >/proc/sys/vm/drop_caches
+	echo "disk $(dd if=/dev/vda bs=1M count=12 2>/dev/null | md5sum)"
+	dmesg | grep -E 'I/O error|lockup|stall' || echo "no complaint"
+	;;
+esac
