@@ -25,6 +25,7 @@
 #define NS_PER_S 1000000000ULL
 #define DEFAULT_MEM_BYTES (1 * GIB)
 #define DEFAULT_GRACE_S 5
+#define MAX_NAME_LENGTH 64
 /* How long a console that takes no byte may hold up an end that nobody asked for politely. */
 #define STALL_MS 2000
 
@@ -36,6 +37,23 @@ static int on_sigbus(void *addr)
 	struct gmem *mem = atomic_load(&sigbus_mem);
 
 	return mem && gmem_sigbus(mem, addr);
+}
+
+/* Fit for a file's name, a host's, and a line of a list. */
+static int set_name(void *config, const char *name, const char *arg)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	size_t len = strlen(arg), ok = strspn(arg, letters);
+
+	while (ok && arg[ok] && strchr("._-", arg[ok]))
+		ok += 1 + strspn(arg + ok + 1, letters);
+	if (!len || len > MAX_NAME_LENGTH || ok != len) {
+		pr_err("--%s %s: 1 to %d letters, digits, and behind the first also . _ -", name, arg,
+		       MAX_NAME_LENGTH);
+		return -EINVAL;
+	}
+	((struct config *)config)->name = arg;
+	return 0;
 }
 
 static int add_initrd(void *config, const char *name, const char *arg)
@@ -162,6 +180,8 @@ static const struct opt rows[] = {
 	  "passt[,hostfwd=[tcp:|udp:]PORT:GUEST_PORT][,path=],\n"
 	  "fd=N, none (default); mac= with any",
 	  0, 0, add_net },
+	{ 0, "name", OPT_CALL, 0, "NAME", "the machine's name; network addresses are made of it", 0, 0,
+	  set_name },
 	{ 0, "rng", OPT_CALL, 0, "on|off", "an entropy device (default on)", 0, 0, set_rng },
 	{ 0, "balloon", OPT_CALL, 0, "[=SIZE]",
 	  "memory that the guest does not use goes back to the host;\nwith SIZE, that much is taken from it",

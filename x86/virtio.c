@@ -248,18 +248,27 @@ static int create_disk(struct virtio_board *b, unsigned int index)
 	return err ? err : plug(b, blk_virtio(d->blk));
 }
 
-/* The same each time this machine is started: what tells it from others is its first disk or its interface. */
+/*
+ * The same each time this machine is started, and another one's are others: what tells machines of a host apart is their name, else
+ * their first disk, else the interface; what tells hosts apart is theirs.
+ */
 static void choose_mac(const struct virtio_board *b, unsigned int index, const struct netdev *backend,
 		       uint8_t mac[ETH_ALEN])
 {
+	const struct config *config = b->m->vm->config;
+	const char *what = config->nr_disks ? b->disk[0].text : netdev_name(backend);
 	char name[512];
 	struct utsname host;
 
 	if (uname(&host))
 		host.nodename[0] = '\0';
-	snprintf(name, sizeof(name), "%s %s", host.nodename,
-		 b->m->vm->config->nr_disks ? b->disk[0].text : netdev_name(backend));
+	if (config->name)
+		snprintf(name, sizeof(name), "%s machine %s", host.nodename, config->name);
+	else
+		snprintf(name, sizeof(name), "%s %s", host.nodename, what);
 	netdev_make_mac(mac, name, index);
+	pr_debug("network %s: mac=%02x:%02x:%02x:%02x:%02x:%02x", netdev_name(backend), mac[0], mac[1],
+		 mac[2], mac[3], mac[4], mac[5]);
 }
 
 static int create_net(struct virtio_board *b, unsigned int index)

@@ -16,6 +16,7 @@ enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 enum on_panic { ON_PANIC_EXIT, ON_PANIC_WAIT };
 
 struct config {
+	const char *name;   /* the machine's, or NULL */
 	const char *kernel; /* NULL: the host's own */
 	const char *initrd[CONFIG_MAX_INITRDS];
 	unsigned int nr_initrds;

@@ -656,6 +656,42 @@ def initrd_replaced_while_it_runs():
 # --- leftovers
 
 
+def addresses(*options, cards=2):
+    """What -v says of the MAC addresses of that many network cards, each on a socket."""
+    peers = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(cards)]
+    nets = [word for ours, _ in peers for word in ("-n", f"fd={ours.fileno()}")]
+    p = start("hello", "-v", *nets, *options, pass_fds=[ours.fileno() for ours, _ in peers])
+    _, err = finish(p, 0)
+    for pair in peers:
+        pair[0].close()
+        pair[1].close()
+    found = [line.split(b"mac=")[1].strip() for line in err.splitlines() if b"mac=" in line]
+    expect(len(found) == cards, f"{len(found)} addresses of {cards}: {err!r}")
+    return found
+
+
+@test
+def a_machine_s_name_makes_its_addresses():
+    first, again, other = addresses("--name", "a"), addresses("--name", "a"), addresses("--name", "b")
+    expect(first == again, f"not the same twice: {first} {again}")
+    expect(len(set(first + other)) == 4, f"not four addresses: {first} {other}")
+    expect(all(m[:3] == b"02:" for m in first), f"not locally administered: {first}")
+    with tempfile.NamedTemporaryFile() as disk:
+        disk.truncate(1 << 20)
+        named, unnamed = addresses("--name", "a", "-d", disk.name), addresses("-d", disk.name)
+    expect(named == first, f"the name does not count more than the disk: {named} {first}")
+    expect(not set(unnamed) & set(first), f"the disk does not count without a name: {unnamed}")
+
+
+@test
+def names_that_are_none():
+    for bad in ("", ".a", "-a", "a/b", "a b", "a,b", "x" * 65, "\xe4"):
+        out, err = finish(start("hello", "--name=" + bad), 125)
+        expect(b"--name " in err and not out, f"{bad!r}: {err!r}")
+    for good in ("a", "A-1_b.c", "0", "a..b-", "x" * 64):
+        finish(start("hello", "--name", good), 0)
+
+
 @test
 def no_descriptor_leaks_into_the_launcher_s_count():
     p = start("idle", "--timeout", "20", "-c", "4")
