@@ -20,16 +20,18 @@ report)
 	sleep 100 # we are ended
 	;;
 target)
-	while [ "$(meminfo MemFree)" -gt $((200 << 10)) ]; do sleep 0.2; done
-	echo "inflated"
-	sleep 3
-	use 300
-	echo "total $(meminfo MemTotal)"
+	free=$(meminfo MemTotal)
+	# Until as much is taken, and no more.
+	while last=$free; sleep 1; free=$(meminfo MemFree); [ "$free" -gt $((200 << 10)) ] || [ "$free" -lt $((last - 512)) ]; do :; done
+	echo "inflated, $free kB free"
+	sleep 2
+	use $((free / 1024 + 16))
+	echo "free $(meminfo MemFree)"
 	;;
 werror)
 	dd if=/dev/urandom of=/tmp/data bs=1M count=12 2>/dev/null
 	echo "data $(md5sum </tmp/data)"
-	dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/tmp/err && echo "written" || cat /tmp/err
+	dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/tmp/err && echo "all of it written" || cat /tmp/err
 	echo 3 >/proc/sys/vm/drop_caches
 	echo "disk $(dd if=/dev/vda bs=1M count=12 2>/dev/null | md5sum)"
 	dmesg | grep -E 'I/O error|lockup|stall' || echo "no complaint"
