@@ -120,8 +120,8 @@ static bool wants_flush(const struct blk_request *r)
 	       !b->options.writethrough && !virtio_has(&b->v, VIRTIO_BLK_F_FLUSH);
 }
 
-/* A request whose result is the last word. */
-static void finish(struct blk_request *r)
+/* A request that waited, if it did, has a result that counts. */
+static void release(struct blk_request *r)
 {
 	struct virtio_device *v = &r->blk->v;
 
@@ -129,7 +129,7 @@ static void finish(struct blk_request *r)
 		for (unsigned int i = 0; i < v->nr_queues; i++)
 			virtio_kick(v, i); /* they were parked */
 	}
-	answer(r, status_of(r->result));
+	r->held = false;
 }
 
 /* Serves the list. Returns the queues, a bit each, that have something to show. */
@@ -144,12 +144,15 @@ static uint64_t reap(struct blk *b)
 		if (blk_hold_wants(&b->hold, &r->io, r->result)) {
 			blk_hold_add(&b->hold, &r->io, r->result, r->held);
 			r->held = true;
-		} else if (wants_flush(r)) {
+			continue;
+		}
+		release(r);
+		if (wants_flush(r)) {
 			r->next = b->again;
 			b->again = r;
 			virtio_kick(&b->v, r->queue);
 		} else {
-			finish(r);
+			answer(r, status_of(r->result));
 		}
 	}
 	return queues;
@@ -373,10 +376,12 @@ static void give_up(struct blk *b, unsigned int queue)
 		struct blk_request *r = (struct blk_request *)io;
 
 		next = io->next;
-		if (r->queue == queue)
-			finish(r);
-		else
+		if (r->queue != queue) {
 			blk_hold_add(&b->hold, io, r->result, true);
+			continue;
+		}
+		release(r);
+		answer(r, status_of(r->result));
 	}
 }
 

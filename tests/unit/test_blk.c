@@ -679,6 +679,27 @@ static void the_flush_of_a_write_waits_too(void **state)
 	assert_int_equal(f->resumes, 1);
 }
 
+/* The paused guest cannot reset it: the machine must not wait for that. */
+static void a_broken_device_does_not_pause_for_ever(void **state)
+{
+	struct fix *f = *state;
+
+	setup_stop(f);
+	go_live(&f->r, 0);
+	f->disk.fail = -ENOSPC;
+	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
+	kick(f);
+	virtio_lock(blk_virtio(f->blk));
+	virtio_break(blk_virtio(f->blk), "a test");
+	virtio_unlock(blk_virtio(f->blk));
+	f->disk.fail = 0;
+	blk_retry(f->blk);
+	assert_int_equal(f->pauses, 1);
+	assert_int_equal(f->resumes, 1);
+	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
+	assert_int_equal(*f->status, VIRTIO_BLK_S_OK);
+}
+
 /* ---- -d ------------------------------------------------------------------------------------------------------------ */
 
 static int parse(const char *text, struct disk_options *disk, struct blk_options *blk, char *copy)
@@ -771,6 +792,7 @@ int main(void)
 		T(what_cannot_work_later_is_reported),
 		T(a_reset_gives_up_what_waits),
 		T(the_flush_of_a_write_waits_too),
+		T(a_broken_device_does_not_pause_for_ever),
 		cmocka_unit_test(options_are_parsed),
 		cmocka_unit_test(bad_options_are_refused),
 	};
