@@ -172,6 +172,8 @@ static bool push(struct chardev *cd)
 		byte_ring_free(&o->ring);
 	if (moved && o->nr_waiters)
 		pthread_cond_broadcast(&cd->room);
+	if (moved && o->room_wanted)
+		arm_soon(cd); /* for the loop's thread to tell */
 	return moved;
 }
 
@@ -203,8 +205,8 @@ static bool on_loop_thread(const struct chardev *cd)
 	return cd->started && pthread_equal(cd->loop_thread, pthread_self());
 }
 
-/* Makes room for a byte at least, waiting if it must. False: the bytes are to be dropped. */
-static bool make_room(struct chardev *cd)
+/* Makes room for a byte at least, @want at best, waiting if it must. False: the bytes are to be dropped. */
+static bool make_room(struct chardev *cd, size_t want)
 {
 	struct chardev_out *o = &cd->out;
 
@@ -219,7 +221,7 @@ static bool make_room(struct chardev *cd)
 		if (!o->ring.cap)
 			continue;
 		if (!o->attached) {
-			byte_ring_drop(&o->ring, 1);
+			byte_ring_drop(&o->ring, want);
 			return true;
 		}
 		if (o->aborted)
@@ -239,7 +241,7 @@ void chardev_putc(struct chardev *cd, uint8_t byte)
 	if (cd->mute)
 		return;
 	pthread_mutex_lock(&cd->lock);
-	if (unlikely(!byte_ring_room(&o->ring)) && !make_room(cd)) {
+	if (unlikely(!byte_ring_room(&o->ring)) && !make_room(cd, 1)) {
 		pthread_mutex_unlock(&cd->lock);
 		return;
 	}
@@ -261,7 +263,7 @@ void chardev_write(struct chardev *cd, const void *bytes, size_t len)
 	if (cd->mute)
 		return;
 	pthread_mutex_lock(&cd->lock);
-	while (len && (byte_ring_room(&o->ring) || make_room(cd))) {
+	while (len && (byte_ring_room(&o->ring) || make_room(cd, len))) {
 		size_t n = min_u64(len, byte_ring_room(&o->ring));
 
 		byte_ring_write(&o->ring, from, n);
@@ -279,6 +281,51 @@ void chardev_write(struct chardev *cd, const void *bytes, size_t len)
 	pthread_mutex_unlock(&cd->lock);
 }
 
+size_t chardev_room(struct chardev *cd)
+{
+	struct chardev_out *o = &cd->out;
+	size_t room = LIMIT_BYTES;
+
+	pthread_mutex_lock(&cd->lock);
+	if (!o->swallow)
+		room -= o->attached ? min_u64(o->ring.len, LIMIT_BYTES) : LIMIT_BYTES;
+	o->room_wanted = !room;
+	pthread_mutex_unlock(&cd->lock);
+	return room;
+}
+
+bool chardev_present(struct chardev *cd)
+{
+	bool present;
+
+	pthread_mutex_lock(&cd->lock);
+	present = cd->out.attached || cd->out.swallow;
+	pthread_mutex_unlock(&cd->lock);
+	return present;
+}
+
+void chardev_push(struct chardev *cd)
+{
+	pthread_mutex_lock(&cd->lock);
+	commit(cd);
+	pthread_mutex_unlock(&cd->lock);
+}
+
+/* Half of it, so that whoever waits goes on with more than a few bytes. Loop's thread. */
+static void tell_room(struct chardev *cd)
+{
+	struct chardev_out *o = &cd->out;
+	bool tell;
+
+	pthread_mutex_lock(&cd->lock);
+	tell = o->room_wanted && (o->swallow || (o->attached && o->ring.len <= LIMIT_BYTES / 2));
+	if (tell)
+		o->room_wanted = false;
+	pthread_mutex_unlock(&cd->lock);
+	if (tell)
+		chardev_event(cd, CHARDEV_ROOM);
+}
+
 static void on_out_ready(void *ctx, uint32_t events)
 {
 	struct chardev *cd = ctx;
@@ -290,6 +337,7 @@ static void on_out_ready(void *ctx, uint32_t events)
 	if (!cd->out.stalled)
 		loop_del(&cd->out.source);
 	pthread_mutex_unlock(&cd->lock);
+	tell_room(cd);
 }
 
 /* Where epoll cannot say when to go on, the timer tries again. */
@@ -338,6 +386,7 @@ static void on_tick(void *ctx)
 	pthread_mutex_lock(&cd->lock);
 	rearm(cd, traffic, again);
 	pthread_mutex_unlock(&cd->lock);
+	tell_room(cd);
 }
 
 void chardev_set_tick(struct chardev *cd, bool (*tick)(void *ctx), void *ctx)

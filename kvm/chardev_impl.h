@@ -39,6 +39,7 @@ struct chardev_out {
 	bool stalled;  /* the last write said EAGAIN, and EPOLLOUT is or will be waited for */
 	bool aborted;
 	bool traffic;	   /* since the timer fired last */
+	bool room_wanted;  /* CHARDEV_ROOM is due once there is room */
 	_Atomic bool soon; /* the timer fires within TICK_NS */
 	uint64_t tick_ns;  /* the idle tick's current distance */
 	unsigned int nr_waiters;
@@ -64,6 +65,7 @@ struct chardev_in {
 	struct byte_ring ring;
 	size_t read_ahead_bytes; /* how many bytes the ring may hold beyond the client's room */
 	struct escape escape;
+	const struct chardev_client *taker;    /* who was asked for room last, and gets the bytes */
 	uint64_t put, given;		       /* bytes ever put into and taken from the ring */
 	uint64_t break_at[CHARDEV_MAX_BREAKS]; /* values of `given` before which a break comes, ascending */
 	unsigned int nr_breaks;
@@ -87,7 +89,8 @@ struct chardev {
 	char *spec; /* for messages */
 	const char *path;
 	struct chardev_hooks hooks;
-	struct chardev_client client;
+	struct chardev_client client, front;
+	bool (*front_wants)(void *ctx); /* NULL: there is only the one client */
 	bool (*tick)(void *ctx);
 	void *tick_ctx;
 	bool is_stdio;
@@ -123,7 +126,7 @@ void chardev_in_fini(struct chardev *cd);
 void chardev_in_begin(struct chardev *cd, int fd);
 /* What was read ahead is still given. */
 void chardev_in_end(struct chardev *cd);
-/* Tells the client, if it wants to know. */
+/* Tells the clients, those that want to know; a break is told to in.taker alone. */
 void chardev_event(struct chardev *cd, enum chardev_event event);
 
 /* Our own non-blocking open file description of what @fd is, or -errno. @access is O_RDONLY or O_WRONLY. */

@@ -36,13 +36,21 @@ static void pump(void *ctx);
 
 void chardev_event(struct chardev *cd, enum chardev_event event)
 {
-	if (cd->client.event)
-		cd->client.event(cd->client.ctx, event);
+	const struct chardev_client *to[] = { &cd->client, &cd->front };
+
+	for (size_t i = 0; i < ARRAY_SIZE(to); i++) {
+		if (to[i]->event && (event != CHARDEV_BREAK || to[i] == cd->in.taker))
+			to[i]->event(to[i]->ctx, event);
+	}
 }
 
 static size_t client_room(struct chardev *cd)
 {
-	return cd->client.rx_room ? cd->client.rx_room(cd->client.ctx) : 0;
+	bool to_front = cd->front_wants && cd->front_wants(cd->front.ctx);
+	const struct chardev_client *taker = to_front ? &cd->front : &cd->client;
+
+	cd->in.taker = taker;
+	return taker->rx_room ? taker->rx_room(taker->ctx) : 0;
 }
 
 static void pump_soon(struct chardev *cd)
@@ -88,7 +96,7 @@ static void deliver(struct chardev *cd)
 			continue;
 		}
 		len = min_u64(min_u64(len, room), until_break(in));
-		cd->client.receive(cd->client.ctx, bytes, len);
+		in->taker->receive(in->taker->ctx, bytes, len);
 		byte_ring_drop(&in->ring, len);
 		in->given += len;
 	}

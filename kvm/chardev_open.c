@@ -219,6 +219,12 @@ void chardev_set_client(struct chardev *cd, const struct chardev_client *client)
 	cd->client = *client;
 }
 
+void chardev_set_front(struct chardev *cd, const struct chardev_client *front, bool (*wants)(void *ctx))
+{
+	cd->front = *front;
+	cd->front_wants = wants;
+}
+
 int chardev_start(struct chardev *cd)
 {
 	cd->loop_thread = pthread_self();

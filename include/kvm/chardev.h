@@ -24,6 +24,7 @@ enum chardev_event {
 	CHARDEV_CONNECT, /* somebody opened the socket or the pty */
 	CHARDEV_HANGUP,
 	CHARDEV_RESIZE, /* the terminal has another size: chardev_size() */
+	CHARDEV_ROOM,	/* chardev_room() said 0, and there is room now */
 };
 
 /* What the device gives; called on the loop's thread only, without any lock of the chardev held. */
@@ -56,6 +57,12 @@ int chardev_open(struct chardev **out, struct loop *loop, const char *spec,
 void chardev_set_client(struct chardev *cd, const struct chardev_client *client);
 
 /*
+ * Binds a second device to the same line: while @wants() says so, input and breaks are this one's, and the first one's otherwise. Other
+ * events go to both. @wants() is called on the loop's thread without a lock; when its answer changes, chardev_rx_ready(). Set-up time only.
+ */
+void chardev_set_front(struct chardev *cd, const struct chardev_client *front, bool (*wants)(void *ctx));
+
+/*
  * Begins input; stdio's terminal goes into raw mode here, as late as can be, so that set-up errors look
  * right. Returns 0 or -errno. Loop's thread.
  */
@@ -68,6 +75,16 @@ int chardev_start(struct chardev *cd);
 void chardev_write(struct chardev *cd, const void *bytes, size_t len);
 /* The same for one byte: the hot path of a serial port. */
 void chardev_putc(struct chardev *cd, uint8_t byte);
+
+/*
+ * How many bytes chardev_write() takes now without waiting. 0 while nobody is there to take them, or too few were taken: CHARDEV_CONNECT or
+ * CHARDEV_ROOM follows. Loop's thread.
+ */
+size_t chardev_room(struct chardev *cd);
+/* Whether somebody is there to take output: a socket or pty has a client, a file is always there. Any thread. */
+bool chardev_present(struct chardev *cd);
+/* Writes out what can be now, not in a few milliseconds: no more comes for the moment. Any thread; never waits. */
+void chardev_push(struct chardev *cd);
 
 /*
  * Asks to be called back on the loop's thread, without a lock, from the first output on, while somebody may
