@@ -134,6 +134,33 @@ static int set_serial(void *config, const char *name, const char *arg)
 	return 0;
 }
 
+static int set_console(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (!strcmp(arg, "serial")) {
+		c->virtio_console = false;
+	} else if (!strcmp(arg, "virtio")) {
+		c->virtio_console = true;
+	} else {
+		pr_err("--%s %s: serial or virtio", name, arg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int add_port(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (c->nr_ports == CONFIG_MAX_PORTS) {
+		pr_err("--%s %s: at most %d ports", name, arg, CONFIG_MAX_PORTS);
+		return -EINVAL;
+	}
+	c->port[c->nr_ports++] = arg;
+	return 0;
+}
+
 static int set_on_reboot(void *config, const char *name, const char *arg)
 {
 	struct config *c = config;
@@ -196,6 +223,12 @@ static const struct opt rows[] = {
 	{ 0, "serial", OPT_CALL, 0, "N=WHERE",
 	  "COM port N+1: stdio, null, file:PATH, pty, unix:PATH,\ntty:PATH, none (default 0=stdio)", 0, 0,
 	  set_serial },
+	{ 0, "console", OPT_CALL, 0, "KIND",
+	  "serial (default), or virtio: hvc0, after early messages by\nserial; needs virtio_console in the "
+	  "initrd",
+	  0, 0, set_console },
+	{ 0, "port", OPT_CALL, 0, "NAME=WHERE", "/dev/virtio-ports/NAME in the guest; WHERE as for --serial",
+	  0, 0, add_port },
 	{ 0, "rtc", OPT_STRING, AT(rtc), "BASE", "clock: utc (default), local or @SECONDS" },
 	{ 0, "on-reboot", OPT_CALL, 0, "WHAT", "exit (default) or restart", 0, 0, set_on_reboot },
 	{ 0, "on-panic", OPT_CALL, 0, "WHAT", "exit (default) or wait", 0, 0, set_on_panic },

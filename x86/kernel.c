@@ -19,7 +19,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define DEFAULT_PARAMS "console=ttyS0"
+#define SERIAL_PARAMS "console=ttyS0"
+/*
+ * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there, and then shows on hvc0 only what is
+ * new. As a second console= it would go on, and hvc0 would begin with the whole log: each message would come twice.
+ */
+#define VIRTIO_PARAMS "console=hvc0"
+#define EARLY_PARAMS "earlycon=uart8250,io,0x3f8"
 #define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
 
 /* The host's own kernel, then what distributions and build trees call theirs. */
@@ -96,20 +102,27 @@ static void root_params(struct machine *m, char *text, size_t size)
 	pr_debug("-d %s: passing %s: %s", name, text, root.why);
 }
 
+static const char *console_params(const struct config *config)
+{
+	if (config->no_default_params)
+		return NULL;
+	if (!config->virtio_console)
+		return SERIAL_PARAMS;
+	return config->serial[0] ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;
+}
+
 char *machine_cmdline(struct machine *m)
 {
 	const struct config *config = m->vm->config;
-	const char *ours = DEFAULT_PARAMS;
-	char root[48], *defaults, *cmdline = NULL;
+	char root[48], *ours, *defaults = NULL, *cmdline = NULL;
 
-	if (config->no_default_params)
-		ours = config->fast ? FAST_PARAMS : NULL;
-	else if (config->fast)
-		ours = DEFAULT_PARAMS " " FAST_PARAMS;
 	root_params(m, root, sizeof(root));
-	defaults = boot_cmdline(ours, root);
+	ours = boot_cmdline(console_params(config), config->fast ? FAST_PARAMS : NULL);
+	if (ours)
+		defaults = boot_cmdline(ours, root);
 	if (defaults)
 		cmdline = boot_cmdline(defaults, config->params);
+	free(ours);
 	free(defaults);
 	if (!cmdline)
 		pr_err("out of memory");

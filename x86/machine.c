@@ -6,6 +6,7 @@
  * boot processor's registers. Devices are created in the table's order and destroyed in reverse.
  */
 #include "machine.h"
+#include "console.h"
 #include "pit.h"
 #include "virtio.h"
 
@@ -163,6 +164,7 @@ static int create_com(struct machine *m, unsigned int index)
 	struct com_port *com = &m->com[index];
 	struct chardev_hooks hooks = { .quit = on_console_quit, .output = on_console_output, .ctx = com };
 	struct irq_line irq = { .set = com_irq_set, .ctx = m, .gsi = index };
+	const char *where = m->vm->config->serial[index];
 	struct device_info info = {
 		.name = "COM",
 		.acpi_hid = "PNP0501",
@@ -171,13 +173,16 @@ static int create_com(struct machine *m, unsigned int index)
 	};
 	int err;
 
+	/* A virtio console shares COM1's chardev, and needs one where there is no such port. */
+	if (!index && !where && m->vm->config->virtio_console)
+		where = "stdio";
 	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
 	com->machine = m;
 	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
-	if (!m->vm->config->serial[index])
+	if (!where)
 		return 0;
-	err = chardev_open(&com->chardev, &m->vm->loop, m->vm->config->serial[index], &hooks);
-	if (err)
+	err = chardev_open(&com->chardev, &m->vm->loop, where, &hooks);
+	if (err || !m->vm->config->serial[index])
 		return err;
 	com->serial = serial_create(com->chardev, &irq, &com->coalesce);
 	if (!com->serial)
@@ -452,7 +457,7 @@ int arch_machine_start(struct vm *vm)
 			return err;
 	}
 	machine_watch_idle(m);
-	return 0;
+	return start_ports(m);
 }
 
 void arch_machine_drain(struct vm *vm, int stall_ms)
@@ -460,6 +465,7 @@ void arch_machine_drain(struct vm *vm, int stall_ms)
 	struct machine *m = vm->machine;
 
 	coalesced_try_drain(&vm->coalesced);
+	drain_consoles(m, stall_ms);
 	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
 		if (!m->com[i].chardev)
 			continue;
@@ -471,6 +477,7 @@ void arch_machine_drain(struct vm *vm, int stall_ms)
 
 void arch_machine_close(struct vm *vm)
 {
+	destroy_consoles(vm->machine);
 	destroy_coms(vm->machine);
 }
 
@@ -492,4 +499,5 @@ void arch_winch(struct vm *vm)
 		if (m->com[i].chardev)
 			chardev_winch(m->com[i].chardev);
 	}
+	winch_ports(m);
 }

@@ -35,9 +35,10 @@ struct machine {
 	struct rtc *rtc;
 	struct pit *pit;
 	struct irq_line power_button;
-	struct virtio_board *virtio; /* NULL: no virtio device */
-	char host_kernel[256];	     /* the path, when no kernel was named */
-	struct x86_cpu_set *cpus;    /* vCPU 0's thread, until it is ready */
+	struct virtio_board *virtio;	 /* NULL: no virtio device */
+	struct board_consoles *consoles; /* virtio's; NULL: none */
+	char host_kernel[256];		 /* the path, when no kernel was named */
+	struct x86_cpu_set *cpus;	 /* vCPU 0's thread, until it is ready */
 
 	/* What the console said, see watch.h; any vCPU's thread sets them. */
 	_Atomic bool panicked, halted, restarting;

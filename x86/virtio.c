@@ -13,6 +13,7 @@
  * Created on main's thread while KVM is being set up, so nothing here talks to KVM before a vCPU runs.
  */
 #include "virtio.h"
+#include "console.h"
 
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
@@ -182,8 +183,7 @@ static int publish_slot(struct machine *m, const struct slot *s)
 	return machine_publish(m, &info);
 }
 
-/* Puts @device into the next slot. */
-static int plug(struct virtio_board *b, struct virtio_device *device)
+int virtio_plug(struct virtio_board *b, struct virtio_device *device)
 {
 	struct machine *m = b->m;
 	struct slot *s;
@@ -245,7 +245,7 @@ static int create_disk(struct virtio_board *b, unsigned int index)
 	}
 	if (!err)
 		err = blk_create(&d->blk, d->disk, &blk, &vm->mem, &vm->loop);
-	return err ? err : plug(b, blk_virtio(d->blk));
+	return err ? err : virtio_plug(b, blk_virtio(d->blk));
 }
 
 /*
@@ -291,7 +291,7 @@ static int create_net(struct virtio_board *b, unsigned int index)
 	if (!options.has_mac)
 		choose_mac(b, index, backend[0], options.mac);
 	err = net_create(&n->net, backend, options.nr_queues, options.mac, &vm->mem, &vm->loop);
-	return err ? err : plug(b, net_virtio(n->net));
+	return err ? err : virtio_plug(b, net_virtio(n->net));
 }
 
 static int create_rng(struct virtio_board *b)
@@ -303,7 +303,7 @@ static int create_rng(struct virtio_board *b)
 	if (!b->rng)
 		return -ENOMEM;
 	err = rng_init(b->rng, &vm->mem, &vm->loop);
-	return err ? err : plug(b, b->rng);
+	return err ? err : virtio_plug(b, b->rng);
 }
 
 static int check_balloon(const struct config *config)
@@ -331,7 +331,7 @@ static int create_balloon(struct virtio_board *b)
 	if (!b->balloon)
 		return -ENOMEM;
 	err = balloon_init(b->balloon, &vm->mem, &vm->loop, vm->config->balloon_bytes);
-	return err ? err : plug(b, b->balloon);
+	return err ? err : virtio_plug(b, b->balloon);
 }
 
 /* Pages for as many slots as there can be; untouched ones cost nothing. */
@@ -351,7 +351,8 @@ int create_virtio(struct machine *m)
 	struct virtio_board *b;
 	int err;
 
-	if (!config->nr_disks && !config->nr_nets && config->no_rng && !config->balloon)
+	if (!config->nr_disks && !config->nr_nets && config->no_rng && !config->balloon &&
+	    !has_consoles(config))
 		return 0;
 	b = calloc(1, sizeof(*b));
 	if (!b)
@@ -370,6 +371,8 @@ int create_virtio(struct machine *m)
 		err = create_rng(b);
 	if (!err && config->balloon)
 		err = create_balloon(b);
+	if (!err && has_consoles(config))
+		err = create_consoles(m);
 	return err;
 }
 
@@ -416,6 +419,7 @@ void destroy_virtio(struct machine *m)
 	if (!b)
 		return;
 	settle_virtio(m);
+	destroy_consoles(m);
 	for (unsigned int i = 0; i < CONFIG_MAX_DISKS; i++)
 		free(b->disk[i].text);
 	for (unsigned int i = 0; i < CONFIG_MAX_NETS; i++)

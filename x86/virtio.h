@@ -6,14 +6,19 @@
 #include "machine.h"
 
 struct disk;
+struct virtio_board;
+struct virtio_device;
 
-/* Rows of the device table: all disks, all networks, the entropy device, the balloon. */
+/* Rows of the device table: all disks, all networks, the entropy device, the balloon, the consoles. */
 int create_virtio(struct machine *m);
 /* The way out: nothing is under way any more, and the disks are closed. With no vCPU running. */
 void settle_virtio(struct machine *m);
 /* Tries again what waits for room on the host. Loop's thread. */
 void retry_virtio(struct machine *m);
 void destroy_virtio(struct machine *m);
+
+/* Puts @device into the next slot. Returns 0 or -errno. Set-up time. */
+int virtio_plug(struct virtio_board *b, struct virtio_device *device);
 
 /* The guest's /dev/vda; NULL without disks. Set-up time. */
 struct disk *virtio_first_disk(struct machine *m);

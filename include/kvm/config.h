@@ -11,6 +11,7 @@
 #define CONFIG_NR_SERIAL 4
 #define CONFIG_MAX_DISKS 32
 #define CONFIG_MAX_NETS 8
+#define CONFIG_MAX_PORTS 16
 
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 enum on_panic { ON_PANIC_EXIT, ON_PANIC_WAIT };
@@ -27,7 +28,10 @@ struct config {
 	bool fast;
 	bool hugepages;
 	const char *serial[CONFIG_NR_SERIAL]; /* chardev specifications; NULL: no such port */
-	const char *disk[CONFIG_MAX_DISKS];   /* as -d has them */
+	bool virtio_console;		    /* the main console is hvc0; it shares COM1's chardev, or stdio */
+	const char *port[CONFIG_MAX_PORTS]; /* NAME=WHERE, as --port has them */
+	unsigned int nr_ports;
+	const char *disk[CONFIG_MAX_DISKS]; /* as -d has them */
 	unsigned int nr_disks;
 	const char *net[CONFIG_MAX_NETS]; /* as -n has them */
 	unsigned int nr_nets;
