@@ -12,7 +12,7 @@ log=build/check/results
 : >$log
 jobs=$(nproc)
 # STEPS=net runs tests/net.sh too: it needs passt to make a user namespace, which not every container allows.
-ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload boot virtio budget"
+ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload boot console virtio budget"
 started=$SECONDS
 
 say() { echo "$*" | tee -a $log; }
@@ -105,6 +105,10 @@ step_malformed() {
 step_disk() { OPS=${OPS:-300} ROUNDS=${ROUNDS:-5} POWER_ROUNDS=${POWER_ROUNDS:-3} lines tests/disk.sh; }
 step_net() { lines tests/net.sh; }
 step_virtio() { lines tests/virtio.sh; }
+step_console() {
+	expect "console: build" make -j"$jobs" all
+	lines tests/console.sh
+}
 step_payload() {
 	expect "payload: build" make -j"$jobs" all payload
 	lines tests/payload.sh

@@ -173,6 +173,8 @@ mount -t tmpfs run /run
 ln -sf /proc/self/fd /dev/fd
 hostname guest
 load $(cat /etc/modules)
+# A console whose driver is a module was not there when we were started.
+[ -e /proc/self/fd/2 ] || exec </dev/console >/dev/console 2>&1
 echo 'kvm-test: userspace up'
 cd
 if [ -x /script ]; then
