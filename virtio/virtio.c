@@ -141,7 +141,7 @@ void virtio_run(struct virtio_device *v, unsigned int index)
 	struct virtqueue *vq = &v->queue[index].vq;
 	unsigned int round = 0;
 
-	if (!running(v) || !vq->ready)
+	if (!running(v) || !vq->ready || v->queue[index].handed_over)
 		return;
 	do {
 		vq_disable_notify(vq);
@@ -155,6 +155,32 @@ void virtio_run(struct virtio_device *v, unsigned int index)
 			return;
 		}
 	} while (running(v) && vq_enable_notify(vq));
+}
+
+/* Watching anew reports at once what came meanwhile: see above, the counter is never zero again. */
+static void watch_kicks(struct virtio_queue *q, bool watch)
+{
+	if (q->handed_over == !watch)
+		return;
+	q->handed_over = !watch;
+	if (loop_mod(&q->kick, watch ? EPOLLIN | EPOLLET : 0))
+		pr_err("virtio %s: the event loop refuses a queue; it may stand still", q->device->ops->name);
+}
+
+void virtio_hand_over(struct virtio_device *v, unsigned int queue)
+{
+	v->queue[queue].parked = true; /* the rings are not ours to look at when handle() returns */
+	watch_kicks(&v->queue[queue], false);
+}
+
+void virtio_take_back(struct virtio_device *v, unsigned int queue)
+{
+	watch_kicks(&v->queue[queue], true);
+}
+
+int virtio_used_fd(struct virtio_device *v)
+{
+	return v->transport.used_fd ? v->transport.used_fd(v->transport.ctx) : -ENOTSUP;
 }
 
 static void on_kick(void *ctx, uint32_t events)
@@ -215,6 +241,7 @@ static void stop_queue(struct virtio_device *v, unsigned int index)
 		return;
 	if (v->ops->quiesce)
 		v->ops->quiesce(v, index);
+	virtio_take_back(v, index);
 	vq_reset(&q->vq);
 }
 

@@ -17,13 +17,18 @@
  *    or late, so a handler that runs cannot miss it. The handler looks into the used ring, whose index was stored before the pulse.
  *    The bit says "there may be used buffers"; a handler that finds none has cost a look. With a shared line this means a
  *    look for each of the neighbours' interrupts.
+ *  - Used buffers by somebody else (used_fd(): the host's kernel serves the queue, vhost): its interrupts pulse the line, and nobody
+ *    could set the bit for each of them. It is set once, before the first can come, and stays until the reset: the same bit with the
+ *    same argument as above, for the kernel too stores the used index before it interrupts. So an ACK does not clear it then, even
+ *    where reads exit. All the line's pulses go through one eventfd from then on, ours as well (x86/virtio.c), so that they do not overlap.
  *  - Configuration (bit 1). It must be cleared by its ACK, and a late ACK must not clear a bit raised since. So gathering is off
  *    while the bit is set: raise_config() first turns it off, then lets what was gathered pass, then sets the bit, then
  *    pulses; the ACK exits, clears the bit, and turns gathering on again. An ACK of bit 1 can only have been gathered if its
  *    driver never saw the bit: it acknowledges what it has not read (against 4.2.2.2), and only itself is hurt.
  *  - Driver and device cross a reset: the Status write exits, and every exit brings what was gathered first.
  *
- * When reads exit (no read-only slots), both bits are cleared by their ACK as the specification has it; ACKs are not gathered.
+ * When reads exit (no read-only slots), both bits are cleared by their ACK as the specification has it (but see used_fd()); ACKs are
+ * not gathered.
  *
  * ConfigGeneration and a half-changed configuration space: virtio_set_config() has the page hidden while it changes both, so
  * that a reader sees all of the old or all of the new bytes between two equal generations.
@@ -33,6 +38,7 @@
 #include "kvm/log.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
@@ -80,6 +86,7 @@ static void refresh(void *ctx)
 	page_set(t, VIRTIO_MMIO_CONFIG_GENERATION, v->config_generation);
 	if (!v->status) {
 		page_set(t, VIRTIO_MMIO_INTERRUPT_STATUS, 0);
+		t->used_by_fd = false;
 		t->device_features_select = t->driver_features_select = t->queue_select = 0;
 	}
 	page_set(t, VIRTIO_MMIO_DEVICE_FEATURES, virtio_offered(v, t->device_features_select));
@@ -107,6 +114,19 @@ static void raise_used(void *ctx)
 	raise(ctx, VIRTIO_MMIO_INT_VRING);
 }
 
+static int used_fd(void *ctx)
+{
+	struct virtio_mmio *t = ctx;
+	int fd = t->host->irq_fd ? t->host->irq_fd(t->host->ctx) : -ENOTSUP;
+
+	if (fd < 0)
+		return fd;
+	t->used_by_fd = true;
+	page_set(t, VIRTIO_MMIO_INTERRUPT_STATUS,
+		 page_get(t, VIRTIO_MMIO_INTERRUPT_STATUS) | VIRTIO_MMIO_INT_VRING);
+	return fd;
+}
+
 static void raise_config(void *ctx)
 {
 	struct virtio_mmio *t = ctx;
@@ -130,7 +150,7 @@ static void acknowledge(struct virtio_mmio *t, uint32_t bits)
 {
 	uint32_t status = page_get(t, VIRTIO_MMIO_INTERRUPT_STATUS);
 
-	if (t->shown)
+	if (t->shown || t->used_by_fd)
 		bits &= ~(uint32_t)VIRTIO_MMIO_INT_VRING;
 	page_set(t, VIRTIO_MMIO_INTERRUPT_STATUS, status & ~bits);
 	if ((status & bits & VIRTIO_MMIO_INT_CONFIG) && !t->config_pending)
@@ -335,6 +355,7 @@ void virtio_mmio_init(struct virtio_mmio *t, struct virtio_device *device,
 	*t = (struct virtio_mmio){ .device = device, .host = host, .page = page };
 	device->transport = (struct virtio_transport){
 		.used = raise_used,
+		.used_fd = used_fd,
 		.config = raise_config,
 		.refresh = refresh,
 		.hold_config = hold_config,

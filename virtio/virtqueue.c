@@ -195,6 +195,14 @@ bool vq_has_work(const struct virtqueue *vq)
 	return vq->ready && !vq->broken && load_avail_idx(vq) != vq->last_avail_idx;
 }
 
+void vq_resume(struct virtqueue *vq, uint16_t next_avail_idx)
+{
+	vq->last_avail_idx = next_avail_idx;
+	/* The driver may have written anything there; it is its own ring that it spoils. */
+	vq->used_idx = vq->published_idx = load16(&vq->used->idx);
+	memset(vq->in_flight, 0, sizeof(vq->in_flight));
+}
+
 int vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 {
 	const char *why;

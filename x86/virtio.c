@@ -4,7 +4,9 @@
  *
  * Slot n is at VIRTIO_MMIO_GPA + 4 KiB * n. Lines are taken in turn from those that no ISA device has (GSI 16 to 23, 5, 10, 11); with more devices
  * than lines they are shared. All are edges, so two devices on one line must not pulse it at the same time (the second
- * rise would be none, and could be the news the first's handler was too early for): a lock a line.
+ * rise would be none, and could be the news the first's handler was too early for): a lock a line. A line that the host's kernel pulses too
+ * (vhost) has an irqfd, one for all its devices and queues, and from then on we write to its eventfd as well: KVM does the pulses
+ * of one irqfd one after the other, and at least one after each write.
  *
  * The register pages of all slots are one piece of memory and one read-only KVM slot. It is shown to the guest when the first driver
  * goes live, and not before: machines without virtio drivers do not pay for it. KVM_SET_USER_MEMORY_REGION from a vCPU's thread is
@@ -24,16 +26,24 @@
 #include "virtio/virtio_mmio.h"
 #include "x86/layout.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define MAX_SLOTS 64
 #define WINDOW_KVM_SLOT GMEM_MAX_REGIONS /* guest memory has the ones below */
 
 static const uint8_t lines[] = { 16, 17, 18, 19, 20, 21, 22, 23, 5, 10, 11 };
+
+struct line {
+	pthread_mutex_t lock;
+	int fd; /* eventfd: the irqfd's, once there is one; -1: none */
+};
 
 struct slot {
 	struct virtio_board *board;
@@ -60,7 +70,7 @@ struct virtio_board {
 	struct slot *slot[MAX_SLOTS];
 	uint8_t *pages;
 	size_t pages_bytes;
-	pthread_mutex_t line_lock[ARRAY_SIZE(lines)];
+	struct line line[ARRAY_SIZE(lines)];
 	/* Whether the guest sees the pages. */
 	pthread_mutex_t window_lock;
 	bool window_wanted, window_refused, window_shown;
@@ -77,14 +87,50 @@ static gpa_t slot_gpa(const struct slot *s)
 	return VIRTIO_MMIO_GPA + (gpa_t)s->index * VIRTIO_MMIO_BYTES;
 }
 
+static struct line *slot_line(const struct slot *s)
+{
+	return &s->board->line[s->index % ARRAY_SIZE(lines)];
+}
+
 static void slot_pulse(void *ctx)
 {
 	struct slot *s = ctx;
-	pthread_mutex_t *lock = &s->board->line_lock[s->index % ARRAY_SIZE(lines)];
+	struct line *line = slot_line(s);
 
-	pthread_mutex_lock(lock);
-	irq_pulse(&s->irq);
-	pthread_mutex_unlock(lock);
+	pthread_mutex_lock(&line->lock);
+	if (line->fd < 0)
+		irq_pulse(&s->irq);
+	else
+		eventfd_write(line->fd, 1); /* KVM empties it at once */
+	pthread_mutex_unlock(&line->lock);
+}
+
+static int open_irq_fd(const struct slot *s)
+{
+	struct kvm_irqfd irqfd = { .gsi = s->irq.gsi };
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
+
+	if (fd < 0)
+		return -errno;
+	irqfd.fd = (uint32_t)fd;
+	err = kvm_ioctl(s->board->m->vm->vm_fd, KVM_IRQFD, &irqfd);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static int slot_irq_fd(void *ctx)
+{
+	struct slot *s = ctx;
+	struct line *line = slot_line(s);
+	int fd;
+
+	pthread_mutex_lock(&line->lock);
+	fd = line->fd >= 0 ? line->fd : open_irq_fd(s);
+	line->fd = fd >= 0 ? fd : -1;
+	pthread_mutex_unlock(&line->lock);
+	return fd;
 }
 
 /* Under window_lock. */
@@ -202,6 +248,7 @@ int virtio_plug(struct virtio_board *b, struct virtio_device *device)
 	s->irq = vm_irq_line(m->vm, lines[s->index % ARRAY_SIZE(lines)]);
 	s->host = (struct virtio_mmio_host){
 		.pulse = slot_pulse,
+		.irq_fd = slot_irq_fd,
 		.show_page = slot_show_page,
 		.hide_page = slot_hide_page,
 		.route_kicks = slot_route_kicks,
@@ -360,8 +407,10 @@ int create_virtio(struct machine *m)
 	m->virtio = b;
 	b->m = m;
 	pthread_mutex_init(&b->window_lock, NULL);
-	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++)
-		pthread_mutex_init(&b->line_lock[i], NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		pthread_mutex_init(&b->line[i].lock, NULL);
+		b->line[i].fd = -1;
+	}
 	err = map_pages(b);
 	for (unsigned int i = 0; i < config->nr_disks && !err; i++)
 		err = create_disk(b, i);
@@ -428,6 +477,10 @@ void destroy_virtio(struct machine *m)
 	unplug(b->balloon);
 	for (unsigned int i = 0; i < b->nr_slots; i++)
 		free(b->slot[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		if (b->line[i].fd >= 0)
+			close(b->line[i].fd);
+	}
 	if (b->pages)
 		munmap(b->pages, b->pages_bytes);
 	free(b);

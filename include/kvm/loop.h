@@ -3,8 +3,8 @@
  * The event loop: one epoll thread (main) that owns every device's asynchronous side. Callbacks run on it, one
  * at a time; they must not block. vCPU threads never run callbacks.
  *
- * Sources are embedded in their owner. Adding, changing and removing is for the loop's thread, or for set-up
- * and tear-down when the loop does not run; loop_timer_arm() and loop_stop() are for any thread.
+ * Sources are embedded in their owner. Adding and removing is for the loop's thread, or for set-up and tear-down when
+ * the loop does not run; loop_mod(), loop_timer_arm() and loop_stop() are for any thread.
  * After loop_del() the callback is not called again, not even for an event that epoll has already reported.
  */
 #ifndef KVM_LOOP_H
@@ -42,7 +42,10 @@ void loop_fini(struct loop *l);
 /* Calls @fn(@ctx, events) when @fd is ready for @events (EPOLLIN, ...; level-triggered). Returns 0 or -errno. */
 int loop_add(struct loop *l, struct loop_source *s, int fd, uint32_t events,
 	     void (*fn)(void *ctx, uint32_t events), void *ctx);
-/* Changes what is waited for; 0 waits for errors and hang-ups only. Returns 0 or -errno. */
+/*
+ * Changes what is waited for; 0 waits for errors and hang-ups only. What is ready then is reported, edge-triggered or not. An event
+ * of before may still come. Any thread, but calls for one source must be serialised by its owner's lock. Returns 0 or -errno.
+ */
 int loop_mod(struct loop_source *s, uint32_t events);
 /* Does nothing on a source that is not added. The fd stays the caller's to close. */
 void loop_del(struct loop_source *s);

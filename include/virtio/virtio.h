@@ -56,6 +56,11 @@ struct virtio_ops {
 struct virtio_transport {
 	/* Used buffers are there. Lock held. */
 	void (*used)(void *ctx);
+	/*
+	 * An eventfd that does the same for whoever writes to it without our knowing, until the driver's reset; or -errno. The transport's
+	 * own. Lock held. May be NULL.
+	 */
+	int (*used_fd)(void *ctx);
 	/* The configuration or the status changed. Without the lock, on any thread. */
 	void (*config)(void *ctx);
 	/* The status or the configuration space has new bytes to be read. Lock held. */
@@ -70,8 +75,9 @@ struct virtio_queue {
 	struct virtio_device *device;
 	int kick_fd; /* eventfd: the driver's notifications */
 	struct loop_source kick;
-	bool was_reset; /* alone, by VIRTIO_F_RING_RESET: may be set up again after DRIVER_OK */
-	bool parked;	/* see virtio_park() */
+	bool was_reset;	  /* alone, by VIRTIO_F_RING_RESET: may be set up again after DRIVER_OK */
+	bool parked;	  /* see virtio_park() */
+	bool handed_over; /* see virtio_hand_over() */
 };
 
 struct virtio_device {
@@ -126,6 +132,16 @@ void virtio_publish(struct virtio_device *v, unsigned int queue);
 void virtio_park(struct virtio_device *v, unsigned int queue);
 /* Calls handle() for @queue now, if the device and the queue are live. Loop's thread, lock held. */
 void virtio_run(struct virtio_device *v, unsigned int queue);
+
+/*
+ * @queue is served by somebody else from now on, who also gets its notifications by its kick_fd: handle() is not called for it. To be
+ * taken back when that one has stopped: then handle() is called again, for all that is there. The core takes it back when it is
+ * reset. Lock held.
+ */
+void virtio_hand_over(struct virtio_device *v, unsigned int queue);
+void virtio_take_back(struct virtio_device *v, unsigned int queue);
+/* An eventfd by which that one interrupts the driver, valid until the device is reset; or -errno. Lock held. */
+int virtio_used_fd(struct virtio_device *v);
 
 /* The driver broke the rules: nothing more is done for it until it resets the device. Lock held. */
 void virtio_break(struct virtio_device *v, const char *why);

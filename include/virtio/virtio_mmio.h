@@ -17,6 +17,8 @@
 struct virtio_mmio_host {
 	/* Raises the device's interrupt line: up and down, one at a time on a line that is shared. Any thread; lock held. */
 	void (*pulse)(void *ctx);
+	/* An eventfd that does the same for each write to it, the host's to keep. Returns it or -errno. Loop's thread; lock held. */
+	int (*irq_fd)(void *ctx);
 	/*
 	 * A driver went live: from the return on, the register page may be mapped into the guest. Returns whether it is.
 	 * Called for each DRIVER_OK. Lock held, vCPU thread.
@@ -41,6 +43,7 @@ struct virtio_mmio {
 	uint32_t queue_select;
 	bool shown;		     /* reads do not exit */
 	bool gathering;		     /* InterruptACKs arrive late */
+	bool used_by_fd;	     /* somebody else interrupts for used buffers */
 	unsigned int config_pending; /* raise_config() calls under way */
 	uint64_t kicks_routed;	     /* a bit a queue */
 };

@@ -78,6 +78,9 @@ void vq_reset(struct virtqueue *vq);
  */
 int vq_start(struct virtqueue *vq, bool event_idx, bool indirect);
 
+/* Goes on where somebody else stopped who has served the ring, all chains before @next_avail_idx returned. */
+void vq_resume(struct virtqueue *vq, uint16_t next_avail_idx);
+
 /*
  * Takes the next chain. Sets *@chain but for iov and iov_cap, which the caller gives. Returns 1, 0 when there is none,
  * -EPROTO when the driver broke a rule: vq->why says which.

@@ -33,11 +33,17 @@ struct mmio_rig {
 	unsigned int pulses, shows, hides, drains, routes;
 	bool can_show, gathering;
 	int route_result;
+	int irq_fd; /* what it answers when it is asked for one */
 };
 
 static inline void rig_pulse(void *ctx)
 {
 	((struct mmio_rig *)ctx)->pulses++;
+}
+
+static inline int rig_irq_fd(void *ctx)
+{
+	return ((struct mmio_rig *)ctx)->irq_fd;
 }
 
 static inline bool rig_show(void *ctx)
@@ -85,7 +91,9 @@ static inline void mmio_rig_begin(struct mmio_rig *r)
 	assert_int_equal(bus_init(&r->bus, BUS_MMIO), 0);
 	r->page = aligned_alloc(VIRTIO_MMIO_BYTES, VIRTIO_MMIO_BYTES);
 	memset(r->page, 0, VIRTIO_MMIO_BYTES);
+	r->irq_fd = -ENOTSUP;
 	r->host = (struct virtio_mmio_host){ .pulse = rig_pulse,
+					     .irq_fd = rig_irq_fd,
 					     .show_page = rig_show,
 					     .hide_page = rig_hide,
 					     .route_kicks = rig_route,
