@@ -203,7 +203,8 @@ static const struct opt rows[] = {
 	  "cache=writeback|writethrough|none, aio=auto|uring|threads, werror=report|stop",
 	  0, 0, add_disk },
 	{ 'n', "network", OPT_CALL, 0, "KIND[,KEY=VALUE]...",
-	  "network card; tap[,ifname=][,script=][,queues=N],\n"
+	  "network card; tap[,ifname=][,script=][,queues=N]\n"
+	  "[,vhost=on|off],\n"
 	  "passt[,hostfwd=[tcp:|udp:]PORT:GUEST_PORT][,path=],\n"
 	  "fd=N, none (default); mac= with any",
 	  0, 0, add_net },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The network device: virtio 1.2, 5.1. Frames from the transmit queues go to the backend, and the backend's into the receive queues, on the
- * loop's thread, under the device's lock. The control queue is net_ctrl.c's.
+ * loop's thread, under the device's lock. The control queue is net_ctrl.c's, the cable net_link.c's. Where the backend has vhost the host's
+ * kernel moves the frames instead, and nothing here runs: net_vhost.c.
  *
  * Transmit (5.1.6.2). A chain is popped, its header copied and checked, and the rest handed to the backend as it is; then it is
  * returned. So nothing is ever under way. A backend that is full has the chain put back, and the queue parked until the backend is
@@ -10,15 +11,16 @@
  * Receive (5.1.6.4). The backend's next frame is its own memory until it is asked again. It is copied into one chain, or into
  * as many as it needs with mergeable buffers. While the ring is empty the backend is not watched, so a frame waits and those
  * behind it wait in the host; the driver's next notification goes on where this stopped. While the backend is empty the ring is
- * parked, and the driver is not asked to notify. A frame that the whole ring cannot hold is dropped.
+ * parked, and the driver is not asked to notify. A frame that the whole ring cannot hold is dropped. The receive queues of pairs
+ * that the driver does not use are left alone.
  *
  * Only the loop's thread may change what it watches. A reset, on a vCPU's thread, only forgets (net_quiesce()); what is watched too
- * much then is noticed by the next event, which changes that. Every change goes through sync_watch(), on the way out.
+ * much then is noticed by the next event, which changes that. Every change goes through net_sync_watch(), on the way out.
  *
  * The backend's offloads are offered and no others: checksums and segmentation are the host kernel's work (5.1.6.2, 5.1.6.4) or
  * nobody's. They are switched on when the driver's first queue runs.
  *
- * It does not: filter, hash, or change a MAC address.
+ * It does not filter by address, as 5.1.6.5.1 and 5.1.6.5.2 allow, nor hash: the driver gets all that the backend brings.
  */
 #include "net_impl.h"
 
@@ -31,8 +33,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RX_BUDGET 64					     /* frames, until other devices have their turn */
-#define TX_BUDGET 256					     /* likewise */
+#define RX_BUDGET 64  /* frames, until other devices have their turn */
+#define TX_BUDGET 256 /* likewise */
+#define MIN_MTU 68    /* 5.1.4.2 */
+#define MAX_MTU UINT16_MAX
 #define HEADER_BYTES sizeof(struct virtio_net_hdr_mrg_rxbuf) /* always this one since 1.0 */
 
 static struct net *to_net(struct virtio_device *v)
@@ -42,8 +46,7 @@ static struct net *to_net(struct virtio_device *v)
 
 static void on_backend(void *ctx, uint32_t events);
 
-/* Makes the loop watch what is wanted. Loop's thread. */
-static void sync_watch(struct net_pair *p)
+void net_sync_watch(struct net_pair *p)
 {
 	uint32_t events = (p->want_in ? EPOLLIN : 0U) | (p->want_out ? EPOLLOUT : 0U);
 	int err;
@@ -62,51 +65,6 @@ static void sync_watch(struct net_pair *p)
 
 /* ---- transmit ----------------------------------------------------------------------------------------------------- */
 
-/* Whether the driver may send segments of type @gso. */
-static bool may_segment(const struct net *n, uint8_t gso)
-{
-	if ((gso & VIRTIO_NET_HDR_GSO_ECN) && !virtio_has(&n->v, VIRTIO_NET_F_HOST_ECN))
-		return false;
-	switch (gso & ~VIRTIO_NET_HDR_GSO_ECN) {
-	case VIRTIO_NET_HDR_GSO_TCPV4:
-		return virtio_has(&n->v, VIRTIO_NET_F_HOST_TSO4);
-	case VIRTIO_NET_HDR_GSO_TCPV6:
-		return virtio_has(&n->v, VIRTIO_NET_F_HOST_TSO6);
-	case VIRTIO_NET_HDR_GSO_UDP:
-		return virtio_has(&n->v, VIRTIO_NET_F_HOST_UFO);
-	case NET_HDR_GSO_UDP_L4:
-		return virtio_has(&n->v, NET_F_HOST_USO);
-	default:
-		return false;
-	}
-}
-
-/* 5.1.6.2.1, for a frame of @bytes. Returns NULL or what is wrong. Makes *@h what the backend gets to see. */
-static const char *check_header(const struct net *n, struct virtio_net_hdr *h, uint64_t bytes)
-{
-	uint64_t sum_at = (uint64_t)le16toh(h->csum_start) + le16toh(h->csum_offset);
-
-	if (bytes < ETH_HLEN || bytes > NETDEV_MAX_FRAME_BYTES)
-		return "a frame of an impossible length";
-	h->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	if (h->flags) {
-		if (!virtio_has(&n->v, VIRTIO_NET_F_CSUM))
-			return "a checksum left to us that was not negotiated";
-		if (bytes < 2 || sum_at > bytes - 2)
-			return "a checksum beyond the frame";
-	}
-	if (h->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
-		h->hdr_len = h->gso_size = 0;
-		return NULL;
-	}
-	if (!may_segment(n, h->gso_type))
-		return "segmentation that was not negotiated";
-	if (!h->flags || !h->gso_size)
-		return "segmentation without checksums or without a size";
-	/* A hint only (5.1.6.2.1), but the host's kernel copies as much. */
-	return le16toh(h->hdr_len) > bytes ? "a header longer than its frame" : NULL;
-}
-
 /* Returns 0 or -EAGAIN. @c->iov[-1] is free. */
 static int transmit(struct net_pair *p, const struct vq_chain *c)
 {
@@ -120,7 +78,7 @@ static int transmit(struct net_pair *p, const struct vq_chain *c)
 		pr_guest("virtio net: a frame without a header; dropped");
 		return 0;
 	}
-	why = check_header(n, &header.hdr, c->readable_bytes - HEADER_BYTES);
+	why = net_check_header(n, &header.hdr, c->readable_bytes - HEADER_BYTES);
 	if (why) {
 		pr_guest("virtio net: %s; dropped", why);
 		return 0;
@@ -151,17 +109,6 @@ static void handle_tx(struct net_pair *p, unsigned int queue)
 
 /* ---- receive ------------------------------------------------------------------------------------------------------ */
 
-/* Whether the driver takes a frame with such a header; what it need not know is taken out. */
-static bool driver_takes(const struct net *n, struct virtio_net_hdr *h)
-{
-	if (!(n->offloads & VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM))) {
-		if ((h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || h->gso_type)
-			return false;
-		h->flags = 0;
-	}
-	return true;
-}
-
 /* Makes the next frame the one to be handed on. */
 static bool fetch(struct net_pair *p)
 {
@@ -175,7 +122,7 @@ static bool fetch(struct net_pair *p)
 		n = netdev_recv(p->backend, &p->hdr, &p->frame);
 		if (n < 0)
 			break;
-		if (p->net->link_up && n >= ETH_HLEN && driver_takes(p->net, &p->hdr)) {
+		if (p->net->link_up && n >= ETH_HLEN && net_driver_takes(p->net, &p->hdr)) {
 			p->frame_bytes = (size_t)n;
 			p->copied_bytes = 0;
 			return true;
@@ -230,14 +177,14 @@ static void fill(struct net_pair *p, const struct vq_chain *c)
 	p->held[p->nr_held++].written = (uint32_t)(head + n);
 }
 
-static void forget_frame(struct net_pair *p)
+void net_forget_frame(struct net_pair *p)
 {
 	p->frame = NULL;
 	p->nr_held = 0;
 }
 
-/* The ring gets its chains back, last one first, as if nothing had come. */
-static void drop_frame(struct net_pair *p, unsigned int queue)
+/* Last one first. */
+void net_drop_frame(struct net_pair *p, unsigned int queue)
 {
 	while (p->nr_held) {
 		struct vq_chain c = { .head = p->held[--p->nr_held].head };
@@ -255,7 +202,7 @@ static void finish_frame(struct net_pair *p, unsigned int queue)
 	}
 	for (unsigned int i = 0; i < p->nr_held; i++)
 		virtio_push(&p->net->v, queue, p->held[i].head, p->held[i].written);
-	forget_frame(p);
+	net_forget_frame(p);
 }
 
 /* Hands the frame on. False when the ring is empty: some of it may be there already. */
@@ -268,7 +215,7 @@ static bool deliver(struct net_pair *p, unsigned int queue)
 
 	while (p->copied_bytes < p->frame_bytes) {
 		if (p->nr_held == v->queue[queue].vq.size) {
-			drop_frame(p, queue);
+			net_drop_frame(p, queue);
 			return true;
 		}
 		if (!virtio_pop(v, queue, &c))
@@ -279,7 +226,7 @@ static bool deliver(struct net_pair *p, unsigned int queue)
 		}
 		fill(p, &c);
 		if (!mergeable && p->copied_bytes < p->frame_bytes) {
-			drop_frame(p, queue);
+			net_drop_frame(p, queue);
 			return true;
 		}
 	}
@@ -313,16 +260,31 @@ unsigned int net_ctrl_queue(const struct net *n)
 	return virtio_has(&n->v, VIRTIO_NET_F_MQ) ? 2 * n->nr_pairs : 2;
 }
 
+bool net_is_active(const struct net *n, unsigned int index)
+{
+	return index < n->nr_active;
+}
+
 void net_apply(struct net *n)
 {
 	for (unsigned int i = 0; i < n->nr_pairs; i++) {
-		int err = netdev_set_offloads(n->pair[i].backend, n->offloads);
+		struct netdev *backend = n->pair[i].backend;
+		bool active = net_is_active(n, i);
+		int err;
 
-		if (!err)
-			err = netdev_set_active(n->pair[i].backend, i < n->nr_active);
+		if (!active) {
+			net_vhost_stop(n, 2 * i, true);
+			net_vhost_stop(n, 2 * i + 1, true);
+		}
+		err = netdev_set_active(backend, active);
+		if (!err && active)
+			err = netdev_set_offloads(backend, n->offloads);
 		if (err)
-			pr_guest("network %s: what the guest asks for is refused: %s",
-				 netdev_name(n->pair[i].backend), strerror(-err));
+			pr_guest("network %s: what the guest asks for is refused: %s", netdev_name(backend),
+				 strerror(-err));
+		/* Left alone until now. */
+		virtio_kick(&n->v, 2 * i);
+		virtio_kick(&n->v, 2 * i + 1);
 	}
 }
 
@@ -335,6 +297,18 @@ static void start(struct net *n)
 	net_apply(n);
 }
 
+static void move_frames(struct net_pair *p, unsigned int queue)
+{
+	if (queue % 2) {
+		handle_tx(p, queue);
+	} else if (net_is_active(p->net, queue / 2)) {
+		handle_rx(p, queue);
+	} else {
+		p->want_in = false;
+		virtio_park(&p->net->v, queue);
+	}
+}
+
 static void net_handle(struct virtio_device *v, unsigned int queue)
 {
 	struct net *n = to_net(v);
@@ -343,6 +317,8 @@ static void net_handle(struct virtio_device *v, unsigned int queue)
 	start(n);
 	if (queue == net_ctrl_queue(n)) {
 		net_ctrl_handle(n, queue);
+		if (v->status & VIRTIO_CONFIG_S_NEEDS_RESET)
+			net_vhost_stop_all(n, false);
 		return;
 	}
 	/* Queues behind the control queue of a driver that knows no multi-queue. */
@@ -350,11 +326,9 @@ static void net_handle(struct virtio_device *v, unsigned int queue)
 		virtio_park(v, queue);
 		return;
 	}
-	if (queue % 2)
-		handle_tx(p, queue);
-	else
-		handle_rx(p, queue);
-	sync_watch(p);
+	if (!net_vhost_take(n, queue))
+		move_frames(p, queue);
+	net_sync_watch(p);
 }
 
 static void net_quiesce(struct virtio_device *v, unsigned int queue)
@@ -365,18 +339,15 @@ static void net_quiesce(struct virtio_device *v, unsigned int queue)
 	/* What was set by commands outlives the reset of one queue, not that of the device, which ends the control queue too. */
 	if (queue == ctrl || !v->queue[ctrl].vq.ready)
 		n->started = false;
-	if (queue == ctrl)
+	if (queue == ctrl) {
 		n->nr_active = 1;
-	else if (queue / 2 < n->nr_pairs && !(queue % 2))
-		forget_frame(&n->pair[queue / 2]);
-}
-
-static void close_backend(struct net_pair *p)
-{
-	loop_del(&p->source);
-	p->closed = true;
-	netdev_say_gone(p->backend, p->gone);
-	net_set_link(p->net, false);
+		memcpy(v->config, n->mac, ETH_ALEN);
+		net_quiet_status(n);
+	} else if (queue / 2 < n->nr_pairs) {
+		net_vhost_stop(n, queue, false);
+		if (!(queue % 2))
+			net_forget_frame(&n->pair[queue / 2]);
+	}
 }
 
 static void on_backend(void *ctx, uint32_t events)
@@ -403,10 +374,10 @@ static void on_backend(void *ctx, uint32_t events)
 	if (!p->gone && in && !p->want_in && (events & EPOLLHUP))
 		p->gone = -EPIPE;
 	gone = p->gone && !p->closed;
-	sync_watch(p);
+	net_sync_watch(p);
 	virtio_unlock(v);
 	if (gone)
-		close_backend(p);
+		net_close_backend(p);
 }
 
 static const struct virtio_ops net_ops = {
@@ -416,14 +387,26 @@ static const struct virtio_ops net_ops = {
 	.quiesce = net_quiesce,
 };
 
-static uint64_t make_config(const struct net *n, struct virtio_net_config *c, const uint8_t mac[ETH_ALEN])
+static uint64_t make_config(const struct net *n, struct virtio_net_config *c)
 {
-	memcpy(c->mac, mac, ETH_ALEN);
+	uint64_t features = VIRTIO_BIT(VIRTIO_NET_F_MAC) | VIRTIO_BIT(VIRTIO_NET_F_STATUS) |
+			    VIRTIO_BIT(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_BIT(VIRTIO_NET_F_CTRL_VQ) |
+			    VIRTIO_BIT(VIRTIO_NET_F_CTRL_RX) | VIRTIO_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+			    VIRTIO_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE);
+	uint64_t offloads = netdev_offloads(n->pair[0].backend);
+	unsigned int mtu = netdev_mtu(n->pair[0].backend);
+
+	memcpy(c->mac, n->mac, ETH_ALEN);
 	c->status = htole16(VIRTIO_NET_S_LINK_UP);
 	c->max_virtqueue_pairs = htole16((uint16_t)n->nr_pairs);
-	return VIRTIO_BIT(VIRTIO_NET_F_MAC) | VIRTIO_BIT(VIRTIO_NET_F_STATUS) |
-	       VIRTIO_BIT(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_BIT(VIRTIO_NET_F_CTRL_VQ) |
-	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | (n->nr_pairs > 1 ? VIRTIO_BIT(VIRTIO_NET_F_MQ) : 0);
+	/* Ethernet's own is what drivers assume; saying it would forbid them a larger one, should the interface get that later. */
+	if (mtu >= MIN_MTU && mtu <= MAX_MTU && mtu != ETH_DATA_LEN) {
+		c->mtu = htole16((uint16_t)mtu);
+		features |= VIRTIO_BIT(VIRTIO_NET_F_MTU);
+	}
+	if (offloads)
+		features |= offloads | VIRTIO_BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
+	return features | (n->nr_pairs > 1 ? VIRTIO_BIT(VIRTIO_NET_F_MQ) : 0);
 }
 
 int net_create(struct net **out, struct netdev *const *backend, unsigned int nr_pairs,
@@ -445,15 +428,15 @@ int net_create(struct net **out, struct netdev *const *backend, unsigned int nr_
 	n->link_up = true;
 	n->nr_pairs = nr_pairs;
 	n->nr_active = 1;
+	memcpy(n->mac, mac, ETH_ALEN);
 	for (unsigned int i = 0; i < nr_pairs; i++) {
 		n->pair[i].net = n;
 		n->pair[i].backend = backend[i];
 	}
-	features = make_config(n, &config, mac) | netdev_offloads(backend[0]);
-	if (netdev_offloads(backend[0]))
-		features |= VIRTIO_BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
+	net_link_init(n);
+	features = make_config(n, &config);
 	err = virtio_init(&n->v, &net_ops, mem, loop, 2 * nr_pairs + 1, NET_QUEUE_SIZE, features, &config,
-			  offsetof(struct virtio_net_config, mtu));
+			  offsetof(struct virtio_net_config, speed));
 	if (err) {
 		pr_err("cannot set up network %s: %s", netdev_name(backend[0]), strerror(-err));
 		net_destroy(n);
@@ -468,8 +451,10 @@ void net_destroy(struct net *n)
 	if (!n)
 		return;
 	virtio_fini(&n->v);
+	loop_timer_fini(&n->retry);
 	for (unsigned int i = 0; i < n->nr_pairs; i++) {
 		loop_del(&n->pair[i].source);
+		loop_del(&n->pair[i].mistake);
 		netdev_close(n->pair[i].backend);
 	}
 	free(n);
@@ -478,26 +463,4 @@ void net_destroy(struct net *n)
 struct virtio_device *net_virtio(struct net *n)
 {
 	return &n->v;
-}
-
-static void set_status(struct net *n, uint16_t status)
-{
-	status = htole16(status);
-	virtio_set_config(&n->v, offsetof(struct virtio_net_config, status), &status, sizeof(status));
-}
-
-void net_set_link(struct net *n, bool up)
-{
-	if (up == n->link_up)
-		return;
-	virtio_lock(&n->v);
-	n->link_up = up;
-	virtio_unlock(&n->v);
-	set_status(n, up ? VIRTIO_NET_S_LINK_UP : 0);
-}
-
-void net_announce(struct net *n)
-{
-	if (n->link_up && virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
-		set_status(n, VIRTIO_NET_S_LINK_UP | VIRTIO_NET_S_ANNOUNCE);
 }

@@ -1,15 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device's control queue: virtio 1.2, 5.1.6.5. How many pairs of queues are used (5.1.6.5.5), which offloads the driver takes from
- * now on (5.1.6.5.6), and that it has announced itself (5.1.6.5.4). Loop's thread, the device's lock held, called from net.c.
+ * The network device's control queue: virtio 1.2, 5.1.6.5. What the driver wants to receive (5.1.6.5.1, 5.1.6.5.2), its address, how many pairs
+ * of queues are used (5.1.6.5.5), which offloads the driver takes from now on (5.1.6.5.6), and that it has announced itself (5.1.6.5.4).
+ * Loop's thread, the device's lock held, called from net.c.
  *
- * Every command that has a byte for its answer gets one: an error for what is unknown, was not negotiated, or makes no sense. There are no
- * receive filters and no MAC commands: all that the backend brings is handed on, and the driver filters.
+ * Every command that has a byte for its answer gets one: an error for what is unknown, was not negotiated, or makes no sense. Receive
+ * modes and tables of addresses are checked and then forgotten: all that the backend brings is handed on, and the driver filters. An
+ * address that the driver sets is what it reads back, until the reset.
  */
 #include "net_impl.h"
 
 #include <endian.h>
 #include <string.h>
+
+#define MAX_MACS 4096 /* a table, to be read in no time; drivers have a few */
+
+/* Whether a driver may switch this mode on or off. */
+static bool set_mode(const struct net *n, struct iovec *iov, unsigned int nr)
+{
+	uint8_t on;
+
+	return virtio_has(&n->v, VIRTIO_NET_F_CTRL_RX) && vq_iov_pull(&iov, &nr, &on, sizeof(on)) && on <= 1;
+}
+
+/* Two tables, of stations and of groups. */
+static bool set_table(const struct net *n, struct iovec *iov, unsigned int nr)
+{
+	for (unsigned int table = 0; table < 2; table++) {
+		uint8_t mac[ETH_ALEN];
+		uint32_t entries;
+
+		if (!virtio_has(&n->v, VIRTIO_NET_F_CTRL_RX) ||
+		    !vq_iov_pull(&iov, &nr, &entries, sizeof(entries)))
+			return false;
+		entries = le32toh(entries);
+		if (entries > MAX_MACS)
+			return false;
+		while (entries-- > 0) {
+			if (!vq_iov_pull(&iov, &nr, mac, sizeof(mac)))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* The driver waits for the answer, so nobody reads half of it. */
+static bool set_mac(struct net *n, struct iovec *iov, unsigned int nr)
+{
+	uint8_t mac[ETH_ALEN];
+
+	if (!virtio_has(&n->v, VIRTIO_NET_F_CTRL_MAC_ADDR) || !vq_iov_pull(&iov, &nr, mac, sizeof(mac)) ||
+	    (mac[0] & 1))
+		return false;
+	memcpy(n->v.config, mac, sizeof(mac));
+	net_quiet_status(n);
+	return true;
+}
 
 static bool set_pairs(struct net *n, struct iovec *iov, unsigned int nr)
 {
@@ -42,15 +88,9 @@ static bool set_offloads(struct net *n, struct iovec *iov, unsigned int nr)
 
 static bool announced(struct net *n)
 {
-	uint16_t status = htole16(n->link_up ? VIRTIO_NET_S_LINK_UP : 0);
-
 	if (!virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
 		return false;
-	/* No interrupt for this: the driver knows. */
-	memcpy(n->v.config + offsetof(struct virtio_net_config, status), &status, sizeof(status));
-	n->v.config_generation++;
-	if (n->v.transport.refresh)
-		n->v.transport.refresh(n->v.transport.ctx);
+	net_quiet_status(n);
 	return true;
 }
 
@@ -61,6 +101,13 @@ static bool obey(struct net *n, struct iovec *iov, unsigned int nr)
 	if (!vq_iov_pull(&iov, &nr, &hdr, sizeof(hdr)))
 		return false;
 	switch (hdr.class << 8 | hdr.cmd) {
+	case VIRTIO_NET_CTRL_RX << 8 | VIRTIO_NET_CTRL_RX_PROMISC:
+	case VIRTIO_NET_CTRL_RX << 8 | VIRTIO_NET_CTRL_RX_ALLMULTI:
+		return set_mode(n, iov, nr);
+	case VIRTIO_NET_CTRL_MAC << 8 | VIRTIO_NET_CTRL_MAC_TABLE_SET:
+		return set_table(n, iov, nr);
+	case VIRTIO_NET_CTRL_MAC << 8 | VIRTIO_NET_CTRL_MAC_ADDR_SET:
+		return set_mac(n, iov, nr);
 	case VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET:
 		return set_pairs(n, iov, nr);
 	case VIRTIO_NET_CTRL_GUEST_OFFLOADS << 8 | VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET:

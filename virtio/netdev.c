@@ -14,6 +14,7 @@
 
 #include "kvm/log.h"
 #include "netdev_impl.h"
+#include "vhost.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,6 +98,7 @@ void netdev_close(struct netdev *d)
 {
 	if (!d)
 		return;
+	vhost_close(d->vhost); /* before what it uses */
 	if (d->fd >= 0)
 		close(d->fd);
 	if (d->pid) {
@@ -121,6 +123,16 @@ int netdev_fd(const struct netdev *d)
 uint64_t netdev_offloads(const struct netdev *d)
 {
 	return d->offloads;
+}
+
+unsigned int netdev_mtu(const struct netdev *d)
+{
+	return d->mtu_bytes;
+}
+
+struct vhost *netdev_vhost(const struct netdev *d)
+{
+	return d->vhost;
 }
 
 int netdev_set_offloads(struct netdev *d, uint64_t features)
@@ -188,6 +200,22 @@ void netdev_say_gone(struct netdev *d, int err)
 	       err == -EPROTO	      ? "a frame of an impossible length came"
 	       : err && err != -EPIPE ? strerror(-err)
 				      : "the other end is gone");
+}
+
+bool netdev_may_return(const struct netdev *d)
+{
+	return d->path;
+}
+
+int netdev_reopen(struct netdev *d)
+{
+	int old = d->fd, err = passt_connect(d);
+
+	if (err)
+		return err;
+	close(old);
+	d->in_at = d->in_have = d->out_at = d->out_have = 0;
+	return 0;
 }
 
 int netdev_spawn(pid_t *pid, char *const *argv, int keep)

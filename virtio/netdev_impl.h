@@ -28,11 +28,14 @@ struct netdev {
 	const struct netdev_ops *ops;
 	int fd; /* owned */
 	char name[24];
-	uint64_t offloads; /* what it can do */
-	uint64_t enabled;  /* what netdev_set_offloads() has set */
-	bool inactive;	   /* by netdev_set_active() */
-	bool has_header;   /* TAP: each frame has a struct virtio_net_hdr_mrg_rxbuf in front */
-	uint8_t *in;	   /* made when first needed */
+	unsigned int mtu_bytes; /* 0: unknown */
+	struct vhost *vhost;	/* TAP: NULL when it is not used */
+	const char *path;	/* PASST: its socket, when it was started by somebody else; the options' */
+	uint64_t offloads;	/* what it can do */
+	uint64_t enabled;	/* what netdev_set_offloads() has set */
+	bool inactive;		/* by netdev_set_active() */
+	bool has_header;	/* TAP: each frame has a struct virtio_net_hdr_mrg_rxbuf in front */
+	uint8_t *in;		/* made when first needed */
 	/* Streams: what was read and not taken yet, in[at, have); what is to be written before the next frame. */
 	size_t in_at, in_have;
 	uint8_t *out;
@@ -49,6 +52,8 @@ int tap_adopt(struct netdev *d);
 /* After the first queue was opened. Returns 0 or -errno having said why. */
 int tap_up(struct netdev *d, const struct netdev_options *o);
 int passt_open(struct netdev *d, const struct netdev_options *o);
+/* Connects to d->path: sets d->fd or returns -errno, saying nothing. */
+int passt_connect(struct netdev *d);
 
 /* Starts @argv[0], from PATH, with the fd @keep (-1: none) left open, default signals, and nothing to read. Returns 0 or -errno. */
 int netdev_spawn(pid_t *pid, char *const *argv, int keep);

@@ -52,15 +52,16 @@ static int set_mac(struct netdev_options *o, const char *value)
 	return 0;
 }
 
-static int set_vhost(const char *value)
+static int set_vhost(struct netdev_options *o, const char *value)
 {
-	if (value && !strcmp(value, "off"))
-		return 0;
-	if (value && !strcmp(value, "on"))
-		pr_err("-n tap,vhost=on: this version of kvm moves frames itself; leave vhost= out");
-	else
+	bool on = value && !strcmp(value, "on");
+
+	if (!on && (!value || strcmp(value, "off") != 0)) {
 		pr_err("-n tap,vhost=%s: on or off", value ? value : "");
-	return -EINVAL;
+		return -EINVAL;
+	}
+	o->vhost = on ? NETDEV_VHOST_ON : NETDEV_VHOST_OFF;
+	return 0;
 }
 
 static int set_ifname(struct netdev_options *o, const char *value)
@@ -114,7 +115,7 @@ static int set_tap_key(struct netdev_options *o, const char *key, const char *va
 	if (!strcmp(key, "script"))
 		return set_text(&o->script, key, value);
 	if (!strcmp(key, "vhost"))
-		return set_vhost(value);
+		return set_vhost(o, value);
 	if (!strcmp(key, "queues"))
 		return set_queues(o, value);
 	pr_err("-n tap: %s: no such key; there are ifname, mac, queues, script, vhost", key);
@@ -172,7 +173,7 @@ int netdev_parse(char *text, struct netdev_options *o)
 	char *word;
 	int err = 0;
 
-	*o = (struct netdev_options){ .fd = -1, .nr_queues = 1 };
+	*o = (struct netdev_options){ .fd = -1, .nr_queues = 1, .vhost = NETDEV_VHOST_AUTO };
 	while (!err && (word = strsep(&text, ","))) {
 		char *value = strchr(word, '=');
 

@@ -5,7 +5,8 @@
  * Main's thread at set-up.
  *
  * Our passt ends when its end of the socket is closed: with us, whatever ends us. It is never our terminal's: a group of its own, nothing
- * to read. It says on our stderr what it does not like about its options; when it ends, the guest's cable is out.
+ * to read. It says on our stderr what it does not like about its options; when it ends, the guest's cable is out. A passt of somebody
+ * else's may end and be started again: whoever has noticed that it is gone may connect anew.
  */
 #include "kvm/log.h"
 #include "netdev_impl.h"
@@ -19,21 +20,34 @@
 
 #define MAX_ARGS (8 + 2 * NETDEV_MAX_FORWARDS)
 
-static int connect_to(struct netdev *d, const char *path)
+int passt_connect(struct netdev *d)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int err;
+	int fd, err;
 
-	if (strlen(path) >= sizeof(addr.sun_path)) {
-		pr_err("-n passt,path=%s: too long for a socket's name", path);
+	if (strlen(d->path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
-	}
-	memcpy(addr.sun_path, path, strlen(path));
-	d->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (d->fd >= 0 && !connect(d->fd, (struct sockaddr *)&addr, sizeof(addr)))
+	memcpy(addr.sun_path, d->path, strlen(d->path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		d->fd = fd;
 		return 0;
+	}
 	err = -errno;
-	pr_err("-n passt,path=%s: %s: is passt running, with --socket of that name?", path, strerror(-err));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int connect_first(struct netdev *d)
+{
+	int err = passt_connect(d);
+
+	if (err == -ENAMETOOLONG)
+		pr_err("-n passt,path=%s: too long for a socket's name", d->path);
+	else if (err)
+		pr_err("-n passt,path=%s: %s: is passt running, with --socket of that name?", d->path,
+		       strerror(-err));
 	return err;
 }
 
@@ -72,8 +86,9 @@ int passt_open(struct netdev *d, const struct netdev_options *o)
 
 	d->ops = &stream_ops;
 	snprintf(d->name, sizeof(d->name), "passt");
-	if (o->path)
-		return connect_to(d, o->path);
+	d->path = o->path;
+	if (d->path)
+		return connect_first(d);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		err = -errno;
 		pr_err("-n passt: no sockets: %s", strerror(-err));

@@ -9,9 +9,12 @@
  *
  * An interface that is made here goes away with us. One that was made before (`ip tuntap add`) is used, by an ordinary user too if
  * it is theirs. A descriptor that was handed to us may have no headers: then there are no offloads.
+ *
+ * Where /dev/vhost-net can be opened the kernel can move the frames itself; each queue has a struct vhost for that.
  */
 #include "kvm/log.h"
 #include "netdev_impl.h"
+#include "vhost.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -116,6 +119,20 @@ static void say_refused(int err, const char *ifname)
 		pr_err("-n tap,ifname=%s: %s", ifname ? ifname : "", strerror(-err));
 }
 
+static int add_vhost(struct netdev *d, enum netdev_vhost wanted)
+{
+	int err = wanted == NETDEV_VHOST_OFF ? 0 : vhost_open(&d->vhost);
+
+	if (!err || wanted == NETDEV_VHOST_AUTO) {
+		if (err)
+			pr_debug("network %s: no vhost-net: %s", d->name, strerror(-err));
+		return 0;
+	}
+	pr_err("-n tap,vhost=on: /dev/vhost-net: %s: %s", strerror(-err),
+	       err == -EACCES || err == -EPERM ? "give yourself access to it" : "modprobe vhost_net");
+	return err;
+}
+
 int tap_open(struct netdev *d, const struct netdev_options *o, const char *ifname)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
@@ -140,19 +157,18 @@ int tap_open(struct netdev *d, const struct netdev_options *o, const char *ifnam
 	d->ops = &tap_ops;
 	snprintf(d->name, sizeof(d->name), "%s", ifr.ifr_name);
 	err = set_header(d);
-	if (err)
+	if (err) {
 		pr_err("-n tap: the host's kernel has no virtio headers for %s: %s", d->name, strerror(-err));
-	return err;
+		return err;
+	}
+	return add_vhost(d, o->vhost);
 }
 
 /* Best effort: who may not do it has had it done. */
-static void set_up(const struct netdev *d)
+static void set_up(const struct netdev *d, int fd)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq ifr = { 0 };
 
-	if (fd < 0)
-		return;
 	memcpy(ifr.ifr_name, d->name, IFNAMSIZ - 1);
 	if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
 		ifr.ifr_flags |= IFF_UP;
@@ -160,7 +176,14 @@ static void set_up(const struct netdev *d)
 			pr_warn("network %s is down and may not be set up by us: ip link set %s up", d->name,
 				d->name);
 	}
-	close(fd);
+}
+
+static unsigned int get_mtu(const struct netdev *d, int fd)
+{
+	struct ifreq ifr = { 0 };
+
+	memcpy(ifr.ifr_name, d->name, IFNAMSIZ - 1);
+	return ioctl(fd, SIOCGIFMTU, &ifr) < 0 || ifr.ifr_mtu < 0 ? 0 : (unsigned int)ifr.ifr_mtu;
 }
 
 static int tap_set_active(struct netdev *d, bool active)
@@ -193,8 +216,17 @@ static int run_script(struct netdev *d, const char *script)
 
 int tap_up(struct netdev *d, const struct netdev_options *o)
 {
-	set_up(d);
-	return o->script ? run_script(d, o->script) : 0;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd >= 0)
+		set_up(d, fd);
+	err = o->script ? run_script(d, o->script) : 0;
+	/* The script may have changed it. */
+	if (fd >= 0) {
+		d->mtu_bytes = get_mtu(d, fd);
+		close(fd);
+	}
+	return err;
 }
 
 static ssize_t tap_recv(struct netdev *d, struct virtio_net_hdr *hdr, const uint8_t **frame)

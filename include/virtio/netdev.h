@@ -26,11 +26,13 @@
 #define NET_HDR_GSO_UDP_L4 5
 
 enum netdev_kind { NETDEV_NONE, NETDEV_TAP, NETDEV_FD, NETDEV_PASST };
+enum netdev_vhost { NETDEV_VHOST_OFF, NETDEV_VHOST_AUTO, NETDEV_VHOST_ON }; /* AUTO: where it can be had */
 
 struct netdev_options {
 	enum netdev_kind kind;
 	const char *ifname;			  /* TAP; NULL: the next free tapN */
 	const char *script;			  /* TAP: run with the interface's name, or NULL */
+	enum netdev_vhost vhost;		  /* TAP */
 	int fd;					  /* FD */
 	const char *path;			  /* PASST: its socket; NULL: started by us */
 	const char *forward[NETDEV_MAX_FORWARDS]; /* PASST: [tcp:|udp:][ADDRESS/]PORT:GUEST_PORT */
@@ -41,6 +43,7 @@ struct netdev_options {
 };
 
 struct netdev;
+struct vhost;
 
 /*
  * "KIND[,KEY=VALUE]...", as -n has it. @text is cut up, and the strings of @o point into it. Returns 0 or -EINVAL having said
@@ -62,6 +65,12 @@ int netdev_fd(const struct netdev *d);
 
 /* What it can do: VIRTIO_NET_F_ bits of checksums and segmentation, both directions. */
 uint64_t netdev_offloads(const struct netdev *d);
+
+/* The largest packet that fits into a frame, in bytes, where the host says so; 0: it does not. */
+unsigned int netdev_mtu(const struct netdev *d);
+
+/* By which the host's kernel can move the frames itself (virtio/vhost.h); NULL: not here. */
+struct vhost *netdev_vhost(const struct netdev *d);
 
 /* Which of the VIRTIO_NET_F_GUEST_ bits may be used towards the guest from now on. Returns 0 or -errno. */
 int netdev_set_offloads(struct netdev *d, uint64_t features);
@@ -90,6 +99,11 @@ bool netdev_flush(struct netdev *d);
 
 /* Its peer is gone: says why, if that is known, once. */
 void netdev_say_gone(struct netdev *d, int err);
+
+/* Whether a peer that is gone may be there again some time. */
+bool netdev_may_return(const struct netdev *d);
+/* Connects to it anew, with nothing left of what was. netdev_fd() is another one then. Returns 0 or -errno, saying nothing. */
+int netdev_reopen(struct netdev *d);
 
 /* A locally administered address made of @name and @index, always the same for the same ones. */
 void netdev_make_mac(uint8_t mac[ETH_ALEN], const char *name, unsigned int index);

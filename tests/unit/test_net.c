@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #define RX 0
@@ -189,7 +190,8 @@ static void what_the_driver_sees(void **state)
 	/* Sockets have no offloads, so none are offered. */
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES) & 0xffffff,
 			 1U << VIRTIO_NET_F_MAC | 1U << VIRTIO_NET_F_STATUS | MERGEABLE |
-				 1U << VIRTIO_NET_F_CTRL_VQ | 1U << VIRTIO_NET_F_GUEST_ANNOUNCE);
+				 1U << VIRTIO_NET_F_CTRL_VQ | 1U << VIRTIO_NET_F_CTRL_RX |
+				 1U << VIRTIO_NET_F_CTRL_MAC_ADDR | 1U << VIRTIO_NET_F_GUEST_ANNOUNCE);
 }
 
 static void a_frame_is_sent(void **state)
@@ -563,9 +565,53 @@ static void commands_are_answered(void **state)
 	assert_int_equal(status(f), VIRTIO_NET_S_LINK_UP);
 	assert_int_equal(command(f, "\4\0\1\0", 4), VIRTIO_NET_ERR); /* no multi-queue here */
 	assert_int_equal(command(f, "\5\0\0\0\0\0\0\0\0\0", 10), VIRTIO_NET_ERR);
-	assert_int_equal(command(f, "\0\0\1", 3), VIRTIO_NET_ERR);
+	assert_int_equal(command(f, "\0\0\1", 3), VIRTIO_NET_ERR); /* not negotiated */
+	assert_int_equal(command(f, "\1\1\2\0\0\0\0\1", 8), VIRTIO_NET_ERR);
 	assert_int_equal(command(f, "\3", 1), VIRTIO_NET_ERR);
-	assert_int_equal(f->ring[CTRL].used->idx, 5);
+	assert_int_equal(f->ring[CTRL].used->idx, 6);
+}
+
+static void receive_modes_are_taken(void **state)
+{
+	static const struct {
+		const char *bytes;
+		uint32_t len;
+		unsigned int answer;
+	} commands[] = {
+		{ "\0\0\1", 3, VIRTIO_NET_OK }, /* promiscuous */
+		{ "\0\1\0", 3, VIRTIO_NET_OK }, /* all groups */
+		{ "\0\0\2", 3, VIRTIO_NET_ERR },
+		{ "\0\0", 2, VIRTIO_NET_ERR },
+		{ "\0\2\1", 3, VIRTIO_NET_ERR }, /* needs a feature that is not offered */
+		{ "\1\0\0\0\0\0\0\0\0\0", 10, VIRTIO_NET_OK },
+		{ "\1\0\1\0\0\0abcdef\2\0\0\0ghijklmnopqr", 28, VIRTIO_NET_OK },
+		{ "\1\0\1\0\0\0abcdef\2\0\0\0ghijklmnopq", 27, VIRTIO_NET_ERR },
+		{ "\1\0\1\0\0\0abcdef\0\0\0", 15, VIRTIO_NET_ERR },
+		{ "\1\0\377\377\377\377abcdef\0\0\0\0", 16, VIRTIO_NET_ERR },
+	};
+	struct fix *f = *state;
+
+	live(f, 1U << VIRTIO_NET_F_CTRL_RX | 1U << VIRTIO_NET_F_CTRL_VQ);
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		if (command(f, commands[i].bytes, commands[i].len) != commands[i].answer)
+			fail_msg("command %u", i);
+}
+
+static void an_address_lasts_until_the_reset(void **state)
+{
+	struct fix *f = *state;
+
+	live(f, 1U << VIRTIO_NET_F_CTRL_MAC_ADDR | 1U << VIRTIO_NET_F_CTRL_VQ);
+	assert_int_equal(command(f, "\1\1\2\0\0\0\0\1", 8), VIRTIO_NET_OK);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG), 2);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG + 4) & 0xffff, 0x0100);
+	assert_int_equal(status(f), VIRTIO_NET_S_LINK_UP);
+	assert_int_equal(command(f, "\1\1\3\0\0\0\0\1", 8), VIRTIO_NET_ERR); /* a group's */
+	assert_int_equal(command(f, "\1\1\2\0\0\0\0", 7), VIRTIO_NET_ERR);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG), 2);
+	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG), 0x05040302);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG + 4) & 0xffff, 0x0706);
 }
 
 /* Two pairs, the second on a socket of its own; the control queue is behind both. */
@@ -615,9 +661,85 @@ static void several_pairs_are_used(void **state)
 	teardown(state);
 }
 
+/* Until the status field is @want. */
+static void turn_until(struct fix *f, unsigned int want)
+{
+	for (unsigned int i = 0; i < 1000 && status(f) != want; i++) {
+		turn(&f->r);
+		usleep(10000);
+	}
+	assert_int_equal(status(f), want);
+}
+
+/* A passt of somebody else's ends and is started again. */
+static void a_peer_that_returns_brings_the_cable(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct netdev_options o = { .kind = NETDEV_PASST, .nr_queues = 1, .path = addr.sun_path };
+	char dir[] = "/tmp/test_net.XXXXXX";
+	struct virtio_net_hdr none = { 0 };
+	struct netdev *backend;
+	uint8_t got[200];
+	int listener;
+
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_non_null(mkdtemp(dir));
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", dir);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	mmio_rig_begin(&f->r);
+	f->ram = gmem_at(&f->r.ring.mem, 0, RIG_MEM_BYTES);
+	assert_int_equal(netdev_open(&backend, &o), 0);
+	f->peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	assert_int_equal(net_create(&f->net, &backend, 1, the_mac, &f->r.ring.mem, &f->r.loop), 0);
+	mmio_rig_plug(&f->r, net_virtio(f->net));
+	live(f, MERGEABLE | 1U << VIRTIO_NET_F_CTRL_VQ | 1U << VIRTIO_NET_F_GUEST_ANNOUNCE);
+	offer_rx(f, 0, 100);
+	offer_rx(f, 1, 100);
+	notify(f, RX);
+	/* It ends while half of a frame is in the ring, and a part of the next one in its socket. */
+	peer_sends(f, 600, 1);
+	turn(&f->r);
+	close(listener);
+	unlink(addr.sun_path);
+	assert_int_equal(send(f->peer, "\0\0", 2, 0), 2);
+	close(f->peer);
+	offer_rx(f, 2, 100);
+	notify(f, RX);
+	offer_tx(f, 0, &none, 60);
+	notify(f, TX);
+	turn_until(f, 0);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	turn_until(f, VIRTIO_NET_S_LINK_UP | VIRTIO_NET_S_ANNOUNCE);
+	f->peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	turn(&f->r);
+	/* The ring has its buffers again, and the stream begins with a frame. */
+	peer_sends(f, 70, 2);
+	turn(&f->r);
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 1);
+	assert_int_equal(f->ring[RX].used->ring[0].id, 0);
+	assert_int_equal(f->ring[RX].used->ring[0].len, HDR + 70);
+	check_frame(f->ram + BUF_GPA + HDR, 70, 2);
+	offer_tx(f, 1, &none, 60);
+	notify(f, TX);
+	assert_int_equal(recv(f->peer, got, sizeof(got), 0), 64);
+	close(listener);
+	unlink(addr.sun_path);
+	rmdir(dir);
+	*state = f;
+	teardown(state);
+}
+
 static void options_are_parsed(void **state)
 {
 	char tap[] = "tap,ifname=vm1,mac=02:aB:00:00:00:0f,queues=3,script=/etc/up,vhost=off";
+	char tap_on[] = "tap,vhost=on";
 	char passt[] = "passt,hostfwd=2222:22,hostfwd=udp:127.0.0.1/53:53", fd[] = "fd=7", none[] = "none";
 	struct netdev_options o;
 
@@ -628,7 +750,11 @@ static void options_are_parsed(void **state)
 	assert_string_equal(o.script, "/etc/up");
 	assert_int_equal(o.nr_queues, 3);
 	assert_memory_equal(o.mac, "\x02\xab\0\0\0\x0f", 6);
+	assert_int_equal(o.vhost, NETDEV_VHOST_OFF);
+	assert_int_equal(netdev_parse(tap_on, &o), 0);
+	assert_int_equal(o.vhost, NETDEV_VHOST_ON);
 	assert_int_equal(netdev_parse(passt, &o), 0);
+	assert_int_equal(o.vhost, NETDEV_VHOST_AUTO);
 	assert_int_equal(o.nr_forwards, 2);
 	assert_string_equal(o.forward[1], "udp:127.0.0.1/53:53");
 	assert_false(o.has_mac);
@@ -657,7 +783,8 @@ static void bad_options_are_refused(void **state)
 		"tap,ifname=0123456789abcdef",
 		"tap,ifname=",
 		"tap,ifname=a/b",
-		"tap,vhost=on",
+		"tap,vhost=yes",
+		"passt,vhost=on",
 		"tap,vhost",
 		"tap,hostfwd=1:1",
 		"passt,queues=2",
@@ -772,6 +899,9 @@ int main(void)
 		T(a_pulled_cable_loses_frames),
 		cmocka_unit_test_setup_teardown(packets_have_no_framing, setup_packets, teardown),
 		T(commands_are_answered),
+		T(receive_modes_are_taken),
+		T(an_address_lasts_until_the_reset),
+		cmocka_unit_test(a_peer_that_returns_brings_the_cable),
 		cmocka_unit_test(several_pairs_are_used),
 		cmocka_unit_test(options_are_parsed),
 		cmocka_unit_test(bad_options_are_refused),

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host kernel's network worker behind /dev/vhost-net: Linux, include/uapi/linux/vhost.h. It takes frames from a tap interface into a ring
+ * and back by itself: the driver's notifications reach it by one eventfd, and it interrupts the guest by another, so that we do not run at all.
+ *
+ * What it is given: where guest memory is (all of it, as KVM has it), where the rings are (host addresses, which vq_start() has checked), which
+ * features of rings and headers the driver accepted. It checks every chain itself; what a hostile driver writes into its rings reaches as far as
+ * guest memory, as it does with us. A ring that makes no sense stands still, and an eventfd says so.
+ *
+ * The worker is made with the first ring that runs (VHOST_SET_OWNER), so that a machine without a driver has none.
+ *
+ * Stopping is taking the tap away from a ring: the kernel waits for the worker to leave it. Should that ever be refused the whole
+ * descriptor is closed, which does the same for good.
+ */
+#include "vhost.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define VHOST_DEVICE "/dev/vhost-net"
+#define BIT(n) (1ULL << (n))
+/* Of what we offer to the driver, that which whoever serves the rings has to know. */
+#define RING_FEATURES                                                                                        \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |         \
+	 BIT(VIRTIO_NET_F_MRG_RXBUF))
+
+struct vhost {
+	int fd, error_fd;
+	bool owned;	      /* has a worker and guest memory */
+	unsigned int running; /* a bit a ring */
+};
+
+/* With a pointer or, for requests that have none, NULL. */
+static int control(const struct vhost *vh, unsigned long request, void *arg)
+{
+	return ioctl(vh->fd, request, arg) < 0 ? -errno : 0;
+}
+
+int vhost_open(struct vhost **out)
+{
+	struct vhost *vh = malloc(sizeof(*vh));
+	uint64_t features = 0;
+	int err = 0;
+
+	if (!vh)
+		return -ENOMEM;
+	*vh = (struct vhost){ .error_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	vh->fd = open(VHOST_DEVICE, O_RDWR | O_CLOEXEC);
+	if (vh->fd < 0 || vh->error_fd < 0)
+		err = -errno;
+	if (!err)
+		err = control(vh, VHOST_GET_FEATURES, &features);
+	if (!err && (features & RING_FEATURES) != RING_FEATURES)
+		err = -ENOTSUP;
+	if (err)
+		vhost_close(vh);
+	else
+		*out = vh;
+	return err;
+}
+
+void vhost_close(struct vhost *vh)
+{
+	if (!vh)
+		return;
+	if (vh->fd >= 0)
+		close(vh->fd);
+	if (vh->error_fd >= 0)
+		close(vh->error_fd);
+	free(vh);
+}
+
+int vhost_error_fd(const struct vhost *vh)
+{
+	return vh->error_fd;
+}
+
+static int set_memory(const struct vhost *vh, const struct gmem *mem)
+{
+	struct vhost_memory *table = calloc(1, sizeof(*table) + mem->nr_regions * sizeof(table->regions[0]));
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	table->nregions = mem->nr_regions;
+	for (unsigned int i = 0; i < mem->nr_regions; i++)
+		table->regions[i] = (struct vhost_memory_region){
+			.guest_phys_addr = mem->region[i].gpa,
+			.memory_size = mem->region[i].size_bytes,
+			.userspace_addr = (uintptr_t)mem->region[i].hva,
+		};
+	err = control(vh, VHOST_SET_MEM_TABLE, table);
+	free(table);
+	return err;
+}
+
+/* What is common to both rings. */
+static int prepare(struct vhost *vh, const struct gmem *mem, uint64_t features)
+{
+	int err = 0;
+
+	if (!vh->owned) {
+		err = control(vh, VHOST_SET_OWNER, NULL);
+		if (!err)
+			err = set_memory(vh, mem);
+		vh->owned = !err;
+	}
+	if (err || vh->running)
+		return err;
+	features &= RING_FEATURES;
+	return control(vh, VHOST_SET_FEATURES, &features);
+}
+
+static int set_fd(const struct vhost *vh, unsigned long request, unsigned int index, int fd)
+{
+	struct vhost_vring_file file = { .index = index, .fd = fd };
+
+	return control(vh, request, &file);
+}
+
+static int set_ring(const struct vhost *vh, unsigned int index, const struct virtqueue *vq)
+{
+	struct vhost_vring_state num = { .index = index, .num = vq->size };
+	struct vhost_vring_state base = { .index = index, .num = vq->last_avail_idx };
+	struct vhost_vring_addr addr = {
+		.index = index,
+		.desc_user_addr = (uintptr_t)vq->desc,
+		.avail_user_addr = (uintptr_t)vq->avail,
+		.used_user_addr = (uintptr_t)vq->used,
+	};
+	int err = control(vh, VHOST_SET_VRING_NUM, &num);
+
+	if (!err)
+		err = control(vh, VHOST_SET_VRING_BASE, &base);
+	return err ? err : control(vh, VHOST_SET_VRING_ADDR, &addr);
+}
+
+int vhost_start(struct vhost *vh, unsigned int index, const struct vhost_ring *ring, uint64_t features)
+{
+	int err;
+
+	assert(index < VHOST_RINGS && ring->vq->ready && !vhost_runs(vh, index));
+	err = prepare(vh, ring->vq->mem, features);
+	if (!err)
+		err = set_ring(vh, index, ring->vq);
+	if (!err)
+		err = set_fd(vh, VHOST_SET_VRING_CALL, index, ring->call_fd);
+	if (!err)
+		err = set_fd(vh, VHOST_SET_VRING_ERR, index, vh->error_fd);
+	if (!err)
+		err = set_fd(vh, VHOST_SET_VRING_KICK, index, ring->kick_fd);
+	if (!err)
+		err = set_fd(vh, VHOST_NET_SET_BACKEND, index, ring->tap_fd);
+	if (!err)
+		vh->running |= 1U << index;
+	return err;
+}
+
+bool vhost_runs(const struct vhost *vh, unsigned int index)
+{
+	return vh->running & 1U << index;
+}
+
+uint16_t vhost_stop(struct vhost *vh, unsigned int index)
+{
+	struct vhost_vring_state base = { .index = index };
+
+	if (!vhost_runs(vh, index))
+		return 0;
+	vh->running &= ~(1U << index);
+	if (set_fd(vh, VHOST_NET_SET_BACKEND, index, -1) || control(vh, VHOST_GET_VRING_BASE, &base)) {
+		close(vh->fd);
+		vh->fd = -1;
+		vh->running = 0;
+	}
+	return (uint16_t)base.num;
+}
