@@ -11,8 +11,7 @@ mkdir -p build/check
 log=build/check/results
 : >$log
 jobs=$(nproc)
-# STEPS=net runs tests/net.sh too: it needs passt to make a user namespace, which not every container allows.
-ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload boot console virtio budget"
+ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload net boot console virtio budget"
 started=$SECONDS
 
 say() { echo "$*" | tee -a $log; }

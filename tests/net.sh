@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/net.sh [CASE]...: a stock kernel with virtio-net in the nested machine, over tap and over passt as an ordinary user: addresses, ping, 8 MiB
-# in both directions with their checksum. What the guest does is tests/net/guest.sh, what the host does tests/net/job.sh.
+# tests/net.sh [CASE]...: a stock kernel with virtio-net in the nested machine, over tap, tap with vhost-net, and passt as an ordinary user:
+# addresses, ping, 8 MiB in both directions with their checksum, iperf3 in both (figures of an emulated machine: to be compared with each
+# other), the driver taken off and put back. What the guest does is tests/net/guest.sh, what the host does tests/net/job.sh.
 # Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`; the logs stay in build/net/out (NET_DIR: elsewhere).
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -14,42 +15,45 @@ rm -rf "$dir"
 mkdir -p $in $out
 
 cases=("$@")
-[ $# != 0 ] || cases=(tap tap_queues tap_user passt)
+[ $# != 0 ] || cases=(tap vhost vhost_queues tap_user passt)
 if ! kernel=$(tests/kernels.sh cloud 2>$in/err); then
 	echo "skip net: $(tail -1 $in/err)"
 	exit 0
 fi
 cp "$(realpath "$kernel/vmlinuz")" $in/vmlinuz
-if ! tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_net" $in/net.initrd tests/net/guest.sh; then
+if ! tests/initrd.sh --kernel "$kernel" --add "$(type -P iperf3)" --modules "virtio_mmio virtio_net" $in/net.initrd tests/net/guest.sh; then
 	echo "not ok net: no initrd"
 	exit 1
 fi
-tests/nest --timeout 400 --modules "tun dummy" --out $out tests/net/job.sh $in "${cases[@]}" >$out/nest.log 2>&1
+tests/nest --timeout 400 --modules "tun vhost_net dummy" --out $out tests/net/job.sh $in "${cases[@]}" >$out/nest.log 2>&1
 
-# expect CASE WHAT...: each has to be said to be ok
+# expect CASE WHAT...: each has to be said to be ok, and nothing to be bad
 expect() {
-	local case=$1 what
+	local case=$1 what line
 	shift
 	case " ${cases[*]} " in *" $case "*) ;; *) return ;; esac
 	if [ "$case" = passt ] && ! command -v passt >/dev/null; then
 		echo "skip net $case: passt is not installed"
 		return
 	fi
-	for what in "$@" "upload"; do
-		if ! grep -qE "(guest|host): ok $what" $out/$case.log; then
+	for what in "$@" "vhost worker" upload; do
+		if line=$(grep -m 1 -oE "(guest|host): ok $what.*" $out/$case.log | tr -d '\r'); then
+			echo "ok net $case: ${line#*: ok }"
+		else
 			echo "not ok net $case: $what (see $out/$case.log)"
 			failed=1
-		elif grep -qE "(guest|host): bad" $out/$case.log; then
-			echo "not ok net $case: $(grep -m 1 -oE '(guest|host): bad.*' $out/$case.log)"
-			failed=1
-		else
-			echo "ok net $case: $what"
 		fi
 	done
+	line=$(grep -m 1 -oE '(guest|host): bad.*' $out/$case.log) || return
+	echo "not ok net $case: $line"
+	failed=1
 }
 
-expect tap ping "ping in fragments" carrier "download of a file"
-expect tap_queues ping "ping in fragments" carrier "download of a file"
-expect tap_user ping "ping in fragments" carrier "download of a file"
-expect passt dhcp carrier "download of a file"
+both=(carrier "download of a file")
+speed=("iperf3 to the host" "iperf3 from the host")
+expect tap ping "large ping" "${both[@]}" "${speed[@]}" "rebound ping"
+expect vhost ping "large ping" "${both[@]}" "${speed[@]}" "rebound ping"
+expect vhost_queues ping "${both[@]}" "rebound ping"
+expect tap_user ping "${both[@]}"
+expect passt dhcp "${both[@]}" "${speed[@]}"
 exit $failed

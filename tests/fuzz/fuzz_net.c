@@ -146,6 +146,24 @@ static void peer_sends(struct machine *m, const uint8_t *op)
 	(void)n;
 }
 
+/* A command that is nearly one: class and number among those there are, and what follows from the input. */
+static void commands(struct machine *m, const uint8_t *op)
+{
+	uint8_t *at = m->ram + DATA;
+	struct vring_desc *desc = (void *)(m->ram + RING(2));
+	struct vring_avail *avail = (void *)(m->ram + RING(2) + 0x1000);
+
+	memset(at, op[4] & 1 ? op[5] : 0, 64);
+	at[0] = op[2] % 6;
+	at[1] = op[2] / 6 % 3;
+	memcpy(at + 2, op + 3, 2);
+	desc[0] = (struct vring_desc){ DATA, 1 + op[5] % 40U, VRING_DESC_F_NEXT, 1 };
+	desc[1] = (struct vring_desc){ DATA + 64, 1, VRING_DESC_F_WRITE, 0 };
+	avail->ring[avail->idx % NR] = 0;
+	avail->idx++;
+	virtio_kick(m->v, 2);
+}
+
 static void step(struct machine *m, const uint8_t *op)
 {
 	static const gpa_t place[] = { RING(0), RING(1), RING(1) + 0x1000, DATA, RING(2), RING(0) + 0x1000,
@@ -166,6 +184,8 @@ static void step(struct machine *m, const uint8_t *op)
 			net_set_link(m->net, op[1] & 1);
 		else if (op[1] & 16)
 			net_announce(m->net);
+		else if (op[1] & 32)
+			commands(m, op);
 		else if (!(op[1] & 7))
 			go_live(m, op[2] & 1 ? UINT64_MAX : 1ULL << op[2] % 32);
 		break;

@@ -1,11 +1,34 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# In the guest of tests/net.sh: brings eth0 up, by DHCP or as net= on the kernel's command line says, and moves data both ways.
-# Prints `ok WHAT` and `bad WHAT`.
+# In the guest of tests/net.sh: brings eth0 up, by DHCP or as net= on the kernel's command line says, and moves data both ways; with speed on it,
+# measures that too; with rebind, pings again after the driver has let go of the device and taken it back. Prints `ok WHAT` and `bad WHAT`.
 how=$(sed -n 's/.*net=\([^ ]*\).*/\1/p' /proc/cmdline)
 mib=8
 
 tell() { if [ "$1" = 0 ]; then echo "guest: ok $2"; else echo "guest: bad $2"; fi; }
+
+# speed WHAT OPTION...: iperf3's own sum at the receiver
+speed() {
+	local what=$1 try
+	shift
+	for try in 1 2 3 4 5; do
+		iperf3 -c "$host" -t 2 -f m "$@" >/tmp/iperf3 2>&1 && break
+		sleep 1
+	done
+	grep -q receiver /tmp/iperf3 || cat /tmp/iperf3
+	grep -q receiver /tmp/iperf3
+	tell $? "$what, $(awk '$NF == "receiver" { for (i = 1; i < NF; i++) if ($i ~ /bits/) r = $(i - 1) " " $i } END { print r }' /tmp/iperf3)"
+}
+
+# A first one is lost while the kernel makes up its mind about the carrier, and what follows waits for ARP's second try.
+pings() {
+	local try
+	for try in 1 2 3 4 5 6 7 8 9 10; do
+		ping -c 1 -W 1 "$host" >/tmp/ping 2>&1 && break
+	done
+	ping -c 8 -i 0.1 "$host" >/tmp/ping 2>&1
+	tell $? "ping, $(sed -n 's|.*min/avg/max = [^/]*/\([^/]*\)/.*|\1 ms|p' /tmp/ping)"
+}
 
 ifconfig lo up
 echo "guest: mac $(cat /sys/class/net/eth0/address)"
@@ -13,12 +36,12 @@ if [ "$how" = dhcp ]; then
 	cat >/tmp/dhcp <<-'END'
 	#!/bin/sh
 	[ "$1" = bound ] || exit 0
-	ifconfig $interface $ip netmask ${subnet:-255.255.255.0} up
+	ifconfig $interface $ip netmask ${subnet:-255.255.255.0} ${mtu:+mtu $mtu} up
 	for r in $router; do route add default gw $r; echo $r >/tmp/host; done
 	END
 	chmod +x /tmp/dhcp
 	ifconfig eth0 up
-	udhcpc -q -n -f -i eth0 -s /tmp/dhcp >/tmp/udhcpc 2>&1
+	udhcpc -q -n -f -O mtu -i eth0 -s /tmp/dhcp >/tmp/udhcpc 2>&1
 	rc=$?
 	[ $rc = 0 ] || cat /tmp/udhcpc
 	tell $rc dhcp
@@ -26,10 +49,9 @@ if [ "$how" = dhcp ]; then
 else
 	ifconfig eth0 192.0.2.2 netmask 255.255.255.0 up
 	host=192.0.2.1
-	ping -c 4 -i 0.2 $host >/tmp/ping 2>&1
-	tell $? ping
+	pings
 	ping -c 2 -i 0.2 -s 20000 $host >/tmp/ping 2>&1
-	tell $? "ping in fragments"
+	tell $? "large ping"
 fi
 [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]
 tell $? carrier
@@ -37,6 +59,20 @@ tell $? carrier
 sum=$(wget -q -O - http://$host:8080/sum)
 [ -n "$sum" ] && [ "$(wget -q -O - http://$host:8080/data | md5sum)" = "$sum" ]
 tell $? "download of a file"
+
+if grep -q speed /proc/cmdline; then
+	speed "iperf3 to the host"
+	speed "iperf3 from the host" -R
+fi
+
+if grep -q rebind /proc/cmdline; then
+	for device in /sys/bus/virtio/drivers/virtio_net/virtio*; do
+		echo "${device##*/}" >/sys/bus/virtio/drivers/virtio_net/unbind
+		echo "${device##*/}" >/sys/bus/virtio/drivers/virtio_net/bind
+	done
+	ifconfig eth0 192.0.2.2 netmask 255.255.255.0 up
+	pings | sed 's/ping/rebound &/'
+fi
 
 mkdir -p /tmp/www
 head -c $((mib << 20)) /dev/urandom >/tmp/www/data
@@ -48,5 +84,5 @@ for i in $(seq 60); do
 	wget -q -O /dev/null http://$host:8080/done && break
 	sleep 0.5
 done
-cat /proc/interrupts | grep -i virtio
+grep -i virtio /proc/interrupts
 ifconfig eth0 | grep -E 'packets|errors'
