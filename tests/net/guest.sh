@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # In the guest of tests/net.sh: brings eth0 up, by DHCP or as net= on the kernel's command line says, and moves data both ways; with speed on it,
-# measures that too; with rebind, pings again after the driver has let go of the device and taken it back. Prints `ok WHAT` and `bad WHAT`.
+# measures that too; with rebind, pings again after the driver has let go of the device, another
+# one has broken it, and the first has taken it back. Prints `ok WHAT` and `bad WHAT`.
 how=$(sed -n 's/.*net=\([^ ]*\).*/\1/p' /proc/cmdline)
-mib=8
+mib=4
 
 tell() { if [ "$1" = 0 ]; then echo "guest: ok $2"; else echo "guest: bad $2"; fi; }
 
@@ -28,6 +29,35 @@ pings() {
 	done
 	ping -c 8 -i 0.1 "$host" >/tmp/ping 2>&1
 	tell $? "ping, $(sed -n 's|.*min/avg/max = [^/]*/\([^/]*\)/.*|\1 ms|p' /tmp/ping)"
+}
+
+# hostile: takes the device from its driver and offers it a buffer beyond memory. The rings are in the hole below 1 MiB, which is memory to the
+# host and none to this kernel, so that /dev/mem gives it.
+hostile() {
+	local device base queue at status try
+	device=$(basename "$(dirname "$(readlink -f /sys/class/net/eth0/device)")")
+	base=0x$(sed -n "s/^ *\([0-9a-f]*\)-.* : $device.*/\1/p" /proc/iomem | head -n 1)
+	reg() { devmem $((base + $1)) 32 $2; }
+	echo "$device" >/sys/bus/platform/drivers/virtio-mmio/unbind
+	for status in 0 1 3; do reg 0x70 $status; done
+	reg 0x24 1; reg 0x20 1; reg 0x70 11		# VERSION_1, FEATURES_OK
+	for queue in 0 1; do
+		at=$((0xc8000 + queue * 0x3000))
+		reg 0x30 $queue; reg 0x38 8
+		reg 0x80 $at; reg 0x90 $((at + 0x1000)); reg 0xa0 $((at + 0x2000))
+		reg 0x44 1
+	done
+	devmem $at 32 0x1000; devmem $((at + 4)) 32 0xff; devmem $((at + 8)) 32 60
+	devmem $((at + 0x1000)) 32 0x10000		# idx 1
+	reg 0x70 15; reg 0x50 1
+	for try in 1 2 3 4 5 6 7 8 9 10; do
+		[ $(($(reg 0x70) & 0x40)) = 0 ] || break	# DEVICE_NEEDS_RESET
+		sleep 0.5
+	done
+	[ $(($(reg 0x70))) = $((0x4f)) ]
+	tell $? "hostile driver is stopped"
+	reg 0x70 0
+	echo "$device" >/sys/bus/platform/drivers/virtio-mmio/bind
 }
 
 ifconfig lo up
@@ -66,10 +96,7 @@ if grep -q speed /proc/cmdline; then
 fi
 
 if grep -q rebind /proc/cmdline; then
-	for device in /sys/bus/virtio/drivers/virtio_net/virtio*; do
-		echo "${device##*/}" >/sys/bus/virtio/drivers/virtio_net/unbind
-		echo "${device##*/}" >/sys/bus/virtio/drivers/virtio_net/bind
-	done
+	hostile
 	ifconfig eth0 192.0.2.2 netmask 255.255.255.0 up
 	pings | sed 's/ping/rebound &/'
 fi

@@ -7,7 +7,7 @@ in=$1; shift
 out=$NEST_OUT
 kvm=${KVM_BIN:-build/kvm}
 www=$(mktemp -d)
-head -c $((8 << 20)) /dev/urandom >"$www/data"
+head -c $((4 << 20)) /dev/urandom >"$www/data"
 md5sum <"$www/data" >"$www/sum"
 ip link set lo up
 chmod 666 /dev/kvm /dev/net/tun; chmod 600 /dev/vhost-net; chmod 755 "$www"
@@ -54,7 +54,7 @@ machine() {
 	local name=$1 base=$2 how=$3 pid
 	shift 3
 	rm -f "$www/done" /tmp/sum
-	"$@" run -k "$in/vmlinuz" -i "$in/net.initrd" -m 256M --timeout 120 -p "net=$how" "${net[@]}" </dev/null >"$out/$name.log" 2>&1 &
+	"$@" run -k "$in/vmlinuz" -i "$in/net.initrd" -m 256M --timeout 300 -p "net=$how" "${net[@]}" </dev/null >"$out/$name.log" 2>&1 &
 	pid=$!
 	fetch "$base" >"$out/$name.host" 2>&1
 	wait $pid
