@@ -81,7 +81,7 @@ step_unit() {
 
 step_tsan() {
 	expect "tsan: build" make -j"$jobs" TSAN=1 unit-programs
-	for t in loop chardev serial rtc core virtio_mmio disk; do
+	for t in loop chardev serial rtc core virtio_mmio disk net_vhost; do
 		[ -x build/obj-tsan/unit/test_$t ] || continue
 		expect "tsan: test_$t" timeout 120 build/obj-tsan/unit/test_$t
 	done

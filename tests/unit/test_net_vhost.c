@@ -16,6 +16,9 @@
 #include "unit/mmio_rig.h"
 #include "virtio/net.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -95,6 +98,7 @@ struct fix {
 	struct ring_rig ring[5];
 	struct vhost *vhost[2];
 	int peer[2];
+	_Atomic bool stop;
 	uint8_t *ram;
 };
 
@@ -411,6 +415,52 @@ static void further_pairs_follow_the_driver(void **state)
 	assert_int_equal(f->vhost[1]->running, 0);
 }
 
+/* The loop's thread. */
+static void *turn_all_the_time(void *ctx)
+{
+	struct fix *f = ctx;
+
+	while (!atomic_load(&f->stop))
+		turn(&f->r);
+	return NULL;
+}
+
+static void resets_and_hand_overs_race(void **state)
+{
+	struct fix *f = *state;
+	pthread_t loop;
+	unsigned int handed_over = 0;
+
+	assert_int_equal(pthread_create(&loop, NULL, turn_all_the_time, f), 0);
+	for (unsigned int i = 0; i < 300; i++) {
+		negotiate(&f->r, FEATURES, 1);
+		for (unsigned int q = 0; q < 5; q++)
+			ring_at(f, q);
+		wr(&f->r, VIRTIO_MMIO_STATUS, ALL_OK);
+		for (unsigned int wait = 0; wait < i % 64; wait++)
+			sched_yield();
+		wr(&f->r, VIRTIO_MMIO_STATUS, 0);
+		virtio_lock(f->r.device);
+		assert_int_equal(f->vhost[0]->running, 0);
+		handed_over = f->vhost[0]->starts;
+		virtio_unlock(f->r.device);
+	}
+	/* Whatever was reset when: the last driver's queues do get there. */
+	negotiate(&f->r, FEATURES, 1);
+	for (unsigned int q = 0; q < 5; q++)
+		ring_at(f, q);
+	wr(&f->r, VIRTIO_MMIO_STATUS, ALL_OK);
+	for (unsigned int running = 0; running != 3;) {
+		usleep(1000);
+		virtio_lock(f->r.device);
+		running = f->vhost[0]->running;
+		virtio_unlock(f->r.device);
+	}
+	atomic_store(&f->stop, true);
+	pthread_join(loop, NULL);
+	assert_true(f->vhost[0]->starts >= handed_over + 2);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_live, teardown)
 #define T_FRESH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
@@ -428,6 +478,7 @@ int main(void)
 		T_FRESH(refused_by_the_kernel_we_do_it),
 		T_FRESH(without_an_interrupt_by_eventfd_we_do_it),
 		T(further_pairs_follow_the_driver),
+		T_FRESH(resets_and_hand_overs_race),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
