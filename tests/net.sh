@@ -57,7 +57,7 @@ both=(carrier "download of a file")
 speed=("iperf3 to the host" "iperf3 from the host")
 expect tap ping "large ping" "${both[@]}" "${speed[@]}" "hostile driver" "rebound ping"
 expect vhost ping "large ping" "${both[@]}" "${speed[@]}" "hostile driver" "rebound ping"
-expect vhost_queues ping "${both[@]}" "hostile driver" "rebound ping"
+expect vhost_queues ping "mtu 4000" "${both[@]}" "hostile driver" "rebound ping"
 expect tap_user ping "${both[@]}"
 expect passt dhcp "${both[@]}" "${speed[@]}"
 exit $failed

@@ -83,6 +83,9 @@ else
 	ping -c 2 -i 0.2 -s 20000 $host >/tmp/ping 2>&1
 	tell $? "large ping"
 fi
+mtu=$(sed -n 's/.*mtu=\([0-9]*\).*/\1/p' /proc/cmdline)
+[ "$(cat /sys/class/net/eth0/mtu)" = "${mtu:-1500}" ] || [ "$how" = dhcp ]
+tell $? "mtu ${mtu:-1500}"
 [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]
 tell $? carrier
 

@@ -19,7 +19,8 @@ cat >/tmp/up <<'END'
 #!/bin/sh
 ip addr add 192.0.2.1/24 dev "$1"
 END
-chmod +x /tmp/up
+sed '$aip link set "$1" mtu 4000' /tmp/up >/tmp/up-mtu
+chmod +x /tmp/up /tmp/up-mtu
 
 # rooted COMMAND...: in the nested machine / is a chroot's, and from there no user namespace can be made, which passt wants to. Makes the
 # folder a root of its own, as switch_root does.
@@ -71,8 +72,8 @@ for case in "$@"; do
 		net=(-n tap,script=/tmp/up)
 		machine vhost http://192.0.2.2 "static speed rebind" "$kvm" ;;
 	vhost_queues) vhost=yes
-		net=(-c 2 -n tap,script=/tmp/up,queues=2,ifname=vm7,vhost=on)
-		machine vhost_queues http://192.0.2.2 "static rebind" "$kvm" ;;
+		net=(-c 2 -n tap,script=/tmp/up-mtu,queues=2,ifname=vm7,vhost=on)
+		machine vhost_queues http://192.0.2.2 "static rebind mtu=4000" "$kvm" ;;
 	tap_user) # made by root, used by somebody else, who may not open /dev/vhost-net; two queues
 		ip tuntap add vm8 mode tap user nobody vnet_hdr multi_queue && ip addr add 192.0.2.1/24 dev vm8 && ip link set vm8 up
 		net=(-c 2 -n tap,ifname=vm8,queues=2)
