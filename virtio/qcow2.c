@@ -6,8 +6,8 @@
  * that a writer must keep up and we do not (persistent bitmaps) are marked invalid, as "autoclear" bits ask
  * for. We never set the dirty mark: our refcounts are always up to date on the disk.
  *
- * Not supported, and refused by name: encryption, external data files, extended L2 entries, what else is
- * incompatible. Compressed clusters give an I/O error when they are read.
+ * Not supported, and refused by name: encryption, external data files, extended L2 entries, compression other
+ * than deflate, what else is incompatible.
  */
 #include "qcow2_impl.h"
 
@@ -43,8 +43,10 @@ static void free_all(struct qcow2 *q)
 		q->backing->ops->close(q->backing);
 	meta_free(q);
 	free(q->unlinked);
+	free(q->unpacked);
 	pthread_rwlock_destroy(&q->map_lock);
 	pthread_mutex_destroy(&q->meta_lock);
+	pthread_mutex_destroy(&q->unpack_lock);
 	disk_file_close(q->file);
 	free(q);
 }
@@ -196,6 +198,7 @@ static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header
 		.read_only = f->read_only,
 	};
 	pthread_mutex_init(&q->meta_lock, NULL);
+	pthread_mutex_init(&q->unpack_lock, NULL);
 	/* Readers come all the time; a writer must not wait for a moment without any. */
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);

@@ -13,6 +13,7 @@
 
 #define V2_BYTES 72
 #define V3_BYTES 104
+#define COMPRESSION_TYPE 104 /* one byte, where the header is that long */
 #define MAX_L1_BYTES (32 * MIB)
 #define MAX_REFTABLE_BYTES (8 * MIB)
 #define MAX_SNAPSHOTS 65536
@@ -220,6 +221,26 @@ static int take_v3(const struct disk_file *f, struct qcow2_header *h, const unsi
 	return 0;
 }
 
+/* The bit and the type say the same: something other than deflate. */
+static int check_compression(struct disk_file *f, const struct qcow2_header *h, uint64_t header_bytes)
+{
+	unsigned char type = 0;
+	int err = 0;
+
+	if (header_bytes > COMPRESSION_TYPE)
+		err = disk_file_pread(f, &type, sizeof(type), COMPRESSION_TYPE);
+	if (err)
+		return err;
+	if (!type != !(h->incompatible & QCOW2_INCOMPAT_COMPRESSION))
+		return refuse(f, "corrupt: the header says two things about compression");
+	if (type == 1)
+		return refuse(f, "compressed with zstd, which is not supported: `qemu-img convert -O qcow2 -c "
+				 "-o compression_type=zlib` makes an image that is");
+	if (type)
+		return refuse(f, "compressed by an unknown method");
+	return 0;
+}
+
 int qcow2_header_read(struct disk_file *f, struct qcow2_header *h)
 {
 	unsigned char p[V3_BYTES] = { 0 };
@@ -253,6 +274,8 @@ int qcow2_header_read(struct disk_file *f, struct qcow2_header *h)
 		err = check_encryption(f, p);
 	if (!err)
 		err = check_features(f, h, header_bytes);
+	if (!err)
+		err = check_compression(f, h, header_bytes);
 	if (!err)
 		err = check_tables(f, h);
 	if (!err)

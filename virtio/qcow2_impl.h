@@ -9,10 +9,12 @@
  *   qcow2_refcount.c  who uses a cluster of the file; allocation
  *   qcow2_map.c       guest offset -> cluster of the file
  *   qcow2_io.c        requests
+ *   qcow2_compressed.c reading of compressed clusters
  *   qcow2_repair.c    refcounts rebuilt, for images left dirty
  *
  * Two locks. map_lock: shared by requests that use mappings as they are while they do their I/O, exclusive
- * for those that change one. meta_lock: the cache, for one access at a time; taken last.
+ * for those that change one. meta_lock: the cache, for one access at a time; taken last. (And unpack_lock, see
+ * qcow2_compressed.c.)
  *
  * The invariant that holds on the disk at every moment, whatever is lost: each cluster's refcount is at least
  * the number of references to it. So a crash can leak clusters and nothing else. Refcounts are raised before
@@ -72,7 +74,6 @@ struct qcow2 {
 	uint64_t cluster_bytes;
 	uint64_t l1_offset, l1_entries, reftable_offset, reftable_entries;
 	bool punch;
-	_Atomic bool said_compressed;
 
 	pthread_rwlock_t map_lock;
 	uint64_t free_hint;	       /* no free cluster below */
@@ -84,6 +85,10 @@ struct qcow2 {
 	uint64_t slice_bytes, tick;
 	_Atomic unsigned int nr_dirty;
 	_Atomic bool unsynced; /* something was written that later tables rely on */
+
+	pthread_mutex_t unpack_lock;
+	uint64_t unpacked_from; /* where in the file the cluster in @unpacked is; 0: nowhere */
+	unsigned char *unpacked;
 };
 
 /* All return 0 or -errno. */
@@ -135,6 +140,7 @@ struct qcow2_mapping {
 	bool copied;
 	uint64_t host; /* NORMAL, ZERO_ALLOCATED: the cluster's offset; COMPRESSED: the first one's */
 	uint64_t nr_clusters;
+	uint64_t packed, packed_bytes; /* COMPRESSED: the stream, and no more of it than the file has */
 };
 
 int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m);
@@ -152,6 +158,10 @@ bool qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, cons
 int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from);
 int qcow2_discard(struct disk_node *n, uint64_t offset, uint64_t len);
 int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap);
+
+/* qcow2_compressed.c: within one cluster */
+int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t in_cluster, uint64_t len,
+			  struct disk_cursor *to);
 
 /* qcow2_repair.c: at opening for write, when the image says that its refcounts are not up to date */
 int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h);

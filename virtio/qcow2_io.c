@@ -2,16 +2,13 @@
 /*
  * Requests on a qcow2 image, on pool threads. Reads, and writes to clusters that are this image's alone, hold
  * map_lock shared while they transfer. A write that needs a cluster holds it alone: takes a cluster, fills it
- * with what the guest's write leaves of it (from the backing file, from a cluster shared with a snapshot, or
- * zeros), writes the data, and only then changes the mapping. Until the next flush that change is in memory:
+ * with what the guest's write leaves of it (from the backing file, from a cluster that is compressed or shared
+ * with a snapshot, or zeros), writes the data, and only then changes the mapping. Until the next flush that change is in memory:
  * a crash shows the old contents, as it may.
  *
- * Discards and zeroes change mappings where whole clusters are meant. Compressed clusters are not read: a
- * write of a whole one replaces it.
+ * Discards and zeroes change mappings where whole clusters are meant.
  */
 #include "qcow2_impl.h"
-
-#include "kvm/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,16 +21,6 @@
 static struct qcow2 *to_qcow2(struct disk_node *n)
 {
 	return (struct qcow2 *)n;
-}
-
-static int refuse_compressed(struct qcow2 *q, uint64_t offset)
-{
-	if (!atomic_exchange(&q->said_compressed, true))
-		pr_err("%s: has compressed clusters (the first one met at byte %llu of the disk), which are "
-		       "not supported; "
-		       "`qemu-img convert -O qcow2` makes an image without",
-		       q->file->path, (unsigned long long)offset);
-	return -EIO;
 }
 
 static int read_backing(struct qcow2 *q, uint64_t offset, uint64_t len, struct disk_cursor *to)
@@ -56,7 +43,7 @@ static int read_mapped(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t 
 	case QCOW2_NORMAL:
 		return disk_file_read(q->file, m->host + (offset & (q->cluster_bytes - 1)), len, to);
 	case QCOW2_IS_COMPRESSED:
-		return refuse_compressed(q, offset);
+		return qcow2_read_compressed(q, m, offset & (q->cluster_bytes - 1), len, to);
 	default:
 		cursor_zero(to, len);
 		return 0;
@@ -163,11 +150,8 @@ static int write_to_new(struct qcow2 *q, const struct qcow2_mapping *old, uint64
 			struct disk_cursor *from)
 {
 	uint64_t host, size = atomic_load(&q->file->size_bytes);
-	int err;
+	int err = qcow2_alloc(q, &host);
 
-	if (old->type == QCOW2_IS_COMPRESSED && len < q->cluster_bytes)
-		return refuse_compressed(q, offset);
-	err = qcow2_alloc(q, &host);
 	if (err)
 		return err;
 	err = fill_cluster(q, old, offset, len, host, !q->file->block_device && host >= size, from);

@@ -43,14 +43,16 @@ static int decode_compressed(struct qcow2 *q, uint64_t entry, struct qcow2_mappi
 	unsigned int offset_bits = 62 - (q->cluster_bits - 8);
 	uint64_t start = entry & ((1ULL << offset_bits) - 1);
 	uint64_t sectors = (entry & ~(QCOW2_COPIED | QCOW2_COMPRESSED)) >> offset_bits;
-	uint64_t end = align_down(start, 512) + (sectors + 1) * 512;
+	uint64_t end = align_down(start, 512) + (sectors + 1) * 512, size = atomic_load(&q->file->size_bytes);
 
 	m->type = QCOW2_IS_COMPRESSED;
 	m->copied = false;
 	m->host = align_down(start, q->cluster_bytes);
 	m->nr_clusters = (align_up(end, q->cluster_bytes) - m->host) >> q->cluster_bits;
-	if (start < q->cluster_bytes || start >= atomic_load(&q->file->size_bytes))
+	if (start < q->cluster_bytes || start >= size)
 		return qcow2_corrupt(q, "a compressed cluster that is not in the file,", start);
+	m->packed = start;
+	m->packed_bytes = min_u64(end, size) - start;
 	return 0;
 }
 

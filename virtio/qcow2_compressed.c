@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Compressed clusters ("Compressed Clusters Descriptor"): a raw deflate stream anywhere in the file, of which the
+ * entry says the first byte and the last sector. They are only read; a write replaces them by ordinary ones.
+ *
+ * The last one that was unpacked is kept, so that small reads one after the other unpack it once. unpack_lock is
+ * for that one, held while it is filled and copied from; it is taken with map_lock held. What is kept cannot
+ * become wrong: nobody writes compressed clusters while we have the image.
+ */
+#include "qcow2_impl.h"
+
+#include "inflate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int unpack(struct qcow2 *q, const struct qcow2_mapping *m)
+{
+	unsigned char *packed = malloc(m->packed_bytes);
+	int err = packed ? 0 : -ENOMEM;
+
+	q->unpacked_from = 0;
+	if (!err && !q->unpacked)
+		q->unpacked = malloc(q->cluster_bytes);
+	if (!q->unpacked)
+		err = -ENOMEM;
+	if (!err)
+		err = disk_file_pread(q->file, packed, m->packed_bytes, m->packed);
+	if (!err &&
+	    inflate_raw(packed, m->packed_bytes, q->unpacked, q->cluster_bytes) != (ssize_t)q->cluster_bytes)
+		err = qcow2_corrupt(q, "a compressed cluster that cannot be unpacked,", m->packed);
+	if (!err)
+		q->unpacked_from = m->packed;
+	free(packed);
+	return err;
+}
+
+int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t in_cluster, uint64_t len,
+			  struct disk_cursor *to)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&q->unpack_lock);
+	if (q->unpacked_from != m->packed)
+		err = unpack(q, m);
+	if (!err)
+		cursor_copy_in(to, q->unpacked + in_cluster, len);
+	pthread_mutex_unlock(&q->unpack_lock);
+	return err;
+}
