@@ -274,7 +274,7 @@ static int read_lengths(struct stream *s, const struct code *c, unsigned char *l
 static int transmitted_block(struct stream *s)
 {
 	static const unsigned char order[NR_LENGTHS] = { 16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
-							 11, 4,  12, 3, 13, 2, 14, 1, 15 };
+							 11, 4,	 12, 3, 13, 2, 14, 1, 15 };
 	unsigned char lengths[NR_LITERALS + NR_DISTANCES] = { 0 };
 	unsigned int nr_literals = 257 + take(s, 5), nr_distances = 1 + take(s, 5), nr = 4 + take(s, 4);
 	struct code literals, distances;

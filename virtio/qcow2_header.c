@@ -234,8 +234,9 @@ static int check_compression(struct disk_file *f, const struct qcow2_header *h, 
 	if (!type != !(h->incompatible & QCOW2_INCOMPAT_COMPRESSION))
 		return refuse(f, "corrupt: the header says two things about compression");
 	if (type == 1)
-		return refuse(f, "compressed with zstd, which is not supported: `qemu-img convert -O qcow2 -c "
-				 "-o compression_type=zlib` makes an image that is");
+		return refuse(f,
+			      "compressed with zstd, which is not supported: `qemu-img convert -O qcow2 -c "
+			      "-o compression_type=zlib` makes an image that is");
 	if (type)
 		return refuse(f, "compressed by an unknown method");
 	return 0;

@@ -376,22 +376,110 @@ static void test_zero_cluster_with_space(void **state)
 	free(m.bytes);
 }
 
+/* 4096 times 'a', packed by zlib */
+static const unsigned char packed_a[] = { 0xed, 0xc1, 0x01, 0x0d, 0x00, 0x00, 0x00, 0xc2, 0xa0, 0xac, 0xef,
+					  0x5f, 0xc2, 0x1e, 0x0e, 0x28, 0x00, 0x00, 0x00, 0xe0, 0xdd, 0x00 };
+
+/* Two compressed clusters in one cluster of the file; the second's sectors reach beyond the file's last one. */
+static struct image make_compressed(void)
+{
+	struct image m = make_mapped(1ULL << 62 | 5 * 4096);
+
+	memset(m.bytes + 5 * 4096, 0, 4096);
+	memcpy(m.bytes + 5 * 4096, packed_a, sizeof(packed_a));
+	memcpy(m.bytes + 5 * 4096 + 4000, packed_a, sizeof(packed_a));
+	image_put64(&m, 4 * 4096 + 8, 1ULL << 62 | (5 * 4096 + 4000));
+	m.bytes[m.refblock + 5 * 2 + 1] = 2;
+	m.len = 5 * 4096 + 4000 + sizeof(packed_a);
+	return m;
+}
+
 static void test_compressed(void **state)
 {
 	struct rig *r = *state;
-	struct image m = make_mapped(1ULL << 62 | 5 * 4096);
-	char buf[4096];
-	bool found;
+	struct image m = make_compressed(), after;
 
 	store(r->path, &m);
 	open_disk(r);
+	expect(r, 0, 'a', 8192);
+	expect(r, 512, 'a', 512);
+	expect(r, 3584, 'a', 1024);
+	expect(r, 8192, 0, 4096);
+	assert_int_equal(put(r, 512, 1, 512), 0);
+	expect(r, 0, 'a', 512);
+	expect(r, 512, 1, 512);
+	expect(r, 1024, 'a', 7168);
+	close_disk(r);
+	after = load(r->path, m);
+	assert_int_equal(image_get64(&after, 4 * 4096), 6 * 4096 | 1ULL << 63);
+	assert_int_equal(image_get64(&after, 4 * 4096 + 8), 1ULL << 62 | (5 * 4096 + 4000));
+	assert_int_equal(after.bytes[m.refblock + 5 * 2 + 1], 1);
+	assert_int_equal(after.bytes[m.refblock + 6 * 2 + 1], 1);
+	free(after.bytes);
+	open_disk(r);
+	assert_int_equal(run(r, DISK_DISCARD, 4096, NULL, 4096, false), 0);
+	expect(r, 4096, 0, 4096);
+	close_disk(r);
+	after = load(r->path, m);
+	assert_int_equal(after.bytes[m.refblock + 5 * 2 + 1], 0);
+	free(after.bytes);
+	free(m.bytes);
+}
+
+/* A stream that is none, that ends too early, or is not there: an I/O error and one line; the other one is read. */
+static void test_compressed_malformed(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_compressed();
+	char buf[4096];
+	bool found;
+
+	m.bytes[5 * 4096] = 0xff;
+	store(r->path, &m);
+	open_disk(r);
+	expect(r, 4096, 'a', 4096);
 	assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EIO);
 	assert_int_equal(run(r, DISK_READ, 0, buf, 4096, false), -EIO);
 	assert_int_equal(put(r, 512, 1, 512), -EIO);
-	assert_int_equal(new_lines(r, "compressed clusters", &found), 1);
+	assert_int_equal(new_lines(r, "cannot be unpacked", &found), 1);
 	assert_true(found);
+	expect(r, 4096, 'a', 4096);
 	assert_int_equal(put(r, 0, 1, 4096), 0);
 	expect(r, 0, 1, 4096);
+	close_disk(r);
+	m.len -= 8;
+	store(r->path, &m);
+	open_disk(r);
+	assert_int_equal(run(r, DISK_READ, 4096, buf, 512, false), -EIO);
+	close_disk(r);
+	image_put64(&m, 4 * 4096 + 8, 1ULL << 62 | 9 * 4096);
+	store(r->path, &m);
+	open_disk(r);
+	assert_int_equal(run(r, DISK_READ, 4096, buf, 512, false), -EIO);
+	free(m.bytes);
+}
+
+static void test_compression_type(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 12, 4, 8 * MIB);
+
+	image_put32(&m, 100, 112);
+	store(r->path, &m);
+	open_disk(r);
+	close_disk(r);
+	m.bytes[104] = 1;
+	store(r->path, &m);
+	refused(r, "two things about compression", 1);
+	image_put64(&m, 72, 8);
+	store(r->path, &m);
+	refused(r, "compressed with zstd", 1);
+	m.bytes[104] = 2;
+	store(r->path, &m);
+	refused(r, "unknown method", 1);
+	m.bytes[104] = 0;
+	store(r->path, &m);
+	refused(r, "two things about compression", 1);
 	free(m.bytes);
 }
 
@@ -614,6 +702,8 @@ int main(void)
 		TEST(refcount_table_grows),
 		TEST(zero_cluster_with_space),
 		TEST(compressed),
+		TEST(compressed_malformed),
+		TEST(compression_type),
 		TEST(bad_mappings),
 		TEST(shared_cluster),
 		TEST(dirty_is_repaired),
