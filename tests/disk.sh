@@ -16,8 +16,9 @@ failed=0
 flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude -D_GNU_SOURCE -pthread"
 [ -n "${SAN:-}" ] && flags="$flags -fsanitize=address,undefined -fno-sanitize-recover=all"
 ${CC:-gcc} $flags -o "$work/disk_stress" tests/tools/disk_stress.c tests/tools/disk_power.c virtio/disk*.c virtio/qcow2*.c kvm/loop.c \
-	kvm/log.c || { echo "not ok disk: disk_stress does not build"; exit 1; }
+	virtio/inflate.c kvm/log.c || { echo "not ok disk: disk_stress does not build"; exit 1; }
 stress=$work/disk_stress
+${CC:-gcc} ${flags%% -fsanitize*} -O2 -fPIC -shared -o "$work/inflate.so" virtio/inflate.c
 cd "$work" || exit 1
 
 ok() { echo "ok disk $1"; }
@@ -124,6 +125,64 @@ backing_files() {
 	done
 }
 
+# A raw image of what packs well, what packs a little and what does not pack.
+mixed_raw() {
+	python3 - "$1" $size <<-'END'
+		import random, sys
+		random.seed(3)
+		size, at = int(sys.argv[2]), 0
+		words = [random.randbytes(random.randrange(1, 9)) for _ in range(300)]
+		with open(sys.argv[1], "wb") as f:
+		    f.truncate(size)
+		    while at < size:
+		        n = random.randrange(512, 600000) & ~511
+		        kind = random.randrange(5)
+		        if kind == 0: data = random.randbytes(n)
+		        elif kind == 1: data = bytes([random.randrange(256)]) * n
+		        else: data = b"".join(random.choices(words, k=n // 3))
+		        if kind != 4:
+		            f.seek(at)
+		            f.write(data[:min(n, size - at)])
+		        at += n
+	END
+}
+
+compressed_images() {
+	local cluster bits
+	if ! python3 "$here/tests/tools/inflate_check.py" ./inflate.so $((ops / 10)) >inflate.out 2>err; then
+		fail "inflate and zlib" "$(tail -1 err)"
+	else
+		ok "inflate and zlib: $(cat inflate.out)"
+	fi
+	mixed_raw mixed
+	for cluster in 512 4k 64k 2M; do
+		for bits in 8 16 64; do
+			[ $cluster != 512 ] || [ $bits = 16 ] || continue
+			rm -f img; qemu-img convert -c -f raw -O qcow2 -o cluster_size=$cluster,refcount_bits=$bits mixed img
+			mirror "compressed, clusters of $cluster, refcounts of $bits" img qcow2 qcow2,discard
+		done
+	done
+	rm -f img; qemu-img convert -c -f raw -O qcow2 -o compat=0.10 mixed img
+	mirror "compressed, version 2, direct" img qcow2 qcow2,none
+	qemu-img convert -c -f raw -O qcow2 mixed low
+	qemu-img create -q -f qcow2 -F qcow2 -b low middle $size
+	qemu-io -f qcow2 -c 'write -c -P 7 1M 64k' -c 'write -c -P 8 1088k 64k' -c 'write -P 9 5M 1M' -c 'write -c -P 3 39M 64k' \
+		-c 'discard 9M 1M' middle >/dev/null
+	qemu-img create -q -f qcow2 -o cluster_size=4k -F qcow2 -b middle top $size
+	md5sum low middle >sums
+	mirror "a chain of compressed images" top qcow2 qcow2,discard
+	mirror "a compressed image with a compressed backing file" middle qcow2 qcow2,snapshot
+	md5sum --quiet -c sums || fail "a chain of compressed images" "a backing file has changed"
+	qemu-img snapshot -c one middle
+	qemu-img convert -O raw middle one
+	mirror "compressed, with an internal snapshot" middle qcow2 qcow2,discard
+	if qemu-img snapshot -a one middle && qemu-img compare -q -f qcow2 -F raw middle one && checked middle; then
+		ok "the compressed internal snapshot is what it was"
+	else
+		fail "compressed internal snapshot" "it has changed, or the image is not clean"
+	fi
+}
+
 # QEMU leaves it dirty: killed with lazy refcounts. Then we bring them up to date.
 dirty_image() {
 	rm -f img; qemu-img create -q -f qcow2 -o lazy_refcounts=on img $size
@@ -205,7 +264,7 @@ locks() {
 	kill -9 "$S_PID"; wait "$S_PID" 2>/dev/null
 }
 
-for part in ${PARTS:-raw_images other_places qcow2_images backing_files dirty_image killed power_cuts locks}; do
+for part in ${PARTS:-raw_images other_places qcow2_images backing_files compressed_images dirty_image killed power_cuts locks}; do
 	$part
 done
 exit $failed
