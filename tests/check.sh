@@ -11,7 +11,7 @@ mkdir -p build/check
 log=build/check/results
 : >$log
 jobs=$(nproc)
-ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload net boot console virtio budget"
+ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload net boot console virtio disk_guest budget"
 started=$SECONDS
 
 say() { echo "$*" | tee -a $log; }
@@ -102,6 +102,12 @@ step_malformed() {
 }
 # A short run of each; tests/disk.sh alone does much more.
 step_disk() { OPS=${OPS:-300} ROUNDS=${ROUNDS:-5} POWER_ROUNDS=${POWER_ROUNDS:-3} lines tests/disk.sh; }
+# A stock kernel's disks in the nested machine; tests/disk-nest.sh and tests/disk-boot.sh alone do more.
+step_disk_guest() {
+	expect "disk_guest: build" make -j"$jobs" all
+	ROUNDS=${ROUNDS:-3} lines tests/disk-nest.sh qcow2 queues snapshot kill
+	lines tests/disk-boot.sh raw qcow2
+}
 step_net() { lines tests/net.sh; }
 step_virtio() { lines tests/virtio.sh; }
 step_console() {

@@ -5,7 +5,7 @@
 #
 # The distribution's minimal system boots from its disk, with its own kernel and initrd and without -p: root logs in on
 # the serial console, writes a file and powers off; the file is on the disk then, and the file system is clean.  As the
-# nested machine emulates all that, a case takes a minute and a half; hence this is no part of `make check`.
+# nested machine emulates all that, a case takes a minute and a half; `make check` runs two of them.
 #
 #   raw    a file system on the whole disk
 #   gpt    on a partition of the root type
