@@ -8,27 +8,24 @@
  * write that changes what a later read returns updates the page before the vCPU goes on, for such writes always exit.
  *
  * No exit to user space for an interrupt. A virtio-mmio driver reads InterruptStatus and writes InterruptACK in every interrupt. The
- * read is served from the page, which the guest maps read-only (t->shown). The write is gathered by KVM
- * (t->gathering) and reaches us any time later. Why nothing is lost:
+ * read is served from the page, which the guest maps read-only (t->shown). The write of 1, used buffers and nothing else, ends
+ * in KVM, in an ioeventfd that nobody listens to (t->swallowing): we never hear of it. Why nothing is lost:
  *
  *  - The line is an edge, pulsed for every notification whatever InterruptStatus says. An edge that arrives while the handler
  *    runs makes it run again. So a handler always runs, from its beginning, after each pulse.
- *  - Used buffers (bit 0). The bit is set with the first notification after a reset and then stays: no ACK clears it, early
- *    or late, so a handler that runs cannot miss it. The handler looks into the used ring, whose index was stored before the pulse.
+ *  - Used buffers (bit 0). The bit is set with the first notification after a reset and then stays: no ACK clears it, so a
+ *    handler that runs cannot miss it. The handler looks into the used ring, whose index was stored before the pulse.
  *    The bit says "there may be used buffers"; a handler that finds none has cost a look. With a shared line this means a
  *    look for each of the neighbours' interrupts.
  *  - Used buffers by somebody else (used_fd(): the host's kernel serves the queue, vhost): its interrupts pulse the line, and nobody
  *    could set the bit for each of them. It is set once, before the first can come, and stays until the reset: the same bit with the
  *    same argument as above, for the kernel too stores the used index before it interrupts. So an ACK does not clear it then, even
  *    where reads exit. All the line's pulses go through one eventfd from then on, ours as well (x86/virtio.c), so that they do not overlap.
- *  - Configuration (bit 1). It must be cleared by its ACK, and a late ACK must not clear a bit raised since. So gathering is off
- *    while the bit is set: raise_config() first turns it off, then lets what was gathered pass, then sets the bit, then
- *    pulses; the ACK exits, clears the bit, and turns gathering on again. An ACK of bit 1 can only have been gathered if its
- *    driver never saw the bit: it acknowledges what it has not read (against 4.2.2.2), and only itself is hurt.
- *  - Driver and device cross a reset: the Status write exits, and every exit brings what was gathered first.
+ *  - Configuration (bit 1). It must be cleared by its ACK. A driver that has read the bit writes 2 or 3, which is not what the
+ *    ioeventfd matches: that exits and is served at once, under the device's lock, before the vCPU goes on.
  *
- * When reads exit (no read-only slots), both bits are cleared by their ACK as the specification has it (but see used_fd()); ACKs are
- * not gathered.
+ * When reads exit (no read-only slots), both bits are cleared by their ACK as the specification has it (but see used_fd()), and every
+ * ACK exits.
  *
  * ConfigGeneration and a half-changed configuration space: virtio_set_config() has the page hidden while it changes both, so
  * that a reader sees all of the old or all of the new bytes between two equal generations.
@@ -94,14 +91,6 @@ static void refresh(void *ctx)
 	page_set(t, VIRTIO_MMIO_STATUS, v->status);
 }
 
-static void set_gathering(struct virtio_mmio *t, bool on)
-{
-	if (on == t->gathering || !t->shown || !t->host->gather)
-		return;
-	if (!t->host->gather(t->host->ctx, VIRTIO_MMIO_INTERRUPT_ACK, on))
-		t->gathering = on;
-}
-
 /* 4.2.2, InterruptStatus: the bit before the pulse; for bit 0 the used index, published, before both. */
 static void raise(struct virtio_mmio *t, uint32_t bit)
 {
@@ -133,13 +122,6 @@ static void raise_config(void *ctx)
 	struct virtio_device *v = t->device;
 
 	virtio_lock(v);
-	t->config_pending++;
-	set_gathering(t, false);
-	virtio_unlock(v);
-	if (t->host->drain)
-		t->host->drain(t->host->ctx);
-	virtio_lock(v);
-	t->config_pending--;
 	/* Reset meanwhile: that driver is gone. */
 	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		raise(t, VIRTIO_MMIO_INT_CONFIG);
@@ -153,8 +135,6 @@ static void acknowledge(struct virtio_mmio *t, uint32_t bits)
 	if (t->shown || t->used_by_fd)
 		bits &= ~(uint32_t)VIRTIO_MMIO_INT_VRING;
 	page_set(t, VIRTIO_MMIO_INTERRUPT_STATUS, status & ~bits);
-	if ((status & bits & VIRTIO_MMIO_INT_CONFIG) && !t->config_pending)
-		set_gathering(t, true);
 }
 
 static void hold_config(void *ctx, bool hold)
@@ -184,8 +164,9 @@ static void go_live(struct virtio_mmio *t)
 		route_kicks(t);
 	if (!t->shown && t->host->show_page)
 		t->shown = t->host->show_page(t->host->ctx);
-	if (!(page_get(t, VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG) && !t->config_pending)
-		set_gathering(t, true);
+	if (t->shown && !t->swallowing && t->host->swallow)
+		t->swallowing =
+			!t->host->swallow(t->host->ctx, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 }
 
 static void write_status(struct virtio_mmio *t, uint32_t value)

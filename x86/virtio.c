@@ -183,32 +183,35 @@ static void slot_hide_page(void *ctx, bool hide)
 	pthread_mutex_unlock(&b->window_lock);
 }
 
-static int slot_route_kicks(void *ctx, unsigned int offset, unsigned int queue, int fd)
+/* 4-byte writes of @value at @offset signal @fd. */
+static int route(const struct slot *s, unsigned int offset, uint32_t value, int fd)
 {
-	struct slot *s = ctx;
-	struct kvm_ioeventfd kick = {
-		.datamatch = queue,
+	struct kvm_ioeventfd to = {
+		.datamatch = value,
 		.addr = slot_gpa(s) + offset,
 		.len = 4,
 		.fd = fd,
 		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
 	};
 
-	return kvm_ioctl(s->board->m->vm->vm_fd, KVM_IOEVENTFD, &kick);
+	return kvm_ioctl(s->board->m->vm->vm_fd, KVM_IOEVENTFD, &to);
 }
 
-static int slot_gather(void *ctx, unsigned int offset, bool on)
+static int slot_route_kicks(void *ctx, unsigned int offset, unsigned int queue, int fd)
 {
-	struct slot *s = ctx;
-
-	return coalesced_zone(&s->board->m->vm->coalesced, BUS_MMIO, slot_gpa(s) + offset, 4, on);
+	return route(ctx, offset, queue, fd);
 }
 
-static void slot_drain(void *ctx)
+/* KVM keeps the eventfd as long as it signals it: we need none of our own. */
+static int slot_swallow(void *ctx, unsigned int offset, uint32_t value)
 {
-	struct slot *s = ctx;
+	int fd = eventfd(0, EFD_CLOEXEC), err;
 
-	coalesced_try_drain(&s->board->m->vm->coalesced);
+	if (fd < 0)
+		return -errno;
+	err = route(ctx, offset, value, fd);
+	close(fd);
+	return err;
 }
 
 static int publish_slot(struct machine *m, const struct slot *s)
@@ -252,8 +255,7 @@ int virtio_plug(struct virtio_board *b, struct virtio_device *device)
 		.show_page = slot_show_page,
 		.hide_page = slot_hide_page,
 		.route_kicks = slot_route_kicks,
-		.gather = slot_gather,
-		.drain = slot_drain,
+		.swallow = slot_swallow,
 		.ctx = s,
 	};
 	virtio_mmio_init(&s->mmio, device, &s->host, b->pages + (size_t)s->index * VIRTIO_MMIO_BYTES);

@@ -28,10 +28,8 @@ struct virtio_mmio_host {
 	void (*hide_page)(void *ctx, bool hide);
 	/* Writes of @queue's index to QueueNotify (@offset in our range) signal @fd from now on. Returns 0 or -errno. */
 	int (*route_kicks)(void *ctx, unsigned int offset, unsigned int queue, int fd);
-	/* Gathers 4-byte writes at @offset instead of handing them over at once, or not any more. Returns 0 or -errno. */
-	int (*gather)(void *ctx, unsigned int offset, bool on);
-	/* Hands over what was gathered. Without the lock. */
-	void (*drain)(void *ctx);
+	/* 4-byte writes of @value at @offset do nothing from now on, without an exit to us. Returns 0 or -errno. */
+	int (*swallow)(void *ctx, unsigned int offset, uint32_t value);
 	void *ctx;
 };
 
@@ -41,11 +39,10 @@ struct virtio_mmio {
 	uint8_t *page; /* VIRTIO_MMIO_BYTES, page aligned; written by us, read by the guest */
 	uint32_t device_features_select, driver_features_select;
 	uint32_t queue_select;
-	bool shown;		     /* reads do not exit */
-	bool gathering;		     /* InterruptACKs arrive late */
-	bool used_by_fd;	     /* somebody else interrupts for used buffers */
-	unsigned int config_pending; /* raise_config() calls under way */
-	uint64_t kicks_routed;	     /* a bit a queue */
+	bool shown;	       /* reads do not exit */
+	bool swallowing;       /* InterruptACKs of used buffers do not reach us */
+	bool used_by_fd;       /* somebody else interrupts for used buffers */
+	uint64_t kicks_routed; /* a bit a queue */
 };
 
 extern const struct bus_ops virtio_mmio_bus_ops;

@@ -43,11 +43,10 @@ static bool show_page(void *ctx)
 	return ((struct machine *)ctx)->can_show;
 }
 
-static int gather(void *ctx, unsigned int offset, bool on)
+static int swallow(void *ctx, unsigned int offset, uint32_t value)
 {
 	(void)ctx;
-	(void)on;
-	check(offset == VIRTIO_MMIO_INTERRUPT_ACK);
+	check(offset == VIRTIO_MMIO_INTERRUPT_ACK && value == VIRTIO_MMIO_INT_VRING);
 	return 0;
 }
 
@@ -145,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(!rng_init(&m->v, &m->mem, &m->loop));
 	m->can_show = size & 1;
 	m->host = (struct virtio_mmio_host){
-		.pulse = pulse, .show_page = show_page, .gather = gather, .ctx = m
+		.pulse = pulse, .show_page = show_page, .swallow = swallow, .ctx = m
 	};
 	virtio_mmio_init(&m->mmio, &m->v, &m->host, m->page);
 	check(!bus_insert(&m->bus, BASE, VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops, &m->mmio, "virtio"));
