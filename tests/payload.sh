@@ -26,11 +26,12 @@ fi
 emulated=
 [ -n "${KVM_NEST:-}" ] || tests/hostkvm.sh >/dev/null || emulated=1
 
+runner=() # what starts the launcher
 # run NAME EXIT-CODE PATTERN TEST [OPTION]...: PATTERN (extended, a whole line) must be in the output, "not ok" must not
 run() {
 	local name=$1 want=$2 pattern=$3 test=$4 rc why
 	shift 4
-	timeout "${LIMIT:-30}" "$kvm" run -k "${KERNEL:-$images/payload.bzimage}" -p "test=$test" "$@" \
+	timeout "${LIMIT:-30}" ${runner[@]+"${runner[@]}"} "$kvm" run -k "${KERNEL:-$images/payload.bzimage}" -p "test=$test" "$@" \
 		</dev/null >"$work/out" 2>"$work/err"
 	rc=$?
 	if [ $rc != "$want" ]; then
@@ -150,7 +151,56 @@ benches() {
 	done
 }
 
-for group in ${GROUPS_WANTED:-ends boot processors clock chips benches}; do
+# sectors FILE FIRST NR: a disk whose sector n begins with the number FIRST + n
+sectors() {
+	python3 -c 'import struct, sys
+first, nr = int(sys.argv[2]), int(sys.argv[3])
+with open(sys.argv[1], "wb") as f:
+    for n in range(first, first + nr):
+        f.write(struct.pack("<I", n) + b"\xa5" * 508)' "$@"
+}
+
+# what blk has written: sectors 64 and 65 and 70 and 71 of its pattern, 66 to 69 zeroes
+check_image() {
+	python3 -c 'import sys
+with open(sys.argv[1], "rb") as f:
+    f.seek(64 * 512)
+    got = f.read(8 * 512)
+want = bytearray((i * 7 + i // 512) & 255 for i in range(8 * 512))
+want[1024:3072] = bytes(2048)
+sys.exit(got != want)' "$1" && echo "ok payload $2" || fail "$2" "the image has other bytes"
+}
+
+virtio() {
+	local disk=$work/disk options=serial=payload,discard=on aio i many=()
+	for aio in uring threads; do
+		sectors "$disk" 0 2048
+		run "blk, aio=$aio" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$disk,format=raw,aio=$aio,$options"
+		check_image "$disk" "the image after blk, aio=$aio"
+	done
+	sectors "$disk" 0 2048
+	qemu-img convert -O qcow2 "$disk" "$work/disk.qcow2"
+	run "blk, qcow2" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$work/disk.qcow2,$options"
+	qemu-img convert -O raw "$work/disk.qcow2" "$disk"
+	check_image "$disk" "the image after blk, qcow2"
+	sectors "$disk" 0 2048
+	cp "$disk" "$work/before"
+	run "blk, snapshot" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$disk,format=raw,snapshot,$options"
+	if cmp -s "$disk" "$work/before"; then echo "ok payload a snapshot leaves the image alone"; else
+		fail "a snapshot leaves the image alone" "it has changed"
+	fi
+	# More disks than there are lines.
+	for ((i = 0; i < 48; i++)); do
+		sectors "$work/disk$i" $((i + 1)) 1
+		many+=(-d "$work/disk$i,format=raw")
+	done
+	LIMIT=60 run "48 disks on 11 lines" 0 "done blkirq: 0 failed" blkirq,48 -m 64M "${many[@]}"
+	runner=(tests/tools/net_peer.py echo)
+	check net,200 -m 64M -n fd=@
+	runner=()
+}
+
+for group in ${GROUPS_WANTED:-ends boot processors clock chips benches virtio}; do
 	$group
 done
 KVM_BIN=$kvm PAYLOAD_DIR=$images timeout 400 python3 tests/tools/payload_io.py ${IO_TESTS:-} || failed=1

@@ -61,6 +61,11 @@ static const struct {
 	{ "i8042", test_i8042 },
 	{ "bus", test_bus },
 	{ "bench", test_bench },
+	/* virtio */
+	{ "blk", test_blk },
+	{ "blkirq", test_blk_irq },
+	{ "net", test_net },
+	{ "hostile", test_hostile },
 };
 
 _Noreturn void payload_main(void);
