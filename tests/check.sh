@@ -117,6 +117,8 @@ step_console() {
 step_payload() {
 	expect "payload: build" make -j"$jobs" all payload
 	lines tests/payload.sh
+	expect "hostile: build with ASan and UBSan" make -j"$jobs" SAN=1 all
+	KVM_BIN=build/obj-san/bin/kvm lines tests/hostile.sh
 }
 step_boot() {
 	expect "boot: build" make -j"$jobs" all
