@@ -66,6 +66,8 @@ static const struct {
 	{ "blkirq", test_blk_irq },
 	{ "net", test_net },
 	{ "hostile", test_hostile },
+	{ "blkrate", test_blk_rate },
+	{ "netrate", test_net_rate },
 };
 
 _Noreturn void payload_main(void);

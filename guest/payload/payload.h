@@ -220,6 +220,7 @@ void test_uart(void), test_uart_irq(void), test_uart_rx(void), test_paste(void),
 void test_pit(void), test_refresh(void);
 void test_rtc(void), test_rtc_irq(void), test_i8042(void), test_bus(void), test_bench(void);
 void test_blk(void), test_blk_irq(void), test_net(void), test_hostile(void);
+void test_blk_rate(void), test_net_rate(void);
 
 #endif
 #endif

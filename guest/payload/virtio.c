@@ -66,7 +66,7 @@ static void start_queue(struct vdev *d, unsigned int index)
 	struct ring *r = &d->queue[index];
 
 	r->avail = (void *)(r->desc + RING_SIZE);
-	r->used = (void *)((uint8_t *)r->avail + 256);
+	r->used = (void *)((uint8_t *)r->avail + 512);
 	r->avail_idx = r->used_seen = 0;
 	memset(r->desc, 0, 4096);
 	virtio_set(d, VIRTIO_MMIO_QUEUE_SEL, index);

@@ -16,7 +16,7 @@
 #define VIRTIO_SLOT_BYTES 4096
 #define POOL_GPA 0x800000UL
 #define POOL_END 0x2800000UL
-#define RING_SIZE 64
+#define RING_SIZE 128
 #define VIRTIO_QUEUES 2
 
 struct ring {

@@ -39,6 +39,12 @@ METRICS = [
     ("loud_bytes", "  console bytes", 0),
     ("loud_console_exits", "  console exits a byte", 3),
     ("loud_user_exits", "  exits to user space a byte", 3),
+    ("blk_one", "4 KiB read by the guest, one by one, instructions", 0),
+    ("blk_one_exits", "  KVM exits a read", 3),
+    ("blk_one_user_exits", "  of them to user space", 3),
+    ("blk_one_calls", "  system calls of the launcher a read", 2),
+    ("blk_many", "the same with 32 under way, instructions a read", 0),
+    ("blk_many_exits", "  KVM exits a read", 3),
     ("rss_kib", "resident memory less guest RAM, KiB", 0),
     ("anonymous_kib", "  of it anonymous", 0),
     ("payload_rss_kib", "the same with a payload instead of a kernel", 0),
@@ -141,6 +147,24 @@ def boots(rows, m):
         m["boot_calls"] = sum(r["sys"].values())
 
 
+BLK_ONE, BLK_MANY = 2000, 6400  # reads, of blk.sh
+
+
+def blocks(rows, m):
+    for r in complete(rows, "blk"):
+        marks = r["marks"]
+        if "many_end" not in marks:
+            continue
+        for key, reads in (("one", BLK_ONE), ("many", BLK_MANY)):
+            begin, end = marks[key], marks[key + "_end"]
+            m[f"blk_{key}"] = (end["wall_ns"] - begin["wall_ns"]) / reads
+            m[f"blk_{key}_exits"] = (end["exits"] - begin["exits"]) / reads
+            m[f"blk_{key}_user_exits"] = sum(end[k] - begin[k] for k in ("io_exits", "mmio_exits")) / reads
+    calls = [sum(r["sys"].values()) for row in ("blkcalls0", "blkcalls") for r in complete(rows, row)]
+    if len(calls) == 2:
+        m["blk_one_calls"] = (calls[1] - calls[0]) / BLK_ONE
+
+
 def measures(rows):
     m = {}
     start_up(rows, m)
@@ -148,6 +172,7 @@ def measures(rows):
         m[key] = slope(rows, letter)
     console(rows, m)
     boots(rows, m)
+    blocks(rows, m)
     return {k: v for k, v in m.items() if v is not None}
 
 

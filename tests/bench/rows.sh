@@ -19,7 +19,8 @@ launchers="floor kvm"
 done
 export HOME=/root
 
-# run ROW LAUNCHER STAMP-OPTIONS -- MIB KERNEL INITRD PARAMS [OPTION of kvm]...
+# run ROW LAUNCHER STAMP-OPTIONS -- MIB KERNEL INITRD PARAMS [OPTION of kvm]...; with $disk, when that is set
+disk=
 run() {
 	row=$1 l=$2
 	shift 2
@@ -29,16 +30,18 @@ run() {
 	shift 5
 	case $l in
 	floor) set -- "$kernel" "$mib" "$params" ;;
-	kvm)   set -- run -m "${mib}M" -k "$kernel" ${initrd:+-i "$initrd"} -p "$params" "$@" ;;
+	kvm)   set -- run -m "${mib}M" -k "$kernel" ${initrd:+-i "$initrd"} -p "$params" \
+		${disk:+-d "$disk"} "$@" ;;
 	lkvm)  set -- run -c 1 -m "$mib" -k "$kernel" ${initrd:+-i "$initrd"} -p "$params" --console serial \
-		--network mode=none ;;
+		--network mode=none ${disk:+-d "$disk"} ;;
 	qemu*) set -- -L $N -M microvm,rtc=on -accel kvm -cpu host -m "$mib" -smp 1 -nodefaults \
 		-no-user-config -display none -serial stdio -no-reboot -kernel "$kernel" \
-		${initrd:+-initrd "$initrd"} -append "console=ttyS0 $params" ;;
+		${initrd:+-initrd "$initrd"} ${disk:+-drive if=none,id=d,format=raw,file="$disk"} \
+		${disk:+-device virtio-blk-device,drive=d} -append "console=ttyS0 $params" ;;
 	esac
 	# QEMU's microvm starts the guest anew, -no-reboot or not: what follows the last marker is of no use.
 	limit=20
-	case $l in qemu*) limit=3 ;; esac
+	case $l$disk in qemu*/dev/*) limit=6 ;; qemu*) limit=3 ;; esac
 	$N/stamp -x $limit -l "$row/$l" -o "$NEST_OUT/rows" -e "$NEST_OUT/$l.err" \
 		-c "$NEST_OUT/console.$row.$l" $opts $N/$l "$@" </dev/null ||
 		echo "bench: $row/$l: a marker did not come; see its console" >&2
@@ -93,5 +96,18 @@ for l in $launchers; do
 	run boot $l -M 256 $user -- 256 $linux $tiny quiet
 	[ -n "$quick" ] || run loud $l $left $pio $user -- 256 $linux $tiny ""
 done
+# A disk that is in memory, by way of the page cache as most are. What is counted lies between two markers of the guest's.
+disk=/dev/ram0
+dd if=/dev/zero of=$disk bs=1048576 count=16 2>/dev/null
+cat $disk >/dev/null
+one="-m one=one-begin -m one_end=one-end"
+for l in $launchers; do
+	[ $l != floor ] || continue
+	run blk $l $one -m many=many-begin -m many_end=many-end -- 256 $linux $N/blk.cpio quiet
+	[ -z "$quick" ] || continue
+	run blkcalls0 $l $sys -m one=one-begin -- 256 $linux $N/blk.cpio quiet
+	run blkcalls $l $sys $one -- 256 $linux $N/blk.cpio quiet
+done
+disk=
 run fast kvm $user -- 256 $linux $tiny quiet --fast
 run bootcalls kvm $sys $left $why $user -- 256 $linux $tiny quiet

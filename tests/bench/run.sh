@@ -25,11 +25,13 @@ out=build/bench/out$quick
 make -s -B -f Makefile -f tests/bench/Makefile.inc "${linking[@]}" bench-programs
 tests/initrd.sh --tiny build/bench/tiny.cpio
 kernel=$(tests/kernels.sh cloud)
+tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_pci virtio_blk" \
+	--add build/bench/blkread:/bin/blkread build/bench/blk.cpio tests/bench/blk.sh
 rm -rf "$out"
 mkdir -p "$out"
 cp "$program" build/bench/kvm
 program=build/bench/kvm
-for f in "$program" build/bench/{floor,stamp,guest.bzimage,tiny.cpio} "$kernel/vmlinuz"; do
+for f in "$program" build/bench/{floor,stamp,guest.bzimage,tiny.cpio,blk.cpio} "$kernel/vmlinuz"; do
 	copies+=(--copy "$f")
 done
 if [ -z "$quick" ]; then
@@ -43,8 +45,15 @@ if [ -z "$quick" ]; then
 	done
 	echo "bench: some minutes of counting instructions in a nested machine" >&2
 fi
-tests/nest --count --mem 3072 --timeout 900 --out "$out" "${copies[@]}" tests/bench/rows.sh "$quick"
+tests/nest --count --mem 3072 --timeout 1200 --modules "brd rd_nr=1 rd_size=16384" \
+	--out "$out" "${copies[@]}" tests/bench/rows.sh "$quick"
 cp "$kernel/packages" "$out/kernel" 2>/dev/null || :
 if [ -z "$quick" ]; then
 	python3 tests/bench/report.py "$out"
+	if [ -w /dev/kvm ]; then
+		make -s payload
+		echo
+		echo "virtio on this host's KVM, in per cent of a host program (tests/bench/io.py):"
+		python3 tests/bench/io.py "$program" build/guest/payload.bzimage build/bench/io_floor
+	fi
 fi
