@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The hostile payload (guest/payload/hostile.c) against the launcher, on /dev/kvm: all kinds of virtio devices at once, seed
+# The hostile payload (guest/payload/hostile.c) against the launcher, on /dev/kvm: disks, network, console, entropy at once, seed
 # after seed, for HOSTILE_SECONDS (10) in all. The launcher must stay up and end in order: exit code 0, or 121 when the guest
 # has hurt itself through a device; no sanitizer's report. SEED (1) is the first. Environment: KVM_BIN the launcher, best one
 # with ASan and UBSan; PAYLOAD_DIR the images. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
@@ -26,7 +26,7 @@ attack() { # SEED
 	qemu-img create -q -f qcow2 "$work/disk2" 8M
 	timeout $((each + 60)) tests/tools/net_peer.py noise "$kvm" run -k "$images/payload.bzimage" -m 64M \
 		-p "test=hostile,$1,$each" -d "$work/disk0,format=raw,queues=2,discard=on" \
-		-d "$work/disk1,format=raw,snapshot,aio=threads" -d "$work/disk2,discard=on" -n fd=@ \
+		-d "$work/disk1,format=raw,snapshot,aio=threads" -d "$work/disk2,discard=on" -n fd=@ --console virtio \
 		</dev/null >"$work/out" 2>"$work/err"
 }
 
