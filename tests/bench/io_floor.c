@@ -17,7 +17,8 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define BUFFERS 32
+#define ROOM_BYTES (4U << 20) /* for buffers: no more of the cache than the payload takes */
+#define MAX_BUFFERS 32
 #define LINGER_US 20000 /* whoever asked looks at our CPU time now */
 
 static uint64_t now_ns(void)
@@ -32,7 +33,7 @@ int main(int argc, char **argv)
 {
 	bool blk = argc == 5 && !strcmp(argv[1], "blk");
 	uint64_t n = 0, start, begin, end;
-	size_t bytes, size = 0, at = 0;
+	size_t bytes, nr, size = 0, at = 0;
 	char *buf;
 	int fd;
 
@@ -42,19 +43,22 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		err(1, "%s", argv[2]);
 	bytes = strtoul(argv[3], NULL, 10);
+	if (!bytes || bytes > ROOM_BYTES)
+		errx(1, "1 to %u bytes", ROOM_BYTES);
+	nr = ROOM_BYTES / bytes < MAX_BUFFERS ? ROOM_BYTES / bytes : MAX_BUFFERS;
 	end = strtoul(argv[4], NULL, 10) * 1000000;
 	if (blk)
 		size = (size_t)lseek(fd, 0, SEEK_END);
-	buf = malloc(BUFFERS * bytes);
+	buf = malloc(nr * bytes);
 	if (!buf)
 		err(1, "malloc");
-	memset(buf, 0xff, BUFFERS * bytes);
+	memset(buf, 0xff, nr * bytes);
 	printf("rate begins\n");
 	fflush(stdout);
 	start = now_ns();
 	end += start;
 	for (begin = __rdtsc(); n % 64 || now_ns() < end; n++) {
-		char *to = buf + n % BUFFERS * bytes;
+		char *to = buf + n % nr * bytes;
 
 		if ((blk ? pread(fd, to, bytes, (off_t)at) : send(fd, to, bytes, 0)) != (ssize_t)bytes)
 			err(1, "%s", argv[2]);
