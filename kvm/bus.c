@@ -202,3 +202,12 @@ void bus_write(struct bus *b, uint64_t addr, unsigned int size, uint64_t value)
 	else
 		count_unclaimed(b, addr, size, "write");
 }
+
+const char *bus_name(const struct bus *b, uint64_t addr)
+{
+	for (unsigned int i = 0; i < b->nr_ranges; i++) {
+		if (addr - b->range[i].base < b->range[i].size_bytes)
+			return b->range[i].name;
+	}
+	return NULL;
+}

@@ -110,6 +110,8 @@ static void act(struct chardev *cd, enum escape_action action)
 
 	if (action == ESCAPE_QUIT && cd->hooks.quit)
 		cd->hooks.quit(cd->hooks.ctx);
+	else if (action == ESCAPE_REPORT && cd->hooks.report)
+		cd->hooks.report(cd->hooks.ctx);
 	else if (action == ESCAPE_BREAK && in->nr_breaks < CHARDEV_MAX_BREAKS)
 		in->break_at[in->nr_breaks++] = in->put;
 	else if (action == ESCAPE_HELP)

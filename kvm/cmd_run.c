@@ -12,6 +12,7 @@
 #include "kvm/options.h"
 #include "kvm/signals.h"
 #include "kvm/term.h"
+#include "kvm/trace.h"
 #include "kvm/vm.h"
 
 #include <errno.h>
@@ -191,6 +192,23 @@ static int set_on_panic(void *config, const char *name, const char *arg)
 	return 0;
 }
 
+static int set_post_mortem(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (!strcmp(arg, "short")) {
+		c->post_mortem = POST_MORTEM_SHORT;
+	} else if (!strcmp(arg, "full")) {
+		c->post_mortem = POST_MORTEM_FULL;
+	} else if (!strcmp(arg, "off")) {
+		c->post_mortem = POST_MORTEM_OFF;
+	} else {
+		pr_err("--%s %s: off, short or full", name, arg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 #define AT(field) offsetof(struct config, field)
 
 static const struct opt rows[] = {
@@ -237,6 +255,15 @@ static const struct opt rows[] = {
 	  1000000000 },
 	{ 0, "grace", OPT_UINT, AT(grace_s), "SECONDS", "from a signal's power button to the end (default 5)",
 	  0, 1000000000 },
+	{ 0, "hang", OPT_UINT, AT(hang_s), "SECONDS", "end a guest that gets nowhere for this long, with 124",
+	  1, 1000000000 },
+	{ 0, "post-mortem", OPT_CALL, 0, "HOW", "of a guest that fails: short (default), full, off", 0, 0,
+	  set_post_mortem },
+	{ 0, "symbols", OPT_STRING, AT(symbols), "FILE",
+	  "vmlinux or System.map, for names in a post-mortem" },
+	{ 0, "trace", OPT_STRING, AT(trace), "LIST[,FILE]",
+	  "accesses as they happen: pio, mmio, msr, irq, virtio;\nFILE.json for Perfetto (default: on "
+	  "stderr)" },
 	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL, "a write of V to port 0xf4 ends with 2V + 1" },
 	{ 0, "log", OPT_STRING, AT(log_path), "FILE", "console and messages to FILE as well" },
 	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "say what is done" },
@@ -339,10 +366,12 @@ static void settle(struct vm *vm)
 	vm_join(vm);
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
 	arch_machine_close(vm);
-	if (vm->verdict.kind == VERDICT_CRASH || vm->verdict.kind == VERDICT_TIMEOUT) {
-		for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-			arch_dump(&vm->vcpu[i]);
-	}
+	report_at_end(vm);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		vm->vcpu[i].recorder.trace = NULL;
+	vm->irq_recorder.trace = NULL;
+	trace_close(vm->trace);
+	vm->trace = NULL;
 }
 
 static void say_verdict(const struct verdict *v)

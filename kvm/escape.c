@@ -23,6 +23,8 @@ enum escape_action escape_feed(struct escape *e, uint8_t *byte)
 		return ESCAPE_QUIT;
 	case 'b':
 		return ESCAPE_BREAK;
+	case 'd':
+		return ESCAPE_REPORT;
 	default:
 		return ESCAPE_HELP;
 	}
@@ -30,6 +32,7 @@ enum escape_action escape_feed(struct escape *e, uint8_t *byte)
 
 const char *escape_help(void)
 {
-	return "after Ctrl-a: x ends the machine, b sends a break (SysRq), Ctrl-a sends Ctrl-a, h is this "
+	return "after Ctrl-a: x ends the machine, d describes what its CPUs do, b sends a break (SysRq), "
+	       "Ctrl-a sends Ctrl-a, h is this "
 	       "help";
 }

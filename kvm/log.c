@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,6 +68,24 @@ void log_console(const void *bytes, size_t len)
 {
 	if (log_fd >= 0)
 		write_all(log_fd, bytes, len);
+}
+
+void log_block(const char *text, size_t len)
+{
+	bool raw = atomic_load(&log_raw);
+
+	log_console(text, len);
+	while (raw && len) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end ? (size_t)(end - text) : len;
+
+		write_all(STDERR_FILENO, text, n);
+		if (end)
+			write_all(STDERR_FILENO, "\r\n", 2);
+		text += end ? n + 1 : n;
+		len -= end ? n + 1 : n;
+	}
+	write_all(STDERR_FILENO, text, len);
 }
 
 static void log_line(const char *fmt, va_list ap)

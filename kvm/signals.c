@@ -2,13 +2,15 @@
 /*
  * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button; when it has not done so after --grace
  * seconds, or a second signal comes, the machine ends with 128 + N. A terminal in raw mode sends no SIGINT: there
- * Ctrl-C is the guest's. SIGCONT also
+ * Ctrl-C is the guest's. SIGQUIT prints what the vCPUs are doing, and the machine goes on. SIGCONT also
  * tries again what waits for the host (-d werror=stop).
  */
 #include "kvm/signals.h"
 
 #include "kvm/arch.h"
 #include "kvm/log.h"
+#include "kvm/report.h"
+#include "kvm/vm.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -24,6 +26,7 @@ static void fill_set(sigset_t *set)
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGQUIT);
 	sigaddset(set, SIGWINCH);
 	sigaddset(set, SIGCONT); /* in the foreground again, maybe: the terminal is looked at anew */
 }
@@ -73,6 +76,8 @@ static void on_signal(void *ctx, uint32_t events)
 	while (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT)
 			arch_winch(s->vm);
+		else if (info.ssi_signo == SIGQUIT)
+			report_request(s->vm);
 		else
 			on_end_signal(s, (int)info.ssi_signo);
 		if (info.ssi_signo == SIGCONT)

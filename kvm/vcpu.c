@@ -11,6 +11,7 @@
 #include "kvm/arch.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "kvm/report.h"
 #include "kvm/vm.h"
 
 #include <signal.h>
@@ -87,8 +88,13 @@ static uint32_t item_get(const uint8_t *data, unsigned int size)
 	return value;
 }
 
+static inline enum event_kind io_kind(const struct kvm_run *run)
+{
+	return run->io.direction == KVM_EXIT_IO_IN ? EVENT_PORT_READ : EVENT_PORT_WRITE;
+}
+
 /* Any port access: wide ones, and rep ins/outs with all its items at once. */
-static __attribute__((noinline)) void handle_wide_io(struct vcpu *v)
+static __attribute__((noinline)) void handle_wide_io(struct vcpu *v, uint64_t ticks)
 {
 	struct kvm_run *run = v->run;
 	struct bus *pio = &v->vm->pio;
@@ -108,24 +114,28 @@ static __attribute__((noinline)) void handle_wide_io(struct vcpu *v)
 		} else {
 			bus_write(pio, run->io.port, size, item_get(data, size));
 		}
+		record_port(&v->recorder, ticks, io_kind(run), size, run->io.port, item_get(data, size));
 	}
 }
 
 /* One byte, which is nearly all of them, in a straight line. */
-static inline void handle_io(struct vcpu *v, struct kvm_run *run)
+static inline void handle_io(struct vcpu *v, struct kvm_run *run, uint64_t ticks)
 {
 	uint64_t offset = run->io.data_offset;
 	uint8_t *data = (uint8_t *)run + offset;
 
-	if (run->io.size != 1 || run->io.count != 1 || offset >= v->run_bytes)
-		handle_wide_io(v);
-	else if (run->io.direction == KVM_EXIT_IO_IN)
+	if (run->io.size != 1 || run->io.count != 1 || offset >= v->run_bytes) {
+		handle_wide_io(v, ticks);
+		return;
+	}
+	if (run->io.direction == KVM_EXIT_IO_IN)
 		*data = bus_in8(&v->vm->pio, run->io.port);
 	else
 		bus_out8(&v->vm->pio, run->io.port, *data);
+	record_port(&v->recorder, ticks, io_kind(run), 1, run->io.port, *data);
 }
 
-static void handle_mmio(struct vcpu *v)
+static void handle_mmio(struct vcpu *v, uint64_t ticks)
 {
 	struct kvm_run *run = v->run;
 	unsigned int size = run->mmio.len;
@@ -144,10 +154,13 @@ static void handle_mmio(struct vcpu *v)
 		value = bus_read(&v->vm->mmio, run->mmio.phys_addr, size);
 		memcpy(run->mmio.data, &value, sizeof(value));
 	}
+	record_wide(&v->recorder, ticks, run->mmio.is_write ? EVENT_MMIO_WRITE : EVENT_MMIO_READ, size,
+		    run->mmio.phys_addr, value);
 }
 
-static __attribute__((noinline)) void handle_rare(struct vcpu *v)
+static __attribute__((noinline)) void handle_rare(struct vcpu *v, uint64_t ticks)
 {
+	arch_record_exit(v, ticks);
 	if (v->run->exit_reason == KVM_EXIT_INTR || arch_handle_exit(v))
 		return;
 	vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: exit reason %u, which nothing here serves", v->index,
@@ -156,13 +169,17 @@ static __attribute__((noinline)) void handle_rare(struct vcpu *v)
 
 void vcpu_handle_exit(struct vcpu *v)
 {
+	uint64_t ticks = arch_ticks();
+
 	coalesced_drain(&v->vm->coalesced);
+	if (__builtin_expect(ticks >= v->sample_due, 0))
+		arch_sample(v, ticks);
 	if (v->run->exit_reason == KVM_EXIT_IO)
-		handle_io(v, v->run);
+		handle_io(v, v->run, ticks);
 	else if (v->run->exit_reason == KVM_EXIT_MMIO)
-		handle_mmio(v);
+		handle_mmio(v, ticks);
 	else
-		handle_rare(v);
+		handle_rare(v, ticks);
 }
 
 /* The guest is told, should it have a KVM clock, so that it does not take the time away for a lock-up of its own. */
@@ -177,10 +194,13 @@ static void interrupted(struct vcpu *v)
 {
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	coalesced_drain(&v->vm->coalesced);
+	report_answer(v);
 	if (atomic_load(&v->vm->nr_pauses))
 		stay_paused(v);
-	if (atomic_exchange(&v->probe, false))
+	if (atomic_exchange(&v->probe, false)) {
 		atomic_store(&v->dead_halt, arch_dead_halt(v));
+		atomic_store(&v->pc, arch_pc(v));
+	}
 }
 
 /* KVM_RUN failed. Returns whether to go on. */

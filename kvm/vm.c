@@ -9,6 +9,8 @@
 #include "kvm/host.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "kvm/report.h"
+#include "kvm/trace.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -16,12 +18,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define VCPU_STACK_BYTES (256 * KIB)
 
+/* The recorders' rings: pages that take memory once events are in them. Without them (NULL) nothing is recorded. */
+static struct event *map_rings(unsigned int nr)
+{
+	void *p = mmap(NULL, nr * RECORDER_EVENTS * sizeof(struct event), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int start_trace(struct vm *vm)
+{
+	struct trace_config config;
+	int err = trace_parse(&config, vm->config->trace);
+
+	if (!err)
+		err = trace_open(&vm->trace, &config, &vm->pio, &vm->mmio);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		vm->vcpu[i].recorder.trace = vm->trace;
+	vm->irq_recorder.trace = vm->trace;
+	vm->irq_recorder.source = RECORDER_DEVICES;
+	return err;
+}
+
 int vm_init(struct vm *vm, const struct config *config)
 {
+	struct event *rings;
 	int err;
 
 	memset(vm, 0, sizeof(*vm));
@@ -33,6 +60,7 @@ int vm_init(struct vm *vm, const struct config *config)
 	pthread_mutex_init(&vm->verdict_lock, NULL);
 	pthread_mutex_init(&vm->pause_lock, NULL);
 	pthread_cond_init(&vm->resumed, NULL);
+	pthread_mutex_init(&vm->irq_recorder_lock, NULL);
 	sem_init(&vm->kvm_ready, 0, 0);
 	sem_init(&vm->go, 0, 0);
 	gmem_init(&vm->mem);
@@ -43,11 +71,19 @@ int vm_init(struct vm *vm, const struct config *config)
 		pr_err("out of memory");
 		return -ENOMEM;
 	}
+	rings = map_rings(vm->nr_vcpus + 1);
+	vm->irq_recorder.ring = rings;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		vm->vcpu[i].vm = vm;
 		vm->vcpu[i].index = i;
 		vm->vcpu[i].fd = -1;
+		vm->vcpu[i].recorder.source = i;
+		vm->vcpu[i].recorder.ring = rings ? rings + (i + 1ULL) * RECORDER_EVENTS : NULL;
 	}
+	report_init(vm);
+	err = config->trace ? start_trace(vm) : 0;
+	if (err)
+		return err;
 	err = bus_init(&vm->mmio, BUS_MMIO);
 	if (!err)
 		err = bus_init(&vm->pio, BUS_PIO);
@@ -61,9 +97,15 @@ int vm_init(struct vm *vm, const struct config *config)
 void vm_fini(struct vm *vm)
 {
 	vm_join(vm);
+	report_fini(vm);
 	arch_machine_destroy(vm);
 	for (unsigned int i = 0; vm->vcpu && i < vm->nr_vcpus; i++)
 		vcpu_destroy(&vm->vcpu[i]);
+	trace_close(vm->trace);
+	vm->trace = NULL;
+	if (vm->irq_recorder.ring)
+		munmap(vm->irq_recorder.ring, (vm->nr_vcpus + 1) * RECORDER_EVENTS * sizeof(struct event));
+	vm->irq_recorder.ring = NULL;
 	free(vm->vcpu);
 	vm->vcpu = NULL;
 	if (vm->vm_fd >= 0)
@@ -308,6 +350,9 @@ static void kvm_irq_set(void *ctx, unsigned int gsi, bool level)
 	struct kvm_irq_level irq = { .irq = gsi, .level = level };
 
 	kvm_ioctl(vm->vm_fd, KVM_IRQ_LINE, &irq);
+	pthread_mutex_lock(&vm->irq_recorder_lock);
+	record_wide(&vm->irq_recorder, arch_ticks(), EVENT_IRQ, 4, gsi, level);
+	pthread_mutex_unlock(&vm->irq_recorder_lock);
 }
 
 struct irq_line vm_irq_line(struct vm *vm, unsigned int gsi)

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One vCPU's state in print, for the verdicts that a person has to find a cause for: a triple fault, a failed
- * entry, an instruction that KVM cannot emulate. cpu_dump() gathers through KVM and cpu_print() prints, so
- * that the printing can be tested without KVM; cpu_exit_text() says in one line why KVM_RUN gave up.
+ * One vCPU's registers in print, for a post-mortem. cpu_gather() asks KVM and cpu_print() prints, so that the printing can be
+ * tested without KVM; cpu_exit_text() says in one line why KVM_RUN gave up.
  *
- * Bits are named as in the Intel SDM vol. 3, chapters 2.3 and 2.5. Code bytes are found by KVM_TRANSLATE,
- * page by page, with the guest's own tables as they are; a byte that leads nowhere prints as "--".
- *
- * Called from any thread while the vCPU does not run. All that is shown comes from a guest that may have gone
- * wild: nothing of it is used as an index or a length. No symbols, no stack, no page walk of our own here.
+ * Bits are named as in the Intel SDM vol. 3, chapters 2.3 and 2.5. All that is shown comes from a guest that may have gone
+ * wild: nothing of it is used as an index or a length.
  */
 #include "kvm/ioctl.h"
 #include "x86/cpu.h"
@@ -16,11 +12,19 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define PAGE_BYTES 4096ULL
 #define CR0_PE 1ULL
 #define EFER_LMA (1ULL << 10)
 #define RFLAGS_VM (1ULL << 17)
 #define INSN_MAX_BYTES 15
+#define MSR_LSTAR 0xc0000082
+
+/* The local APIC's registers, Intel SDM vol. 3A, table 11-1. */
+#define LAPIC_TPR 0x80
+#define LAPIC_SVR 0xf0
+#define LAPIC_ISR 0x100
+#define LAPIC_IRR 0x200
+#define LAPIC_LVT_TIMER 0x320
+#define NR_VECTOR_WORDS 8
 
 /* KVM_EXIT_INTERNAL_ERROR's own numbers; newer ones than the header's print as numbers. */
 #define EXIT_REASON_ENTRY_FAILED 0x80000000ULL
@@ -53,29 +57,10 @@ static const struct bit_name efer_bits[] = {
 	{ 0, "SCE" }, { 8, "LME" }, { 10, "LMA" }, { 11, "NX" }, { 12, "SVME" }, { 14, "FFXSR" },
 };
 
+/* The mnemonics of the Intel SDM vol. 3A, table 6-1; NULL: none. */
 static const char *const vectors[] = {
-	"divide error",
-	"debug",
-	"NMI",
-	"breakpoint",
-	"overflow",
-	"bound",
-	"invalid opcode",
-	"no FPU",
-	"double fault",
-	"vector 9",
-	"invalid TSS",
-	"segment not present",
-	"stack fault",
-	"general protection",
-	"page fault",
-	"vector 15",
-	"FPU error",
-	"alignment check",
-	"machine check",
-	"SIMD error",
-	"virtualization",
-	"control protection",
+	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", NULL,  "#TS",
+	"#NP", "#SS", "#GP", "#PF", NULL,  "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 };
 
 static void print_bits(FILE *f, const char *name, uint64_t value, const struct bit_name *bits,
@@ -93,15 +78,38 @@ static void print_bits(FILE *f, const char *name, uint64_t value, const struct b
 	fputc(']', f);
 }
 
-static const char *mode_name(const struct cpu_state *s)
+bool cpu_in_64bit(const struct cpu_state *s)
+{
+	return s->sregs.cr0 & CR0_PE && s->sregs.efer & EFER_LMA && s->sregs.cs.l;
+}
+
+const char *cpu_mode_name(const struct cpu_state *s)
 {
 	if (!(s->sregs.cr0 & CR0_PE))
 		return "real mode";
 	if (s->regs.rflags & RFLAGS_VM)
 		return "virtual-8086 mode";
-	if (s->sregs.efer & EFER_LMA && s->sregs.cs.l)
+	if (cpu_in_64bit(s))
 		return "64-bit mode";
+	if (s->sregs.efer & EFER_LMA)
+		return s->sregs.cs.db ? "32-bit compatibility mode" : "16-bit compatibility mode";
 	return s->sregs.cs.db ? "32-bit mode" : "16-bit protected mode";
+}
+
+/* Outside 64-bit mode linear addresses are 32 bits wide. */
+static uint64_t linear(const struct cpu_state *s, const struct kvm_segment *segment, uint64_t offset)
+{
+	return cpu_in_64bit(s) ? offset : (segment->base + offset) & UINT32_MAX;
+}
+
+uint64_t cpu_linear_rip(const struct cpu_state *s)
+{
+	return linear(s, &s->sregs.cs, s->regs.rip);
+}
+
+uint64_t cpu_linear_rsp(const struct cpu_state *s)
+{
+	return linear(s, &s->sregs.ss, s->regs.rsp);
 }
 
 static void print_regs(FILE *f, const struct kvm_regs *r)
@@ -131,10 +139,16 @@ static void print_control(FILE *f, const struct kvm_sregs *s)
 	fputc('\n', f);
 }
 
-static void print_segment(FILE *f, const char *name, const struct kvm_segment *g)
+static bool same_segment(const struct kvm_segment *a, const struct kvm_segment *b)
 {
-	fprintf(f, "  %s=%04x base=%016" PRIx64 " limit=%08x", name, g->selector, (uint64_t)g->base,
-		g->limit);
+	return a->selector == b->selector && a->base == b->base && a->limit == b->limit &&
+	       a->type == b->type && a->dpl == b->dpl && a->l == b->l && a->db == b->db && a->g == b->g &&
+	       a->present == b->present && a->unusable == b->unusable;
+}
+
+static void print_segment(FILE *f, const struct kvm_segment *g)
+{
+	fprintf(f, "=%04x base=%" PRIx64 " limit=%x", g->selector, (uint64_t)g->base, g->limit);
 	if (g->unusable || !g->present)
 		fputs(" unusable\n", f);
 	else
@@ -142,108 +156,132 @@ static void print_segment(FILE *f, const char *name, const struct kvm_segment *g
 			g->l ? " L" : "", g->db ? " D" : "", g->g ? " G" : "");
 }
 
+/* Segments that hold the same are printed in one line: "SS DS ES=0018 ...". */
 static void print_segments(FILE *f, const struct kvm_sregs *s)
 {
-	print_segment(f, "CS", &s->cs);
-	print_segment(f, "SS", &s->ss);
-	print_segment(f, "DS", &s->ds);
-	print_segment(f, "ES", &s->es);
-	print_segment(f, "FS", &s->fs);
-	print_segment(f, "GS", &s->gs);
-	print_segment(f, "TR", &s->tr);
+	const struct {
+		const char *name;
+		const struct kvm_segment *segment;
+	} row[] = {
+		{ "CS", &s->cs }, { "SS", &s->ss }, { "DS", &s->ds },	{ "ES", &s->es },
+		{ "FS", &s->fs }, { "GS", &s->gs }, { "LDT", &s->ldt }, { "TR", &s->tr },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(row); i++) {
+		bool same = i + 1 < ARRAY_SIZE(row) && same_segment(row[i].segment, row[i + 1].segment);
+
+		if (i == 0 || !same_segment(row[i].segment, row[i - 1].segment))
+			fputs(" ", f);
+		fprintf(f, " %s", row[i].name);
+		if (!same)
+			print_segment(f, row[i].segment);
+	}
 	fprintf(f, "  GDT=%016" PRIx64 " limit=%04x  IDT=%016" PRIx64 " limit=%04x\n", (uint64_t)s->gdt.base,
 		s->gdt.limit, (uint64_t)s->idt.base, s->idt.limit);
 }
 
-static const char *vector_name(unsigned int vector)
+const char *cpu_vector_name(unsigned int vector, char *buf, size_t n)
 {
-	return vector < ARRAY_SIZE(vectors) ? vectors[vector] : "interrupt";
+	if (vector < ARRAY_SIZE(vectors) && vectors[vector])
+		return vectors[vector];
+	snprintf(buf, n, "vector 0x%x", vector);
+	return buf;
 }
 
 static void print_events(FILE *f, const struct kvm_vcpu_events *e)
 {
+	char buf[24];
+
 	if (e->exception.injected || e->exception.pending) {
-		fprintf(f, "  pending exception %u (%s)", e->exception.nr, vector_name(e->exception.nr));
+		fprintf(f, "  pending: exception %s", cpu_vector_name(e->exception.nr, buf, sizeof(buf)));
 		if (e->exception.has_error_code)
 			fprintf(f, " error code 0x%x", e->exception.error_code);
 		fputc('\n', f);
 	}
 	if (e->interrupt.injected)
-		fprintf(f, "  pending interrupt, vector 0x%x\n", e->interrupt.nr);
+		fprintf(f, "  pending: interrupt, vector 0x%x\n", e->interrupt.nr);
 	if (e->nmi.injected || e->nmi.pending)
-		fputs("  pending NMI\n", f);
+		fputs("  pending: NMI\n", f);
 }
 
-static void print_code(FILE *f, const struct cpu_state *s)
+static uint32_t lapic_reg(const struct cpu_state *s, unsigned int offset)
 {
-	fprintf(f, "  code at %016" PRIx64 ":", s->code_linear);
-	for (unsigned int i = 0; i < CPU_CODE_BYTES; i++) {
-		bool here = i == CPU_CODE_BEFORE;
+	uint32_t value;
 
-		if (s->code[i] < 0)
-			fprintf(f, here ? " <-->" : " --");
-		else
-			fprintf(f, here ? " <%02x>" : " %02x", (unsigned int)s->code[i]);
+	memcpy(&value, s->lapic.regs + offset, sizeof(value));
+	return value;
+}
+
+static void print_vectors(FILE *f, const struct cpu_state *s, const char *name, unsigned int offset)
+{
+	bool any = false;
+
+	fprintf(f, "; %s:", name);
+	for (unsigned int i = 0; i < NR_VECTOR_WORDS * 32; i++) {
+		if (!(lapic_reg(s, offset + i / 32 * 0x10) >> i % 32 & 1))
+			continue;
+		fprintf(f, " %02x", i);
+		any = true;
 	}
+	if (!any)
+		fputs(" none", f);
+}
+
+static void print_lapic(FILE *f, const struct cpu_state *s)
+{
+	static const char *const modes[] = { "one-shot", "periodic", "TSC-deadline", "?" };
+	uint32_t timer = lapic_reg(s, LAPIC_LVT_TIMER);
+
+	if (!s->has_lapic)
+		return;
+	fprintf(f, "  LAPIC: %s, TPR %02x, timer %s", lapic_reg(s, LAPIC_SVR) & 0x100 ? "on" : "off",
+		lapic_reg(s, LAPIC_TPR) & 0xff, timer & 1 << 16 ? "masked" : modes[timer >> 17 & 3]);
+	if (!(timer & 1 << 16))
+		fprintf(f, " vector %02x", timer & 0xff);
+	print_vectors(f, s, "in service", LAPIC_ISR);
+	print_vectors(f, s, "requested", LAPIC_IRR);
 	fputc('\n', f);
 }
 
 void cpu_print(FILE *f, const struct cpu_state *s)
 {
-	fprintf(f, "vCPU %u: %s, ring %u, %s\n", s->index, mode_name(s),
-		s->sregs.cr0 & CR0_PE ? s->sregs.ss.dpl : 0U,
-		s->regs.rflags & 1 << 9 ? "interrupts on" : "interrupts off");
 	fprintf(f, "  RIP=%04x:%016" PRIx64 " ", s->sregs.cs.selector, (uint64_t)s->regs.rip);
 	print_bits(f, "RFLAGS", s->regs.rflags, rflags_bits, ARRAY_SIZE(rflags_bits));
 	fputc('\n', f);
 	print_regs(f, &s->regs);
 	print_control(f, &s->sregs);
 	print_segments(f, &s->sregs);
+	print_lapic(f, s);
 	print_events(f, &s->events);
-	print_code(f, s);
 }
 
-/* The code bytes around RIP; one translation a page. */
-static void gather_code(struct cpu_state *s, int vcpu_fd, const struct gmem *mem)
+static uint64_t read_lstar(int vcpu_fd)
 {
-	struct kvm_translation tr = { .valid = 0 };
-	uint64_t page = 0;
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head = { .nmsrs = 1 }, .entry = { .index = MSR_LSTAR } };
 
-	s->code_linear = s->sregs.cs.base + s->regs.rip;
-	/* Outside 64-bit mode linear addresses are 32 bits wide. */
-	if (!(s->sregs.efer & EFER_LMA && s->sregs.cs.l))
-		s->code_linear &= 0xffffffff;
-	for (unsigned int i = 0; i < CPU_CODE_BYTES; i++) {
-		uint64_t linear = s->code_linear - CPU_CODE_BEFORE + i;
-		const uint8_t *byte = NULL;
-
-		if (i == 0 || align_down(linear, PAGE_BYTES) != page) {
-			page = align_down(linear, PAGE_BYTES);
-			tr = (struct kvm_translation){ .linear_address = page };
-			if (kvm_ioctl(vcpu_fd, KVM_TRANSLATE, &tr))
-				tr.valid = 0;
-		}
-		if (tr.valid)
-			byte = gmem_at(mem, tr.physical_address + (linear - page), 1);
-		s->code[i] = byte ? *byte : -1;
-	}
+	return kvm_ioctl(vcpu_fd, KVM_GET_MSRS, &msrs.head) == 1 ? msrs.entry.data : 0;
 }
 
-void cpu_dump(FILE *f, int vcpu_fd, unsigned int index, const struct gmem *mem)
+int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic)
 {
-	struct cpu_state s = { .index = index };
-	int err = kvm_ioctl(vcpu_fd, KVM_GET_REGS, &s.regs);
+	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	int err = kvm_ioctl(vcpu_fd, KVM_GET_REGS, &s->regs);
 
 	if (!err)
-		err = kvm_ioctl(vcpu_fd, KVM_GET_SREGS, &s.sregs);
-	if (err) {
-		fprintf(f, "vCPU %u: KVM does not tell its registers: %s\n", index, strerror(-err));
-		return;
-	}
-	if (kvm_ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &s.events))
-		memset(&s.events, 0, sizeof(s.events));
-	gather_code(&s, vcpu_fd, mem);
-	cpu_print(f, &s);
+		err = kvm_ioctl(vcpu_fd, KVM_GET_SREGS, &s->sregs);
+	if (err)
+		return err;
+	s->index = index;
+	if (kvm_ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &s->events))
+		memset(&s->events, 0, sizeof(s->events));
+	kvm_ioctl(vcpu_fd, KVM_GET_MP_STATE, &mp);
+	s->mp_state = mp.mp_state;
+	s->lstar = read_lstar(vcpu_fd);
+	s->has_lapic = lapic && !kvm_ioctl(vcpu_fd, KVM_GET_LAPIC, &s->lapic);
+	return 0;
 }
 
 /*

@@ -88,6 +88,13 @@ void machine_watch_idle(struct machine *m)
 	loop_timer_arm(&m->idle_timer, ROUND_NS);
 }
 
+uint64_t arch_pc(struct vcpu *v)
+{
+	struct kvm_regs regs;
+
+	return kvm_ioctl(v->fd, KVM_GET_REGS, &regs) ? 0 : regs.rip;
+}
+
 bool arch_dead_halt(struct vcpu *v)
 {
 	struct kvm_mp_state mp;

@@ -15,6 +15,7 @@
 #include "hw/serial.h"
 #include "kvm/arch.h"
 #include "kvm/log.h"
+#include "kvm/report.h"
 #include "x86/layout.h"
 #include "x86/tables.h"
 
@@ -110,6 +111,13 @@ static void on_console_quit(void *ctx)
 	vm_end(com->machine->vm, VERDICT_QUIT, 0, "ended by Ctrl-a x");
 }
 
+static void on_console_report(void *ctx)
+{
+	struct com_port *com = ctx;
+
+	report_request(com->machine->vm);
+}
+
 int machine_publish(struct machine *m, const struct device_info *info)
 {
 	if (m->devices.nr == DEVICE_LIST_MAX)
@@ -162,7 +170,9 @@ static int create_com(struct machine *m, unsigned int index)
 {
 	static const uint16_t base[CONFIG_NR_SERIAL] = COM_PORTS;
 	struct com_port *com = &m->com[index];
-	struct chardev_hooks hooks = { .quit = on_console_quit, .output = on_console_output, .ctx = com };
+	struct chardev_hooks hooks = {
+		.quit = on_console_quit, .report = on_console_report, .output = on_console_output, .ctx = com
+	};
 	struct irq_line irq = { .set = com_irq_set, .ctx = m, .gsi = index };
 	const char *where = m->vm->config->serial[index];
 	struct device_info info = {
@@ -410,6 +420,8 @@ int arch_vm_init(struct vm *vm)
 	m->power = (struct power){ .request = on_power_request, .ctx = m };
 	loop_timer_init(&vm->loop, &m->panic_timer, on_panic_silence, m);
 	loop_timer_init(&vm->loop, &m->idle_timer, NULL, m);
+	loop_timer_init(&vm->loop, &m->hang.timer, NULL, m);
+	pthread_mutex_init(&m->report_lock, NULL);
 	return add_memory(vm);
 }
 
@@ -436,6 +448,10 @@ void arch_machine_destroy(struct vm *vm)
 	if (!m)
 		return;
 	loop_timer_fini(&m->idle_timer);
+	loop_timer_fini(&m->hang.timer);
+	symbols_destroy(m->symbols);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		report_vcpu_destroy(&vm->vcpu[i]);
 	loop_timer_fini(&m->panic_timer);
 	for (unsigned int i = ARRAY_SIZE(board); i-- > 0;) {
 		if (board[i].destroy)
@@ -457,6 +473,7 @@ int arch_machine_start(struct vm *vm)
 			return err;
 	}
 	machine_watch_idle(m);
+	machine_watch_hang(m);
 	return start_ports(m);
 }
 

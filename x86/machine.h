@@ -12,6 +12,7 @@
 #include "kvm/watch.h"
 #include "x86/boot.h"
 #include "x86/cpu.h"
+#include "x86/symbols.h"
 
 /* A COM port and the console watcher on its output. */
 struct com_port {
@@ -20,6 +21,17 @@ struct com_port {
 	struct serial *serial;
 	struct serial_coalesce coalesce; /* the port keeps a pointer to it */
 	struct watch watch;		 /* under the chardev's output lock */
+};
+
+#define HANG_PAGES 8
+
+/* hang.c: what was seen since the guest last got anywhere. */
+struct hang {
+	struct loop_timer timer;
+	uint64_t since_ns;
+	uint64_t events; /* exits and console bytes */
+	unsigned int nr_pages;
+	uint64_t page[HANG_PAGES]; /* pages of code that vCPUs were seen on */
 };
 
 struct machine {
@@ -50,6 +62,11 @@ struct machine {
 	struct loop_timer idle_timer;
 	uint64_t idle_cpu_ns;
 	unsigned int idle_rounds;
+	struct hang hang;
+
+	pthread_mutex_t report_lock; /* the two below */
+	struct symbols *symbols;     /* NULL: not read yet */
+	bool slide_known;
 };
 
 /* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */
@@ -60,6 +77,13 @@ void machine_reset_requested(struct machine *m, const char *by);
 
 /* idle.c: starts the look-out for dead machines. Loop's thread. */
 void machine_watch_idle(struct machine *m);
+
+/* hang.c: with --hang, starts the look-out for a guest that gets nowhere. Loop's thread. */
+void machine_watch_hang(struct machine *m);
+
+/* report.c: what a vCPU needs for its post-mortem. Returns 0 or -ENOMEM. */
+int report_vcpu_setup(struct vcpu *v);
+void report_vcpu_destroy(struct vcpu *v);
 
 /* kernel.c: opens the kernel to run: config->kernel, or the host's own. Returns 0 or -errno having said why. */
 int machine_open_kernel(struct machine *m, struct boot_image *img);

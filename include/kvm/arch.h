@@ -7,6 +7,8 @@
 
 #include "kvm/vm.h"
 
+#include <stdio.h>
+
 /* vm->machine, and guest memory for config->mem_bytes. Returns 0 or -errno having said why. */
 int arch_vm_init(struct vm *vm);
 
@@ -49,7 +51,19 @@ bool arch_handle_exit(struct vcpu *v);
 /* After an interrupted KVM_RUN, on its thread: whether nothing can wake this vCPU any more. */
 bool arch_dead_halt(struct vcpu *v);
 
-/* Prints a vCPU's registers to stderr and the log. It must not be running. */
-void arch_dump(struct vcpu *v);
+/* After an interrupted KVM_RUN, on its thread: where the vCPU's next instruction is. */
+uint64_t arch_pc(struct vcpu *v);
+
+/* Prints a vCPU's post-mortem. On its own thread, or when it does not run. @brief: in a line or two. */
+void arch_report(FILE *f, struct vcpu *v, bool brief);
+/* Whether its last exit is one that ends a machine. */
+bool arch_stopped_by_itself(const struct vcpu *v);
+
+/* For the flight recorder: an exit that is neither a port nor an MMIO access. */
+void arch_record_exit(struct vcpu *v, uint64_t ticks);
+/* Called at an exit when v->sample_due has come: keeps the registers, for when KVM loses them, and sets the next time. */
+void arch_sample(struct vcpu *v, uint64_t ticks);
+/* How fast arch_ticks() goes; 0: not known. */
+uint64_t arch_ticks_khz(const struct vm *vm);
 
 #endif

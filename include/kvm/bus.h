@@ -60,6 +60,9 @@ int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct b
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned int size);
 void bus_write(struct bus *b, uint64_t addr, unsigned int size, uint64_t value);
 
+/* The name of the device at @addr; NULL: nobody is there. Any thread once set up. */
+const char *bus_name(const struct bus *b, uint64_t addr);
+
 /* One byte of BUS_PIO: what nearly every exit of a booting kernel is, so it is inline and does no more than it must. */
 static inline uint8_t bus_in8(struct bus *b, uint16_t port)
 {

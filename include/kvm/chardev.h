@@ -39,7 +39,8 @@ struct chardev_client {
 
 /* What stdio's Ctrl-a commands ask of the launcher. */
 struct chardev_hooks {
-	void (*quit)(void *ctx); /* Ctrl-a x */
+	void (*quit)(void *ctx);   /* Ctrl-a x */
+	void (*report)(void *ctx); /* Ctrl-a d */
 	void (*output)(void *ctx, const uint8_t *bytes,
 		       size_t len); /* sees each byte of output in order; any thread, under the output lock */
 	void *ctx;

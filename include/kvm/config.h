@@ -5,6 +5,7 @@
 #ifndef KVM_CONFIG_H
 #define KVM_CONFIG_H
 
+#include "kvm/report.h"
 #include "kvm/types.h"
 
 #define CONFIG_MAX_INITRDS 16
@@ -44,6 +45,10 @@ struct config {
 	uint64_t grace_s;
 	uint64_t timeout_s; /* 0: none */
 	bool debug_exit;
+	enum post_mortem post_mortem;
+	uint64_t hang_s;     /* 0: not looked for */
+	const char *trace;   /* as --trace has it; NULL: none */
+	const char *symbols; /* vmlinux or System.map; NULL: none */
 	uint64_t verbose;
 	bool quiet;
 	const char *log_path;

@@ -3,8 +3,8 @@
  * The Ctrl-a commands of a console at a terminal, as QEMU and screen users know them: one byte in, one action
  * out. Pure.
  *
- * Ctrl-a x ends, b sends a break, h or ? helps, a or Ctrl-a sends one Ctrl-a. Anything else after Ctrl-a is
- * not passed on (both QEMU and screen swallow it) but answered by the help: d is kept free for detaching.
+ * Ctrl-a x ends, b sends a break, d describes what the vCPUs are doing, h or ? helps, a or Ctrl-a sends one Ctrl-a. Anything else after Ctrl-a is
+ * not passed on (both QEMU and screen swallow it) but answered by the help.
  */
 #ifndef KVM_ESCAPE_H
 #define KVM_ESCAPE_H
@@ -18,6 +18,7 @@ enum escape_action {
 	ESCAPE_PASS,	/* give the byte to the guest */
 	ESCAPE_QUIT,
 	ESCAPE_BREAK,
+	ESCAPE_REPORT,
 	ESCAPE_HELP,
 };
 

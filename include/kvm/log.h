@@ -40,6 +40,9 @@ void log_console(const void *bytes, size_t len);
 /* Whether stderr is a terminal in raw mode (set by term.c), so that lines need a CR. */
 void log_set_raw(int raw);
 
+/* Lines of text that belong together, to stderr and the log, in one piece and as they are. Any thread. */
+void log_block(const char *text, size_t len);
+
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define pr_err(...) log_msg(LOG_LEVEL_ERROR, __VA_ARGS__)

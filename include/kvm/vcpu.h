@@ -8,6 +8,7 @@
 #ifndef KVM_VCPU_H
 #define KVM_VCPU_H
 
+#include "kvm/recorder.h"
 #include "kvm/types.h"
 
 #include <linux/kvm.h>
@@ -22,8 +23,14 @@ struct vcpu {
 	struct kvm_run *run;
 	size_t run_bytes;
 	pthread_t thread;
-	bool started;		/* the thread exists; main's thread only */
-	_Atomic bool probe;	/* asked to fill in what follows */
+	struct recorder recorder;
+	uint64_t sample_due;	    /* ticks; see arch_sample() */
+	struct arch_sample *sample; /* the architecture's own; NULL: none is taken */
+	char *report_text;	    /* under vm->report_lock */
+	_Atomic bool report_asked;
+	bool started;	    /* the thread exists; main's thread only */
+	_Atomic bool probe; /* asked to fill in what follows */
+	_Atomic uint64_t pc;
 	_Atomic bool dead_halt; /* halted with interrupts off, or never started: nothing can wake it */
 };
 

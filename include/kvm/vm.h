@@ -50,6 +50,14 @@ struct vm {
 	pthread_mutex_t pause_lock;
 	pthread_cond_t resumed;
 
+	pthread_mutex_t report_lock; /* the three below, and the vCPUs' report_text */
+	struct loop_timer report_timer;
+	unsigned int reports_due; /* 0: none was asked for */
+
+	pthread_mutex_t irq_recorder_lock; /* irq_recorder; innermost */
+	struct recorder irq_recorder;
+	struct trace *trace; /* NULL: none */
+
 	_Atomic bool ended;
 	pthread_mutex_t verdict_lock; /* verdict */
 	struct verdict verdict;

@@ -62,26 +62,35 @@ int cpu_set_entry(int vcpu_fd, const struct boot_entry *entry);
 /* The pure half of cpu_set_entry(): @sregs holds KVM's reset state and becomes the entry's. */
 void cpu_entry_state(const struct boot_entry *entry, struct kvm_sregs *sregs, struct kvm_regs *regs);
 
-/*
- * Prints registers, control registers, segments, code bytes at RIP (through KVM_TRANSLATE and @mem) of one
- * vCPU, for verdicts. The vCPU must not be running.
- */
-void cpu_dump(FILE *f, int vcpu_fd, unsigned int index, const struct gmem *mem);
-
-#define CPU_CODE_BEFORE 16
-#define CPU_CODE_BYTES 48
-
-/* What cpu_dump() has gathered, and cpu_print() prints. */
+/* What KVM tells of a vCPU. */
 struct cpu_state {
 	unsigned int index;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	struct kvm_vcpu_events events;
-	uint64_t code_linear;	      /* of code[CPU_CODE_BEFORE]: where RIP points */
-	int16_t code[CPU_CODE_BYTES]; /* -1: not mapped, or no RAM */
+	uint64_t lstar;	   /* MSR_LSTAR: where Linux's system calls enter; 0: not set, or not told */
+	uint32_t mp_state; /* KVM_MP_STATE_ */
+	bool has_lapic;
+	struct kvm_lapic_state lapic;
 };
 
+/*
+ * Asks KVM. On the vCPU's own thread, or when it does not run. @lapic: with the local APIC. Returns 0 or -errno; what only some
+ * KVMs tell is left zero.
+ */
+int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic);
+
+/* Prints mode, registers, control registers, segments, descriptor tables, local APIC, pending events. Pure. */
 void cpu_print(FILE *f, const struct cpu_state *s);
+
+/* "64-bit mode"; and whether code is 64 bits wide, whether anything is protected. */
+const char *cpu_mode_name(const struct cpu_state *s);
+bool cpu_in_64bit(const struct cpu_state *s);
+/* "#PF"; "vector 0x31" for an interrupt. @buf holds it where it must be made. */
+const char *cpu_vector_name(unsigned int vector, char *buf, size_t n);
+/* Where RIP points, with the code segment's base. */
+uint64_t cpu_linear_rip(const struct cpu_state *s);
+uint64_t cpu_linear_rsp(const struct cpu_state *s);
 
 /*
  * One line on why KVM_RUN came back with an exit that ends a machine (failed entry, internal error, shutdown,

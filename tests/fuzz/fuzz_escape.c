@@ -15,6 +15,8 @@ static enum escape_action expected(uint8_t second)
 		return ESCAPE_PASS;
 	if (second == 'x')
 		return ESCAPE_QUIT;
+	if (second == 'd')
+		return ESCAPE_REPORT;
 	return second == 'b' ? ESCAPE_BREAK : ESCAPE_HELP;
 }
 

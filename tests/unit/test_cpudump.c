@@ -43,7 +43,6 @@ static struct cpu_state linux_like(void)
 			   .cr3 = 0x2e10000,
 			   .cr4 = 0x3506b0,
 			   .efer = 0xd01 },
-		.code_linear = 0xffffffff81000123,
 	};
 
 	s.sregs.cs = (struct kvm_segment){
@@ -53,9 +52,6 @@ static struct cpu_state linux_like(void)
 		.selector = 0x40, .base = 0xfffffe0000003000, .limit = 0x4087, .type = 11, .present = 1
 	};
 	s.sregs.gdt = (struct kvm_dtable){ .base = 0xfffffe0000001000, .limit = 0x7f };
-	for (unsigned int i = 0; i < CPU_CODE_BYTES; i++)
-		s.code[i] = (int16_t)(i < 4 ? -1 : (int)i);
-	s.code[CPU_CODE_BEFORE] = 0x0f;
 	return s;
 }
 
@@ -65,7 +61,7 @@ static void test_long_mode(void **state)
 	char *text = print(&s);
 
 	(void)state;
-	assert_has(text, "vCPU 3: 64-bit mode, ring 0, interrupts on\n");
+	assert_string_equal(cpu_mode_name(&s), "64-bit mode");
 	assert_has(text, "RIP=0010:ffffffff81000123 RFLAGS=00010246 [PF ZF IF RF]\n");
 	assert_has(text, "RAX=1122334455667788");
 	assert_has(text, "R15=000000000000000f\n");
@@ -73,36 +69,49 @@ static void test_long_mode(void **state)
 	assert_has(text, "EFER=00000d01 [SCE LME LMA NX]");
 	assert_has(text, "CR2=00000000deadb000 CR3=0000000002e10000 CR8=0\n");
 	assert_has(text, "CR4=003506b0 [PSE PAE PGE OSFXSR OSXMMEXC FSGSBASE OSXSAVE SMEP SMAP]");
-	assert_has(text, "CS=0010 base=0000000000000000 limit=ffffffff type=b dpl=0 L G\n");
-	assert_has(text, "SS=0000 base=0000000000000000 limit=00000000 unusable\n");
-	assert_has(text, "TR=0040 base=fffffe0000003000 limit=00004087 type=b dpl=0 system\n");
+	assert_has(text, "CS=0010 base=0 limit=ffffffff type=b dpl=0 L G\n");
+	assert_has(text, "SS DS ES FS GS LDT=0000 base=0 limit=0 unusable\n");
+	assert_has(text, "TR=0040 base=fffffe0000003000 limit=4087 type=b dpl=0 system\n");
 	assert_has(text, "GDT=fffffe0000001000 limit=007f  IDT=0000000000000000 limit=0000\n");
-	assert_has(text,
-		   "code at ffffffff81000123: -- -- -- -- 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f <0f> 11 12");
 	assert_null(strstr(text, "pending"));
 	free(text);
 }
 
 static void test_modes(void **state)
 {
-	struct cpu_state s = { .index = 0 };
-	char *text = print(&s);
+	struct cpu_state s = { .regs = { .rip = 0x123456789 }, .sregs = { .cs = { .base = 0x10 } } };
 
 	(void)state;
-	assert_has(text, "vCPU 0: real mode, ring 0, interrupts off\n");
-	free(text);
+	assert_string_equal(cpu_mode_name(&s), "real mode");
+	assert_true(cpu_linear_rip(&s) == 0x23456799); /* 32 bits */
 	s.sregs.cr0 = 1;
-	s.sregs.ss.dpl = 3;
-	text = print(&s);
-	assert_has(text, "16-bit protected mode, ring 3");
-	free(text);
+	assert_string_equal(cpu_mode_name(&s), "16-bit protected mode");
 	s.sregs.cs.db = 1;
-	text = print(&s);
-	assert_has(text, "32-bit mode");
-	free(text);
+	assert_string_equal(cpu_mode_name(&s), "32-bit mode");
 	s.regs.rflags = 1 << 17;
+	assert_string_equal(cpu_mode_name(&s), "virtual-8086 mode");
+	s.regs.rflags = 0;
+	s.sregs.efer = 0x500;
+	assert_string_equal(cpu_mode_name(&s), "32-bit compatibility mode");
+	s.sregs.cs.l = 1;
+	assert_string_equal(cpu_mode_name(&s), "64-bit mode");
+	assert_true(cpu_linear_rip(&s) == 0x123456789);
+}
+
+static void test_lapic(void **state)
+{
+	struct cpu_state s = linux_like();
+	char *text;
+
+	(void)state;
+	s.has_lapic = true;
+	s.lapic.regs[0xf1] = 1;
+	s.lapic.regs[0x80] = 0x10;
+	memcpy(s.lapic.regs + 0x320, "\xec\0\x04", 3); /* TSC-deadline */
+	s.lapic.regs[0x270 + 1] = 0x10;
 	text = print(&s);
-	assert_has(text, "virtual-8086 mode");
+	assert_has(text,
+		   "LAPIC: on, TPR 10, timer TSC-deadline vector ec; in service: none; requested: ec\n");
 	free(text);
 }
 
@@ -120,27 +129,14 @@ static void test_events(void **state)
 	s.events.interrupt.nr = 0xec;
 	s.events.nmi.pending = 1;
 	text = print(&s);
-	assert_has(text, "pending exception 14 (page fault) error code 0x11\n");
-	assert_has(text, "pending interrupt, vector 0xec\n");
-	assert_has(text, "pending NMI\n");
+	assert_has(text, "pending: exception #PF error code 0x11\n");
+	assert_has(text, "pending: interrupt, vector 0xec\n");
+	assert_has(text, "pending: NMI\n");
 	free(text);
 	s.events.exception.nr = 255;
 	s.events.exception.has_error_code = 0;
 	text = print(&s);
-	assert_has(text, "pending exception 255 (interrupt)\n");
-	free(text);
-}
-
-static void test_unmapped_code(void **state)
-{
-	struct cpu_state s = linux_like();
-	char *text;
-
-	(void)state;
-	for (unsigned int i = 0; i < CPU_CODE_BYTES; i++)
-		s.code[i] = -1;
-	text = print(&s);
-	assert_has(text, " -- <--> --");
+	assert_has(text, "pending: exception vector 0xff\n");
 	free(text);
 }
 
@@ -215,7 +211,7 @@ int main(void)
 		cmocka_unit_test(test_long_mode),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_events),
-		cmocka_unit_test(test_unmapped_code),
+		cmocka_unit_test(test_lapic),
 		cmocka_unit_test(test_failed_entry),
 		cmocka_unit_test(test_internal_error),
 		cmocka_unit_test(test_other_exits_and_short_buffer),

@@ -38,7 +38,7 @@ static const struct row rows[] = {
 	ROW("\x01\x01x", "\x01x"),
 	ROW("\x01"
 	    "dx",
-	    "<H>x"),
+	    "<D>x"),
 	ROW("\x01qx", "<H>x"),
 	ROW("\x01X", "<H>"),
 	ROW("x\x01", "x"),
@@ -69,6 +69,9 @@ static void run(const struct row *row, char *got)
 			break;
 		case ESCAPE_BREAK:
 			strcat(got, "<B>");
+			break;
+		case ESCAPE_REPORT:
+			strcat(got, "<D>");
 			break;
 		case ESCAPE_HELP:
 			strcat(got, "<H>");

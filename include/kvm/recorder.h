@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The flight recorder: the last RECORDER_EVENTS events of each vCPU, always on, for when a machine comes to a bad end. One ring has one
+ * writer (a vCPU's own thread; the machine's ring of interrupts: whoever holds its lock), and is read by it, or when it does
+ * not write any more.
+ *
+ * An event is 16 bytes and two stores: time (ticks / 256, 40 bits), kind, size and port in one word; the value in the other. MMIO and
+ * MSRs have their address in the value's upper half, so of 8 byte values the lower half is kept.
+ */
+#ifndef KVM_RECORDER_H
+#define KVM_RECORDER_H
+
+#include "kvm/arch_ticks.h"
+#include "kvm/types.h"
+
+#define RECORDER_DEVICES 1000000
+#define RECORDER_EVENTS 1024 /* a power of two; 16 KiB a ring, touched as it fills */
+
+enum event_kind {
+	EVENT_PORT_READ = 1,
+	EVENT_PORT_WRITE,
+	EVENT_MMIO_READ,
+	EVENT_MMIO_WRITE,
+	EVENT_MSR_READ, /* one that KVM does not know or refuses */
+	EVENT_MSR_WRITE,
+	EVENT_IRQ,  /* set by a device of ours: GSI, level */
+	EVENT_EXIT, /* any other: KVM's exit reason, and its own number in it */
+	NR_EVENT_KINDS,
+};
+
+struct event {
+	uint64_t head;
+	uint64_t value;
+};
+
+struct trace;
+
+struct recorder {
+	struct event *ring;  /* NULL: records nothing */
+	uint64_t nr;	     /* ever recorded */
+	struct trace *trace; /* NULL: none */
+	unsigned int source; /* for the trace: the vCPU's index, or RECORDER_DEVICES */
+};
+
+/* What an event says, unpacked. */
+struct event_view {
+	uint64_t ticks;
+	enum event_kind kind;
+	unsigned int size; /* bytes: 1, 2, 4, 8 */
+	uint64_t addr;	   /* port, guest-physical address, MSR, GSI, exit reason */
+	uint64_t value;
+};
+
+struct event_view event_view(const struct event *e);
+
+/* The last but @back event (0: the last). False: there is none, or none any more. */
+bool recorder_back(const struct recorder *r, unsigned int back, struct event_view *view);
+
+/* When the last event was; 0: there is none. */
+uint64_t recorder_now(const struct recorder *r);
+
+/* See trace.h. Called when r->trace is set. */
+void recorder_trace(const struct recorder *r, const struct event *e);
+
+static inline uint64_t event_head(uint64_t ticks, enum event_kind kind, unsigned int size, uint64_t port)
+{
+	return ticks >> 8 << 24 | (uint64_t)kind << 20 | (uint64_t)__builtin_ctz(size | 8) << 18 | port;
+}
+
+static inline void recorder_put(struct recorder *r, uint64_t head, uint64_t value)
+{
+	struct event *e;
+
+	if (__builtin_expect(!r->ring, 0))
+		return;
+	/* Others look whether it has grown. */
+	e = &r->ring[r->nr % RECORDER_EVENTS];
+	__atomic_store_n(&r->nr, r->nr + 1, __ATOMIC_RELAXED);
+	e->head = head;
+	e->value = value;
+	if (__builtin_expect(r->trace != NULL, 0))
+		recorder_trace(r, e);
+}
+
+/* @port: at most 16 bits. */
+static inline void record_port(struct recorder *r, uint64_t ticks, enum event_kind kind, unsigned int size,
+			       uint16_t port, uint32_t value)
+{
+	recorder_put(r, event_head(ticks, kind, size, port), value);
+}
+
+/* @addr: 48 bits of it count. */
+static inline void record_wide(struct recorder *r, uint64_t ticks, enum event_kind kind, unsigned int size,
+			       uint64_t addr, uint64_t value)
+{
+	recorder_put(r, event_head(ticks, kind, size, addr >> 32 & 0xffff), addr << 32 | (uint32_t)value);
+}
+
+#endif

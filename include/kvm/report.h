@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Post-mortems of all vCPUs, to stderr and the log: when a machine has come to a bad end, or on request while it goes on.
+ *
+ * On request each vCPU is interrupted and describes itself on its own thread, where its registers may be read; the loop prints what
+ * they have written when all are done, or after a while what there is: it never waits for a vCPU.
+ */
+#ifndef KVM_REPORT_H
+#define KVM_REPORT_H
+
+struct vm;
+struct vcpu;
+
+enum post_mortem { POST_MORTEM_SHORT, POST_MORTEM_FULL, POST_MORTEM_OFF };
+
+/* For vm_init() and vm_fini(). */
+void report_init(struct vm *vm);
+void report_fini(struct vm *vm);
+
+/* The machine has ended and no vCPU runs any more: prints what the verdict calls for. Main's thread. */
+void report_at_end(struct vm *vm);
+
+/* Asks for a report of the running machine; does nothing while one is under way. Loop's thread. */
+void report_request(struct vm *vm);
+
+/* A vCPU's answer, if it was asked. Its own thread. */
+void report_answer(struct vcpu *v);
+
+#endif

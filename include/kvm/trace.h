@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * --trace: the flight recorder's events as they happen, in readable lines or as a Chrome trace (JSON, for Perfetto). It slows the guest
+ * down, and nothing when it is off: the recorder looks at one pointer.
+ */
+#ifndef KVM_TRACE_H
+#define KVM_TRACE_H
+
+#include "kvm/bus.h"
+#include "kvm/recorder.h"
+
+#include <stdio.h>
+
+struct trace;
+
+/* What --trace names, and where to: "pio,mmio,msr,irq,virtio[,FILE]". */
+struct trace_config {
+	unsigned int kinds; /* a bit a kind of event */
+	bool virtio_only;   /* of MMIO, virtio's registers alone */
+	const char *path;   /* into the option's text; NULL: stderr */
+};
+
+/* Returns 0 or -EINVAL having said why. */
+int trace_parse(struct trace_config *config, const char *text);
+
+/* Returns 0 or -errno having said why. Buses are for devices' names. */
+int trace_open(struct trace **out, const struct trace_config *config, const struct bus *pio,
+	       const struct bus *mmio);
+
+/* Ends the file. No recorder may point to it any more, or no thread record. NULL is fine. */
+void trace_close(struct trace *t);
+
+/* "in    port 0x3fd = 60  serial", without a newline. */
+void event_print(FILE *f, const struct event_view *e, const struct bus *pio, const struct bus *mmio);
+
+#endif

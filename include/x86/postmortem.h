@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The post-mortem: a vCPU's story in a screen of text that a developer can paste into a mail. Printed of gathered state and guest
+ * memory, so that it can be tested without KVM. On the vCPU's own thread, or when it does not run.
+ */
+#ifndef X86_POSTMORTEM_H
+#define X86_POSTMORTEM_H
+
+#include "kvm/bus.h"
+#include "kvm/recorder.h"
+#include "x86/cpu.h"
+#include "x86/symbols.h"
+
+struct postmortem {
+	const struct cpu_state *cpu;
+	const struct gmem *mem;
+	const struct symbols *symbols; /* NULL: none */
+	bool slide_known;	       /* see symbols_find_slide() */
+	/* Why it stopped: "triple fault"; NULL: it did not by itself. */
+	const char *stopped_by;
+	bool triple_fault;
+	bool brief; /* a few lines only */
+	/* What the registers are a sample from, when KVM has lost them; 0: they are the present ones. */
+	uint64_t sample_age_us;
+	bool sampled, lost; /* lost: there is not even a sample */
+	/* The recorder's events, NULL for none; what they are shown with. */
+	const struct recorder *events;
+	const struct event_view *irqs; /* oldest first */
+	unsigned int nr_irqs;
+	const struct bus *pio, *mmio; /* for the devices' names */
+	uint64_t now_ticks;
+	uint64_t ticks_khz; /* 0: not known, no times */
+};
+
+void postmortem_print(FILE *f, const struct postmortem *pm);
+
+/* Disassembles @code, which lies at @addr, by objdump(1). False: not installed, or it failed; nothing was printed. */
+bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsigned int bits,
+		 unsigned int max_lines);
+
+/* event.c: the last events, one a line, repeated ones in one. */
+void postmortem_print_events(FILE *f, const struct postmortem *pm);
+
+/* stack.c: words on the stack that point to code, and the chain of frame pointers. */
+void postmortem_print_stack(FILE *f, const struct postmortem *pm);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The trace's output. Any thread that records comes here with an event, so lines are written under a lock of their own; to stderr
+ * in one piece each, to a file through a buffer. A JSON trace is a list of instant events, one thread a vCPU, and one, "devices",
+ * for interrupts; times are microseconds since the trace was opened.
+ */
+#include "kvm/trace.h"
+
+#include "kvm/log.h"
+#include "kvm/loop.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_BYTES 256
+
+struct trace {
+	pthread_mutex_t lock;
+	FILE *file; /* NULL: stderr */
+	bool json, any;
+	unsigned int kinds;
+	bool virtio_only;
+	const struct bus *pio, *mmio;
+	uint64_t start_ns;
+};
+
+static const struct {
+	const char *name;
+	unsigned int kinds;
+} words[] = {
+	{ "pio", 1U << EVENT_PORT_READ | 1U << EVENT_PORT_WRITE },
+	{ "mmio", 1U << EVENT_MMIO_READ | 1U << EVENT_MMIO_WRITE },
+	{ "msr", 1U << EVENT_MSR_READ | 1U << EVENT_MSR_WRITE },
+	{ "irq", 1U << EVENT_IRQ },
+	{ "virtio", 1U << EVENT_MMIO_READ | 1U << EVENT_MMIO_WRITE },
+};
+
+/* Returns the index of the word at @text, or -1. */
+static int find_word(const char *text, size_t len)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strlen(words[i].name) == len && !memcmp(words[i].name, text, len))
+			return (int)i;
+	}
+	return -1;
+}
+
+int trace_parse(struct trace_config *config, const char *text)
+{
+	bool mmio = false, virtio = false;
+
+	*config = (struct trace_config){ .kinds = 1U << EVENT_EXIT };
+	while (*text) {
+		size_t len = strcspn(text, ",");
+		int word = find_word(text, len);
+
+		if (word < 0) {
+			config->path = text; /* the rest, commas and all */
+			break;
+		}
+		config->kinds |= words[word].kinds;
+		mmio = mmio || !strcmp(words[word].name, "mmio");
+		virtio = virtio || !strcmp(words[word].name, "virtio");
+		text += len + (text[len] == ',');
+	}
+	config->virtio_only = virtio && !mmio;
+	if (config->kinds != 1U << EVENT_EXIT && (!config->path || *config->path))
+		return 0;
+	pr_err("--trace: pio, mmio, msr, irq, virtio, joined by commas, and maybe a file at the end");
+	return -EINVAL;
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+int trace_open(struct trace **out, const struct trace_config *config, const struct bus *pio,
+	       const struct bus *mmio)
+{
+	struct trace *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	pthread_mutex_init(&t->lock, NULL);
+	t->kinds = config->kinds;
+	t->virtio_only = config->virtio_only;
+	t->pio = pio;
+	t->mmio = mmio;
+	t->start_ns = now_ns();
+	if (config->path) {
+		t->file = fopen(config->path, "we");
+		if (!t->file) {
+			int err = errno;
+
+			pr_err("--trace %s: %s", config->path, strerror(err));
+			free(t);
+			return -err;
+		}
+		t->json = ends_in(config->path, ".json");
+		if (t->json)
+			fputs("{\"traceEvents\":[", t->file);
+	}
+	*out = t;
+	return 0;
+}
+
+void trace_close(struct trace *t)
+{
+	if (!t)
+		return;
+	if (t->json)
+		fputs("\n]}\n", t->file);
+	if (t->file && fclose(t->file))
+		pr_warn("--trace: the end of the file is lost: %s", strerror(errno));
+	free(t);
+}
+
+static bool wanted(const struct trace *t, const struct event_view *e)
+{
+	const char *name;
+
+	if (!(t->kinds & 1U << e->kind))
+		return false;
+	if (!t->virtio_only || (e->kind != EVENT_MMIO_READ && e->kind != EVENT_MMIO_WRITE))
+		return true;
+	name = bus_name(t->mmio, e->addr);
+	return name && !strncmp(name, "virtio", strlen("virtio"));
+}
+
+static void put_line(struct trace *t, unsigned int source, uint64_t ns, const char *what)
+{
+	char line[LINE_BYTES + 64], name[24] = "devices";
+
+	if (source != RECORDER_DEVICES)
+		snprintf(name, sizeof(name), "vcpu%u", source);
+	snprintf(line, sizeof(line), "%5" PRIu64 ".%06" PRIu64 " %-7s %s\n", ns / 1000000000,
+		 ns / 1000 % 1000000, name, what);
+	if (t->file)
+		fputs(line, t->file);
+	else
+		log_block(line, strlen(line));
+}
+
+static void put_json(struct trace *t, unsigned int source, uint64_t ns, const char *what)
+{
+	const char *owner = strrchr(what, ' ') ? strrchr(what, ' ') + 1 : what;
+
+	fprintf(t->file,
+		"%s\n{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"i\",\"s\":\"t\",\"ts\":%" PRIu64
+		".%03u,\"pid\":1,\"tid\":%u}",
+		t->any ? "," : "", what, owner, ns / 1000, (unsigned int)(ns % 1000), source);
+	t->any = true;
+}
+
+void recorder_trace(const struct recorder *r, const struct event *e)
+{
+	struct trace *t = r->trace;
+	struct event_view view = event_view(e);
+	uint64_t ns = now_ns() - t->start_ns;
+	char what[LINE_BYTES];
+	FILE *f;
+
+	if (!wanted(t, &view))
+		return;
+	f = fmemopen(what, sizeof(what), "w");
+	if (!f)
+		return;
+	event_print(f, &view, t->pio, t->mmio);
+	fclose(f);
+	pthread_mutex_lock(&t->lock);
+	if (t->json)
+		put_json(t, r->source, ns, what);
+	else
+		put_line(t, r->source, ns, what);
+	pthread_mutex_unlock(&t->lock);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The flight recorder's events in print: a vCPU's last ones, and the interrupts that our devices raised meanwhile. */
+#include "kvm/trace.h"
+#include "x86/postmortem.h"
+
+#include <inttypes.h>
+
+#define MAX_LINES 10
+/* So far back one looks for lines, however many events are one line. */
+#define MAX_BACK 256
+
+static void print_line(FILE *f, const struct postmortem *pm, const struct event_view *e, unsigned int times)
+{
+	uint64_t ticks = pm->now_ticks > e->ticks ? pm->now_ticks - e->ticks : 0;
+
+	if (pm->ticks_khz)
+		fprintf(f, "    %+13.6f s  ", -(double)ticks / (double)pm->ticks_khz / 1000.0);
+	else
+		fputs("    ", f);
+	event_print(f, e, pm->pio, pm->mmio);
+	if (times > 1)
+		fprintf(f, "  (%u times)", times);
+	fputc('\n', f);
+}
+
+static bool same(const struct event_view *a, const struct event_view *b)
+{
+	return a->kind == b->kind && a->addr == b->addr && a->value == b->value;
+}
+
+struct line {
+	struct event_view view; /* the last of them */
+	unsigned int times;
+};
+
+/* The last lines, newest first. */
+static unsigned int gather(const struct postmortem *pm, struct line *line)
+{
+	unsigned int nr = 0, irq = pm->nr_irqs, back = 0;
+	struct event_view e;
+
+	for (unsigned int n = 0; n < MAX_BACK; n++) {
+		bool any = recorder_back(pm->events, back, &e);
+
+		if (irq && (!any || pm->irqs[irq - 1].ticks > e.ticks))
+			e = pm->irqs[--irq];
+		else if (any)
+			back++;
+		else
+			break;
+		if (nr && same(&line[nr - 1].view, &e)) {
+			line[nr - 1].times++;
+			continue;
+		}
+		if (nr == MAX_LINES)
+			break;
+		line[nr++] = (struct line){ .view = e, .times = 1 };
+	}
+	return nr;
+}
+
+void postmortem_print_events(FILE *f, const struct postmortem *pm)
+{
+	struct line line[MAX_LINES];
+	unsigned int nr;
+
+	if (!pm->events)
+		return;
+	nr = gather(pm, line);
+	fprintf(f, "  last events of %" PRIu64 " exits to the launcher%s\n", pm->events->nr, nr ? ":" : "");
+	while (nr-- > 0)
+		print_line(f, pm, &line[nr].view, line[nr].times);
+}

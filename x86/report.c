@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Between KVM and the post-mortem: gathers a vCPU's state, the symbols, the recorder's events, and knows what KVM has lost.
+ *
+ * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state undefined (AMD APM vol. 2, 15.14.3): no
+ * registers are to be had then, by any call. Therefore on such hosts registers are sampled at an exit about once in a
+ * millisecond, which costs a fraction of a per cent; the last sample is shown, with its age.
+ */
+#include "kvm/arch.h"
+#include "kvm/arch_host.h"
+#include "kvm/ioctl.h"
+#include "machine.h"
+#include "x86/fault.h"
+#include "x86/postmortem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* About a millisecond of a processor's clock. */
+#define SAMPLE_TICKS (1ULL << 21)
+/* The newest interrupts that a report looks at. */
+#define MAX_IRQS 64
+
+struct arch_sample {
+	uint64_t ticks; /* 0: none yet */
+	struct cpu_state cpu;
+};
+
+int report_vcpu_setup(struct vcpu *v)
+{
+	struct arch_host_cpu host;
+
+	arch_host_cpu(&host);
+	if (!host.module || strcmp(host.module, "kvm_amd") != 0)
+		return 0;
+	v->sample = calloc(1, sizeof(*v->sample));
+	return v->sample ? 0 : -ENOMEM;
+}
+
+void report_vcpu_destroy(struct vcpu *v)
+{
+	free(v->sample);
+	v->sample = NULL;
+}
+
+void arch_sample(struct vcpu *v, uint64_t ticks)
+{
+	v->sample_due = v->sample ? ticks + SAMPLE_TICKS : UINT64_MAX;
+	if (v->sample && !cpu_gather(&v->sample->cpu, v->fd, v->index, false))
+		v->sample->ticks = ticks;
+}
+
+bool arch_stopped_by_itself(const struct vcpu *v)
+{
+	uint32_t reason = v->run ? v->run->exit_reason : 0;
+
+	return reason == KVM_EXIT_SHUTDOWN || reason == KVM_EXIT_FAIL_ENTRY ||
+	       reason == KVM_EXIT_INTERNAL_ERROR;
+}
+
+void arch_record_exit(struct vcpu *v, uint64_t ticks)
+{
+	const struct kvm_run *run = v->run;
+	uint64_t detail = 0;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_X86_RDMSR:
+		record_wide(&v->recorder, ticks, EVENT_MSR_READ, 8, run->msr.index, 0);
+		return;
+	case KVM_EXIT_X86_WRMSR:
+		record_wide(&v->recorder, ticks, EVENT_MSR_WRITE, 8, run->msr.index, run->msr.data);
+		return;
+	case KVM_EXIT_FAIL_ENTRY:
+		detail = run->fail_entry.hardware_entry_failure_reason;
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		detail = run->internal.suberror;
+		break;
+	default:
+		break;
+	}
+	record_wide(&v->recorder, ticks, EVENT_EXIT, 4, run->exit_reason, detail);
+}
+
+uint64_t arch_ticks_khz(const struct vm *vm)
+{
+	int khz = kvm_ioctl_val(vm->vcpu[0].fd, KVM_GET_TSC_KHZ, 0);
+
+	return khz > 0 ? (uint64_t)khz : 0;
+}
+
+/* The symbols are read when they are first needed. Under the report lock. */
+static void find_symbols(struct machine *m, const struct cpu_state *cpu)
+{
+	struct symbols_anchors anchors = { .lstar = cpu->lstar };
+	char why[FAULT_TEXT_BYTES];
+	struct idt_gate gate;
+
+	if (!m->vm->config->symbols)
+		return;
+	if (!m->symbols) {
+		m->symbols = symbols_create();
+		if (m->symbols)
+			symbols_load(m->symbols, m->vm->config->symbols);
+	}
+	if (!m->symbols || m->slide_known)
+		return;
+	idt_read_gate(&gate, cpu, &m->vm->mem, 14, why, sizeof(why));
+	if (gate.present)
+		anchors.page_fault = gate.offset;
+	m->slide_known = symbols_find_slide(m->symbols, &anchors);
+}
+
+static unsigned int copy_irqs(struct vm *vm, struct event_view *irq)
+{
+	unsigned int nr = 0;
+
+	pthread_mutex_lock(&vm->irq_recorder_lock);
+	while (nr < MAX_IRQS && recorder_back(&vm->irq_recorder, nr, &irq[MAX_IRQS - 1 - nr]))
+		nr++;
+	pthread_mutex_unlock(&vm->irq_recorder_lock);
+	memmove(irq, irq + MAX_IRQS - nr, nr * sizeof(*irq));
+	return nr;
+}
+
+/* KVM has reset the vCPU: it stands at the reset vector, in real mode. */
+static bool registers_lost(const struct vcpu *v, const struct cpu_state *cpu)
+{
+	return v->sample && v->run->exit_reason == KVM_EXIT_SHUTDOWN && cpu->regs.rip == 0xfff0 &&
+	       !cpu->regs.rsp && !(cpu->sregs.cr0 & 1);
+}
+
+static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, bool brief)
+{
+	struct machine *m = v->vm->machine;
+	struct event_view irq[MAX_IRQS];
+	char stopped_by[160];
+	struct postmortem pm = {
+		.cpu = cpu,
+		.mem = &v->vm->mem,
+		.brief = brief,
+		.triple_fault = v->run->exit_reason == KVM_EXIT_SHUTDOWN,
+		.events = &v->recorder,
+		.irqs = irq,
+		.nr_irqs = copy_irqs(v->vm, irq),
+		.pio = &v->vm->pio,
+		.mmio = &v->vm->mmio,
+		.now_ticks = arch_ticks(),
+		.ticks_khz = arch_ticks_khz(v->vm),
+	};
+
+	cpu_exit_text(v->run, stopped_by, sizeof(stopped_by));
+	if (arch_stopped_by_itself(v))
+		pm.stopped_by = stopped_by;
+	if (registers_lost(v, cpu)) {
+		pm.sampled = v->sample->ticks != 0;
+		pm.lost = !pm.sampled;
+	}
+	if (pm.sampled) {
+		pm.cpu = &v->sample->cpu;
+		pm.sample_age_us =
+			pm.ticks_khz ? (recorder_now(&v->recorder) - v->sample->ticks) * 1000 / pm.ticks_khz
+				     : 0;
+	}
+	pthread_mutex_lock(&m->report_lock);
+	find_symbols(m, pm.cpu);
+	pm.symbols = m->symbols;
+	pm.slide_known = m->slide_known;
+	postmortem_print(f, &pm);
+	pthread_mutex_unlock(&m->report_lock);
+}
+
+void arch_report(FILE *f, struct vcpu *v, bool brief)
+{
+	struct cpu_state cpu = { .index = v->index };
+	int err = cpu_gather(&cpu, v->fd, v->index, true);
+
+	if (err)
+		fprintf(f, "vCPU %u: KVM does not tell its registers: %s\n", v->index, strerror(-err));
+	else
+		print_report(f, v, &cpu, brief);
+}

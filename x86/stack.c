@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The stack of a vCPU in print: the first words, and a backtrace by frame pointers. A chain ends after MAX_FRAMES, and where it does not
+ * lead upwards: so it cannot loop.
+ */
+#include "x86/fault.h"
+#include "x86/postmortem.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define STACK_WORDS 16
+#define WORDS_A_LINE 4
+#define NAMED_WORDS 64
+#define MAX_FRAMES 8
+/* A frame further up than this is none. */
+#define MAX_FRAME_BYTES (64 * KIB)
+#define SYMBOL_BYTES 200
+
+static unsigned int word_bytes(const struct cpu_state *s)
+{
+	return cpu_in_64bit(s) ? 8 : s->sregs.cs.db ? 4 : 2;
+}
+
+static void print_words(FILE *f, const struct postmortem *pm)
+{
+	struct paging paging = fault_paging(pm->cpu);
+	unsigned int bytes = word_bytes(pm->cpu), nr;
+	uint64_t rsp = cpu_linear_rsp(pm->cpu);
+	uint8_t raw[STACK_WORDS * 8];
+
+	nr = (unsigned int)gva_read(pm->mem, &paging, rsp, raw, (size_t)STACK_WORDS * bytes) / bytes;
+	if (!nr)
+		fputs("  stack: none can be read at RSP\n", f);
+	for (unsigned int i = 0; i < nr; i++) {
+		uint64_t word = 0;
+
+		memcpy(&word, raw + (size_t)i * bytes, bytes);
+		fprintf(f, "%s%0*" PRIx64 "%s",
+			i == 0		   ? "  stack: "
+			: i % WORDS_A_LINE ? " "
+					   : "         ",
+			(int)bytes * 2, word,
+			i % WORDS_A_LINE == WORDS_A_LINE - 1 || i + 1 == nr ? "\n" : "");
+	}
+}
+
+static void print_return(FILE *f, const struct postmortem *pm, uint64_t addr)
+{
+	char name[SYMBOL_BYTES];
+
+	fprintf(f, "    %016" PRIx64 " %s\n", addr, symbols_text(pm->symbols, addr, name, sizeof(name)));
+}
+
+/* For code without frame pointers: the words on the stack that have a name. */
+static void print_named_words(FILE *f, const struct postmortem *pm)
+{
+	struct paging paging = fault_paging(pm->cpu);
+	unsigned int bytes = word_bytes(pm->cpu), nr, found = 0;
+	uint8_t raw[NAMED_WORDS * 8];
+	char name[SYMBOL_BYTES];
+
+	nr = (unsigned int)gva_read(pm->mem, &paging, cpu_linear_rsp(pm->cpu), raw,
+				    (size_t)NAMED_WORDS * bytes) /
+	     bytes;
+	for (unsigned int i = 0; i < nr && found < MAX_FRAMES; i++) {
+		uint64_t word = 0;
+
+		memcpy(&word, raw + (size_t)i * bytes, bytes);
+		if (!symbols_text(pm->symbols, word, name, sizeof(name))[0])
+			continue;
+		if (!found++)
+			fputs("  on the stack, maybe return addresses:\n", f);
+		fprintf(f, "    %016" PRIx64 " %s\n", word, name);
+	}
+}
+
+/* Each frame: the caller's frame pointer, then the return address. */
+static unsigned int print_backtrace(FILE *f, const struct postmortem *pm)
+{
+	struct paging paging = fault_paging(pm->cpu);
+	unsigned int bytes = word_bytes(pm->cpu);
+	uint64_t rsp = cpu_linear_rsp(pm->cpu), rbp = pm->cpu->regs.rbp, low = rsp;
+	unsigned int i;
+
+	for (i = 0; i < MAX_FRAMES; i++) {
+		uint64_t caller = 0, addr = 0;
+		uint8_t raw[16];
+
+		if (rbp < low || rbp - low > MAX_FRAME_BYTES ||
+		    gva_read(pm->mem, &paging, rbp, raw, 2ULL * bytes) != 2ULL * bytes)
+			break;
+		memcpy(&caller, raw, bytes);
+		memcpy(&addr, raw + bytes, bytes);
+		if (i == 0)
+			fputs("  called from (by frame pointers):\n", f);
+		print_return(f, pm, addr);
+		low = rbp + 1;
+		rbp = caller;
+	}
+	return i;
+}
+
+void postmortem_print_stack(FILE *f, const struct postmortem *pm)
+{
+	print_words(f, pm);
+	if (word_bytes(pm->cpu) > 2 && !print_backtrace(f, pm))
+		print_named_words(f, pm);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The table of symbols: addresses sorted, names in one block. Reading a file costs time and memory, so it is done when
+ * the first post-mortem is printed and not before. A file is a stranger's: offsets and counts are checked before they are used.
+ *
+ * KASLR moves 64-bit Linux as a whole, by a multiple of 2 MiB and less than 1 GiB. What the processor was told by the kernel (the
+ * entry of system calls, the handler of page faults) shows by how much.
+ */
+#include "x86/symbols.h"
+
+#include "kvm/log.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_MAX_BYTES 255
+/* Further from its symbol an address belongs to something else. */
+#define NEAR_BYTES (1 * MIB)
+
+struct symbol {
+	uint64_t addr;
+	uint32_t name; /* offset in names */
+};
+
+struct symbols {
+	struct symbol *table;
+	size_t nr, cap;
+	char *names;
+	size_t name_bytes, name_cap;
+	uint64_t slide;
+};
+
+struct symbols *symbols_create(void)
+{
+	return calloc(1, sizeof(struct symbols));
+}
+
+void symbols_destroy(struct symbols *s)
+{
+	if (!s)
+		return;
+	free(s->table);
+	free(s->names);
+	free(s);
+}
+
+static int grow(void **p, size_t *cap, size_t need, size_t size)
+{
+	size_t want = *cap ? *cap * 2 : 4096;
+	void *bigger;
+
+	if (need <= *cap)
+		return 0;
+	while (want < need)
+		want *= 2;
+	bigger = reallocarray(*p, want, size);
+	if (!bigger)
+		return -ENOMEM;
+	*p = bigger;
+	*cap = want;
+	return 0;
+}
+
+int symbols_add(struct symbols *s, uint64_t addr, const char *name, size_t len)
+{
+	int err;
+
+	if (len > NAME_MAX_BYTES)
+		len = NAME_MAX_BYTES;
+	err = grow((void **)&s->table, &s->cap, s->nr + 1, sizeof(*s->table));
+	if (!err)
+		err = grow((void **)&s->names, &s->name_cap, s->name_bytes + len + 1, 1);
+	if (!err && s->name_bytes + len >= UINT32_MAX)
+		err = -ENOMEM;
+	if (err)
+		return err;
+	s->table[s->nr++] = (struct symbol){ .addr = addr, .name = (uint32_t)s->name_bytes };
+	memcpy(s->names + s->name_bytes, name, len);
+	s->names[s->name_bytes + len] = '\0';
+	s->name_bytes += len + 1;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct symbol *x = a, *y = b;
+
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	return x->name < y->name ? -1 : x->name > y->name; /* of aliases the first that was added */
+}
+
+int symbols_finish(struct symbols *s)
+{
+	if (s->nr)
+		qsort(s->table, s->nr, sizeof(*s->table), compare);
+	return 0;
+}
+
+/* The section header @index of a checked ELF header. */
+static bool elf_section(const uint8_t *bytes, size_t len, unsigned int index, Elf64_Shdr *section)
+{
+	Elf64_Ehdr ehdr;
+	uint64_t at;
+
+	memcpy(&ehdr, bytes, sizeof(ehdr));
+	if (index >= ehdr.e_shnum || ehdr.e_shoff > len)
+		return false;
+	at = ehdr.e_shoff + (uint64_t)index * sizeof(*section);
+	if (at > len || len - at < sizeof(*section))
+		return false;
+	memcpy(section, bytes + at, sizeof(*section));
+	return section->sh_offset <= len && section->sh_size <= len - section->sh_offset;
+}
+
+static bool is_code_or_data(const Elf64_Sym *sym)
+{
+	unsigned int type = ELF64_ST_TYPE(sym->st_info);
+
+	return sym->st_shndx != SHN_UNDEF && sym->st_shndx != SHN_ABS &&
+	       (type == STT_NOTYPE || type == STT_FUNC || type == STT_OBJECT);
+}
+
+static int add_elf_symbols(struct symbols *s, const uint8_t *bytes, const Elf64_Shdr *table,
+			   const Elf64_Shdr *strings)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; !err && i < table->sh_size / sizeof(Elf64_Sym); i++) {
+		const char *name;
+		Elf64_Sym sym;
+		size_t room, n;
+
+		memcpy(&sym, bytes + table->sh_offset + i * sizeof(sym), sizeof(sym));
+		if (!is_code_or_data(&sym) || sym.st_name >= strings->sh_size)
+			continue;
+		name = (const char *)bytes + strings->sh_offset + sym.st_name;
+		room = strings->sh_size - sym.st_name;
+		n = strnlen(name, room);
+		if (n && n < room && name[0] != '.' && name[0] != '$')
+			err = symbols_add(s, sym.st_value, name, n);
+	}
+	return err;
+}
+
+static int parse_elf(struct symbols *s, const uint8_t *bytes, size_t len)
+{
+	Elf64_Shdr section, strings;
+	Elf64_Ehdr ehdr;
+
+	if (len < sizeof(ehdr))
+		return -EINVAL;
+	memcpy(&ehdr, bytes, sizeof(ehdr));
+	if (ehdr.e_ident[EI_CLASS] != ELFCLASS64 || ehdr.e_ident[EI_DATA] != ELFDATA2LSB ||
+	    ehdr.e_shentsize != sizeof(section))
+		return -EINVAL;
+	for (unsigned int i = 0; i < ehdr.e_shnum; i++) {
+		if (!elf_section(bytes, len, i, &section) || section.sh_type != SHT_SYMTAB)
+			continue;
+		if (!elf_section(bytes, len, section.sh_link, &strings))
+			return -EINVAL;
+		return add_elf_symbols(s, bytes, &section, &strings);
+	}
+	return -EINVAL;
+}
+
+/* "ffffffff81000000 T _text" without its newline. @text ends in no NUL. */
+static int parse_map_line(struct symbols *s, const char *text, size_t len)
+{
+	uint64_t addr = 0;
+	size_t digits = 0;
+
+	for (; digits < len && digits < 16; digits++) {
+		char c = text[digits];
+		unsigned int nibble = c >= '0' && c <= '9'   ? (unsigned int)(c - '0')
+				      : c >= 'a' && c <= 'f' ? (unsigned int)(c - 'a' + 10)
+							     : 16;
+
+		if (nibble > 15)
+			break;
+		addr = addr << 4 | nibble;
+	}
+	if (digits < 8 || len < digits + 4 || text[digits] != ' ' || text[digits + 2] != ' ')
+		return -EINVAL;
+	if (text[digits + 1] == 'a' || text[digits + 1] == 'A') /* a number, not a place */
+		return 0;
+	text += digits + 3;
+	return symbols_add(s, addr, text, len - digits - 3);
+}
+
+static int parse_map(struct symbols *s, const char *text, size_t len)
+{
+	int err = len ? 0 : -EINVAL;
+
+	while (!err && len) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end ? (size_t)(end - text) : len, step = end ? n + 1 : n;
+
+		err = parse_map_line(s, text, n);
+		text += step;
+		len -= step;
+	}
+	return err;
+}
+
+int symbols_parse(struct symbols *s, const uint8_t *bytes, size_t len)
+{
+	int err;
+
+	if (len >= SELFMAG && !memcmp(bytes, ELFMAG, SELFMAG))
+		err = parse_elf(s, bytes, len);
+	else
+		err = parse_map(s, (const char *)bytes, len);
+	return err ? err : symbols_finish(s);
+}
+
+static int load_fd(struct symbols *s, int fd)
+{
+	struct stat st;
+	void *bytes;
+	int err;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size <= 0)
+		return -EINVAL;
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return -errno;
+	err = symbols_parse(s, bytes, (size_t)st.st_size);
+	munmap(bytes, (size_t)st.st_size);
+	return err;
+}
+
+int symbols_load(struct symbols *s, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int err = fd < 0 ? -errno : load_fd(s, fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (err == -EINVAL)
+		pr_warn("--symbols %s: neither a 64-bit ELF file with a symbol table nor a System.map", path);
+	else if (err)
+		pr_warn("--symbols %s: %s", path, strerror(-err));
+	return err;
+}
+
+void symbols_set_slide(struct symbols *s, uint64_t slide)
+{
+	s->slide = slide;
+}
+
+bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr)
+{
+	for (size_t i = 0; i < s->nr; i++) {
+		if (!strcmp(s->names + s->table[i].name, name)) {
+			*addr = s->table[i].addr + s->slide;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The last symbol at or below @addr, of aliases the first; NULL: none. */
+static const struct symbol *find(const struct symbols *s, uint64_t addr)
+{
+	size_t low = 0, high = s->nr;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (s->table[mid].addr <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!low)
+		return NULL;
+	for (low--; low > 0 && s->table[low - 1].addr == s->table[low].addr;)
+		low--;
+	return &s->table[low];
+}
+
+const char *symbols_text(const struct symbols *s, uint64_t addr, char *buf, size_t n)
+{
+	const struct symbol *sym = s ? find(s, addr - s->slide) : NULL;
+	uint64_t offset = sym ? addr - s->slide - sym->addr : 0;
+
+	if (!sym || offset >= NEAR_BYTES)
+		snprintf(buf, n, "%s", "");
+	else if (offset)
+		snprintf(buf, n, "%s+0x%llx", s->names + sym->name, (unsigned long long)offset);
+	else
+		snprintf(buf, n, "%s", s->names + sym->name);
+	return buf;
+}
+
+static bool slide_from(struct symbols *s, const char *name, uint64_t offset, uint64_t held)
+{
+	uint64_t linked, slide;
+
+	if (!held || !symbols_lookup(s, name, &linked))
+		return false;
+	slide = held - offset - linked;
+	if (!is_aligned(slide, 2 * MIB) || slide >= GIB)
+		return false;
+	s->slide = slide;
+	return true;
+}
+
+bool symbols_find_slide(struct symbols *s, const struct symbols_anchors *a)
+{
+	uint64_t addr;
+
+	s->slide = 0;
+	if (!symbols_lookup(s, "entry_SYSCALL_64", &addr))
+		return true; /* not Linux: not moved */
+	return slide_from(s, "entry_SYSCALL_64", 0, a->lstar) ||
+	       slide_from(s, "asm_exc_page_fault", 0, a->page_fault) ||
+	       slide_from(s, "page_fault", 0, a->page_fault) ||
+	       /* Before trap_init(): 9 bytes a vector, 13 with an ENDBR. */
+	       slide_from(s, "early_idt_handler_array", 14ULL * 9, a->page_fault) ||
+	       slide_from(s, "early_idt_handler_array", 14ULL * 13, a->page_fault);
+}
