@@ -11,7 +11,7 @@ mkdir -p build/check
 log=build/check/results
 : >$log
 jobs=$(nproc)
-ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload net boot console virtio disk_guest budget"
+ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload gallery net boot console virtio disk_guest budget"
 started=$SECONDS
 
 say() { echo "$*" | tee -a $log; }
@@ -119,6 +119,10 @@ step_payload() {
 	lines tests/payload.sh
 	expect "hostile: build with ASan and UBSan" make -j"$jobs" SAN=1 all
 	KVM_BIN=build/obj-san/bin/kvm lines tests/hostile.sh
+}
+step_gallery() {
+	expect "gallery: build" make -j"$jobs" all broken
+	lines tests/gallery.sh
 }
 step_boot() {
 	expect "boot: build" make -j"$jobs" all

@@ -281,7 +281,8 @@ static bool bad_access(struct facts *f)
 			      "%s 0x%" PRIx64 ": the address is not canonical", write ? "writing" : "reading",
 			      gva);
 		else if (w.result)
-			found(f, VECTOR_PF, "%s 0x%" PRIx64 ": %s", write ? "writing" : "reading", gva, text);
+			found(f, VECTOR_PF, "%s 0x%" PRIx64 "%s: %s", write ? "writing" : "reading", gva,
+			      f->insn.touched[i].stack && write ? ", on the stack" : "", text);
 		if (w.result)
 			return true;
 	}
@@ -316,20 +317,20 @@ static bool bad_segment_load(struct facts *f)
 	if (in->map || !(f->cpu->sregs.cr0 & CR0_PE))
 		return false;
 	if (in->opcode == 0xea || in->opcode == 0x9a)
-		return bad_selector(f, (uint16_t)(in->imm_value >> (in->imm == 6 ? 32 : 16)), "a far jump",
+		return bad_selector(f, (uint16_t)(in->imm_value >> (in->imm == 6 ? 32 : 16)), "by a far jump",
 				    true);
 	if (in->opcode == 0x8e && in->modrm >> 6 == 3)
 		return bad_selector(f,
 				    (uint16_t)insn_reg(&f->cpu->regs, (in->modrm & 7) | (in->rex & 1) << 3),
-				    reg == 2 ? "loading SS" : "loading a segment register", false);
+				    reg == 2 ? "by loading SS" : "by loading a segment register", false);
 	if (in->opcode == 0xcb || in->opcode == 0xca || in->opcode == 0xcf) {
 		if (in->opcode != 0xcb && in->bits == 64 && !(in->rex & 8))
 			bytes = 4;
 		else if (in->opcode == 0xcb && in->bits == 64)
 			bytes = in->rex & 8 ? 8 : 4;
 		if (gva_read(f->mem, &f->paging, rsp + bytes, &value, 2) == 2)
-			return bad_selector(f, (uint16_t)value, in->opcode == 0xcf ? "iret" : "a far return",
-					    true);
+			return bad_selector(f, (uint16_t)value,
+					    in->opcode == 0xcf ? "by iret" : "by a far return", true);
 	}
 	return false;
 }
@@ -421,6 +422,29 @@ static bool named_by_opcode(struct facts *f)
 	return f->fault->vector >= 0;
 }
 
+/* An indirect near call or jump, or a return, to an address that is not canonical: RIP stays where it is on some processors. */
+static bool bad_target(struct facts *f)
+{
+	const struct insn *in = &f->insn;
+	unsigned int reg = insn_modrm_reg(in);
+	uint64_t target = 0;
+	struct pagewalk w;
+
+	if (in->map || in->bits != 64)
+		return false;
+	if (in->opcode == 0xff && (reg == 2 || reg == 4) && in->modrm >> 6 == 3)
+		target = insn_reg(&f->cpu->regs, (in->modrm & 7) | (in->rex & 1) << 3);
+	else if (!((in->opcode == 0xff && (reg == 2 || reg == 4)) || in->opcode == 0xc3 ||
+		   in->opcode == 0xc2) ||
+		 !in->nr_touched || gva_read(f->mem, &f->paging, in->touched[0].gva, &target, 8) != 8)
+		return false;
+	pagewalk(&w, f->mem, &f->paging, target, WALK_FETCH);
+	if (w.result != WALK_NON_CANONICAL)
+		return false;
+	found(f, VECTOR_GP, "going to 0x%" PRIx64 ": the address is not canonical", target);
+	return true;
+}
+
 /* An exception that KVM has said is on its way. */
 static bool pending(struct facts *f)
 {
@@ -455,7 +479,7 @@ void fault_explain(struct fault *fault, const struct cpu_state *cpu, const struc
 	known = cannot_fetch(&f, code, len);
 	if (!known && insn_decode(&f.insn, code, len, &cpu->regs, &cpu->sregs))
 		known = bad_access(&f) || bad_segment_load(&f) || bad_control_write(&f) ||
-			divides_by_zero(&f) || named_by_opcode(&f);
+			divides_by_zero(&f) || bad_target(&f) || named_by_opcode(&f);
 	if (!known)
 		pending(&f);
 	explain_delivery(&f);

@@ -159,7 +159,7 @@ static const char *loop_text(const struct postmortem *pm)
 				  : "jumps to itself for ever, with interrupts off";
 	if (code[0] == 0xf3 && code[1] == 0x90)
 		return interrupts ? "waits in a pause loop" : "waits in a pause loop, with interrupts off";
-	return NULL;
+	return interrupts ? "runs" : "runs with interrupts off";
 }
 
 static void print_sentence(FILE *f, const struct postmortem *pm, const struct fault *fault)

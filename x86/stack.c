@@ -12,6 +12,7 @@
 #define STACK_WORDS 16
 #define WORDS_A_LINE 4
 #define NAMED_WORDS 64
+#define LOWEST_CODE (64 * KIB) /* below, a word is a number */
 #define MAX_FRAMES 8
 /* A frame further up than this is none. */
 #define MAX_FRAME_BYTES (64 * KIB)
@@ -67,7 +68,7 @@ static void print_named_words(FILE *f, const struct postmortem *pm)
 		uint64_t word = 0;
 
 		memcpy(&word, raw + (size_t)i * bytes, bytes);
-		if (!symbols_text(pm->symbols, word, name, sizeof(name))[0])
+		if (word < LOWEST_CODE || !symbols_text(pm->symbols, word, name, sizeof(name))[0])
 			continue;
 		if (!found++)
 			fputs("  on the stack, maybe return addresses:\n", f);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* An early BUG(), and an IDT in which nobody has filled in the gates. */
+#include "broken.inc"
+broken:
+	lidt idt_pointer
+	call early_setup
+early_setup:
+	ud2
+	.data
+	.balign 16
+idt:	.skip 512
+idt_pointer:
+	.word . - idt - 1
+	.quad idt

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A driver writes to a device that is not there, gets ones back, and gives up by BUG(). */
+#include "broken.inc"
+broken:
+	movl $0xd8000000, %edi
+	movl $1, 0x10(%rdi)
+	movl 0x14(%rdi), %eax
+	movb $0x55, %al
+	outb %al, $0x80
+	ud2

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The gallery: guests that break (guest/broken), each run, and its post-mortem compared with the golden text in tests/gallery, in
+# which what differs from host to host is masked. GALLERY_UPDATE=1 writes the golden texts instead: read them before you commit them.
+# ONLY="NAME..." picks some. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+kvm=${KVM_BIN:-build/kvm}
+out=build/gallery
+failed=0
+mkdir -p $out
+
+if ! [ -e /dev/kvm ]; then
+	echo "skip gallery: there is no /dev/kvm"
+	exit 0
+fi
+# KVM on AMD loses the registers: there another text is right, which tests/gallery/lost.txt has.
+if [ -n "${KVM_NEST:-}" ]; then
+	echo "skip gallery: the golden texts are those of a KVM that keeps registers at a triple fault"
+	exit 0
+fi
+
+# Times; flags and attributes that hosts' processors leave differently; what the local APIC and EFER are at reset.
+mask() {
+	sed -E -e 's/^( +)[-+][0-9]+\.[0-9]+ s  /\1TIME  /' \
+		-e 's/RFLAGS=.*/RFLAGS=.../' \
+		-e 's/EFER=.*/EFER=.../' \
+		-e 's/^  LAPIC: .*/  LAPIC: .../' \
+		-e 's/CR0=[0-9a-f]+ \[.*\] /CR0=... /' \
+		-e 's/CR2=0000000000000000/CR2=0/' \
+		-e 's/^  LDT=.*/  LDT=.../' \
+		-e 's/ type=[0-9a-f]+ / /' \
+		-e 's/ \[P W( U)?( A)?( D)?( PS)?\]$/ [P W\1 ...\4]/; s/= 0000([0-9a-f]{10})[0-9a-f]{2} \[/= \1.. [/' "$1"
+}
+
+# gallery NAME EXIT-CODE [OPTION]...
+gallery() {
+	local name=$1 want=$2 rc
+	shift 2
+	[ -z "${ONLY:-}" ] || [[ " $ONLY " == *" $name "* ]] || return
+	timeout 20 "$kvm" run -k build/guest/broken/"$name".bzimage -m 64M --symbols build/broken/"$name".elf "$@" \
+		</dev/null >$out/"$name".out 2>$out/"$name".err
+	rc=$?
+	mask $out/"$name".err >$out/"$name".txt
+	if [ -n "${GALLERY_UPDATE:-}" ]; then
+		cp $out/"$name".txt tests/gallery/"$name".txt
+	fi
+	if [ $rc != "$want" ]; then
+		echo "not ok gallery $name: exit code $rc, want $want; $(tail -1 $out/"$name".err)"
+		failed=1
+	elif [ "$(wc -l <$out/"$name".txt)" -gt 62 ]; then
+		echo "not ok gallery $name: more than a screen: $(wc -l <$out/"$name".txt) lines"
+		failed=1
+	elif ! diff -u tests/gallery/"$name".txt $out/"$name".txt >$out/"$name".diff; then
+		cat $out/"$name".diff
+		echo "not ok gallery $name: not the golden text"
+		failed=1
+	else
+		echo "ok gallery $name"
+	fi
+}
+
+gallery page-table-hole 121
+gallery bad-gdt 121
+gallery data-as-code 121
+gallery stack-overflow 121
+gallery missing-idt 121
+gallery empty-gate 121
+gallery bad-cr4 121
+gallery no-pae 121
+gallery jump-nowhere 121
+gallery bad-pointer 121
+gallery write-hole 121
+gallery read-only 121
+gallery bad-msr 121
+gallery loop-irqs-off 124 --hang 2
+gallery halt-irqs-off 121
+exit $failed
