@@ -50,7 +50,8 @@ static void print_return(FILE *f, const struct postmortem *pm, uint64_t addr)
 {
 	char name[SYMBOL_BYTES];
 
-	fprintf(f, "    %016" PRIx64 " %s\n", addr, symbols_text(pm->symbols, addr, name, sizeof(name)));
+	fprintf(f, "    %016" PRIx64 " %s\n", addr,
+		symbols_return_text(pm->symbols, addr, name, sizeof(name)));
 }
 
 /* For code without frame pointers: the words on the stack that have a name. */
@@ -68,7 +69,7 @@ static void print_named_words(FILE *f, const struct postmortem *pm)
 		uint64_t word = 0;
 
 		memcpy(&word, raw + (size_t)i * bytes, bytes);
-		if (word < LOWEST_CODE || !symbols_text(pm->symbols, word, name, sizeof(name))[0])
+		if (word < LOWEST_CODE || !symbols_return_text(pm->symbols, word, name, sizeof(name))[0])
 			continue;
 		if (!found++)
 			fputs("  on the stack, maybe return addresses:\n", f);

@@ -289,9 +289,10 @@ static const struct symbol *find(const struct symbols *s, uint64_t addr)
 	return &s->table[low];
 }
 
-const char *symbols_text(const struct symbols *s, uint64_t addr, char *buf, size_t n)
+/* @addr in the terms of the symbol that @within belongs to. */
+static const char *text(const struct symbols *s, uint64_t addr, uint64_t within, char *buf, size_t n)
 {
-	const struct symbol *sym = s ? find(s, addr - s->slide) : NULL;
+	const struct symbol *sym = s ? find(s, within - s->slide) : NULL;
 	uint64_t offset = sym ? addr - s->slide - sym->addr : 0;
 
 	if (!sym || offset >= NEAR_BYTES)
@@ -301,6 +302,16 @@ const char *symbols_text(const struct symbols *s, uint64_t addr, char *buf, size
 	else
 		snprintf(buf, n, "%s", s->names + sym->name);
 	return buf;
+}
+
+const char *symbols_text(const struct symbols *s, uint64_t addr, char *buf, size_t n)
+{
+	return text(s, addr, addr, buf, n);
+}
+
+const char *symbols_return_text(const struct symbols *s, uint64_t addr, char *buf, size_t n)
+{
+	return text(s, addr, addr - 1, buf, n);
 }
 
 static bool slide_from(struct symbols *s, const char *name, uint64_t offset, uint64_t held)

@@ -38,6 +38,9 @@ bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr);
  */
 const char *symbols_text(const struct symbols *s, uint64_t addr, char *buf, size_t n);
 
+/* The same for a return address: a call may be the last instruction of its function. */
+const char *symbols_return_text(const struct symbols *s, uint64_t addr, char *buf, size_t n);
+
 /* Where Linux can be recognised, whatever KASLR did: what the processor holds, and must point to. */
 struct symbols_anchors {
 	uint64_t lstar;	     /* MSR_LSTAR; 0: not set yet */
