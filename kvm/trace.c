@@ -67,7 +67,7 @@ int trace_parse(struct trace_config *config, const char *text)
 		text += len + (text[len] == ',');
 	}
 	config->virtio_only = virtio && !mmio;
-	if (config->kinds != 1U << EVENT_EXIT && (!config->path || *config->path))
+	if (config->kinds != 1U << EVENT_EXIT && (!config->path || (*config->path && *config->path != ',')))
 		return 0;
 	pr_err("--trace: pio, mmio, msr, irq, virtio, joined by commas, and maybe a file at the end");
 	return -EINVAL;

@@ -120,7 +120,7 @@ static void print_code(FILE *f, const struct postmortem *pm)
 	for (size_t i = 0; i < nr; i++)
 		fprintf(f, i ? " %02x" : " <%02x>", code[i]);
 	fputs(nr ? "\n" : " none can be read at RIP\n", f);
-	if (nr)
+	if (nr && pm->disassemble)
 		disassemble(f, code, nr, rip, wide ? 64 : pm->cpu->sregs.cs.db ? 32 : 16, MAX_DISASSEMBLY);
 }
 

@@ -139,6 +139,7 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 		.cpu = cpu,
 		.mem = &v->vm->mem,
 		.brief = brief,
+		.disassemble = true,
 		.triple_fault = v->run->exit_reason == KVM_EXIT_SHUTDOWN,
 		.events = &v->recorder,
 		.irqs = irq,

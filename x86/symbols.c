@@ -82,7 +82,8 @@ int symbols_add(struct symbols *s, uint64_t addr, const char *name, size_t len)
 	if (err)
 		return err;
 	s->table[s->nr++] = (struct symbol){ .addr = addr, .name = (uint32_t)s->name_bytes };
-	memcpy(s->names + s->name_bytes, name, len);
+	for (size_t i = 0; i < len; i++) /* to be printed at a terminal */
+		s->names[s->name_bytes + i] = name[i] > ' ' && name[i] <= '~' ? name[i] : '?';
 	s->names[s->name_bytes + len] = '\0';
 	s->name_bytes += len + 1;
 	return 0;

@@ -19,7 +19,8 @@ struct postmortem {
 	/* Why it stopped: "triple fault"; NULL: it did not by itself. */
 	const char *stopped_by;
 	bool triple_fault;
-	bool brief; /* a few lines only */
+	bool brief;	  /* a few lines only */
+	bool disassemble; /* by a program, see disassemble() */
 	/* What the registers are a sample from, when KVM has lost them; 0: they are the present ones. */
 	uint64_t sample_age_us;
 	bool sampled, lost; /* lost: there is not even a sample */
