@@ -4,10 +4,18 @@
 #include "x86/postmortem.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define MAX_LINES 10
 /* So far back one looks for lines, however many events are one line. */
 #define MAX_BACK 256
+
+static bool is_console(const struct postmortem *pm, const struct event_view *e)
+{
+	const char *name = e->kind <= EVENT_PORT_WRITE && pm->pio ? bus_name(pm->pio, e->addr) : NULL;
+
+	return name && !strcmp(name, "serial");
+}
 
 static void print_line(FILE *f, const struct postmortem *pm, const struct event_view *e, unsigned int times)
 {
@@ -19,13 +27,16 @@ static void print_line(FILE *f, const struct postmortem *pm, const struct event_
 		fputs("    ", f);
 	event_print(f, e, pm->pio, pm->mmio);
 	if (times > 1)
-		fprintf(f, "  (%u times)", times);
+		fprintf(f, is_console(pm, e) ? "  (the last of %u)" : "  (%u times)", times);
 	fputc('\n', f);
 }
 
-static bool same(const struct event_view *a, const struct event_view *b)
+/* Whether both make one line: the same once more, or the console, whose bytes are to be seen there. */
+static bool same(const struct postmortem *pm, const struct event_view *a, const struct event_view *b)
 {
-	return a->kind == b->kind && a->addr == b->addr && a->value == b->value;
+	if (a->kind == b->kind && a->addr == b->addr && a->value == b->value)
+		return true;
+	return is_console(pm, a) && is_console(pm, b);
 }
 
 struct line {
@@ -48,7 +59,7 @@ static unsigned int gather(const struct postmortem *pm, struct line *line)
 			back++;
 		else
 			break;
-		if (nr && same(&line[nr - 1].view, &e)) {
+		if (nr && same(pm, &line[nr - 1].view, &e)) {
 			line[nr - 1].times++;
 			continue;
 		}

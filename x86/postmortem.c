@@ -60,21 +60,24 @@ static void print_head(FILE *f, const struct postmortem *pm)
 	char where[SYMBOL_BYTES];
 	struct paging paging = fault_paging(s);
 
-	fprintf(f, "vCPU %u: %s; %s, ring %u, interrupts %s, %s; %s\n", s->index, activity(pm),
-		cpu_mode_name(s), s->sregs.cr0 & CR0_PE ? s->sregs.ss.dpl : 0U,
-		s->regs.rflags & RFLAGS_IF ? "on" : "off", paging_mode_name(paging_mode(&paging)),
-		place(pm, cpu_linear_rip(s), where, sizeof(where)));
+	fprintf(f, "vCPU %u: %s", s->index, activity(pm));
+	if (!pm->lost)
+		fprintf(f, "; %s, ring %u, interrupts %s, %s; %s", cpu_mode_name(s),
+			s->sregs.cr0 & CR0_PE ? s->sregs.ss.dpl : 0U,
+			s->regs.rflags & RFLAGS_IF ? "on" : "off", paging_mode_name(paging_mode(&paging)),
+			place(pm, cpu_linear_rip(s), where, sizeof(where)));
+	fputc('\n', f);
 	if (pm->lost)
 		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault, and there was no "
-		      "earlier exit to have\n"
-		      "  them from. These are a reset processor's; memory is as the guest left it.\n",
+		      "earlier exit to\n"
+		      "  have them from. Memory is as the guest left it.\n",
 		      f);
 	else if (pm->sampled)
 		fprintf(f,
 			"  KVM on this CPU resets a vCPU's registers at a triple fault. These are from an "
 			"exit %" PRIu64 " us before it.\n",
 			pm->sample_age_us);
-	if (pm->symbols && !pm->slide_known && s->sregs.efer & EFER_LMA)
+	if (!pm->lost && pm->symbols && !pm->slide_known && s->sregs.efer & EFER_LMA)
 		fputs("  (where KASLR has put the kernel is not known: symbols are as linked)\n", f);
 }
 
@@ -168,10 +171,14 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 	const char *loop;
 
 	place(pm, cpu_linear_rip(pm->cpu), where, sizeof(where));
-	if (pm->stopped_by && (pm->lost || pm->sampled)) {
-		fprintf(f, "=> %s; what it was at is not to be known, %s the last that was seen of it%s%s\n",
-			pm->stopped_by, pm->lost ? "and the entry is" : "and this is", pm->lost ? "" : ": ",
-			pm->lost ? "" : where);
+	if (pm->lost) {
+		fprintf(f, "=> %s; where is not known: it came before the first exit, or KVM has lost it\n",
+			pm->stopped_by);
+		return;
+	}
+	if (pm->sampled) {
+		fprintf(f, "=> %s; %" PRIu64 " us before it, vCPU %u was %s\n", pm->stopped_by,
+			pm->sample_age_us, pm->cpu->index, where);
 		return;
 	}
 	if (pm->stopped_by) {
@@ -196,8 +203,8 @@ void postmortem_print(FILE *f, const struct postmortem *pm)
 		return;
 	if (seen && pm->stopped_by)
 		fault_explain(&fault, pm->cpu, pm->mem);
-	cpu_print(f, pm->cpu);
 	if (!pm->lost) {
+		cpu_print(f, pm->cpu);
 		print_walks(f, pm);
 		print_code(f, pm);
 		postmortem_print_stack(f, pm);

@@ -46,7 +46,9 @@ void report_vcpu_destroy(struct vcpu *v)
 void arch_sample(struct vcpu *v, uint64_t ticks)
 {
 	v->sample_due = v->sample ? ticks + SAMPLE_TICKS : UINT64_MAX;
-	if (v->sample && !cpu_gather(&v->sample->cpu, v->fd, v->index, false))
+	/* At a triple fault it is too late. */
+	if (v->sample && v->run->exit_reason != KVM_EXIT_SHUTDOWN &&
+	    !cpu_gather(&v->sample->cpu, v->fd, v->index, false))
 		v->sample->ticks = ticks;
 }
 

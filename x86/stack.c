@@ -106,6 +106,7 @@ static unsigned int print_backtrace(FILE *f, const struct postmortem *pm)
 void postmortem_print_stack(FILE *f, const struct postmortem *pm)
 {
 	print_words(f, pm);
-	if (word_bytes(pm->cpu) > 2 && !print_backtrace(f, pm))
+	/* A frame or two may be chance: Linux keeps none by default. */
+	if (word_bytes(pm->cpu) > 2 && print_backtrace(f, pm) < 3)
 		print_named_words(f, pm);
 }

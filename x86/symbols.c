@@ -193,7 +193,10 @@ static int parse_map_line(struct symbols *s, const char *text, size_t len)
 	if (text[digits + 1] == 'a' || text[digits + 1] == 'A') /* a number, not a place */
 		return 0;
 	text += digits + 3;
-	return symbols_add(s, addr, text, len - digits - 3);
+	len -= digits + 3;
+	if (memchr(text, ' ', len)) /* a sentence, in a distribution's placeholder */
+		return -EINVAL;
+	return symbols_add(s, addr, text, len);
 }
 
 static int parse_map(struct symbols *s, const char *text, size_t len)
