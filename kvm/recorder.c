@@ -7,7 +7,7 @@ struct event_view event_view(const struct event *e)
 	struct event_view v = {
 		.ticks = e->head >> 24 << 8,
 		.kind = (enum event_kind)(e->head >> 20 & 15),
-		.size = 1U << (e->head >> 18 & 3),
+		.size = e->head >> 16 & 15,
 		.addr = e->head & 0xffff,
 		.value = e->value,
 	};

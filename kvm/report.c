@@ -81,8 +81,8 @@ static void print_answers(void *ctx)
 		if (v->report_text)
 			log_block(v->report_text, strlen(v->report_text));
 		else
-			log_msg(LOG_LEVEL_ERROR, "vCPU %u: does not answer; it is paused, or inside a device of ours",
-				i);
+			log_msg(LOG_LEVEL_ERROR,
+				"vCPU %u: does not answer; it is paused, or inside a device of ours", i);
 		free(v->report_text);
 		v->report_text = NULL;
 		atomic_store(&v->report_asked, false);

@@ -154,7 +154,7 @@ static const char *loop_text(const struct postmortem *pm)
 	size_t len = gva_read(pm->mem, &paging, cpu_linear_rip(pm->cpu), code, sizeof(code));
 
 	if (pm->cpu->mp_state == KVM_MP_STATE_HALTED)
-		return interrupts ? NULL : "is halted with interrupts off";
+		return interrupts ? "is halted and waits for an interrupt" : "is halted with interrupts off";
 	if (pm->cpu->mp_state != KVM_MP_STATE_RUNNABLE || len < 2)
 		return NULL;
 	if (code[0] == 0xeb && code[1] == 0xfe)

@@ -3,8 +3,8 @@
  * Between KVM and the post-mortem: gathers a vCPU's state, the symbols, the recorder's events, and knows what KVM has lost.
  *
  * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state undefined (AMD APM vol. 2, 15.14.3): no
- * registers are to be had then, by any call. Therefore on such hosts registers are sampled at an exit about once in a
- * millisecond, which costs a fraction of a per cent; the last sample is shown, with its age.
+ * registers are to be had then, by any call. Therefore on such hosts registers are sampled at an exit every few
+ * milliseconds, which costs a fraction of a per cent; the last sample is shown, with its age.
  */
 #include "kvm/arch.h"
 #include "kvm/arch_host.h"
@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* About a millisecond of a processor's clock. */
-#define SAMPLE_TICKS (1ULL << 21)
+/* A few milliseconds of a processor's clock. */
+#define SAMPLE_TICKS (1ULL << 23)
 /* The newest interrupts that a report looks at. */
 #define MAX_IRQS 64
 

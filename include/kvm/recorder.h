@@ -64,7 +64,7 @@ void recorder_trace(const struct recorder *r, const struct event *e);
 
 static inline uint64_t event_head(uint64_t ticks, enum event_kind kind, unsigned int size, uint64_t port)
 {
-	return ticks >> 8 << 24 | (uint64_t)kind << 20 | (uint64_t)__builtin_ctz(size | 8) << 18 | port;
+	return ticks >> 8 << 24 | (uint64_t)kind << 20 | (uint64_t)size << 16 | port;
 }
 
 static inline void recorder_put(struct recorder *r, uint64_t head, uint64_t value)

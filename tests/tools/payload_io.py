@@ -4,6 +4,7 @@
 
 Prints `ok NAME` or `not ok NAME: why` a test and fails when one is not ok. Arguments: names (parts of them) of tests to run.
 """
+import json
 import os
 import pty
 import select
@@ -153,6 +154,32 @@ def sigterm_presses_the_power_button():
     p.send_signal(signal.SIGTERM)
     out, _ = finish(p, 0, 10)
     expect(b"ok power button" in out, "the guest has seen no button")
+
+
+@test
+def sigquit_describes_and_the_guest_goes_on():
+    p = start("button", "-c", "2")
+    read_until(p.stdout.fileno(), b"ready")
+    p.send_signal(signal.SIGQUIT)
+    out = read_until(p.stderr.fileno(), b"vCPU 1: not started", 10)
+    expect(b"vCPU 0: " in out and b"page tables, CR3" in out, f"{out!r}")
+    p.send_signal(signal.SIGTERM)
+    out, _ = finish(p, 0, 10)
+    expect(b"ok power button" in out, "the guest did not go on")
+
+
+@test
+def a_trace_in_json_is_json():
+    path = os.path.join(tempfile.gettempdir(), f"kvm-trace-{os.getpid()}.json")
+    try:
+        finish(start("hello", "--trace", "pio,mmio,msr,irq," + path), 0)
+        with open(path, encoding="ascii") as f:
+            events = json.load(f)["traceEvents"]
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+    expect(any("port 0x3f8 = 68" in e["name"] for e in events), f"no 'h' was printed in {len(events)} events")
+    expect(all(a["ts"] <= b["ts"] + 1000 for a, b in zip(events, events[1:])), "not in the order of time")
 
 
 @test
@@ -499,6 +526,18 @@ def ctrl_a_h_helps(t):
     read_until(t.master, b"idle")
     t.type(b"\x01h")
     read_until(t.master, b"Ctrl-a", 5)
+    t.type(b"\x01x")
+    t.end(0)
+
+
+@on_terminal("idle")
+def ctrl_a_d_describes_and_the_guest_goes_on(t):
+    read_until(t.master, b"idle")
+    for _ in range(2):
+        t.type(b"\x01d")
+        out = read_until(t.master, b"=> vCPU 0", 10)
+        expect(b"64-bit mode" in out and b"last events" in out, f"{out!r}")
+        expect(b"\n" not in out.replace(b"\r\n", b""), "a line that does not end in CR LF on a raw terminal")
     t.type(b"\x01x")
     t.end(0)
 
