@@ -50,8 +50,8 @@ static void print_return(FILE *f, const struct postmortem *pm, uint64_t addr)
 {
 	char name[SYMBOL_BYTES];
 
-	fprintf(f, "    %016" PRIx64 " %s\n", addr,
-		symbols_return_text(pm->symbols, addr, name, sizeof(name)));
+	symbols_return_text(pm->symbols, addr, name, sizeof(name));
+	fprintf(f, "    %016" PRIx64 "%s%s\n", addr, name[0] ? " " : "", name);
 }
 
 /* For code without frame pointers: the words on the stack that have a name. */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The page of text as a whole: what is left out when registers are lost or only sampled, brief ones, the last events, frames. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "x86/postmortem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CODE 0x10000ULL
+#define STACK 0x20000ULL
+
+static struct gmem mem;
+static struct event ring[RECORDER_EVENTS];
+
+struct fixture {
+	struct cpu_state cpu;
+	struct recorder events;
+	struct postmortem pm;
+};
+
+static void put64(gpa_t gpa, uint64_t value)
+{
+	assert_int_equal(gmem_write(&mem, gpa, &value, 8), 0);
+}
+
+static struct fixture fix;
+
+/* In long mode at an int3 of a machine whose first 2 MiB are mapped to themselves. */
+static int setup(void **state)
+{
+	*state = &fix;
+	gmem_init(&mem);
+	if (gmem_add(&mem, 0, 2 * MIB, GMEM_NORMAL))
+		return -1;
+	put64(0x1000, 0x2003);
+	put64(0x2000, 0x3003);
+	put64(0x3000, 0x83);
+	put64(CODE, 0xcc);
+	fix.cpu = (struct cpu_state){
+		.regs = { .rip = CODE, .rsp = STACK, .rflags = 2 },
+		.sregs = { .cr0 = 0x80010001, .cr3 = 0x1000, .cr4 = 0x20, .efer = 0x500 }
+	};
+	fix.cpu.sregs.cs.l = 1;
+	fix.events = (struct recorder){ .ring = ring };
+	fix.pm =
+		(struct postmortem){ .cpu = &fix.cpu, .mem = &mem, .events = &fix.events, .ticks_khz = 1000 };
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	gmem_fini(&mem);
+	return 0;
+}
+
+static char *print(const struct fixture *f)
+{
+	static char text[16384];
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	assert_non_null(out);
+	postmortem_print(out, &f->pm);
+	fclose(out);
+	return text;
+}
+
+static void assert_has(const char *text, const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("\"%s\" is not in:\n%s", what, text);
+}
+
+static void a_triple_fault_has_its_sentence(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	f->pm.stopped_by = "triple fault";
+	f->pm.triple_fault = true;
+	text = print(f);
+	assert_has(text, "vCPU 0: triple fault; 64-bit mode, ring 0, interrupts off, 4-level paging; at RIP "
+			 "0x10000\n");
+	assert_has(text, "  IDT gate for #BP: IDT limit is 0\n");
+	assert_has(
+		text,
+		"=> triple fault at RIP 0x10000: #BP by the instruction int3; IDT limit is 0, so the fault "
+		"could not be delivered\n");
+}
+
+static void lost_registers_are_not_shown(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	f->pm.stopped_by = "triple fault";
+	f->pm.triple_fault = f->pm.lost = true;
+	text = print(f);
+	assert_has(text, "vCPU 0: triple fault\n  KVM on this CPU resets");
+	assert_has(
+		text,
+		"=> triple fault; where is not known: it came before the first exit, or KVM has lost it\n");
+	assert_null(strstr(text, "RIP="));
+	assert_null(strstr(text, "#BP"));
+}
+
+static void sampled_registers_are_said_to_be(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	f->pm.stopped_by = "triple fault";
+	f->pm.triple_fault = f->pm.sampled = true;
+	f->pm.sample_age_us = 42;
+	text = print(f);
+	assert_has(text, "These are from an exit 42 us before it.\n  RIP=");
+	assert_has(text, "=> triple fault; 42 us before it, vCPU 0 was at RIP 0x10000\n");
+	assert_null(strstr(text, "#BP")); /* nothing is guessed from it */
+}
+
+static void brief_is_one_line(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pm.brief = true;
+	f->cpu.mp_state = KVM_MP_STATE_HALTED;
+	assert_string_equal(print(f),
+			    "vCPU 0: halted with interrupts off: nothing wakes it; 64-bit mode, ring 0, "
+			    "interrupts off, 4-level paging; at RIP 0x10000\n");
+}
+
+static void what_a_machine_waits_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->cpu.mp_state = KVM_MP_STATE_HALTED;
+	assert_has(print(f), "=> vCPU 0 is halted with interrupts off, at RIP 0x10000\n");
+	f->cpu.regs.rflags = 0x202;
+	assert_has(print(f), "=> vCPU 0 is halted and waits for an interrupt, at RIP 0x10000\n");
+	f->cpu.mp_state = KVM_MP_STATE_RUNNABLE;
+	put64(CODE, 0xfeeb);
+	assert_has(print(f), "=> vCPU 0 jumps to itself for ever, at RIP 0x10000\n");
+	f->cpu.regs.rflags = 2;
+	put64(CODE, 0x90f3);
+	assert_has(print(f), "=> vCPU 0 waits in a pause loop, with interrupts off, at RIP 0x10000\n");
+}
+
+static void events_merge_and_repeat(void **state)
+{
+	struct fixture *f = *state;
+	const struct event_view irq[] = { { .ticks = 0x2800, .kind = EVENT_IRQ, .addr = 4, .value = 1 } };
+	char *text;
+
+	for (unsigned int i = 0; i < 5; i++)
+		record_port(&f->events, 0x1000 + i * 0x100, EVENT_PORT_READ, 1, 0x61, 0x20);
+	record_wide(&f->events, 0x3000, EVENT_MMIO_READ, 4, 0xd0000000, 0x74726976);
+	f->pm.irqs = irq;
+	f->pm.nr_irqs = 1;
+	f->pm.now_ticks = 0x4000;
+	text = print(f);
+	assert_has(text, "  last events of 6 exits to the launcher:\n"
+			 "        -0.011264 s  in    port 0x61 = 20  nobody  (5 times)\n"
+			 "        -0.006144 s  irq   GSI 4 up\n"
+			 "        -0.004096 s  read  MMIO 0xd0000000 = 74726976  nobody\n");
+}
+
+static void frames_that_loop_end(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	f->cpu.regs.rbp = STACK + 0x100;
+	put64(STACK + 0x100, STACK + 0x200);
+	put64(STACK + 0x108, 0x11111);
+	put64(STACK + 0x200, STACK + 0x100); /* back down */
+	put64(STACK + 0x208, 0x22222);
+	text = print(f);
+	assert_has(text, "  called from (by frame pointers):\n    0000000000011111\n    0000000000022222\n");
+	assert_null(strstr(strstr(text, "22222"), "11111"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_triple_fault_has_its_sentence, setup, teardown),
+		cmocka_unit_test_setup_teardown(lost_registers_are_not_shown, setup, teardown),
+		cmocka_unit_test_setup_teardown(sampled_registers_are_said_to_be, setup, teardown),
+		cmocka_unit_test_setup_teardown(brief_is_one_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_machine_waits_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(events_merge_and_repeat, setup, teardown),
+		cmocka_unit_test_setup_teardown(frames_that_loop_end, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
