@@ -24,6 +24,7 @@ CFLAGS	?= -O2 -g
 HARDEN	:= -fstack-protector-strong -fno-strict-aliasing -fno-plt -fPIE
 ALL_CPPFLAGS = -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -pthread $(CFLAGS)
+LDLIBS	= -lfdt
 ALL_LDFLAGS = $(LINK) -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
 LINK	= $(if $(filter 1,$(STATIC)),-static-pie,-pie)
 
@@ -56,7 +57,7 @@ all: $(BIN)
 $(BIN): $(O)/main.o $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(LIB): $(OBJ)
 	@rm -f $@
@@ -71,7 +72,7 @@ UNIT	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 $(O)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo '  CC      $@'
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -Itests $(ALL_LDFLAGS:-static-pie=-pie) -o $@ $< $(LIB) -lcmocka
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -Itests $(ALL_LDFLAGS:-static-pie=-pie) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
 
 unit-programs: $(UNIT)
 .PHONY: unit-programs
@@ -120,7 +121,7 @@ build/obj-fuzz/libkvm.a: $(FUZZ_OBJ)
 build/fuzz/%: tests/fuzz/%.c build/obj-fuzz/libkvm.a
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -pthread -Itests -o $@ $< build/obj-fuzz/libkvm.a
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -pthread -Itests -o $@ $< build/obj-fuzz/libkvm.a $(LDLIBS)
 fuzz-programs: $(FUZZERS:%=build/fuzz/%)
 # one target: FUZZ=fuzz_serial FUZZ_ARGS="-runs=1000"; what it finds new stays in build/
 fuzz-one: build/fuzz/$(FUZZ)

@@ -249,6 +249,12 @@ static const struct opt rows[] = {
 	{ 0, "port", OPT_CALL, 0, "NAME=WHERE", "/dev/virtio-ports/NAME in the guest; WHERE as for --serial",
 	  0, 0, add_port },
 	{ 0, "rtc", OPT_STRING, AT(rtc), "BASE", "clock: utc (default), local or @SECONDS" },
+	{ 0, "machine", OPT_STRING, AT(machine), "KEY=VALUE",
+	  "tables=acpi+mp (default), mp, dt, none...: how the guest\nlearns of CPUs and devices; help lists "
+	  "them" },
+	{ 0, "dtb", OPT_STRING, AT(dtb), "FILE", "pass this device tree instead of ours" },
+	{ 0, "dump-dtb", OPT_STRING, AT(dump_dtb), "FILE",
+	  "write the guest's device tree to FILE, do not run" },
 	{ 0, "on-reboot", OPT_CALL, 0, "WHAT", "exit (default) or restart", 0, 0, set_on_reboot },
 	{ 0, "on-panic", OPT_CALL, 0, "WHAT", "exit (default) or wait", 0, 0, set_on_panic },
 	{ 0, "timeout", OPT_UINT, AT(timeout_s), "SECONDS", "end the machine after this long, with 124", 1,
@@ -381,6 +387,24 @@ static void say_verdict(const struct verdict *v)
 	log_msg(good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s", v->text);
 }
 
+/* --dump-dtb: the board as it would be, without KVM. */
+static int dump_dtb(const struct config *config)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int err;
+
+	if (!vm) {
+		pr_err("out of memory");
+		return EXIT_LAUNCHER;
+	}
+	err = vm_init(vm, config);
+	if (!err)
+		err = arch_machine_dump(vm);
+	vm_fini(vm);
+	free(vm);
+	return err ? EXIT_LAUNCHER : 0;
+}
+
 /* One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours. */
 static bool run_once(const struct config *config, struct verdict *v, bool *again)
 {
@@ -433,6 +457,12 @@ int cmd_run(int argc, char **argv)
 		return EXIT_LAUNCHER;
 	if (config.help)
 		return usage();
+	if (config.machine && !strcmp(config.machine, "help")) {
+		arch_machine_help(stdout);
+		return 0;
+	}
+	if (config.dump_dtb)
+		return dump_dtb(&config);
 	/* vCPU threads hardly allocate: an arena for each would cost system calls at start-up, and memory. */
 	mallopt(M_ARENA_MAX, 1);
 	term_catch_crashes(on_sigbus);

@@ -11,7 +11,7 @@ mkdir -p build/check
 log=build/check/results
 : >$log
 jobs=$(nproc)
-ALL_STEPS="build lint unit tsan fuzz acpi malformed disk payload gallery net boot console virtio disk_guest budget"
+ALL_STEPS="build lint unit tsan fuzz acpi dtb malformed disk payload gallery net boot console virtio disk_guest budget"
 started=$SECONDS
 
 say() { echo "$*" | tee -a $log; }
@@ -96,6 +96,10 @@ step_fuzz() {
 }
 
 step_acpi() { lines tests/acpi.sh; }
+step_dtb() {
+	expect "dtb: build" make -j"$jobs" all payload
+	lines tests/dtb.sh
+}
 step_malformed() {
 	expect "malformed: build with ASan and UBSan" make -j"$jobs" SAN=1 all
 	KVM_BIN=build/obj-san/bin/kvm lines tests/malformed.sh

@@ -4,7 +4,8 @@
  *
  * By default we add nothing that changes what a kernel does or tests. --fast adds what a boot can do without; what each
  * parameter saves was counted on Debian's cloud kernel and stands in docs/fast.md. An exception is root=: a boot from a disk needs it, so
- * it is worked out from the first one (virtio/rootdev.c) when the user does not say it.
+ * it is worked out from the first one (virtio/rootdev.c) when the user does not say it. Another are virtio devices that no table of the
+ * machine names (--machine tables=).
  */
 #include "kvm/log.h"
 #include "machine.h"
@@ -111,19 +112,27 @@ static const char *console_params(const struct config *config)
 	return config->serial[0] ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;
 }
 
+/* @first, which is freed, and @second behind it; NULL without memory, and when @first is. */
+static char *join(char *first, const char *second)
+{
+	char *line = first ? boot_cmdline(first, second) : NULL;
+
+	free(first);
+	return line;
+}
+
 char *machine_cmdline(struct machine *m)
 {
 	const struct config *config = m->vm->config;
-	char root[48], *ours, *defaults = NULL, *cmdline = NULL;
+	char root[48], devices[TABLES_VIRTIO_PARAMS_BYTES] = "", *cmdline;
 
+	if (!(m->tables & (TABLES_ACPI | TABLES_DT)) && !config->no_default_params)
+		tables_virtio_params(&m->devices, devices);
 	root_params(m, root, sizeof(root));
-	ours = boot_cmdline(console_params(config), config->fast ? FAST_PARAMS : NULL);
-	if (ours)
-		defaults = boot_cmdline(ours, root);
-	if (defaults)
-		cmdline = boot_cmdline(defaults, config->params);
-	free(ours);
-	free(defaults);
+	cmdline = boot_cmdline(console_params(config), config->fast ? FAST_PARAMS : NULL);
+	cmdline = join(cmdline, devices);
+	cmdline = join(cmdline, root);
+	cmdline = join(cmdline, config->params);
 	if (!cmdline)
 		pr_err("out of memory");
 	return cmdline;

@@ -178,6 +178,7 @@ static int create_com(struct machine *m, unsigned int index)
 	struct device_info info = {
 		.name = "COM",
 		.acpi_hid = "PNP0501",
+		.fdt_compatible = "ns16550a",
 		.uid = index + 1,
 		.res = { res_pio(base[index], SERIAL_PORTS), res_isa_irq(com_gsi[index]) },
 	};
@@ -269,6 +270,7 @@ static int create_rtc(struct machine *m)
 	struct device_info info = {
 		.name = "RTC",
 		.acpi_hid = "PNP0B00",
+		.fdt_compatible = "motorola,mc146818",
 		.res = { res_pio(PORT_RTC, 2), res_isa_irq(GSI_RTC) },
 	};
 	int err = rtc_parse(m->vm->config->rtc, &config);
@@ -350,27 +352,41 @@ static int create_devices(struct machine *m)
 	return 0;
 }
 
-static int write_tables(struct machine *m, gpa_t *rsdp)
+int machine_tables_config(const struct machine *m, struct tables_config *tables)
 {
 	unsigned int nr = m->vm->nr_vcpus;
-	struct tables_config tables = { .nr_cpus = nr, .devices = &m->devices };
-	uint32_t *apic_id = calloc(nr, sizeof(*apic_id));
-	int err;
 
-	if (!apic_id)
+	*tables = (struct tables_config){ .nr_cpus = nr, .devices = &m->devices };
+	tables->apic_id = calloc(nr, sizeof(*tables->apic_id));
+	if (!tables->apic_id) {
+		pr_err("out of memory");
 		return -ENOMEM;
+	}
 	for (unsigned int i = 0; i < nr; i++)
-		apic_id[i] = cpu_apic_id(i);
-	tables.apic_id = apic_id;
-	err = acpi_write(&m->vm->mem, &tables, rsdp);
-	if (!err)
+		tables->apic_id[i] = cpu_apic_id(i);
+	return 0;
+}
+
+/* All but the device tree, which says where the initrd is. */
+static int write_tables(struct machine *m, gpa_t *rsdp)
+{
+	struct tables_config tables;
+	int err = machine_tables_config(m, &tables);
+
+	if (err)
+		return err;
+	if (!m->tables && tables.nr_cpus > 1)
+		pr_warn("-c %u: without a table the guest knows of one CPU only", tables.nr_cpus);
+	if (m->tables & TABLES_ACPI)
+		err = acpi_write(&m->vm->mem, &tables, rsdp);
+	if (!err && m->tables & TABLES_MP)
 		err = mptable_write(&m->vm->mem, &tables);
 	if (!err)
 		err = reset_vector_write(&m->vm->mem);
 	if (err)
-		pr_err("cannot write the tables of %u CPUs and %u devices: %s", nr, m->devices.nr,
+		pr_err("cannot write the tables of %u CPUs and %u devices: %s", tables.nr_cpus, m->devices.nr,
 		       err == -ENOSPC ? "they do not fit; use fewer CPUs" : strerror(-err));
-	free(apic_id);
+	free(tables.apic_id);
 	return err;
 }
 
@@ -401,15 +417,34 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 	} else {
 		err = -ENOMEM;
 	}
+	if (!err && (m->tables & TABLES_DT || config->dump_dtb))
+		err = machine_pass_dtb(m, cmdline, entry);
 	explicit_bzero(seed, sizeof(seed));
 	free(cmdline);
 	boot_close(&img);
 	return err;
 }
 
+static int parse_options(struct machine *m)
+{
+	const struct config *config = m->vm->config;
+	int err = machine_parse(config->machine, &m->tables);
+
+	if (err || !config->dtb || m->tables & TABLES_DT)
+		return err;
+	if (config->machine) {
+		pr_err("--dtb %s: for a machine with tables=dt; this one has %s", config->dtb,
+		       config->machine);
+		return -EINVAL;
+	}
+	m->tables = TABLES_DT;
+	return 0;
+}
+
 int arch_vm_init(struct vm *vm)
 {
 	struct machine *m = calloc(1, sizeof(*m));
+	int err;
 
 	if (!m) {
 		pr_err("out of memory");
@@ -422,23 +457,37 @@ int arch_vm_init(struct vm *vm)
 	loop_timer_init(&vm->loop, &m->idle_timer, NULL, m);
 	loop_timer_init(&vm->loop, &m->hang.timer, NULL, m);
 	pthread_mutex_init(&m->report_lock, NULL);
-	return add_memory(vm);
+	err = parse_options(m);
+	return err ? err : add_memory(vm);
 }
 
-int arch_machine_create(struct vm *vm)
+/* All that takes no KVM. */
+static int create_board(struct machine *m, struct boot_entry *entry)
 {
-	struct machine *m = vm->machine;
-	struct boot_entry entry = { 0 };
 	gpa_t rsdp = 0;
 	int err = create_devices(m);
 
 	if (!err)
 		err = write_tables(m, &rsdp);
-	if (!err)
-		err = load_kernel(m, rsdp, &entry);
+	return err ? err : load_kernel(m, rsdp, entry);
+}
+
+int arch_machine_create(struct vm *vm)
+{
+	struct boot_entry entry = { 0 };
+	int err = create_board(vm->machine, &entry);
+
 	if (!err)
 		err = vm_wait_kvm(vm);
 	return err ? err : cpu_set_entry(vm->vcpu[0].fd, &entry);
+}
+
+int arch_machine_dump(struct vm *vm)
+{
+	struct boot_entry entry = { 0 };
+	int err = create_board(vm->machine, &entry);
+
+	return err ? err : machine_save_dtb(vm->machine, vm->config->dump_dtb);
 }
 
 void arch_machine_destroy(struct vm *vm)

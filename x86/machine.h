@@ -13,6 +13,7 @@
 #include "x86/boot.h"
 #include "x86/cpu.h"
 #include "x86/symbols.h"
+#include "x86/tables.h"
 
 /* A COM port and the console watcher on its output. */
 struct com_port {
@@ -37,6 +38,8 @@ struct hang {
 struct machine {
 	struct vm *vm;
 	struct device_list devices;
+	uint32_t dtb_bytes;  /* of the tree in guest memory; 0: none */
+	unsigned int tables; /* enum tables_kind: by which the guest is told of it */
 	struct power power;
 	struct misc_ports ports;
 	struct com_port com[CONFIG_NR_SERIAL];
@@ -89,6 +92,25 @@ void report_vcpu_destroy(struct vcpu *v);
 int machine_open_kernel(struct machine *m, struct boot_image *img);
 /* The complete command line; the caller frees. NULL having said why. The disks are open: the first may name the root. */
 char *machine_cmdline(struct machine *m);
+
+/*
+ * machine_options.c: --machine. Returns 0 and enum tables_kind's bits, or -EINVAL having said why. @text NULL: the default.
+ */
+int machine_parse(const char *text, unsigned int *tables);
+
+/*
+ * What the tables describe; the caller frees @tables->apic_id. Returns 0 or -ENOMEM having said so. Once the devices are
+ * there.
+ */
+int machine_tables_config(const struct machine *m, struct tables_config *tables);
+
+/*
+ * dtb.c: makes the device tree, or reads --dtb's, and hands it to the kernel that boot_load() has placed. Returns 0 or -errno
+ * having said why.
+ */
+int machine_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry);
+/* Writes the guest's device tree to a file: all of it or none. Returns 0 or -errno having said why. */
+int machine_save_dtb(struct machine *m, const char *path);
 
 /* resetvec.c: writes the code at F000:FFF0. Returns 0 or -EFAULT. */
 int reset_vector_write(struct gmem *mem);

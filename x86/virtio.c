@@ -39,6 +39,8 @@
 #define WINDOW_KVM_SLOT GMEM_MAX_REGIONS /* guest memory has the ones below */
 
 static const uint8_t lines[] = { 16, 17, 18, 19, 20, 21, 22, 23, 5, 10, 11 };
+/* Without a table that names the IOAPIC interrupts come by the 8259s. */
+static const uint8_t pic_lines[] = { 5, 10, 11 };
 
 struct line {
 	pthread_mutex_t lock;
@@ -70,6 +72,8 @@ struct virtio_board {
 	struct slot *slot[MAX_SLOTS];
 	uint8_t *pages;
 	size_t pages_bytes;
+	const uint8_t *lines; /* those that the guest can know of */
+	unsigned int nr_lines;
 	struct line line[ARRAY_SIZE(lines)];
 	/* Whether the guest sees the pages. */
 	pthread_mutex_t window_lock;
@@ -89,7 +93,7 @@ static gpa_t slot_gpa(const struct slot *s)
 
 static struct line *slot_line(const struct slot *s)
 {
-	return &s->board->line[s->index % ARRAY_SIZE(lines)];
+	return &s->board->line[s->index % s->board->nr_lines];
 }
 
 static void slot_pulse(void *ctx)
@@ -248,7 +252,7 @@ int virtio_plug(struct virtio_board *b, struct virtio_device *device)
 	s->board = b;
 	s->index = b->nr_slots;
 	b->slot[b->nr_slots++] = s;
-	s->irq = vm_irq_line(m->vm, lines[s->index % ARRAY_SIZE(lines)]);
+	s->irq = vm_irq_line(m->vm, b->lines[s->index % b->nr_lines]);
 	s->host = (struct virtio_mmio_host){
 		.pulse = slot_pulse,
 		.irq_fd = slot_irq_fd,
@@ -408,6 +412,8 @@ int create_virtio(struct machine *m)
 		return -ENOMEM;
 	m->virtio = b;
 	b->m = m;
+	b->lines = m->tables ? lines : pic_lines;
+	b->nr_lines = m->tables ? ARRAY_SIZE(lines) : ARRAY_SIZE(pic_lines);
 	pthread_mutex_init(&b->window_lock, NULL);
 	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
 		pthread_mutex_init(&b->line[i].lock, NULL);

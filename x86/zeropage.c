@@ -5,7 +5,7 @@
  * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header" and "struct setup_data"; zero-page.rst. It
  * is all zeros, which says no VGA, no EFI, no EDD, but for the header, copied from the file in its own
  * length, the memory map, and a few fields. A seed for the kernel's random numbers is appended as
- * setup_data, below 640 KiB where no kernel decompresses to. The real-mode fields (heap_end_ptr, video
+ * setup_data, below 640 KiB where no kernel decompresses to; so may a device tree be, once all else is placed. The real-mode fields (heap_end_ptr, video
  * mode) stay as they are: that code never runs.
  *
  * Called once a boot by boot.c, before any vCPU runs. Everything lies where layout.h says.
@@ -15,9 +15,11 @@
 #include "x86/layout.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
+#define SETUP_DATA_VERSION 0x209
 #define LOADER_UNDEFINED 0xff /* we have no number of our own */
 
 /* Links the seed into the kernel's list. */
@@ -25,7 +27,7 @@ static void write_rng_seed(struct boot_params *zp, struct gmem *mem, const struc
 {
 	struct setup_data *node;
 
-	if (!config->rng_seed || zp->hdr.version < 0x209)
+	if (!config->rng_seed || zp->hdr.version < SETUP_DATA_VERSION)
 		return;
 	assert(config->rng_seed_bytes <= BOOT_PML4_GPA - RNG_SEED_GPA - sizeof(*node));
 	node = gmem_at(mem, RNG_SEED_GPA, sizeof(*node) + config->rng_seed_bytes);
@@ -82,4 +84,28 @@ void zeropage_write(const struct boot_image *img, struct gmem *mem, const struct
 	write_e820(zp, mem);
 	write_rng_seed(zp, mem, config);
 	memcpy(line, cmdline, cmdline_bytes);
+}
+
+void boot_initrd(const struct gmem *mem, gpa_t *gpa, uint64_t *bytes)
+{
+	const struct boot_params *zp = gmem_at(mem, ZERO_PAGE_GPA, sizeof(*zp));
+
+	assert(zp);
+	*gpa = (gpa_t)zp->ext_ramdisk_image << 32 | zp->hdr.ramdisk_image;
+	*bytes = (uint64_t)zp->ext_ramdisk_size << 32 | zp->hdr.ramdisk_size;
+}
+
+int boot_add_dtb(struct gmem *mem, const struct boot_entry *entry, uint32_t bytes)
+{
+	struct boot_params *zp = gmem_at(mem, ZERO_PAGE_GPA, sizeof(*zp));
+	struct setup_data *node = gmem_at(mem, DTB_GPA, DTB_NODE_MAX_BYTES);
+
+	assert(zp && node && bytes <= DTB_NODE_MAX_BYTES - sizeof(*node));
+	if (entry->rsi != ZERO_PAGE_GPA || zp->hdr.version < SETUP_DATA_VERSION)
+		return -EOPNOTSUPP;
+	node->next = zp->hdr.setup_data;
+	node->type = SETUP_DTB;
+	node->len = bytes;
+	zp->hdr.setup_data = DTB_GPA;
+	return 0;
 }

@@ -27,6 +27,12 @@ int arch_vcpu_setup(struct vcpu *v);
 int arch_machine_create(struct vm *vm);
 void arch_machine_destroy(struct vm *vm);
 
+/* The same board without KVM, for config->dump_dtb: writes that file. Returns 0 or -errno having said why. */
+int arch_machine_dump(struct vm *vm);
+
+/* What --machine takes. */
+void arch_machine_help(FILE *f);
+
 /* Just before vCPUs run: input begins, the terminal goes raw. */
 int arch_machine_start(struct vm *vm);
 /*

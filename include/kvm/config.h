@@ -40,6 +40,9 @@ struct config {
 	bool balloon;
 	uint64_t balloon_bytes; /* taken from the guest at once */
 	const char *rtc;
+	const char *machine; /* --machine's list; NULL: the default */
+	const char *dtb;     /* the user's device tree; NULL: ours */
+	const char *dump_dtb;
 	enum on_reboot on_reboot;
 	enum on_panic on_panic;
 	uint64_t grace_s;

@@ -86,6 +86,15 @@ struct boot_config {
 int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config *config,
 	      struct boot_entry *entry);
 
+/* After a boot_load() that made a zero page: where the initrds are. @bytes 0: there are none. */
+void boot_initrd(const struct gmem *mem, gpa_t *gpa, uint64_t *bytes);
+
+/*
+ * After boot_load(): hands over the device tree of @bytes that lies at DTB_GPA behind a struct setup_data, as SETUP_DTB.
+ * Returns 0, or -EOPNOTSUPP when the entry is not Linux's own or its protocol too old (below 2.09).
+ */
+int boot_add_dtb(struct gmem *mem, const struct boot_entry *entry, uint32_t bytes);
+
 /*
  * "ours user's": ours first, so that the user's wins, and whatever follows a " -- " in the user's part
  * stays last: it goes to init. Allocates; the caller frees. NULL without memory. Either may be NULL or

@@ -2,7 +2,7 @@
 /*
  * The guest-physical and port map of the machine: every address in one place.
  *
- *   0 .. 640 KiB          RAM; ours while booting: 0x10000 .. 0x30000 and the EBDA's last KiB
+ *   0 .. 640 KiB          RAM; ours while booting: 0x10000 .. 0x30000, the device tree behind it, the EBDA's last KiB
  *   0xA0000 .. 0xDFFFF    RAM underneath, not in e820 (the VGA hole of a PC without VGA)
  *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first
  *   1 MiB .. 3 GiB        RAM: kernel, initrd
@@ -22,6 +22,10 @@
 #define BOOT_STACK_GPA 0x1c000 /* grows down from here */
 #define CMDLINE_GPA 0x20000
 #define CMDLINE_MAX_BYTES 0x10000 /* with the final NUL */
+
+#define DTB_GPA                                                                                              \
+	0x30000 /* setup_data node with the device tree; the kernel's own trampoline is below the EBDA */
+#define DTB_NODE_MAX_BYTES 0x60000
 
 #define EBDA_GPA 0x9fc00 /* end of conventional memory; MP floating pointer and table */
 #define EBDA_BYTES 0x400

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables and the MP table, generated from the device list. Both are written once, on main's thread,
- * before a vCPU runs; the same configuration gives the same bytes. They say nothing themselves: the caller
+ * ACPI tables, the MP table and kernel parameters, generated from the device list (the device tree: fdt.h). They are
+ * written once, on main's thread, before a vCPU runs; the same configuration gives the same bytes. They say nothing themselves: the caller
  * has the error to report.
  *
  * A device's resources must lie below 4 GiB, its lines below NR_IOAPIC_PINS, and a port range holds at
@@ -13,9 +13,12 @@
 #include "kvm/device.h"
 #include "kvm/gmem.h"
 
+/* By what a guest can be told of CPUs and devices; a set of bits. None: by the command line alone. */
+enum tables_kind { TABLES_ACPI = 1, TABLES_MP = 2, TABLES_DT = 4 };
+
 struct tables_config {
-	unsigned int nr_cpus;	 /* at least 1; the first is the boot processor */
-	const uint32_t *apic_id; /* [nr_cpus], as CPUID gives them to each vCPU; no two alike */
+	unsigned int nr_cpus; /* at least 1; the first is the boot processor */
+	uint32_t *apic_id;    /* [nr_cpus], as CPUID gives them to each vCPU; no two alike */
 	const struct device_list *devices;
 };
 
@@ -38,5 +41,12 @@ int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t
  * -EFAULT.
  */
 int mptable_write(const struct gmem *mem, const struct tables_config *config);
+
+/*
+ * Writes "virtio_mmio.device=4K@0xd0000000:16 ...": the list's virtio devices, in its order, as parameters of Linux's driver
+ * (admin-guide/kernel-parameters).
+ */
+#define TABLES_VIRTIO_PARAMS_BYTES (DEVICE_LIST_MAX * 96)
+void tables_virtio_params(const struct device_list *devices, char params[TABLES_VIRTIO_PARAMS_BYTES]);
 
 #endif

@@ -222,6 +222,30 @@ static void fields_newer_than_the_protocol_stay_zero(void **state)
 	assert_int_equal(zero_page(b)->hdr.setup_data, 0);
 }
 
+static void device_tree_joins_the_list(void **state)
+{
+	static const uint8_t seed[32] = { 1 };
+	struct bench *b = *state;
+	const struct setup_data *node;
+
+	b->config.rng_seed = seed;
+	b->config.rng_seed_bytes = sizeof(seed);
+	assert_int_equal(load(b, MEM_BYTES), 0);
+	assert_int_equal(boot_add_dtb(&b->mem, &b->entry, 1234), 0);
+	assert_int_equal(zero_page(b)->hdr.setup_data, DTB_GPA);
+	node = gmem_at(&b->mem, DTB_GPA, sizeof(*node));
+	assert_int_equal(node->type, SETUP_DTB);
+	assert_int_equal(node->len, 1234);
+	assert_int_equal(node->next, RNG_SEED_GPA);
+	/* a kernel that knows no list, and an entry that is not Linux's own */
+	b->entry.rsi = 0;
+	assert_int_equal(boot_add_dtb(&b->mem, &b->entry, 1234), -EOPNOTSUPP);
+	image_set_version(&b->k, 0x208, 0x250);
+	assert_int_equal(load(b, MEM_BYTES), 0);
+	assert_int_equal(boot_add_dtb(&b->mem, &b->entry, 1234), -EOPNOTSUPP);
+	assert_int_equal(zero_page(b)->hdr.setup_data, 0);
+}
+
 static void long_command_line_is_refused_with_both_lengths(void **state)
 {
 	struct bench *b = *state;
@@ -553,6 +577,7 @@ int main(void)
 		TEST(zero_page_tells_the_truth),
 		TEST(header_reaches_the_zero_page_whole),
 		TEST(fields_newer_than_the_protocol_stay_zero),
+		TEST(device_tree_joins_the_list),
 		TEST(long_command_line_is_refused_with_both_lengths),
 		TEST(command_line_never_leaves_its_place),
 		TEST(kernel_needs_its_init_size),

@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/dtb.sh
+#
+# The device trees of several machines, as --dump-dtb writes them: dtc, and dt-validate where it is installed, find
+# nothing wrong with them. Then what becomes of --dtb's file, and of one that is none. No /dev/kvm is needed.
+#
+# KVM_BIN names another program than build/kvm. One line a test: "ok NAME", "not ok NAME: why", "skip NAME: why". Exits 1
+# after a "not ok".
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+kvm=${KVM_BIN:-build/kvm}
+kernel=build/guest/payload.bzimage
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failed=0
+
+judge() { # NAME WHY
+	if [ -z "$2" ]; then echo "ok dtb: $1"; return; fi
+	echo "not ok dtb: $1: $2"
+	failed=1
+}
+dump() { "$kvm" run -q -k $kernel "$@" </dev/null; }
+
+trees() { # PROGRAM ARG...: it says nothing about any of them
+	local tree said
+	for tree in "$dir"/*.dtb; do
+		said=$("$@" "$tree" 2>&1 >/dev/null) && [ -z "$said" ] || echo "$(basename "$tree"): exit code $?: $(head -n 1 <<<"$said")"
+	done | head -n 1
+}
+
+# refused TEXT OPTION...: in one line with TEXT in it
+refused() {
+	local text=$1 rc
+	shift
+	dump "$@" --dump-dtb "$dir/none" 2>"$dir/err"
+	rc=$?
+	[ $rc = 125 ] || echo "exit code $rc;"
+	[ "$(wc -l <"$dir/err")" = 1 ] && grep -qF -- "$text" "$dir/err" || echo "said: $(head -n 2 "$dir/err")"
+	[ ! -e "$dir/none" ] || echo "wrote a tree"
+}
+
+head -c 3000000 /dev/zero >"$dir/disk"
+dump --dump-dtb "$dir/plain.dtb" -p 'a="b c"' &&
+	dump --dump-dtb "$dir/many.dtb" -c 300 -m 6G -i "$dir/disk" --serial 1=null --serial 2=null --serial 3=null &&
+	dump --dump-dtb "$dir/disks.dtb" -d "$dir/disk,ro" -d "$dir/disk,ro" --rng off --machine tables=acpi
+judge "trees of several machines" "$([ $? = 0 ] && [ "$(ls "$dir"/*.dtb | wc -l)" = 3 ] || echo "not written")"
+judge "dtc has no warning" "$(trees dtc -I dtb -O dts)"
+if command -v dt-validate >/dev/null; then
+	judge "dt-validate has no complaint" "$(trees dt-validate)"
+else
+	echo "skip dtb: dt-validate: not installed (Debian: dt-schema)"
+fi
+judge "what is in one" "$(dtc -q -I dtb -O dts "$dir/many.dtb" >"$dir/dts"
+	[ "$(grep -c 'cpu@' "$dir/dts") $(grep -c 'serial@' "$dir/dts")" = "300 4" ] || echo "not 300 CPUs and 4 serial ports"
+	grep -q 'linux,initrd-end' "$dir/dts" || echo "no initrd")"
+
+dump --dtb "$dir/disks.dtb" --dump-dtb "$dir/again" && cmp -s "$dir/disks.dtb" "$dir/again"
+judge "--dtb's file as it is" "$([ $? = 0 ] || echo "another tree")"
+judge "to a pipe" "$(dump -p 'a="b c"' --dump-dtb /dev/stdout | cmp - "$dir/plain.dtb" 2>&1)"
+head -c 200 "$dir/plain.dtb" >"$dir/short"
+judge "a short file" "$(refused 'short: FDT_ERR_' --dtb "$dir/short")"
+judge "no device tree" "$(refused 'disk: ' --dtb "$dir/disk")"
+judge "a text" "$(refused 'no flattened device tree' --dtb tests/dtb.sh)"
+judge "no file" "$(refused 'nowhere: cannot open the device tree' --dtb "$dir/nowhere")"
+judge "a folder" "$(refused 'a directory' --dtb "$dir")"
+judge "a machine without dt" "$(refused 'tables=dt' --dtb "$dir/plain.dtb" --machine tables=mp)"
+judge "an unknown table" "$(refused 'acpi, mp and dt' --machine tables=fdt)"
+
+# A file that cannot be written to its end leaves the one before, and nothing else.
+cp "$dir/plain.dtb" "$dir/kept"
+(trap '' XFSZ; ulimit -f 0; dump --dump-dtb "$dir/kept" -c 100 2>&1 | cat >/dev/null)
+judge "no half file" "$(cmp "$dir/plain.dtb" "$dir/kept" 2>&1; ls "$dir" | grep 'kept\.')"
+
+exit $failed

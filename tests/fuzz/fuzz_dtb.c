@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* --dtb's file: what is accepted can be walked to its end, and lies within its bytes. */
+#include "x86/fdt.h"
+
+#include <libfdt.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void walk(const void *fdt, int bytes)
+{
+	int depth = 0;
+
+	for (int node = 0; node >= 0 && depth >= 0; node = fdt_next_node(fdt, node, &depth)) {
+		int property;
+
+		fdt_for_each_property_offset(property, fdt, node)
+		{
+			const char *name;
+			int len;
+			const uint8_t *value = fdt_getprop_by_offset(fdt, property, &name, &len);
+
+			if (!value || len < 0 || !name)
+				abort();
+			if (value < (const uint8_t *)fdt || len > bytes ||
+			    value + len > (const uint8_t *)fdt + bytes)
+				abort();
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *why = NULL;
+	void *blob = malloc(size ? size : 1); /* aligned, and its end is watched */
+	int bytes;
+
+	memcpy(blob, data, size);
+	bytes = fdt_accept(blob, size, &why);
+	if (bytes < 0 ? !why : (size_t)bytes > size)
+		abort();
+	if (bytes > 0)
+		walk(blob, bytes);
+	free(blob);
+	return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * --machine: what the board looks like to its guest.
+ *
+ * tables= names by what a guest is told of its CPUs and devices: ACPI, the MP table, a device tree, each with '+' between them, or none. The
+ * default suits every stock kernel, with ACPI and without. virtio devices are on the command line when neither ACPI nor a
+ * device tree names them, and never twice: Linux would take the second for another device.
+ */
+#include "kvm/arch.h"
+#include "kvm/log.h"
+#include "machine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DEFAULT_TABLES (TABLES_ACPI | TABLES_MP)
+
+static const struct {
+	const char *name;
+	unsigned int bit;
+	const char *what;
+} kinds[] = {
+	{ "acpi", TABLES_ACPI, "ACPI, without its fixed hardware" },
+	{ "mp", TABLES_MP,
+	  "the MP table: CPUs and interrupts; virtio devices on the command line, without acpi and dt" },
+	{ "dt", TABLES_DT, "a device tree by SETUP_DTB (--dtb: your own)" },
+	{ "none", 0, "no table: one CPU, no IOAPIC, virtio devices on the command line" },
+};
+
+void arch_machine_help(FILE *f)
+{
+	fprintf(f, "--machine tables=KIND[+KIND]...: how the guest learns of its CPUs and devices (default "
+		   "acpi+mp)\n");
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++)
+		fprintf(f, "  %-5s %s\n", kinds[i].name, kinds[i].what);
+}
+
+/* The bit of the name in @text[0 .. len), or -EINVAL. */
+static int kind_bit(const char *text, size_t len)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (strlen(kinds[i].name) == len && !memcmp(kinds[i].name, text, len))
+			return (int)kinds[i].bit;
+	}
+	return -EINVAL;
+}
+
+static int parse_tables(const char *value, size_t len, unsigned int *tables)
+{
+	const char *end = value + len;
+
+	*tables = 0;
+	for (const char *p = value, *next; p <= end; p = next + 1) {
+		int bit;
+
+		next = memchr(p, '+', (size_t)(end - p));
+		next = next ? next : end;
+		bit = kind_bit(p, (size_t)(next - p));
+		if (bit < 0 || (bit == 0 && len != strlen("none"))) {
+			pr_err("--machine tables=%.*s: not none, or a list of acpi, mp and dt with + between "
+			       "them",
+			       (int)len, value);
+			return -EINVAL;
+		}
+		*tables |= (unsigned int)bit;
+	}
+	return 0;
+}
+
+int machine_parse(const char *text, unsigned int *tables)
+{
+	static const char key[] = "tables=";
+
+	*tables = DEFAULT_TABLES;
+	for (const char *p = text; p && *p;) {
+		size_t len = strcspn(p, ",");
+		int err = 0;
+
+		if (strncmp(p, key, strlen(key)) != 0) {
+			pr_err("--machine %.*s: no such key; tables= is one, and help says more", (int)len,
+			       p);
+			return -EINVAL;
+		}
+		err = parse_tables(p + strlen(key), len - strlen(key), tables);
+		if (err)
+			return err;
+		p += len + (p[len] == ',');
+	}
+	return 0;
+}
