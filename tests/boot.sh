@@ -3,8 +3,8 @@
 #
 # tests/boot.sh [CASE]...
 #
-# Boots stock kernels, the distribution's cloud, full and backport ones and a tiny one without ACPI, and looks at what
-# they find and how they end.  On a host whose KVM can run them it does so there (tests/hostkvm.sh), else in nested
+# Boots stock kernels, the distribution's cloud, full, backport and 32-bit ones, and tiny ones that have no ACPI but an
+# MP table, a device tree or nothing, and looks at what they find and how they end.  On a host whose KVM can run them it does so there (tests/hostkvm.sh), else in nested
 # machines (tests/nest).  What is run is in tests/boot/job.sh; what it should come to, here.  CASEs name some of them.
 #
 # One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`.  Exits 1 after a `not ok`.  What the guests said
@@ -28,6 +28,7 @@ reports="report_cloud_1 report_cloud_4 report_full_1 report_full_4 report_tiny_1
 reports+=" report_backport_1 report_backport_4"
 others="end_poweroff end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a end_halt end_halt_4 end_panic"
 others+=" end_panic_reset end_tiny_reboot end_tiny_halt end_restart term_button term_deaf"
+others+=" tables_mp tables_dt tables_none"
 others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_truncated_early stock_initrd"
 
 #--- what the guests are made of ---------------------------------------------
@@ -40,15 +41,17 @@ cpio_gap() { # BYTES
 
 kernel() { # NAME: into $in; or says why not
 	local dir
-	if [ "$1" = tiny ]; then dir=$(tests/tiny-kernel.sh); else dir=$(tests/kernels.sh "$1"); fi &&
-		ln -sfn "$(realpath "$dir/vmlinuz")" "$in/$1"
+	case $1 in
+	tiny*) dir=$(tests/tiny-kernel.sh "$(sed 's/^tiny-*//' <<<"$1")") ;;
+	*) dir=$(tests/kernels.sh "$1") ;;
+	esac && ln -sfn "$(realpath "$dir/vmlinuz")" "$in/$1"
 }
 
 prepare() {
 	local k
 	rm -rf build/boot
 	mkdir -p $in $out
-	for k in cloud full backport tiny; do
+	for k in cloud full backport tiny tiny-dt tiny-cmdline i386; do
 		kernel $k 2>$in/$k.err || tail -n 3 $in/$k.err >&2
 	done
 	[ -e $in/cloud ] || return 1
@@ -56,6 +59,8 @@ prepare() {
 	tests/initrd.sh $in/small.initrd tests/boot/guest-report.sh &&
 	tests/initrd.sh $in/shell.initrd &&
 	tests/initrd.sh --tiny $in/tiny.initrd &&
+	tests/initrd.sh $in/tables.initrd tests/boot/guest-tables.sh &&
+	{ echo 'the disk of the test'; head -c 1M /dev/zero; } >$in/disk &&
 	tests/initrd.sh --kernel "$(tests/kernels.sh cloud)" --modules "button evdev" $in/button.initrd \
 		tests/boot/guest-button.sh || return 1
 	echo "from the second initrd" >$in/extra
@@ -68,6 +73,8 @@ prepare() {
 	cpio_gap $((32 << 20)) >$in/fill.initrd
 	head -c $((32 << 20)) /dev/urandom >>$in/fill.initrd
 	cat $in/fill.part >>$in/fill.initrd
+	[ ! -e $in/i386 ] || tests/initrd.sh --busybox "$(tests/kernels.sh i386)/root/bin/busybox" $in/report32.initrd \
+		tests/boot/guest-report.sh || return 1
 	if [ -x tests/stock-initrd.sh ]; then
 		tests/stock-initrd.sh cloud $in/stock.initrd 2>$in/stock.err || tail -n 3 $in/stock.err >&2
 	fi
@@ -89,7 +96,7 @@ left() { # LIST: those of it that have not been run
 }
 
 # A list in as few nested machines as it takes: one that dies or hangs costs the case that did it, once it has done so twice.
-run_list() {
+run_list() { # LIST [OPTION-OF-NEST]...
 	local cases c round
 	for round in 1 2 3 4; do
 		cases=$(left "$1")
@@ -97,7 +104,7 @@ run_list() {
 		if [ -z "$nested" ]; then
 			tests/boot/job.sh $in $out $cases
 		else
-			tests/nest --timeout 450 --out $out tests/boot/job.sh $in $out $cases >>$out/nest.log 2>&1
+			tests/nest "${@:2}" --timeout 450 --out $out tests/boot/job.sh $in $out $cases >>$out/nest.log 2>&1
 		fi
 		for c in $(left "$1"); do
 			[ "$(wc -l 2>/dev/null <$out/$c.started || echo 0)" -lt 2 ] || echo nest >$out/$c.rc
@@ -198,7 +205,12 @@ report() { # KERNEL CPUS
 	why=$(ended $c 0 "$last")
 	text $c | grep -q '^== end' || why="the report ends early; $why"
 	judge "$1 kernel, $2 CPUs: userspace and its end" "$why"
-	judge "$1 kernel, $2 CPUs: nproc, lscpu" "$(cpus $c "$2" | head -n 3 | tr '\n' ' ')"
+	if [ "$1" = i386 ]; then # there is no lscpu for it
+		judge "$1 kernel, $2 CPUs: nproc" "$([ "$(section $c nproc)" = "$2" ] || section $c nproc)"
+		judge "$1 kernel, $2 CPUs: ACPI" "$(text $c | grep -q 'Using ACPI (MADT)' || echo "not in use")"
+	else
+		judge "$1 kernel, $2 CPUs: nproc, lscpu" "$(cpus $c "$2" | head -n 3 | tr '\n' ' ')"
+	fi
 	judge "$1 kernel, $2 CPUs: no warning that QEMU's microvm does not cause" "$(warnings $c | head -n 3)"
 	judge "$1 kernel, $2 CPUs: no firmware, i8042, PIT complaint" "$(bad_lines $c | head -n 1)"
 	judge "$1 kernel, $2 CPUs: ttyS0 is a 16550A with an interrupt" "$(serial $c | head -n 1)"
@@ -209,6 +221,20 @@ report() { # KERNEL CPUS
 	[ "$1" = tiny ] || judge "$1 kernel, $2 CPUs: rtc_cmos, time" "$(rtc $c | head -n 1)"
 	[ "$1" = tiny ] || judge "$1 kernel, $2 CPUs: i8042 keyboard" \
 		"$(text $c | grep -q 'serio: i8042 KBD port' || echo "not found")"
+}
+
+# A kernel that has nothing but what it is asked for to learn of its machine from.
+tables() { # KIND KERNEL CPUS LINE-OF-/proc/interrupts
+	local c=tables_$1 why
+	[ -n "$(wanted $c)" ] || return
+	[ -e $in/$2 ] || { echo "skip boot: tables=$1: $(tail -n 1 $in/$2.err)"; return; }
+	why=$(ended $c 0 'the guest halted')
+	[ -n "$why" ] || [ "$(section $c nproc)" = "$3" ] || why="nproc says $(section $c nproc)"
+	[ -n "$why" ] || [ "$(section $c disks) $(section $c vda)" = '1 the disk of the test' ] || why='not the one disk'
+	[ -n "$why" ] || section $c interrupts | grep -qE "$4" || why="no interrupt: $4"
+	[ -n "$why" ] || [ "$1" = mp ] || ! text $c | grep -q MPTABLE || why='there is an MP table'
+	[ -n "$why" ] || ! text $c | grep -q ACPI: || why='there is ACPI'
+	judge "tables=$1: $3 CPUs, the disk, its interrupt" "$why"
 }
 
 memory() { # NAME MIB
@@ -239,6 +265,12 @@ look() {
 	for k in cloud full tiny backport; do
 		for n in 1 4; do [ -z "$(wanted report_${k}_$n)" ] || report $k $n; done
 	done
+	[ -z "$(wanted report_i386_2)" ] || report i386 2
+	tables mp tiny 2 'IO-APIC +16-edge +virtio0'
+	tables dt tiny-dt 2 'IO-APIC +16-edge +virtio0'
+	[ ! -e $out/tables_dt.rc ] || how "tables=dt: serial port and clock" tables_dt 0 'the guest halted' \
+		'70\.rtc: registered as rtc0'
+	tables none tiny-cmdline 1 'XT-PIC +virtio0'
 	[ -z "$(wanted mem_256M)" ] || memory 256M 256
 	[ -z "$(wanted mem_2G)" ] || memory 2G 2048
 	[ -z "$(wanted mem_6G)" ] || memory 6G 6144
@@ -288,12 +320,16 @@ if ! prepare; then
 	not_ok "what the guests are made of" "could not be made"
 	exit 1
 fi
-[ -e $in/tiny ] || { reports=${reports//report_tiny_?/}; others=${others//end_tiny_*halt/}; }
+[ -e $in/tiny ] || { reports=${reports//report_tiny_?/}; others=${others//end_tiny_*halt/}; others=${others/tables_mp/}; }
+[ -e $in/tiny-dt ] || others=${others/tables_dt/}
+[ -e $in/tiny-cmdline ] || others=${others/tables_none/}
 [ -e $in/backport ] || reports=${reports//report_backport_?/}
 [ -e $in/stock.initrd ] || others=${others/stock_initrd/}
 # There are two cores at the least, and a nested machine takes one.
 run_list "$(wanted "$reports")" &
 run_list "$(wanted "$others")"
+# Nested paging does not work for 32-bit guests of a nested machine.
+[ ! -e $in/i386 ] || run_list "$(wanted report_i386_2)" --npt 0
 wait
 look
 [ -z "$(wanted terminal)" ] || [ ! -e tests/boot/terminal.py ] || terminal

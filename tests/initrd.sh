@@ -16,6 +16,7 @@
 #                  and restarts (guest/tiny-init/init.c; end=poweroff and more)
 #   --tiny32       the same for 32-bit kernels (and any 64-bit one)
 #   --plain        no busybox and no init: only what --add says
+#   --busybox FILE the busybox to pack (default: this machine's)
 #   --kernel DIR   the kernel, from tests/kernels.sh, that the modules are for
 #   --modules "M..."  insert these modules, and what they need, first
 #   --keep "M..."  pack these modules too, for `load M...` in SCRIPT
@@ -35,13 +36,14 @@ PATH=$PATH:/usr/sbin:/sbin
 die() { echo "initrd.sh: $*" >&2; exit 1; }
 top=$(cd "$(dirname "$0")/.." && pwd)
 
-kernel= modules= keep= init= tiny= plain= gzip=
+kernel= modules= keep= init= tiny= plain= gzip= busybox=
 adds=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--tiny)    tiny=-m64 ;;
 	--tiny32)  tiny=-m32 ;;
 	--plain)   plain=1 ;;
+	--busybox) busybox=$2; shift ;;
 	--kernel)  kernel=$2; shift ;;
 	--modules) modules=$2; shift ;;
 	--keep)    keep=$2; shift ;;
@@ -121,7 +123,7 @@ if [ -n "$tiny" ]; then
 		-idirafter "/usr/include/$(${CC:-gcc} -print-multiarch)" \
 		-o "$root/init" "$top/guest/tiny-init/init.c"
 elif [ -z "$plain" ]; then
-	busybox=$(command -v busybox) ||
+	[ -n "$busybox" ] || busybox=$(command -v busybox) ||
 		die "busybox is not installed (tests/deps.sh demo)"
 	! ldd "$busybox" >/dev/null 2>&1 ||
 		die "$busybox is not static (tests/deps.sh demo)"

@@ -10,7 +10,7 @@
 #   full           the general one (also the kernel of the nested machine)
 #   backport       the cloud kernel of the release's backports
 #   backport-full  the general one of the release's backports
-#   i386           the 32-bit one (PAE)
+#   i386           the 32-bit one (PAE), and in root/bin a static busybox for it
 #
 # In the folder: vmlinuz, config, System.map (where there is one), version (the
 # release, as uname -r says), modules/ (the folder lib/modules/VERSION, with
@@ -117,8 +117,8 @@ resolve() {
 get() {
 	rm -rf "$tmp/deb"; mkdir "$tmp/deb"
 	resolve "$1" &&
-	echo "kernels.sh: downloading$packages" >&3 &&
-	(cd "$tmp/deb" && aptget download $packages >"$tmp/log" 2>&1)
+	echo "kernels.sh: downloading$packages $extra" >&3 &&
+	(cd "$tmp/deb" && aptget download $packages $extra >"$tmp/log" 2>&1)
 }
 
 fetch() {
@@ -153,7 +153,7 @@ fetch() {
 }
 
 for name; do
-	suffix= archs=$arch
+	suffix= archs=$arch extra= last=version
 	case $id:$name in
 	ubuntu:cloud)         meta=linux-image-virtual ;;
 	ubuntu:full)          meta=linux-image-generic ;;
@@ -164,15 +164,15 @@ for name; do
 	*:full)               meta=linux-image-amd64 ;;
 	*:backport)           meta=linux-image-cloud-amd64 suffix=backports ;;
 	*:backport-full)      meta=linux-image-amd64 suffix=backports ;;
-	*:i386)               meta=linux-image-686-pae archs=i386 ;;
+	*:i386)               meta=linux-image-686-pae archs=i386 extra=busybox-static last=root/bin/busybox ;;
 	*) die "$name: no such kernel (cloud, full, backport, backport-full, i386)" ;;
 	esac
 	dir=$cache/kernels/$name
-	if [ ! -e "$dir/version" ]; then
+	if [ ! -e "$dir/$last" ]; then
 		command -v depmod >/dev/null || [ -x /sbin/depmod ] ||
 			die "kmod is not installed (tests/deps.sh demo)"
 		(	flock 9
-			[ -e "$dir/version" ] && exit 0
+			[ -e "$dir/$last" ] && exit 0
 			tmp=$(mktemp -d "$cache/kernels/.$name.XXXXXX")
 			trap 'rm -rf "$tmp"' EXIT
 			trap 'exit 1' HUP INT TERM

@@ -1,17 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/tiny-kernel.sh [CONFIG]
+# tests/tiny-kernel.sh [VARIANT]
 #
 # Prints the folder of a kernel of our own, built from the distribution's
-# kernel source with CONFIG (guest/tiny.config) on top of allnoconfig; builds
-# it the first time, which takes some minutes.  In the folder: vmlinuz, config
-# and version.
+# kernel source with guest/tiny.config and then, if there is one, guest/tiny-
+# VARIANT.config on top of allnoconfig; builds it the first time, which takes
+# some minutes.  In the folder: vmlinuz, config and version.
 #
-# It is kept in the cache of tests/kernels.sh under a name made from CONFIG and
-# this script, so a changed CONFIG is another kernel; the source's package is
-# kept too, its tree is not.  An option of CONFIG that the kernel's own rules do
-# not let be as asked is an error.
+#   dt       learns of its CPUs and devices from a device tree
+#   cmdline  has one CPU and learns of devices from the command line
+#   (none)   learns of CPUs from the MP table, of devices from the command line
+#
+# It is kept in the cache of tests/kernels.sh under a name made from the
+# configuration and this script, so a changed one is another kernel; the
+# source's package is kept too, its tree is not.  An option that the kernel's
+# own rules do not let be as asked is an error.
 
 set -euo pipefail
 export LC_ALL=C
@@ -22,8 +26,12 @@ case ${1:-} in
 -h|--help) sed -n '4,/^$/s/^# \{0,1\}//p' "$0"; exit ;;
 esac
 top=$(cd "$(dirname "$0")/.." && pwd)
-fragment=$(realpath "${1:-$top/guest/tiny.config}")
-[ -r "$fragment" ] || die "$fragment: not readable"
+fragments=("$top/guest/tiny.config")
+[ -z "${1:-}" ] || fragments+=("$top/guest/tiny-$1.config")
+for f in "${fragments[@]}"; do [ -r "$f" ] || die "$f: not readable"; done
+# What they come to: the last word on each option.
+options=$(sed -nE 's/^(# )?(CONFIG_[A-Z0-9_]+)(=| is not set).*/\2 &/p' "${fragments[@]}" |
+	awk '{ name = $1; sub(/^[^ ]* /, ""); last[name] = $0 } END { for (name in last) print last[name] }' | sort)
 
 HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-tests
@@ -74,13 +82,17 @@ build() { # DEB DIR
 	[ -n "$tarball" ] || die "$1: holds no source"
 	unpack "$tarball" "$tmp/tree"
 	rm -rf "$tmp/deb"
+	echo "$options" >"$tmp/options"
 	set -- "$1" "$2" make -s -C "$tmp/tree" ARCH=x86 KBUILD_BUILD_USER=kvm KBUILD_BUILD_HOST=kvm \
 		KBUILD_BUILD_TIMESTAMP='2024-01-01'
-	"${@:3}" KCONFIG_ALLCONFIG="$fragment" allnoconfig
+	"${@:3}" KCONFIG_ALLCONFIG="$tmp/options" allnoconfig
 	while read -r line; do
-		grep -qxF "$line" "$tmp/tree/.config" ||
-			die "$fragment: the kernel's rules do not allow $line"
-	done < <(grep '^CONFIG_' "$fragment")
+		# An option that is off need not be named.
+		case $line in
+		'# '*) name=${line#'# '}; ! grep -q "^${name%% *}=" "$tmp/tree/.config" ;;
+		*) grep -qxF "$line" "$tmp/tree/.config" ;;
+		esac || die "${fragments[*]}: the kernel's rules do not allow $line"
+	done <"$tmp/options"
 	"${@:3}" -j"$(nproc)" bzImage
 	cp "$tmp/tree/arch/x86/boot/bzImage" "$2/vmlinuz"
 	cp "$tmp/tree/.config" "$2/config"
@@ -90,9 +102,9 @@ build() { # DEB DIR
 
 {
 	flock 9
-	# A kernel that was built with this very fragment will do, whatever
+	# A kernel that was built with these very options will do, whatever
 	# became of the source's package.
-	sum=$(cat "$fragment" "$0" | sha256sum | head -c 12)
+	sum=$({ echo "$options"; cat "$0"; } | sha256sum | head -c 12)
 	dir=$cache/kernels/tiny-$sum
 	if [ ! -e "$dir/version" ]; then
 		"$top/tests/deps.sh" kernel >&2

@@ -58,6 +58,14 @@ report_tiny_1() { report tiny 1; }
 report_tiny_4() { report tiny 4; }
 report_backport_1() { report backport 1; }
 report_backport_4() { report backport 4; }
+report_i386_2() { guest 180 -k "$in/i386" -i "$in/report32.initrd" -c 2; }
+
+tables() { # KIND KERNEL CPUS
+	guest 60 -k "$in/$2" -i "$in/tables.initrd" -m 256M -c "$3" --machine "tables=$1" -d "$in/disk,ro"
+}
+tables_mp() { tables mp tiny 2; }
+tables_dt() { tables dt tiny-dt 2; }
+tables_none() { tables none tiny-cmdline 1; }
 
 mem() { guest 60 -k "$in/cloud" -i "$in/small.initrd" -p quiet -m "$1"; }
 mem_256M() { mem 256M; }
