@@ -252,6 +252,8 @@ static const struct opt rows[] = {
 	{ 0, "machine", OPT_STRING, AT(machine), "KEY=VALUE",
 	  "tables=acpi+mp (default), mp, dt, none...: how the guest\nlearns of CPUs and devices; help lists "
 	  "them" },
+	{ 0, "cpuid", OPT_STRING, AT(cpuid), "CHANGES",
+	  "CPU features: +FEATURE,-FEATURE,vendor=NAME; help lists them" },
 	{ 0, "dtb", OPT_STRING, AT(dtb), "FILE", "pass this device tree instead of ours" },
 	{ 0, "dump-dtb", OPT_STRING, AT(dump_dtb), "FILE",
 	  "write the guest's device tree to FILE, do not run" },
@@ -283,6 +285,18 @@ static int usage(void)
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	printf("\nAt a terminal: Ctrl-a x ends the machine, Ctrl-a h lists what else there is.\n");
 	return 0;
+}
+
+/* Whether some list is `help`, which has now been given. */
+static bool list_help(const struct config *config)
+{
+	if (config->machine && !strcmp(config->machine, "help"))
+		arch_machine_help(stdout);
+	else if (config->cpuid && !strcmp(config->cpuid, "help"))
+		arch_cpuid_help(stdout);
+	else
+		return false;
+	return true;
 }
 
 static int parse(struct config *config, int argc, char **argv)
@@ -457,10 +471,8 @@ int cmd_run(int argc, char **argv)
 		return EXIT_LAUNCHER;
 	if (config.help)
 		return usage();
-	if (config.machine && !strcmp(config.machine, "help")) {
-		arch_machine_help(stdout);
+	if (list_help(&config))
 		return 0;
-	}
 	if (config.dump_dtb)
 		return dump_dtb(&config);
 	/* vCPU threads hardly allocate: an arena for each would cost system calls at start-up, and memory. */

@@ -114,6 +114,13 @@ processors() {
 		check "mptable,$n" -c $n
 		check "cpuid,$n" -c $n
 	done
+	run "CPU's vendor by --cpuid" 0 'cpuid 0\.0: [0-9a-f]+ 6c6c6548 3231646c 726f576f' cpuid,1 \
+		--cpuid vendor=HelloWorld12,-sse4_2
+	run "CPU feature that KVM has not" 125 "kvm: --cpuid [+]ia64: this host's KVM cannot give it" hello --cpuid +ia64
+	# Nothing tells of it: not ACPI, not the MP table.
+	run "virtio on the command line" 0 'cmdline: console=ttyS0 virtio_mmio.device=4K@0xd0000000:5 test=cmdline' cmdline \
+		--machine tables=none
+	run "virtio in ACPI alone" 0 'cmdline: console=ttyS0 test=cmdline' cmdline --machine tables=acpi
 }
 
 # The guest's clock against the host's, and against what --rtc gave.

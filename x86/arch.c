@@ -46,7 +46,7 @@ int arch_vm_setup(struct vm *vm)
 	err = kvm_ioctl_val(vm->vm_fd, KVM_CREATE_IRQCHIP, 0);
 	if (err)
 		return refused("an in-kernel interrupt controller", err);
-	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus);
+	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus, vm->config->cpuid);
 }
 
 int arch_vcpu_setup(struct vcpu *v)

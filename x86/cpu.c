@@ -59,7 +59,9 @@ struct x86_cpu_set {
 	bool mtrr;
 	bool misc_enable;
 	unsigned int cap;
-	struct kvm_cpuid2 *cpuid; /* tailored; the APIC id is whichever vCPU's was set up last */
+	const char *changes;	    /* the user's, or NULL */
+	struct kvm_cpuid2 *offered; /* with changes: KVM's list as it was */
+	struct kvm_cpuid2 *cpuid;   /* tailored; the APIC id is whichever vCPU's was set up last */
 };
 
 /* As struct kvm_msrs, with room. */
@@ -162,10 +164,26 @@ static int tailor(struct x86_cpu_set *set)
 
 	if (err)
 		pr_err("KVM's CPUID list leaves no room for ours");
-	return err;
+	return err ? err : cpuid_change_features(set->cpuid, set->offered, set->changes);
 }
 
-int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int nr_cpus)
+/* With changes to come, KVM's own list is kept. */
+static int apply_vendor(struct x86_cpu_set *set)
+{
+	size_t bytes = sizeof(*set->cpuid) + set->cpuid->nent * sizeof(set->cpuid->entries[0]);
+
+	if (!set->changes)
+		return 0;
+	set->offered = malloc(bytes);
+	if (!set->offered)
+		return -ENOMEM;
+	memcpy(set->offered, set->cpuid, bytes);
+	cpuid_change_vendor(set->cpuid, set->changes);
+	return 0;
+}
+
+int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int nr_cpus,
+		   const char *cpuid_changes)
 {
 	struct x86_cpu_set *set = calloc(1, sizeof(*set));
 	int tsc_khz, err;
@@ -173,9 +191,12 @@ int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int
 	*out = set;
 	if (!set)
 		return -ENOMEM;
+	set->changes = cpuid_changes;
 	err = widen_apic_ids(vm_fd, nr_cpus);
 	if (!err)
 		err = read_supported_cpuid(set, kvm_fd);
+	if (!err)
+		err = apply_vendor(set);
 	if (!err) {
 		tsc_khz = kvm_ioctl_val(vm_fd, KVM_GET_TSC_KHZ, 0);
 		set->config.nr_cpus = nr_cpus;
@@ -197,6 +218,7 @@ void cpu_set_destroy(struct x86_cpu_set *set)
 {
 	if (!set)
 		return;
+	free(set->offered);
 	free(set->cpuid);
 	free(set);
 }

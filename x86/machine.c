@@ -430,6 +430,8 @@ static int parse_options(struct machine *m)
 	const struct config *config = m->vm->config;
 	int err = machine_parse(config->machine, &m->tables);
 
+	if (!err)
+		err = cpuid_check_changes(config->cpuid);
 	if (err || !config->dtb || m->tables & TABLES_DT)
 		return err;
 	if (config->machine) {

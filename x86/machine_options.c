@@ -35,6 +35,11 @@ void arch_machine_help(FILE *f)
 		fprintf(f, "  %-5s %s\n", kinds[i].name, kinds[i].what);
 }
 
+void arch_cpuid_help(FILE *f)
+{
+	cpuid_list_features(f);
+}
+
 /* The bit of the name in @text[0 .. len), or -EINVAL. */
 static int kind_bit(const char *text, size_t len)
 {

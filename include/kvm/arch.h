@@ -30,8 +30,9 @@ void arch_machine_destroy(struct vm *vm);
 /* The same board without KVM, for config->dump_dtb: writes that file. Returns 0 or -errno having said why. */
 int arch_machine_dump(struct vm *vm);
 
-/* What --machine takes. */
+/* What --machine and --cpuid take. */
 void arch_machine_help(FILE *f);
+void arch_cpuid_help(FILE *f);
 
 /* Just before vCPUs run: input begins, the terminal goes raw. */
 int arch_machine_start(struct vm *vm);

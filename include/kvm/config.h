@@ -41,6 +41,7 @@ struct config {
 	uint64_t balloon_bytes; /* taken from the guest at once */
 	const char *rtc;
 	const char *machine; /* --machine's list; NULL: the default */
+	const char *cpuid;   /* --cpuid's list; NULL: no change */
 	const char *dtb;     /* the user's device tree; NULL: ours */
 	const char *dump_dtb;
 	enum on_reboot on_reboot;

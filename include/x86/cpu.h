@@ -36,14 +36,30 @@ int cpuid_tailor(struct kvm_cpuid2 *cpuid, unsigned int cap, const struct cpuid_
 /* Makes a tailored list another vCPU's of the same machine. Pure. */
 void cpuid_set_apic_id(struct kvm_cpuid2 *cpuid, uint32_t apic_id);
 
+/*
+ * --cpuid's list, cpuid_changes.c: "+FEATURE,-FEATURE,vendor=NAME". Returns 0, or -EINVAL having said why. The functions below
+ * take a list that has passed, or NULL for no change.
+ */
+int cpuid_check_changes(const char *changes);
+/* On KVM's list, before it is tailored: by the vendor is decided whose leaves there are. */
+void cpuid_change_vendor(struct kvm_cpuid2 *cpuid, const char *changes);
+/*
+ * On the tailored list. Returns 0, or -EOPNOTSUPP having said which feature neither it nor @offered, KVM's own, has. Doing it
+ * again is fine.
+ */
+int cpuid_change_features(struct kvm_cpuid2 *cpuid, struct kvm_cpuid2 *offered, const char *changes);
+/* What there is to change, in lines for people. */
+void cpuid_list_features(FILE *f);
+
 struct x86_cpu_set; /* what all vCPUs share: their CPUID and MSRs; read from KVM once a machine */
 
 /*
- * Reads what KVM offers. Before the first vCPU is created, because it tells KVM how wide APIC ids are.
+ * Reads what KVM offers, and changes it by @cpuid_changes (NULL: not at all; outlives the set). Before the first vCPU is created, because it tells KVM how wide APIC ids are.
  * Returns 0 or
  * -errno having said why.
  */
-int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int nr_cpus);
+int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int nr_cpus,
+		   const char *cpuid_changes);
 void cpu_set_destroy(struct x86_cpu_set *set);
 
 /*
