@@ -51,7 +51,7 @@ prepare() {
 	local k
 	rm -rf build/boot
 	mkdir -p $in $out
-	for k in cloud full backport tiny tiny-dt tiny-cmdline i386; do
+	for k in cloud full backport tiny tiny-dt i386; do
 		kernel $k 2>$in/$k.err || tail -n 3 $in/$k.err >&2
 	done
 	[ -e $in/cloud ] || return 1
@@ -270,7 +270,7 @@ look() {
 	tables dt tiny-dt 2 'IO-APIC +16-edge +virtio0'
 	[ ! -e $out/tables_dt.rc ] || how "tables=dt: serial port and clock" tables_dt 0 'the guest halted' \
 		'70\.rtc: registered as rtc0'
-	tables none tiny-cmdline 1 'XT-PIC +virtio0'
+	tables none tiny 1 'XT-PIC +virtio0'
 	[ -z "$(wanted mem_256M)" ] || memory 256M 256
 	[ -z "$(wanted mem_2G)" ] || memory 2G 2048
 	[ -z "$(wanted mem_6G)" ] || memory 6G 6144
@@ -320,9 +320,8 @@ if ! prepare; then
 	not_ok "what the guests are made of" "could not be made"
 	exit 1
 fi
-[ -e $in/tiny ] || { reports=${reports//report_tiny_?/}; others=${others//end_tiny_*halt/}; others=${others/tables_mp/}; }
+[ -e $in/tiny ] || { reports=${reports//report_tiny_?/}; others=${others//end_tiny_*halt/}; others=${others/tables_mp/}; others=${others/tables_none/}; }
 [ -e $in/tiny-dt ] || others=${others/tables_dt/}
-[ -e $in/tiny-cmdline ] || others=${others/tables_none/}
 [ -e $in/backport ] || reports=${reports//report_backport_?/}
 [ -e $in/stock.initrd ] || others=${others/stock_initrd/}
 # There are two cores at the least, and a nested machine takes one.

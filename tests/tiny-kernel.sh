@@ -9,8 +9,8 @@
 # some minutes.  In the folder: vmlinuz, config and version.
 #
 #   dt       learns of its CPUs and devices from a device tree
-#   cmdline  has one CPU and learns of devices from the command line
-#   (none)   learns of CPUs from the MP table, of devices from the command line
+#   (none)   learns of CPUs from the MP table if there is one, of devices from
+#            the command line
 #
 # It is kept in the cache of tests/kernels.sh under a name made from the
 # configuration and this script, so a changed one is another kernel; the

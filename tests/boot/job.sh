@@ -65,7 +65,7 @@ tables() { # KIND KERNEL CPUS
 }
 tables_mp() { tables mp tiny 2; }
 tables_dt() { tables dt tiny-dt 2; }
-tables_none() { tables none tiny-cmdline 1; }
+tables_none() { tables none tiny 1; }
 
 mem() { guest 60 -k "$in/cloud" -i "$in/small.initrd" -p quiet -m "$1"; }
 mem_256M() { mem 256M; }
