@@ -212,7 +212,11 @@ static int set_post_mortem(void *config, const char *name, const char *arg)
 #define AT(field) offsetof(struct config, field)
 
 static const struct opt rows[] = {
-	{ 'k', "kernel", OPT_STRING, AT(kernel), "FILE", "Linux bzImage (default: this host's kernel)" },
+	{ 'k', "kernel", OPT_STRING, AT(kernel), "FILE",
+	  "bzImage, ELF (vmlinux), Multiboot or flat binary\n(default: this host's kernel)" },
+	{ 0, "entry", OPT_STRING, AT(entry), "HOW", "its entry: auto (default), 16, 32, 64, pvh" },
+	{ 0, "load", OPT_UINT, AT(load_gpa), "ADDRESS",
+	  "of a flat binary (default 0x7c00 with --entry 16, else 1M)", 0, UINT32_MAX },
 	{ 'i', "initrd", OPT_CALL, 0, "FILE", "initial RAM disk; several are joined in order", 0, 0,
 	  add_initrd },
 	{ 'd', "disk", OPT_CALL, 0, "FILE[,KEY=VALUE]...",
@@ -281,7 +285,7 @@ static const struct opt rows[] = {
 
 static int usage(void)
 {
-	printf("usage: kvm run [-k bzImage] [-i initrd]... [OPTION...]\n\n");
+	printf("usage: kvm run [-k kernel] [-i initrd]... [OPTION...]\n\n");
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	printf("\nAt a terminal: Ctrl-a x ends the machine, Ctrl-a h lists what else there is.\n");
 	return 0;
@@ -460,6 +464,8 @@ int cmd_run(int argc, char **argv)
 	struct config config = {
 		.mem_bytes = DEFAULT_MEM_BYTES,
 		.nr_cpus = 1,
+		.entry = "auto",
+		.load_gpa = UINT64_MAX,
 		.serial = { "stdio" },
 		.rtc = "utc",
 		.grace_s = DEFAULT_GRACE_S,

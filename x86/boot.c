@@ -3,13 +3,14 @@
  * Placing a kernel and what goes with it in guest memory, and the state of its entry.
  *
  * Documentation/arch/x86/boot.rst, "Loading The Rest of The Kernel" to "64-bit Boot Protocol". Everything
- * of ours but kernel and initrd lies below 640 KiB, at the addresses in layout.h. The kernel goes where it
- * prefers to run; from there on init_size bytes belong to it, since it unpacks itself in place. The initrd
- * lies as high as initrd_addr_max and the RAM below the hole allow, or beneath the kernel when there is no
- * room above it.
+ * of ours but kernel and initrd lies below 640 KiB, at the addresses in layout.h. The kernel goes where its
+ * placements say; a bzImage's init_size bytes from there on belong to it, since it unpacks itself in place. The initrd
+ * lies as high as its limit and the RAM below the hole allow, or beneath the kernel when there is no
+ * room above it. Multiboot's modules lie just behind the kernel, where such kernels are used to finding them.
  *
- * All is decided, and refused, before the first byte is placed. The kernel is read, not mapped: it is read
- * through once by its own decompressor, a page fault for each 4 KiB of it, and then overwritten.
+ * All is decided, and refused, before the first byte is placed. A bzImage is read, not mapped: it is read
+ * through once by its own decompressor, a page fault for each 4 KiB of it, and then overwritten. The large segments of other
+ * kernels run where they lie: they are mapped where their alignment allows.
  *
  * Called once a boot on main's thread, while no vCPU runs.
  */
@@ -19,10 +20,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PAGE_BYTES 4096ULL
-#define ENTRY64_OFFSET 0x200
+
+/* From this size on, faults in the guest cost less than we would wait for the copy. */
+#define MAP_MIN_BYTES (1 * MIB)
 
 static unsigned long long mib_up(uint64_t bytes)
 {
@@ -32,7 +36,7 @@ static unsigned long long mib_up(uint64_t bytes)
 static int check_cmdline(const struct boot_image *img, const char *cmdline)
 {
 	uint64_t len = cmdline ? strlen(cmdline) : 0;
-	uint64_t max = min_u64(img->hdr.cmdline_size, CMDLINE_MAX_BYTES - 1);
+	uint64_t max = boot_cmdline_limit(img);
 
 	if (len <= max)
 		return 0;
@@ -53,6 +57,21 @@ static gpa_t initrd_gpa(const struct boot_layout *layout, uint64_t bytes, uint64
 	if (end > HIGH_RAM_GPA && end - HIGH_RAM_GPA >= whole_pages)
 		return end - whole_pages;
 	return 0;
+}
+
+/* The first place behind the kernel that @bytes fit in below @end; 0: they do not. */
+static gpa_t modules_gpa(const struct boot_layout *layout, uint64_t bytes, uint64_t end)
+{
+	gpa_t gpa = align_up(max_u64(layout->kernel_end, HIGH_RAM_GPA), PAGE_BYTES);
+
+	return gpa <= end && bytes <= end - gpa ? gpa : 0;
+}
+
+static gpa_t find_initrd(const struct boot_image *img, const struct boot_layout *layout, uint64_t bytes,
+			 uint64_t end)
+{
+	return boot_takes_linux_params(img) ? initrd_gpa(layout, bytes, end)
+					    : modules_gpa(layout, bytes, end);
 }
 
 /* No amount of memory would do. */
@@ -79,7 +98,7 @@ static int refuse_for_now(const struct boot_image *img, const struct initrd_set 
 	uint64_t need = align_up(layout->kernel_end, PAGE_BYTES);
 	bool alone = layout->kernel_end > low_end;
 
-	if (set->nr && !initrd_gpa(layout, set->total_bytes, min_u64(limit, need)))
+	if (set->nr && !find_initrd(img, layout, set->total_bytes, min_u64(limit, need)))
 		need += align_up(set->total_bytes, PAGE_BYTES);
 	pr_err("%s: needs at least %lluM of memory (-m)%s; the guest has %lluM",
 	       alone ? img->path : initrd_largest(set), mib_up(need),
@@ -91,53 +110,130 @@ static int refuse_for_now(const struct boot_image *img, const struct initrd_set 
 static int lay_out(const struct boot_image *img, const struct initrd_set *set, uint64_t low_end,
 		   struct boot_layout *layout)
 {
-	uint64_t limit = min_u64(img->hdr.initrd_addr_max + 1ULL, MMIO_HOLE_GPA);
+	uint64_t limit = min_u64(boot_initrd_addr_max(img) + 1, MMIO_HOLE_GPA);
 
 	*layout = (struct boot_layout){
 		.kernel = img->load_gpa,
 		.kernel_end = img->load_gpa + img->runtime_bytes,
 		.initrd_bytes = set->total_bytes,
 	};
-	if (layout->kernel_end > MMIO_HOLE_GPA || (set->nr && !initrd_gpa(layout, set->total_bytes, limit)))
+	if (layout->kernel_end > MMIO_HOLE_GPA ||
+	    (set->nr && !find_initrd(img, layout, set->total_bytes, limit)))
 		return refuse_for_good(img, set, layout, limit);
 	if (set->nr)
-		layout->initrd = initrd_gpa(layout, set->total_bytes, min_u64(limit, low_end));
+		layout->initrd = find_initrd(img, layout, set->total_bytes, min_u64(limit, low_end));
 	if (layout->kernel_end > low_end || (set->nr && !layout->initrd))
 		return refuse_for_now(img, set, layout, limit, low_end);
-	pr_debug("%s: Linux %s, at 0x%llx to 0x%llx; initrd at 0x%llx, %llu bytes", img->path, img->version,
-		 (unsigned long long)layout->kernel, (unsigned long long)layout->kernel_end,
-		 (unsigned long long)layout->initrd, (unsigned long long)layout->initrd_bytes);
 	return 0;
 }
 
-static void set_entry(const struct boot_image *img, const struct boot_layout *layout,
-		      struct boot_entry *entry)
+static void say_what_was_found(const struct boot_image *img, const struct boot_layout *layout)
 {
+	char bits[16] = "";
+
+	if (img->elf_bits)
+		snprintf(bits, sizeof(bits), "%u-bit ", img->elf_bits);
+	pr_debug("%s: %s%s%s%s, started by its %s at 0x%llx%s", img->path, bits,
+		 boot_format_name(img->format), *img->version ? ", Linux " : "", img->version,
+		 boot_start_name(img->start), (unsigned long long)img->start_gpa[img->start],
+		 img->elf_bits && boot_takes_linux_params(img) ? " (without KASLR, which a bzImage does)"
+							       : "");
+	pr_debug("%s: takes 0x%llx to 0x%llx; initrd at 0x%llx, %llu bytes", img->path,
+		 (unsigned long long)layout->kernel, (unsigned long long)layout->kernel_end,
+		 (unsigned long long)layout->initrd, (unsigned long long)layout->initrd_bytes);
+	if (img->wants_video && (img->start == BOOT_MULTIBOOT1 || img->start == BOOT_MULTIBOOT2))
+		pr_warn("%s: asks for a display; there is none, only the serial port", img->path);
+}
+
+/* By mapping what are whole pages of it, when that pays; what they leave at either end is read. */
+static int place_mapped(struct gmem *mem, const struct boot_image *img, const struct boot_segment *s)
+{
+	gpa_t start = align_up(s->gpa, PAGE_BYTES), end = align_down(s->gpa + s->file_bytes, PAGE_BYTES);
+	uint64_t before = start - s->gpa, after = s->gpa + s->file_bytes - end;
+	int err;
+
+	if (end <= start || end - start < MAP_MIN_BYTES || s->gpa % PAGE_BYTES != s->offset % PAGE_BYTES)
+		return bootfile_place(mem, s->gpa, img->fd, s->offset, s->file_bytes, img->path,
+				      BOOTFILE_READ);
+	err = bootfile_place(mem, start, img->fd, s->offset + before, end - start, img->path, BOOTFILE_MAP);
+	if (!err && before)
+		err = bootfile_place(mem, s->gpa, img->fd, s->offset, before, img->path, BOOTFILE_READ);
+	if (!err && after)
+		err = bootfile_place(mem, end, img->fd, s->offset + s->file_bytes - after, after, img->path,
+				     BOOTFILE_READ);
+	return err;
+}
+
+static int place_segments(const struct boot_image *img, struct gmem *mem)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < img->nr_segments && !err; i++) {
+		const struct boot_segment *s = &img->segment[i];
+
+		if (img->format == BOOT_BZIMAGE)
+			err = bootfile_place(mem, s->gpa, img->fd, s->offset, s->file_bytes, img->path,
+					     BOOTFILE_READ);
+		else
+			err = place_mapped(mem, img, s);
+	}
+	return err;
+}
+
+static int write_nothing(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
+{
+	(void)facts;
+	(void)mem;
+	(void)entry;
+	return 0;
+}
+
+/* A stack below the program where a boot sector has it; above 64 KiB at the end of its segment (SP 0 wraps). */
+static int write_flat16(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
+{
+	(void)facts;
+	(void)mem;
+	entry->rsp = entry->rip <= 0xffff ? entry->rip : 0;
+	return 0;
+}
+
+static int write_entry(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
+{
+	static const struct {
+		enum cpu_mode mode;
+		int (*write)(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
+	} how[BOOT_NR_STARTS] = {
+		[BOOT_LINUX64] = { CPU_LONG64, zeropage_write },
+		[BOOT_LINUX32] = { CPU_PROT32, zeropage_write },
+		[BOOT_PVH] = { CPU_PROT32, pvh_write },
+		[BOOT_FLAT16] = { CPU_REAL16, write_flat16 },
+		[BOOT_FLAT32] = { CPU_PROT32, write_nothing },
+		[BOOT_FLAT64] = { CPU_LONG64, write_nothing },
+	};
+
 	*entry = (struct boot_entry){
-		.mode = img->entry64 ? CPU_LONG64 : CPU_PROT32,
-		.rip = layout->kernel + (img->entry64 ? ENTRY64_OFFSET : 0),
-		.rsi = ZERO_PAGE_GPA,
+		.mode = how[facts->img->start].mode,
+		.rip = facts->img->start_gpa[facts->img->start],
 		.rsp = BOOT_STACK_GPA,
 	};
+	bootgdt_write(mem, entry->mode);
+	return how[facts->img->start].write(facts, mem, entry);
 }
 
 static int place_all(struct boot_image *img, struct gmem *mem, const struct boot_config *config,
 		     const struct initrd_set *set, struct boot_entry *entry)
 {
 	struct boot_layout layout;
+	const struct boot_facts facts = { .img = img, .config = config, .layout = &layout, .set = set };
 	int err = lay_out(img, set, mem->region[0].size_bytes, &layout);
 
-	if (!err)
-		err = bootfile_place(mem, layout.kernel, img->fd, img->pm_offset, img->pm_bytes, img->path,
-				     BOOTFILE_READ);
-	if (!err)
-		err = initrd_place(set, mem, layout.initrd);
 	if (err)
 		return err;
-	set_entry(img, &layout, entry);
-	bootgdt_write(mem, entry->mode);
-	zeropage_write(img, mem, config, &layout);
-	return 0;
+	say_what_was_found(img, &layout);
+	err = place_segments(img, mem);
+	if (!err && set->nr)
+		err = initrd_place(set, mem, layout.initrd);
+	return err ? err : write_entry(&facts, mem, entry);
 }
 
 int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config *config,

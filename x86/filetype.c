@@ -12,7 +12,9 @@
 #include <elf.h>
 #include <string.h>
 
-#define UNPACK "unpack it first, or give it to -i if it is an initrd"
+/* The program is the first word: gzip, xz and the others all unpack by -dc. */
+#define UNPACK(program)                                                                                      \
+	program "-compressed data; unpack a kernel first (" program " -dc), give an initrd to -i"
 #define DISK "; -k takes a kernel"
 #define OTHER_CPU " for another kind of processor; this machine runs x86 kernels"
 
@@ -21,17 +23,17 @@ static const struct magic {
 	const char *bytes;
 	const char *text;
 } magics[] = {
-	{ 0, 2, "\x1f\x8b", "gzip-compressed data; " UNPACK },
+	{ 0, 2, "\x1f\x8b", UNPACK("gzip") },
 	{ 0, 6,
 	  "\xfd"
 	  "7zXZ\0",
-	  "xz-compressed data; " UNPACK },
-	{ 0, 4, "\x28\xb5\x2f\xfd", "zstd-compressed data; " UNPACK },
-	{ 0, 4, "\x04\x22\x4d\x18", "lz4-compressed data; " UNPACK },
-	{ 0, 4, "\x02\x21\x4c\x18", "lz4-compressed data; " UNPACK },
-	{ 0, 3, "BZh", "bzip2-compressed data; " UNPACK },
-	{ 0, 4, "\x89LZO", "lzop-compressed data; " UNPACK },
-	{ 0, 3, "\x5d\0\0", "lzma-compressed data; " UNPACK },
+	  UNPACK("xz") },
+	{ 0, 4, "\x28\xb5\x2f\xfd", UNPACK("zstd") },
+	{ 0, 4, "\x04\x22\x4d\x18", UNPACK("lz4") },
+	{ 0, 4, "\x02\x21\x4c\x18", UNPACK("lz4") },
+	{ 0, 3, "BZh", UNPACK("bzip2") },
+	{ 0, 4, "\x89LZO", UNPACK("lzop") },
+	{ 0, 3, "\x5d\0\0", UNPACK("lzma") },
 	{ 0, 5, "07070", "a cpio archive; give an initrd to -i and its kernel to -k" },
 	{ 0, 2, "\xc7\x71", "a cpio archive; give an initrd to -i and its kernel to -k" },
 	{ 0, 4, "QFI\xfb", "a qcow2 disk image" DISK },
@@ -65,14 +67,13 @@ static const char *describe_elf(const uint8_t *head, size_t len)
 	Elf32_Half type, machine; /* at the same place in both classes */
 
 	if (len < EI_NIDENT + 4)
-		return "a damaged ELF file; use the bzImage";
+		return "a damaged ELF file; copy or build it again";
 	memcpy(&type, head + EI_NIDENT, sizeof(type));
 	memcpy(&machine, head + EI_NIDENT + sizeof(type), sizeof(machine));
 	if (machine != EM_X86_64 && machine != EM_386)
 		return "an ELF file" OTHER_CPU;
-	if (type == ET_EXEC || type == ET_DYN)
-		return "an ELF kernel (vmlinux) or program, not supported yet; use the bzImage";
-	return "an ELF object or module; use the bzImage";
+	return type == ET_REL ? "an ELF object or module; use the bzImage"
+			      : "an ELF file of a kind that is no kernel; use the bzImage";
 }
 
 /* ASCII, with some of another alphabet in UTF-8 perhaps. */
@@ -99,8 +100,9 @@ static bool all_zero(const uint8_t *head, size_t len)
 	return true;
 }
 
-const char *filetype_describe(const uint8_t *head, size_t len)
+const char *filetype_describe(const uint8_t *head, size_t len, bool *may_be_flat)
 {
+	*may_be_flat = false;
 	for (unsigned int i = 0; i < ARRAY_SIZE(magics); i++) {
 		if (has(head, len, magics[i].offset, magics[i].bytes, magics[i].len))
 			return magics[i].text;
@@ -111,8 +113,9 @@ const char *filetype_describe(const uint8_t *head, size_t len)
 		return "an EFI program without a Linux setup header (a unified kernel image?); use the "
 		       "vmlinuz "
 		       "it was made of (objcopy -O binary --only-section=.linux)";
+	*may_be_flat = true;
 	if (has(head, len, 0x1fe, "\x55\xaa", 2))
-		return "a boot sector or disk image" DISK;
+		return "a boot sector or disk image; a boot sector that needs no disk takes --entry 16";
 	if (mostly_text(head, len))
 		return "text; use the bzImage";
 	if (all_zero(head, len))

@@ -30,7 +30,7 @@
 #define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
 
 /* The host's own kernel, then what distributions and build trees call theirs. */
-static int open_host_kernel(struct machine *m, struct boot_image *img)
+static int open_host_kernel(struct machine *m, struct boot_image *img, const struct boot_how *how)
 {
 	static const char *const formats[] = {
 		"/boot/vmlinuz-%s", "/lib/modules/%s/vmlinuz", "/boot/vmlinuz",
@@ -44,7 +44,7 @@ static int open_host_kernel(struct machine *m, struct boot_image *img)
 		if (access(m->host_kernel, R_OK))
 			continue;
 		pr_info("no -k: running this host's kernel %s", m->host_kernel);
-		return boot_open(img, m->host_kernel);
+		return boot_open(img, m->host_kernel, how);
 	}
 	snprintf(m->host_kernel, sizeof(m->host_kernel), formats[0], host.release);
 	pr_err("%s: this host's kernel is not %s; name a kernel with -k", m->host_kernel,
@@ -52,11 +52,32 @@ static int open_host_kernel(struct machine *m, struct boot_image *img)
 	return -ENOENT;
 }
 
+int boot_parse_entry(const char *text, enum boot_wish *wish)
+{
+	static const char *const words[] = {
+		[BOOT_WISH_AUTO] = "auto", [BOOT_WISH_16] = "16",   [BOOT_WISH_32] = "32",
+		[BOOT_WISH_64] = "64",	   [BOOT_WISH_PVH] = "pvh",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!strcmp(text, words[i])) {
+			*wish = (enum boot_wish)i;
+			return 0;
+		}
+	}
+	pr_err("--entry %s: auto, 16, 32, 64 or pvh", text);
+	return -EINVAL;
+}
+
 int machine_open_kernel(struct machine *m, struct boot_image *img)
 {
-	const char *kernel = m->vm->config->kernel;
+	const struct config *config = m->vm->config;
+	struct boot_how how = { .load_gpa = config->load_gpa };
+	int err = boot_parse_entry(config->entry, &how.wish);
 
-	return kernel ? boot_open(img, kernel) : open_host_kernel(m, img);
+	if (err)
+		return err;
+	return config->kernel ? boot_open(img, config->kernel, &how) : open_host_kernel(m, img, &how);
 }
 
 /* 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64, as it is on disks */
@@ -121,7 +142,13 @@ static char *join(char *first, const char *second)
 	return line;
 }
 
-char *machine_cmdline(struct machine *m)
+/* As a Multiboot kernel gets it: its own name first, then what the user says; nothing of ours. */
+static char *other_cmdline(const struct boot_image *img, const char *params)
+{
+	return boot_cmdline(img->path, params);
+}
+
+static char *linux_cmdline(struct machine *m)
 {
 	const struct config *config = m->vm->config;
 	char root[48], devices[TABLES_VIRTIO_PARAMS_BYTES] = "", *cmdline;
@@ -133,6 +160,14 @@ char *machine_cmdline(struct machine *m)
 	cmdline = join(cmdline, devices);
 	cmdline = join(cmdline, root);
 	cmdline = join(cmdline, config->params);
+	return cmdline;
+}
+
+char *machine_cmdline(struct machine *m, const struct boot_image *img)
+{
+	char *cmdline =
+		boot_takes_linux_params(img) ? linux_cmdline(m) : other_cmdline(img, m->vm->config->params);
+
 	if (!cmdline)
 		pr_err("out of memory");
 	return cmdline;

@@ -405,7 +405,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 
 	if (err)
 		return err;
-	cmdline = machine_cmdline(m);
+	cmdline = machine_cmdline(m, &img);
 	boot.cmdline = cmdline;
 	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed)) {
 		boot.rng_seed = seed;

@@ -6,7 +6,8 @@
  * is all zeros, which says no VGA, no EFI, no EDD, but for the header, copied from the file in its own
  * length, the memory map, and a few fields. A seed for the kernel's random numbers is appended as
  * setup_data, below 640 KiB where no kernel decompresses to; so may a device tree be, once all else is placed. The real-mode fields (heap_end_ptr, video
- * mode) stay as they are: that code never runs.
+ * mode) stay as they are: that code never runs here. A vmlinux has no header: it gets one that says what boot.rst asks of
+ * every loader, at the latest version we know.
  *
  * Called once a boot by boot.c, before any vCPU runs. Everything lies where layout.h says.
  */
@@ -41,32 +42,41 @@ static void write_rng_seed(struct boot_params *zp, struct gmem *mem, const struc
 
 static void write_e820(struct boot_params *zp, const struct gmem *mem)
 {
-	struct e820_ram ram[GMEM_MAX_REGIONS];
-	struct boot_e820_entry table[2 * GMEM_MAX_REGIONS + 8];
-	unsigned int nr;
+	struct boot_e820_entry table[BOOT_E820_ENTRIES];
+	unsigned int nr = boot_e820(mem, table);
 
-	for (unsigned int i = 0; i < mem->nr_regions; i++)
-		ram[i] = (struct e820_ram){ mem->region[i].gpa, mem->region[i].size_bytes };
-	nr = e820_build(ram, mem->nr_regions, table, ARRAY_SIZE(table));
-	assert(nr > 0 && nr <= E820_MAX_ENTRIES_ZEROPAGE);
+	_Static_assert(BOOT_E820_ENTRIES <= E820_MAX_ENTRIES_ZEROPAGE, "the zero page has room for all");
 	memcpy(zp->e820_table, table, nr * sizeof(table[0]));
 	zp->e820_entries = (uint8_t)nr;
 }
 
-static void set_header(struct setup_header *hdr, const struct boot_layout *layout)
+/* As the head of a bzImage would have it. */
+static void make_header(const struct boot_image *img, struct setup_header *hdr)
+{
+	hdr->boot_flag = 0xaa55;
+	hdr->header = 0x53726448; /* "HdrS" */
+	hdr->version = 0x20f;
+	hdr->loadflags = LOADED_HIGH;
+	hdr->initrd_addr_max = (uint32_t)boot_initrd_addr_max(img);
+	hdr->cmdline_size = (uint32_t)boot_cmdline_limit(img);
+	hdr->pref_address = img->load_gpa;
+	hdr->init_size = (uint32_t)img->runtime_bytes;
+}
+
+void zeropage_set_header(struct setup_header *hdr, const struct boot_layout *layout)
 {
 	hdr->type_of_loader = LOADER_UNDEFINED;
 	hdr->loadflags &= (uint8_t)~CAN_USE_HEAP;
 	hdr->code32_start = (uint32_t)layout->kernel;
 	hdr->ramdisk_image = (uint32_t)layout->initrd;
 	hdr->ramdisk_size = (uint32_t)layout->initrd_bytes;
-	hdr->cmd_line_ptr = CMDLINE_GPA;
 	hdr->setup_data = 0;
 }
 
-void zeropage_write(const struct boot_image *img, struct gmem *mem, const struct boot_config *config,
-		    const struct boot_layout *layout)
+int zeropage_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
 {
+	const struct boot_image *img = facts->img;
+	const struct boot_config *config = facts->config;
 	struct boot_params *zp = gmem_at(mem, ZERO_PAGE_GPA, sizeof(*zp));
 	const char *cmdline = config->cmdline ? config->cmdline : "";
 	size_t cmdline_bytes = strlen(cmdline) + 1;
@@ -74,16 +84,22 @@ void zeropage_write(const struct boot_image *img, struct gmem *mem, const struct
 
 	assert(zp && line && cmdline_bytes <= CMDLINE_MAX_BYTES);
 	memset(zp, 0, sizeof(*zp));
-	memcpy(&zp->hdr, img->hdr_bytes, img->hdr_len);
-	set_header(&zp->hdr, layout);
-	zp->ext_ramdisk_image = (uint32_t)(layout->initrd >> 32);
-	zp->ext_ramdisk_size = (uint32_t)(layout->initrd_bytes >> 32);
+	if (img->format == BOOT_BZIMAGE)
+		memcpy(&zp->hdr, img->hdr_bytes, img->hdr_len);
+	else
+		make_header(img, &zp->hdr);
+	zeropage_set_header(&zp->hdr, facts->layout);
+	zp->hdr.cmd_line_ptr = CMDLINE_GPA;
+	zp->ext_ramdisk_image = (uint32_t)(facts->layout->initrd >> 32);
+	zp->ext_ramdisk_size = (uint32_t)(facts->layout->initrd_bytes >> 32);
 	zp->alt_mem_k = (uint32_t)((mem->region[0].size_bytes - HIGH_RAM_GPA) / KIB);
-	if (img->hdr.version >= 0x20e)
+	if (zp->hdr.version >= 0x20e)
 		zp->acpi_rsdp_addr = config->rsdp;
 	write_e820(zp, mem);
 	write_rng_seed(zp, mem, config);
 	memcpy(line, cmdline, cmdline_bytes);
+	entry->rsi = ZERO_PAGE_GPA;
+	return 0;
 }
 
 void boot_initrd(const struct gmem *mem, gpa_t *gpa, uint64_t *bytes)

@@ -20,6 +20,8 @@ enum on_panic { ON_PANIC_EXIT, ON_PANIC_WAIT };
 struct config {
 	const char *name;   /* the machine's, or NULL */
 	const char *kernel; /* NULL: the host's own */
+	const char *entry;  /* which of its entries: the architecture's words */
+	uint64_t load_gpa;  /* of a kernel that does not say it; UINT64_MAX: not given */
 	const char *initrd[CONFIG_MAX_INITRDS];
 	unsigned int nr_initrds;
 	uint64_t mem_bytes;

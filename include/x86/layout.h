@@ -2,7 +2,8 @@
 /*
  * The guest-physical and port map of the machine: every address in one place.
  *
- *   0 .. 640 KiB          RAM; ours while booting: 0x10000 .. 0x30000, the device tree behind it, the EBDA's last KiB
+ *   0 .. 640 KiB          RAM; ours while booting: 0x10000 .. 0x30000, the device tree behind it, the EBDA's last KiB (and for
+ *                         the 16-bit entries the first 0x500 bytes, and from 0x90000 on)
  *   0xA0000 .. 0xDFFFF    RAM underneath, not in e820 (the VGA hole of a PC without VGA)
  *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first
  *   1 MiB .. 3 GiB        RAM: kernel, initrd
@@ -14,6 +15,10 @@
 #ifndef X86_LAYOUT_H
 #define X86_LAYOUT_H
 
+#define BOOT_DATA_GPA                                                                                        \
+	0x10000 /* what lies below, and from the end on, is the guest's, but for the 16-bit entries */
+#define BOOT_DATA_END 0x30000
+
 #define ZERO_PAGE_GPA 0x10000
 #define BOOT_GDT_GPA 0x11000
 #define RNG_SEED_GPA 0x12000 /* setup_data nodes */
@@ -22,6 +27,22 @@
 #define BOOT_STACK_GPA 0x1c000 /* grows down from here */
 #define CMDLINE_GPA 0x20000
 #define CMDLINE_MAX_BYTES 0x10000 /* with the final NUL */
+/* In its place for PVH and Multiboot: all that they are handed, the command line too. */
+#define BOOT_INFO_GPA CMDLINE_GPA
+#define BOOT_INFO_MAX_BYTES CMDLINE_MAX_BYTES
+
+/*
+ * For the 16-bit entries: the interrupt vectors and the BIOS's data, the BIOS itself at the end of its area, and for a
+ * bzImage its setup code, heap and stack, command line, up to the EBDA.
+ */
+#define IVT_GPA 0
+#define BIOS_DATA_GPA 0x400
+#define REALMODE_GPA 0x90000
+#define REALMODE_HEAP_END 0xe000 /* offset there; the stack grows down from it */
+#define REALMODE_CMDLINE_GPA (REALMODE_GPA + REALMODE_HEAP_END)
+#define REALMODE_CMDLINE_MAX_BYTES (EBDA_GPA - REALMODE_CMDLINE_GPA)
+#define BIOS_GPA 0xff000
+#define BIOS_MAX_BYTES (RESET_VECTOR_GPA - BIOS_GPA)
 
 #define DTB_GPA                                                                                              \
 	0x30000 /* setup_data node with the device tree; the kernel's own trampoline is below the EBDA */

@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
 		abort();
-	if (boot_open_fd(&img, fd, "fuzz") == 0) {
+	if (boot_open_fd(&img, fd, "fuzz", NULL) == 0) {
 		load(&img, img.fd, data, size);
 		boot_close(&img);
 	}

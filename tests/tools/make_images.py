@@ -68,11 +68,11 @@ def kernels():
         "last-byte-missing": (good[:-1], "truncated: 3072 bytes by its header, the file has 3071"),
         "half-missing": (good[:PM_OFFSET + PM_BYTES // 2], "truncated"),
         "zeros": (bytes(65536), "zeros"),
-        "noise": (bytes((i * i * 31 + i * 7 + 1) & 0xFF for i in range(8192)), "not a bzImage"),
+        "noise": (bytes((i * i * 31 + i * 7 + 1) & 0xFF for i in range(8192)), "not a kernel known here"),
         # something else
         "text": (b"This is not a kernel.\n" * 100, "text"),
         "script": (b"#!/bin/sh\nexit 0\n", "script"),
-        "vmlinux": (elf(2, 62), "ELF kernel (vmlinux)"),
+        "elf-without-segments": (elf(2, 62), "0 program headers"),
         "arm64-elf": (elf(2, 183), "another kind of processor"),
         "module.ko": (elf(1, 62), "ELF object or module"),
         "arm64-Image": (at(0x38, b"ARM\x64"), "arm64"),
@@ -91,7 +91,7 @@ def kernels():
         # one wrong field each
         "no-magic": (bzimage(magic=b"HdrX"), "boot sector"),
         "no-boot-flag": (bzimage(boot_flag=0), "boot flag"),
-        "protocol-2.05": (bzimage(version=0x205), "2.05 is too old"),
+        "protocol-2.01": (bzimage(version=0x201), "2.01 is too old"),
         "protocol-0": (bzimage(version=0), "0.00 is too old"),
         "no-jump": (bzimage(jump=0), "no short jump"),
         "header-too-short": (bzimage(header_length=0x20), "setup header ends"),

@@ -107,7 +107,7 @@ static inline const char *fd_path(struct fd_path *p, int fd)
 
 static inline int image_open(const struct kernel_image *k, struct boot_image *img)
 {
-	return boot_open_fd(img, bytes_fd(k->bytes, k->len), "the-image");
+	return boot_open_fd(img, bytes_fd(k->bytes, k->len), "the-image", NULL);
 }
 
 /* stderr goes to a file between these two; what was said is left in @text. */
