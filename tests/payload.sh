@@ -106,6 +106,33 @@ boot() {
 	run "two initrds" 0 "initrd at [0-9a-f]* bytes 20[0-9]* sum $((2 * sum))" initrd -i "$work/initrd" -i "$work/initrd"
 }
 
+# The same payload in the other forms that a kernel comes in, with what each is handed.
+formats() {
+	local form sum
+	head -c 5000 /dev/urandom >"$work/module"
+	sum=$(od -An -v -tu1 -w1 "$work/module" | awk '{ s += $1 } END { print s }')
+	KERNEL=$images/payload.pvh run "ELF by PVH" 0 "cmdline: console=ttyS0 test=pvh" pvh -m 64M
+	KERNEL=$images/payload.pvh run "ELF by PVH: module" 0 "module bytes 5000 sum $sum " pvh -i "$work/module"
+	KERNEL=$images/payload.pvh run "ELF by its 64-bit entry instead" 0 'hello from 64-bit entry' hello --entry 64
+	KERNEL=$images/payload.elf64 run "ELF by its 64-bit entry" 0 'done entry: 0 failed' entry,64
+	KERNEL=$images/payload.elf64 run "ELF: zero page" 0 'done zeropage: 0 failed' zeropage
+	KERNEL=$images/payload.bzimage run "bzImage by its 32-bit entry" 0 'done entry: 0 failed' entry,32 --entry 32
+	for form in mb1 mb2; do
+		KERNEL=$images/payload.$form run "$form: command line" 0 \
+			"cmdline: $images/payload.$form test=multiboot,64" multiboot,64 -m 64M
+		KERNEL=$images/payload.$form run "$form: two modules" 0 "module bytes 5000 sum $sum $work/module" \
+			multiboot,1024 -i "$work/module" -i "$work/module"
+		[ "$(grep -c '^module' "$work/out")" = 2 ] || fail "$form: two modules" "not two of them"
+		KERNEL=$images/payload.$form run "$form: no modules" 0 "done multiboot: 0 failed" multiboot,3072 -m 4G
+	done
+	KERNEL=$images/flat16.bin run "flat, in real mode" 0 'flat cs 0000 ip 7c00 ss 0000 sp 7c00' x --entry 16
+	KERNEL=$images/flat16.bin run "flat, at 0x84321" 0 'flat cs 8432 ip 0001 ss 8432 sp 0000' x \
+		--entry 16 --load 0x84321
+	run "an entry it has not" 125 'kvm: .*/payload.bzimage: this bzImage has no entry for --entry pvh.*' x --entry pvh
+	KERNEL=$images/flat16.bin run "flat, without --entry" 125 'kvm: .*/flat16.bin: .*--entry 16.*' x
+	run "--load of a bzImage" 125 'kvm: .*leave out --load' x --load 0x200000
+}
+
 processors() {
 	local n
 	for n in 1 2 4 16; do
@@ -209,7 +236,7 @@ virtio() {
 	runner=()
 }
 
-for group in ${GROUPS_WANTED:-ends boot processors clock chips benches virtio}; do
+for group in ${GROUPS_WANTED:-ends boot formats processors clock chips benches virtio}; do
 	$group
 done
 KVM_BIN=$kvm PAYLOAD_DIR=$images timeout 400 python3 tests/tools/payload_io.py ${IO_TESTS:-} || failed=1

@@ -180,14 +180,6 @@ static int place_segments(const struct boot_image *img, struct gmem *mem)
 	return err;
 }
 
-static int write_nothing(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
-{
-	(void)facts;
-	(void)mem;
-	(void)entry;
-	return 0;
-}
-
 /* A stack below the program where a boot sector has it; above 64 KiB at the end of its segment (SP 0 wraps). */
 static int write_flat16(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
 {
@@ -199,6 +191,7 @@ static int write_flat16(const struct boot_facts *facts, struct gmem *mem, struct
 
 static int write_entry(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
 {
+	const enum boot_start start = facts->img->start;
 	static const struct {
 		enum cpu_mode mode;
 		int (*write)(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
@@ -207,17 +200,19 @@ static int write_entry(const struct boot_facts *facts, struct gmem *mem, struct 
 		[BOOT_LINUX32] = { CPU_PROT32, zeropage_write },
 		[BOOT_PVH] = { CPU_PROT32, pvh_write },
 		[BOOT_FLAT16] = { CPU_REAL16, write_flat16 },
-		[BOOT_FLAT32] = { CPU_PROT32, write_nothing },
-		[BOOT_FLAT64] = { CPU_LONG64, write_nothing },
+		[BOOT_MULTIBOOT2] = { CPU_PROT32, multiboot2_write },
+		[BOOT_MULTIBOOT1] = { CPU_PROT32, multiboot1_write },
+		[BOOT_FLAT32] = { CPU_PROT32, NULL },
+		[BOOT_FLAT64] = { CPU_LONG64, NULL },
 	};
 
 	*entry = (struct boot_entry){
-		.mode = how[facts->img->start].mode,
-		.rip = facts->img->start_gpa[facts->img->start],
+		.mode = how[start].mode,
+		.rip = facts->img->start_gpa[start],
 		.rsp = BOOT_STACK_GPA,
 	};
 	bootgdt_write(mem, entry->mode);
-	return how[facts->img->start].write(facts, mem, entry);
+	return how[start].write ? how[start].write(facts, mem, entry) : 0;
 }
 
 static int place_all(struct boot_image *img, struct gmem *mem, const struct boot_config *config,

@@ -218,6 +218,7 @@ static int recognise(struct boot_image *img, const struct boot_how *how)
 	static int (*const recognisers[])(struct boot_image *, const struct boot_head *) = {
 		bzimage_recognise,
 		elf_recognise,
+		multiboot_recognise,
 
 	};
 	struct boot_head head;

@@ -134,7 +134,7 @@ static int check_extent(struct boot_image *img)
 	if (img->pm_bytes > img->file_bytes - img->pm_offset)
 		return boot_refuse(
 			img, "truncated: %llu bytes by its header, the file has %llu; copy or build it again",
-			(unsigned long long)(img->pm_offset + img->pm_bytes),
+			img->pm_offset + (unsigned long long)img->pm_bytes,
 			(unsigned long long)img->file_bytes);
 	return 0;
 }
@@ -237,7 +237,7 @@ int bzimage_recognise(struct boot_image *img, const struct boot_head *head)
 	};
 	int err;
 
-	if (memcmp(head->bytes + HEADER_MAGIC_OFFSET, "HdrS", 4))
+	if (memcmp(head->bytes + HEADER_MAGIC_OFFSET, "HdrS", 4) != 0)
 		return 0;
 	img->format = BOOT_BZIMAGE;
 	if (head->len < HEADER_OFFSET + sizeof(img->hdr))

@@ -93,7 +93,7 @@ static int take_segment(struct boot_image *img, const struct elf_segment *s, uns
 			img,
 			"truncated: segment %u ends at 0x%llx, the file has 0x%llx bytes; copy or build "
 			"it again",
-			i, (unsigned long long)(s->offset + s->file_bytes),
+			i, s->offset + (unsigned long long)s->file_bytes,
 			(unsigned long long)img->file_bytes);
 	return boot_add_segment(img, &segment);
 }
@@ -192,7 +192,7 @@ static bool take_pvh_note(void *ctx, const struct elf_note *note)
 	struct boot_image *img = ctx;
 	uint64_t entry = 0;
 
-	if (strcmp(note->name, "Xen") || note->type != XEN_ELFNOTE_PHYS32_ENTRY ||
+	if (strcmp(note->name, "Xen") != 0 || note->type != XEN_ELFNOTE_PHYS32_ENTRY ||
 	    (note->desc_bytes != 4 && note->desc_bytes != 8))
 		return false;
 	memcpy(&entry, note->desc, note->desc_bytes);
@@ -238,7 +238,7 @@ int elf_recognise(struct boot_image *img, const struct boot_head *head)
 	struct elf_header h = { 0 };
 	int err;
 
-	if (head->len < SELFMAG || memcmp(head->bytes, ELFMAG, SELFMAG))
+	if (head->len < SELFMAG || memcmp(head->bytes, ELFMAG, SELFMAG) != 0)
 		return 0;
 	img->format = BOOT_ELF;
 	err = check_header(img, head, &h);
@@ -246,5 +246,7 @@ int elf_recognise(struct boot_image *img, const struct boot_head *head)
 		err = take_segments(img, &h, &entry);
 	if (!err)
 		err = check_entries(img, entry);
-	return err ? err : 1;
+	if (!err)
+		err = multiboot_recognise(img, head);
+	return err < 0 ? err : 1;
 }

@@ -38,7 +38,7 @@ gpa_t guest_info_add(struct guest_info *info, const void *bytes, uint32_t len, u
 	uint32_t at = (uint32_t)align_up(info->used, align);
 
 	if (at > BOOT_INFO_MAX_BYTES || len > BOOT_INFO_MAX_BYTES - at ||
-	    gmem_write(info->mem, BOOT_INFO_GPA + at, bytes, len))
+	    (len && gmem_write(info->mem, BOOT_INFO_GPA + at, bytes, len)))
 		return 0;
 	info->used = at + len;
 	return BOOT_INFO_GPA + at;

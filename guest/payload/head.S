@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The entries of the image: 32-bit at +0, 64-bit at +0x200. Each notes the processor's state as found in entry_state, and
- * both end in payload_main() in long mode, on a stack and descriptor table of our own, with interrupts off.
+ * PVH and Multiboot enter at the 32-bit one too. Both end in payload_main() in long mode, on a stack and descriptor table of our own, with interrupts off.
  */
 #include "payload.h"
 
@@ -10,6 +10,8 @@
 	.globl startup_32
 startup_32:
 	movl %esi, entry_state + ES_RSI
+	movl %ebx, entry_state + ES_RBX
+	movl %eax, entry_state + ES_RAX
 	movl %esp, entry_state + ES_RSP
 	movw %cs, entry_state + ES_CS
 	movw %ds, entry_state + ES_DS

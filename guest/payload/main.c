@@ -40,6 +40,8 @@ static const struct {
 	{ "seed", test_seed },
 	{ "initrd", test_initrd },
 	{ "initrdwait", test_initrd_wait },
+	{ "pvh", test_pvh },
+	{ "multiboot", test_multiboot },
 	{ "acpi", test_acpi },
 	{ "mptable", test_mptable },
 	/* processors */
@@ -79,7 +81,9 @@ const struct boot_params *boot_params(void)
 
 const char *command_line(void)
 {
-	return (const char *)(uintptr_t)boot_params()->hdr.cmd_line_ptr;
+	const char *line = handover_cmdline();
+
+	return line ? line : (const char *)(uintptr_t)boot_params()->hdr.cmd_line_ptr;
 }
 
 /* What follows the last "test=" on the command line, or "". */

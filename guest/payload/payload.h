@@ -34,7 +34,9 @@
 #define ES_SS 54
 #define ES_MODE 56
 #define ES_GDTR 64
-#define ES_BYTES 80
+#define ES_RBX 80
+#define ES_RAX 88
+#define ES_BYTES 96
 
 #define COM1 0x3f8
 #define ACPI_SLEEP_PORT 0x600
@@ -59,6 +61,8 @@ struct entry_state {
 	uint32_t pad;
 	uint16_t gdt_limit;
 	uint64_t gdt_base;
+	uint8_t pad2[6];
+	uint64_t rbx, rax;
 } __attribute__((packed));
 
 extern struct entry_state entry_state;
@@ -190,6 +194,9 @@ const struct boot_params *boot_params(void);
 const char *command_line(void);
 uint64_t arg(unsigned int index, uint64_t otherwise); /* the test's arguments, from 0; decimal or 0x */
 
+/* handover.c */
+const char *handover_cmdline(void); /* of PVH and Multiboot; NULL: entered by neither */
+
 /* irq.c */
 typedef void (*irq_handler)(void);
 void irq_setup(void); /* IDT, TSS, LAPIC on, PICs off; interrupts stay disabled in the processor */
@@ -212,6 +219,7 @@ void test_end_halted(void), test_end_idle(void), test_end_button(void), test_end
 	test_end_restart(void);
 void test_entry(void), test_e820(void), test_zeropage(void), test_cmdline(void), test_seed(void),
 	test_initrd(void);
+void test_pvh(void), test_multiboot(void);
 void test_initrd_wait(void);
 void test_acpi(void), test_mptable(void);
 void test_cpuid(void), test_smp(void), test_smp_halt(void), test_smp_crash(void);
