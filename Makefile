@@ -45,7 +45,9 @@ ALL_LDFLAGS += -fsanitize=thread
 endif
 
 SRC	:= $(wildcard kvm/*.c x86/*.c hw/*.c virtio/*.c)
-OBJ	:= $(SRC:%.c=$(O)/%.o)
+# The BIOS for 16-bit entries is assembled into the program, as data.
+BIOS	:= guest/bios/bios.S
+OBJ	:= $(SRC:%.c=$(O)/%.o) $(BIOS:%.S=$(O)/%.o)
 LIB	:= $(O)/libkvm.a
 BIN	= $(if $(filter build/obj,$(O)),build/kvm,$(O)/bin/kvm)
 Q	= $(if $(V),,@)
@@ -67,6 +69,11 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $@'
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/%.o: %.S
+	@mkdir -p $(@D)
+	@echo '  AS      $@'
+	$(Q)$(CC) -MMD -MP -c -o $@ $<
 
 UNIT	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 $(O)/unit/%: tests/unit/%.c $(LIB)
@@ -110,7 +117,10 @@ lint: check-format cppcheck clang-tidy
 FUZZERS	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(ALL_CPPFLAGS)
-FUZZ_OBJ = $(SRC:%.c=build/obj-fuzz/%.o)
+FUZZ_OBJ = $(SRC:%.c=build/obj-fuzz/%.o) $(BIOS:%.S=build/obj-fuzz/%.o)
+build/obj-fuzz/%.o: %.S
+	@mkdir -p $(@D)
+	clang -MMD -MP -c -o $@ $<
 build/obj-fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $@'

@@ -128,6 +128,9 @@ formats() {
 	KERNEL=$images/flat16.bin run "flat, in real mode" 0 'flat cs 0000 ip 7c00 ss 0000 sp 7c00' x --entry 16
 	KERNEL=$images/flat16.bin run "flat, at 0x84321" 0 'flat cs 8432 ip 0001 ss 8432 sp 0000' x \
 		--entry 16 --load 0x84321
+	# 64 MiB: 16 MiB and 48 MiB more; a disk that fails gives carry
+	KERNEL=$images/flat16.bin run "the BIOS of real mode" 0 \
+		'bios kib 027f equipment 0220 e820 0005 e801 0300 disk ffff key 0001 ticks' x --entry 16 -m 64M
 	run "an entry it has not" 125 'kvm: .*/payload.bzimage: this bzImage has no entry for --entry pvh.*' x --entry pvh
 	KERNEL=$images/flat16.bin run "flat, without --entry" 125 'kvm: .*/flat16.bin: .*--entry 16.*' x
 	run "--load of a bzImage" 125 'kvm: .*leave out --load' x --load 0x200000

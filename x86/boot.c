@@ -134,7 +134,7 @@ static void say_what_was_found(const struct boot_image *img, const struct boot_l
 	if (img->elf_bits)
 		snprintf(bits, sizeof(bits), "%u-bit ", img->elf_bits);
 	pr_debug("%s: %s%s%s%s, started by its %s at 0x%llx%s", img->path, bits,
-		 boot_format_name(img->format), *img->version ? ", Linux " : "", img->version,
+		 boot_format_name(img->format), *img->version ? ", version " : "", img->version,
 		 boot_start_name(img->start), (unsigned long long)img->start_gpa[img->start],
 		 img->elf_bits && boot_takes_linux_params(img) ? " (without KASLR, which a bzImage does)"
 							       : "");
@@ -180,15 +180,6 @@ static int place_segments(const struct boot_image *img, struct gmem *mem)
 	return err;
 }
 
-/* A stack below the program where a boot sector has it; above 64 KiB at the end of its segment (SP 0 wraps). */
-static int write_flat16(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
-{
-	(void)facts;
-	(void)mem;
-	entry->rsp = entry->rip <= 0xffff ? entry->rip : 0;
-	return 0;
-}
-
 static int write_entry(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
 {
 	const enum boot_start start = facts->img->start;
@@ -198,8 +189,9 @@ static int write_entry(const struct boot_facts *facts, struct gmem *mem, struct 
 	} how[BOOT_NR_STARTS] = {
 		[BOOT_LINUX64] = { CPU_LONG64, zeropage_write },
 		[BOOT_LINUX32] = { CPU_PROT32, zeropage_write },
+		[BOOT_LINUX16] = { CPU_REAL16, realmode_write },
 		[BOOT_PVH] = { CPU_PROT32, pvh_write },
-		[BOOT_FLAT16] = { CPU_REAL16, write_flat16 },
+		[BOOT_FLAT16] = { CPU_REAL16, flat16_write },
 		[BOOT_MULTIBOOT2] = { CPU_PROT32, multiboot2_write },
 		[BOOT_MULTIBOOT1] = { CPU_PROT32, multiboot1_write },
 		[BOOT_FLAT32] = { CPU_PROT32, NULL },

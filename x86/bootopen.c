@@ -154,6 +154,11 @@ static int take_flat(struct boot_image *img, const struct boot_how *how)
 	if (how->wish == BOOT_WISH_16 && load >= HIGH_RAM_GPA)
 		return boot_refuse(img, "cannot be entered in real mode at 0x%llx; use a --load below 1M",
 				   (unsigned long long)load);
+	if (how->wish == BOOT_WISH_16 && load < BIOS_DATA_END)
+		return boot_refuse(img,
+				   "memory below 0x%x holds the interrupt vectors and the BIOS's data; use a "
+				   "higher --load",
+				   BIOS_DATA_END);
 	all.gpa = load;
 	img->format = BOOT_FLAT;
 	boot_add_start(img, by_wish[how->wish], load);

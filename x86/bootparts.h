@@ -138,6 +138,11 @@ int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entr
 int multiboot1_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
 int multiboot2_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
 
+int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
+int flat16_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
+
+#define LOADER_UNDEFINED 0xff /* we have no number of our own */
+
 /* The real-mode header's fields that a loader fills in, for zero page and setup code alike. */
 void zeropage_set_header(struct setup_header *hdr, const struct boot_layout *layout);
 

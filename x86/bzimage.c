@@ -31,8 +31,9 @@
 #define JMP_SHORT 0xeb
 #define SECTOR_BYTES 512
 #define DEFAULT_SETUP_SECTS 4
-#define MIN_VERSION 0x206
+#define MIN_VERSION 0x202
 #define MIN_PROTECTED_VERSION 0x206
+#define MAX_SETUP_SECTS 63 /* so much room has the real-mode code before its heap, see realmode.c */
 #define MIN_ALIGNMENT 0x1000
 #define ENTRY64_OFFSET 0x200
 
@@ -205,6 +206,8 @@ static int place(struct boot_image *img)
 
 static int note_entries(struct boot_image *img)
 {
+	if (img->hdr.setup_sects <= MAX_SETUP_SECTS)
+		boot_add_start(img, BOOT_LINUX16, REALMODE_GPA + SECTOR_BYTES);
 	if (img->hdr.version < MIN_PROTECTED_VERSION)
 		return 0;
 	boot_add_start(img, BOOT_LINUX32, img->load_gpa);

@@ -342,13 +342,14 @@ static void set_system_segments(struct kvm_sregs *sregs, uint16_t tr)
 	sregs->ldt = (struct kvm_segment){ .limit = 0xffff, .type = SEG_LDT, .unusable = 1 };
 }
 
-static void enter_real(struct kvm_sregs *sregs, struct kvm_regs *regs)
+static void enter_real(const struct boot_entry *entry, struct kvm_sregs *sregs, struct kvm_regs *regs)
 {
 	uint16_t paragraph = regs->rip > 0xffff ? (uint16_t)(regs->rip >> 4) : 0;
+	bool given = entry->cs || entry->ds;
 
 	sregs->cr0 = CR0_ET;
-	sregs->cs = real(paragraph, SEG_CODE);
-	set_data_segments(sregs, real(paragraph, SEG_DATA));
+	sregs->cs = real(given ? entry->cs : paragraph, SEG_CODE);
+	set_data_segments(sregs, real(given ? entry->ds : paragraph, SEG_DATA));
 	set_system_segments(sregs, 0);
 	/* Where a PC has its interrupt vectors. */
 	sregs->idt = (struct kvm_dtable){ .limit = 0x3ff };
@@ -382,7 +383,7 @@ void cpu_entry_state(const struct boot_entry *entry, struct kvm_sregs *sregs, st
 	};
 	sregs->cr2 = sregs->cr3 = sregs->cr4 = sregs->cr8 = sregs->efer = 0;
 	if (entry->mode == CPU_REAL16)
-		enter_real(sregs, regs);
+		enter_real(entry, sregs, regs);
 	else
 		enter_flat(sregs, entry->mode == CPU_LONG64);
 }

@@ -21,7 +21,6 @@
 #include <string.h>
 
 #define SETUP_DATA_VERSION 0x209
-#define LOADER_UNDEFINED 0xff /* we have no number of our own */
 
 /* Links the seed into the kernel's list. */
 static void write_rng_seed(struct boot_params *zp, struct gmem *mem, const struct boot_config *config)

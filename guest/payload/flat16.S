@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A flat binary in real mode: says by COM1 where it runs and on which stack, and powers off. */
+/*
+ * A flat binary in real mode: says by COM1 where it runs and on which stack, by the BIOS's services what memory there is, lets the timer tick,
+ * and powers off.
+ */
 	.code16
 	.text
 start:
@@ -22,11 +25,75 @@ start:
 	call field
 	movw $(end_text - start), %bx
 	call text
+	call bios
 	movb $0x34, %al			/* sleep type 5, now */
 	movw $0x600, %dx
 	outb %al, %dx
 1:	hlt
 	jmp 1b
+
+/* SI is kept; data at DS:0x600, which is free in any case. */
+bios:	movw $(bios_text - start), %bx	/* teletype */
+1:	movb %cs:(%bx,%si), %al
+	testb %al, %al
+	jz 2f
+	movb $0x0e, %ah
+	int $0x10
+	incw %bx
+	jmp 1b
+2:	int $0x12
+	movw $(kib_text - start), %bx
+	call field
+	int $0x11
+	movw $(equipment_text - start), %bx
+	call field
+	pushw %si
+	xorw %ax, %ax
+	movw %ax, %es
+	xorl %ebx, %ebx
+	xorw %si, %si			/* entries of the memory map */
+3:	movl $0xe820, %eax
+	movl $0x534d4150, %edx
+	movl $20, %ecx
+	movw $0x600, %di
+	int $0x15
+	jc 4f
+	incw %si
+	testl %ebx, %ebx
+	jnz 3b
+4:	movw %si, %ax
+	popw %si
+	movw $(e820_text - start), %bx
+	call field
+	movw $0xe801, %ax
+	int $0x15
+	movw %dx, %ax
+	movw $(e801_text - start), %bx
+	call field
+	movb $0x08, %ah			/* no disk: carry */
+	movb $0x80, %dl
+	int $0x13
+	sbbw %ax, %ax
+	movw $(disk_text - start), %bx
+	call field
+	movb $0x01, %ah			/* no key: ZF */
+	int $0x16
+	movw $0, %ax
+	jnz 5f
+	incw %ax
+5:	movw $(key_text - start), %bx
+	call field
+	sti				/* until two ticks have come */
+6:	movb $0, %ah
+	int $0x1a
+	cmpw $2, %dx
+	jae 7f
+	hlt
+	jmp 6b
+7:	cli
+	movw $(tick_text - start), %bx
+	call text
+	ret
 
 /* The text at BX, then AX in four hexadecimal digits. */
 field:	pushw %ax
@@ -62,3 +129,11 @@ ip_text:	.asciz " ip "
 ss_text:	.asciz " ss "
 sp_text:	.asciz " sp "
 end_text:	.asciz "\n"
+bios_text:	.asciz "bios"
+kib_text:	.asciz " kib "
+equipment_text:	.asciz " equipment "
+e820_text:	.asciz " e820 "
+e801_text:	.asciz " e801 "
+disk_text:	.asciz " disk "
+key_text:	.asciz " key "
+tick_text:	.asciz " ticks\n"

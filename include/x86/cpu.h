@@ -70,8 +70,8 @@ int cpu_setup(struct x86_cpu_set *set, int vcpu_fd, unsigned int index);
 
 /*
  * The boot processor's registers for @entry. Segment state passes VMX entry checks too. CPU_REAL16:
- * @entry->rip is linear and below 1 MiB; all segments are rip's own paragraph, or 0 where it lies in the
- * first 64 KiB. Returns 0 or -errno having said why.
+ * @entry->rip is linear and below 1 MiB; CS is @entry->cs and all other segments @entry->ds, or, when both are 0, all
+ * are rip's own paragraph, or 0 where it lies in the first 64 KiB. Returns 0 or -errno having said why.
  */
 int cpu_set_entry(int vcpu_fd, const struct boot_entry *entry);
 

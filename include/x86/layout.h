@@ -37,6 +37,7 @@
  */
 #define IVT_GPA 0
 #define BIOS_DATA_GPA 0x400
+#define BIOS_DATA_END 0x500
 #define REALMODE_GPA 0x90000
 #define REALMODE_HEAP_END 0xe000 /* offset there; the stack grows down from it */
 #define REALMODE_CMDLINE_GPA (REALMODE_GPA + REALMODE_HEAP_END)
