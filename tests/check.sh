@@ -11,7 +11,7 @@ mkdir -p build/check
 log=build/check/results
 : >$log
 jobs=$(nproc)
-ALL_STEPS="build lint unit tsan fuzz acpi dtb malformed disk payload gallery net boot console virtio disk_guest budget"
+ALL_STEPS="build lint unit tsan fuzz acpi dtb malformed inspect disk payload gallery net boot console virtio disk_guest budget"
 started=$SECONDS
 
 say() { echo "$*" | tee -a $log; }
@@ -103,6 +103,10 @@ step_dtb() {
 step_malformed() {
 	expect "malformed: build with ASan and UBSan" make -j"$jobs" SAN=1 all
 	KVM_BIN=build/obj-san/bin/kvm lines tests/malformed.sh
+}
+step_inspect() {
+	expect "inspect: build" make -j"$jobs" SAN=1 all payload
+	KVM_BIN=build/obj-san/bin/kvm lines tests/inspect.sh
 }
 # A short run of each; tests/disk.sh alone does much more.
 step_disk() { OPS=${OPS:-300} ROUNDS=${ROUNDS:-5} POWER_ROUNDS=${POWER_ROUNDS:-3} lines tests/disk.sh; }

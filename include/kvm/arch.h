@@ -73,4 +73,10 @@ void arch_sample(struct vcpu *v, uint64_t ticks);
 /* How fast arch_ticks() goes; 0: not known. */
 uint64_t arch_ticks_khz(const struct vm *vm);
 
+/*
+ * Prints what the kernel @path is and how it would be started, as text or JSON. Returns 0, or -errno: it would be refused, as was
+ * printed, or it cannot be opened, as was said. Any thread; needs no VM.
+ */
+int arch_inspect(FILE *f, const char *path, bool json);
+
 #endif

@@ -55,6 +55,48 @@ def elf(kind, machine):
     return at(0, b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HH", kind, machine))
 
 
+TEXT = 4096  # where an ELF image's only segment begins in the file
+GPA = 16 * MIB
+
+
+def vmlinux(note=True, truncate=None, **changes):
+    """An ELF kernel of one segment, with a PVH note; changes are to its headers' fields."""
+    h = {"type": 2, "machine": 62, "entry": GPA, "phoff": 64, "phentsize": 56, "phnum": 2, "load": 1, "offset": TEXT,
+         "paddr": GPA, "filesz": 4096, "memsz": 8192, "pvh": GPA, **changes}
+    ehdr = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", h["type"], h["machine"], 1, h["entry"],
+                                                    h["phoff"], 0, 0, 64, h["phentsize"], h["phnum"], 0, 0, 0)
+    load = struct.pack("<IIQQQQQQ", h["load"], 5, h["offset"], h["paddr"], h["paddr"], h["filesz"], h["memsz"], 4096)
+    notes = struct.pack("<IIQQQQQQ", 4 if note else 0, 4, 1024, 0, 0, 20, 20, 4)
+    image = bytearray(TEXT + 4096)
+    image[:len(ehdr + load + notes)] = ehdr + load + notes
+    image[1024:1044] = struct.pack("<III4sI", 4, 4, 18, b"Xen\0", h["pvh"])
+    return bytes(image[:truncate])
+
+
+def multiboot1(flags, *addresses):
+    image = bytearray(vmlinux(note=False))
+    header = struct.pack("<III", 0x1BADB002, flags, -(0x1BADB002 + flags) & 0xFFFFFFFF)
+    header += b"".join(struct.pack("<I", a) for a in addresses)
+    image[2048:2048 + len(header)] = header
+    return bytes(image)
+
+
+def multiboot2(tags, arch=0, length=None):
+    image = bytearray(vmlinux(note=False))
+    length = 16 + len(tags) if length is None else length
+    header = struct.pack("<IIII", 0xE85250D6, arch, length, -(0xE85250D6 + arch + length) & 0xFFFFFFFF) + tags
+    image[2048:2048 + len(header)] = header
+    return bytes(image)
+
+
+def tag(kind, body=b"", flags=0, size=None):
+    data = struct.pack("<HHI", kind, flags, 8 + len(body) if size is None else size) + body
+    return data + bytes(-len(data) % 8)
+
+
+END = tag(0)
+
+
 def kernels():
     """name -> (content, what the message must contain)"""
     good = bzimage()
@@ -80,7 +122,8 @@ def kernels():
         "xz": (at(0, b"\xfd7zXZ\0"), "xz"),
         "zstd": (at(0, b"\x28\xb5\x2f\xfd"), "zstd"),
         "lz4": (at(0, b"\x02\x21\x4c\x18"), "lz4"),
-        "bzip2": (at(0, b"BZh91AY&SY"), "bzip2"),
+        "bzip2": (at(0, b"BZh91AY&SY"), "bzip2 -dc"),
+        "lzop": (at(0, b"\x89LZO\0\r\n\x1a\n"), "lzop -dc"),
         "cpio": (at(0, b"070701" + b"0" * 104), "cpio"),
         "uki": (at(0, b"MZ"), "unified kernel image"),
         "qcow2": (at(0, b"QFI\xfb\0\0\0\3"), "qcow2"),
@@ -88,6 +131,33 @@ def kernels():
         "squashfs": (at(0, b"hsqs"), "squashfs"),
         "boot-sector": (at(0x1FE, b"\x55\xaa"), "boot sector"),
         "deb": (at(0, b"!<arch>\ndebian-binary"), "Debian package"),
+        # ELF
+        "elf-header-cut": (vmlinux(truncate=40), "header is cut"),
+        "elf-table-cut": (vmlinux(truncate=100), "program headers lie outside"),
+        "elf-segment-cut": (vmlinux(truncate=TEXT + 4095), "truncated: segment 0"),
+        "elf-table-at-the-end": (vmlinux(phoff=(1 << 64) - 8), "program headers lie outside"),
+        "elf-65535-segments": (vmlinux(phnum=65535), "65535 program headers"),
+        "elf-nothing-to-load": (vmlinux(load=6), "without anything to load"),
+        "elf-program": (vmlinux(load=3), "a program for a Linux system"),
+        "elf-offset-max": (vmlinux(offset=(1 << 64) - 4096), "truncated: segment 0"),
+        "elf-memory-max": (vmlinux(memsz=(1 << 64) - 1), "where a kernel's memory is not"),
+        "elf-in-the-hole": (vmlinux(paddr=3 << 30), "where a kernel's memory is not"),
+        "elf-in-our-tables": (vmlinux(paddr=0x10000), "where a kernel's memory is not"),
+        "elf-entry-outside": (vmlinux(entry=0), "entry point lies in none"),
+        "elf-pvh-outside": (vmlinux(pvh=GPA + 8192), "PVH entry 0x1002000 lies in none"),
+        # Multiboot
+        "multiboot-flags": (multiboot1(0x8000), "demands what nobody has defined"),
+        "multiboot-addresses": (multiboot1(1 << 16, 0, GPA, 0, 0, GPA), "do not fit the header's place"),
+        "multiboot-cut": (multiboot1(1 << 16, GPA, GPA, GPA + MIB, 0, GPA), "truncated"),
+        "multiboot-entry": (multiboot1(1 << 16, GPA, GPA, 0, 0, 0), "entry 0x0 lies in nothing"),
+        "multiboot2-arch": (multiboot2(END, arch=4), "another architecture"),
+        "multiboot2-long": (multiboot2(END, length=1 << 31), "Multiboot 2 header is 2147483648 bytes long"),
+        "multiboot2-framebuffer": (multiboot2(tag(5, bytes(12)) + END), "demands a framebuffer"),
+        "multiboot2-request": (multiboot2(tag(1, struct.pack("<I", 7)) + END), "information of type 7"),
+        "multiboot2-unknown-tag": (multiboot2(tag(99) + END), "tag of type 99"),
+        "multiboot2-tag-too-long": (multiboot2(tag(6, size=1 << 31) + END), "which the header has not"),
+        "multiboot2-tag-too-short": (multiboot2(tag(2) + END), "has only 8 bytes"),
+        "multiboot2-no-end": (multiboot2(tag(6)), "does not end with a tag"),
         # one wrong field each
         "no-magic": (bzimage(magic=b"HdrX"), "boot sector"),
         "no-boot-flag": (bzimage(boot_flag=0), "boot flag"),
@@ -156,6 +226,16 @@ def make_seeds(directory):
     write(directory, "proto-2.06-initrd", bzimage(version=0x206, header_length=0x3A) + tail)
     write(directory, "initrd-below-kernel", bzimage(initrd_addr_max=16 * MIB) + tail)
     write(directory, "cpio", at(0, b"070701", 512))
+    write(directory, "proto-2.03", bzimage(version=0x203, header_length=0x2E, syssize=0) + tail)
+    write(directory, "elf-pvh-module", vmlinux() + tail)
+    write(directory, "elf64", vmlinux(note=False))
+    write(directory, "elf32-multiboot1", multiboot1(3) + tail)
+    write(directory, "multiboot1-addresses", multiboot1(1 << 16, MIB + 2048, MIB, 0, 2 * MIB, MIB) + tail)
+    tags = tag(1, struct.pack("<II", 3, 6)) + tag(3, struct.pack("<I", GPA)) + tag(5, bytes(12), flags=1) + END
+    write(directory, "multiboot2", multiboot2(tags) + tail)
+    tags = tag(2, struct.pack("<IIII", MIB + 2048, MIB, 0, 0)) + tag(3, struct.pack("<I", MIB)) + END
+    write(directory, "multiboot2-addresses", multiboot2(tags))
+    write(directory, "flat", b"\xf4\xeb\xfd\x90" * 100)
 
 
 if len(sys.argv) == 3 and sys.argv[1] == "--seeds":

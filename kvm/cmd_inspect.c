@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm inspect: what a kernel's file is, all that it says about itself, and how `kvm run` would start it.
+ *
+ * Exit code 0 when it would, 125 when it would be refused; then the report says why. Main's thread.
+ */
+#include "kvm/arch.h"
+#include "kvm/cmd.h"
+#include "kvm/log.h"
+#include "kvm/options.h"
+#include "kvm/verdict.h"
+
+struct inspect_options {
+	bool json;
+	bool help;
+};
+
+static const struct opt rows[] = {
+	{ 0, "json", OPT_FLAG, offsetof(struct inspect_options, json), NULL, "one JSON object", 0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct inspect_options, help), NULL, "this help", 0, 0, NULL },
+};
+
+static int usage(void)
+{
+	printf("usage: kvm inspect FILE [--json]\n\n"
+	       "Tells what a kernel's file is, what its headers say, and how `kvm run -k FILE` starts it.\n"
+	       "Ends with 0 if it would be started, with %d if it would be refused.\n\n",
+	       EXIT_LAUNCHER);
+	opt_help(stdout, rows, ARRAY_SIZE(rows));
+	return 0;
+}
+
+int cmd_inspect(int argc, char **argv)
+{
+	struct inspect_options options = { .json = false };
+	int first = opt_parse(rows, ARRAY_SIZE(rows), &options, argc, argv), rest = argc;
+
+	/* Options may stand behind the file too. */
+	if (first >= 0 && first < argc)
+		rest = opt_parse(rows, ARRAY_SIZE(rows), &options, argc - first, argv + first);
+	if (first < 0 || rest < 0)
+		return EXIT_LAUNCHER;
+	if (options.help)
+		return usage();
+	if (first == argc || rest != argc - first) {
+		pr_err("kvm inspect takes one file");
+		return EXIT_LAUNCHER;
+	}
+	return arch_inspect(stdout, argv[first], options.json) ? EXIT_LAUNCHER : 0;
+}
