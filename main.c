@@ -26,7 +26,7 @@ static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 
 static const struct verb verbs[] = {
-	{ "run", cmd_run, "start a machine: kvm run -k bzImage -i initrd" },
+	{ "run", cmd_run, "start a machine: kvm run -k kernel -i initrd" },
 	{ "host", cmd_host, "can this host run machines, and how well" },
 	{ "inspect", cmd_inspect, "what a kernel's file is, and how it is started" },
 	{ "help", cmd_help, "this list, or the options of a verb: kvm help run" },

@@ -29,6 +29,7 @@ reports+=" report_backport_1 report_backport_4"
 others="end_poweroff end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a end_halt end_halt_4 end_panic"
 others+=" end_panic_reset end_tiny_reboot end_tiny_halt end_restart term_button term_deaf"
 others+=" tables_mp tables_dt tables_none"
+others+=" entry_16 entry_32 entry_64 vmlinux_pvh vmlinux_64 vmlinux_backport lkrn memdisk"
 others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_truncated_early stock_initrd"
 
 #--- what the guests are made of ---------------------------------------------
@@ -75,6 +76,11 @@ prepare() {
 	cat $in/fill.part >>$in/fill.initrd
 	[ ! -e $in/i386 ] || tests/initrd.sh --busybox "$(tests/kernels.sh i386)/root/bin/busybox" $in/report32.initrd \
 		tests/boot/guest-report.sh || return 1
+	python3 tests/tools/vmlinux.py $in/cloud $in/cloud.vmlinux || return 1
+	[ ! -e $in/backport ] || python3 tests/tools/vmlinux.py $in/backport $in/backport.vmlinux || return 1
+	ln -sfn /boot/ipxe.lkrn $in/ipxe.lkrn
+	ln -sfn /usr/lib/syslinux/memdisk $in/memdisk
+	truncate -s 1440K $in/floppy
 	if [ -x tests/stock-initrd.sh ]; then
 		tests/stock-initrd.sh cloud $in/stock.initrd 2>$in/stock.err || tail -n 3 $in/stock.err >&2
 	fi
@@ -290,6 +296,14 @@ look() {
 	[ -z "$(wanted end_restart)" ] || judge "--on-reboot restart: boots again" "$(marker end_restart 2)"
 	how "SIGTERM: a listening guest powers off" term_button 0 'the guest powered off' '^pressed'
 	how "SIGTERM: a deaf guest ends after --grace" term_deaf 143 'ended by SIGTERM' "$up"
+	how "bzImage by its real-mode entry" entry_16 0 'the guest powered off' "$up"
+	how "bzImage by its 32-bit entry" entry_32 0 'the guest powered off' "$up"
+	how "bzImage by its 64-bit entry" entry_64 0 'the guest powered off' "$up"
+	how "vmlinux by PVH, 4 CPUs" vmlinux_pvh 0 'the guest powered off' "$up"
+	how "vmlinux by its 64-bit entry" vmlinux_64 0 'the guest powered off' "$up"
+	[ ! -e $in/backport ] || how "backport kernel's vmlinux by PVH" vmlinux_backport 0 'the guest powered off' "$up"
+	how "ipxe.lkrn" lkrn 143 'ended by SIGTERM' 'iPXE .* Open Source Network Boot Firmware'
+	how "memdisk" memdisk 143 'ended by SIGTERM' 'Ramdisk at 0x[0-9a-f]*, length 0x00168000'
 	how "two initrds" initrd_two 0 'the guest powered off' 'from the second initrd'
 	how "initrd of 500 MiB" initrd_500M 0 'the guest rebooted \(.*\)' "$up"
 	# What the guest has put where its initrd was is lost with it; the machine must go on and come to an end of its own.
@@ -322,7 +336,7 @@ if ! prepare; then
 fi
 [ -e $in/tiny ] || { reports=${reports//report_tiny_?/}; others=${others//end_tiny_*halt/}; others=${others/tables_mp/}; others=${others/tables_none/}; }
 [ -e $in/tiny-dt ] || others=${others/tables_dt/}
-[ -e $in/backport ] || reports=${reports//report_backport_?/}
+[ -e $in/backport ] || { reports=${reports//report_backport_?/}; others=${others/vmlinux_backport/}; }
 [ -e $in/stock.initrd ] || others=${others/stock_initrd/}
 # There are two cores at the least, and a nested machine takes one.
 run_list "$(wanted "$reports")" &

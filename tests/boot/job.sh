@@ -90,6 +90,29 @@ end_panic_reset() { end "end=exit panic=-1"; }
 end_tiny_reboot() { guest 40 -k "$in/tiny" -i "$in/tiny.initrd" -c 4 -m 256M; }
 end_tiny_halt() { guest 40 -k "$in/tiny" -i "$in/tiny.initrd" -c 4 -m 256M -p end=halt; }
 
+entry_16() { end "end=poweroff" --entry 16; }
+entry_32() { end "end=poweroff" --entry 32; }
+entry_64() { end "end=poweroff" --entry 64; }
+vmlinux() { # KERNEL [OPTION]...
+	local kernel=$1
+	shift
+	guest 40 -k "$in/$kernel.vmlinux" -i "$in/tiny.initrd" -m 256M -p "quiet end=poweroff" "$@"
+}
+vmlinux_pvh() { vmlinux cloud --entry pvh -c 4; }
+vmlinux_64() { vmlinux cloud --entry 64; }
+vmlinux_backport() { vmlinux backport; }
+# Both would go on to boot from what there is not.
+lkrn() {
+	start 40 -k "$in/ipxe.lkrn" --entry 16 -m 256M --no-default-params --grace 0
+	said 'Features:' && kill "$pid"
+	finish
+}
+memdisk() {
+	start 40 -k "$in/memdisk" -i "$in/floppy" -m 256M --no-default-params --grace 0
+	said 'Ramdisk at' && kill "$pid"
+	finish
+}
+
 end_restart() {
 	start 60 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p quiet --on-reboot restart --grace 0
 	said 'kvm-test: userspace up' 2 && kill "$pid"

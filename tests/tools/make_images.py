@@ -6,7 +6,7 @@ prints a line for each:
     kernel NAME WHAT     to be given to -k; the message must name it and contain WHAT
     initrd NAME WHAT     to be given to -i, with the kernel DIR/good
 
-make_images.py --seeds DIR: writes the small valid kernels that fuzzing begins with.
+make_images.py --seeds DIR: writes the small valid kernels that fuzzing begins with (tests/fuzz/seeds).
 """
 import os
 import struct
@@ -227,19 +227,31 @@ def make_seeds(directory):
     write(directory, "initrd-below-kernel", bzimage(initrd_addr_max=16 * MIB) + tail)
     write(directory, "cpio", at(0, b"070701", 512))
     write(directory, "proto-2.03", bzimage(version=0x203, header_length=0x2E, syssize=0) + tail)
-    write(directory, "elf-pvh-module", vmlinux() + tail)
-    write(directory, "elf64", vmlinux(note=False))
-    write(directory, "elf32-multiboot1", multiboot1(3) + tail)
-    write(directory, "multiboot1-addresses", multiboot1(1 << 16, MIB + 2048, MIB, 0, 2 * MIB, MIB) + tail)
-    tags = tag(1, struct.pack("<II", 3, 6)) + tag(3, struct.pack("<I", GPA)) + tag(5, bytes(12), flags=1) + END
-    write(directory, "multiboot2", multiboot2(tags) + tail)
-    tags = tag(2, struct.pack("<IIII", MIB + 2048, MIB, 0, 0)) + tag(3, struct.pack("<I", MIB)) + END
-    write(directory, "multiboot2-addresses", multiboot2(tags))
     write(directory, "flat", b"\xf4\xeb\xfd\x90" * 100)
 
 
+def make_elf_seeds(directory):
+    tail = b"\0"
+    write(directory, "pvh-module", vmlinux() + tail)
+    write(directory, "elf64", vmlinux(note=False))
+    write(directory, "multiboot1", multiboot1(3) + tail)
+
+
+def make_multiboot_seeds(directory):
+    """A byte for the version and whether in an ELF file, then the header; see tests/fuzz/fuzz_multiboot.c."""
+    base = MIB + 512
+    write(directory, "v1-elf", b"\2" + struct.pack("<4I", 0, 3, 0, 0) + b"\0")
+    write(directory, "v1-addresses", b"\0" + struct.pack("<8I", 0, 1 << 16, 0, base, MIB, 0, 2 * MIB, base))
+    tags = tag(1, struct.pack("<II", 3, 6)) + tag(3, struct.pack("<I", 2 * MIB)) + tag(5, bytes(12), flags=1) + END
+    write(directory, "v2-elf", b"\3" + struct.pack("<4I", 0, 0, 16 + len(tags), 0) + tags + b"\0")
+    tags = tag(2, struct.pack("<IIII", base, MIB, 0, 0)) + tag(3, struct.pack("<I", base)) + END
+    write(directory, "v2-addresses", b"\1" + struct.pack("<4I", 0, 0, 16 + len(tags), 0) + tags)
+
+
 if len(sys.argv) == 3 and sys.argv[1] == "--seeds":
-    make_seeds(sys.argv[2])
+    for name, make in ("bzimage", make_seeds), ("elf", make_elf_seeds), ("multiboot", make_multiboot_seeds):
+        os.makedirs(os.path.join(sys.argv[2], name), exist_ok=True)
+        make(os.path.join(sys.argv[2], name))
 elif len(sys.argv) == 2:
     make_all(sys.argv[1])
 else:
