@@ -45,6 +45,14 @@ static int check_cmdline(const struct boot_image *img, const char *cmdline)
 	return -E2BIG;
 }
 
+static int check_initrds(const struct boot_image *img, const struct boot_config *config)
+{
+	if (img->format != BOOT_FLAT || !config->nr_initrds)
+		return 0;
+	pr_err("%s: nobody tells a flat binary where its initrd is; leave out -i", img->path);
+	return -EINVAL;
+}
+
 /* The highest place for @bytes that ends at or below @end and leaves the kernel alone; 0: there is none. */
 static gpa_t initrd_gpa(const struct boot_layout *layout, uint64_t bytes, uint64_t end)
 {
@@ -229,6 +237,8 @@ int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config
 	struct initrd_set set;
 	int err = check_cmdline(img, config->cmdline);
 
+	if (!err)
+		err = check_initrds(img, config);
 	assert(mem->nr_regions && mem->region[0].gpa == 0 && mem->region[0].size_bytes <= MMIO_HOLE_GPA);
 	if (err)
 		return err;

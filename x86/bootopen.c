@@ -110,6 +110,18 @@ static bool guests_memory(gpa_t gpa, uint64_t len)
 	return false;
 }
 
+/* Which of them would win is nobody's to guess. */
+static bool overlaps(const struct boot_image *img, const struct boot_segment *s)
+{
+	for (unsigned int i = 0; i < img->nr_segments; i++) {
+		const struct boot_segment *other = &img->segment[i];
+
+		if (s->gpa < other->gpa + other->mem_bytes && other->gpa < s->gpa + s->mem_bytes)
+			return true;
+	}
+	return false;
+}
+
 int boot_add_segment(struct boot_image *img, const struct boot_segment *s)
 {
 	gpa_t end = img->load_gpa + img->runtime_bytes;
@@ -120,6 +132,9 @@ int boot_add_segment(struct boot_image *img, const struct boot_segment *s)
 			"wants 0x%llx bytes at 0x%llx, where a kernel's memory is not: it is below 64K, "
 			"192K to 639K and 1M to 3G; link it for another address",
 			(unsigned long long)s->mem_bytes, (unsigned long long)s->gpa);
+	if (overlaps(img, s))
+		return boot_refuse(img, "has segments that overlap, at 0x%llx; link it again",
+				   (unsigned long long)s->gpa);
 	if (img->nr_segments == BOOT_MAX_SEGMENTS)
 		return boot_refuse(img, "has more than %d segments to load; link it with fewer",
 				   BOOT_MAX_SEGMENTS);

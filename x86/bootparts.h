@@ -48,7 +48,7 @@ static inline void boot_add_start(struct boot_image *img, enum boot_start start,
 	img->start_gpa[start] = gpa;
 }
 
-/* Adds a placement whose range in the file was checked. Returns 0, or -ENOEXEC: it lies where no RAM of the kernel's is. */
+/* Adds a placement whose range in the file was checked. Returns 0, or -ENOEXEC: it lies on another, or where no RAM of the kernel's is. */
 int boot_add_segment(struct boot_image *img, const struct boot_segment *segment);
 
 /* Reads @len bytes of the file at @offset. Returns 0, -ENOEXEC when the file ends before that, or -errno having refused. */

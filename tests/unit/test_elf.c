@@ -132,6 +132,9 @@ static const struct bad bad[] = {
 	{ 0xa0000, IN(phdr[PH_TEXT].p_paddr), "0x2000 bytes at 0xa0000, where" },
 	{ BOOT_DATA_GPA - 0x1000, IN(phdr[PH_TEXT].p_paddr), "0x2000 bytes at 0xf000, where" },
 	{ BOOT_DATA_END - 1, IN(phdr[PH_TEXT].p_paddr), "0x2000 bytes at 0x2ffff, where" },
+	{ ELF_TEXT_GPA + ELF_TEXT_BYTES - 1, IN(phdr[PH_DATA].p_paddr),
+	  "segments that overlap, at 0x1001fff" },
+	{ ELF_TEXT_GPA - MIB + 1, IN(phdr[PH_DATA].p_paddr), "segments that overlap" },
 	{ ELF_TEXT_GPA + ELF_TEXT_BYTES, IN(ehdr.e_entry), "entry point lies in none" },
 	{ ELF_TEXT_GPA - 1, IN(note.entry), "PVH entry 0xffffff lies in none" },
 };
