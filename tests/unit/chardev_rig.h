@@ -139,7 +139,7 @@ static inline int rig_setup(void **state)
 static inline void rig_open(struct rig *r, const char *spec)
 {
 	struct chardev_client client = { rig_room, rig_receive, rig_event, r };
-	struct chardev_hooks hooks = { rig_quit, rig_output, r };
+	struct chardev_hooks hooks = { .quit = rig_quit, .output = rig_output, .ctx = r };
 
 	assert_int_equal(chardev_open(&r->cd, &r->loop, spec, &hooks), 0);
 	chardev_set_client(r->cd, &client);
