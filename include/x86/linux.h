@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a Linux guest holds in its memory for those who come after: its symbol table (kallsyms), the note for crash dumps (VMCOREINFO) and
+ * the ring of its messages (printk). All are found by their content, so nothing need be known of the kernel but that it is Linux.
+ *
+ * The guest may run meanwhile, and may be hostile: everything is bounds-checked and read once; damage gives less, never a crash.
+ * One thread at a time.
+ */
+#ifndef X86_LINUX_H
+#define X86_LINUX_H
+
+#include "kvm/gmem.h"
+#include "x86/pagewalk.h"
+#include "x86/symbols.h"
+
+#include <stdio.h>
+
+/*
+ * Adds the guest's own symbols, by the addresses of this boot (KASLR is in them already), and gives the guest-physical address of
+ * the table of tokens, which the symbol kallsyms_token_table names: the two tell where the kernel's image lies.
+ * Returns 0, -ENOENT (no table is there: no Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
+ */
+int kallsyms_load(struct symbols *s, const struct gmem *mem, gpa_t *tokens);
+
+#define VMCOREINFO_MAX_BYTES 4096
+
+/* Lines KEY=VALUE, as the kernel wrote them; see Documentation/admin-guide/kdump/vmcoreinfo.rst. */
+struct vmcoreinfo {
+	char text[VMCOREINFO_MAX_BYTES + 1]; /* "": the kernel has not written it yet */
+	gpa_t gpa;			     /* of the note */
+	uint32_t note_bytes;		     /* of header, name and text */
+};
+
+/* Returns whether the note is there. */
+bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem);
+/* The number behind @key ("SYMBOL(prb)" and such, hexadecimal; "OFFSET(...)", "SIZE(...)", "LENGTH(...)", "NUMBER(...)", decimal). */
+bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t *value);
+
+/* How the kernel sees its own memory. */
+struct linux_guest {
+	const struct gmem *mem;
+	const struct symbols *symbols; /* NULL: none */
+	gpa_t tokens;		       /* as kallsyms_load() gave it; 0: not found */
+	struct vmcoreinfo info;
+	struct paging paging;
+};
+
+/*
+ * Finds VMCOREINFO, and page tables that map the kernel: @cpu's if they do (a vCPU in user space or with lost registers has others),
+ * else the kernel's own first ones. Returns whether the ring can be reached.
+ */
+bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
+		      gpa_t tokens, const struct paging *cpu);
+
+enum log_end {
+	LOG_WHOLE,
+	LOG_DAMAGED, /* what could not be read was left out */
+	LOG_NONE,    /* no ring was found */
+};
+
+/* One record, without a final newline; @text may hold more newlines and any byte. */
+typedef void (*log_record_fn)(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len);
+
+/*
+ * Gives every record of the ring, the oldest first: the lockless ring of 5.10 and later, and the byte ring before it.
+ */
+enum log_end linux_log_walk(const struct linux_guest *g, log_record_fn fn, void *ctx);
+
+/* Prints the ring as dmesg does, unprintable bytes as \xNN. Returns the number of records; @end may be NULL. */
+unsigned int linux_log_print(FILE *f, const struct linux_guest *g, enum log_end *end);
+
+#endif

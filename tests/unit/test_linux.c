@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a Linux guest leaves in memory: its symbols in each layout, its note, and its messages from both kinds of ring. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "unit/linux_image.h"
+#include "x86/linux.h"
+
+#include <errno.h>
+
+static const struct paging no_paging;
+
+static int setup(void **state)
+{
+	static struct linux_image m;
+
+	image_init(&m);
+	*state = &m;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct linux_image *m = *state;
+
+	gmem_fini(&m->mem);
+	return 0;
+}
+
+/*--- symbols ---*/
+
+static void assert_symbols(struct linux_image *m)
+{
+	struct symbols *s = symbols_create();
+	char text[64];
+	gpa_t tokens;
+	uint64_t at;
+
+	assert_int_equal(kallsyms_load(s, &m->mem, &tokens), 0);
+	assert_int_equal(symbols_finish(s), 0);
+	assert_int_equal(tokens, m->tokens);
+	assert_true(symbols_lookup(s, "init_top_pgt", &at));
+	assert_int_equal(at, KERNEL_VA + TOP_PGT);
+	assert_true(symbols_lookup(s, "kallsyms_token_table", &at));
+	assert_int_equal(at, KERNEL_VA + m->tokens);
+	symbols_text(s, KERNEL_VA + 0x200000 + 300 * 16 + 5, text, sizeof(text));
+	assert_string_equal(text, "sym_300+0x5");
+	assert_false(symbols_lookup(s, "sym_599", &at)); /* a percpu offset is no address */
+	symbols_destroy(s);
+}
+
+static void symbols_in_every_layout(void **state)
+{
+	struct linux_image *m = *state;
+
+	for (int layout = KALLSYMS_FIRST; layout <= KALLSYMS_LATER; layout++) {
+		memset(m->ram + KALLSYMS_AT, 0, IMAGE_BYTES - KALLSYMS_AT);
+		image_kallsyms(m, (enum kallsyms_layout)layout);
+		assert_symbols(m);
+	}
+}
+
+static int load(struct linux_image *m)
+{
+	struct symbols *s = symbols_create();
+	gpa_t tokens;
+	int err = kallsyms_load(s, &m->mem, &tokens);
+
+	symbols_destroy(s);
+	return err;
+}
+
+static void damaged_symbols_are_none(void **state)
+{
+	struct linux_image *m = *state;
+
+	assert_int_equal(load(m), -ENOENT);
+	image_kallsyms(m, KALLSYMS_LATER);
+	put_u32(m, KALLSYMS_AT, NR_PLAIN_SYMBOLS + 256); /* more than the markers say */
+	assert_int_equal(load(m), -ENOENT);
+	put_u32(m, KALLSYMS_AT, NR_PLAIN_SYMBOLS);
+	assert_int_equal(load(m), 0);
+	m->ram[m->tokens + 41] ^= 1; /* a token's end moves */
+	assert_int_equal(load(m), -ENOENT);
+}
+
+/*--- the note ---*/
+
+static void note_has_numbers(void **state)
+{
+	struct linux_image *m = *state;
+	struct vmcoreinfo info;
+	uint64_t value;
+
+	assert_false(vmcoreinfo_find(&info, &m->mem));
+	image_note(
+		m,
+		"OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nNUMBER(phys_base)=-16\nSIZE(x)=\nSIZE(y)=88");
+	assert_true(vmcoreinfo_find(&info, &m->mem));
+	assert_int_equal(info.gpa, NOTE_AT);
+	assert_true(vmcoreinfo_number(&info, "SYMBOL(prb)", &value));
+	assert_int_equal(value, KERNEL_VA + PRB_POINTER);
+	assert_true(vmcoreinfo_number(&info, "NUMBER(phys_base)", &value));
+	assert_int_equal(value, (uint64_t)-16);
+	assert_true(vmcoreinfo_number(&info, "SIZE(y)", &value));
+	assert_int_equal(value, 88);
+	assert_false(vmcoreinfo_number(&info, "SIZE(x)", &value));
+	assert_false(vmcoreinfo_number(&info, "SIZE(z)", &value));
+}
+
+static void note_with_bad_header_is_none(void **state)
+{
+	struct linux_image *m = *state;
+	struct vmcoreinfo info;
+
+	image_note(m, "OSRELEASE=6.1\n");
+	put_u32(m, NOTE_AT, 12);
+	assert_false(vmcoreinfo_find(&info, &m->mem));
+	put_u32(m, NOTE_AT, 11);
+	put_u32(m, NOTE_AT + 4, UINT32_MAX); /* cut to what a note may be */
+	assert_true(vmcoreinfo_find(&info, &m->mem));
+	assert_int_equal(strlen(info.text), strlen("OSRELEASE=6.1\n"));
+}
+
+/*--- the ring ---*/
+
+static char log_text[16384];
+
+/* The log as printed, found without a vCPU's help. */
+static enum log_end read_log(struct linux_image *m, unsigned int *nr)
+{
+	FILE *f = fmemopen(log_text, sizeof(log_text), "w");
+	struct symbols *s = symbols_create();
+	struct linux_guest g;
+	enum log_end end = LOG_NONE;
+	gpa_t tokens = 0;
+
+	*nr = 0;
+	kallsyms_load(s, &m->mem, &tokens);
+	symbols_finish(s);
+	if (linux_guest_open(&g, &m->mem, s, tokens, &no_paging))
+		*nr = linux_log_print(f, &g, &end);
+	fclose(f);
+	symbols_destroy(s);
+	return end;
+}
+
+static void ring_of_both_ages(void **state)
+{
+	struct linux_image *m = *state;
+	unsigned int nr;
+
+	image_kallsyms(m, KALLSYMS_LATER);
+	for (int later = 0; later <= 1; later++) {
+		memset(m->ram + PRB_POINTER, 0, OLD_LOG_AT - PRB_POINTER);
+		m->records = 0;
+		m->text_next = 0;
+		image_ring(m, later);
+		image_record(m, "Linux version 6.1");
+		image_record(m, "two\nlines");
+		image_record(m, "bell \a");
+		assert_int_equal(read_log(m, &nr), LOG_WHOLE);
+		assert_int_equal(nr, 3);
+		assert_string_equal(log_text, "[    0.000000] Linux version 6.1\n[    0.001001] two\n"
+					      "[    0.001001] lines\n[    0.002002] bell \\x07\n");
+	}
+}
+
+static void ring_that_has_gone_round(void **state)
+{
+	struct linux_image *m = *state;
+	char text[40];
+	unsigned int nr;
+
+	image_kallsyms(m, KALLSYMS_FIRST);
+	image_ring(m, false);
+	for (unsigned int i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "record %u%.*s", i, (int)(i % 8), ".......");
+		image_record(m, text);
+	}
+	assert_int_equal(read_log(m, &nr), LOG_WHOLE);
+	assert_int_equal(nr, 16);
+	assert_non_null(strstr(log_text, "] record 84....\n"));
+	assert_non_null(strstr(log_text, "] record 99...\n"));
+	assert_null(strstr(log_text, "record 83"));
+}
+
+static void unfinished_and_reused_records_are_left_out(void **state)
+{
+	struct linux_image *m = *state;
+	unsigned int nr;
+
+	image_kallsyms(m, KALLSYMS_FIRST);
+	image_ring(m, false);
+	image_record(m, "one");
+	image_record(m, "two");
+	image_record(m, "three");
+	put_u64(m, DESCS_AT + 24, 1);			    /* reserved: being written */
+	put_u64(m, DESCS_AT + 48, (2 + 16) | (2ULL << 62)); /* another's already */
+	assert_int_equal(read_log(m, &nr), LOG_WHOLE);
+	assert_string_equal(log_text, "[    0.000000] one\n");
+}
+
+static void damaged_ring_gives_what_is_left(void **state)
+{
+	struct linux_image *m = *state;
+	unsigned int nr;
+
+	image_kallsyms(m, KALLSYMS_FIRST);
+	image_ring(m, false);
+	image_record(m, "one");
+	image_record(m, "two");
+	put_u64(m, DESCS_AT + 24 + 8, 0x1f8 + 2); /* begins where no block can */
+	assert_int_equal(read_log(m, &nr), LOG_DAMAGED);
+	assert_int_equal(nr, 2);
+	assert_string_equal(log_text, "[    0.000000] one\n[    0.001001] \n");
+	put_u64(m, RING_AT + 24, 1ULL << 40); /* more records than there is room for */
+	assert_int_equal(read_log(m, &nr), LOG_DAMAGED);
+	put_u32(m, RING_AT, 60);
+	assert_int_equal(read_log(m, &nr), LOG_NONE);
+}
+
+static void ring_of_old(void **state)
+{
+	struct linux_image *m = *state;
+	uint32_t at, second;
+	unsigned int nr;
+
+	image_kallsyms(m, KALLSYMS_FIRST);
+	image_old_ring(m, 4096, 96, 0);
+	at = image_old_record(m, 96, "Linux version 4.19");
+	put_u64(m, OLD_LOG_AT + at + 8, 0); /* goes on at the start */
+	second = image_old_record(m, 0, "later");
+	put_u32(m, 0x10028, second);
+	assert_int_equal(read_log(m, &nr), LOG_WHOLE);
+	assert_string_equal(log_text, "[    2.000000] Linux version 4.19\n[    2.000000] later\n");
+	put_u32(m, OLD_LOG_AT + 8, 0xffff); /* longer than the ring */
+	assert_int_equal(read_log(m, &nr), LOG_DAMAGED);
+	assert_int_equal(nr, 1);
+}
+
+static void vcpu_page_tables_are_preferred(void **state)
+{
+	struct linux_image *m = *state;
+	struct paging cpu = { .cr0 = 0x80010001, .cr3 = TOP_PGT, .cr4 = 0x20, .efer = 0xd00 };
+	struct linux_guest g;
+
+	image_ring(m, false);
+	image_note(m, "OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\n");
+	assert_true(linux_guest_open(&g, &m->mem, NULL, 0, &cpu));
+	cpu.cr3 |= 0x1000; /* a user's, with page-table isolation: the kernel's lie beside */
+	assert_true(linux_guest_open(&g, &m->mem, NULL, 0, &cpu));
+	assert_int_equal(g.paging.cr3, TOP_PGT);
+	assert_false(linux_guest_open(&g, &m->mem, NULL, 0, &no_paging));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(symbols_in_every_layout, setup, teardown),
+		cmocka_unit_test_setup_teardown(damaged_symbols_are_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(note_has_numbers, setup, teardown),
+		cmocka_unit_test_setup_teardown(note_with_bad_header_is_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(ring_of_both_ages, setup, teardown),
+		cmocka_unit_test_setup_teardown(ring_that_has_gone_round, setup, teardown),
+		cmocka_unit_test_setup_teardown(unfinished_and_reused_records_are_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(damaged_ring_gives_what_is_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(ring_of_old, setup, teardown),
+		cmocka_unit_test_setup_teardown(vcpu_page_tables_are_preferred, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMCOREINFO, the note that Linux writes for whoever reads its memory when it is dead (Documentation/admin-guide/kdump/vmcoreinfo.rst): an ELF
+ * note whose text has addresses of symbols, and sizes and offsets of structures. It is there once initcalls run; a kernel that
+ * died before has its symbol table only.
+ */
+#include "x86/linux.h"
+
+#include <elf.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KERNEL_MAP 0xffffffff80000000ULL
+#define CR3_ADDRESS 0x000ffffffffff000ULL
+/* With page-table isolation user space has a top table of its own, the page behind the kernel's. */
+#define CR3_PTI_USER 0x1000ULL
+#define CR0_PG_WP_PE 0x80010001ULL
+#define CR4_PAE 0x20ULL
+#define CR4_LA57 0x1000ULL
+#define EFER_LONG 0xd00ULL /* LME, LMA, NXE */
+
+/* The note as it begins: its name is padded to a multiple of four. */
+static const char note_name[12] = "VMCOREINFO\0";
+static const char first_key[] = "OSRELEASE=";
+
+static bool read_note(struct vmcoreinfo *info, const struct gmem *mem, gpa_t name)
+{
+	Elf64_Nhdr header;
+	size_t len;
+
+	if (name < sizeof(header) || gmem_read(mem, name - sizeof(header), &header, sizeof(header)) ||
+	    header.n_namesz != strlen(note_name) + 1 || !header.n_descsz)
+		return false;
+	len = min_u64(header.n_descsz, VMCOREINFO_MAX_BYTES);
+	if (gmem_read(mem, name + sizeof(note_name), info->text, len))
+		return false;
+	info->text[len] = '\0';
+	info->gpa = name - sizeof(header);
+	info->note_bytes = (uint32_t)(sizeof(header) + sizeof(note_name) + align_up(len, 4));
+	return true;
+}
+
+bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem)
+{
+	char pattern[sizeof(note_name) + sizeof(first_key) - 1];
+
+	memcpy(pattern, note_name, sizeof(note_name));
+	memcpy(pattern + sizeof(note_name), first_key, sizeof(first_key) - 1);
+	for (unsigned int i = 0; i < mem->nr_regions; i++) {
+		const struct gmem_region *r = &mem->region[i];
+		const uint8_t *bytes = gmem_at(mem, r->gpa, r->size_bytes), *at = bytes;
+
+		while ((at = memmem(at, r->size_bytes - (uint64_t)(at - bytes), pattern, sizeof(pattern)))) {
+			if (read_note(info, mem, r->gpa + (uint64_t)(at - bytes)))
+				return true;
+			at++;
+		}
+	}
+	info->text[0] = '\0';
+	return false;
+}
+
+bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t *value)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = info->text; *line;) {
+		const char *next = strchrnul(line, '\n');
+
+		if (!strncmp(line, key, len) && line[len] == '=') {
+			char *end;
+
+			*value = strtoull(line + len + 1, &end, strncmp(key, "SYMBOL(", 7) ? 0 : 16);
+			return end != line + len + 1;
+		}
+		line = *next ? next + 1 : next;
+	}
+	return false;
+}
+
+/* Where the kernel's image, mapped at KERNEL_MAP, lies: what to add to a symbol's address. */
+static bool image_shift(const struct linux_guest *g, uint64_t *shift)
+{
+	uint64_t phys_base, tokens;
+
+	if (vmcoreinfo_number(&g->info, "NUMBER(phys_base)", &phys_base)) {
+		*shift = phys_base - KERNEL_MAP;
+		return true;
+	}
+	if (!g->tokens || !symbols_lookup(g->symbols, "kallsyms_token_table", &tokens))
+		return false;
+	*shift = g->tokens - tokens;
+	return true;
+}
+
+static bool find_symbol(const struct linux_guest *g, const char *name, uint64_t *addr)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "SYMBOL(%s)", name);
+	return vmcoreinfo_number(&g->info, key, addr) ||
+	       (g->symbols && symbols_lookup(g->symbols, name, addr));
+}
+
+/* The page tables that the kernel began with map all of it; those of every process share the kernel's half. */
+static bool first_tables(struct linux_guest *g, bool five_levels)
+{
+	uint64_t top, shift;
+
+	if (!find_symbol(g, "init_top_pgt", &top) || !image_shift(g, &shift))
+		return false;
+	g->paging = (struct paging){
+		.cr0 = CR0_PG_WP_PE,
+		.cr3 = (top + shift) & CR3_ADDRESS,
+		.cr4 = CR4_PAE | (five_levels ? CR4_LA57 : 0),
+		.efer = EFER_LONG,
+	};
+	return true;
+}
+
+static bool reaches(const struct linux_guest *g, const char *pointer)
+{
+	uint64_t at, value;
+
+	return find_symbol(g, pointer, &at) &&
+	       gva_read(g->mem, &g->paging, at, &value, sizeof(value)) == sizeof(value) && value;
+}
+
+/* Whether the tables map the kernel's pointer to its ring, or to that of old. */
+static bool reaches_ring(const struct linux_guest *g)
+{
+	return reaches(g, "prb") || reaches(g, "log_buf");
+}
+
+bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
+		      gpa_t tokens, const struct paging *cpu)
+{
+	uint64_t five_levels = 0;
+
+	*g = (struct linux_guest){ .mem = mem, .symbols = symbols, .tokens = tokens, .paging = *cpu };
+	vmcoreinfo_find(&g->info, mem);
+	if (reaches_ring(g))
+		return true;
+	g->paging.cr3 &= ~CR3_PTI_USER;
+	if (reaches_ring(g))
+		return true;
+	vmcoreinfo_number(&g->info, "NUMBER(pgtable_l5_enabled)", &five_levels);
+	return first_tables(g, five_levels) && reaches_ring(g);
+}
