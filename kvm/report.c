@@ -39,6 +39,21 @@ static bool full(const struct vm *vm)
 	return vm->config->post_mortem == POST_MORTEM_FULL || vm->config->verbose;
 }
 
+/* What the kernel has said and nobody has seen comes before what we say. */
+static void print_log(struct vm *vm)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return;
+	arch_report_log(f, vm, full(vm));
+	if (!fclose(f) && len)
+		log_block(text, len);
+	free(text);
+}
+
 static bool calls_for_report(const struct vm *vm)
 {
 	enum verdict_kind kind = vm->verdict.kind;
@@ -53,6 +68,7 @@ void report_at_end(struct vm *vm)
 
 	if (!calls_for_report(vm))
 		return;
+	print_log(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		any = any || arch_stopped_by_itself(&vm->vcpu[i]);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
@@ -73,6 +89,7 @@ static void print_answers(void *ctx)
 {
 	struct vm *vm = ctx;
 
+	print_log(vm);
 	pthread_mutex_lock(&vm->report_lock);
 	vm->reports_due = 0;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {

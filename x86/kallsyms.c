@@ -12,7 +12,7 @@
  * rest is found by walking backward: markers (the place of every 256th name) rise from 0, and the number of symbols before the names
  * must agree with both.
  *
- * Guest memory is read through a window on one region, each value once; the names' bytes are checked as they are unpacked.
+ * Guest memory is read through a window on one region (gmem_at() of all of it), each value once; the names' bytes are checked as they are unpacked.
  */
 #include "x86/linux.h"
 
@@ -267,31 +267,28 @@ static int add_all(const struct tables *t, struct symbols *s)
 	return err;
 }
 
-/* Looks for the next place like "0", "1", ... "9" from *at on. */
-static bool next_digits(const struct window *w, uint64_t *at)
+/* Opens the window on the region that holds @at; returns where it begins. */
+static gpa_t window_around(struct window *w, const struct gmem *mem, gpa_t at)
 {
-	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
-	const uint8_t *found = memmem(w->bytes + *at, w->len - *at, digits, sizeof(digits));
+	const struct gmem_region *r = mem->region;
 
-	if (!found)
-		return false;
-	*at = (uint64_t)(found - w->bytes);
-	return true;
+	while (at - r->gpa >= r->size_bytes)
+		r++;
+	*w = (struct window){ .bytes = gmem_at(mem, r->gpa, r->size_bytes), .len = r->size_bytes };
+	return r->gpa;
 }
 
 int kallsyms_load(struct symbols *s, const struct gmem *mem, gpa_t *tokens)
 {
+	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 	struct tables t;
 
-	for (unsigned int i = 0; i < mem->nr_regions; i++) {
-		const struct gmem_region *r = &mem->region[i];
+	for (gpa_t at = 0; gmem_find(mem, &at, digits, sizeof(digits)); at++) {
+		gpa_t region = window_around(&t.w, mem, at);
 
-		t.w = (struct window){ .bytes = gmem_at(mem, r->gpa, r->size_bytes), .len = r->size_bytes };
-		for (uint64_t at = 0; next_digits(&t.w, &at); at++) {
-			if (find_tokens(&t, at) && find_markers_and_names(&t) && find_offsets(&t)) {
-				*tokens = r->gpa + t.tokens;
-				return add_all(&t, s);
-			}
+		if (find_tokens(&t, at - region) && find_markers_and_names(&t) && find_offsets(&t)) {
+			*tokens = region + t.tokens;
+			return add_all(&t, s);
 		}
 	}
 	return -ENOENT;

@@ -93,6 +93,9 @@ static void on_console_output(void *ctx, const uint8_t *bytes, size_t len)
 	struct machine *m = com->machine;
 	unsigned int found = watch_feed(&com->watch, bytes, len);
 
+	pthread_mutex_lock(&m->tail_lock);
+	tail_feed(&com->tail, bytes, len);
+	pthread_mutex_unlock(&m->tail_lock);
 	atomic_fetch_add_explicit(&m->console_bytes, len, memory_order_relaxed);
 	if (found & (1U << WATCH_HALTED))
 		atomic_store(&m->halted, true);
@@ -459,6 +462,7 @@ int arch_vm_init(struct vm *vm)
 	loop_timer_init(&vm->loop, &m->idle_timer, NULL, m);
 	loop_timer_init(&vm->loop, &m->hang.timer, NULL, m);
 	pthread_mutex_init(&m->report_lock, NULL);
+	pthread_mutex_init(&m->tail_lock, NULL);
 	err = parse_options(m);
 	return err ? err : add_memory(vm);
 }
@@ -501,6 +505,7 @@ void arch_machine_destroy(struct vm *vm)
 	loop_timer_fini(&m->idle_timer);
 	loop_timer_fini(&m->hang.timer);
 	symbols_destroy(m->symbols);
+	symbols_destroy(m->kernel_symbols);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		report_vcpu_destroy(&vm->vcpu[i]);
 	loop_timer_fini(&m->panic_timer);

@@ -15,6 +15,14 @@
 #include "x86/symbols.h"
 #include "x86/tables.h"
 
+#define TAIL_BYTES 2048
+
+/* The last bytes that a console has shown, oldest first from @nr modulo TAIL_BYTES on once it is full. */
+struct console_tail {
+	uint64_t nr; /* shown in all */
+	uint8_t bytes[TAIL_BYTES];
+};
+
 /* A COM port and the console watcher on its output. */
 struct com_port {
 	struct machine *machine;
@@ -22,6 +30,7 @@ struct com_port {
 	struct serial *serial;
 	struct serial_coalesce coalesce; /* the port keeps a pointer to it */
 	struct watch watch;		 /* under the chardev's output lock */
+	struct console_tail tail;	 /* under tail_lock */
 };
 
 #define HANG_PAGES 8
@@ -67,9 +76,12 @@ struct machine {
 	unsigned int idle_rounds;
 	struct hang hang;
 
-	pthread_mutex_t report_lock; /* the two below */
-	struct symbols *symbols;     /* NULL: not read yet */
+	pthread_mutex_t tail_lock;   /* after a chardev's output lock, or the next one */
+	pthread_mutex_t report_lock; /* what is below */
+	struct symbols *symbols;     /* the user's; NULL: none, or not read yet */
 	bool slide_known;
+	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
+	gpa_t kernel_tokens;		/* see kallsyms_load() */
 };
 
 /* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */
@@ -83,6 +95,11 @@ void machine_watch_idle(struct machine *m);
 
 /* hang.c: with --hang, starts the look-out for a guest that gets nowhere. Loop's thread. */
 void machine_watch_hang(struct machine *m);
+
+/* guestlog.c: finds the guest kernel's own symbols, if it is there by now. Under the report lock. */
+void guestlog_find_kernel(struct machine *m);
+/* Keeps what a console shows. The caller serialises. */
+void tail_feed(struct console_tail *t, const uint8_t *bytes, size_t len);
 
 /* report.c: what a vCPU needs for its post-mortem. Returns 0 or -ENOMEM. */
 int report_vcpu_setup(struct vcpu *v);

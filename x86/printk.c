@@ -278,7 +278,7 @@ enum log_end linux_log_walk(const struct linux_guest *g, log_record_fn fn, void 
 
 struct printer {
 	FILE *f;
-	unsigned int nr;
+	unsigned int nr, skip;
 };
 
 static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len)
@@ -287,7 +287,7 @@ static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const ch
 	struct printer *p = ctx;
 
 	(void)level;
-	for (size_t i = 0; i <= len; i++) {
+	for (size_t i = 0; p->nr >= p->skip && i <= len; i++) {
 		if (i == 0 || text[i - 1] == '\n')
 			fprintf(p->f, "[%5llu.%06llu] ", (unsigned long long)(us / US_PER_S),
 				(unsigned long long)(us % US_PER_S));
@@ -301,9 +301,9 @@ static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const ch
 	p->nr++;
 }
 
-unsigned int linux_log_print(FILE *f, const struct linux_guest *g, enum log_end *end)
+unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int skip, enum log_end *end)
 {
-	struct printer p = { .f = f };
+	struct printer p = { .f = f, .skip = skip };
 	enum log_end how = linux_log_walk(g, print_record, &p);
 
 	if (end)

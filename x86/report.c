@@ -91,15 +91,17 @@ uint64_t arch_ticks_khz(const struct vm *vm)
 	return khz > 0 ? (uint64_t)khz : 0;
 }
 
-/* The symbols are read when they are first needed. Under the report lock. */
+/* The symbols are read when they are first needed: the user's, or the guest kernel's own. Under the report lock. */
 static void find_symbols(struct machine *m, const struct cpu_state *cpu)
 {
 	struct symbols_anchors anchors = { .lstar = cpu->lstar };
 	char why[FAULT_TEXT_BYTES];
 	struct idt_gate gate;
 
-	if (!m->vm->config->symbols)
+	if (!m->vm->config->symbols) {
+		guestlog_find_kernel(m);
 		return;
+	}
 	if (!m->symbols) {
 		m->symbols = symbols_create();
 		if (m->symbols)
@@ -167,8 +169,8 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 	}
 	pthread_mutex_lock(&m->report_lock);
 	find_symbols(m, pm.cpu);
-	pm.symbols = m->symbols;
-	pm.slide_known = m->slide_known;
+	pm.symbols = m->symbols ? m->symbols : m->kernel_symbols;
+	pm.slide_known = m->slide_known || !m->symbols;
 	postmortem_print(f, &pm);
 	pthread_mutex_unlock(&m->report_lock);
 }

@@ -13,8 +13,6 @@
 
 #define KERNEL_MAP 0xffffffff80000000ULL
 #define CR3_ADDRESS 0x000ffffffffff000ULL
-/* With page-table isolation user space has a top table of its own, the page behind the kernel's. */
-#define CR3_PTI_USER 0x1000ULL
 #define CR0_PG_WP_PE 0x80010001ULL
 #define CR4_PAE 0x20ULL
 #define CR4_LA57 0x1000ULL
@@ -47,15 +45,9 @@ bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem)
 
 	memcpy(pattern, note_name, sizeof(note_name));
 	memcpy(pattern + sizeof(note_name), first_key, sizeof(first_key) - 1);
-	for (unsigned int i = 0; i < mem->nr_regions; i++) {
-		const struct gmem_region *r = &mem->region[i];
-		const uint8_t *bytes = gmem_at(mem, r->gpa, r->size_bytes), *at = bytes;
-
-		while ((at = memmem(at, r->size_bytes - (uint64_t)(at - bytes), pattern, sizeof(pattern)))) {
-			if (read_note(info, mem, r->gpa + (uint64_t)(at - bytes)))
-				return true;
-			at++;
-		}
+	for (gpa_t at = 0; gmem_find(mem, &at, pattern, sizeof(pattern)); at++) {
+		if (read_note(info, mem, at))
+			return true;
 	}
 	info->text[0] = '\0';
 	return false;
@@ -103,11 +95,15 @@ static bool find_symbol(const struct linux_guest *g, const char *name, uint64_t 
 	       (g->symbols && symbols_lookup(g->symbols, name, addr));
 }
 
-/* The page tables that the kernel began with map all of it; those of every process share the kernel's half. */
-static bool first_tables(struct linux_guest *g, bool five_levels)
+/*
+ * Those that the kernel began with, whatever a vCPU uses: it may be in user space with tables of its own (page-table isolation), or KVM may have
+ * reset its registers.
+ */
+static bool first_tables(struct linux_guest *g)
 {
-	uint64_t top, shift;
+	uint64_t top, shift, five_levels = 0;
 
+	vmcoreinfo_number(&g->info, "NUMBER(pgtable_l5_enabled)", &five_levels);
 	if (!find_symbol(g, "init_top_pgt", &top) || !image_shift(g, &shift))
 		return false;
 	g->paging = (struct paging){
@@ -119,6 +115,7 @@ static bool first_tables(struct linux_guest *g, bool five_levels)
 	return true;
 }
 
+/* Whether the tables map a pointer of the kernel's, and it points somewhere. */
 static bool reaches(const struct linux_guest *g, const char *pointer)
 {
 	uint64_t at, value;
@@ -127,24 +124,10 @@ static bool reaches(const struct linux_guest *g, const char *pointer)
 	       gva_read(g->mem, &g->paging, at, &value, sizeof(value)) == sizeof(value) && value;
 }
 
-/* Whether the tables map the kernel's pointer to its ring, or to that of old. */
-static bool reaches_ring(const struct linux_guest *g)
-{
-	return reaches(g, "prb") || reaches(g, "log_buf");
-}
-
 bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
-		      gpa_t tokens, const struct paging *cpu)
+		      gpa_t tokens)
 {
-	uint64_t five_levels = 0;
-
-	*g = (struct linux_guest){ .mem = mem, .symbols = symbols, .tokens = tokens, .paging = *cpu };
+	*g = (struct linux_guest){ .mem = mem, .symbols = symbols, .tokens = tokens };
 	vmcoreinfo_find(&g->info, mem);
-	if (reaches_ring(g))
-		return true;
-	g->paging.cr3 &= ~CR3_PTI_USER;
-	if (reaches_ring(g))
-		return true;
-	vmcoreinfo_number(&g->info, "NUMBER(pgtable_l5_enabled)", &five_levels);
-	return first_tables(g, five_levels) && reaches_ring(g);
+	return first_tables(g) && (reaches(g, "prb") || reaches(g, "log_buf"));
 }

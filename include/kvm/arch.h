@@ -63,6 +63,11 @@ uint64_t arch_pc(struct vcpu *v);
 
 /* Prints a vCPU's post-mortem. On its own thread, or when it does not run. @brief: in a line or two. */
 void arch_report(FILE *f, struct vcpu *v, bool brief);
+/*
+ * Prints what the guest's kernel has said to itself and no console has shown, from its memory; all of it with @whole. Nothing when there is
+ * nothing of that kind. Any thread.
+ */
+void arch_report_log(FILE *f, struct vm *vm, bool whole);
 /* Whether its last exit is one that ends a machine. */
 bool arch_stopped_by_itself(const struct vcpu *v);
 

@@ -100,6 +100,12 @@ int gmem_iov(const struct gmem *m, gpa_t gpa, uint64_t len, struct iovec *iov, u
 int gmem_discard(const struct gmem *m, void *at, uint64_t len);
 
 /*
+ * Looks for the bytes of @pattern (1 <= @len), which are not all zero, from *@at on, within one region; *@at is then where they begin. Touches
+ * no memory that the guest has not touched. The guest may write meanwhile. Returns whether they were found.
+ */
+bool gmem_find(const struct gmem *m, gpa_t *at, const void *pattern, size_t len);
+
+/*
  * Maps @len bytes of @fd from @offset privately over [gpa, gpa + len): guest writes never reach the file. @gpa and
  * @offset must be page aligned; the rest of the last page reads as zeros (past end of file) or as the file
  * goes on. The caller keeps its @fd. @name is kept for messages.

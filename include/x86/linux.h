@@ -46,11 +46,11 @@ struct linux_guest {
 };
 
 /*
- * Finds VMCOREINFO, and page tables that map the kernel: @cpu's if they do (a vCPU in user space or with lost registers has others),
- * else the kernel's own first ones. Returns whether the ring can be reached.
+ * Finds VMCOREINFO, and the page tables that the kernel began with, which map all of it. Returns whether its ring of messages can be
+ * reached. 64-bit kernels only.
  */
 bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
-		      gpa_t tokens, const struct paging *cpu);
+		      gpa_t tokens);
 
 enum log_end {
 	LOG_WHOLE,
@@ -66,7 +66,10 @@ typedef void (*log_record_fn)(void *ctx, uint64_t ts_ns, unsigned int level, con
  */
 enum log_end linux_log_walk(const struct linux_guest *g, log_record_fn fn, void *ctx);
 
-/* Prints the ring as dmesg does, unprintable bytes as \xNN. Returns the number of records; @end may be NULL. */
-unsigned int linux_log_print(FILE *f, const struct linux_guest *g, enum log_end *end);
+/*
+ * Prints the ring as dmesg does, but for the first @skip records; unprintable bytes as \xNN. Returns the number of records in the ring; @end may
+ * be NULL.
+ */
+unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int skip, enum log_end *end);
 
 #endif

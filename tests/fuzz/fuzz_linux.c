@@ -45,7 +45,6 @@ static void patch(struct linux_image *m, const uint8_t *data, size_t size)
 static void look(struct linux_image *m)
 {
 	struct symbols *s = symbols_create();
-	const struct paging none = { 0 };
 	struct linux_guest g;
 	gpa_t tokens = 0;
 	char *text = NULL;
@@ -55,8 +54,8 @@ static void look(struct linux_image *m)
 	if (kallsyms_load(s, &m->mem, &tokens))
 		tokens = 0;
 	symbols_finish(s);
-	if (linux_guest_open(&g, &m->mem, s, tokens, &none))
-		linux_log_print(f, &g, NULL);
+	if (linux_guest_open(&g, &m->mem, s, tokens))
+		linux_log_print(f, &g, 0, NULL);
 	fclose(f);
 	free(text);
 	symbols_destroy(s);

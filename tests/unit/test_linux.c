@@ -12,8 +12,6 @@
 
 #include <errno.h>
 
-static const struct paging no_paging;
-
 static int setup(void **state)
 {
 	static struct linux_image m;
@@ -142,8 +140,8 @@ static enum log_end read_log(struct linux_image *m, unsigned int *nr)
 	*nr = 0;
 	kallsyms_load(s, &m->mem, &tokens);
 	symbols_finish(s);
-	if (linux_guest_open(&g, &m->mem, s, tokens, &no_paging))
-		*nr = linux_log_print(f, &g, &end);
+	if (linux_guest_open(&g, &m->mem, s, tokens))
+		*nr = linux_log_print(f, &g, 0, &end);
 	fclose(f);
 	symbols_destroy(s);
 	return end;
@@ -243,19 +241,41 @@ static void ring_of_old(void **state)
 	assert_int_equal(nr, 1);
 }
 
-static void vcpu_page_tables_are_preferred(void **state)
+static void note_alone_will_do(void **state)
 {
 	struct linux_image *m = *state;
-	struct paging cpu = { .cr0 = 0x80010001, .cr3 = TOP_PGT, .cr4 = 0x20, .efer = 0xd00 };
 	struct linux_guest g;
 
-	image_ring(m, false);
-	image_note(m, "OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\n");
-	assert_true(linux_guest_open(&g, &m->mem, NULL, 0, &cpu));
-	cpu.cr3 |= 0x1000; /* a user's, with page-table isolation: the kernel's lie beside */
-	assert_true(linux_guest_open(&g, &m->mem, NULL, 0, &cpu));
+	image_ring(m, true);
+	image_note(m, "OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
+		      "OFFSET(printk_ringbuffer.text_data_ring)=48\n");
+	assert_false(linux_guest_open(&g, &m->mem, NULL, 0)); /* where is the image? */
+	image_note(m, "OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
+		      "OFFSET(printk_ringbuffer.text_data_ring)=48\nNUMBER(phys_base)=0\n");
+	assert_true(linux_guest_open(&g, &m->mem, NULL, 0));
 	assert_int_equal(g.paging.cr3, TOP_PGT);
-	assert_false(linux_guest_open(&g, &m->mem, NULL, 0, &no_paging));
+}
+
+static void skips_what_was_seen(void **state)
+{
+	struct linux_image *m = *state;
+	struct symbols *s = symbols_create();
+	char text[100] = "";
+	FILE *f = fmemopen(text, sizeof(text), "w");
+	struct linux_guest g;
+	gpa_t tokens;
+
+	image_kallsyms(m, KALLSYMS_LATER);
+	image_ring(m, false);
+	image_record(m, "one");
+	image_record(m, "two");
+	assert_int_equal(kallsyms_load(s, &m->mem, &tokens), 0);
+	symbols_finish(s);
+	assert_true(linux_guest_open(&g, &m->mem, s, tokens));
+	assert_int_equal(linux_log_print(f, &g, 1, NULL), 2);
+	fclose(f);
+	assert_string_equal(text, "[    0.001001] two\n");
+	symbols_destroy(s);
 }
 
 int main(void)
@@ -270,7 +290,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unfinished_and_reused_records_are_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_ring_gives_what_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_of_old, setup, teardown),
-		cmocka_unit_test_setup_teardown(vcpu_page_tables_are_preferred, setup, teardown),
+		cmocka_unit_test_setup_teardown(note_alone_will_do, setup, teardown),
+		cmocka_unit_test_setup_teardown(skips_what_was_seen, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The part of a kernel's log that nobody has seen: it died before its console was up, or had none, or a console that goes elsewhere. The ring
+ * is read from the guest's memory (x86/printk.c); what the consoles have shown is left out, by looking for each message in the last
+ * bytes that each has printed: all after the last one found there is new.
+ *
+ * On whichever thread asks for a report, under the report lock; the guest may be running.
+ */
+#include "kvm/arch.h"
+#include "machine.h"
+#include "x86/linux.h"
+
+#include <string.h>
+
+/* Shorter texts may occur by chance. */
+#define TELLING_BYTES 8
+/* When consoles have shown much, and none of it is in the ring, the last messages are given. */
+#define LAST_RECORDS 40
+
+void tail_feed(struct console_tail *t, const uint8_t *bytes, size_t len)
+{
+	size_t skip = len > TAIL_BYTES ? len - TAIL_BYTES : 0;
+
+	t->nr += skip;
+	for (size_t at = skip; at < len;) {
+		size_t to = t->nr % TAIL_BYTES, n = min_u64(len - at, TAIL_BYTES - to);
+
+		memcpy(t->bytes + to, bytes + at, n);
+		t->nr += n;
+		at += n;
+	}
+}
+
+void guestlog_find_kernel(struct machine *m)
+{
+	struct symbols *s;
+
+	if (m->kernel_symbols)
+		return;
+	s = symbols_create();
+	if (s && !kallsyms_load(s, &m->vm->mem, &m->kernel_tokens) && !symbols_finish(s))
+		m->kernel_symbols = s;
+	else
+		symbols_destroy(s);
+}
+
+/* A console's last bytes, in order. */
+struct shown {
+	size_t len;
+	char text[TAIL_BYTES];
+};
+
+struct search {
+	const struct shown *shown;
+	unsigned int nr_shown;
+	unsigned int at;   /* the record that is looked at, from 1 */
+	unsigned int last; /* the last one that was shown; 0: none */
+};
+
+static void unroll(struct shown *s, const struct console_tail *t)
+{
+	size_t head = t->nr > TAIL_BYTES ? t->nr % TAIL_BYTES : 0;
+
+	s->len = min_u64(t->nr, TAIL_BYTES);
+	memcpy(s->text, t->bytes + head, s->len - head);
+	memcpy(s->text + s->len - head, t->bytes, head);
+}
+
+static void look_for_shown(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len)
+{
+	struct search *s = ctx;
+	const char *line = memchr(text, '\n', len);
+
+	(void)ts_ns;
+	(void)level;
+	s->at++;
+	len = line ? (size_t)(line - text) : len;
+	if (len < TELLING_BYTES)
+		return;
+	for (unsigned int i = 0; i < s->nr_shown; i++) {
+		if (memmem(s->shown[i].text, s->shown[i].len, text, len))
+			s->last = s->at;
+	}
+}
+
+/* How many of the *nr records, the oldest, have been seen. */
+static unsigned int count_shown(struct machine *m, const struct linux_guest *g, unsigned int *nr)
+{
+	struct shown shown[CONFIG_NR_SERIAL];
+	struct search s = { .shown = shown };
+
+	pthread_mutex_lock(&m->tail_lock);
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
+		if (m->com[i].tail.nr)
+			unroll(&shown[s.nr_shown++], &m->com[i].tail);
+	}
+	pthread_mutex_unlock(&m->tail_lock);
+	linux_log_walk(g, look_for_shown, &s);
+	*nr = s.at;
+	if (s.nr_shown && !s.last && s.at > LAST_RECORDS)
+		return s.at - LAST_RECORDS;
+	return s.last;
+}
+
+void arch_report_log(FILE *f, struct vm *vm, bool whole)
+{
+	struct machine *m = vm->machine;
+	struct linux_guest g;
+	unsigned int nr = 0, shown = 0;
+	enum log_end end;
+
+	pthread_mutex_lock(&m->report_lock);
+	guestlog_find_kernel(m);
+	if (linux_guest_open(&g, &vm->mem, m->kernel_symbols, m->kernel_tokens))
+		shown = count_shown(m, &g, &nr);
+	if (whole)
+		shown = 0;
+	if (nr > shown) {
+		fprintf(f, "the kernel's log, from its memory: %s %u messages%s\n",
+			shown ? "the last" : "all", nr - shown, whole ? "" : ", which no console has shown");
+		linux_log_print(f, &g, shown, &end);
+		if (end == LOG_DAMAGED)
+			fputs("(the log is damaged: some of it could not be read)\n", f);
+	}
+	pthread_mutex_unlock(&m->report_lock);
+}
