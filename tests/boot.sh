@@ -31,6 +31,7 @@ others+=" end_panic_reset end_tiny_reboot end_tiny_halt end_restart term_button 
 others+=" tables_mp tables_dt tables_none"
 others+=" entry_16 entry_32 entry_64 vmlinux_pvh vmlinux_64 vmlinux_backport lkrn memdisk"
 others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_truncated_early stock_initrd"
+others+=" log_cloud log_full log_backport"
 
 #--- what the guests are made of ---------------------------------------------
 
@@ -61,6 +62,7 @@ prepare() {
 	tests/initrd.sh $in/shell.initrd &&
 	tests/initrd.sh --tiny $in/tiny.initrd &&
 	tests/initrd.sh $in/tables.initrd tests/boot/guest-tables.sh &&
+	tests/initrd.sh $in/log.initrd tests/boot/guest-log.sh &&
 	{ echo 'the disk of the test'; head -c 1M /dev/zero; } >$in/disk &&
 	tests/initrd.sh --kernel "$(tests/kernels.sh cloud)" --modules "button evdev" $in/button.initrd \
 		tests/boot/guest-button.sh || return 1
@@ -243,6 +245,22 @@ tables() { # KIND KERNEL CPUS LINE-OF-/proc/interrupts
 	judge "tables=$1: $3 CPUs, the disk, its interrupt" "$why"
 }
 
+# The kernel's log as found in its memory is what dmesg says; it may have gone on since.
+log() { # KERNEL
+	local c=log_$1 why n
+	[ -n "$(wanted $c)" ] && [ -e $in/$1 ] || return
+	why=$(ended $c 143 'ended by SIGTERM')
+	section $c dmesg >$out/$c.dmesg
+	n=$(wc -l <$out/$c.dmesg)
+	[ -n "$why" ] || [ "$n" -gt 100 ] || why="dmesg says $n lines"
+	sed -n "/^the kernel's log, from its memory: all /,\$p" $out/$c.err | sed -n "2,$((n + 1))p" >$out/$c.memory
+	[ -n "$why" ] || cmp -s $out/$c.dmesg $out/$c.memory ||
+		why="$(diff $out/$c.dmesg $out/$c.memory | head -n 3 | tr '\n' ' ')"
+	judge "$1 kernel without a console: its log from memory is dmesg's" "$why"
+	judge "$1 kernel without a console: names from its own symbols" \
+		"$(grep -qE '^=> vCPU 0 .*(, in [a-z_0-9.]+\+0x|is idle|halted)' $out/$c.err || grep '^=> ' $out/$c.err || echo "no sentence")"
+}
+
 memory() { # NAME MIB
 	local why total
 	why=$(ended mem_$1 0 'the guest powered off')
@@ -277,6 +295,9 @@ look() {
 	[ ! -e $out/tables_dt.rc ] || how "tables=dt: serial port and clock" tables_dt 0 'the guest halted' \
 		'70\.rtc: registered as rtc0'
 	tables none tiny 1 'XT-PIC +virtio0'
+	log cloud
+	log full
+	log backport
 	[ -z "$(wanted mem_256M)" ] || memory 256M 256
 	[ -z "$(wanted mem_2G)" ] || memory 2G 2048
 	[ -z "$(wanted mem_6G)" ] || memory 6G 6144
