@@ -48,7 +48,7 @@ said() {
 }
 
 report() { # KERNEL CPUS
-	guest 60 -k "$in/$1" -i "$in/report.initrd" -c "$2"
+	guest 150 -k "$in/$1" -i "$in/report.initrd" -c "$2"
 }
 report_cloud_1() { report cloud 1; }
 report_cloud_4() { report cloud 4; }
@@ -61,7 +61,7 @@ report_backport_4() { report backport 4; }
 report_i386_2() { guest 180 -k "$in/i386" -i "$in/report32.initrd" -c 2; }
 
 tables() { # KIND KERNEL CPUS
-	guest 60 -k "$in/$2" -i "$in/tables.initrd" -m 256M -c "$3" --machine "tables=$1" -d "$in/disk,ro"
+	guest 120 -k "$in/$2" -i "$in/tables.initrd" -m 256M -c "$3" --machine "tables=$1" -d "$in/disk,ro"
 }
 tables_mp() { tables mp tiny 2; }
 tables_dt() { tables dt tiny-dt 2; }
@@ -75,7 +75,7 @@ mem_6G() { mem 6G; }
 end() { # PARAMS [OPTION]...
 	local params=$1
 	shift
-	guest 40 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p "quiet $params" "$@"
+	guest 90 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p "quiet $params" "$@"
 }
 end_poweroff() { end end=poweroff; }
 end_reboot() { end end=reboot; }
@@ -96,7 +96,7 @@ entry_64() { end "end=poweroff" --entry 64; }
 vmlinux() { # KERNEL [OPTION]...
 	local kernel=$1
 	shift
-	guest 40 -k "$in/$kernel.vmlinux" -i "$in/tiny.initrd" -m 256M -p "quiet end=poweroff" "$@"
+	guest 90 -k "$in/$kernel.vmlinux" -i "$in/tiny.initrd" -m 256M -p "quiet end=poweroff" "$@"
 }
 vmlinux_pvh() { vmlinux cloud --entry pvh -c 4; }
 vmlinux_64() { vmlinux cloud --entry 64; }
@@ -114,17 +114,17 @@ memdisk() {
 }
 
 end_restart() {
-	start 60 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p quiet --on-reboot restart --grace 0
+	start 120 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p quiet --on-reboot restart --grace 0
 	said 'kvm-test: userspace up' 2 && kill "$pid"
 	finish
 }
 term_button() {
-	start 60 -k "$in/cloud" -i "$in/button.initrd" -m 256M -p quiet --grace 20
+	start 120 -k "$in/cloud" -i "$in/button.initrd" -m 256M -p quiet --grace 20
 	said 'listening: event' && sleep 1 && kill "$pid"
 	finish
 }
 term_deaf() {
-	start 60 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p "quiet end=hang" --grace 2
+	start 120 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p "quiet end=hang" --grace 2
 	said 'kvm-test: userspace up' && kill "$pid"
 	finish
 }
