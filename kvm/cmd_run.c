@@ -8,6 +8,7 @@
  */
 #include "kvm/arch.h"
 #include "kvm/cmd.h"
+#include "kvm/gdb.h"
 #include "kvm/log.h"
 #include "kvm/options.h"
 #include "kvm/signals.h"
@@ -276,6 +277,8 @@ static const struct opt rows[] = {
 	{ 0, "trace", OPT_STRING, AT(trace), "LIST[,FILE]",
 	  "accesses as they happen: pio, mmio, msr, irq, virtio;\nFILE.json for Perfetto (default: on "
 	  "stderr)" },
+	{ 0, "gdb", OPT_STRING, AT(gdb), "WHERE", "serve GDB: a TCP port of this host, or unix:PATH" },
+	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL, "the first instruction waits for GDB" },
 	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL, "a write of V to port 0xf4 ends with 2V + 1" },
 	{ 0, "log", OPT_STRING, AT(log_path), "FILE", "console and messages to FILE as well" },
 	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "say what is done" },
@@ -317,6 +320,10 @@ static int parse(struct config *config, int argc, char **argv)
 		log_set_level(LOG_LEVEL_ERROR);
 	else if (config->verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
+	if (config->gdb_wait && !config->gdb) {
+		pr_err("--gdb-wait: where does GDB come to? add --gdb PORT or --gdb unix:PATH");
+		return -EINVAL;
+	}
 	return config->log_path && !config->help ? log_open_file(config->log_path) : 0;
 }
 
@@ -345,6 +352,8 @@ static int run_loop(struct vm *vm, struct signals *signals)
 	loop_timer_init(&vm->loop, &timeout, on_timeout, vm);
 	if (!err && vm->config->timeout_s)
 		err = loop_timer_arm(&timeout, vm->config->timeout_s * NS_PER_S);
+	if (!err)
+		err = gdb_open(vm);
 	if (!err)
 		err = arch_machine_start(vm);
 	if (!err)
@@ -390,6 +399,7 @@ static void settle(struct vm *vm)
 	vm_join(vm);
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
 	arch_machine_close(vm);
+	gdb_close(vm);
 	report_at_end(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpu[i].recorder.trace = NULL;

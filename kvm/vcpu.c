@@ -186,7 +186,7 @@ void vcpu_handle_exit(struct vcpu *v)
 static void stay_paused(struct vcpu *v)
 {
 	kvm_ioctl_val(v->fd, KVM_KVMCLOCK_CTRL, 0);
-	vm_wait_resumed(v->vm);
+	vm_wait_resumed(v);
 }
 
 /* KVM_RUN was interrupted: by vcpu_kick, or a stray signal. */
@@ -195,7 +195,7 @@ static void interrupted(struct vcpu *v)
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	coalesced_drain(&v->vm->coalesced);
 	report_answer(v);
-	if (atomic_load(&v->vm->nr_pauses))
+	if (atomic_load(&v->vm->nr_pauses) || atomic_load(&v->held))
 		stay_paused(v);
 	if (atomic_exchange(&v->probe, false)) {
 		atomic_store(&v->dead_halt, arch_dead_halt(v));

@@ -6,6 +6,7 @@
 #include "kvm/vm.h"
 
 #include "kvm/arch.h"
+#include "kvm/gdb.h"
 #include "kvm/host.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
@@ -98,6 +99,7 @@ void vm_fini(struct vm *vm)
 {
 	vm_join(vm);
 	report_fini(vm);
+	gdb_close(vm);
 	arch_machine_destroy(vm);
 	for (unsigned int i = 0; vm->vcpu && i < vm->nr_vcpus; i++)
 		vcpu_destroy(&vm->vcpu[i]);
@@ -336,11 +338,17 @@ void vm_resume(struct vm *vm)
 	pthread_mutex_unlock(&vm->pause_lock);
 }
 
-void vm_wait_resumed(struct vm *vm)
+void vm_wait_resumed(struct vcpu *v)
 {
+	struct vm *vm = v->vm;
+
 	pthread_mutex_lock(&vm->pause_lock);
-	while (vm->nr_pauses && !atomic_load(&vm->ended))
+	v->waits = true;
+	if (v->held)
+		gdb_vcpu_waits(vm->gdb);
+	while ((vm->nr_pauses || v->held) && !atomic_load(&vm->ended))
 		pthread_cond_wait(&vm->resumed, &vm->pause_lock);
+	v->waits = false;
 	pthread_mutex_unlock(&vm->pause_lock);
 }
 

@@ -4,6 +4,7 @@
  * runs on vCPU 0's thread; its order is KVM's: TSS and interrupt controllers before the first vCPU, CPUID before MSRs.
  */
 #include "kvm/arch.h"
+#include "gdb.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "machine.h"
@@ -109,6 +110,9 @@ bool arch_handle_exit(struct vcpu *v)
 		on_shutdown(v);
 		return true;
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		return true;
+	case KVM_EXIT_DEBUG:
+		gdb_exit(v);
 		return true;
 	case KVM_EXIT_FAIL_ENTRY:
 	case KVM_EXIT_INTERNAL_ERROR:

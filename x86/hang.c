@@ -8,6 +8,8 @@
  */
 #include "machine.h"
 
+#include "kvm/gdb.h"
+
 #include <stdatomic.h>
 
 #define ROUND_NS 1000000000ULL
@@ -40,7 +42,7 @@ static bool got_somewhere(struct machine *m)
 {
 	struct hang *h = &m->hang;
 	uint64_t events = count_events(m);
-	bool moved = events != h->events || atomic_load(&m->vm->nr_pauses);
+	bool moved = events != h->events || atomic_load(&m->vm->nr_pauses) || gdb_attached(m->vm);
 
 	h->events = events;
 	for (unsigned int i = 0; i < m->vm->nr_vcpus && !moved; i++)

@@ -7,6 +7,7 @@
  */
 #include "machine.h"
 #include "console.h"
+#include "gdb.h"
 #include "pit.h"
 #include "virtio.h"
 
@@ -485,6 +486,8 @@ int arch_machine_create(struct vm *vm)
 
 	if (!err)
 		err = vm_wait_kvm(vm);
+	if (!err && vm->config->gdb)
+		err = gdb_setup(vm->machine);
 	return err ? err : cpu_set_entry(vm->vcpu[0].fd, &entry);
 }
 
@@ -514,6 +517,7 @@ void arch_machine_destroy(struct vm *vm)
 			board[i].destroy(m);
 	}
 	cpu_set_destroy(m->cpus);
+	gdb_destroy(m);
 	free(m);
 	vm->machine = NULL;
 }

@@ -76,6 +76,8 @@ struct machine {
 	unsigned int idle_rounds;
 	struct hang hang;
 
+	struct gdb_x86 *gdb; /* NULL: no --gdb */
+
 	pthread_mutex_t tail_lock;   /* after a chardev's output lock, or the next one */
 	pthread_mutex_t report_lock; /* what is below */
 	struct symbols *symbols;     /* the user's; NULL: none, or not read yet */

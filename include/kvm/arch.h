@@ -5,6 +5,7 @@
 #ifndef KVM_ARCH_H
 #define KVM_ARCH_H
 
+#include "kvm/gdb_session.h"
 #include "kvm/vm.h"
 
 #include <stdio.h>
@@ -83,5 +84,27 @@ uint64_t arch_ticks_khz(const struct vm *vm);
  * printed, or it cannot be opened, as was said. Any thread; needs no VM.
  */
 int arch_inspect(FILE *f, const char *path, bool json);
+
+/*
+ * For the debugger: see struct gdb_target_ops, whose functions these are. Loop's thread, while no vCPU is in the guest. What they need is
+ * there when config->gdb is set.
+ */
+size_t arch_gdb_description(char *xml, size_t n);
+bool arch_gdb_reg(unsigned int n, size_t *offset, size_t *bytes);
+int arch_gdb_read_regs(struct vcpu *v, uint8_t *bytes, size_t *len);
+int arch_gdb_write_regs(struct vcpu *v, const uint8_t *bytes);
+size_t arch_gdb_read(struct vcpu *v, uint64_t addr, void *buf, size_t len, bool physical);
+size_t arch_gdb_write(struct vcpu *v, uint64_t addr, const void *buf, size_t len, bool physical);
+int arch_gdb_insert(struct vcpu *v, enum gdb_break kind, uint64_t addr, uint64_t len);
+int arch_gdb_remove(struct vm *vm, enum gdb_break kind, uint64_t addr, uint64_t len);
+void arch_gdb_remove_all(struct vm *vm);
+void arch_gdb_thread_info(struct vcpu *v, char *text, size_t n);
+void arch_gdb_print_registers(struct vcpu *v, FILE *f);
+/* Puts soft breakpoints into guest memory, for vCPUs to run, or takes them out. */
+void arch_gdb_plant(struct vm *vm, bool on);
+/* How the vCPU runs from now on: one instruction only, and whether breakpoints count for it. */
+void arch_gdb_resume(struct vcpu *v, bool step, bool breaks);
+/* Whether its next instruction has a breakpoint. */
+bool arch_gdb_on_break(struct vcpu *v);
 
 #endif

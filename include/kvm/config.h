@@ -55,6 +55,8 @@ struct config {
 	uint64_t hang_s;     /* 0: not looked for */
 	const char *trace;   /* as --trace has it; NULL: none */
 	const char *symbols; /* vmlinux or System.map; NULL: none */
+	const char *gdb;     /* as --gdb has it; NULL: none */
+	bool gdb_wait;
 	uint64_t verbose;
 	bool quiet;
 	const char *log_path;

@@ -28,6 +28,8 @@ struct vcpu {
 	struct arch_sample *sample; /* the architecture's own; NULL: none is taken */
 	char *report_text;	    /* under vm->report_lock */
 	_Atomic bool report_asked;
+	_Atomic bool held;  /* by the debugger, like a pause for one vCPU; changes under vm->pause_lock */
+	bool waits;	    /* in vm_wait_resumed(); under vm->pause_lock */
 	bool started;	    /* the thread exists; main's thread only */
 	_Atomic bool probe; /* asked to fill in what follows */
 	_Atomic uint64_t pc;

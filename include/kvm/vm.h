@@ -50,6 +50,8 @@ struct vm {
 	pthread_mutex_t pause_lock;
 	pthread_cond_t resumed;
 
+	struct gdb *gdb; /* NULL: no --gdb */
+
 	pthread_mutex_t report_lock; /* the three below, and the vCPUs' report_text */
 	struct loop_timer report_timer;
 	unsigned int reports_due; /* 0: none was asked for */
@@ -94,8 +96,8 @@ void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, .
  */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
-/* For a vCPU that was kicked: returns once the machine is not paused, or has ended. */
-void vm_wait_resumed(struct vm *vm);
+/* For a vCPU that was kicked: returns once neither the machine is paused nor the debugger holds this vCPU, or the machine has ended. */
+void vm_wait_resumed(struct vcpu *v);
 
 /* A line to interrupt @gsi through KVM. */
 struct irq_line vm_irq_line(struct vm *vm, unsigned int gsi);

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The debugger's connection, on the loop's thread. A packet is served while the machine stands still and nothing is on its way to the
+ * client; while it runs only 0x03 has a meaning. Neither an unread reply nor a flood of packets takes memory: what cannot be served stays in
+ * the socket.
+ *
+ * A client that goes while the machine runs is no different: the machine is stopped, the breakpoints are taken away, and it goes on.
+ */
+#include "gdb_impl.h"
+
+#include "gdb_socket.h"
+#include "kvm/arch.h"
+#include "kvm/log.h"
+#include "kvm/vm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void client_gone(struct gdb *g)
+{
+	loop_del(&g->client);
+	close(g->fd);
+	g->fd = -1;
+	pr_info("gdb: the debugger has left");
+	if (g->phase == GDB_STOPPED) {
+		gdb_let_go(g);
+	} else if (g->phase != GDB_IDLE) {
+		g->leaving = true;
+		gdb_stop_machine(g);
+	}
+}
+
+/* Sends what there is. False: the client has gone. */
+static bool flush(struct gdb *g)
+{
+	while (g->out_at < g->out_len) {
+		ssize_t n = send(g->fd, g->out + g->out_at, g->out_len - g->out_at, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		if (n < 0) {
+			client_gone(g);
+			return false;
+		}
+		g->out_at += (size_t)n;
+	}
+	return true;
+}
+
+/* The first free byte behind what is on its way to the client, which is an acknowledgement at most. */
+static char *out_end(struct gdb *g)
+{
+	if (g->out_at == g->out_len)
+		g->out_at = g->out_len = 0;
+	assert(g->out_len <= 1);
+	return g->out + g->out_len;
+}
+
+static void queue_byte(struct gdb *g, char byte)
+{
+	*out_end(g) = byte;
+	g->out_len++;
+}
+
+static void queue_reply(struct gdb *g)
+{
+	char *to = out_end(g);
+
+	g->out_len += gdb_frame(&g->reply, to);
+}
+
+/* One packet. False: the client has gone. */
+static bool serve_packet(struct gdb *g)
+{
+	if (!g->session.no_ack)
+		queue_byte(g, '+');
+	g->reply.len = 0;
+	if (gdb_session_packet(&g->session, g->parser.body, g->parser.len, &g->reply))
+		queue_reply(g);
+	if (!flush(g))
+		return false;
+	if (g->session.leave) {
+		g->session.leave = false;
+		gdb_let_go(g);
+	}
+	return true;
+}
+
+/* A checksum was wrong: asks for the packet again, or is asked. */
+static bool repeat(struct gdb *g, bool ours)
+{
+	if (g->session.no_ack)
+		return true;
+	if (!ours)
+		queue_byte(g, '-');
+	else if (g->reply.len)
+		queue_reply(g);
+	return flush(g);
+}
+
+static bool serve_byte(struct gdb *g, uint8_t byte)
+{
+	switch (gdb_feed(&g->parser, byte)) {
+	case GDB_PACKET:
+		/* A machine that runs has no answers. */
+		return g->phase == GDB_STOPPED ? serve_packet(g) : true;
+	case GDB_BAD:
+		return repeat(g, false);
+	case GDB_LOST:
+		return repeat(g, true);
+	case GDB_INTERRUPT:
+		if (g->phase == GDB_RUNNING)
+			gdb_stop_machine(g);
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* Whether bytes of the client can be looked at: nothing is on its way to him, and the machine runs or stands. */
+static bool may_serve(const struct gdb *g)
+{
+	return g->fd >= 0 && g->out_at == g->out_len && g->phase != GDB_STOPPING;
+}
+
+static void serve(struct gdb *g)
+{
+	while (may_serve(g) && g->in_at < g->in_len) {
+		if (!serve_byte(g, g->in[g->in_at++]))
+			return;
+	}
+	if (g->fd >= 0)
+		loop_mod(&g->client, (g->out_at < g->out_len ? EPOLLOUT : 0) | (may_serve(g) ? EPOLLIN : 0));
+}
+
+static void on_client(void *ctx, uint32_t events)
+{
+	struct gdb *g = ctx;
+	ssize_t n;
+
+	if (events & EPOLLOUT && !flush(g))
+		return;
+	if (may_serve(g) && g->in_at == g->in_len) {
+		n = recv(g->fd, g->in, sizeof(g->in), 0);
+		if (!n || (n < 0 && errno != EAGAIN)) {
+			client_gone(g);
+			return;
+		}
+		g->in_at = 0;
+		g->in_len = n > 0 ? (size_t)n : 0;
+	} else if (events & (EPOLLHUP | EPOLLERR)) {
+		client_gone(g);
+		return;
+	}
+	serve(g);
+}
+
+static void on_connection(void *ctx, uint32_t events)
+{
+	struct gdb *g = ctx;
+	int fd = accept4(g->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
+
+	(void)events;
+	if (fd < 0)
+		return; /* gone again */
+	if (g->fd >= 0 || loop_add(&g->vm->loop, &g->client, fd, 0, on_client, g)) {
+		pr_info("gdb: a second debugger was turned away");
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	pr_info("gdb: a debugger has come");
+	g->fd = fd;
+	g->in_at = g->in_len = g->out_at = g->out_len = 0;
+	g->reply.len = 0;
+	g->answer_due = false;
+	memset(&g->parser, 0, sizeof(g->parser));
+	gdb_session_reset(&g->session);
+	gdb_stop_machine(g);
+}
+
+/* Whose trap is told, and what it was. 0x03 has none. */
+static unsigned int choose_stop(struct gdb *g, struct gdb_stop *stop)
+{
+	unsigned int cause;
+
+	pthread_mutex_lock(&g->vm->pause_lock);
+	cause = g->cause;
+	if (cause != GDB_NO_CAUSE) {
+		*stop = g->trap[cause];
+		g->trap[cause].signal = 0;
+	} else
+		*stop = (struct gdb_stop){ .signal = g->answer_due ? GDB_SIGINT : GDB_SIGTRAP };
+	pthread_mutex_unlock(&g->vm->pause_lock);
+	return cause == GDB_NO_CAUSE ? g->session.current : cause;
+}
+
+/* False: the time is up that has been given to a stop of before. */
+static bool has_stopped(struct gdb *g)
+{
+	bool now;
+
+	pthread_mutex_lock(&g->vm->pause_lock);
+	now = g->phase == GDB_STOPPING;
+	if (now)
+		g->phase = GDB_STOPPED;
+	pthread_mutex_unlock(&g->vm->pause_lock);
+	return now;
+}
+
+/* The one that left while the machine ran. True: the machine goes on; false: another one has come meanwhile. */
+static bool forget_client(struct gdb *g)
+{
+	arch_gdb_remove_all(g->vm);
+	g->leaving = false;
+	if (g->fd < 0)
+		gdb_let_go(g);
+	return g->fd < 0;
+}
+
+/* The machine stands still. */
+static void on_stopped(void *ctx)
+{
+	struct gdb *g = ctx;
+	bool over = g->over;
+	struct gdb_stop stop;
+	unsigned int thread;
+
+	if (!has_stopped(g))
+		return;
+	g->over = false;
+	arch_gdb_plant(g->vm, false);
+	if (g->leaving && forget_client(g))
+		return;
+	thread = choose_stop(g, &stop);
+	if (over && stop.signal == GDB_SIGTRAP && !stop.reason && g->session.action[thread] == GDB_CONTINUE) {
+		gdb_run(g, g->session.action);
+	} else if (g->answer_due) {
+		g->answer_due = false;
+		g->reply.len = 0;
+		gdb_session_stopped(&g->session, thread, &stop, &g->reply);
+		queue_reply(g);
+		if (!flush(g))
+			return;
+	}
+	serve(g);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+bool gdb_attached(const struct vm *vm)
+{
+	return vm->gdb && (vm->gdb->phase != GDB_IDLE || vm->vcpu[0].held);
+}
+
+/* The first KVM_RUN of each comes back at once, and finds that it is held. */
+static void hold_first_instruction(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		vm->vcpu[i].held = true;
+		vm->vcpu[i].run->immediate_exit = 1;
+	}
+}
+
+static int gdb_start(struct gdb *g, const char *where)
+{
+	int err = gdb_session_init(&g->session, &gdb_target_ops, g, g->vm->nr_vcpus);
+
+	g->trap = calloc(g->vm->nr_vcpus, sizeof(*g->trap));
+	if (err || !g->trap) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	g->listen_fd = gdb_listen(where, &g->path);
+	if (g->listen_fd < 0)
+		return g->listen_fd;
+	return loop_add(&g->vm->loop, &g->listening, g->listen_fd, EPOLLIN, on_connection, g);
+}
+
+int gdb_open(struct vm *vm)
+{
+	const char *where = vm->config->gdb;
+	struct gdb *g;
+	int err;
+
+	if (!where)
+		return 0;
+	g = calloc(1, sizeof(*g));
+	if (!g) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	vm->gdb = g;
+	g->vm = vm;
+	g->listen_fd = -1;
+	g->fd = -1;
+	g->cause = GDB_NO_CAUSE;
+	loop_timer_init(&vm->loop, &g->stop_timer, on_stopped, g);
+	err = gdb_start(g, where);
+	if (err)
+		return err;
+	if (vm->config->gdb_wait)
+		hold_first_instruction(vm);
+	pr_info("gdb: `target remote %s%s`%s", g->path ? "" : ":", g->path ? g->path : where,
+		vm->config->gdb_wait ? "; the machine waits for it" : "");
+	return 0;
+}
+
+/* A client that waits for the machine to stop hears that there is none any more. */
+static void say_end(struct gdb *g)
+{
+	if (!g->answer_due)
+		return;
+	g->reply.len = 0;
+	gdb_putf(&g->reply, "W%02x", (unsigned int)verdict_exit_code(&g->vm->verdict));
+	queue_reply(g);
+	flush(g);
+}
+
+void gdb_close(struct vm *vm)
+{
+	struct gdb *g = vm->gdb;
+
+	if (!g)
+		return;
+	if (g->fd >= 0)
+		say_end(g);
+	if (g->fd >= 0) {
+		loop_del(&g->client);
+		close(g->fd);
+	}
+	if (g->listen_fd >= 0) {
+		loop_del(&g->listening);
+		close(g->listen_fd);
+	}
+	if (g->path)
+		unlink(g->path);
+	loop_timer_fini(&g->stop_timer);
+	gdb_session_fini(&g->session);
+	free(g->trap);
+	free(g);
+	vm->gdb = NULL;
+}

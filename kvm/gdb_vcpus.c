@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The debugger and the vCPUs. All but gdb_trapped() and gdb_vcpu_waits() is the loop's thread.
+ *
+ * Phases: IDLE, nobody is there -> STOPPING, all vCPUs are held and kicked -> STOPPED, all wait: packets are served -> RUNNING, some were
+ * let go; a trap, or 0x03 from the client, leads to STOPPING again. A vCPU that waits, waits in vm_wait_resumed(), after a KVM_RUN
+ * that has completed what its last exit left open; so its registers are whole, and KVM takes calls for it from any thread. One that is
+ * inside a device of ours (a console that takes no bytes) is not waited for long: it is held before it enters the guest again.
+ *
+ * Breakpoints are in guest memory only while the machine runs. A vCPU that was reported on one that is still to be there (GDB lifts its
+ * own where its idea of the address is the processor's, which in real mode it is not) steps over it first, alone.
+ */
+#include "gdb_impl.h"
+
+#include "kvm/arch.h"
+#include "kvm/vm.h"
+
+#include <stdatomic.h>
+
+/* How long vCPUs that are inside a device get to come out. */
+#define STOP_NS 1000000000ULL
+
+static bool all_wait(const struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		if (!vm->vcpu[i].waits)
+			return false;
+	}
+	return true;
+}
+
+void gdb_vcpu_waits(struct gdb *g)
+{
+	if (g->phase == GDB_STOPPING && all_wait(g->vm))
+		loop_timer_arm(&g->stop_timer, 0);
+}
+
+/* Under the lock. */
+static void hold_all(struct gdb *g)
+{
+	struct vm *vm = g->vm;
+
+	g->phase = GDB_STOPPING;
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		vm->vcpu[i].held = true;
+		if (!vm->vcpu[i].waits)
+			vcpu_kick(&vm->vcpu[i]);
+	}
+	loop_timer_arm(&g->stop_timer, all_wait(vm) ? 0 : STOP_NS);
+}
+
+void gdb_stop_machine(struct gdb *g)
+{
+	pthread_mutex_lock(&g->vm->pause_lock);
+	if (g->phase == GDB_IDLE || g->phase == GDB_RUNNING) {
+		g->cause = GDB_NO_CAUSE;
+		hold_all(g);
+	}
+	pthread_mutex_unlock(&g->vm->pause_lock);
+}
+
+void gdb_trapped(struct vcpu *v, const struct gdb_stop *stop)
+{
+	struct gdb *g = v->vm->gdb;
+
+	pthread_mutex_lock(&v->vm->pause_lock);
+	g->trap[v->index] = *stop;
+	if (g->cause == GDB_NO_CAUSE)
+		g->cause = v->index;
+	if (g->phase == GDB_RUNNING)
+		hold_all(g);
+	pthread_mutex_unlock(&v->vm->pause_lock);
+}
+
+/* Lets those go that @action has something for; all of them with NULL. */
+static void release(struct gdb *g, enum gdb_phase phase, const enum gdb_action *action)
+{
+	struct vm *vm = g->vm;
+
+	pthread_mutex_lock(&vm->pause_lock);
+	g->phase = phase;
+	g->cause = GDB_NO_CAUSE;
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		if (action && action[i] == GDB_STAY)
+			continue;
+		g->trap[i].signal = 0;
+		vm->vcpu[i].held = false;
+	}
+	pthread_cond_broadcast(&vm->resumed);
+	pthread_mutex_unlock(&vm->pause_lock);
+}
+
+void gdb_run(struct gdb *g, const enum gdb_action *action)
+{
+	struct vm *vm = g->vm;
+
+	arch_gdb_plant(vm, true);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		if (action[i] != GDB_STAY)
+			arch_gdb_resume(&vm->vcpu[i], action[i] == GDB_STEP, true);
+	}
+	release(g, GDB_RUNNING, action);
+}
+
+static void step_over(struct gdb *g, unsigned int index)
+{
+	struct vm *vm = g->vm;
+
+	arch_gdb_resume(&vm->vcpu[index], true, false);
+	pthread_mutex_lock(&vm->pause_lock);
+	g->over = true;
+	g->phase = GDB_RUNNING;
+	g->cause = GDB_NO_CAUSE;
+	g->trap[index].signal = 0;
+	vm->vcpu[index].held = false;
+	pthread_cond_broadcast(&vm->resumed);
+	pthread_mutex_unlock(&vm->pause_lock);
+}
+
+void gdb_let_go(struct gdb *g)
+{
+	struct vm *vm = g->vm;
+
+	arch_gdb_remove_all(vm);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		arch_gdb_resume(&vm->vcpu[i], false, false);
+	release(g, GDB_IDLE, NULL);
+	g->leaving = false;
+	g->answer_due = false;
+	g->over = false;
+}
+
+/* ---- the session's target -------------------------------------------------------------------------------- */
+
+static struct vcpu *vcpu_of(void *ctx, unsigned int thread)
+{
+	return &((struct gdb *)ctx)->vm->vcpu[thread];
+}
+
+static int target_read_regs(void *ctx, unsigned int thread, uint8_t *bytes, size_t *len)
+{
+	return arch_gdb_read_regs(vcpu_of(ctx, thread), bytes, len);
+}
+
+static int target_write_regs(void *ctx, unsigned int thread, const uint8_t *bytes)
+{
+	return arch_gdb_write_regs(vcpu_of(ctx, thread), bytes);
+}
+
+static size_t target_read(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len, bool physical)
+{
+	return arch_gdb_read(vcpu_of(ctx, thread), addr, buf, len, physical);
+}
+
+static size_t target_write(void *ctx, unsigned int thread, uint64_t addr, const void *buf, size_t len,
+			   bool physical)
+{
+	return arch_gdb_write(vcpu_of(ctx, thread), addr, buf, len, physical);
+}
+
+static int target_insert(void *ctx, unsigned int thread, enum gdb_break kind, uint64_t addr, uint64_t len)
+{
+	return arch_gdb_insert(vcpu_of(ctx, thread), kind, addr, len);
+}
+
+static int target_remove(void *ctx, enum gdb_break kind, uint64_t addr, uint64_t len)
+{
+	return arch_gdb_remove(((struct gdb *)ctx)->vm, kind, addr, len);
+}
+
+/* A trap that came together with the one that was reported, and does not come again by itself: it has to be told. */
+static unsigned int untold(const struct gdb *g)
+{
+	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++) {
+		const struct gdb_stop *trap = &g->trap[i];
+
+		if (trap->signal && trap->reason && !trap->at_break)
+			return i;
+	}
+	return GDB_NO_CAUSE;
+}
+
+static void target_resume(void *ctx, const enum gdb_action *action)
+{
+	struct gdb *g = ctx;
+	unsigned int last = g->session.stopped, other = untold(g);
+
+	g->answer_due = true;
+	if (other != GDB_NO_CAUSE) {
+		pthread_mutex_lock(&g->vm->pause_lock);
+		g->cause = other;
+		hold_all(g);
+		pthread_mutex_unlock(&g->vm->pause_lock);
+	} else if (g->session.stop.at_break && action[last] != GDB_STAY &&
+		   arch_gdb_on_break(&g->vm->vcpu[last])) {
+		step_over(g, last);
+	} else {
+		gdb_run(g, action);
+	}
+}
+
+static void target_kill(void *ctx)
+{
+	vm_end(((struct gdb *)ctx)->vm, VERDICT_QUIT, 0, "ended by the debugger");
+}
+
+static void target_thread_info(void *ctx, unsigned int thread, char *text, size_t n)
+{
+	arch_gdb_thread_info(vcpu_of(ctx, thread), text, n);
+}
+
+static void target_print_registers(void *ctx, unsigned int thread, FILE *f)
+{
+	arch_gdb_print_registers(vcpu_of(ctx, thread), f);
+}
+
+static void target_print_info(void *ctx, FILE *f)
+{
+	struct vm *vm = ((struct gdb *)ctx)->vm;
+	char text[128];
+
+	for (unsigned int i = 0; i < vm->mem.nr_regions; i++)
+		fprintf(f, "memory %#llx..%#llx\n", (unsigned long long)vm->mem.region[i].gpa,
+			(unsigned long long)(vm->mem.region[i].gpa + vm->mem.region[i].size_bytes - 1));
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		arch_gdb_thread_info(&vm->vcpu[i], text, sizeof(text));
+		fprintf(f, "thread %u: vCPU %u, %s\n", i + 1, i, text);
+	}
+}
+
+const struct gdb_target_ops gdb_target_ops = {
+	.description = arch_gdb_description,
+	.reg = arch_gdb_reg,
+	.read_regs = target_read_regs,
+	.write_regs = target_write_regs,
+	.read = target_read,
+	.write = target_write,
+	.insert = target_insert,
+	.remove = target_remove,
+	.resume = target_resume,
+	.kill = target_kill,
+	.thread_info = target_thread_info,
+	.print_registers = target_print_registers,
+	.print_info = target_print_info,
+};
