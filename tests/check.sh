@@ -11,7 +11,7 @@ mkdir -p build/check
 log=build/check/results
 : >$log
 jobs=$(nproc)
-FIRST_STEPS="build lint unit tsan fuzz acpi dtb malformed inspect disk payload gallery boot"
+FIRST_STEPS="build lint unit tsan fuzz acpi dtb malformed inspect disk payload gdb gallery boot"
 # A nested machine takes one processor: these go side by side, two at a time.
 LANES=("net budget" "console virtio disk_guest")
 lane=''
@@ -130,6 +130,10 @@ step_payload() {
 	lines tests/payload.sh
 	expect "hostile: build with ASan and UBSan" make -j"$jobs" SAN=1 all
 	KVM_BIN=build/obj-san/bin/kvm lines tests/hostile.sh
+}
+step_gdb() {
+	expect "gdb: build" make -j"$jobs" all payload
+	lines tests/gdb.sh
 }
 step_gallery() {
 	expect "gallery: build" make -j"$jobs" all broken

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/gdb.sh [PART]...
+#
+# --gdb with the distribution's gdb, scripted, and with a client of ours that misbehaves.  PARTs (default all):
+#
+#   payload  our payload on this machine's /dev/kvm: in 64-bit and in real mode
+#   client   tests/gdb/client.py
+#   stock    a stock kernel, in the nested machine where this one's KVM cannot run it
+#
+# One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`; exits 1 after a `not ok`.  KVM_BIN names another launcher than
+# build/kvm.  What was said stays in build/gdb.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export KVM_BIN=${KVM_BIN:-build/kvm}
+dir=build/gdb
+failed=0
+
+not_ok() { # NAME WHY
+	echo "not ok gdb: $1: $2"
+	failed=1
+}
+
+# session NAME TEST [OPTION]...: the payload's test under tests/gdb/NAME.gdb; what gdb and the launcher say to $dir/NAME.*
+session() {
+	local name=$1 test=$2 socket i
+	shift 2
+	socket=$(mktemp -u)
+	timeout 60 "$KVM_BIN" run -k build/guest/payload.bzimage -m 64M -p "test=$test" --gdb "unix:$socket" --gdb-wait "$@" \
+		</dev/null >"$dir/$name.out" 2>"$dir/$name.err" &
+	for ((i = 0; i < 100; i++)); do
+		[ -S "$socket" ] && break
+		sleep 0.1
+	done
+	sed "s|\$socket|$socket|" "tests/gdb/$name.gdb" >"$dir/$name.gdb"
+	timeout 60 gdb -nx -batch -x "$dir/$name.gdb" build/payload/payload.elf </dev/null >"$dir/$name.gdb.out" 2>&1
+	wait $!
+	code=$?
+}
+
+# said NAME WHAT PATTERN [TIMES]: gdb has printed this line, an extended pattern for all of it
+said() {
+	local n
+	n=$(grep -cExe "$3" "$dir/$1.gdb.out")
+	if [ "$n" = "${4:-1}" ]; then
+		echo "ok gdb: $2"
+	else
+		not_ok "$2" "$n lines $3 in $dir/$1.gdb.out"
+	fi
+}
+
+part_payload() {
+	session long hello
+	said long "the first instruction" 'first 0x100200 efer 0x500'
+	said long "steps" 'stepped 16'
+	said long "a thread a vCPU" '\* 1 .*Thread 1 \(runs, 64-bit mode, CPL 0\).*'
+	said long "a breakpoint" 'at 1'
+	said long "the way there" '#1 .* payload_main .*'
+	said long "registers are written" 'written 0x123456789abcdef0 77'
+	said long "physical memory" '0x100200:  48 89 34 25 .*'
+	said long "memory" '0x100200.*:.0x48.*' 2
+	said long "memory that is not mapped" 'Cannot access memory at address 0xffffffff81000000'
+	if [ $code = 0 ] && grep -q '^hello from 99-bit' $dir/long.out; then
+		echo "ok gdb: memory is written, and the guest goes on when gdb has left"
+	else
+		not_ok "memory is written, and the guest goes on when gdb has left" "exit code $code, $(head -1 $dir/long.out)"
+	fi
+	session real smp,3 -c 3
+	said real "real mode: each CPU stops" 'real 0x800:0 cr0 0' 2
+	said real "real mode: a step" 'stepped 0x800:0x1'
+	said real "real mode: memory" '0x8000:.0xfa'
+	said real "real mode: a segment register" 'ds 0x1234'
+	said real "threads that wait to be started" '  3 .*Thread 3 \(not started, real mode.*'
+	said real "the machine's end" '\[Inferior 1 .* exited normally\]'
+}
+
+part_client() {
+	timeout 120 python3 tests/gdb/client.py "$KVM_BIN" build/guest/payload.bzimage || failed=1
+}
+
+prepare_stock() {
+	local kernel
+	rm -rf $dir/in $dir/out
+	mkdir -p $dir/in $dir/out
+	kernel=$(tests/kernels.sh cloud) && cp "$(realpath "$kernel/vmlinuz")" $dir/in/vmlinuz &&
+		tests/initrd.sh $dir/in/symbols.initrd tests/gdb/symbols.sh && tests/initrd.sh --tiny $dir/in/tiny.initrd
+}
+
+part_stock() {
+	if ! prepare_stock; then
+		not_ok "stock kernel" "it could not be prepared"
+		return
+	fi
+	if tests/hostkvm.sh >/dev/null; then
+		tests/gdb/stock-job.sh $dir/in $dir/out
+	else
+		tests/nest --timeout 300 --out $dir/out tests/gdb/stock-job.sh $dir/in $dir/out >$dir/nest.log 2>&1
+	fi
+	grep -E '^(not )?ok ' $dir/out/session.out | sed -E 's/^((not )?ok) /\1 gdb: stock kernel: /'
+	! grep -q '^not ok' $dir/out/session.out || failed=1
+	if grep -q '^ok monitor' $dir/out/session.out && [ "$(cat $dir/out/code)" = 0 ] &&
+	   grep -q 'kvm-test: userspace up' $dir/out/console && ! grep -qE 'lockup|stall' $dir/out/console; then
+		echo "ok gdb: stock kernel: to user space and to its end"
+	else
+		not_ok "stock kernel: to user space and to its end" "see $dir/out"
+	fi
+}
+
+mkdir -p $dir
+for part in ${*:-payload client stock}; do
+	if [ $part != stock ] && ! [ -w /dev/kvm ]; then
+		echo "skip gdb $part: there is no /dev/kvm"
+		continue
+	fi
+	part_"$part"
+done
+exit $failed

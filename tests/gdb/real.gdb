@@ -1,0 +1,16 @@
+# Processors come up in real mode, with a code segment that is not 0, on a breakpoint: each stops there, and gets over it.
+set pagination off
+set confirm off
+target remote $socket
+hbreak *0x8000
+continue
+printf "real %#x:%#x cr0 %d\n", $cs, $rip, $cr0 & 1
+x/1xb $cs*16+$rip
+stepi
+printf "stepped %#x:%#x\n", $cs, $rip
+info threads
+continue
+printf "real %#x:%#x cr0 %d\n", $cs, $rip, $cr0 & 1
+set $ds = 0x1234
+printf "ds %#x\n", $ds
+continue

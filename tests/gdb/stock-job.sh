@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/gdb/stock-job.sh IN OUT: a stock kernel under gdb, where such can be run.  Leaves in OUT, or where the nested machine has it,
+# symbols.out, session.out, console, launcher.err, code.
+
+set -u
+in=$1 out=${NEST_OUT:-$2}
+kvm=${KVM_BIN:-build/kvm}
+
+timeout 60 "$kvm" run -k "$in/vmlinuz" -i "$in/symbols.initrd" -m 256M -p "quiet nokaslr" </dev/null >"$out/symbols.out" 2>&1
+GDB_SYMBOLS=$(tr -d '\r' <"$out/symbols.out" | sed -n 's/^symbol \([0-9a-f]*\) . \([a-z_]*\)$/\1=\2/p' | tr '\n' ' ')
+export GDB_SYMBOLS GDB_SOCKET=/tmp/gdb.socket GDB_CONSOLE=$out/console
+
+timeout 120 "$kvm" run -k "$in/vmlinuz" -i "$in/tiny.initrd" -c 2 -m 256M -p "nokaslr end=poweroff" --serial 0=file:"$GDB_CONSOLE" \
+	--gdb unix:$GDB_SOCKET --gdb-wait </dev/null 2>"$out/launcher.err" &
+job=$!
+while ! [ -S $GDB_SOCKET ] && kill -0 $job; do sleep 0.1; done
+timeout 110 gdb -nx -batch -x tests/gdb/stock.py </dev/null >"$out/session.out" 2>&1
+wait $job
+echo $? >"$out/code"

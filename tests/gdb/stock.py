@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# In gdb, in the nested machine or wherever stock kernels run: `gdb -batch -x tests/gdb/stock.py`, with the socket in GDB_SOCKET, the
+# console's file in GDB_CONSOLE and the addresses of functions in GDB_SYMBOLS.  From the first instruction to user space; prints `ok WHAT`
+# and `not ok WHAT`.
+
+import os
+import signal
+import threading
+import time
+
+import gdb
+
+symbols = dict(reversed(pair.split("=")) for pair in os.environ["GDB_SYMBOLS"].split())
+
+
+def check(what, good):
+    print(("ok " if good else "not ok ") + what, flush=True)
+
+
+def reg(name):
+    return int(gdb.parse_and_eval("$" + name).cast(gdb.lookup_type("unsigned long"))) & (1 << 64) - 1
+
+
+def run(command):
+    print("(gdb) " + command, flush=True)
+    text = gdb.execute(command, to_string=True)
+    print(text, end="", flush=True)
+    return text
+
+
+def interrupt_when(text):
+    """Presses Ctrl-C once the console has said @text."""
+    def wait():
+        for _ in range(1200):
+            with open(os.environ["GDB_CONSOLE"], "rb") as f:
+                if text in f.read():
+                    break
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def stop_at(kind, name):
+    run("%s *0x%s" % (kind, symbols[name]))
+    run("continue")
+    check("%s %s" % (kind, name), reg("rip") == int(symbols[name], 16))
+    run("delete")
+
+
+for setting in "pagination off", "confirm off", "architecture i386:x86-64", "remotetimeout 60":
+    gdb.execute("set " + setting)
+run("target remote " + os.environ["GDB_SOCKET"])
+run("info registers rip cs cr0 cr3 cr4 efer")
+check("the first instruction, in long mode", reg("efer") & 0x400 and reg("rip") < 0x100000000)
+check("two threads", len(gdb.selected_inferior().threads()) == 2)
+first = reg("rip")
+run("stepi")
+check("a step", reg("rip") != first)
+if os.environ.get("GDB_HARDWARE"):
+    stop_at("hbreak", "start_kernel")
+else:
+    interrupt_when(b"Linux version")
+    run("continue")
+    check("Ctrl-C", reg("rip") >= 0xffffffff80000000)
+stop_at("break", "rest_init")
+run("x/4i $pc")
+run("bt")
+run("info registers")
+check("start_kernel's caller below it", "0xffffffff" in run("bt 2"))
+before = reg("rsp")
+run("stepi")
+run("stepi")
+check("steps in the kernel", reg("rip") != int(symbols["rest_init"], 16))
+stop_at("break", "kernel_init")
+check("another thread's stack", reg("rsp") != before)
+check("info threads", run("info threads").count("Thread") == 2)
+check("monitor registers", "64-bit" in run("monitor info") and "GDT=" in run("monitor registers"))
+run("detach")
