@@ -72,7 +72,7 @@ part_payload() {
 	said real "real mode: a step" 'stepped 0x800:0x1'
 	said real "real mode: memory" '0x8000:.0xfa'
 	said real "real mode: a segment register" 'ds 0x1234'
-	said real "threads that wait to be started" '  3 .*Thread 3 \(not started, real mode.*'
+	said real "threads that wait to be started" '  [23] .*Thread [23] \(not started, real mode, CPL 0\).*' 2
 	said real "the machine's end" '\[Inferior 1 .* exited normally\]'
 }
 

@@ -2,13 +2,13 @@
 set pagination off
 set confirm off
 target remote $socket
+info threads
 hbreak *0x8000
 continue
 printf "real %#x:%#x cr0 %d\n", $cs, $rip, $cr0 & 1
 x/1xb $cs*16+$rip
 stepi
 printf "stepped %#x:%#x\n", $cs, $rip
-info threads
 continue
 printf "real %#x:%#x cr0 %d\n", $cs, $rip, $cr0 & 1
 set $ds = 0x1234
