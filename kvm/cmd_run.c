@@ -280,6 +280,8 @@ static const struct opt rows[] = {
 	{ 0, "gdb", OPT_STRING, AT(gdb), "WHERE", "serve GDB: a TCP port of this host, or unix:PATH" },
 	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL, "the first instruction waits for GDB" },
 	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL, "a write of V to port 0xf4 ends with 2V + 1" },
+	{ 0, "testdev", OPT_FLAG, AT(testdev), NULL,
+	  "what kvm-unit-tests need: test device, fw_cfg, PM timer..." },
 	{ 0, "log", OPT_STRING, AT(log_path), "FILE", "console and messages to FILE as well" },
 	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "say what is done" },
 	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "say errors only" },

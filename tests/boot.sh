@@ -26,7 +26,7 @@ not_ok() { # NAME WHY
 
 reports="report_cloud_1 report_cloud_4 report_full_1 report_full_4 report_tiny_1 report_tiny_4"
 reports+=" report_backport_1 report_backport_4"
-others="end_poweroff end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a end_halt end_halt_4 end_panic"
+others="end_poweroff end_testdev end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a end_halt end_halt_4 end_panic"
 others+=" end_panic_reset end_tiny_reboot end_tiny_halt end_restart term_button term_deaf"
 others+=" tables_mp tables_dt tables_none"
 others+=" entry_16 entry_32 entry_64 vmlinux_pvh vmlinux_64 vmlinux_backport lkrn memdisk"
@@ -302,6 +302,7 @@ look() {
 	[ -z "$(wanted mem_2G)" ] || memory 2G 2048
 	[ -z "$(wanted mem_6G)" ] || memory 6G 6144
 	how "poweroff" end_poweroff 0 'the guest powered off' "$up"
+	how "poweroff, test device" end_testdev 0 'the guest powered off' "$up"
 	how "reboot" end_reboot 0 'the guest rebooted \(.*\)' "$up"
 	how "reboot, 4 CPUs" end_reboot_4 0 'the guest rebooted \(.*\)' "$up"
 	how "reboot=k" end_reboot_k 0 'the guest rebooted \(i8042\)' "$up"

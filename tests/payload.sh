@@ -182,6 +182,16 @@ chips() {
 	run "string output" 0 'rep outsb: 40 bytes by one instruction.' bus
 }
 
+# What tests of KVM expect of a machine, in the form that they come in.
+testdev() {
+	local KERNEL=$images/payload.mb1
+	check testdev,1,64 --testdev -m 64M
+	check testdev,3,4096 --testdev -m 4G -c 3
+	run "sleep, and back by real mode" 43 'good night' s3 --testdev
+	! grep -q 'not printed' "$work/out" || fail "sleep, and back by real mode" "it went on where it slept"
+	run "sleep without an alarm" 124 '.*timed out.*' s3,0 --testdev --timeout 2
+}
+
 # Every loop once, short: for figures run them longer by hand.
 benches() {
 	local kind
@@ -240,7 +250,7 @@ virtio() {
 	runner=()
 }
 
-for group in ${GROUPS_WANTED:-ends boot formats processors clock chips benches virtio}; do
+for group in ${GROUPS_WANTED:-ends boot formats processors clock chips testdev benches virtio}; do
 	$group
 done
 KVM_BIN=$kvm PAYLOAD_DIR=$images timeout 400 python3 tests/tools/payload_io.py ${IO_TESTS:-} || failed=1

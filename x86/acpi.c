@@ -5,7 +5,8 @@
  * Models ACPI 6.5: RSDP (5.2.5), XSDT (5.2.8), FADT (5.2.9); dsdt.c and madt.c write the two that depend
  * on the machine. The board calls acpi_write() once, on main's thread, before any vCPU runs.
  *
- * Hardware-reduced means: no PM1 registers, no PM timer, no SCI, no FACS. Sleep and reset go through the
+ * Hardware-reduced means: no PM1 registers, no PM timer, no SCI, no FACS (with --testdev all but the SCI
+ * are there, for guests that do not ask what kind of machine it is). Sleep and reset go through the
  * registers that the FADT names; the power button is a generic event device's interrupt. The FADT's boot
  * flags follow the device list: a guest probes a keyboard controller or a clock only where there is one.
  *
@@ -53,8 +54,20 @@ struct acpi_gas {
 struct acpi_fadt {
 	uint32_t facs;
 	uint32_t dsdt;
-	uint8_t unused_pm[65]; /* offsets 44 .. 108 */
-	uint16_t boot_flags;   /* 109 */
+	uint8_t unused[12];  /* offsets 44 .. 55 */
+	uint32_t pm1a_event; /* 56 */
+	uint32_t pm1b_event;
+	uint32_t pm1a_control;
+	uint32_t pm1b_control;
+	uint32_t pm2_control;
+	uint32_t pm_timer; /* 76 */
+	uint64_t gpe;
+	uint8_t pm1_event_bytes; /* 88 */
+	uint8_t pm1_control_bytes;
+	uint8_t pm2_control_bytes;
+	uint8_t pm_timer_bytes;
+	uint8_t unused_more[17]; /* 92 .. 108 */
+	uint16_t boot_flags;	 /* 109 */
 	uint8_t reserved;
 	uint32_t flags;		   /* 112 */
 	struct acpi_gas reset_reg; /* 116 */
@@ -69,9 +82,26 @@ struct acpi_fadt {
 	char hypervisor_id[8];	       /* 268 */
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_header) + sizeof(struct acpi_fadt) == 276, "FADT, revision 6");
+_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, pm_timer) == 76, "FADT, PM timer");
 _Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, flags) == 112, "FADT, flags");
 _Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, x_dsdt) == 140, "FADT, X_DSDT");
 _Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, sleep_control) == 244, "FADT, sleep");
+
+struct acpi_facs {
+	char signature[4];
+	uint32_t length;
+	uint32_t hardware_signature;
+	uint32_t waking_vector;
+	uint32_t global_lock;
+	uint32_t flags;
+	uint64_t x_waking_vector;
+	uint8_t version;
+	uint8_t reserved[31];
+} __attribute__((packed));
+_Static_assert(sizeof(struct acpi_facs) == 64, "FACS");
+_Static_assert(FACS_GPA % 64 == 0 && FACS_GPA - ACPI_GPA >= sizeof(struct acpi_rsdp),
+	       "FACS, behind the RSDP");
+#define FACS_VERSION 2
 
 #define FADT_REVISION 6
 #define FADT_MINOR 5
@@ -150,10 +180,22 @@ static uint16_t boot_flags(const struct device_list *devices)
 	return (uint16_t)flags;
 }
 
-static gpa_t write_fadt(struct aml *out, const struct device_list *devices, gpa_t dsdt)
+/* Of a hardware-reduced machine OSPM ignores these fields (5.2.9, HW_REDUCED_ACPI); who tests KVM reads them. */
+static void name_pm_registers(struct acpi_fadt *fadt)
+{
+	fadt->facs = FACS_GPA;
+	fadt->pm1a_event = PORT_PM1;
+	fadt->pm1_event_bytes = 4;
+	fadt->pm1a_control = PORT_PM1 + 4;
+	fadt->pm1_control_bytes = 2;
+	fadt->pm_timer = PORT_PM_TIMER;
+	fadt->pm_timer_bytes = 4;
+}
+
+static gpa_t write_fadt(struct aml *out, const struct tables_config *config, gpa_t dsdt)
 {
 	struct acpi_fadt fadt = {
-		.boot_flags = boot_flags(devices),
+		.boot_flags = boot_flags(config->devices),
 		.flags = FADT_WBINVD | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_RESET_REG_SUP |
 			 FADT_HW_REDUCED,
 		.reset_reg = io_byte(PORT_ACPI_SLEEP + 2),
@@ -166,8 +208,19 @@ static gpa_t write_fadt(struct aml *out, const struct device_list *devices, gpa_
 	};
 	size_t at = acpi_table_begin(out, "FACP", FADT_REVISION, "KVMFACP ");
 
+	if (config->pm_registers)
+		name_pm_registers(&fadt);
 	aml_bytes(out, &fadt, sizeof(fadt));
 	return acpi_table_end(out, at);
+}
+
+static void write_facs(struct aml *out)
+{
+	struct acpi_facs facs = { .length = sizeof(facs), .version = FACS_VERSION };
+
+	memcpy(facs.signature, "FACS", sizeof(facs.signature));
+	aml_align(out, FACS_GPA - ACPI_GPA);
+	aml_bytes(out, &facs, sizeof(facs));
 }
 
 static gpa_t write_xsdt(struct aml *out, gpa_t fadt, gpa_t madt)
@@ -199,8 +252,10 @@ int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t
 	aml_init(&out, head, ACPI_MAX_BYTES);
 	memset(head, 0, sizeof(*head));
 	out.len = sizeof(*head);
+	if (config->pm_registers)
+		write_facs(&out);
 	dsdt = acpi_write_dsdt(&out, config);
-	fadt = write_fadt(&out, config->devices, dsdt);
+	fadt = write_fadt(&out, config, dsdt);
 	madt = acpi_write_madt(&out, config);
 	xsdt = write_xsdt(&out, fadt, madt);
 	if (out.overflow)

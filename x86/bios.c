@@ -3,10 +3,10 @@
  * Installing our BIOS for the 16-bit entries: the blob at the end of its area, the interrupt vectors, and the data area at 0x400.
  *
  * Interrupt list and data area as in the IBM PC/AT's technical reference. All vectors lead into the blob. Interrupts of the hardware have
- * vectors 8 to 15 and 0x70 to 0x77, as the blob's post programs the 8259s. It is written for these entries alone: other machines have
- * nothing of it in their memory.
+ * vectors 8 to 15 and 0x70 to 0x77, as the blob's post programs the 8259s. It is written for these entries, and for
+ * --testdev, whose guests may go to real mode by themselves: other machines have nothing of it in their memory.
  *
- * Called once a boot by boot.c, before any vCPU runs.
+ * Called once a boot by boot.c or testdev.c, before any vCPU runs.
  */
 #include "x86/bios.h"
 #include "bootparts.h"
@@ -95,7 +95,7 @@ static void write_memory_map(struct bios_head *head, const struct gmem *mem)
 	}
 }
 
-void bios_install(struct gmem *mem, struct boot_entry *entry)
+struct bios_head *bios_write(struct gmem *mem)
 {
 	struct bios_head *head = gmem_at(mem, BIOS_GPA, BIOS_MAX_BYTES);
 	uint8_t *ivt = gmem_at(mem, IVT_GPA, NR_VECTORS * 4),
@@ -106,6 +106,13 @@ void bios_install(struct gmem *mem, struct boot_entry *entry)
 	memcpy(area, &data, sizeof(data));
 	write_vectors(ivt, head);
 	write_memory_map(head, mem);
+	return head;
+}
+
+void bios_install(struct gmem *mem, struct boot_entry *entry)
+{
+	struct bios_head *head = bios_write(mem);
+
 	head->go_cs = entry->cs;
 	head->go_ip = (uint16_t)(entry->rip - ((uint32_t)entry->cs << 4));
 	head->go_ds = entry->ds;

@@ -9,6 +9,7 @@
 #include "console.h"
 #include "gdb.h"
 #include "pit.h"
+#include "testdev.h"
 #include "virtio.h"
 
 #include "hw/i8042.h"
@@ -283,6 +284,7 @@ static int create_rtc(struct machine *m)
 		pr_err("--rtc %s: utc, local or @SECONDS since 1970", m->vm->config->rtc);
 		return err;
 	}
+	tap_rtc_irq(m, &irq);
 	m->rtc = rtc_create(&config, &irq, &m->vm->loop, NULL, NULL);
 	if (!m->rtc)
 		return -ENOMEM;
@@ -309,7 +311,7 @@ static int create_ports(struct machine *m)
 				 "reset control");
 	if (!err)
 		err = bus_insert(pio, PORT_ACPI_SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, &m->ports, "ACPI");
-	if (!err && m->vm->config->debug_exit)
+	if (!err && (m->vm->config->debug_exit || m->vm->config->testdev))
 		err = bus_insert(pio, PORT_DEBUG_EXIT, 4, &debug_exit_ops, &m->ports, "debug exit");
 	return err;
 }
@@ -336,6 +338,7 @@ struct board_device {
 static const struct board_device board[] = {
 	{ "ports", create_ports, NULL },
 	{ "PIT", create_pit, destroy_pit },
+	{ "test device", create_testdev, destroy_testdev }, /* hears of the RTC's interrupt */
 	{ "RTC", create_rtc, destroy_rtc },
 	{ "serial", create_coms, destroy_coms },
 	{ "i8042", create_i8042, destroy_i8042 },
@@ -360,7 +363,11 @@ int machine_tables_config(const struct machine *m, struct tables_config *tables)
 {
 	unsigned int nr = m->vm->nr_vcpus;
 
-	*tables = (struct tables_config){ .nr_cpus = nr, .devices = &m->devices };
+	*tables = (struct tables_config){
+		.nr_cpus = nr,
+		.devices = &m->devices,
+		.pm_registers = m->vm->config->testdev,
+	};
 	tables->apic_id = calloc(nr, sizeof(*tables->apic_id));
 	if (!tables->apic_id) {
 		pr_err("out of memory");
@@ -409,6 +416,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 
 	if (err)
 		return err;
+	m->for_linux = boot_takes_linux_params(&img);
 	cmdline = machine_cmdline(m, &img);
 	boot.cmdline = cmdline;
 	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed)) {
@@ -488,6 +496,8 @@ int arch_machine_create(struct vm *vm)
 		err = vm_wait_kvm(vm);
 	if (!err && vm->config->gdb)
 		err = gdb_setup(vm->machine);
+	if (!err)
+		err = leave_as_firmware(vm->machine);
 	return err ? err : cpu_set_entry(vm->vcpu[0].fd, &entry);
 }
 

@@ -62,6 +62,8 @@ static const struct {
 	{ "rtcirq", test_rtc_irq },
 	{ "i8042", test_i8042 },
 	{ "bus", test_bus },
+	{ "testdev", test_testdev },
+	{ "s3", test_s3 },
 	{ "bench", test_bench },
 	/* virtio */
 	{ "blk", test_blk },

@@ -229,6 +229,7 @@ void test_pit(void), test_refresh(void);
 void test_rtc(void), test_rtc_irq(void), test_i8042(void), test_bus(void), test_bench(void);
 void test_blk(void), test_blk_irq(void), test_net(void), test_hostile(void);
 void test_blk_rate(void), test_net_rate(void);
+void test_testdev(void), test_s3(void);
 
 #endif
 #endif

@@ -26,9 +26,21 @@ static bool sums_to_zero(const uint8_t *at, uint32_t bytes)
 	return !(sum_bytes(at, bytes) & 0xff);
 }
 
+/* Who is told of it by nobody looks for it in the BIOS's area. */
+static const uint8_t *rsdp(void)
+{
+	const uint8_t *at = (const uint8_t *)0xe0000;
+
+	if (!handover_cmdline())
+		return (const uint8_t *)boot_params()->acpi_rsdp_addr;
+	while (memcmp(at, "RSD PTR ", 8))
+		at += 16;
+	return at;
+}
+
 static const uint8_t *xsdt(void)
 {
-	return (const uint8_t *)get64((const uint8_t *)boot_params()->acpi_rsdp_addr + 24);
+	return (const uint8_t *)get64(rsdp() + 24);
 }
 
 const uint8_t *acpi_table(const char *signature)

@@ -51,6 +51,7 @@ struct config {
 	uint64_t grace_s;
 	uint64_t timeout_s; /* 0: none */
 	bool debug_exit;
+	bool testdev;
 	enum post_mortem post_mortem;
 	uint64_t hang_s;     /* 0: not looked for */
 	const char *trace;   /* as --trace has it; NULL: none */

@@ -55,13 +55,15 @@
 #define BIOS_ROM_GPA 0xe0000
 #define ACPI_GPA 0xe0000 /* RSDP first, on a 16-byte border, then the tables */
 #define ACPI_MAX_BYTES 0x1f000
+#define FACS_GPA (ACPI_GPA + 0x40) /* with --testdev, between RSDP and tables */
 #define RESET_VECTOR_GPA                                                                                     \
 	0xffff0 /* F000:FFF0, where a PC's BIOS begins: a reset of ours, see x86/resetvec.c */
 #define HIGH_RAM_GPA 0x100000
 
 #define MMIO_HOLE_GPA 0xc0000000ULL
 #define MMIO_HOLE_END 0x100000000ULL
-#define VIRTIO_MMIO_GPA 0xd0000000ULL /* 4 KiB a device */
+#define TESTDEV_MMIO_GPA 0xff000000ULL /* with --testdev */
+#define VIRTIO_MMIO_GPA 0xd0000000ULL  /* 4 KiB a device */
 #define IOAPIC_GPA 0xfec00000U
 #define LAPIC_GPA 0xfee00000U
 #define KVM_IDENTITY_MAP_GPA 0xfffbc000U /* one page, for VMX without unrestricted guest */
@@ -77,6 +79,13 @@
 #define PORT_DEBUG_EXIT 0xf4
 #define PORT_ACPI_SLEEP 0x600
 #define PORT_RESET_CONTROL 0xcf9
+/* With --testdev, where QEMU has them; PM1 and the PM timer where there is room. */
+#define PORT_TESTDEV_SCRATCH 0xe0
+#define PORT_TESTDEV_FLUSH 0xe4
+#define PORT_TESTDEV_IRQ 0x2000
+#define PORT_FW_CFG 0x510
+#define PORT_PM1 0x610
+#define PORT_PM_TIMER 0x618
 
 #define GSI_KBD 1
 #define GSI_COM2 3

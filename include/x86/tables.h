@@ -20,6 +20,7 @@ struct tables_config {
 	unsigned int nr_cpus; /* at least 1; the first is the boot processor */
 	uint32_t *apic_id;    /* [nr_cpus], as CPUID gives them to each vCPU; no two alike */
 	const struct device_list *devices;
+	bool pm_registers; /* there are PM1 registers, a PM timer and a FACS: --testdev */
 };
 
 /* What a zero byte among @bytes has to become for all of them to add up to 0 modulo 256. */
@@ -29,8 +30,8 @@ uint8_t tables_checksum(const void *bytes, size_t len);
 uint8_t tables_ioapic_id(const struct tables_config *config);
 
 /*
- * Writes RSDP (at ACPI_GPA), DSDT, hardware-reduced FADT, MADT and XSDT (ACPI 6.5). A processor's UID is
- * its index. Returns 0 and the RSDP's address, or -ENOSPC when they do not fit ACPI_MAX_BYTES, -EFAULT
+ * Writes RSDP (at ACPI_GPA), DSDT, hardware-reduced FADT, MADT and XSDT (ACPI 6.5), and with @pm_registers
+ * a FACS (at FACS_GPA). A processor's UID is its index. Returns 0 and the RSDP's address, or -ENOSPC when they do not fit ACPI_MAX_BYTES, -EFAULT
  * when the memory is not there; then what the guest finds at ACPI_GPA is no valid RSDP.
  */
 int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t *rsdp);

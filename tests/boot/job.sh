@@ -78,6 +78,7 @@ end() { # PARAMS [OPTION]...
 	guest 90 -k "$in/cloud" -i "$in/tiny.initrd" -m 256M -p "quiet $params" "$@"
 }
 end_poweroff() { end end=poweroff; }
+end_testdev() { end end=poweroff --testdev; }
 end_reboot() { end end=reboot; }
 end_reboot_4() { end end=reboot -c 4; }
 end_reboot_k() { end "end=reboot reboot=k"; }

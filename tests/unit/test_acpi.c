@@ -208,6 +208,27 @@ static void test_fadt(void **state)
 		assert_int_equal(f[i], 0);
 }
 
+static void test_pm_registers(void **state)
+{
+	struct board *b = *state;
+	const uint8_t *f, *facs;
+
+	b->config.pm_registers = true;
+	f = fadt(b);
+	assert_int_equal(le(f + 112, 4) >> 20 & 1, 1); /* hardware-reduced all the same */
+	assert_int_equal(le(f + 56, 4), 0x610);
+	assert_int_equal(le(f + 64, 4), 0x614);
+	assert_int_equal(le(f + 76, 4), 0x618);
+	assert_int_equal(le(f + 88, 4), 0x04000204);
+	assert_int_equal(le(f + 36, 4), 0xe0040);
+	facs = gmem_at(&b->mem, le(f + 36, 4), 64);
+	assert_memory_equal(facs, "FACS", 4);
+	assert_int_equal(le(facs + 4, 4), 64);
+	assert_int_equal(le(facs + 12, 4), 0); /* no waking vector yet */
+	assert_int_equal(facs[32], 2);
+	assert_memory_equal(dsdt(b), "DSDT", 4);
+}
+
 static void test_boot_flags(void **state)
 {
 	struct board *b = *state;
@@ -555,17 +576,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_rsdp),
-		TEST(test_fadt),
-		TEST(test_boot_flags),
-		TEST(test_madt),
-		TEST(test_sparse_apic_ids),
-		TEST(test_overrides),
-		TEST(test_processors),
-		TEST(test_devices),
-		TEST(test_virtio),
-		TEST(test_deterministic),
-		TEST(test_limit),
+		TEST(test_rsdp),       TEST(test_fadt),		 TEST(test_pm_registers),
+		TEST(test_boot_flags), TEST(test_madt),		 TEST(test_sparse_apic_ids),
+		TEST(test_overrides),  TEST(test_processors),	 TEST(test_devices),
+		TEST(test_virtio),     TEST(test_deterministic), TEST(test_limit),
 		TEST(test_no_memory),
 	};
 
