@@ -1,0 +1,259 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/kvm-unit-tests.sh DIR [--qemu] [--timeout S] [--logs FOLDER] [TEST...]
+#
+# Runs the tests that DIR/x86/unittests.cfg lists (all, or those named) with
+# build/kvm (or $KVM_BIN) on /dev/kvm, and prints a table. DIR is a checkout of
+# kvm-unit-tests, configured and built for x86_64. With --qemu each test also
+# runs with qemu-system-x86_64 on the same /dev/kvm, for comparison; then the
+# exit code is 1 when one passes there and not here, and 0 otherwise. Without,
+# it is 1 when one fails or ends by a timeout.
+#
+#   --timeout S    at most this long for each test and launcher (the list's own
+#                  limit, which is 90 s where it says nothing)
+#   --logs FOLDER  what each printed, TEST.kvm and TEST.qemu
+#                  (build/kvm-unit-tests)
+#
+# PASS, FAIL and SKIP are the test's own words; SKIP with a reason in
+# parentheses is ours: what the list asks of QEMU and this launcher has not, or
+# the host. A test of a device that is QEMU's own counts for neither. A CPU
+# feature that KVM has not is left out, as QEMU does. QEMU stays paused after an
+# error inside KVM: it is ended then.
+
+set -u
+die() { echo "kvm-unit-tests: $*" >&2; exit 125; }
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+kvm=${KVM_BIN:-$here/build/kvm}
+dir='' qemu='' limit='' logs=$here/build/kvm-unit-tests wanted=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--qemu) qemu=1 ;;
+	--timeout) limit=${2:?}; shift ;;
+	--logs) logs=${2:?}; shift ;;
+	-*) die "unknown option $1" ;;
+	*) if [ -z "$dir" ]; then dir=$1; else wanted+=("$1"); fi ;;
+	esac
+	shift
+done
+list=$dir/x86/unittests.cfg
+[ -r "$list" ] || die "usage: $0 DIR [--qemu] [--timeout S] [--logs FOLDER] [TEST...]"
+[ -x "$kvm" ] || die "$kvm: not there; build it by make"
+mkdir -p "$logs" || exit 125
+work=$(mktemp -d) || exit 125
+trap 'rm -rf "$work"' EXIT
+
+# ---- one test: what the list says ----
+
+# Sets test's fields from its section: file smp args params arch timeout check groups.
+forget() { test=$1 file='' smp=1 args='' params='' arch='' timeout=90 check='' groups=''; }
+
+field() {
+	case $1 in
+	file) file=$dir/x86/$2 ;;
+	smp) smp=$2 ;;
+	test_args) args=$2 ;;
+	qemu_params | extra_params) params=$2 ;;
+	arch) arch=$2 ;;
+	timeout) timeout=${2%s} ;;
+	check) check=$2 ;;
+	groups) groups=$2 ;;
+	esac
+}
+
+# Why the list itself would not have it run here; nothing when it would.
+not_here() {
+	local c path
+	if [ -n "$arch" ] && [ "$arch" != x86_64 ]; then
+		echo "$arch only"
+	elif [[ " $groups " == *" nodefault "* && ${#wanted[@]} = 0 ]]; then
+		echo "only when named"
+	elif ! [ -r "$file" ]; then
+		echo "${file##*/} is not built"
+	else
+		for c in $check; do
+			path=${c%%=*}
+			[ "$(cat "$path" 2>/dev/null)" = "${c#*=}" ] || { echo "$path is not ${c#*=}"; return; }
+		done
+	fi
+}
+
+# ---- QEMU's options as ours ----
+
+# A CPU's name and flags. All models are the same here: what KVM offers.
+cpu_option() {
+	local word name
+	for word in ${1//,/ }; do
+		name=${word#[+-]}
+		case $name in
+		tsc-deadline) name=tsc_deadline_timer ;;
+		esac
+		case $word in
+		vendor=*) cpuid+=,$word ;;
+		+vmx-* | -vmx-*) skip="no knob for ${word#?}" ;;
+		[+-]*) cpuid+=,${word:0:1}$name ;;
+		phys-bits=*) skip="no knob for $word" ;;
+		hv_*) skip="no Hyper-V interface" ;;
+		esac
+	done
+}
+
+# Sets cpuid and memory, or skip=REASON; and alien, when it is about a device of QEMU's.
+translate() {
+	skip='' alien='' cpuid='' memory=128M
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-cpu) cpu_option "$2"; shift ;;
+		-m) [[ $2 == *[gGmM] ]] && memory=$2 || memory=${2}M; shift ;;
+		-machine | -M)
+			# Without a PIT: ours is made when a guest touches it.
+			[ "$2" = pit=off ] || skip="no -machine $2"
+			shift
+			;;
+		-device)
+			skip="no device ${2%%,*}"
+			[[ $2 == hyperv-* ]] || alien=1
+			shift
+			;;
+		-enable-kvm) ;;
+		*) skip="no counterpart of $1"; shift ;;
+		esac
+		shift
+	done
+}
+
+# ---- running it ----
+
+# verdict CODE LOG: the guest's own exit code 0 is 1 here, 38 (skipped) is 77.
+verdict() {
+	case $1 in
+	1) result=PASS ;;
+	77) result=SKIP ;;
+	124 | 137) result=TIMEOUT ;;
+	*) result=FAIL ;;
+	esac
+	note=$(grep -a '^SUMMARY: ' "$2" | tail -n 1 | tr -d '\r' | sed 's/^SUMMARY: //')
+}
+
+# The list is written for a shell: quotes, and `date` in one.
+arguments() { eval "printf %s $args"; }
+
+start_ours() {
+	local words
+	words=$(arguments)
+	timeout -k 5 $((timeout + 10)) "$kvm" run -k "$file" -i "$work/environment" -c "$smp" -m "$memory" --testdev \
+		--timeout "$timeout" ${words:+-p "$words"} ${cpuid:+--cpuid "${cpuid#,}"} </dev/null >"$log" 2>&1
+	code=$?
+	why=$(grep -a '^kvm: ' "$log" | tail -n 1)
+}
+
+run_ours() {
+	local log=$logs/$test.kvm code why without=''
+	if [ -n "$skip" ]; then
+		result=SKIP note="($skip)"
+		return
+	fi
+	start_ours
+	while [ "$code" = 125 ] && [[ $why =~ --cpuid\ (\+[^:]*):.*"cannot give it" ]]; do
+		cpuid=${cpuid/,${BASH_REMATCH[1]}/}
+		without+=" ${BASH_REMATCH[1]#+}"
+		start_ours
+	done
+	verdict "$code" "$log"
+	if [ "$result" = TIMEOUT ] && [[ $why != *"timed out"* ]]; then
+		result=FAIL note="the launcher did not end by itself"
+		return
+	fi
+	[ "$result" != FAIL ] || [ "$code" = 3 ] || note="exit $code ${why#kvm: } $note"
+	[ -z "$without" ] || note="(without$without) $note"
+}
+
+qemu_died='^KVM internal error.*|^KVM: entry failed.*'
+
+run_qemu() {
+	local log=$logs/$test.qemu pid code words
+	words=$(arguments)
+	timeout -k 5 "$timeout" qemu-system-x86_64 --no-reboot -nodefaults -display none -serial stdio \
+		-global kvm-pit.lost_tick_policy=discard -device pc-testdev -device pci-testdev \
+		-device isa-debug-exit,iobase=0xf4,iosize=0x4 -machine accel=kvm -m 128 \
+		-kernel "$file" -initrd "$work/environment" -smp "$smp" ${words:+-append "$words"} "$@" \
+		</dev/null >"$log" 2>&1 &
+	pid=$!
+	while kill -0 $pid 2>/dev/null; do
+		sleep 0.2
+		! grep -qaE "$qemu_died" "$log" || kill $pid 2>/dev/null
+	done
+	wait $pid 2>/dev/null # bash itself would say that it was aborted
+	code=$?
+	# 1 is a test that passes, and a QEMU that does not like its options.
+	[ $code != 1 ] || [[ $(tail -n 1 "$log") != qemu-system*:* ]] || code=125
+	verdict "$code" "$log"
+	[ "$result" != FAIL ] || [ $code = 3 ] ||
+		note="$(grep -aoEm 1 "$qemu_died|^qemu-system.* (error:|Property) .*" "$log" || echo "exit $code") $note"
+}
+
+environment() {
+	printf '%s\n' "NR_CPUS=$smp" "MEMSIZE=$1" "TEST_DEVICE=1" "BOOTLOADER=0"
+}
+
+declare -A total=()
+worse=0
+row() {
+	printf '%-42s %-8s' "$test" "$1"
+	[ -z "$qemu" ] || printf ' %-8s' "$2"
+	printf ' %s\n' "$3"
+	total[kvm $1]=$((${total[kvm $1]:-0} + 1))
+	total[QEMU $2]=$((${total[QEMU $2]:-0} + 1))
+}
+
+run_test() {
+	local memory cpuid options skip alien theirs=- their_note='' result note reason
+	[ ${#wanted[@]} = 0 ] || [[ " ${wanted[*]} " == *" $test "* ]] || return 0
+	reason=$(not_here)
+	if [ -n "$reason" ]; then
+		row SKIP SKIP "($reason)"
+		return
+	fi
+	eval "options=($params)"
+	[ -z "$limit" ] || [ "$timeout" -le "$limit" ] || timeout=$limit
+	translate "${options[@]}"
+	environment "$(($(numfmt --from=iec "${memory^^}") >> 20))" >"$work/environment"
+	if [ -n "$qemu" ]; then
+		run_qemu "${options[@]}"
+		theirs=$result their_note=$note
+	fi
+	run_ours
+	case $theirs,$result in
+	-,FAIL | -,TIMEOUT | PASS,FAIL | PASS,SKIP | PASS,TIMEOUT) [ -n "$alien" ] || worse=$((worse + 1)) ;;
+	esac
+	row "$result" "$theirs" "$note${their_note:+ | $their_note}"
+}
+
+# ---- the list ----
+
+forget ''
+printf '%-42s %-8s%s\n' TEST kvm "${qemu:+ QEMU}"
+while IFS= read -r line <&3; do
+	if [[ $line =~ ^\[(.*)\]$ ]]; then
+		section=${BASH_REMATCH[1]}
+		[ -z "$test" ] || run_test
+		forget "$section"
+	elif [[ $line =~ ^([a-z_]+)\ *=\ *(.*)$ ]]; then
+		field "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+	fi
+done 3<"$list"
+[ -z "$test" ] || run_test
+
+echo
+for who in kvm ${qemu:+QEMU}; do
+	printf '%-5s' "$who"
+	for result in PASS FAIL SKIP TIMEOUT; do
+		printf ' %s %d' $result "${total[$who $result]:-0}"
+	done
+	echo
+done
+if [ -n "$qemu" ]; then
+	echo "$worse pass with QEMU and not with kvm, tests of QEMU's own devices left out"
+fi
+[ $worse = 0 ]
