@@ -7,8 +7,10 @@
  * (--on-reboot restart) goes through the whole tear-down.
  */
 #include "kvm/arch.h"
+#include "kvm/checks.h"
 #include "kvm/cmd.h"
 #include "kvm/gdb.h"
+#include "kvm/expect.h"
 #include "kvm/log.h"
 #include "kvm/options.h"
 #include "kvm/signals.h"
@@ -22,6 +24,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define NS_PER_S 1000000000ULL
@@ -163,6 +166,33 @@ static int add_port(void *config, const char *name, const char *arg)
 	return 0;
 }
 
+static int add_regex(const char **list, unsigned int *nr, const char *name, const char *arg)
+{
+	int err = expect_compiles(name, arg);
+
+	if (!err && *nr == CONFIG_MAX_EXPECTS) {
+		pr_err("--%s %s: at most %d of them", name, arg, CONFIG_MAX_EXPECTS);
+		err = -EINVAL;
+	}
+	if (!err)
+		list[(*nr)++] = arg;
+	return err;
+}
+
+static int add_expect(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	return add_regex(c->expect, &c->nr_expects, name, arg);
+}
+
+static int add_fail_on(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	return add_regex(c->fail_on, &c->nr_fail_ons, name, arg);
+}
+
 static int set_on_reboot(void *config, const char *name, const char *arg)
 {
 	struct config *c = config;
@@ -282,7 +312,25 @@ static const struct opt rows[] = {
 	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL, "a write of V to port 0xf4 ends with 2V + 1" },
 	{ 0, "testdev", OPT_FLAG, AT(testdev), NULL,
 	  "what kvm-unit-tests need: test device, fw_cfg, PM timer..." },
-	{ 0, "log", OPT_STRING, AT(log_path), "FILE", "console and messages to FILE as well" },
+	{ 0, "idle-timeout", OPT_UINT, AT(idle_timeout_s), "SECONDS",
+	  "end a machine whose console is silent for this long, with\n124", 1, 1000000000 },
+	{ 0, "expect", OPT_CALL, 0, "REGEX",
+	  "a line that the console must have; the machine ends with 0\nwhen the last has come; several: in "
+	  "this "
+	  "order",
+	  0, 0, add_expect },
+	{ 0, "expect-any", OPT_FLAG, AT(expect_any), NULL, "the lines of --expect may come in any order" },
+	{ 0, "fail-on", OPT_CALL, 0, "REGEX", "a line that ends the machine with 122", 0, 0, add_fail_on },
+	{ 0, "fail-on-warning", OPT_FLAG, AT(fail_on_warning), NULL,
+	  "end with 122 on a kernel's warning, Oops, lock-up, stall ..." },
+	{ 0, "ktap", OPT_FLAG, AT(ktap), NULL,
+	  "the console has test results (KUnit, kselftest): 122 when\none is bad, or there is none" },
+	{ 0, "report", OPT_STRING, AT(report_path), "FILE", "how it went, as JSON" },
+	{ 0, "junit", OPT_STRING, AT(junit_path), "FILE", "the same as JUnit's XML" },
+	{ 0, "tap", OPT_STRING, AT(tap_path), "FILE", "the same as TAP" },
+	{ 0, "die-with-parent", OPT_FLAG, AT(die_with_parent), NULL,
+	  "SIGTERM for us when the process that started us is gone" },
+	{ 0, "log", OPT_STRING, AT(log_path), "FILE", "the console to FILE as well, byte by byte" },
 	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "say what is done" },
 	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "say errors only" },
 	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help" },
@@ -352,6 +400,8 @@ static int run_loop(struct vm *vm, struct signals *signals)
 	int err = signals_init(signals, vm);
 
 	loop_timer_init(&vm->loop, &timeout, on_timeout, vm);
+	if (!err)
+		err = checks_attach(vm->checks, vm);
 	if (!err && vm->config->timeout_s)
 		err = loop_timer_arm(&timeout, vm->config->timeout_s * NS_PER_S);
 	if (!err)
@@ -360,6 +410,7 @@ static int run_loop(struct vm *vm, struct signals *signals)
 		err = arch_machine_start(vm);
 	if (!err)
 		err = vm_run(vm);
+	checks_detach(vm->checks);
 	loop_timer_fini(&timeout);
 	signals_fini(signals);
 	return err;
@@ -395,8 +446,10 @@ static void settle(struct vm *vm)
 	bool patient = vm->verdict.kind != VERDICT_SIGNAL && vm->verdict.kind != VERDICT_QUIT &&
 		       vm->verdict.kind != VERDICT_TIMEOUT && !restarts(vm);
 
-	if (!restarts(vm))
+	if (!restarts(vm)) {
+		checks_report(vm->checks, &vm->verdict, true);
 		signals_end_us();
+	}
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
 	vm_join(vm);
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
@@ -436,7 +489,7 @@ static int dump_dtb(const struct config *config)
 }
 
 /* One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours. */
-static bool run_once(const struct config *config, struct verdict *v, bool *again)
+static bool run_once(const struct config *config, struct checks *checks, struct verdict *v, bool *again)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	struct signals signals;
@@ -448,6 +501,7 @@ static bool run_once(const struct config *config, struct verdict *v, bool *again
 		return false;
 	}
 	err = vm_init(vm, config);
+	vm->checks = checks;
 	atomic_store(&sigbus_mem, &vm->mem);
 	if (!err)
 		err = bring_up(vm);
@@ -471,6 +525,42 @@ static bool run_once(const struct config *config, struct verdict *v, bool *again
 	return true;
 }
 
+/*
+ * SIGTERM when our parent ends, however it does; it may have done so before we asked. (SIGKILL would leave sockets' paths and the guest's disks
+ * behind as they are.)
+ */
+static void die_with_parent(void)
+{
+	pid_t parent = getppid();
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		raise(SIGTERM);
+}
+
+/* All lives of the machine, and what they come to. Returns the exit code. */
+static int run_and_judge(const struct config *config, struct checks *checks)
+{
+	struct verdict v = { 0 };
+	bool again = false;
+	int err;
+
+	do {
+		signals_block();
+		if (!run_once(config, checks, &v, &again)) {
+			verdict_set(&v, VERDICT_LAUNCHER, 0, "the launcher could not do its part");
+			checks_report(checks, &v, false);
+			return EXIT_LAUNCHER;
+		}
+		if (again)
+			say_verdict(&v);
+	} while (again);
+	checks_judge(checks, &v);
+	err = checks_report(checks, &v, false);
+	say_verdict(&v);
+	return err && !verdict_exit_code(&v) ? EXIT_LAUNCHER : verdict_exit_code(&v);
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct config config = {
@@ -482,8 +572,8 @@ int cmd_run(int argc, char **argv)
 		.rtc = "utc",
 		.grace_s = DEFAULT_GRACE_S,
 	};
-	struct verdict v = { 0 };
-	bool again;
+	struct checks *checks;
+	int code;
 
 	if (parse(&config, argc, argv))
 		return EXIT_LAUNCHER;
@@ -498,11 +588,11 @@ int cmd_run(int argc, char **argv)
 	term_catch_crashes(on_sigbus);
 	if (vcpu_signal_init())
 		return EXIT_LAUNCHER;
-	do {
-		signals_block();
-		if (!run_once(&config, &v, &again))
-			return EXIT_LAUNCHER;
-		say_verdict(&v);
-	} while (again);
-	return verdict_exit_code(&v);
+	if (config.die_with_parent)
+		die_with_parent();
+	if (checks_create(&checks, &config, argc, argv))
+		return EXIT_LAUNCHER;
+	code = run_and_judge(&config, checks);
+	checks_destroy(checks);
+	return code;
 }

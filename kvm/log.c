@@ -74,7 +74,6 @@ void log_block(const char *text, size_t len)
 {
 	bool raw = atomic_load(&log_raw);
 
-	log_console(text, len);
 	while (raw && len) {
 		const char *end = memchr(text, '\n', len);
 		size_t n = end ? (size_t)(end - text) : len;
@@ -99,8 +98,6 @@ static void log_line(const char *fmt, va_list ap)
 		return;
 	len += (size_t)n < sizeof(line) - len - 3 ? (size_t)n : sizeof(line) - len - 3;
 	line[len++] = '\n';
-	if (log_fd >= 0)
-		write_all(log_fd, line, len);
 	if (atomic_load(&log_raw)) {
 		line[len - 1] = '\r';
 		line[len++] = '\n';

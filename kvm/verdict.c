@@ -23,6 +23,7 @@ int verdict_exit_code(const struct verdict *v)
 	case VERDICT_REBOOT:
 	case VERDICT_HALT:
 	case VERDICT_QUIT:
+	case VERDICT_MET:
 		return 0;
 	case VERDICT_DEBUG_EXIT:
 		/* An exit status has eight bits: QEMU's convention is cut to them as well. */
@@ -31,6 +32,8 @@ int verdict_exit_code(const struct verdict *v)
 		return EXIT_GUEST_PANIC;
 	case VERDICT_CRASH:
 		return EXIT_GUEST_CRASH;
+	case VERDICT_FAILED:
+		return EXIT_FAILED;
 	case VERDICT_TIMEOUT:
 		return EXIT_TIMEOUT;
 	case VERDICT_SIGNAL:

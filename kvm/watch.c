@@ -7,6 +7,7 @@
 
 static const char *const texts[NR_WATCH_LINES] = {
 	[WATCH_PANIC] = "Kernel panic - not syncing",
+	[WATCH_PANIC_END] = "[ end Kernel panic - not syncing",
 	[WATCH_HALTED] = "reboot: System halted",
 	[WATCH_RESTARTING] = ": Restarting system",
 };

@@ -16,6 +16,7 @@
 #include "hw/rtc.h"
 #include "hw/serial.h"
 #include "kvm/arch.h"
+#include "kvm/checks.h"
 #include "kvm/log.h"
 #include "kvm/report.h"
 #include "x86/layout.h"
@@ -75,13 +76,13 @@ static void on_power_request(void *ctx, enum power_request what, unsigned int va
 	}
 }
 
-/* A panicked kernel may print for a while (backtraces, other CPUs): its end is when it falls silent. */
+/* A panicked kernel may print for a while (backtraces, other CPUs): its end is when it says so, or falls silent. */
 static void on_panic_silence(void *ctx)
 {
 	struct machine *m = ctx;
 	uint64_t bytes = atomic_load(&m->console_bytes);
 
-	if (bytes != m->panic_seen_bytes) {
+	if (bytes != m->panic_seen_bytes && !atomic_load(&m->panic_told)) {
 		m->panic_seen_bytes = bytes;
 		loop_timer_arm(&m->panic_timer, PANIC_SILENCE_NS);
 		return;
@@ -99,10 +100,17 @@ static void on_console_output(void *ctx, const uint8_t *bytes, size_t len)
 	tail_feed(&com->tail, bytes, len);
 	pthread_mutex_unlock(&m->tail_lock);
 	atomic_fetch_add_explicit(&m->console_bytes, len, memory_order_relaxed);
+	if (m->vm->checks && com == &m->com[0])
+		checks_output(m->vm->checks, bytes, len);
 	if (found & (1U << WATCH_HALTED))
 		atomic_store(&m->halted, true);
 	if (found & (1U << WATCH_RESTARTING))
 		atomic_store(&m->restarting, true);
+	if (found & (1U << WATCH_PANIC_END) && atomic_load(&m->panicked)) {
+		atomic_store(&m->panic_told, true);
+		if (m->vm->config->on_panic == ON_PANIC_EXIT)
+			loop_timer_arm(&m->panic_timer, 0);
+	}
 	if (!(found & (1U << WATCH_PANIC)) || atomic_exchange(&m->panicked, true))
 		return;
 	if (m->vm->config->on_panic == ON_PANIC_EXIT)

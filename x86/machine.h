@@ -67,7 +67,7 @@ struct machine {
 	struct x86_cpu_set *cpus;	 /* vCPU 0's thread, until it is ready */
 
 	/* What the console said, see watch.h; any vCPU's thread sets them. */
-	_Atomic bool panicked, halted, restarting;
+	_Atomic bool panicked, panic_told, halted, restarting;
 	_Atomic uint64_t console_bytes;
 	/* Ends a panicked guest once its console is silent. */
 	struct loop_timer panic_timer;

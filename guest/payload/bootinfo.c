@@ -164,6 +164,17 @@ void test_seed(void)
 	print("\n");
 }
 
+/* Says what is in the initrd, and powers off without a word of ours; with 1 as argument it spins. */
+void test_say(void)
+{
+	const struct setup_header *hdr = &boot_params()->hdr;
+
+	put_bytes((const char *)(uintptr_t)hdr->ramdisk_image, hdr->ramdisk_size);
+	if (arg(0, 0))
+		spin();
+	power_off();
+}
+
 static void report_initrd(void)
 {
 	const struct boot_params *bp = boot_params();

@@ -39,6 +39,7 @@ static const struct {
 	{ "cmdline", test_cmdline },
 	{ "seed", test_seed },
 	{ "initrd", test_initrd },
+	{ "say", test_say },
 	{ "initrdwait", test_initrd_wait },
 	{ "pvh", test_pvh },
 	{ "multiboot", test_multiboot },

@@ -221,6 +221,7 @@ void test_entry(void), test_e820(void), test_zeropage(void), test_cmdline(void),
 	test_initrd(void);
 void test_pvh(void), test_multiboot(void);
 void test_initrd_wait(void);
+void test_say(void);
 void test_acpi(void), test_mptable(void);
 void test_cpuid(void), test_smp(void), test_smp_halt(void), test_smp_crash(void);
 void test_uart(void), test_uart_irq(void), test_uart_rx(void), test_paste(void), test_flood(void),

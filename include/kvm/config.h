@@ -13,6 +13,7 @@
 #define CONFIG_MAX_DISKS 64
 #define CONFIG_MAX_NETS 8
 #define CONFIG_MAX_PORTS 16
+#define CONFIG_MAX_EXPECTS 32
 
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 enum on_panic { ON_PANIC_EXIT, ON_PANIC_WAIT };
@@ -52,6 +53,16 @@ struct config {
 	uint64_t timeout_s; /* 0: none */
 	bool debug_exit;
 	bool testdev;
+	const char *expect[CONFIG_MAX_EXPECTS]; /* regular expressions that have been checked */
+	unsigned int nr_expects;
+	bool expect_any; /* in any order */
+	const char *fail_on[CONFIG_MAX_EXPECTS];
+	unsigned int nr_fail_ons;
+	bool fail_on_warning;
+	bool ktap;		 /* there must be test results, and no bad one */
+	uint64_t idle_timeout_s; /* 0: none */
+	const char *report_path, *junit_path, *tap_path;
+	bool die_with_parent;
 	enum post_mortem post_mortem;
 	uint64_t hang_s;     /* 0: not looked for */
 	const char *trace;   /* as --trace has it; NULL: none */

@@ -29,7 +29,7 @@ void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
 /*
- * Copies all lines, and what log_console() gets, to @path from now on (created or truncated).
+ * Copies what log_console() gets to @path from now on (created or truncated).
  * Returns 0 or -errno, having said why. Call before threads start.
  */
 int log_open_file(const char *path);
@@ -40,7 +40,7 @@ void log_console(const void *bytes, size_t len);
 /* Whether stderr is a terminal in raw mode (set by term.c), so that lines need a CR. */
 void log_set_raw(int raw);
 
-/* Lines of text that belong together, to stderr and the log, in one piece and as they are. Any thread. */
+/* Lines of text that belong together, to stderr, in one piece and as they are. Any thread. */
 void log_block(const char *text, size_t len);
 
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Post-mortems of all vCPUs, to stderr and the log: when a machine has come to a bad end, or on request while it goes on.
+ * Post-mortems of all vCPUs, to stderr: when a machine has come to a bad end, or on request while it goes on.
  *
  * On request each vCPU is interrupted and describes itself on its own thread, where its registers may be read; the loop prints what
  * they have written when all are done, or after a while what there is: it never waits for a vCPU.

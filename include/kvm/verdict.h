@@ -13,6 +13,8 @@ enum verdict_kind {
 	VERDICT_HALT,	    /* the guest halted in order */
 	VERDICT_DEBUG_EXIT, /* a write to the debug-exit port; @value as written */
 	VERDICT_QUIT,	    /* the user left with Ctrl-a x */
+	VERDICT_MET,	    /* all that was expected of the console has come */
+	VERDICT_FAILED,	    /* an expectation was not met, a forbidden line was seen, or a test failed */
 	VERDICT_PANIC,	    /* the guest kernel said so on the console */
 	VERDICT_CRASH,	    /* triple fault, KVM internal error, failed entry, dead halt */
 	VERDICT_TIMEOUT,
@@ -28,6 +30,7 @@ struct verdict {
 
 #define EXIT_GUEST_PANIC 120
 #define EXIT_GUEST_CRASH 121
+#define EXIT_FAILED 122
 #define EXIT_TIMEOUT 124
 #define EXIT_LAUNCHER 125
 

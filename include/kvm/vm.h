@@ -8,7 +8,7 @@
  * and works after any partial life.
  *
  * Threads: main runs the loop; one thread a vCPU.
- * Lock order: coalesced ring -> a device's lock -> chardev -> verdict_lock, pause_lock. No two devices' locks are held at once.
+ * Lock order: coalesced ring -> a device's lock -> chardev -> checks -> verdict_lock, pause_lock. No two devices' locks are held at once.
  */
 #ifndef KVM_VM_H
 #define KVM_VM_H
@@ -24,6 +24,7 @@
 
 #include <semaphore.h>
 
+struct checks;
 struct machine;
 
 struct vm {
@@ -36,6 +37,7 @@ struct vm {
 	unsigned int nr_vcpus;
 	struct vcpu *vcpu;
 	struct machine *machine; /* the board's own; see arch.h */
+	struct checks *checks;	 /* on the main console; the caller's, NULL: none; see checks.h */
 
 	sem_t kvm_ready; /* vCPU 0's thread is done with KVM's set-up */
 	int kvm_err;	 /* its result; after kvm_ready */

@@ -10,6 +10,7 @@
 
 enum watch_line {
 	WATCH_PANIC,	  /* "Kernel panic - not syncing" */
+	WATCH_PANIC_END,  /* "---[ end Kernel panic - not syncing": nothing comes behind it */
 	WATCH_HALTED,	  /* "reboot: System halted" */
 	WATCH_RESTARTING, /* "reboot: Restarting system", as ": Restarting system": see watch.c */
 	NR_WATCH_LINES,
