@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/checks.sh: verdicts on what the console says, and reports: with the payload guest, which says what it is told, and with a stock kernel (here
+# or in a nested machine) that crashes, hangs a task, warns, reports tests, or boots well. Prints `ok NAME`, `not ok NAME: why`,
+# `skip NAME: why`; what was said stays in build/checks. PARTS="payload stock" runs those parts only.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export KVM_BIN=${KVM_BIN:-build/kvm}
+unset GITHUB_ACTIONS GITLAB_CI
+dir=build/checks
+rm -rf $dir
+mkdir -p $dir/in $dir/out
+failed=0
+
+judge() { # NAME WHY
+	if [ -z "$2" ]; then
+		echo "ok checks: $1"
+	else
+		echo "not ok checks: $1: $2"
+		failed=1
+	fi
+}
+
+# json FILE EXPRESSION: whether the report has it (r is the report)
+json() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); sys.exit(not eval(sys.argv[2]))' "$1" "$2"; }
+
+# say NAME RC LAST-LINE REPORT TEXT [OPTION]...: a guest that prints TEXT (as printf has it). LAST-LINE of stderr: extended, whole
+say() {
+	local name=$1 rc=$2 line=$3 report=$4 got why=
+	printf "$5" >$dir/text
+	shift 5
+	timeout 30 "$KVM_BIN" run -k build/guest/payload.bzimage -m 64M -p "test=${TEST:-say}" -i $dir/text --report $dir/r.json \
+		--junit $dir/r.xml --tap $dir/r.tap --log $dir/r.log "$@" </dev/null >$dir/say.out 2>$dir/say.err
+	got=$?
+	if [ $got != "$rc" ]; then why="exit code $got instead of $rc; $(tail -n 1 $dir/say.err)"
+	elif ! tail -n 1 $dir/say.err | grep -qxE "kvm: $line"; then why="the last line is \"$(tail -n 1 $dir/say.err)\""
+	elif ! json $dir/r.json "r['exit_code'] == $rc and ($report)"; then why="the report is $(tr '\n' ' ' <$dir/r.json)"
+	elif ! python3 -c 'import sys, xml.dom.minidom as d; d.parse(sys.argv[1])' $dir/r.xml; then why="the XML is not well-formed"
+	elif ! head -n 2 $dir/r.tap | tail -n 1 | grep -qx "1..$(grep -cE '^(not )?ok ' $dir/r.tap)"; then why="the TAP's plan is wrong"
+	elif ! cmp -s $dir/r.log $dir/say.out; then why="--log is not the console"
+	elif ls $dir | grep -q '\.tmp$'; then why="a temporary file is left"
+	fi
+	judge "$name" "$why"
+}
+
+payload() {
+	local ktap='KTAP version 1\n1..2\n    KTAP version 1\n    # Subtest: suite\n    1..2\n    ok 1 a\n    # b: EXPECTATION FAILED\n    not ok 2 b\nnot ok 1 suite\nok 2 other # SKIP why\n'
+	local off='the guest powered off'
+	say "expectations in order" 0 'all that was expected has come \(2\)' 'r["verdict"] == "met"' \
+		'one\ntwo\nthree\n' --expect one --expect '^three$'
+	say "expectations out of order" 122 "$off; /one/ has not come" 'r["verdict"] == "failed"' \
+		'one\ntwo\n' --expect two --expect one
+	say "expectations in any order" 0 'all that .*' 'True' 'one\ntwo\n' --expect two --expect one --expect-any
+	say "no newline behind what is expected" 0 "$off" 'r["expectations"][0]["line"] == 2' 'a\nlogin: ' --expect 'login: $'
+	TEST=say,1 say "a prompt, and then silence" 0 'all that .*' 'True' 'a\nlogin: ' --expect 'login: $'
+	say "colours are not seen" 0 'all that .*' 'True' '\033[1mOK\033[0m done\r\n' --expect '^OK done$'
+	say "forbidden" 122 'line 2 of the console has /b.d/' 'r["failures"][0]["kind"] == "forbidden"' \
+		'good\nbad\n' --fail-on 'b.d'
+	TEST=say,1 say "a kernel report, cut out" 122 'the kernel reported warning in line 2: WARNING: CPU: 0 .*' \
+		'r["failures"][0]["excerpt"].count("\n") == 3' \
+		'a\n------------[ cut here ]------------\nWARNING: CPU: 0 PID: 1 at f\n---[ end trace 0 ]---\nb\n' --fail-on-warning
+	TEST=say,1 say "a kernel report without an end" 122 'the kernel reported oops in line 1: .*' 'True' \
+		'Oops: 0000 [#1]\nRIP: f\n' --fail-on-warning
+	TEST=say,1 say "an Oops that leads to a panic" 120 'the guest kernel panicked' 'r["kernel_reports"] == 2' \
+		'Oops: 0000 [#1]\n---[ end trace 0 ]---\nKernel panic - not syncing: Fatal exception\n---[ end Kernel panic - not syncing: Fatal exception ]---\n' --fail-on-warning
+	say "kernel reports are not forbidden by default" 0 "$off" 'r["kernel_reports"] == 1' 'Oops: 0000 [#1]\n'
+	TEST=say,1 say "silence" 124 'the console was silent for 2 s' 'r["verdict"] == "timeout"' 'a\n' --idle-timeout 2
+	TEST=say,1 say "a time-out says what has not come" 124 'timed out after 2 s; /x/ has not come' 'True' 'a\n' --timeout 2 --expect x
+	say "tests" 122 '1 of 3 tests failed, the first: suite.b' 'r["tests"]["skipped"] == 1' "$ktap"
+	say "tests that are all good" 0 "$off" 'r["tests"]["passed"] == 2' 'TAP version 13\n1..2\nok 1 a\nok 2 b\n' --ktap
+	say "tests that do not come" 122 'there was no test result on the console' 'True' 'a\n' --ktap
+	say "a text that would like to be markup" 122 'line 1 .*' 'True' '</failure>]]><x a="&\377\001\n\\"}\n' --fail-on failure
+}
+
+# What the guest says is no command to GitHub's runner.
+github() {
+	local why= err=$dir/github.err
+	printf '::error::mine\n##[error]mine\n  ::set-env name=a::b\n' >$dir/text
+	GITHUB_ACTIONS=true timeout 30 "$KVM_BIN" run -k build/guest/payload.bzimage -m 64M -p test=say -i $dir/text --fail-on nothing \
+		--expect 'x##[[]y' </dev/null >/dev/null 2>$err
+	[ "$(grep -cE '^[[:space:]]*::' $err)" = 3 ] || why="there are other commands than ours: $(grep -E '^[[:space:]]*::' $err)"
+	! grep -qF '##[error]' $err || why="a command of the guest's is left"
+	grep -q '^::error title=kvm run (failed)::' $err || why="no annotation"
+	judge "annotations on GitHub" "$why"
+}
+
+# Ended by a signal: the reports are there, and no process or file is left. And so when our parent is killed.
+signals() {
+	local why= pid parent
+	TEST=spin
+	"$KVM_BIN" run -k build/guest/payload.bzimage -m 64M -p test=spin --grace 0 --report $dir/s.json </dev/null >/dev/null 2>&1 &
+	pid=$!
+	sleep 1
+	kill $pid
+	wait $pid
+	[ $? = 143 ] || why="exit code not 143"
+	json $dir/s.json 'r["verdict"] == "signal"' || why="no report of it"
+	judge "a report after SIGTERM" "$why"
+	why="it runs on"
+	bash -c '"$0" run -k build/guest/payload.bzimage -m 64M -p test=spin --grace 0 --die-with-parent --report '$dir'/p.json </dev/null >/dev/null 2>&1 & echo $!; wait' "$KVM_BIN" >$dir/pid &
+	parent=$!
+	for _ in {1..50}; do [ -s $dir/pid ] && break; sleep 0.1; done
+	sleep 1
+	pid=$(cat $dir/pid)
+	kill -9 $parent
+	for _ in {1..50}; do [ -d /proc/$pid ] || { why=; break; }; sleep 0.1; done
+	[ -z "$why" ] && [ ! -s $dir/p.json ] && why="no report"
+	judge "--die-with-parent" "$why"
+}
+
+stock() { # CASE NAME RC LAST-LINE REPORT
+	local rc why=
+	rc=$(cat $dir/out/$1.rc 2>/dev/null)
+	if [ "$rc" != "$3" ]; then why="exit code ${rc:-none} instead of $3; $(tail -n 1 $dir/out/$1.err)"
+	elif ! tail -n 1 $dir/out/$1.err | grep -qxE "kvm: $4"; then why="the last line is \"$(tail -n 1 $dir/out/$1.err)\""
+	elif ! json $dir/out/$1.json "$5"; then why="the report has not got $5"
+	fi
+	judge "stock kernel: $2" "$why"
+}
+
+stock_kernel() {
+	local kernel i
+	if ! kernel=$(tests/kernels.sh cloud 2>$dir/err); then
+		echo "skip checks: stock kernel: $(tail -n 1 $dir/err)"
+		return
+	fi
+	cp "$(realpath "$kernel/vmlinuz")" $dir/in/vmlinuz
+	truncate -s 16M $dir/in/disk
+	PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 $dir/in/disk
+	tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_blk" $dir/in/initrd tests/checks/guest.sh || {
+		judge "stock kernel" "no initrd"
+		return
+	}
+	if tests/hostkvm.sh >/dev/null; then
+		tests/checks/job.sh $dir/in $dir/out >$dir/nest.log 2>&1
+	else
+		tests/nest --timeout 400 --out $dir/out tests/checks/job.sh $dir/in $dir/out >$dir/nest.log 2>&1
+	fi
+	stock crash "sysrq c" 120 'the guest kernel panicked' \
+		'any(f["class"] == "panic" and "sysrq" in f["title"] and "end Kernel panic" in f["excerpt"] for f in r["failures"])'
+	stock hung "a hung task" 122 'the kernel reported hung task in line .*: INFO: task touch.*' '"Call Trace" in r["failures"][0]["excerpt"]'
+	stock warning "a warning" 122 'the kernel reported warning .*' 'r["failures"][0]["excerpt"].count("\n") == 3'
+	stock ktap "tests in printk's lines" 122 '1 of 3 tests failed, the first: second' 'r["tests"]["skipped"] == 1'
+	stock met "booted" 0 'all that was expected has come \(2\)' 'r["kernel_reports"] == 0'
+	for i in ${ROUNDS:-1 2}; do
+		stock "clean$i" "a clean boot has no report ($i)" 0 'the guest powered off' 'r["kernel_reports"] == 0'
+	done
+}
+
+case " ${PARTS:-payload stock} " in *" payload "*)
+	if [ -e /dev/kvm ]; then
+		payload
+		github
+		signals
+	elif [ "${CI:-}" = true ]; then
+		judge payload "there is no /dev/kvm"
+	else
+		echo "skip checks: payload: there is no /dev/kvm"
+	fi
+	;;
+esac
+case " ${PARTS:-payload stock} " in *" stock "*) stock_kernel ;; esac
+exit $failed
