@@ -156,7 +156,9 @@ static void close_unfinished(struct ktap *k, uint64_t line_nr)
 		return;
 	if (!l->name[0])
 		snprintf(l->name, sizeof(l->name), "%s", k->nr_levels ? "subtests" : "tests");
-	add_result(k, l->first, KTAP_ENDED, l->name, strlen(l->name), NULL, line_nr);
+	/* At the top there is no suite that they are of. */
+	add_result(k, k->nr_levels ? l->first : k->nr_nodes, KTAP_ENDED, l->name, strlen(l->name), NULL,
+		   line_nr);
 }
 
 /* Closes the deepest level, whose parent's result is this line. Returns the first node of what it held. */

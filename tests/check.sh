@@ -11,9 +11,9 @@ mkdir -p build/check
 log=build/check/results
 : >$log
 jobs=$(nproc)
-FIRST_STEPS="build lint unit tsan fuzz acpi dtb malformed inspect disk payload gdb gallery boot"
+FIRST_STEPS="build lint unit tsan fuzz acpi dtb malformed inspect disk payload gallery boot"
 # A nested machine takes one processor: these go side by side, two at a time.
-LANES=("net budget" "console virtio disk_guest")
+LANES=("net gdb budget checks" "console virtio command disk_guest")
 lane=''
 started=$SECONDS
 
@@ -124,6 +124,10 @@ step_virtio() { lines tests/virtio.sh; }
 step_console() {
 	expect "console: build" make -j"$jobs" all
 	lines tests/console.sh
+}
+step_checks() {
+	expect "checks: build" make -j"$jobs" all payload
+	lines tests/checks.sh
 }
 step_payload() {
 	expect "payload: build" make -j"$jobs" all payload
