@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TEMPORARY_BYTES 32 /* what the temporary file's name has more */
+
 bool outcome_is_good(const struct outcome *o)
 {
 	return verdict_exit_code(o->verdict) == 0 || o->verdict->kind == VERDICT_DEBUG_EXIT;
@@ -66,11 +68,12 @@ int outcome_check_path(const char *option, const char *path)
 	char copy[PATH_MAX];
 	int err = 0;
 
-	if (strlen(path) >= sizeof(copy) - 32)
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (strlen(path) >= sizeof(copy) - TEMPORARY_BYTES)
 		err = ENAMETOOLONG;
 	else if (!is_replaced(path))
 		err = access(path, W_OK) ? errno : 0;
-	else if (access(dirname(strcpy(copy, path)), W_OK | X_OK))
+	else if (access(dirname(copy), W_OK | X_OK))
 		err = errno;
 	if (err)
 		pr_err("--%s %s: %s", option, path, strerror(err));

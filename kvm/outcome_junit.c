@@ -83,12 +83,12 @@ void outcome_junit(FILE *f, const struct outcome *o)
 {
 	struct ktap_totals t = totals(o);
 	uint64_t nr = 1 + t.passed + t.failed + t.skipped + t.todo; /* also those there was no memory for */
-	uint64_t failed = t.failed + !outcome_is_good(o);
+	uint64_t failed = t.failed + !outcome_is_good(o), skipped = t.skipped + t.todo;
 
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite", f);
 	attribute(f, "name", name_of(o), strlen(name_of(o)));
 	fprintf(f, " tests=\"%llu\" failures=\"%llu\" errors=\"0\" skipped=\"%llu\" time=\"%llu.%03llu\">\n",
-		(unsigned long long)nr, (unsigned long long)failed, (unsigned long long)(t.skipped + t.todo),
+		(unsigned long long)nr, (unsigned long long)failed, (unsigned long long)skipped,
 		(unsigned long long)(o->duration_ms / 1000), (unsigned long long)(o->duration_ms % 1000));
 	junit_end(f, o);
 	for (unsigned int i = 0; o->ktap && i < o->ktap->nr_nodes; i++) {
