@@ -396,7 +396,7 @@ struct ktap_totals ktap_totals(const struct ktap *k)
 
 const char *ktap_path(const struct ktap *k, int node, char *to, size_t room)
 {
-	int chain[KTAP_MAX_DEPTH + 1];
+	int chain[KTAP_MAX_DEPTH + 1] = { 0 };
 	unsigned int depth = 0;
 	size_t len = 0;
 
