@@ -2,7 +2,8 @@
 #
 # In gdb, in the nested machine or wherever stock kernels run: `gdb -batch -x tests/gdb/stock.py`, with the socket in GDB_SOCKET, the
 # console's file in GDB_CONSOLE and the addresses of functions in GDB_SYMBOLS.  From the first instruction to user space; prints `ok WHAT`
-# and `not ok WHAT`.
+# and `not ok WHAT`.  QEMU's emulation of SVM (7.2) hands a guest's int3 to the guest, intercepted or not, and lets VMRUN load debug
+# registers without effect: there only steps and Ctrl-C can be asked for, and breakpoints with GDB_BREAKPOINTS=1.
 
 import os
 import signal
@@ -57,23 +58,25 @@ check("two threads", len(gdb.selected_inferior().threads()) == 2)
 first = reg("rip")
 run("stepi")
 check("a step", reg("rip") != first)
-if os.environ.get("GDB_HARDWARE"):
+breakpoints = os.environ.get("GDB_BREAKPOINTS")
+if breakpoints:
     stop_at("hbreak", "start_kernel")
-else:
-    interrupt_when(b"Linux version")
-    run("continue")
-    check("Ctrl-C", reg("rip") >= 0xffffffff80000000)
-stop_at("break", "rest_init")
+interrupt_when(b"Linux version")
+run("continue")
+check("Ctrl-C", reg("rip") >= 0xffffffff80000000 and reg("cr3") != 0)
+if breakpoints:
+    stop_at("break", "rest_init")
+    stop_at("break", "kernel_init")
 run("x/4i $pc")
-run("bt")
-run("info registers")
-check("start_kernel's caller below it", "0xffffffff" in run("bt 2"))
-before = reg("rsp")
-run("stepi")
-run("stepi")
-check("steps in the kernel", reg("rip") != int(symbols["rest_init"], 16))
-stop_at("break", "kernel_init")
-check("another thread's stack", reg("rsp") != before)
+run("x/2i 0x" + symbols["rest_init"])
+run("bt 3")
+seen = []
+for _ in range(20):
+    gdb.execute("stepi", to_string=True)
+    seen.append(reg("rip"))
+check("steps in the kernel", len(set(seen)) > 1 and min(seen) >= 0xffffffff80000000)
+banner = gdb.selected_inferior().read_memory(int(symbols["linux_banner"], 16), 13).tobytes()
+check("memory by the kernel's own page tables", banner == b"Linux version")
 check("info threads", run("info threads").count("Thread") == 2)
 check("monitor registers", "64-bit" in run("monitor info") and "GDT=" in run("monitor registers"))
 run("detach")
