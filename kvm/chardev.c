@@ -240,6 +240,10 @@ void chardev_putc(struct chardev *cd, uint8_t byte)
 
 	if (cd->mute)
 		return;
+	if (unlikely(o->stamps_ns)) {
+		chardev_write(cd, &byte, 1);
+		return;
+	}
 	pthread_mutex_lock(&cd->lock);
 	if (unlikely(!byte_ring_room(&o->ring)) && !make_room(cd, 1)) {
 		pthread_mutex_unlock(&cd->lock);
@@ -254,26 +258,34 @@ void chardev_putc(struct chardev *cd, uint8_t byte)
 	pthread_mutex_unlock(&cd->lock);
 }
 
-void chardev_write(struct chardev *cd, const void *bytes, size_t len)
+void chardev_queue(struct chardev *cd, const uint8_t *bytes, size_t len)
 {
 	struct chardev_out *o = &cd->out;
-	const uint8_t *from = bytes;
-	bool newline = memchr(bytes, '\n', len);
 
-	if (cd->mute)
-		return;
-	pthread_mutex_lock(&cd->lock);
 	while (len && (byte_ring_room(&o->ring) || make_room(cd, len))) {
 		size_t n = min_u64(len, byte_ring_room(&o->ring));
 
-		byte_ring_write(&o->ring, from, n);
-		from += n;
+		byte_ring_write(&o->ring, bytes, n);
+		bytes += n;
 		len -= n;
 		o->unseen += n;
 		o->traffic = true;
 		if (o->unseen >= FLUSH_BYTES)
 			commit(cd);
 	}
+}
+
+void chardev_write(struct chardev *cd, const void *bytes, size_t len)
+{
+	bool newline = memchr(bytes, '\n', len);
+
+	if (cd->mute)
+		return;
+	pthread_mutex_lock(&cd->lock);
+	if (cd->out.stamps_ns)
+		chardev_queue_stamped(cd, bytes, len);
+	else
+		chardev_queue(cd, bytes, len);
 	if (newline)
 		commit(cd);
 	else
@@ -289,6 +301,8 @@ size_t chardev_room(struct chardev *cd)
 	pthread_mutex_lock(&cd->lock);
 	if (!o->swallow)
 		room -= o->attached ? min_u64(o->ring.len, LIMIT_BYTES) : LIMIT_BYTES;
+	if (o->stamps_ns)
+		room /= CHARDEV_STAMP_BYTES; /* each byte may be a line */
 	o->room_wanted = !room;
 	pthread_mutex_unlock(&cd->lock);
 	return room;

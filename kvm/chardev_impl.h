@@ -38,10 +38,12 @@ struct chardev_out {
 	bool swallow;  /* nobody will ever be */
 	bool stalled;  /* the last write said EAGAIN, and EPOLLOUT is or will be waited for */
 	bool aborted;
-	bool traffic;	   /* since the timer fired last */
-	bool room_wanted;  /* CHARDEV_ROOM is due once there is room */
-	_Atomic bool soon; /* the timer fires within TICK_NS */
-	uint64_t tick_ns;  /* the idle tick's current distance */
+	uint64_t stamps_ns; /* not 0: lines get the time since then in front */
+	bool mid_line;	    /* the last byte was no newline; kept with stamps only */
+	bool traffic;	    /* since the timer fired last */
+	bool room_wanted;   /* CHARDEV_ROOM is due once there is room */
+	_Atomic bool soon;  /* the timer fires within TICK_NS */
+	uint64_t tick_ns;   /* the idle tick's current distance */
 	unsigned int nr_waiters;
 	struct loop_timer timer;
 	struct loop_source source; /* EPOLLOUT while stalled; loop's thread */
@@ -116,6 +118,12 @@ struct chardev {
 int chardev_attach(struct chardev *cd, int fd, enum out_kind kind);
 /* It is gone: output is kept, input over. @fd stays the caller's to close. */
 void chardev_detach(struct chardev *cd);
+
+/* Bytes into the ring, waiting for room if it must. Under the lock. */
+void chardev_queue(struct chardev *cd, const uint8_t *bytes, size_t len);
+/* The same, with the time in front of each line. */
+void chardev_queue_stamped(struct chardev *cd, const uint8_t *bytes, size_t len);
+#define CHARDEV_STAMP_BYTES 32 /* the longest */
 
 void chardev_out_init(struct chardev *cd);
 void chardev_out_fini(struct chardev *cd);

@@ -15,6 +15,7 @@
 #include "kvm/options.h"
 #include "kvm/signals.h"
 #include "kvm/term.h"
+#include "kvm/timeline.h"
 #include "kvm/trace.h"
 #include "kvm/vm.h"
 
@@ -273,6 +274,7 @@ static const struct opt rows[] = {
 	{ 'c', "cpus", OPT_UINT, AT(nr_cpus), "N", "CPUs (default 1)", 1, 4096 },
 	{ 0, "no-default-params", OPT_FLAG, AT(no_default_params), NULL, "pass -p alone, without ours" },
 	{ 0, "fast", OPT_FLAG, AT(fast), NULL, "boot faster by leaving out self-tests and probes" },
+	{ 0, "early", OPT_FLAG, AT(early), NULL, "messages from the decompressor on, of every level" },
 	{ 0, "hugepages", OPT_FLAG, AT(hugepages), NULL, "guest memory from the host's pool of huge pages" },
 	{ 0, "serial", OPT_CALL, 0, "N=WHERE",
 	  "COM port N+1: stdio, null, file:PATH, pty, unix:PATH,\ntty:PATH, none (default 0=stdio)", 0, 0,
@@ -309,6 +311,8 @@ static const struct opt rows[] = {
 	  "stderr)" },
 	{ 0, "gdb", OPT_STRING, AT(gdb), "WHERE", "serve GDB: a TCP port of this host, or unix:PATH" },
 	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL, "the first instruction waits for GDB" },
+	{ 0, "timeline", OPT_FLAG, AT(timeline), NULL, "when launcher and guest came how far, at the end" },
+	{ 0, "timestamps", OPT_FLAG, AT(timestamps), NULL, "seconds since exec before each line on stdout" },
 	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL, "a write of V to port 0xf4 ends with 2V + 1" },
 	{ 0, "testdev", OPT_FLAG, AT(testdev), NULL,
 	  "what kvm-unit-tests need: test device, fw_cfg, PM timer..." },
@@ -366,6 +370,8 @@ static int parse(struct config *config, int argc, char **argv)
 		pr_err("%s: what is this for? kernels are given by -k, parameters by -p", argv[first]);
 		return -EINVAL;
 	}
+	if (config->timeline || config->timestamps)
+		config->exec_ns = timeline_exec_ns();
 	if (config->quiet)
 		log_set_level(LOG_LEVEL_ERROR);
 	else if (config->verbose)
@@ -437,6 +443,21 @@ static bool restarts(const struct vm *vm)
 	return vm->verdict.kind == VERDICT_REBOOT && vm->config->on_reboot == ON_REBOOT_RESTART;
 }
 
+static void say_timeline(const struct vm *vm)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = vm->timeline ? open_memstream(&text, &len) : NULL;
+
+	if (!f)
+		return;
+	timeline_print(f, vm->timeline);
+	if (!fclose(f))
+		log_block(text, len);
+	free(text);
+	trace_timeline(vm->trace, vm->timeline);
+}
+
 /*
  * The guest is done: nothing it wrote may be lost, and nobody may be left hanging. Between two lives of a machine the
  * signals stay blocked, for the next one's loop to take; so there, too, nobody is waited for without end.
@@ -456,6 +477,7 @@ static void settle(struct vm *vm)
 	arch_machine_close(vm);
 	gdb_close(vm);
 	report_at_end(vm);
+	say_timeline(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpu[i].recorder.trace = NULL;
 	vm->irq_recorder.trace = NULL;

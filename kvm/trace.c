@@ -2,7 +2,7 @@
 /*
  * The trace's output. Any thread that records comes here with an event, so lines are written under a lock of their own; to stderr
  * in one piece each, to a file through a buffer. A JSON trace is a list of instant events, one thread a vCPU, and one, "devices",
- * for interrupts; times are microseconds since the trace was opened.
+ * for interrupts; times are microseconds since the trace was opened, with --timeline since exec.
  */
 #include "kvm/trace.h"
 
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define LINE_BYTES 256
+#define TIMELINE_THREAD (RECORDER_DEVICES + 1)
 
 struct trace {
 	pthread_mutex_t lock;
@@ -92,7 +93,7 @@ int trace_open(struct trace **out, const struct trace_config *config, const stru
 	t->virtio_only = config->virtio_only;
 	t->pio = pio;
 	t->mmio = mmio;
-	t->start_ns = now_ns();
+	t->start_ns = config->start_ns ? config->start_ns : now_ns();
 	if (config->path) {
 		t->file = fopen(config->path, "we");
 		if (!t->file) {
@@ -156,6 +157,24 @@ static void put_json(struct trace *t, unsigned int source, uint64_t ns, const ch
 		".%03u,\"pid\":1,\"tid\":%u}",
 		t->any ? "," : "", what, owner, ns / 1000, (unsigned int)(ns % 1000), source);
 	t->any = true;
+}
+
+static void put_stage(void *ctx, uint64_t ns, const char *what)
+{
+	struct trace *t = ctx;
+
+	fprintf(t->file,
+		"%s\n{\"name\":\"%s\",\"cat\":\"timeline\",\"ph\":\"i\",\"s\":\"p\",\"ts\":%" PRIu64
+		".%03u,\"pid\":1,\"tid\":%u}",
+		t->any ? "," : "", what, (ns - t->start_ns) / 1000, (unsigned int)((ns - t->start_ns) % 1000),
+		TIMELINE_THREAD);
+	t->any = true;
+}
+
+void trace_timeline(struct trace *t, const struct timeline *timeline)
+{
+	if (t && t->json && timeline)
+		timeline_walk(timeline, put_stage, t);
 }
 
 void recorder_trace(const struct recorder *r, const struct event *e)

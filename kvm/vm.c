@@ -11,6 +11,7 @@
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/report.h"
+#include "kvm/timeline.h"
 #include "kvm/trace.h"
 
 #include <fcntl.h>
@@ -38,6 +39,7 @@ static int start_trace(struct vm *vm)
 	struct trace_config config;
 	int err = trace_parse(&config, vm->config->trace);
 
+	config.start_ns = vm->config->exec_ns;
 	if (!err)
 		err = trace_open(&vm->trace, &config, &vm->pio, &vm->mmio);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
@@ -45,6 +47,19 @@ static int start_trace(struct vm *vm)
 	vm->irq_recorder.trace = vm->trace;
 	vm->irq_recorder.source = RECORDER_DEVICES;
 	return err;
+}
+
+/* Options were parsed before: that was a moment ago. */
+static int start_timeline(struct vm *vm)
+{
+	vm->timeline = calloc(1, sizeof(*vm->timeline));
+	if (!vm->timeline) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	vm->timeline->exec_ns = vm->config->exec_ns;
+	timeline_reach(vm->timeline, TIMELINE_OPTIONS);
+	return 0;
 }
 
 int vm_init(struct vm *vm, const struct config *config)
@@ -82,7 +97,9 @@ int vm_init(struct vm *vm, const struct config *config)
 		vm->vcpu[i].recorder.ring = rings ? rings + (i + 1ULL) * RECORDER_EVENTS : NULL;
 	}
 	report_init(vm);
-	err = config->trace ? start_trace(vm) : 0;
+	err = config->timeline ? start_timeline(vm) : 0;
+	if (!err && config->trace)
+		err = start_trace(vm);
 	if (err)
 		return err;
 	err = bus_init(&vm->mmio, BUS_MMIO);
@@ -110,6 +127,8 @@ void vm_fini(struct vm *vm)
 	vm->irq_recorder.ring = NULL;
 	free(vm->vcpu);
 	vm->vcpu = NULL;
+	free(vm->timeline);
+	vm->timeline = NULL;
 	if (vm->vm_fd >= 0)
 		close(vm->vm_fd);
 	if (vm->kvm_fd >= 0)
@@ -212,6 +231,7 @@ static void *vcpu_thread(void *arg)
 
 	if (v->index == 0) {
 		vm->kvm_err = set_up_kvm(vm);
+		timeline_reach(vm->timeline, TIMELINE_KVM);
 		sem_post(&vm->kvm_ready);
 	}
 	while (sem_wait(&vm->go) < 0 && errno == EINTR)
@@ -268,6 +288,7 @@ int vm_run(struct vm *vm)
 		if (err)
 			return err;
 	}
+	timeline_reach(vm->timeline, TIMELINE_ENTRY);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		sem_post(&vm->go);
 	return loop_run(&vm->loop);
@@ -310,6 +331,7 @@ void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, .
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	pthread_mutex_lock(&vm->verdict_lock);
+	timeline_reach(vm->timeline, TIMELINE_END);
 	if (vm->verdict.kind == VERDICT_NONE)
 		verdict_set(&vm->verdict, kind, value, "%s", text);
 	pthread_mutex_unlock(&vm->verdict_lock);

@@ -10,13 +10,16 @@ static const char *const texts[NR_WATCH_LINES] = {
 	[WATCH_PANIC_END] = "[ end Kernel panic - not syncing",
 	[WATCH_HALTED] = "reboot: System halted",
 	[WATCH_RESTARTING] = ": Restarting system",
+	[WATCH_VERSION] = "Linux version",
+	[WATCH_SMP] = "smp: Brought up",
+	[WATCH_INIT] = "as init process",
 };
 
 unsigned int watch_feed(struct watch *w, const uint8_t *bytes, size_t len)
 {
-	unsigned int found = 0;
+	unsigned int found = 0, nr = w->whole_boot ? NR_WATCH_LINES : NR_WATCH_ENDS;
 
-	for (unsigned int t = 0; t < NR_WATCH_LINES; t++) {
+	for (unsigned int t = 0; t < nr; t++) {
 		unsigned char at = w->matched[t];
 
 		for (size_t i = 0; i < len; i++) {

@@ -27,6 +27,8 @@
  */
 #define VIRTIO_PARAMS "console=hvc0"
 #define EARLY_PARAMS "earlycon=uart8250,io,0x3f8"
+/* For --early: of the ways to print early, the only one that the decompressor knows as well. */
+#define VERBOSE_PARAMS "earlyprintk=serial,ttyS0,115200 ignore_loglevel"
 #define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
 
 /* The host's own kernel, then what distributions and build trees call theirs. */
@@ -130,7 +132,8 @@ static const char *console_params(const struct config *config)
 		return NULL;
 	if (!config->virtio_console)
 		return SERIAL_PARAMS;
-	return config->serial[0] ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;
+	/* Two boot consoles on one port would print all twice. */
+	return config->serial[0] && !config->early ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;
 }
 
 /* @first, which is freed, and @second behind it; NULL without memory, and when @first is. */
@@ -157,6 +160,7 @@ static char *linux_cmdline(struct machine *m)
 		tables_virtio_params(&m->devices, devices);
 	root_params(m, root, sizeof(root));
 	cmdline = boot_cmdline(console_params(config), config->fast ? FAST_PARAMS : NULL);
+	cmdline = join(cmdline, config->early ? VERBOSE_PARAMS : NULL);
 	cmdline = join(cmdline, devices);
 	cmdline = join(cmdline, root);
 	cmdline = join(cmdline, config->params);

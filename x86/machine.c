@@ -19,6 +19,7 @@
 #include "kvm/checks.h"
 #include "kvm/log.h"
 #include "kvm/report.h"
+#include "kvm/timeline.h"
 #include "x86/layout.h"
 #include "x86/tables.h"
 
@@ -99,6 +100,8 @@ static void on_console_output(void *ctx, const uint8_t *bytes, size_t len)
 	pthread_mutex_lock(&m->tail_lock);
 	tail_feed(&com->tail, bytes, len);
 	pthread_mutex_unlock(&m->tail_lock);
+	if (com->watch.whole_boot)
+		machine_timeline_line(m, found);
 	atomic_fetch_add_explicit(&m->console_bytes, len, memory_order_relaxed);
 	if (m->vm->checks && com == &m->com[0])
 		checks_output(m->vm->checks, bytes, len);
@@ -202,10 +205,13 @@ static int create_com(struct machine *m, unsigned int index)
 		where = "stdio";
 	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
 	com->machine = m;
+	com->watch.whole_boot = m->vm->config->timeline;
 	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
 	if (!where)
 		return 0;
 	err = chardev_open(&com->chardev, &m->vm->loop, where, &hooks);
+	if (!err && m->vm->config->timestamps && !strcmp(where, "stdio"))
+		chardev_stamp_lines(com->chardev, m->vm->config->exec_ns);
 	if (err || !m->vm->config->serial[index])
 		return err;
 	com->serial = serial_create(com->chardev, &irq, &com->coalesce);
@@ -321,7 +327,7 @@ static int create_ports(struct machine *m)
 		err = bus_insert(pio, PORT_ACPI_SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, &m->ports, "ACPI");
 	if (!err && (m->vm->config->debug_exit || m->vm->config->testdev))
 		err = bus_insert(pio, PORT_DEBUG_EXIT, 4, &debug_exit_ops, &m->ports, "debug exit");
-	return err;
+	return err ? err : machine_create_marks(m);
 }
 
 static int create_power_button(struct machine *m)
@@ -478,6 +484,7 @@ int arch_vm_init(struct vm *vm)
 	loop_timer_init(&vm->loop, &m->panic_timer, on_panic_silence, m);
 	loop_timer_init(&vm->loop, &m->idle_timer, NULL, m);
 	loop_timer_init(&vm->loop, &m->hang.timer, NULL, m);
+	loop_timer_init(&vm->loop, &m->timeline_timer, NULL, m);
 	pthread_mutex_init(&m->report_lock, NULL);
 	pthread_mutex_init(&m->tail_lock, NULL);
 	err = parse_options(m);
@@ -500,6 +507,7 @@ int arch_machine_create(struct vm *vm)
 	struct boot_entry entry = { 0 };
 	int err = create_board(vm->machine, &entry);
 
+	timeline_reach(vm->timeline, TIMELINE_LOADED);
 	if (!err)
 		err = vm_wait_kvm(vm);
 	if (!err && vm->config->gdb)
@@ -525,6 +533,7 @@ void arch_machine_destroy(struct vm *vm)
 		return;
 	loop_timer_fini(&m->idle_timer);
 	loop_timer_fini(&m->hang.timer);
+	loop_timer_fini(&m->timeline_timer);
 	symbols_destroy(m->symbols);
 	symbols_destroy(m->kernel_symbols);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
@@ -552,6 +561,7 @@ int arch_machine_start(struct vm *vm)
 	}
 	machine_watch_idle(m);
 	machine_watch_hang(m);
+	machine_watch_timeline(m);
 	return start_ports(m);
 }
 

@@ -77,6 +77,7 @@ struct machine {
 	uint64_t idle_cpu_ns;
 	unsigned int idle_rounds;
 	struct hang hang;
+	struct loop_timer timeline_timer;
 
 	struct gdb_x86 *gdb; /* NULL: no --gdb */
 
@@ -104,6 +105,13 @@ void machine_watch_hang(struct machine *m);
 void guestlog_find_kernel(struct machine *m);
 /* Keeps what a console shows. The caller serialises. */
 void tail_feed(struct console_tail *t, const uint8_t *bytes, size_t len);
+
+/* timeline.c: with --timeline, the guest's port for marks. Returns 0 or -errno. */
+int machine_create_marks(struct machine *m);
+/* With --timeline, looks when the kernel is unpacked. Loop's thread. */
+void machine_watch_timeline(struct machine *m);
+/* A console had output, and WATCH_x of @found in it. Any thread. */
+void machine_timeline_line(struct machine *m, unsigned int found);
 
 /* report.c: what a vCPU needs for its post-mortem. Returns 0 or -ENOMEM. */
 int report_vcpu_setup(struct vcpu *v);

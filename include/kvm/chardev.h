@@ -63,6 +63,9 @@ void chardev_set_client(struct chardev *cd, const struct chardev_client *client)
  */
 void chardev_set_front(struct chardev *cd, const struct chardev_client *front, bool (*wants)(void *ctx));
 
+/* Puts the seconds since @since_ns of now_ns() before each line of output: "[    0.123] ". Set-up time only. */
+void chardev_stamp_lines(struct chardev *cd, uint64_t since_ns);
+
 /*
  * Begins input; stdio's terminal goes into raw mode here, as late as can be, so that set-up errors look
  * right. Returns 0 or -errno. Loop's thread.

@@ -30,6 +30,7 @@ struct config {
 	const char *params; /* the user's kernel parameters, or NULL */
 	bool no_default_params;
 	bool fast;
+	bool early; /* the kernel prints from its decompressor on, and all of it */
 	bool hugepages;
 	const char *serial[CONFIG_NR_SERIAL]; /* chardev specifications; NULL: no such port */
 	bool virtio_console;		    /* the main console is hvc0; it shares COM1's chardev, or stdio */
@@ -64,8 +65,11 @@ struct config {
 	const char *report_path, *junit_path, *tap_path;
 	bool die_with_parent;
 	enum post_mortem post_mortem;
-	uint64_t hang_s;     /* 0: not looked for */
-	const char *trace;   /* as --trace has it; NULL: none */
+	uint64_t hang_s;   /* 0: not looked for */
+	const char *trace; /* as --trace has it; NULL: none */
+	bool timeline;
+	bool timestamps;
+	uint64_t exec_ns;    /* for these two: when the process began, as now_ns() has it */
 	const char *symbols; /* vmlinux or System.map; NULL: none */
 	const char *gdb;     /* as --gdb has it; NULL: none */
 	bool gdb_wait;

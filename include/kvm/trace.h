@@ -8,6 +8,7 @@
 
 #include "kvm/bus.h"
 #include "kvm/recorder.h"
+#include "kvm/timeline.h"
 
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ struct trace;
 struct trace_config {
 	unsigned int kinds; /* a bit a kind of event */
 	bool virtio_only;   /* of MMIO, virtio's registers alone */
+	uint64_t start_ns;  /* what its times are since; 0: since it was opened */
 	const char *path;   /* into the option's text; NULL: stderr */
 };
 
@@ -29,6 +31,9 @@ int trace_open(struct trace **out, const struct trace_config *config, const stru
 
 /* Ends the file. No recorder may point to it any more, or no thread record. NULL is fine. */
 void trace_close(struct trace *t);
+
+/* A JSON trace gets the timeline's stages as a thread of its own; others have no use for them. Either may be NULL. */
+void trace_timeline(struct trace *t, const struct timeline *timeline);
 
 /* "in    port 0x3fd = 60  serial", without a newline. */
 void event_print(FILE *f, const struct event_view *e, const struct bus *pio, const struct bus *mmio);

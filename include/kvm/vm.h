@@ -60,7 +60,8 @@ struct vm {
 
 	pthread_mutex_t irq_recorder_lock; /* irq_recorder; innermost */
 	struct recorder irq_recorder;
-	struct trace *trace; /* NULL: none */
+	struct trace *trace;	   /* NULL: none */
+	struct timeline *timeline; /* NULL: none */
 
 	_Atomic bool ended;
 	pthread_mutex_t verdict_lock; /* verdict */

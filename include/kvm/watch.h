@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads along with a console for the few lines by which a Linux kernel says how it ends. What the guest prints is only
- * a hint: it decides which verdict an end gets, never whether the launcher does something unsafe.
+ * Reads along with a console for the few lines by which a Linux kernel says how it ends, and for --timeline how it comes up. What the
+ * guest prints is only a hint: it decides which verdict an end gets, never whether the launcher does something unsafe.
  */
 #ifndef KVM_WATCH_H
 #define KVM_WATCH_H
@@ -13,10 +13,15 @@ enum watch_line {
 	WATCH_PANIC_END,  /* "---[ end Kernel panic - not syncing": nothing comes behind it */
 	WATCH_HALTED,	  /* "reboot: System halted" */
 	WATCH_RESTARTING, /* "reboot: Restarting system", as ": Restarting system": see watch.c */
+	NR_WATCH_ENDS,
+	WATCH_VERSION = NR_WATCH_ENDS, /* "Linux version" */
+	WATCH_SMP,		       /* "smp: Brought up 1 node, 4 CPUs" */
+	WATCH_INIT,		       /* "Run /init as init process" */
 	NR_WATCH_LINES,
 };
 
 struct watch {
+	bool whole_boot;		       /* else those of the end alone */
 	unsigned char matched[NR_WATCH_LINES]; /* characters of each so far */
 };
 

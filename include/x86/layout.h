@@ -77,6 +77,7 @@
 #define PORT_POST 0x80
 #define PORT_92 0x92
 #define PORT_DEBUG_EXIT 0xf4
+#define PORT_MARK 0x3f0 /* --timeline; where Firecracker has its own, and PCs a floppy controller */
 #define PORT_ACPI_SLEEP 0x600
 #define PORT_RESET_CONTROL 0xcf9
 /* With --testdev, where QEMU has them; PM1 and the PM timer where there is room. */

@@ -48,6 +48,63 @@ static void test_newline_flushes(void **state)
 	close(from);
 }
 
+/* Puts "@" for each stamp in @text, having checked that none is younger than a second, and that they are in order. */
+static void cut_stamps(char *text)
+{
+	double last = 1.0;
+	char *to = text;
+
+	for (char *p = text; *p;) {
+		double s;
+		int len = 0;
+
+		if (*p != '[' || sscanf(p, "[%lf]%n", &s, &len) != 1 || !len || p[len] != ' ') {
+			*to++ = *p++;
+			continue;
+		}
+		assert_true(s >= last && s < 1.0 + WAIT_MS / 1000);
+		last = s;
+		*to++ = '@';
+		p += len + 1;
+	}
+	*to = '\0';
+}
+
+static void test_stamps(void **state)
+{
+	struct rig *r = *state;
+	int from = pipe_stdout();
+	char text[512] = "";
+
+	rig_open(r, "stdio");
+	chardev_stamp_lines(r->cd, now_ns() - 1000000000);
+	chardev_write(r->cd, "one\r\ntwo\r\n\nthr", 14);
+	chardev_putc(r->cd, 'e');
+	chardev_putc(r->cd, 'e');
+	chardev_putc(r->cd, '\n');
+	chardev_putc(r->cd, '\r');
+	chardev_write(r->cd, "\rfour\rfive\n", 11);
+	assert_true(read(from, text, sizeof(text) - 1) > 0);
+	cut_stamps(text);
+	assert_string_equal(text, "@one\r\n@two\r\n@\n@three\n\r\r@four\rfive\n");
+	close(from);
+}
+
+/* Each byte a line: what fits must be promised with the stamps in mind. */
+static void test_stamps_take_room(void **state)
+{
+	struct rig *r = *state;
+	int from = pipe_stdout();
+	size_t room;
+
+	rig_open(r, "stdio");
+	room = chardev_room(r->cd);
+	chardev_stamp_lines(r->cd, now_ns());
+	assert_true(chardev_room(r->cd) < room / 12);
+	assert_true(chardev_room(r->cd) > 0);
+	close(from);
+}
+
 static void test_4k_flushes(void **state)
 {
 	struct rig *r = *state;
@@ -586,6 +643,8 @@ int main(void)
 		rig_test(test_specs),
 		rig_test(test_one_stdio),
 		rig_test(test_newline_flushes),
+		rig_test(test_stamps),
+		rig_test(test_stamps_take_room),
 		rig_test(test_4k_flushes),
 		rig_test(test_timer_flushes),
 		rig_test(test_writes_are_batched),

@@ -58,6 +58,20 @@ static void watcher_finds_lines_in_any_slices(void **state)
 	assert_int_equal(feed(&w, "Kernel panic - not sync ing reboot: System  halted"), 0);
 }
 
+static void watcher_sees_a_boot_when_asked(void **state)
+{
+	const char *boot = "Linux version 6.1\nsmp: Brought up 1 node\nRun /init as init process\n";
+	struct watch w = { 0 };
+
+	(void)state;
+	assert_int_equal(feed(&w, boot), 0);
+	w = (struct watch){ .whole_boot = true };
+	assert_int_equal(feed(&w, "[    0.000000] LLinux version 6"), 1U << WATCH_VERSION);
+	assert_int_equal(feed(&w, "smp: smp: Brought up"), 1U << WATCH_SMP);
+	assert_int_equal(feed(&w, "Run /bin/bas as init process"), 1U << WATCH_INIT);
+	assert_int_equal(feed(&w, "Kernel panic - not syncing"), 1U << WATCH_PANIC);
+}
+
 /* A machine without KVM: buses, and one vCPU whose kvm_run is ours. */
 struct fake {
 	struct vm vm;
@@ -285,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exit_codes_are_as_documented),
 		cmocka_unit_test(watcher_finds_lines_in_any_slices),
+		cmocka_unit_test(watcher_sees_a_boot_when_asked),
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(io_exit_moves_data_both_ways),
 		T(string_io_is_served_at_once),
