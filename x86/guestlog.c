@@ -51,6 +51,7 @@ struct shown {
 };
 
 struct search {
+	struct machine *m;
 	const struct shown *shown;
 	unsigned int nr_shown;
 	unsigned int at;   /* the record that is looked at, from 1 */
@@ -66,6 +67,19 @@ static void unroll(struct shown *s, const struct console_tail *t)
 	memcpy(s->text + s->len - head, t->bytes, head);
 }
 
+/* The rest of a message that begins with @start, its first line, without what a terminal would obey. */
+static void keep_rest(char *to, const char *start, const char *text, size_t len)
+{
+	size_t skip = strlen(start);
+
+	if (len <= skip || memcmp(text, start, skip) != 0)
+		return;
+	len = min_u64(len - skip, GUESTLOG_TEXT_BYTES - 1);
+	for (size_t i = 0; i < len; i++)
+		to[i] = text[skip + i] >= ' ' && text[skip + i] <= '~' ? text[skip + i] : '?';
+	to[len] = '\0';
+}
+
 static void look_for_shown(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len)
 {
 	struct search *s = ctx;
@@ -75,6 +89,9 @@ static void look_for_shown(void *ctx, uint64_t ts_ns, unsigned int level, const 
 	(void)level;
 	s->at++;
 	len = line ? (size_t)(line - text) : len;
+	keep_rest(s->m->panic_text, "Kernel panic - not syncing: ", text, len);
+	if (!s->m->bug_text[0]) /* those that follow come of the first */
+		keep_rest(s->m->bug_text, "BUG: ", text, len);
 	if (len < TELLING_BYTES)
 		return;
 	for (unsigned int i = 0; i < s->nr_shown; i++) {
@@ -87,8 +104,10 @@ static void look_for_shown(void *ctx, uint64_t ts_ns, unsigned int level, const 
 static unsigned int count_shown(struct machine *m, const struct linux_guest *g, unsigned int *nr)
 {
 	struct shown shown[CONFIG_NR_SERIAL];
-	struct search s = { .shown = shown };
+	struct search s = { .m = m, .shown = shown };
 
+	m->panic_text[0] = '\0';
+	m->bug_text[0] = '\0';
 	pthread_mutex_lock(&m->tail_lock);
 	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
 		if (m->com[i].tail.nr)

@@ -34,6 +34,7 @@ struct com_port {
 };
 
 #define HANG_PAGES 8
+#define GUESTLOG_TEXT_BYTES 128
 
 /* hang.c: what was seen since the guest last got anywhere. */
 struct hang {
@@ -87,6 +88,8 @@ struct machine {
 	bool slide_known;
 	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
 	gpa_t kernel_tokens;		/* see kallsyms_load() */
+	/* What its log says of its end, printable, as of the last arch_report_log(); "": nothing. */
+	char panic_text[GUESTLOG_TEXT_BYTES], bug_text[GUESTLOG_TEXT_BYTES];
 };
 
 /* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */

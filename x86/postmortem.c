@@ -191,6 +191,9 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 	loop = loop_text(pm);
 	if (loop)
 		fprintf(f, "=> vCPU %u %s, %s\n", pm->cpu->index, loop, where);
+	if (pm->panic && pm->panic[0])
+		fprintf(f, "=> the kernel has panicked: %s%s%s\n", pm->panic,
+			pm->bug && pm->bug[0] ? "; before that, BUG: " : "", pm->bug ? pm->bug : "");
 }
 
 void postmortem_print(FILE *f, const struct postmortem *pm)

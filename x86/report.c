@@ -144,6 +144,8 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 		.mem = &v->vm->mem,
 		.brief = brief,
 		.disassemble = true,
+		.panic = m->panic_text,
+		.bug = m->bug_text,
 		.triple_fault = v->run->exit_reason == KVM_EXIT_SHUTDOWN,
 		.events = &v->recorder,
 		.irqs = irq,

@@ -18,6 +18,7 @@ struct postmortem {
 	bool slide_known;	       /* see symbols_find_slide() */
 	/* Why it stopped: "triple fault"; NULL: it did not by itself. */
 	const char *stopped_by;
+	const char *panic, *bug; /* what the kernel's log says of these; NULL or "": nothing */
 	bool triple_fault;
 	bool brief;	  /* a few lines only */
 	bool disassemble; /* by a program, see disassemble() */

@@ -151,6 +151,19 @@ static void what_a_machine_waits_for(void **state)
 	assert_has(print(f), "=> vCPU 0 waits in a pause loop, with interrupts off, at RIP 0x10000\n");
 }
 
+static void a_panic_is_the_last_word(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pm.panic = "Attempted to kill init!";
+	f->pm.bug = "";
+	assert_has(print(f), ", at RIP 0x10000\n=> the kernel has panicked: Attempted to kill init!\n");
+	f->pm.bug = "unable to handle";
+	assert_has(print(f), "panicked: Attempted to kill init!; before that, BUG: unable to handle\n");
+	f->pm.panic = "";
+	assert_null(strstr(print(f), "panicked"));
+}
+
 static void events_merge_and_repeat(void **state)
 {
 	struct fixture *f = *state;
@@ -193,6 +206,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sampled_registers_are_said_to_be, setup, teardown),
 		cmocka_unit_test_setup_teardown(brief_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_machine_waits_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_panic_is_the_last_word, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_merge_and_repeat, setup, teardown),
 		cmocka_unit_test_setup_teardown(frames_that_loop_end, setup, teardown),
 	};
