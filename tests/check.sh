@@ -142,6 +142,7 @@ step_gdb() {
 step_gallery() {
 	expect "gallery: build" make -j"$jobs" all broken
 	lines tests/gallery.sh
+	lines tests/gallery-stock.sh
 }
 step_boot() {
 	expect "boot: build" make -j"$jobs" all

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/gallery/stock-job.sh IN OUT CASE...
+#
+# Where a stock kernel can be run: runs the cases, one function each, and leaves in OUT for each what it said: CASE.out (console),
+# CASE.err (the launcher's words) and CASE.rc. What these should be is for tests/gallery-stock.sh to judge.
+
+set -u
+in=$1 out=$2
+shift 2
+kvm=${KVM_BIN:-build/kvm}
+
+# One guest, for at most 30 s. One that stops for good is given 2.
+guest() {
+	timeout -k 5 30 "$kvm" run -m 256M --hang 2 "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err"
+	echo $? >"$out/$name.rc"
+}
+cloud() { guest -k "$in/cloud" "$@"; }
+# With nothing of ours on the command line: no console, and so no word of what happens.
+dark() { # PARAMS [OPTION]...
+	local params=$1
+	shift
+	cloud --no-default-params -p "$params" "$@"
+}
+tiny="-i $in/tiny.initrd"
+
+no_root_dark() { dark "panic=0"; }
+payload_flipped() { guest -k "$in/flipped" $tiny --early; }
+payload_flipped_dark() { guest -k "$in/flipped" $tiny --no-default-params; }
+ud2() { guest -k "$in/ud2.vmlinux" $tiny; }
+misplaced() { guest -k "$in/flat" --load 0x1100000 --entry 64; }
+no_initcall_dark() { dark initcall_blacklist=init_bio $tiny; }
+little_memory_dark() { dark mem=32M $tiny; }
+wrong_console() { dark "console=ttyS1 end=spin" $tiny --timeout 12; }
+initrd_truncated() { cloud -i "$in/truncated.initrd"; }
+no_root() { cloud; }
+no_rdinit() { cloud $tiny -p "rdinit=/nothing"; }
+init_text() { cloud -i "$in/text-init.initrd"; }
+init_exits_dark() { dark "panic=0 end=exit" $tiny; }
+no_long_mode() { cloud $tiny --entry 32 --cpuid -lm; }
+
+early_printk() { dark "earlyprintk=serial quiet end=poweroff" $tiny; }
+early_con() { dark "earlycon=uart8250,io,0x3f8 end=poweroff" $tiny; }
+early_console() { dark "console=ttyS0 end=poweroff" $tiny; }
+early_option() { cloud --early -p "quiet end=poweroff" $tiny -v; }
+timeline() { cloud -i "$in/mark.initrd" -c 2 --timeline --timestamps --trace "irq,$out/timeline.json"; }
+
+for name; do
+	before=$SECONDS
+	"$name"
+	echo "$name: $((SECONDS - before)) s, exit code $(cat "$out/$name.rc")"
+done
