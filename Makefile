@@ -47,7 +47,7 @@ endif
 SRC	:= $(wildcard kvm/*.c x86/*.c hw/*.c virtio/*.c)
 # The BIOS for 16-bit entries is assembled into the program, as data.
 BIOS	:= guest/bios/bios.S
-OBJ	:= $(SRC:%.c=$(O)/%.o) $(BIOS:%.S=$(O)/%.o)
+OBJ	:= $(SRC:%.c=$(O)/%.o) $(BIOS:%.S=$(O)/%.o) build/guest-init/blob.o
 LIB	:= $(O)/libkvm.a
 BIN	= $(if $(filter build/obj,$(O)),build/kvm,$(O)/bin/kvm)
 Q	= $(if $(V),,@)
@@ -117,7 +117,7 @@ lint: check-format cppcheck clang-tidy
 FUZZERS	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(ALL_CPPFLAGS)
-FUZZ_OBJ = $(SRC:%.c=build/obj-fuzz/%.o) $(BIOS:%.S=build/obj-fuzz/%.o)
+FUZZ_OBJ = $(SRC:%.c=build/obj-fuzz/%.o) $(BIOS:%.S=build/obj-fuzz/%.o) build/guest-init/blob.o
 build/obj-fuzz/%.o: %.S
 	@mkdir -p $(@D)
 	clang -MMD -MP -c -o $@ $<

@@ -5,6 +5,7 @@
  *  - 0x92, "system control port A" of the PS/2: A20 (remembered, without effect) and reset;
  *  - 0xcf9, the reset control of PC chipsets (Intel 500 Series PCH, RST_CNT): resets when bit 2 goes from 0 to 1;
  *  - 0xf4, debug exit: ends the machine with a number, by QEMU's convention;
+ *  - 0x610, by which our own init says how the command it was to run has ended;
  *  - the sleep and reset registers of a machine with hardware-reduced ACPI (ACPI 6.5, 4.8.3.6 and 4.8.3.7).
  *
  * Called from vCPU threads through the bus, with no lock: each register is one atomic byte, and no rule spans two.
@@ -101,6 +102,14 @@ static void debug_exit_write(void *dev, uint64_t offset, unsigned int size, uint
 	power_request(p->power, POWER_DEBUG_EXIT, (unsigned int)value, "debug exit");
 }
 
+static void guestjob_write(void *dev, uint64_t offset, unsigned int size, uint64_t value)
+{
+	struct misc_ports *p = dev;
+
+	if (!offset && size == 4)
+		power_request(p->power, POWER_COMMAND, (unsigned int)value, "command");
+}
+
 static void sleep_control_write(struct misc_ports *p, uint8_t value)
 {
 	unsigned int type = (value & ACPI_SLP_TYP_MASK) >> ACPI_SLP_TYP_SHIFT;
@@ -156,4 +165,5 @@ const struct bus_ops reset_control_ops = { .read = reset_control_read,
 					   .write = reset_control_write,
 					   .width = 4 };
 const struct bus_ops debug_exit_ops = { .read = debug_exit_read, .write = debug_exit_write, .width = 4 };
+const struct bus_ops guestjob_ops = { .read = debug_exit_read, .write = guestjob_write, .width = 4 };
 const struct bus_ops acpi_sleep_ops = { .read = acpi_read, .write = acpi_write, .width = 1 };

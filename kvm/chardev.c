@@ -139,6 +139,12 @@ static void out_failed(struct chardev *cd, int err)
 		return;
 	}
 	cd->out.swallow = true;
+	if (cd->backend->stream) {
+		cd->out.gone = cd->out.hangup_due = true;
+		arm_soon(cd); /* for the loop's thread to tell */
+		if (err == -EPIPE)
+			return;
+	}
 	pr_warn("console %s: %s; what the guest writes there is dropped from now on", cd->spec,
 		strerror(-err));
 }
@@ -187,7 +193,7 @@ static void show_unseen(struct chardev *cd)
 
 		if (cd->hooks.output)
 			cd->hooks.output(cd->hooks.ctx, bytes, len);
-		if (cd->is_stdio)
+		if (cd->logged)
 			log_console(bytes, len);
 		o->unseen -= len;
 	}
@@ -313,7 +319,7 @@ bool chardev_present(struct chardev *cd)
 	bool present;
 
 	pthread_mutex_lock(&cd->lock);
-	present = cd->out.attached || cd->out.swallow;
+	present = !cd->out.gone && (cd->out.attached || cd->out.swallow);
 	pthread_mutex_unlock(&cd->lock);
 	return present;
 }
@@ -338,6 +344,19 @@ static void tell_room(struct chardev *cd)
 	pthread_mutex_unlock(&cd->lock);
 	if (tell)
 		chardev_event(cd, CHARDEV_ROOM);
+}
+
+/* Loop's thread. */
+static void tell_hangup(struct chardev *cd)
+{
+	bool tell;
+
+	pthread_mutex_lock(&cd->lock);
+	tell = cd->out.hangup_due;
+	cd->out.hangup_due = false;
+	pthread_mutex_unlock(&cd->lock);
+	if (tell)
+		chardev_event(cd, CHARDEV_HANGUP);
 }
 
 static void on_out_ready(void *ctx, uint32_t events)
@@ -400,6 +419,7 @@ static void on_tick(void *ctx)
 	pthread_mutex_lock(&cd->lock);
 	rearm(cd, traffic, again);
 	pthread_mutex_unlock(&cd->lock);
+	tell_hangup(cd);
 	tell_room(cd);
 }
 

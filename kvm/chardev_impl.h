@@ -36,7 +36,9 @@ struct chardev_out {
 	enum out_kind kind;
 	bool attached; /* somebody is there to take bytes; else the newest are kept */
 	bool swallow;  /* nobody will ever be */
-	bool stalled;  /* the last write said EAGAIN, and EPOLLOUT is or will be waited for */
+	bool gone;     /* the other side of a stream is, and CHARDEV_HANGUP is or will be told */
+	bool hangup_due;
+	bool stalled; /* the last write said EAGAIN, and EPOLLOUT is or will be waited for */
 	bool aborted;
 	uint64_t stamps_ns; /* not 0: lines get the time since then in front */
 	bool mid_line;	    /* the last byte was no newline; kept with stamps only */
@@ -78,7 +80,8 @@ struct chardev_in {
 struct chardev_backend {
 	const char *name;
 	bool takes_path;
-	bool returns;					   /* a client may go and another come: unix, pty */
+	bool returns; /* a client may go and another come: unix, pty */
+	bool stream;  /* the end of either side is the other's to know: stdin, stdout, stderr */
 	int (*open)(struct chardev *cd, const char *path); /* 0 or -errno having said why */
 	int (*start)(struct chardev *cd);		   /* NULL: input begins on in.fd, if any */
 	void (*hangup)(struct chardev *cd);		   /* NULL: input just ends. Loop's thread */
@@ -96,7 +99,8 @@ struct chardev {
 	bool (*tick)(void *ctx);
 	void *tick_ctx;
 	bool is_stdio;
-	bool mute; /* output goes nowhere, and nobody looks at it */
+	bool logged; /* output goes to the --log file, too */
+	bool mute;   /* output goes nowhere, and nobody looks at it */
 	bool started;
 	pthread_t loop_thread; /* once started */
 
@@ -140,6 +144,7 @@ void chardev_event(struct chardev *cd, enum chardev_event event);
 /* Our own non-blocking open file description of what @fd is, or -errno. @access is O_RDONLY or O_WRONLY. */
 int chardev_reopen(int fd, int access);
 
-extern const struct chardev_backend chardev_pty, chardev_unix;
+extern const struct chardev_backend chardev_pty, chardev_unix, chardev_stdin, chardev_stdout, chardev_stderr,
+	chardev_log;
 
 #endif

@@ -266,7 +266,7 @@ static enum turn read_once(struct chardev *cd)
 	if (n == -EAGAIN)
 		return TURN_EMPTY;
 	if (n <= 0) {
-		ended(cd, n == 0 && in->socket && !in->hung_up);
+		ended(cd, n == 0 && in->socket && !in->hung_up && !cd->backend->stream);
 		return TURN_STOP;
 	}
 	take(cd, bytes, (size_t)n);

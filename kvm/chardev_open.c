@@ -31,6 +31,7 @@ static int stdio_open(struct chardev *cd, const char *path)
 		return -EBUSY;
 	}
 	cd->is_stdio = true;
+	cd->logged = true;
 	cd->out.fd = STDOUT_FILENO;
 	cd->out.attached = true;
 	return 0;
@@ -145,7 +146,8 @@ static const struct chardev_backend tty_backend = {
 };
 
 static const struct chardev_backend *const backends[] = {
-	&stdio_backend, &null_backend, &file_backend, &tty_backend, &chardev_pty, &chardev_unix,
+	&stdio_backend, &null_backend,	&file_backend,	 &tty_backend,	  &chardev_pty,
+	&chardev_unix,	&chardev_stdin, &chardev_stdout, &chardev_stderr, &chardev_log,
 };
 
 /* The backend that @spec names, and in *@path what follows the colon. */

@@ -11,6 +11,7 @@
 #include "kvm/cmd.h"
 #include "kvm/expect.h"
 #include "kvm/gdb.h"
+#include "kvm/guestcmd.h"
 #include "kvm/log.h"
 #include "kvm/options.h"
 #include "kvm/signals.h"
@@ -194,6 +195,32 @@ static int add_fail_on(void *config, const char *name, const char *arg)
 	return add_regex(c->fail_on, &c->nr_fail_ons, name, arg);
 }
 
+static int add_file(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (c->nr_adds == CONFIG_MAX_ADDS) {
+		pr_err("--%s %s: at most %d of them; a folder brings all that is in it", name, arg,
+		       CONFIG_MAX_ADDS);
+		return -EINVAL;
+	}
+	c->add[c->nr_adds++] = arg;
+	return 0;
+}
+
+static int add_env(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+
+	if (c->nr_envs == CONFIG_MAX_ENVS || arg[0] == '=' || !strchr(arg, '=')) {
+		pr_err("--%s %s: %s", name, arg,
+		       c->nr_envs == CONFIG_MAX_ENVS ? "too many" : "not NAME=VALUE");
+		return -EINVAL;
+	}
+	c->env[c->nr_envs++] = arg;
+	return 0;
+}
+
 static int set_on_reboot(void *config, const char *name, const char *arg)
 {
 	struct config *c = config;
@@ -285,6 +312,13 @@ static const struct opt rows[] = {
 	  0, 0, set_console },
 	{ 0, "port", OPT_CALL, 0, "NAME=WHERE", "/dev/virtio-ports/NAME in the guest; WHERE as for --serial",
 	  0, 0, add_port },
+	{ 0, "add", OPT_CALL, 0, "HOST[:GUEST]",
+	  "a file or folder for the command's guest; programs with\ntheir libraries", 0, 0, add_file },
+	{ 0, "env", OPT_CALL, 0, "NAME=VALUE", "for the command's environment", 0, 0, add_env },
+	{ 0, "cwd", OPT_STRING, AT(cwd), "DIR", "the command's folder in the guest (default /)" },
+	{ 0, "modules", OPT_STRING, AT(modules), "DIR|auto",
+	  "where the kernel modules are that the command's guest needs\n(default: beside the kernel, or in "
+	  "/lib/modules, if any)" },
 	{ 0, "rtc", OPT_STRING, AT(rtc), "BASE", "clock: utc (default), local or @SECONDS" },
 	{ 0, "machine", OPT_STRING, AT(machine), "KEY=VALUE",
 	  "tables=acpi+mp (default), mp, dt, none...: how the guest\nlearns of CPUs and devices; help lists "
@@ -342,7 +376,7 @@ static const struct opt rows[] = {
 
 static int usage(void)
 {
-	printf("usage: kvm run [-k kernel] [-i initrd]... [OPTION...]\n\n");
+	printf("usage: kvm run [-k kernel] [-i initrd]... [OPTION...] [-- [COMMAND [ARG...]]]\n\n");
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	printf("\nAt a terminal: Ctrl-a x ends the machine, Ctrl-a h lists what else there is.\n");
 	return 0;
@@ -360,16 +394,34 @@ static bool list_help(const struct config *config)
 	return true;
 }
 
+/* What is left behind the options: nothing, or "--" and a command. */
+static int parse_command(struct config *config, int argc, char **argv, int first)
+{
+	bool dashes = first > 1 && !strcmp(argv[first - 1], "--") && argv[first - 1] != config->params;
+
+	if (dashes)
+		return guestcmd_configure(config, argv + first, (unsigned int)(argc - first));
+	if (first < argc) {
+		pr_err("%s: what is this for? kernels are given by -k, parameters by -p, commands behind --",
+		       argv[first]);
+		return -EINVAL;
+	}
+	if (config->nr_adds || config->nr_envs || config->cwd || config->modules) {
+		pr_err("--add, --env, --cwd and --modules are for a command in the guest: kvm run ... -- "
+		       "COMMAND");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int parse(struct config *config, int argc, char **argv)
 {
 	int first = opt_parse(rows, ARRAY_SIZE(rows), config, argc, argv);
 
 	if (first < 0)
 		return first;
-	if (first < argc) {
-		pr_err("%s: what is this for? kernels are given by -k, parameters by -p", argv[first]);
+	if (parse_command(config, argc, argv, first))
 		return -EINVAL;
-	}
 	if (config->timeline || config->timestamps)
 		config->exec_ns = timeline_exec_ns();
 	if (config->quiet)
@@ -488,8 +540,12 @@ static void settle(struct vm *vm)
 static void say_verdict(const struct verdict *v)
 {
 	bool good = verdict_exit_code(v) == 0 || v->kind == VERDICT_DEBUG_EXIT;
+	enum log_level level = good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR;
 
-	log_msg(good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s", v->text);
+	/* The command has said for itself what there is to say, as far as it could. */
+	if (v->kind == VERDICT_COMMAND)
+		level = v->value > 128 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+	log_msg(level, "%s", v->text);
 }
 
 /* --dump-dtb: the board as it would be, without KVM. */

@@ -25,6 +25,8 @@ int verdict_exit_code(const struct verdict *v)
 	case VERDICT_QUIT:
 	case VERDICT_MET:
 		return 0;
+	case VERDICT_COMMAND:
+		return v->value;
 	case VERDICT_DEBUG_EXIT:
 		/* An exit status has eight bits: QEMU's convention is cut to them as well. */
 		return (((unsigned int)v->value << 1) | 1) & 0xff;

@@ -78,7 +78,8 @@ void elf_each_note(struct boot_image *img, elf_note_fn each, void *ctx);
 const char *filetype_describe(const uint8_t *head, size_t len, bool *may_be_flat);
 
 struct initrd {
-	int fd;
+	int fd; /* -1: from memory, then @content has it */
+	const void *content;
 	const char *path;
 	uint64_t bytes;
 	uint64_t offset; /* from the start of the first */
@@ -87,7 +88,7 @@ struct initrd {
 struct initrd_set {
 	unsigned int nr;
 	uint64_t total_bytes; /* from the first's start to the last's end */
-	struct initrd file[BOOT_MAX_INITRDS];
+	struct initrd file[BOOT_MAX_INITRDS + 1];
 };
 
 /* Opens all and lays them out. Returns 0 or -errno having said why. initrd_close() in either case. */

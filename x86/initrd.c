@@ -25,29 +25,46 @@
 /* From this size on, faults in the guest cost less than we would wait for the copy. */
 #define MAP_MIN_BYTES (1 * MIB)
 
-static int add(struct initrd_set *set, const char *path)
+/* Puts the last one behind those before. */
+static int append(struct initrd_set *set, struct initrd *f)
 {
-	struct initrd *f = &set->file[set->nr];
-	uint64_t start = set->nr ? align_up(set->total_bytes + MIN_GAP_BYTES, PAGE_BYTES) : 0;
-	int err, fd = bootfile_open(path, "initrd");
+	uint64_t start = f != set->file ? align_up(set->total_bytes + MIN_GAP_BYTES, PAGE_BYTES) : 0;
 
-	if (fd < 0)
-		return fd;
-	f->fd = fd;
-	f->path = path;
 	f->offset = start;
-	set->nr++;
-	err = bootfile_check(fd, path, "initrd", &f->bytes);
-	if (err)
-		return err;
 	/* No sum can wrap: what is there already ends below the hole. */
 	if (f->bytes > MMIO_HOLE_GPA || start > MMIO_HOLE_GPA - f->bytes) {
-		pr_err("%s: initrd of %lluM; all initrds together must fit below 3G", path,
+		pr_err("%s: initrd of %lluM; all initrds together must fit below 3G", f->path,
 		       (unsigned long long)(f->bytes / MIB));
 		return -EFBIG;
 	}
 	set->total_bytes = start + f->bytes;
 	return 0;
+}
+
+static int add(struct initrd_set *set, const char *path)
+{
+	struct initrd *f = &set->file[set->nr];
+	int err, fd = bootfile_open(path, "initrd");
+
+	if (fd < 0)
+		return fd;
+	*f = (struct initrd){ .fd = fd, .path = path };
+	set->nr++;
+	err = bootfile_check(fd, path, "initrd", &f->bytes);
+	return err ? err : append(set, f);
+}
+
+static int add_archive(struct initrd_set *set, const struct boot_config *config)
+{
+	struct initrd *f = &set->file[set->nr++];
+
+	*f = (struct initrd){
+		.fd = -1,
+		.content = config->archive,
+		.path = "the command's files",
+		.bytes = config->archive_bytes,
+	};
+	return append(set, f);
 }
 
 int initrd_open(struct initrd_set *set, const struct boot_config *config)
@@ -65,13 +82,14 @@ int initrd_open(struct initrd_set *set, const struct boot_config *config)
 		if (err)
 			return err;
 	}
-	return 0;
+	return config->archive ? add_archive(set, config) : 0;
 }
 
 void initrd_close(struct initrd_set *set)
 {
 	for (unsigned int i = 0; i < set->nr; i++)
-		close(set->file[i].fd);
+		if (set->file[i].fd >= 0)
+			close(set->file[i].fd);
 	set->nr = 0;
 }
 
@@ -91,7 +109,12 @@ int initrd_place(const struct initrd_set *set, struct gmem *mem, gpa_t gpa)
 	for (unsigned int i = 0; i < set->nr; i++) {
 		const struct initrd *f = &set->file[i];
 		enum bootfile_how how = f->bytes >= MAP_MIN_BYTES ? BOOTFILE_MAP : BOOTFILE_READ;
-		int err = bootfile_place(mem, gpa + f->offset, f->fd, 0, f->bytes, f->path, how);
+		int err;
+
+		if (f->fd < 0)
+			err = gmem_write(mem, gpa + f->offset, f->content, f->bytes);
+		else
+			err = bootfile_place(mem, gpa + f->offset, f->fd, 0, f->bytes, f->path, how);
 
 		if (err)
 			return err;

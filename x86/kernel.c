@@ -7,6 +7,7 @@
  * it is worked out from the first one (virtio/rootdev.c) when the user does not say it. Another are virtio devices that no table of the
  * machine names (--machine tables=).
  */
+#include "kvm/guestjob.h"
 #include "kvm/log.h"
 #include "machine.h"
 #include "virtio.h"
@@ -21,6 +22,9 @@
 #include <unistd.h>
 
 #define SERIAL_PARAMS "console=ttyS0"
+/* With a command the console is a log, and COM1 on a terminal is the command's. */
+#define COMMAND_PARAMS "console=ttyS0 quiet rdinit=" GUESTJOB_INIT
+#define COMMAND_TERMINAL_PARAMS "console=ttyS1 quiet rdinit=" GUESTJOB_INIT
 /*
  * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there, and then shows on hvc0 only what is
  * new. As a second console= it would go on, and hvc0 would begin with the whole log: each message would come twice.
@@ -111,7 +115,8 @@ static void root_params(struct machine *m, char *text, size_t size)
 	struct rootdev root;
 
 	text[0] = '\0';
-	if (!disk || m->vm->config->no_default_params || boot_cmdline_has(m->vm->config->params, "root"))
+	if (!disk || m->vm->config->has_command || m->vm->config->no_default_params ||
+	    boot_cmdline_has(m->vm->config->params, "root"))
 		return;
 	source.size_bytes = disk_size_bytes(disk);
 	if (rootdev_find(&source, &root))
@@ -130,6 +135,8 @@ static const char *console_params(const struct config *config)
 {
 	if (config->no_default_params)
 		return NULL;
+	if (config->has_command)
+		return config->on_terminal ? COMMAND_TERMINAL_PARAMS : COMMAND_PARAMS;
 	if (!config->virtio_console)
 		return SERIAL_PARAMS;
 	/* Two boot consoles on one port would print all twice. */

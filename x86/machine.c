@@ -17,6 +17,8 @@
 #include "hw/serial.h"
 #include "kvm/arch.h"
 #include "kvm/checks.h"
+#include "kvm/guestcmd.h"
+#include "kvm/guestjob.h"
 #include "kvm/log.h"
 #include "kvm/report.h"
 #include "kvm/timeline.h"
@@ -73,6 +75,9 @@ static void on_power_request(void *ctx, enum power_request what, unsigned int va
 	case POWER_DEBUG_EXIT:
 		vm_end(m->vm, VERDICT_DEBUG_EXIT, (int)value, "the guest wrote 0x%x to the debug-exit port",
 		       value);
+		break;
+	case POWER_COMMAND:
+		guestcmd_ended(m->vm, value);
 		break;
 	}
 }
@@ -327,6 +332,8 @@ static int create_ports(struct machine *m)
 		err = bus_insert(pio, PORT_ACPI_SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, &m->ports, "ACPI");
 	if (!err && (m->vm->config->debug_exit || m->vm->config->testdev))
 		err = bus_insert(pio, PORT_DEBUG_EXIT, 4, &debug_exit_ops, &m->ports, "debug exit");
+	if (!err && m->vm->config->has_command)
+		err = bus_insert(pio, PORT_GUESTJOB, 4, &guestjob_ops, &m->ports, "command");
 	return err ? err : machine_create_marks(m);
 }
 
@@ -415,6 +422,23 @@ static int write_tables(struct machine *m, gpa_t *rsdp)
 	return err;
 }
 
+/* The files of the command that is to run in the guest, if there is one. */
+static int pack_command(const struct config *config, const struct boot_image *img, struct cpio *files)
+{
+	int err;
+
+	if (!config->has_command)
+		return 0;
+	if (!boot_takes_linux_params(img)) {
+		pr_err("%s: a command in the guest (--) needs a Linux kernel", img->path);
+		return -EINVAL;
+	}
+	err = guestcmd_pack(files, config, img->path, img->version);
+	if (err)
+		cpio_free(files);
+	return err;
+}
+
 static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 {
 	const struct config *config = m->vm->config;
@@ -425,12 +449,20 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 		.nr_initrds = config->nr_initrds,
 		.rsdp = rsdp,
 	};
+	struct cpio files = { 0 };
 	char *cmdline;
 	int err = machine_open_kernel(m, &img);
 
 	if (err)
 		return err;
 	m->for_linux = boot_takes_linux_params(&img);
+	err = pack_command(config, &img, &files);
+	if (err) {
+		boot_close(&img);
+		return err;
+	}
+	boot.archive = files.bytes;
+	boot.archive_bytes = files.len;
 	cmdline = machine_cmdline(m, &img);
 	boot.cmdline = cmdline;
 	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed)) {
@@ -447,6 +479,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 		err = machine_pass_dtb(m, cmdline, entry);
 	explicit_bzero(seed, sizeof(seed));
 	free(cmdline);
+	cpio_free(&files);
 	boot_close(&img);
 	return err;
 }
@@ -565,12 +598,25 @@ int arch_machine_start(struct vm *vm)
 	return start_ports(m);
 }
 
+/* What a console has kept for a bad end. */
+static void show_kept_logs(struct machine *m)
+{
+	const struct verdict *v = &m->vm->verdict;
+
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && v->kind != VERDICT_COMMAND && verdict_exit_code(v);
+	     i++) {
+		if (m->com[i].chardev)
+			chardev_show_log(m->com[i].chardev);
+	}
+}
+
 void arch_machine_drain(struct vm *vm, int stall_ms)
 {
 	struct machine *m = vm->machine;
 
 	coalesced_try_drain(&vm->coalesced);
 	drain_consoles(m, stall_ms);
+	show_kept_logs(m);
 	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
 		if (!m->com[i].chardev)
 			continue;

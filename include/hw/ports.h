@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ports that need a line or two each: POST code 0x80, fast A20 and reset 0x92, reset control 0xcf9, debug exit
- * 0xf4, and the ACPI registers of a hardware-reduced machine: sleep control, sleep status, reset.
+ * 0xf4, the end of a command, and the ACPI registers of a hardware-reduced machine: sleep control, sleep status, reset.
  */
 #ifndef HW_PORTS_H
 #define HW_PORTS_H
@@ -32,6 +32,8 @@ extern const struct bus_ops reset_control_ops;
 #define RESET_CONTROL_PORTS 4
 
 extern const struct bus_ops debug_exit_ops; /* 0xf4, 4 ports, width 4: status (value << 1) | 1 */
+extern const struct bus_ops
+	guestjob_ops; /* 4 ports, width 4: how the guest's command ended, see kvm/guestjob.h */
 /* ACPI 6.5, 4.8.3.6 and 4.8.3.7: +0 sleep control, +1 sleep status, +2 reset (write 1) */
 extern const struct bus_ops acpi_sleep_ops;
 #define ACPI_SLEEP_PORTS 3

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where a console's bytes go to and come from: stdio, null, file:PATH, pty, unix:PATH, tty:PATH.
+ * Where a console's bytes go to and come from: stdio, null, file:PATH, pty, unix:PATH, tty:PATH; or one way only, for a command in the
+ * guest: stdin, stdout, stderr (whose ends are passed on), log (kept for a bad end).
  *
  * Output is gathered and written in batches: at a newline, at 4 KiB, or a few milliseconds after the first
  * byte, whichever is first. No byte is lost or reordered: when the other side does not take them,
@@ -114,6 +115,12 @@ void chardev_winch(struct chardev *cd);
 
 /* The terminal's size in characters; false when it has none. */
 bool chardev_size(const struct chardev *cd, unsigned int *columns, unsigned int *rows);
+
+/*
+ * A "log" keeps what was written last, and shows nothing; now it is to be shown on stderr, with what is still to come. Does nothing to others. With
+ * -v it is shown from the start.
+ */
+void chardev_show_log(struct chardev *cd);
 
 /*
  * Writes out all that is queued. Waits as long as the other side takes bytes now and then, at most @stall_ms

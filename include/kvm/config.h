@@ -14,6 +14,8 @@
 #define CONFIG_MAX_NETS 8
 #define CONFIG_MAX_PORTS 16
 #define CONFIG_MAX_EXPECTS 32
+#define CONFIG_MAX_ADDS 64
+#define CONFIG_MAX_ENVS 64
 
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 enum on_panic { ON_PANIC_EXIT, ON_PANIC_WAIT };
@@ -77,6 +79,18 @@ struct config {
 	bool quiet;
 	const char *log_path;
 	bool help;
+
+	/* A command in the guest, behind "--"; see guestcmd.h. */
+	bool has_command;
+	char *const *command; /* argv's; none: a shell */
+	unsigned int nr_command;
+	bool on_terminal;		  /* else its streams are the launcher's own, through three ports */
+	const char *add[CONFIG_MAX_ADDS]; /* HOST[:GUEST], as --add has them */
+	unsigned int nr_adds;
+	const char *env[CONFIG_MAX_ENVS]; /* NAME=VALUE */
+	unsigned int nr_envs;
+	const char *cwd;     /* NULL: / */
+	const char *modules; /* NULL: auto, and none is fine */
 };
 
 #endif

@@ -10,6 +10,7 @@ enum power_request {
 	POWER_OFF,	  /* ACPI sleep control, S5 */
 	POWER_RESET,	  /* reset by the named means */
 	POWER_DEBUG_EXIT, /* debug-exit port: @value is what was written */
+	POWER_COMMAND,	  /* the guest's command has ended: @value as guestjob.h has it */
 };
 
 struct power {

@@ -12,6 +12,7 @@ enum verdict_kind {
 	VERDICT_REBOOT,	    /* the guest asked for a reset, in whichever way */
 	VERDICT_HALT,	    /* the guest halted in order */
 	VERDICT_DEBUG_EXIT, /* a write to the debug-exit port; @value as written */
+	VERDICT_COMMAND,    /* the guest's command ended; @value is its exit code as a shell has it */
 	VERDICT_QUIT,	    /* the user left with Ctrl-a x */
 	VERDICT_MET,	    /* all that was expected of the console has come */
 	VERDICT_FAILED,	    /* an expectation was not met, a forbidden line was seen, or a test failed */

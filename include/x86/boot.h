@@ -140,6 +140,8 @@ struct boot_config {
 	const char *const
 		*initrds;	 /* joined in this order, each beginning at a page; paths outlive the gmem */
 	unsigned int nr_initrds; /* at most BOOT_MAX_INITRDS */
+	const void *archive;	 /* one more, behind them, from memory; NULL: none */
+	uint64_t archive_bytes;
 	const char *cmdline;	 /* complete; NULL: empty */
 	gpa_t rsdp;		 /* 0: none */
 	const uint8_t *rng_seed; /* for SETUP_RNG_SEED; NULL: none */

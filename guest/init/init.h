@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The init that runs one command (kvm run ... -- CMD): its parts, and the system calls it needs. No C library: it is built freestanding, for
+ * it has to be small and to need nothing in the guest.
+ */
+#ifndef GUEST_INIT_H
+#define GUEST_INIT_H
+
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/unistd.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A system call; returns what the kernel returns, a negative errno included. */
+static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+#define SYS(nr, a, b, c, d, e, f, ...)                                                                       \
+	sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define sys(name, ...) SYS(__NR_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+
+struct job {
+	char **argv, **envp;
+	const char *program, *cwd;
+	bool terminal;
+	unsigned short rows, columns; /* 0: not known */
+};
+
+/* main.c: a line for a person on the kernel's console. @err is a negative errno, or 0 for none. */
+void complain(const char *what, const char *name, long err);
+/* Ends the machine with what went wrong having been said. */
+void fail(void) __attribute__((noreturn));
+bool same(const char *a, const char *b);
+/* Memory that is never given back; it is zero. */
+void *get_memory(size_t bytes);
+/* Starts the command with these as its standard streams. Returns its process. */
+long start_command(const struct job *job, int in, int out, int err);
+/* Takes in all children that have ended. Returns whether @pid was one of them; then *@status is its wait status. */
+bool reap(long pid, int *status);
+
+/* job.c: reads GUESTJOB_FILE, does what it says about the guest (modules, names, clock), and returns the rest. */
+void job_load(struct job *job);
+
+/* mounts.c: the file systems, links and the network interface that programs take for granted. */
+void mounts_make(void);
+
+/* terminal.c, streams.c: run the command and return its wait status. */
+int run_on_terminal(const struct job *job);
+int run_on_ports(const struct job *job);
+
+#endif

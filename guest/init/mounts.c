@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What programs take for granted. A folder that the initramfs has already is the user's (--add): /tmp and /run are then not mounted over, for what
+ * is in them would be hidden. What a kernel cannot do (no devpts, no network) is left out: the command may not need it.
+ */
+#include "init.h"
+
+#include <linux/if.h>
+#include <linux/in.h>
+#include <linux/mount.h>
+#include <linux/socket.h>
+#include <linux/sockios.h>
+
+#define SAFE (MS_NOSUID | MS_NODEV)
+
+struct place {
+	const char *at, *type;
+	unsigned long flags;
+	const char *data;
+	bool only_new;
+};
+
+static const struct place places[] = {
+	{ "/proc", "proc", SAFE | MS_NOEXEC, NULL, false },
+	{ "/sys", "sysfs", SAFE | MS_NOEXEC, NULL, false },
+	{ "/dev", "devtmpfs", MS_NOSUID, "mode=755", false },
+	{ "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=620,gid=5,ptmxmode=666", false },
+	{ "/dev/shm", "tmpfs", SAFE, "mode=1777", false },
+	{ "/tmp", "tmpfs", SAFE, "mode=1777", true },
+	{ "/run", "tmpfs", SAFE, "mode=755", true },
+};
+
+static const char *const links[][2] = {
+	{ "/proc/self/fd", "/dev/fd" },
+	{ "/proc/self/fd/0", "/dev/stdin" },
+	{ "/proc/self/fd/1", "/dev/stdout" },
+	{ "/proc/self/fd/2", "/dev/stderr" },
+};
+
+static void raise_loopback(void)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+	long fd = sys(socket, AF_INET, SOCK_DGRAM);
+
+	request.ifr_flags = IFF_UP;
+	sys(ioctl, fd, SIOCSIFFLAGS, &request);
+	sys(close, fd);
+}
+
+void mounts_make(void)
+{
+	sys(umask, 022);
+	sys(mkdir, "/root", 0700);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		const struct place *p = &places[i];
+		bool is_new = !sys(mkdir, p->at, 0755);
+
+		if (is_new || !p->only_new)
+			sys(mount, p->type, p->at, p->type, p->flags, p->data);
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		sys(symlink, links[i][0], links[i][1]);
+	raise_loopback();
+}

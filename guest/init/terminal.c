@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The command on the user's terminal: hvc0 where there is one, else the first serial port.
+ *
+ * We are the session's leader and stay in the foreground group with the command. As we outlive it, the end of the session does not hang the
+ * terminal up, which would drop what it has not sent yet. A shell makes groups of its own; a command that knows nothing of job control gets
+ * Ctrl-C, which the first process does not feel, and not Ctrl-Z, since nobody would be there to continue it.
+ */
+#include "init.h"
+
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+#include <linux/termios.h>
+
+#define WAIT_FOR_OUTPUT 1 /* TCSBRK: no break, but tcdrain(3) */
+
+static const char *const devices[] = { "/dev/hvc0", "/dev/ttyS0" };
+
+static long open_terminal(const struct job *job)
+{
+	struct winsize size = { .ws_row = job->rows, .ws_col = job->columns };
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		long fd = sys(open, devices[i], O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		sys(ioctl, fd, TIOCSCTTY, 0);
+		if (job->rows && job->columns)
+			sys(ioctl, fd, TIOCSWINSZ, &size);
+		return fd;
+	}
+	complain("no such terminal, nor /dev/ttyS0; does the kernel have a driver?", devices[0], 0);
+	fail();
+}
+
+int run_on_terminal(const struct job *job)
+{
+	int status = 0, tty;
+	long pid, ended;
+
+	sys(setsid);
+	tty = (int)open_terminal(job);
+	pid = start_command(job, tty, tty, tty);
+	do {
+		ended = sys(wait4, -1, &status);
+	} while (ended != pid && ended != -ECHILD);
+	sys(ioctl, tty, TCSBRK, WAIT_FOR_OUTPUT);
+	return status;
+}

@@ -1,0 +1,152 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/command/job.sh IN [CASE]...
+#
+# What tests/command.sh looks at, where stock kernels can be run. IN holds the kernels' folders. Prints a line a test; each case's streams
+# are in $NEST_OUT/CASE.out and .err.
+set -u
+in=$1
+shift
+failed=0
+export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+judge() { # NAME WHY
+	if [ -n "$2" ]; then
+		echo "not ok command: $1: $2"
+		failed=1
+	else
+		echo "ok command: $1"
+	fi
+}
+
+kvm() { timeout 100 "$KVM_BIN" run --timeout 60 -k "$in/cloud/vmlinuz" -m 256M "$@"; }
+
+# try CASE RC ARG...: runs it with its streams in files; $why says what is wrong so far
+try() {
+	local rc want=$2
+	name=$1
+	shift 2
+	kvm "$@" >"$NEST_OUT/$name.out" 2>"$NEST_OUT/$name.err"
+	rc=$?
+	why=
+	[ $rc = "$want" ] || why="exit code $rc instead of $want, $(tail -n 1 "$NEST_OUT/$name.err")"
+}
+
+out_is() { # TEXT
+	[ -n "$why" ] || [ "$(cat "$NEST_OUT/$name.out")" = "$1" ] || why="stdout is $(head -c 200 "$NEST_OUT/$name.out")"
+}
+
+err_is() { # TEXT
+	[ -n "$why" ] || [ "$(cat "$NEST_OUT/$name.err")" = "$1" ] || why="stderr is $(head -c 200 "$NEST_OUT/$name.err")"
+}
+
+err_has() { # TEXT
+	[ -n "$why" ] || grep -qF -- "$1" "$NEST_OUT/$name.err" || why="stderr is $(head -c 200 "$NEST_OUT/$name.err")"
+}
+
+case_uname() {
+	try uname 0 -- uname -a </dev/null
+	err_is ""
+	[ -n "$why" ] || grep -q "^Linux kvm $(cat "$in/cloud/version") " "$NEST_OUT/uname.out" || why="stdout is $(cat "$NEST_OUT/uname.out")"
+	judge "uname -a" "$why"
+}
+
+case_exit() {
+	try exit 42 -- sh -c 'echo to stdout; echo to stderr >/dev/stderr; exit 42'
+	out_is "to stdout"
+	err_is "to stderr"
+	judge "exit code 42, stdout and stderr apart" "$why"
+}
+
+case_cat() {
+	local want got
+	head -c 10485760 /dev/urandom >"$work/data"
+	want=$(md5sum <"$work/data")
+	got=$(cat "$work/data" | kvm -- cat 2>"$NEST_OUT/cat.err" | md5sum)
+	why=
+	[ "$want" = "$got" ] || why="they are not the same, $(tail -n 1 "$NEST_OUT/cat.err")"
+	judge "10 MiB through cat" "$why"
+}
+
+case_killed() {
+	try killed 137 -- sh -c 'kill -9 $$'
+	err_has "killed by signal 9"
+	judge "killed by a signal" "$why"
+}
+
+case_arguments() {
+	local args=() i
+	for i in $(seq 1 250); do args+=("with $i  spaces " '"quo'"'"'ted" $HOME \n `x` *' '' "grün-日本-$i"); done
+	printf '%s\0' "${args[@]}" >"$work/args"
+	try arguments 0 -- /usr/bin/printf '%s\0' "${args[@]}"
+	[ -n "$why" ] || cmp -s "$work/args" "$NEST_OUT/arguments.out" || why="they are not the same"
+	judge "1000 arguments with blanks, quotes, UTF-8 and nothing in them" "$why"
+}
+
+case_reader_gone() {
+	local rcs
+	kvm -- yes 2>"$NEST_OUT/reader_gone.err" | head -c 100000 >/dev/null
+	rcs="${PIPESTATUS[*]}"
+	why=
+	[ "$rcs" = "141 0" ] || why="exit codes $rcs, $(tail -n 1 "$NEST_OUT/reader_gone.err")"
+	judge "a reader that goes is the command's SIGPIPE" "$why"
+}
+
+case_files() {
+	mkdir -p "$work/folder/sub"
+	echo "in a folder" >"$work/folder/sub/file"
+	ln -s sub/file "$work/folder/link"
+	printf '#!/usr/bin/env bash\nread -r line <"$1"; echo "$line, $WORD, $PWD, $(</proc/sys/kernel/hostname)"\n' >"$work/script"
+	chmod 755 "$work/script"
+	try files 0 --name tester --add "$work/folder:/data" --env "WORD=two words" --cwd /data/sub --modules auto -- "$work/script" ../link
+	out_is "in a folder, two words, /data/sub, tester"
+	err_is ""
+	judge "--add, --env, --cwd, --name, a script and its interpreter" "$why"
+}
+
+case_panic() {
+	try panic 120 -- sh -c 'echo before; echo c >/proc/sysrq-trigger'
+	out_is before
+	err_has "Kernel panic - not syncing: sysrq triggered crash"
+	judge "a panic shows the kernel's log" "$why"
+}
+
+case_not_found() {
+	try not_found 125 -- no-such-command
+	err_is "kvm: -- no-such-command: no such command on this host; --add or an initrd (-i) brings one that only the guest has"
+	judge "no such command" "$why"
+	try not_there 127 --add /etc/hostname -- no-such-command
+	err_has "no-such-command: not found in the guest"
+	judge "no such command in the guest" "$why"
+}
+
+case_backport() {
+	"$KVM_BIN" run --timeout 60 -k "$in/backport/vmlinuz" -m 256M -- uname -r >"$NEST_OUT/backport.out" 2>"$NEST_OUT/backport.err"
+	name=backport
+	why=
+	out_is "$(cat "$in/backport/version")"
+	err_is ""
+	judge "a kernel with compressed modules" "$why"
+}
+
+case_terminal() {
+	local say='tty; stty size; read -r x; echo "got $x"; exit 7'
+	name=terminal
+	(sleep 1; echo typed; sleep 100) | script -qec "stty rows 31 cols 97; exec '$KVM_BIN' run --timeout 60 -k '$in/cloud/vmlinuz' -m 256M \
+		--add /usr/bin/tty --add /usr/bin/stty -- sh -c '$say'" /dev/null >"$NEST_OUT/terminal.out" 2>"$NEST_OUT/terminal.err"
+	rc=${PIPESTATUS[1]}
+	why=
+	[ "$rc" = 7 ] || why="exit code $rc"
+	for line in /dev/hvc0 "31 97" "got typed"; do
+		tr -d '\r' <"$NEST_OUT/terminal.out" | grep -qx "$line" || why+=" no line \"$line\""
+	done
+	judge "on a terminal" "$why"
+}
+
+for c in ${*:-uname exit cat killed arguments reader_gone files panic not_found backport terminal}; do
+	case_"$c"
+done
+exit $failed
