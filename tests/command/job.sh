@@ -132,14 +132,26 @@ case_backport() {
 	judge "a kernel with compressed modules" "$why"
 }
 
+# What is typed goes to the command once it has the terminal.
+type_line() {
+	for _ in $(seq 200); do
+		! grep -q "31 97" "$NEST_OUT/terminal.out" || break
+		sleep 0.2
+	done
+	echo typed
+	while [ ! -e "$work/done" ]; do sleep 0.2; done
+}
+
 case_terminal() {
-	local say='tty; stty size; read -r x; echo "got $x"; exit 7'
-	name=terminal
-	(sleep 1; echo typed; sleep 100) | script -qec "stty rows 31 cols 97; exec '$KVM_BIN' run --timeout 60 -k '$in/cloud/vmlinuz' -m 256M \
-		--add /usr/bin/tty --add /usr/bin/stty -- sh -c '$say'" /dev/null >"$NEST_OUT/terminal.out" 2>"$NEST_OUT/terminal.err"
-	rc=${PIPESTATUS[1]}
+	local say='tty; stty size; read -r x; echo "got $x"; exit 7' line
+	: >"$NEST_OUT/terminal.out"
+	type_line | {
+		script -qefc "stty rows 31 cols 97; exec '$KVM_BIN' run --timeout 60 -k '$in/cloud/vmlinuz' -m 256M \
+			--add /usr/bin/tty --add /usr/bin/stty -- sh -c '$say'" "$NEST_OUT/terminal.out" >/dev/null
+		echo $? >"$work/done"
+	}
 	why=
-	[ "$rc" = 7 ] || why="exit code $rc"
+	[ "$(cat "$work/done")" = 7 ] || why="exit code $(cat "$work/done")"
 	for line in /dev/hvc0 "31 97" "got typed"; do
 		tr -d '\r' <"$NEST_OUT/terminal.out" | grep -qx "$line" || why+=" no line \"$line\""
 	done

@@ -503,6 +503,26 @@ static void initrds_are_joined_at_pages(void **state)
 	}
 }
 
+static void an_archive_from_memory_is_the_last(void **state)
+{
+	struct bench *b = *state;
+	int fd = initrd_fd(5, 'A');
+	struct fd_path name;
+	const char *initrds[] = { fd_path(&name, fd) };
+	gpa_t gpa;
+
+	b->config.initrds = initrds;
+	b->config.nr_initrds = 1;
+	b->config.archive = "archive";
+	b->config.archive_bytes = 7;
+	assert_int_equal(load(b, MEM_BYTES), 0);
+	close(fd);
+	gpa = zero_page(b)->hdr.ramdisk_image;
+	assert_int_equal(zero_page(b)->hdr.ramdisk_size, PAGE + 7);
+	assert_int_equal(*(char *)gmem_at(&b->mem, gpa, 1), 'A');
+	assert_memory_equal(gmem_at(&b->mem, gpa + PAGE, 7), "archive", 7);
+}
+
 static void bad_initrds_are_refused_by_name(void **state)
 {
 	struct bench *b = *state;
@@ -590,6 +610,7 @@ int main(void)
 		TEST(initrd_that_never_fits_is_refused_for_good),
 		TEST(initrd_of_500_mib_is_not_read),
 		TEST(initrds_are_joined_at_pages),
+		TEST(an_archive_from_memory_is_the_last),
 		TEST(bad_initrds_are_refused_by_name),
 		TEST(nothing_is_placed_when_refused),
 		TEST(initrd_is_read_where_it_cannot_be_mapped),

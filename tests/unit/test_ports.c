@@ -48,6 +48,7 @@ static int setup(void **state)
 				    "reset"),
 			 0);
 	assert_int_equal(bus_insert(&f.bus, 0xf4, 4, &debug_exit_ops, p, "debug-exit"), 0);
+	assert_int_equal(bus_insert(&f.bus, 0x610, 4, &guestjob_ops, p, "command"), 0);
 	assert_int_equal(bus_insert(&f.bus, SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, p, "acpi"), 0);
 	*state = &f;
 	return 0;
@@ -133,6 +134,19 @@ static void pci_address_is_no_reset(void **state)
 	assert_int_equal(bus_read(&f->bus, 0xcf9, 1), 0);
 }
 
+static void a_commands_end_is_one_double_word(void **state)
+{
+	struct fixture *f = *state;
+
+	bus_write(&f->bus, 0x610, 1, 0x2a);
+	bus_write(&f->bus, 0x611, 1, 0x01);
+	bus_write(&f->bus, 0x612, 2, 0x01);
+	assert_int_equal(f->requests, 0);
+	bus_write(&f->bus, 0x610, 4, 0x12a);
+	assert_request(f, POWER_COMMAND, "command");
+	assert_int_equal(f->value, 0x12a);
+}
+
 static void debug_exit_takes_every_width(void **state)
 {
 	static const struct {
@@ -207,6 +221,7 @@ int main(void)
 		TEST(port_92_bit_0_resets),
 		TEST(reset_control_wants_an_edge),
 		TEST(pci_address_is_no_reset),
+		TEST(a_commands_end_is_one_double_word),
 		TEST(debug_exit_takes_every_width),
 		TEST(s5_powers_off),
 		TEST(sleep_enable_reads_as_zero),
