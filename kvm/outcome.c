@@ -36,6 +36,8 @@ const char *outcome_verdict_name(enum verdict_kind kind)
 		return "halted";
 	case VERDICT_DEBUG_EXIT:
 		return "debug-exit";
+	case VERDICT_COMMAND:
+		return "command";
 	case VERDICT_QUIT:
 		return "quit";
 	case VERDICT_MET:

@@ -10,7 +10,7 @@
 
 static void test_specs(void **state)
 {
-	static const char *const bad[] = { "",	    "stdin", "stdio:", "file",	"file:",
+	static const char *const bad[] = { "",	    "stdinx", "stdio:", "file",	"file:",
 					   "unix:", "tty:",  "pty:x",  "nullx", "vc:80x24" };
 	struct rig *r = *state;
 	struct chardev *cd;
@@ -637,6 +637,75 @@ static void test_loop_thread_never_waits(void **state)
 	close(from);
 }
 
+/* The end of stdin is the other side's to know, but not before the last byte. */
+static void test_stdin_ends(void **state)
+{
+	struct rig *r = *state;
+	int to = pipe_stdin();
+
+	rig_open(r, "stdin");
+	rig_run(r);
+	assert_int_equal(write(to, "abc", 3), 3);
+	close(to);
+	usleep(20000);
+	assert_true(chardev_present(r->cd)); /* nobody has taken the bytes */
+	rig_set_room(r, 100);
+	chardev_rx_ready(r->cd);
+	rig_wait(r, r->hangups, 1);
+	assert_false(chardev_present(r->cd));
+	rig_stop(r);
+	assert_int_equal(r->got_len, 3);
+	assert_int_equal(r->hangups, 1);
+}
+
+static void test_stdout_reader_gone(void **state)
+{
+	struct rig *r = *state;
+	int from = pipe_stdout();
+
+	rig_open(r, "stdout");
+	rig_run(r);
+	chardev_write(r->cd, "abc\n", 4);
+	assert_reads(from, "abc\n");
+	assert_true(chardev_present(r->cd));
+	close(from);
+	chardev_write(r->cd, "def\n", 4);
+	rig_wait(r, r->hangups, 1);
+	assert_false(chardev_present(r->cd));
+	assert_true(chardev_room(r->cd) > 0); /* and holds nobody up */
+	put_pattern(r->cd, 0, 200000);
+	rig_stop(r);
+	assert_int_equal(r->hangups, 1);
+}
+
+/* A log shows nothing but what was written last, when it is asked to. */
+static void test_log_is_kept(void **state)
+{
+	struct rig *r = *state;
+	int fds[2], saved = dup(STDERR_FILENO);
+	char got[8] = "";
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	close(fds[1]);
+	rig_open(r, "log");
+	put_pattern(r->cd, 0, 200000);
+	chardev_write(r->cd, "the end\n", 8);
+	assert_false(readable_within(fds[0], 20));
+	assert_true(chardev_flush(r->cd, 0));
+	chardev_show_log(r->cd);
+	read_exactly(fds[0], got, 1);
+	for (size_t len = 1; memcmp(got, "the end\n", 8) != 0; len++) {
+		assert_true(len <= 65536);
+		chardev_flush(r->cd, 0);
+		memmove(got, got + 1, 7);
+		read_exactly(fds[0], got + 7, 1);
+	}
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fds[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -667,6 +736,9 @@ int main(void)
 		rig_test(test_null_input),
 		rig_test(test_tick),
 		rig_test(test_loop_thread_never_waits),
+		rig_test(test_stdin_ends),
+		rig_test(test_stdout_reader_gone),
+		rig_test(test_log_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
