@@ -174,6 +174,8 @@ static bool push(struct chardev *cd)
 	}
 	if (o->swallow)
 		byte_ring_drop(&o->ring, o->ring.len);
+	if (o->ending && !o->ring.len && !o->gone)
+		cd->backend->end(cd);
 	if (!o->ring.len && o->ring.cap > BYTE_RING_MIN_BYTES)
 		byte_ring_free(&o->ring);
 	if (moved && o->nr_waiters)

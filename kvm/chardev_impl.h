@@ -38,6 +38,7 @@ struct chardev_out {
 	bool swallow;  /* nobody will ever be */
 	bool gone;     /* the other side of a stream is, and CHARDEV_HANGUP is or will be told */
 	bool hangup_due;
+	bool ending;  /* the stream is to be closed when the ring is empty */
 	bool stalled; /* the last write said EAGAIN, and EPOLLOUT is or will be waited for */
 	bool aborted;
 	uint64_t stamps_ns; /* not 0: lines get the time since then in front */
@@ -82,6 +83,8 @@ struct chardev_backend {
 	bool takes_path;
 	bool returns; /* a client may go and another come: unix, pty */
 	bool stream;  /* the end of either side is the other's to know: stdin, stdout, stderr */
+	void (*end)(
+		struct chardev *cd); /* closes output for good, under the lock; NULL: that is never done */
 	int (*open)(struct chardev *cd, const char *path); /* 0 or -errno having said why */
 	int (*start)(struct chardev *cd);		   /* NULL: input begins on in.fd, if any */
 	void (*hangup)(struct chardev *cd);		   /* NULL: input just ends. Loop's thread */

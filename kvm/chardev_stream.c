@@ -3,7 +3,8 @@
  * The launcher's own streams, one way each, for a command in the guest; and the console that only speaks up when something went wrong.
  *
  * A stream's end is passed on, for the other side to know: the end of stdin, or nobody reading stdout any more, is CHARDEV_HANGUP, and from then on
- * chardev_present() says no. (stdio, a console, knows no end.)
+ * chardev_present() says no. The other way round, chardev_end() closes stdin or stdout. stderr stays open: it is our own messages', too. (stdio, a
+ * console, knows no end.)
  *
  * A log is a line with nobody at its end: the newest output is kept, as for a client who has not come, until chardev_show_log() makes stderr that
  * client.
@@ -12,8 +13,20 @@
 
 #include "kvm/log.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Nobody is to read from it, or write to it, any more; the number stays taken. */
+static void close_standard(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0) {
+		dup2(null, fd);
+		close(null);
+	}
+}
 
 static int stdin_open(struct chardev *cd, const char *path)
 {
@@ -36,6 +49,25 @@ static void stdin_hangup(struct chardev *cd)
 	cd->out.gone = true;
 	pthread_mutex_unlock(&cd->lock);
 	chardev_event(cd, CHARDEV_HANGUP);
+}
+
+static void stdin_end(struct chardev *cd)
+{
+	chardev_in_end(cd);
+	close_standard(STDIN_FILENO);
+}
+
+/* Under the lock, when the last byte is written. */
+static void stdout_end(struct chardev *cd)
+{
+	struct chardev_out *o = &cd->out;
+
+	if (o->own_fd)
+		close(o->fd);
+	o->own_fd = false;
+	o->fd = STDOUT_FILENO;
+	close_standard(STDOUT_FILENO);
+	o->swallow = o->gone = true;
 }
 
 static int stdout_open(struct chardev *cd, const char *path)
@@ -61,11 +93,29 @@ static int log_open(struct chardev *cd, const char *path)
 }
 
 const struct chardev_backend chardev_stdin = {
-	.name = "stdin", .stream = true, .open = stdin_open, .start = stdin_start, .hangup = stdin_hangup
+	.name = "stdin",
+	.stream = true,
+	.open = stdin_open,
+	.start = stdin_start,
+	.hangup = stdin_hangup,
 };
-const struct chardev_backend chardev_stdout = { .name = "stdout", .stream = true, .open = stdout_open };
+const struct chardev_backend chardev_stdout = {
+	.name = "stdout", .stream = true, .open = stdout_open, .end = stdout_end
+};
 const struct chardev_backend chardev_stderr = { .name = "stderr", .stream = true, .open = stderr_open };
 const struct chardev_backend chardev_log = { .name = "log", .open = log_open };
+
+void chardev_end(struct chardev *cd)
+{
+	if (cd->backend == &chardev_stdin)
+		stdin_end(cd);
+	if (!cd->backend->end)
+		return;
+	pthread_mutex_lock(&cd->lock);
+	cd->out.ending = true;
+	pthread_mutex_unlock(&cd->lock);
+	chardev_push(cd);
+}
 
 void chardev_show_log(struct chardev *cd)
 {

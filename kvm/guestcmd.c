@@ -27,7 +27,8 @@
 #define FIRST_CAP_BYTES 4096
 
 /* guest/init, see guest/Makefile.inc */
-extern const uint8_t guest_init_start[], guest_init_end[];
+extern const uint8_t guest_init[];
+extern const uint32_t guest_init_bytes;
 
 static int add_port(struct config *c, const char *port)
 {
@@ -261,8 +262,7 @@ int guestcmd_pack(struct cpio *files, const struct config *c, const char *kernel
 	int err;
 
 	cpio_add(files, GUESTJOB_DIR + 1, S_IFDIR | 0755, 0, NULL, 0);
-	cpio_add(files, GUESTJOB_INIT + 1, S_IFREG | 0755, 0, guest_init_start,
-		 (uint64_t)(guest_init_end - guest_init_start));
+	cpio_add(files, GUESTJOB_INIT + 1, S_IFREG | 0755, 0, guest_init, guest_init_bytes);
 	cpio_add(files, "etc", S_IFDIR | 0755, 0, NULL, 0);
 	add_circumstances(&job, c);
 	add_environment(&job, c);

@@ -147,6 +147,13 @@ static void handle_tx(struct console_port *p)
 		virtio_kick(v, tx_queue(p));
 	if (sent != SENT_ALL)
 		virtio_park(v, tx_queue(p));
+	else if (p->guest_closed)
+		chardev_end(p->chardev);
+}
+
+void console_closed(struct console_port *p)
+{
+	virtio_run(&p->console->v, tx_queue(p));
 }
 
 static void run_tx(struct console_port *p)

@@ -89,7 +89,10 @@ static void tell_all(struct console *c)
 
 static void set_guest_open(struct console_port *p, bool open)
 {
+	p->guest_closed = !open && p->guest_open;
 	p->guest_open = open;
+	if (p->guest_closed)
+		console_closed(p);
 	if (open && p->rx_stalled)
 		chardev_rx_ready(p->chardev);
 }
@@ -163,7 +166,7 @@ void console_ctrl_presence(struct console_port *p)
 void console_ctrl_forget(struct console *c)
 {
 	for (unsigned int i = 0; i < c->nr_ports; i++) {
-		c->port[i].ready = c->port[i].guest_open = false;
+		c->port[i].ready = c->port[i].guest_open = c->port[i].guest_closed = false;
 		c->port[i].owed = 0;
 	}
 }

@@ -31,6 +31,7 @@ struct console_port {
 	unsigned int id;
 	bool ready;	   /* the driver has taken note of the port */
 	bool guest_open;   /* somebody in the guest has it open */
+	bool guest_closed; /* and somebody had it, and has closed it */
 	bool rx_stalled;   /* the chardev was told that there is no room */
 	unsigned int owed; /* control messages for the driver, a bit an event */
 	struct console_chain rx, tx;
@@ -48,6 +49,8 @@ struct console {
 void console_ctrl_handle(struct console *c, unsigned int queue);
 /* The port's chardev has got a client or lost it. Loop's thread. */
 void console_ctrl_presence(struct console_port *p);
+/* Somebody in the guest has closed the port: its chardev is told, behind what was sent. Lock held. */
+void console_closed(struct console_port *p);
 /* The driver is gone. Any thread. */
 void console_ctrl_forget(struct console *c);
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The init's program as constant bytes of the launcher's. */
 	.section .rodata
-	.globl	guest_init_start, guest_init_end
+	.globl	guest_init, guest_init_bytes
 	.balign	16
-guest_init_start:
+guest_init:
 	.incbin	GUEST_INIT
-guest_init_end:
+end:
+	.balign	4
+guest_init_bytes:
+	.long	end - guest_init
 	.section .note.GNU-stack, "", @progbits

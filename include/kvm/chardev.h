@@ -117,6 +117,12 @@ void chardev_winch(struct chardev *cd);
 bool chardev_size(const struct chardev *cd, unsigned int *columns, unsigned int *rows);
 
 /*
+ * The device will neither write nor read any more. Where that is for the other side to know (stdin, stdout), it is told, when all is written; elsewhere
+ * this does nothing. Loop's thread.
+ */
+void chardev_end(struct chardev *cd);
+
+/*
  * A "log" keeps what was written last, and shows nothing; now it is to be shown on stderr, with what is still to come. Does nothing to others. With
  * -v it is shown from the start.
  */

@@ -121,6 +121,30 @@ case_not_found() {
 	try not_there 127 --add /etc/hostname -- no-such-command
 	err_has "no-such-command: not found in the guest"
 	judge "no such command in the guest" "$why"
+	try no_modules 125 --modules "$work" -- true
+	err_is "kvm: --modules $work: no modules of $(cat "$in/cloud/version") there (no modules.dep; depmod makes it)"
+	judge "no modules" "$why"
+}
+
+# The reader sees the end when the command closes its stdout; the command goes on until then, and after.
+case_closes() {
+	mkfifo "$work/fifo"
+	kvm -- sh -c 'echo last; exec >&-; read -r line; echo "$line" >&2; exit 3' 0<>"$work/fifo" 2>"$NEST_OUT/closes.err" |
+		{ cat >"$NEST_OUT/closes.out"; echo "after the end" >"$work/fifo"; }
+	rc=${PIPESTATUS[0]} name=closes why=
+	[ "$rc" = 3 ] || why="exit code $rc"
+	out_is last
+	err_is "after the end"
+	judge "the end of stdout is passed on" "$why"
+}
+
+case_shell() {
+	printf 'echo hello | tr a-z A-Z\nexit 5\n' | kvm -- >"$NEST_OUT/shell.out" 2>"$NEST_OUT/shell.err"
+	rc=${PIPESTATUS[1]} name=shell
+	why=
+	[ "$rc" = 5 ] || why="exit code $rc, $(tail -n 1 "$NEST_OUT/shell.err")"
+	out_is HELLO
+	judge "a shell, with the usual programs" "$why"
 }
 
 case_backport() {
@@ -158,7 +182,7 @@ case_terminal() {
 	judge "on a terminal" "$why"
 }
 
-for c in ${*:-uname exit cat killed arguments reader_gone files panic not_found backport terminal}; do
+for c in ${*:-uname exit cat killed arguments reader_gone closes files shell panic not_found backport terminal}; do
 	case_"$c"
 done
 exit $failed

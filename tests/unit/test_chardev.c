@@ -10,8 +10,8 @@
 
 static void test_specs(void **state)
 {
-	static const char *const bad[] = { "",	    "stdinx", "stdio:", "file",	"file:",
-					   "unix:", "tty:",  "pty:x",  "nullx", "vc:80x24" };
+	static const char *const bad[] = { "",	    "stdinx", "stdio:", "file",	 "file:",
+					   "unix:", "tty:",   "pty:x",	"nullx", "vc:80x24" };
 	struct rig *r = *state;
 	struct chardev *cd;
 
@@ -678,6 +678,33 @@ static void test_stdout_reader_gone(void **state)
 	assert_int_equal(r->hangups, 1);
 }
 
+/* The device is done: so are those who read and write, and no byte is lost on the way. */
+static void test_streams_are_closed(void **state)
+{
+	struct rig *r = *state;
+	int to = pipe_stdin(), from = pipe_stdout();
+	char byte;
+
+	rig_open(r, "stdout");
+	for (size_t i = 0; i < 60000; i++)
+		chardev_putc(r->cd, 'x');
+	chardev_write(r->cd, "abc", 3);
+	chardev_end(r->cd);
+	for (size_t i = 0; i < 60000; i++)
+		read_exactly(from, &byte, 1);
+	assert_reads(from, "abc");
+	assert_int_equal(read(from, &byte, 1), 0);
+	chardev_write(r->cd, "to nobody\n", 10);
+	assert_true(chardev_flush(r->cd, 0));
+	rig_close(r);
+	rig_open(r, "stdin");
+	chardev_end(r->cd);
+	assert_int_equal(write(to, "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	close(to);
+	close(from);
+}
+
 /* A log shows nothing but what was written last, when it is asked to. */
 static void test_log_is_kept(void **state)
 {
@@ -738,6 +765,7 @@ int main(void)
 		rig_test(test_loop_thread_never_waits),
 		rig_test(test_stdin_ends),
 		rig_test(test_stdout_reader_gone),
+		rig_test(test_streams_are_closed),
 		rig_test(test_log_is_kept),
 	};
 
