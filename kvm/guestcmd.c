@@ -47,6 +47,12 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 					       GUESTJOB_STDERR "=stderr" };
 	int err = 0;
 
+	if (c->no_default_params) {
+		pr_err("--no-default-params: a command in the guest (--) needs ours; -p comes behind them "
+		       "and can "
+		       "change each");
+		return -EINVAL;
+	}
 	c->has_command = true;
 	c->command = argv;
 	c->nr_command = nr;
