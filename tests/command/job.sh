@@ -128,8 +128,10 @@ case_not_found() {
 # The reader sees the end when the command closes its stdout; the command goes on until then, and after.
 case_closes() {
 	mkfifo "$work/fifo"
-	kvm -- sh -c 'echo last; exec >&-; read -r line; echo "$line" >&2; exit 3' 0<>"$work/fifo" 2>"$NEST_OUT/closes.err" |
-		{ cat >"$NEST_OUT/closes.out"; echo "after the end" >"$work/fifo"; }
+	# not by kvm(): timeout(1) would hold stdout open as well
+	"$KVM_BIN" run --timeout 60 -k "$in/cloud/vmlinuz" -m 256M -- \
+		sh -c 'echo last; exec >&-; read -r line; echo "$line" >&2; exit 3' 0<>"$work/fifo" 2>"$NEST_OUT/closes.err" |
+		{ cat >"$NEST_OUT/closes.out"; echo "after the end" 1<>"$work/fifo"; }
 	rc=${PIPESTATUS[0]} name=closes why=
 	[ "$rc" = 3 ] || why="exit code $rc"
 	out_is last
