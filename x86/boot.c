@@ -10,7 +10,8 @@
  *
  * All is decided, and refused, before the first byte is placed. A bzImage is read, not mapped: it is read
  * through once by its own decompressor, a page fault for each 4 KiB of it, and then overwritten. The large segments of other
- * kernels run where they lie: they are mapped where their alignment allows.
+ * kernels run where they lie. What they only read is mapped, where its alignment allows, and shared by all machines; what they write
+ * would be copied page by page, a fault each: it is read.
  *
  * Called once a boot on main's thread, while no vCPU runs.
  */
@@ -160,7 +161,8 @@ static int place_mapped(struct gmem *mem, const struct boot_image *img, const st
 	uint64_t before = start - s->gpa, after = s->gpa + s->file_bytes - end;
 	int err;
 
-	if (end <= start || end - start < MAP_MIN_BYTES || s->gpa % PAGE_BYTES != s->offset % PAGE_BYTES)
+	if (s->is_written || end <= start || end - start < MAP_MIN_BYTES ||
+	    s->gpa % PAGE_BYTES != s->offset % PAGE_BYTES)
 		return bootfile_place(mem, s->gpa, img->fd, s->offset, s->file_bytes, img->path,
 				      BOOTFILE_READ);
 	err = bootfile_place(mem, start, img->fd, s->offset + before, end - start, img->path, BOOTFILE_MAP);

@@ -30,7 +30,7 @@ struct elf_header {
 };
 
 struct elf_segment {
-	uint32_t type;
+	uint32_t type, flags;
 	uint64_t offset, vaddr, paddr, file_bytes, mem_bytes;
 };
 
@@ -66,12 +66,12 @@ static int read_segment(struct boot_image *img, const struct elf_header *h, unsi
 	if (img->elf_bits == 64) {
 		err = boot_read(img, &p64, sizeof(p64), h->table + i * sizeof(p64));
 		if (!err)
-			*s = (struct elf_segment){ p64.p_type,	p64.p_offset, p64.p_vaddr,
+			*s = (struct elf_segment){ p64.p_type,	p64.p_flags,  p64.p_offset, p64.p_vaddr,
 						   p64.p_paddr, p64.p_filesz, p64.p_memsz };
 	} else {
 		err = boot_read(img, &p32, sizeof(p32), h->table + i * sizeof(p32));
 		if (!err)
-			*s = (struct elf_segment){ p32.p_type,	p32.p_offset, p32.p_vaddr,
+			*s = (struct elf_segment){ p32.p_type,	p32.p_flags,  p32.p_offset, p32.p_vaddr,
 						   p32.p_paddr, p32.p_filesz, p32.p_memsz };
 	}
 	return err;
@@ -79,7 +79,8 @@ static int read_segment(struct boot_image *img, const struct elf_header *h, unsi
 
 static int take_segment(struct boot_image *img, const struct elf_segment *s, unsigned int i)
 {
-	const struct boot_segment segment = { s->offset, s->file_bytes, s->paddr, s->mem_bytes };
+	const struct boot_segment segment = { s->offset, s->file_bytes, s->paddr, s->mem_bytes,
+					      s->flags & PF_W };
 
 	if (s->type == PT_INTERP)
 		return boot_refuse(img,

@@ -78,6 +78,7 @@ struct boot_segment {
 	uint64_t offset, file_bytes;
 	gpa_t gpa;
 	uint64_t mem_bytes;
+	bool is_written; /* by its own word: an ELF segment's PF_W */
 };
 
 struct boot_image {

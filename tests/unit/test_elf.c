@@ -317,7 +317,8 @@ static void small_segments_are_read_and_bss_is_zero(void **state)
 }
 
 /* A segment of 2 MiB and some bytes at both ends: mapped but for those, and zero behind its end. */
-static void large_segments_are_mapped(void **state)
+/* A large segment with @flags: @nr_mapped of it is mapped, and either way it has its bytes and zeros behind them. */
+static void assert_large_segment(unsigned int flags, unsigned int nr_mapped)
 {
 	const uint64_t offset = ELF_IMAGE_BYTES - 24, bytes = 2 * MIB + 1000, skew = offset % 4096;
 	struct elf_image e;
@@ -328,12 +329,12 @@ static void large_segments_are_mapped(void **state)
 	struct boot_entry entry;
 	int fd;
 
-	(void)state;
 	elf_init(&e);
 	e.phdr[PH_DATA].p_offset = offset;
 	e.phdr[PH_DATA].p_paddr = ELF_DATA_GPA + skew;
 	e.phdr[PH_DATA].p_filesz = bytes;
 	e.phdr[PH_DATA].p_memsz = bytes + 4096;
+	e.phdr[PH_DATA].p_flags = flags;
 	elf_write64(&e);
 	memset(content, 0x5a, offset + bytes + 4096); /* the file goes on behind the segment */
 	memcpy(content, e.bytes, ELF_IMAGE_BYTES);
@@ -342,13 +343,26 @@ static void large_segments_are_mapped(void **state)
 	assert_int_equal(gmem_add(&mem, 0, MEM_BYTES, GMEM_NORMAL), 0);
 	assert_int_equal(boot_open_fd(&img, fd, "the-image", NULL), 0);
 	assert_int_equal(boot_load(&img, &mem, &config, &entry), 0);
-	assert_int_equal(mem.nr_files, 1);
+	assert_int_equal(mem.nr_files, nr_mapped);
 	assert_memory_equal(gmem_at(&mem, ELF_DATA_GPA + skew, bytes), content + offset, bytes);
 	for (unsigned int i = 0; i < 4096; i++)
 		assert_int_equal(*(uint8_t *)gmem_at(&mem, ELF_DATA_GPA + skew + bytes + i, 1), 0);
 	boot_close(&img);
 	gmem_fini(&mem);
 	free(content);
+}
+
+static void large_segments_are_mapped(void **state)
+{
+	(void)state;
+	assert_large_segment(PF_R | PF_X, 1);
+	assert_large_segment(PF_R, 1);
+}
+
+static void what_is_written_is_not_mapped(void **state)
+{
+	(void)state;
+	assert_large_segment(PF_R | PF_W, 0);
 }
 
 int main(void)
@@ -366,6 +380,7 @@ int main(void)
 		cmocka_unit_test(vmlinux_gets_a_zero_page),
 		cmocka_unit_test(small_segments_are_read_and_bss_is_zero),
 		cmocka_unit_test(large_segments_are_mapped),
+		cmocka_unit_test(what_is_written_is_not_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
