@@ -300,8 +300,11 @@ static const struct opt rows[] = {
 	  1ULL << 45 },
 	{ 'c', "cpus", OPT_UINT, AT(nr_cpus), "N", "CPUs (default 1)", 1, 4096 },
 	{ 0, "no-default-params", OPT_FLAG, AT(no_default_params), NULL, "pass -p alone, without ours" },
-	{ 0, "fast", OPT_FLAG, AT(fast), NULL, "boot faster by leaving out self-tests and probes" },
 	{ 0, "early", OPT_FLAG, AT(early), NULL, "messages from the decompressor on, of every level" },
+	{ 0, "fast", OPT_FLAG, AT(fast), NULL,
+	  "boot faster by leaving out self-tests and probes, and\nunpacking the kernel once, in "
+	  "~/.cache/kvm" },
+	{ 0, "no-cache", OPT_FLAG, AT(no_cache), NULL, "with --fast: let the kernel unpack itself" },
 	{ 0, "hugepages", OPT_FLAG, AT(hugepages), NULL, "guest memory from the host's pool of huge pages" },
 	{ 0, "serial", OPT_CALL, 0, "N=WHERE",
 	  "COM port N+1: stdio, null, file:PATH, pty, unix:PATH,\ntty:PATH, none (default 0=stdio)", 0, 0,

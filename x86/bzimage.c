@@ -266,7 +266,7 @@ uint64_t boot_cmdline_limit(const struct boot_image *img)
 
 	if (img->start == BOOT_LINUX16)
 		limit = REALMODE_CMDLINE_MAX_BYTES - 1;
-	if (img->format == BOOT_BZIMAGE)
+	if (img->hdr_len)
 		return min_u64(limit,
 			       img->hdr.version >= 0x206 ? img->hdr.cmdline_size : CMDLINE_SIZE_BEFORE_2_06);
 	return boot_takes_linux_params(img) ? min_u64(limit, VMLINUX_CMDLINE_BYTES) : limit;
@@ -274,7 +274,7 @@ uint64_t boot_cmdline_limit(const struct boot_image *img)
 
 uint64_t boot_initrd_addr_max(const struct boot_image *img)
 {
-	if (img->format == BOOT_BZIMAGE)
+	if (img->hdr_len)
 		return img->hdr.version >= 0x203 ? img->hdr.initrd_addr_max : INITRD_MAX_BEFORE_2_03;
 	return boot_takes_linux_params(img) ? VMLINUX_INITRD_ADDR_MAX : MMIO_HOLE_GPA - 1;
 }

@@ -10,6 +10,7 @@
 #include "bootparts.h"
 #include "kvm/arch.h"
 #include "listing.h"
+#include "x86/fastkernel.h"
 
 #include <errno.h>
 #include <string.h>
@@ -105,45 +106,13 @@ static void print_xloadflags(struct listing *l, uint16_t xloadflags)
 	listing_end(l, true);
 }
 
-/* NULL: it is not told, or in no way known here. */
-static const char *payload_compression(struct boot_image *img)
-{
-	static const struct {
-		const char *magic, *name;
-		unsigned int len;
-	} kinds[] = {
-		{ "\x1f\x8b", "gzip", 2 },
-		{ "\xfd"
-		  "7zXZ",
-		  "xz", 5 },
-		{ "\x28\xb5\x2f\xfd", "zstd", 4 },
-		{ "\x02\x21\x4c\x18", "lz4", 4 },
-		{ "BZh", "bzip2", 3 },
-		{ "\x89LZO", "lzo", 4 },
-		{ "\x5d\0\0", "lzma", 3 },
-		{ "\x7f"
-		  "ELF",
-		  "none", 4 },
-	};
-	char head[8];
-
-	if (img->hdr.version < 0x208 || !img->hdr.payload_length ||
-	    boot_read(img, head, sizeof(head), img->pm_offset + img->hdr.payload_offset))
-		return NULL;
-	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (!memcmp(head, kinds[i].magic, kinds[i].len))
-			return kinds[i].name;
-	}
-	return NULL;
-}
-
 static void print_bzimage(struct listing *l, struct boot_image *img)
 {
 	char protocol[16];
 
 	snprintf(protocol, sizeof(protocol), "%u.%02u", img->hdr.version >> 8, img->hdr.version & 0xff);
 	listing_text(l, "protocol", protocol);
-	listing_text(l, "payload_compression", payload_compression(img));
+	listing_text(l, "payload_compression", unpack_compression(img));
 	if (img->hdr.version >= 0x20c)
 		print_xloadflags(l, img->hdr.xloadflags);
 	print_fields(l, img);

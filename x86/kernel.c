@@ -13,6 +13,7 @@
 #include "virtio.h"
 #include "virtio/disk.h"
 #include "virtio/rootdev.h"
+#include "x86/fastkernel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,9 +82,11 @@ int machine_open_kernel(struct machine *m, struct boot_image *img)
 	struct boot_how how = { .load_gpa = config->load_gpa };
 	int err = boot_parse_entry(config->entry, &how.wish);
 
-	if (err)
-		return err;
-	return config->kernel ? boot_open(img, config->kernel, &how) : open_host_kernel(m, img, &how);
+	if (!err)
+		err = config->kernel ? boot_open(img, config->kernel, &how) : open_host_kernel(m, img, &how);
+	if (!err && config->fast && !config->no_cache && how.wish == BOOT_WISH_AUTO)
+		fastkernel_use(img);
+	return err;
 }
 
 /* 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64, as it is on disks */

@@ -83,7 +83,7 @@ int zeropage_write(const struct boot_facts *facts, struct gmem *mem, struct boot
 
 	assert(zp && line && cmdline_bytes <= CMDLINE_MAX_BYTES);
 	memset(zp, 0, sizeof(*zp));
-	if (img->format == BOOT_BZIMAGE)
+	if (img->hdr_len)
 		memcpy(&zp->hdr, img->hdr_bytes, img->hdr_len);
 	else
 		make_header(img, &zp->hdr);

@@ -33,6 +33,7 @@ struct config {
 	bool no_default_params;
 	bool fast;
 	bool early; /* the kernel prints from its decompressor on, and all of it */
+	bool no_cache;
 	bool hugepages;
 	const char *serial[CONFIG_NR_SERIAL]; /* chardev specifications; NULL: no such port */
 	bool virtio_console;		    /* the main console is hvc0; it shares COM1's chardev, or stdio */

@@ -8,6 +8,7 @@
 
 #include "kvm/log.h"
 #include "x86/boot.h"
+#include "x86/fastkernel.h"
 #include "x86/layout.h"
 
 #include <stdio.h>
@@ -116,6 +117,9 @@ static void fuzz_image(const uint8_t *data, size_t size, const struct boot_how *
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (boot_open_fd(&img, fd, "fuzz", how))
 		return;
+	/* What --fast asks about a payload, before anything is unpacked. */
+	if (unpack_compression(&img))
+		check(unpack_bytes(&img) <= img.runtime_bytes);
 	gmem_init(&mem);
 	if (gmem_add(&mem, 0, MEM_BYTES, GMEM_NORMAL) == 0 && boot_load(&img, &mem, &config, &entry) == 0) {
 		check_segments(&img, &mem, data, size);
