@@ -29,6 +29,7 @@ reports+=" report_backport_1 report_backport_4"
 others="end_poweroff end_testdev end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a end_halt end_halt_4 end_panic"
 others+=" end_panic_reset end_tiny_reboot end_tiny_halt end_restart term_button term_deaf"
 others+=" tables_mp tables_dt tables_none"
+others+=" fast_cloud fast_full fast_backport"
 others+=" entry_16 entry_32 entry_64 vmlinux_pvh vmlinux_64 vmlinux_backport lkrn memdisk"
 others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_truncated_early stock_initrd"
 others+=" log_cloud log_full log_backport"
@@ -141,6 +142,18 @@ ended() {
 
 judge() { # NAME WHY [REMARK]
 	if [ -n "$2" ]; then not_ok "$1" "$2"; else ok "$1${3:+ ($3)}"; fi
+}
+
+# The first start unpacks the kernel, the second finds it; both come to userspace.  Without the program that unpacks it, neither.
+unpacked() { # CASE
+	local first second
+	first=$(grep -o -e '--fast: [^:]*: the program that unpacks it is not installed' -e '--fast: unpacked' "$out/$1.first.err")
+	second=$(grep -o -e '--fast: [^:]*: the program that unpacks it is not installed' -e '--fast: was unpacked before' "$out/$1.err")
+	grep -qaF 'kvm-test: userspace up' "$out/$1.first.out" || echo "the first start does not come to userspace"
+	case $first/$second in
+	*installed/*installed | '--fast: unpacked/--fast: was unpacked before') ;;
+	*) echo "first \"$first\", then \"$second\"" ;;
+	esac
 }
 
 # dmesg lines of level warning and above that are not allowed
@@ -324,6 +337,10 @@ look() {
 	how "vmlinux by PVH, 4 CPUs" vmlinux_pvh 0 'the guest powered off' "$up"
 	how "vmlinux by its 64-bit entry" vmlinux_64 0 'the guest powered off' "$up"
 	[ ! -e $in/backport ] || how "backport kernel's vmlinux by PVH" vmlinux_backport 0 'the guest powered off' "$up"
+	for k in cloud full backport; do
+		[ ! -e $in/$k ] || how "--fast: the $k kernel, unpacked" fast_$k 0 'the guest powered off' "$up"
+		[ ! -e $in/$k ] || [ -z "$(wanted fast_$k)" ] || judge "--fast: the $k kernel, twice" "$(unpacked fast_$k)"
+	done
 	how "ipxe.lkrn" lkrn 143 'ended by SIGTERM' 'iPXE .* Open Source Network Boot Firmware'
 	how "memdisk" memdisk 143 'ended by SIGTERM' 'Ramdisk at 0x[0-9a-f]*, length 0x00168000'
 	how "two initrds" initrd_two 0 'the guest powered off' 'from the second initrd'
@@ -358,7 +375,7 @@ if ! prepare; then
 fi
 [ -e $in/tiny ] || { reports=${reports//report_tiny_?/}; others=${others//end_tiny_*halt/}; others=${others/tables_mp/}; others=${others/tables_none/}; }
 [ -e $in/tiny-dt ] || others=${others/tables_dt/}
-[ -e $in/backport ] || { reports=${reports//report_backport_?/}; others=${others/vmlinux_backport/}; }
+[ -e $in/backport ] || { reports=${reports//report_backport_?/}; others=${others/vmlinux_backport/}; others=${others/fast_backport/}; }
 [ -e $in/stock.initrd ] || others=${others/stock_initrd/}
 # There are two cores at the least, and a nested machine takes one.
 run_list "$(wanted "$reports")" &
