@@ -33,7 +33,7 @@ METRICS = [
     ("boot_mmio_exits", "  of them memory-mapped", 0),
     ("boot_faults", "  of them page faults", 0),
     ("boot_calls", "  system calls of the launcher", 0),
-    ("fast_ms", "the same with --fast, virtual ms", 1),
+    ("fast_ms", "the same with --fast --no-cache, virtual ms", 1),
     ("fast_exits", "  KVM exits", 0),
     ("loud_ms", "the same without `quiet`, virtual ms", 1),
     ("loud_bytes", "  console bytes", 0),
