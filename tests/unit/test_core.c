@@ -250,9 +250,9 @@ static void coalesced_writes_come_first_and_in_order(void **state)
 	free(ring);
 }
 
-static void *waiter(void *vm)
+static void *waiter(void *vcpu)
 {
-	vm_wait_resumed(vm);
+	vm_wait_resumed(vcpu);
 	return NULL;
 }
 
@@ -272,10 +272,10 @@ static void pauses_add_up(void **state)
 	struct fake *f = *state;
 	pthread_t thread;
 
-	vm_wait_resumed(&f->vm);
+	vm_wait_resumed(&f->vcpu);
 	vm_pause(&f->vm);
 	vm_pause(&f->vm);
-	assert_int_equal(pthread_create(&thread, NULL, waiter, &f->vm), 0);
+	assert_int_equal(pthread_create(&thread, NULL, waiter, &f->vcpu), 0);
 	vm_resume(&f->vm);
 	assert_true(waits(thread));
 	vm_resume(&f->vm);
@@ -288,7 +288,7 @@ static void an_end_ends_the_pause(void **state)
 	pthread_t thread;
 
 	vm_pause(&f->vm);
-	assert_int_equal(pthread_create(&thread, NULL, waiter, &f->vm), 0);
+	assert_int_equal(pthread_create(&thread, NULL, waiter, &f->vcpu), 0);
 	assert_true(waits(thread));
 	vm_end(&f->vm, VERDICT_SIGNAL, 15, "ended by SIGTERM");
 	assert_int_equal(pthread_join(thread, NULL), 0);
