@@ -135,7 +135,9 @@ static void out_failed(struct chardev *cd, int err)
 {
 	cd->out.stalled = false;
 	if (cd->backend->returns) {
-		cd->out.attached = false; /* the loop's thread sees the hang-up too, and tidies up */
+		cd->out.attached = false;
+		cd->out.hangup_due = true;
+		arm_soon(cd); /* for the loop's thread to tidy up; its input may not be looked at now */
 		return;
 	}
 	cd->out.swallow = true;
@@ -357,7 +359,9 @@ static void tell_hangup(struct chardev *cd)
 	tell = cd->out.hangup_due;
 	cd->out.hangup_due = false;
 	pthread_mutex_unlock(&cd->lock);
-	if (tell)
+	if (tell && cd->backend->returns)
+		cd->backend->hangup(cd);
+	else if (tell)
 		chardev_event(cd, CHARDEV_HANGUP);
 }
 
@@ -542,6 +546,7 @@ void chardev_detach(struct chardev *cd)
 	pthread_mutex_lock(&cd->lock);
 	cd->out.attached = false;
 	cd->out.stalled = false;
+	cd->out.hangup_due = false;
 	close_out_fd(&cd->out);
 	pthread_cond_broadcast(&cd->room);
 	pthread_mutex_unlock(&cd->lock);
