@@ -248,7 +248,7 @@ static int finish(struct cpio *files, struct guestjob *job)
 {
 	int err = job->err;
 
-	cpio_add(files, GUESTJOB_FILE + 1, S_IFREG | 0600, 0, job->bytes, job->len);
+	cpio_add(files, &GUESTJOB_FILE[1], S_IFREG | 0600, 0, job->bytes, job->len);
 	if (!err)
 		err = cpio_finish(files);
 	if (err == -EFBIG)
@@ -267,8 +267,8 @@ int guestcmd_pack(struct cpio *files, const struct config *c, const char *kernel
 	struct guestjob job = { 0 };
 	int err;
 
-	cpio_add(files, GUESTJOB_DIR + 1, S_IFDIR | 0755, 0, NULL, 0);
-	cpio_add(files, GUESTJOB_INIT + 1, S_IFREG | 0755, 0, guest_init, guest_init_bytes);
+	cpio_add(files, &GUESTJOB_DIR[1], S_IFDIR | 0755, 0, NULL, 0);
+	cpio_add(files, &GUESTJOB_INIT[1], S_IFREG | 0755, 0, guest_init, guest_init_bytes);
 	cpio_add(files, "etc", S_IFDIR | 0755, 0, NULL, 0);
 	add_circumstances(&job, c);
 	add_environment(&job, c);

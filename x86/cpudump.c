@@ -257,12 +257,13 @@ void cpu_print(FILE *f, const struct cpu_state *s)
 
 static uint64_t read_lstar(int vcpu_fd)
 {
+	/* As struct kvm_msrs, with room for one. */
 	struct {
-		struct kvm_msrs head;
+		uint32_t nmsrs, pad;
 		struct kvm_msr_entry entry;
-	} msrs = { .head = { .nmsrs = 1 }, .entry = { .index = MSR_LSTAR } };
+	} msrs = { .nmsrs = 1, .entry = { .index = MSR_LSTAR } };
 
-	return kvm_ioctl(vcpu_fd, KVM_GET_MSRS, &msrs.head) == 1 ? msrs.entry.data : 0;
+	return kvm_ioctl(vcpu_fd, KVM_GET_MSRS, (struct kvm_msrs *)&msrs) == 1 ? msrs.entry.data : 0;
 }
 
 int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic)
