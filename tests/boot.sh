@@ -63,7 +63,7 @@ prepare() {
 	tests/initrd.sh $in/shell.initrd &&
 	tests/initrd.sh --tiny $in/tiny.initrd &&
 	tests/initrd.sh $in/tables.initrd tests/boot/guest-tables.sh &&
-	tests/initrd.sh $in/log.initrd tests/boot/guest-log.sh &&
+	tests/initrd.sh --init tests/boot/guest-log.sh $in/log.initrd &&
 	{ echo 'the disk of the test'; head -c 1M /dev/zero; } >$in/disk &&
 	tests/initrd.sh --kernel "$(tests/kernels.sh cloud)" --modules "button evdev" $in/button.initrd \
 		tests/boot/guest-button.sh || return 1

@@ -1,7 +1,11 @@
-#!/bin/sh
+#!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the guest: writes what dmesg says straight to the serial port, which is no console here.
+# In the guest, as its init, since there is no console for one: writes what dmesg says straight to the serial port.
 
-{ echo "== dmesg"; dmesg; echo "== end"; } >/dev/ttyS0
-sleep 1000
+b=/bin/busybox
+$b mkdir -p /proc /dev
+$b mount -t proc proc /proc
+$b mount -t devtmpfs dev /dev
+{ echo "== dmesg"; $b dmesg; echo "== end"; } >/dev/ttyS0
+$b sleep 1000

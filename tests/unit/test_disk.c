@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "unit/messages.h"
 #include "virtio/disk.h"
 
 #include "kvm/log.h"
@@ -30,6 +31,7 @@
 
 struct rig {
 	char dir[64], path[128], log[128];
+	struct messages messages;
 	struct loop loop;
 	struct disk *d;
 	struct disk_options o;
@@ -60,7 +62,7 @@ static int setup(void **state)
 	snprintf(r->log, sizeof(r->log), "%s/log", r->dir);
 	make_file(r->path, DISK_BYTES);
 	assert_int_equal(loop_init(&r->loop), 0);
-	assert_int_equal(log_open_file(r->log), 0);
+	assert_int_equal(messages_begin(&r->messages, r->log), 0);
 	r->o = (struct disk_options){ .path = r->path, .format = DISK_FORMAT_RAW, .discard = true };
 	*state = r;
 	return 0;
@@ -72,6 +74,7 @@ static int teardown(void **state)
 
 	disk_close(r->d);
 	loop_fini(&r->loop);
+	messages_end(&r->messages);
 	unlink(r->path);
 	unlink(r->log);
 	rmdir(r->dir);
