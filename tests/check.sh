@@ -94,7 +94,7 @@ step_fuzz() {
 	expect "fuzz: build" make -j"$jobs" fuzz-programs
 	for f in tests/fuzz/fuzz_*.c; do
 		name=$(basename "$f" .c)
-		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=20"
+		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=8"
 	done
 }
 
