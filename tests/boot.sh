@@ -51,10 +51,12 @@ kernel() { # NAME: into $in; or says why not
 }
 
 prepare() {
-	local k
+	local k dt=''
 	rm -rf build/boot
 	mkdir -p $in $out
-	for k in cloud full backport tiny tiny-dt i386; do
+	# Its kernel takes four minutes of a processor to build: tests/boot.sh tables_dt asks for it.
+	[[ " $asked " != *" tables_dt "* ]] || dt=tiny-dt
+	for k in cloud full backport tiny $dt i386; do
 		kernel $k 2>$in/$k.err || tail -n 3 $in/$k.err >&2
 	done
 	[ -e $in/cloud ] || return 1
@@ -304,7 +306,7 @@ look() {
 	done
 	[ -z "$(wanted report_i386_2)" ] || report i386 2
 	tables mp tiny 2 'IO-APIC +16-edge +virtio0'
-	tables dt tiny-dt 2 'IO-APIC +16-edge +virtio0'
+	[ ! -e $in/tiny-dt ] || tables dt tiny-dt 2 'IO-APIC +16-edge +virtio0'
 	[ ! -e $out/tables_dt.rc ] || how "tables=dt: serial port and clock" tables_dt 0 'the guest halted' \
 		'70\.rtc: registered as rtc0'
 	tables none tiny 1 'XT-PIC +virtio0'
