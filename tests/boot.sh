@@ -5,15 +5,17 @@
 #
 # Boots stock kernels, the distribution's cloud, full, backport and 32-bit ones, and tiny ones that have no ACPI but an
 # MP table, a device tree or nothing, and looks at what they find and how they end.  On a host whose KVM can run them it does so there (tests/hostkvm.sh), else in nested
-# machines (tests/nest).  What is run is in tests/boot/job.sh; what it should come to, here.  CASEs name some of them.
+# machines (tests/nest).  What is run is in tests/boot/job.sh; what it should come to, here.  CASEs name some of them;
+# `reports`, `others` and `terminal` are its three parts.
 #
 # One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`.  Exits 1 after a `not ok`.  What the guests said
-# stays in build/boot/out.  KVM_BIN names another launcher than build/kvm.
+# stays in build/boot/out (BOOT_DIR: elsewhere).  KVM_BIN names another launcher than build/kvm.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
-in=build/boot/in out=build/boot/out
+dir=${BOOT_DIR:-build/boot}
+in=$dir/in out=$dir/out
 failed=0
 nested=
 tests/hostkvm.sh >/dev/null || nested=1
@@ -52,7 +54,7 @@ kernel() { # NAME: into $in; or says why not
 
 prepare() {
 	local k dt=''
-	rm -rf build/boot
+	rm -rf $dir
 	mkdir -p $in $out
 	# Its kernel takes four minutes of a processor to build: tests/boot.sh tables_dt asks for it.
 	[[ " $asked " != *" tables_dt "* ]] || dt=tiny-dt
@@ -370,7 +372,14 @@ terminal() {
 
 #--- all of it ---------------------------------------------------------------------
 
-asked="$*"
+asked=
+for c; do
+	case $c in
+	reports) asked+=" $reports" ;;
+	others) asked+=" ${others/tables_dt/} report_i386_2" ;;
+	*) asked+=" $c" ;;
+	esac
+done
 if ! prepare; then
 	not_ok "what the guests are made of" "could not be made"
 	exit 1

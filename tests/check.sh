@@ -3,50 +3,54 @@
 #
 # Every test: `make check`. Each step prints lines
 #     ok NAME | not ok NAME: why | skip NAME: why
-# which are counted; the last line is `N passed, N failed` (and skipped, when some were). In CI (CI=true) a skipped boot
+# which are counted; the last line is `N passed, N failed` (and skipped, when some were). In CI (CI=true) a skipped
 # test is a failure. STEPS="unit fuzz" runs those steps only.
+#
+# First everything is built, with all processors; then as many steps as there are processors go side by side, the
+# longest first, and each shows its lines when it ends. What a step said is in build/check/STEP.out.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-mkdir -p build/check
-log=build/check/results
-: >$log
+dir=build/check
 jobs=$(nproc)
-FIRST_STEPS="build lint unit tsan fuzz acpi dtb malformed inspect disk payload gallery boot"
-# A nested machine takes one processor: these go side by side, two at a time.
-LANES=("net gdb budget checks gallery_stock" "console virtio command disk_guest")
-lane=''
+# In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
+ALL_STEPS="disk_guest boot_reports boot_others gallery_stock command lint net checks virtio console fuzz budget gdb disk terminal
+	tsan unit payload hostile gallery acpi dtb malformed inspect"
 started=$SECONDS
-
-say() { echo "$*" | tee -a $log; }
+rm -rf $dir
+mkdir -p $dir
 
 # expect NAME COMMAND...: one test that passes when the command does; its output is shown when it fails
 expect() {
-	local name=$1 out=build/check/out$lane rc
+	local name=$1 out rc
 	shift
-	"$@" >$out 2>&1
+	out=$("$@" 2>&1)
 	rc=$?
 	if [ $rc = 0 ]; then
-		say "ok $name"
+		echo "ok $name"
 	else
-		tail -40 $out
-		say "not ok $name: exit code $rc"
+		tail -40 <<<"$out"
+		echo "not ok $name: exit code $rc"
 	fi
 }
 
 # lines COMMAND...: a script that prints the result lines itself
 lines() {
-	local out=build/check/lines$lane rc
-	"$@" 2>&1 | tee $out
+	local out=$dir/$step.lines rc
+	"$@" 2>&1 | tee "$out"
 	rc=${PIPESTATUS[0]}
-	grep -E '^(ok|not ok|skip) ' $out >>$log
-	grep -qE '^(ok|not ok|skip) ' $out || say "not ok $1: it printed no result"
-	[ "$rc" = 0 ] || grep -q '^not ok ' $out || say "not ok $1: exit code $rc"
+	grep -qE '^(ok|not ok|skip) ' "$out" || echo "not ok $1: it printed no result"
+	[ "$rc" = 0 ] || grep -q '^not ok ' "$out" || echo "not ok $1: exit code $rc"
 }
 
+# Before the steps, and alone: they find it all made. A step of its own builds what it needs only when it is asked for by name.
 step_build() {
 	expect "build: gcc" make -j"$jobs"
 	expect "build: clang" make -j"$jobs" CC=clang O=build/obj-clang
 	expect "build: dynamic" make -j"$jobs" STATIC=0
+	expect "build: with ASan and UBSan" make -j"$jobs" SAN=1 unit-programs all
+	expect "build: with TSan" make -j"$jobs" TSAN=1 unit-programs
+	expect "build: fuzz targets" make -j"$jobs" fuzz-programs
+	expect "build: guests" make -j"$jobs" payload broken
 	expect "build: links libc and libfdt only" tests/lint/libs.sh build/obj-dynamic/bin/kvm
 	expect "build: one static binary by default" tests/lint/libs.sh build/kvm static
 	expect "build: install and uninstall" tests/lint/install.sh
@@ -59,13 +63,13 @@ step_lint() {
 	expect "lint: manual" tests/lint/docs.sh
 	expect "lint: format" make -s check-format
 	expect "lint: cppcheck" make -s cppcheck
-	expect "lint: clang-tidy" make -s -j"$jobs" clang-tidy
+	expect "lint: clang-tidy" make -s clang-tidy
 }
 
 # cmocka's own report, a line a test
 unit_lines() {
-	local name out=build/check/unit
-	for program in "$@"; do
+	local name out=$dir/unit.cmocka rc
+	for program; do
 		name=$(basename "$program")
 		timeout 120 "$program" >$out 2>&1
 		rc=$?
@@ -78,20 +82,19 @@ unit_lines() {
 }
 
 step_unit() {
-	expect "unit: build with ASan and UBSan" make -j"$jobs" SAN=1 unit-programs all
+	made SAN=1 unit-programs
 	lines unit_lines $(find build/obj-san/unit -type f -executable | sort)
 }
 
 step_tsan() {
-	expect "tsan: build" make -j"$jobs" TSAN=1 unit-programs
+	made TSAN=1 unit-programs
 	for t in loop chardev serial rtc core virtio_mmio disk net_vhost; do
-		[ -x build/obj-tsan/unit/test_$t ] || continue
 		expect "tsan: test_$t" timeout 120 build/obj-tsan/unit/test_$t
 	done
 }
 
 step_fuzz() {
-	expect "fuzz: build" make -j"$jobs" fuzz-programs
+	made fuzz-programs
 	for f in tests/fuzz/fuzz_*.c; do
 		name=$(basename "$f" .c)
 		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=8"
@@ -100,97 +103,115 @@ step_fuzz() {
 
 step_acpi() { lines tests/acpi.sh; }
 step_dtb() {
-	expect "dtb: build" make -j"$jobs" all payload
+	made all payload
 	lines tests/dtb.sh
 }
 step_malformed() {
-	expect "malformed: build with ASan and UBSan" make -j"$jobs" SAN=1 all
+	made SAN=1 all
 	KVM_BIN=build/obj-san/bin/kvm lines tests/malformed.sh
 }
 step_inspect() {
-	expect "inspect: build" make -j"$jobs" SAN=1 all payload
+	made SAN=1 all payload
 	KVM_BIN=build/obj-san/bin/kvm lines tests/inspect.sh
 }
 # A short run of each; tests/disk.sh alone does much more.
 step_disk() { OPS=${OPS:-300} ROUNDS=${ROUNDS:-5} POWER_ROUNDS=${POWER_ROUNDS:-3} lines tests/disk.sh; }
 # A stock kernel's disks in the nested machine; tests/disk-nest.sh and tests/disk-boot.sh alone do more.
 step_disk_guest() {
-	expect "disk_guest: build" make -j"$jobs" all
+	made all
 	ROUNDS=${ROUNDS:-3} lines tests/disk-nest.sh qcow2 queues snapshot kill
 	lines tests/disk-boot.sh raw qcow2
 }
 step_net() { lines tests/net.sh; }
 step_virtio() { lines tests/virtio.sh; }
 step_console() {
-	expect "console: build" make -j"$jobs" all
+	made all
 	lines tests/console.sh
 }
 step_checks() {
-	expect "checks: build" make -j"$jobs" all payload
+	made all payload
 	lines tests/checks.sh
 }
 step_command() {
-	expect "command: build" make -j"$jobs" all
+	made all
 	lines tests/command.sh
 }
 step_payload() {
-	expect "payload: build" make -j"$jobs" all payload
+	made all payload
 	lines tests/payload.sh
-	expect "hostile: build with ASan and UBSan" make -j"$jobs" SAN=1 all
+}
+step_hostile() {
+	made SAN=1 all payload
 	KVM_BIN=build/obj-san/bin/kvm lines tests/hostile.sh
 }
 step_gdb() {
-	expect "gdb: build" make -j"$jobs" all payload
+	made all payload
 	lines tests/gdb.sh
 }
 step_gallery() {
-	expect "gallery: build" make -j"$jobs" all broken
+	made all broken
 	lines tests/gallery.sh
 }
 step_gallery_stock() { lines tests/gallery-stock.sh; }
-step_boot() {
-	expect "boot: build" make -j"$jobs" all
-	lines tests/boot.sh
-}
+step_boot_reports() { BOOT_DIR=build/boot-reports lines tests/boot.sh reports; }
+step_boot_others() { lines tests/boot.sh others; }
+step_terminal() { BOOT_DIR=build/boot-terminal lines tests/boot.sh terminal; }
 step_budget() { lines tests/budget.sh; }
 
-tests/deps.sh build check || say "not ok deps: some packages cannot be installed"
-steps() {
-	local s
-	for s; do
-		echo "== $s ($((SECONDS - started)) s)"
-		step_"$s"
+# made TARGET...: make has made them, once, whichever steps ask for it at a time
+made() {
+	local out
+	out=$(flock $dir/make.lock make -j"$jobs" "$@" 2>&1) && return
+	tail -40 <<<"$out"
+	echo "not ok $step: make $* failed"
+}
+
+# One step, its lines shown and kept whole; what it cost of the clock and of the processors.
+run_step() { # STEP
+	local before=$SECONDS
+	step=$1
+	{ "step_$step" 2>&1; times >$dir/"$step.times"; } >$dir/"$step.out"
+	(
+		flock 9
+		echo "== $step (begun at $((before - started)) s, took $((SECONDS - before)) s, $(cpu_of "$step") of CPU)"
+		cat $dir/"$step.out"
+	) 9>$dir/say.lock
+}
+cpu_of() { awk -F'[ms ]+' 'NR == 2 { printf "%.0f s", $1 * 60 + $2 + $3 * 60 + $4 }' $dir/"$1.times"; }
+
+# A lane takes the next step of the list until there is none.
+lane() {
+	local next
+	while next=$(flock $dir/todo.lock sh -c "head -n 1 $dir/todo && sed -i 1d $dir/todo") && [ -n "$next" ]; do
+		(run_step "$next")
 	done
 }
-side_by_side() {
-	local i
-	for i in "${!LANES[@]}"; do
-		# shellcheck disable=SC2086
-		(lane=.$i; steps ${LANES[i]}) >build/check/lane.$i 2>&1 &
+
+tests/deps.sh build check || echo "not ok deps: some packages cannot be installed" | tee $dir/deps.out
+if [ -n "${STEPS:-}" ]; then
+	for s in $STEPS; do
+		(run_step "$s")
+	done
+else
+	(run_step build)
+	printf '%s\n' $ALL_STEPS >$dir/todo
+	for ((i = 0; i < jobs; i++)); do
+		lane &
 	done
 	wait
-	cat build/check/lane.*
-}
-if [ -n "${STEPS:-}" ]; then
-	# shellcheck disable=SC2086
-	steps $STEPS
-else
-	# shellcheck disable=SC2086
-	steps $FIRST_STEPS
-	make -s -j"$jobs" all payload
-	side_by_side
 fi
 
-passed=$(grep -c '^ok ' $log)
-failed=$(grep -c '^not ok ' $log)
-skipped=$(grep -c '^skip ' $log)
+cat $dir/*.out | grep -aE '^(ok|not ok|skip) ' >$dir/results
+passed=$(grep -c '^ok ' $dir/results)
+failed=$(grep -c '^not ok ' $dir/results)
+skipped=$(grep -c '^skip ' $dir/results)
 if [ "$failed" != 0 ]; then
 	echo "== failed:"
-	grep '^not ok ' $log
+	grep '^not ok ' $dir/results
 fi
 if [ "$skipped" != 0 ]; then
 	echo "== skipped:"
-	grep '^skip ' $log
+	grep '^skip ' $dir/results
 	if [ "${CI:-}" = true ]; then
 		echo "(in CI a skipped test is a failed one)"
 		failed=$((failed + skipped))
