@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The console watcher: one small automaton a line. The first character of each text occurs nowhere else in it,
- * so that after a mismatch a match can only begin anew at the current character.
+ * so that after a mismatch a match can only begin anew at the current character. A newline at a text's end stands for the rest of
+ * the line: the bytes come in slices that end anywhere, and who is stopped at the text's last letter has not said all.
  */
 #include "kvm/watch.h"
 
 static const char *const texts[NR_WATCH_LINES] = {
 	[WATCH_PANIC] = "Kernel panic - not syncing",
-	[WATCH_PANIC_END] = "[ end Kernel panic - not syncing",
+	[WATCH_PANIC_END] = "[ end Kernel panic - not syncing\n",
 	[WATCH_HALTED] = "reboot: System halted",
 	[WATCH_RESTARTING] = ": Restarting system",
 	[WATCH_VERSION] = "Linux version",
@@ -24,7 +25,8 @@ unsigned int watch_feed(struct watch *w, const uint8_t *bytes, size_t len)
 
 		for (size_t i = 0; i < len; i++) {
 			if (bytes[i] != (uint8_t)texts[t][at]) {
-				at = bytes[i] == (uint8_t)texts[t][0];
+				if (texts[t][at] != '\n')
+					at = bytes[i] == (uint8_t)texts[t][0];
 				continue;
 			}
 			if (!texts[t][++at]) {

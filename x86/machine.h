@@ -73,6 +73,7 @@ struct machine {
 	/* Ends a panicked guest once its console is silent. */
 	struct loop_timer panic_timer;
 	uint64_t panic_seen_bytes;
+	unsigned int panic_silent_rounds; /* since those */
 	/* Looks for a guest in which nothing can happen any more. */
 	struct loop_timer idle_timer;
 	uint64_t idle_cpu_ns;

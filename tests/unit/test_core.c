@@ -58,6 +58,22 @@ static void watcher_finds_lines_in_any_slices(void **state)
 	assert_int_equal(feed(&w, "Kernel panic - not sync ing reboot: System  halted"), 0);
 }
 
+/* The machine ends at once when the end is told: not in the midst of its line. */
+static void watcher_waits_for_the_last_line_s_end(void **state)
+{
+	struct watch w = { 0 };
+
+	(void)state;
+	assert_int_equal(feed(&w, "---[ end Kernel panic - not syncing"), 1U << WATCH_PANIC);
+	assert_int_equal(feed(&w, ": VFS: Unable to [ mount"), 0);
+	assert_int_equal(feed(&w, " root fs ]---\r"), 0);
+	assert_int_equal(feed(&w, "\n"), 1U << WATCH_PANIC_END);
+	assert_int_equal(feed(&w, "x\n"), 0);
+	assert_int_equal(feed(&w, "[ end Kernel panic\n - not syncing\n"), 0);
+	assert_int_equal(feed(&w, "[ end Kernel panic - not syncing: x\ny"),
+			 1U << WATCH_PANIC | 1U << WATCH_PANIC_END);
+}
+
 static void watcher_sees_a_boot_when_asked(void **state)
 {
 	const char *boot = "Linux version 6.1\nsmp: Brought up 1 node\nRun /init as init process\n";
@@ -299,6 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exit_codes_are_as_documented),
 		cmocka_unit_test(watcher_finds_lines_in_any_slices),
+		cmocka_unit_test(watcher_waits_for_the_last_line_s_end),
 		cmocka_unit_test(watcher_sees_a_boot_when_asked),
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(io_exit_moves_data_both_ways),
