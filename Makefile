@@ -25,8 +25,11 @@ HARDEN	:= -fstack-protector-strong -fno-strict-aliasing -fno-plt -fPIE
 ALL_CPPFLAGS = -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -pthread $(CFLAGS)
 LDLIBS	= -lfdt
-ALL_LDFLAGS = $(LINK) -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
+ALL_LDFLAGS = $(LINK) -pthread -Wl,-z,relro,-z,now$(RELR) $(LDFLAGS)
 LINK	= $(if $(filter 1,$(STATIC)),-static-pie,-pie)
+# A static PIE relocates its own tables of pointers at each start: packed, in a quarter of the time, where the libc can (glibc 2.36).
+RELR	:= $(shell $(CC) -E -dM -include features.h -x c /dev/null 2>/dev/null | \
+	     awk '$$2 == "__GLIBC_MINOR__" && $$3 >= 36 { print ",-z,pack-relative-relocs" }')
 
 ifeq ($(STATIC),0)
 O	= build/obj-dynamic
