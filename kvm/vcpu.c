@@ -77,7 +77,9 @@ void vcpu_kick(struct vcpu *v)
 	if (!v->started || !v->run)
 		return;
 	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	pthread_kill(v->thread, KICK_SIGNAL);
+	/* A vCPU's own thread is not in the guest: it finds the flag when it would go there. */
+	if (!pthread_equal(v->thread, pthread_self()))
+		pthread_kill(v->thread, KICK_SIGNAL);
 }
 
 static uint32_t item_get(const uint8_t *data, unsigned int size)
