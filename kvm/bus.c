@@ -7,31 +7,32 @@
 #include "kvm/bus.h"
 
 #include "kvm/log.h"
+#include "kvm/pages.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 
 int bus_init(struct bus *b, enum bus_kind kind)
 {
-	memset(b, 0, sizeof(*b));
 	b->kind = kind;
+	b->nr_ranges = 0;
+	b->range[0] =
+		(struct bus_range){ 0 }; /* last_hit's; the others are kilobytes that need no clearing */
+	atomic_init(&b->last_hit, 0);
+	atomic_init(&b->nr_unclaimed, 0);
+	b->window_base = b->window_bytes = 0;
+	b->port_range = NULL;
 	if (kind == BUS_MMIO)
 		return 0;
-	b->port_range = mmap(NULL, BUS_PIO_PORTS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (b->port_range == MAP_FAILED) {
-		b->port_range = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	b->port_range = pages_alloc(BUS_PIO_PORTS);
+	return b->port_range ? 0 : -ENOMEM;
 }
 
 void bus_fini(struct bus *b)
 {
-	if (b->port_range)
-		munmap(b->port_range, BUS_PIO_PORTS);
+	pages_free(b->port_range, BUS_PIO_PORTS);
 	memset(b, 0, sizeof(*b));
 }
 
@@ -44,6 +45,15 @@ static bool overlaps(const struct bus *b, uint64_t base, uint64_t size_bytes)
 			return true;
 	}
 	return false;
+}
+
+/* Where somebody is at all: most accesses to nobody need no search. */
+static void measure_window(struct bus *b)
+{
+	const struct bus_range *first = &b->range[0], *last = &b->range[b->nr_ranges - 1];
+
+	b->window_base = first->base;
+	b->window_bytes = last->base - first->base + last->size_bytes;
 }
 
 int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct bus_ops *ops, void *dev,
@@ -68,6 +78,8 @@ int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct b
 	}
 	b->range[at] = (struct bus_range){ base, size_bytes, ops, dev, name };
 	b->nr_ranges++;
+	if (b->kind == BUS_MMIO)
+		measure_window(b);
 	return 0;
 }
 
@@ -96,18 +108,15 @@ static inline const struct bus_range *find_mmio(struct bus *b, uint64_t addr)
 	const struct bus_range *r = &b->range[atomic_load_explicit(&b->last_hit, memory_order_relaxed)];
 
 	/* Below its base the difference wraps to more than any size. */
-	return addr - r->base < r->size_bytes ? r : search_mmio(b, addr);
+	if (addr - r->base < r->size_bytes)
+		return r;
+	return addr - b->window_base < b->window_bytes ? search_mmio(b, addr) : NULL;
 }
 
-static inline const struct bus_range *find_range(struct bus *b, uint64_t addr)
+static inline const struct bus_range *find_port(const struct bus *b, uint64_t port)
 {
-	unsigned int index;
+	unsigned int index = port < BUS_PIO_PORTS ? b->port_range[port] : 0;
 
-	if (b->kind == BUS_MMIO)
-		return find_mmio(b, addr);
-	if (addr >= BUS_PIO_PORTS)
-		return NULL;
-	index = b->port_range[addr];
 	return index ? &b->range[index - 1] : NULL;
 }
 
@@ -132,12 +141,18 @@ static unsigned int part_bytes(const struct bus_range *r, uint64_t addr, unsigne
 	return part;
 }
 
-static void count_unclaimed(struct bus *b, uint64_t addr, unsigned int size, const char *what)
+static __attribute__((noinline)) void tell_unclaimed(const struct bus *b, uint64_t addr, unsigned int size,
+						     const char *what)
+{
+	pr_guest("%s of %u bytes at %s 0x%llx: nobody is there", what, size,
+		 b->kind == BUS_PIO ? "port" : "address", (unsigned long long)addr);
+}
+
+static inline void count_unclaimed(struct bus *b, uint64_t addr, unsigned int size, const char *what)
 {
 	atomic_fetch_add_explicit(&b->nr_unclaimed, 1, memory_order_relaxed);
-	if (log_get_level() >= LOG_LEVEL_DEBUG)
-		pr_guest("%s of %u bytes at %s 0x%llx: nobody is there", what, size,
-			 b->kind == BUS_PIO ? "port" : "address", (unsigned long long)addr);
+	if (__builtin_expect(log_get_level() >= LOG_LEVEL_DEBUG, 0))
+		tell_unclaimed(b, addr, size, what);
 }
 
 static __attribute__((noinline)) uint64_t read_split(struct bus *b, uint64_t addr, unsigned int size)
@@ -146,7 +161,7 @@ static __attribute__((noinline)) uint64_t read_split(struct bus *b, uint64_t add
 	unsigned int done = 0;
 
 	while (done < size) {
-		const struct bus_range *r = find_range(b, addr + done);
+		const struct bus_range *r = find_port(b, addr + done);
 		unsigned int part = part_bytes(r, addr + done, size - done);
 		uint64_t got = ones(part);
 
@@ -160,17 +175,26 @@ static __attribute__((noinline)) uint64_t read_split(struct bus *b, uint64_t add
 	return value;
 }
 
-uint64_t bus_read(struct bus *b, uint64_t addr, unsigned int size)
+/* MMIO has no cycles to split an access into: what does not fit its device is the driver's mistake. */
+static uint64_t read_mmio(struct bus *b, uint64_t addr, unsigned int size)
 {
-	const struct bus_range *r = find_range(b, addr);
+	const struct bus_range *r = find_mmio(b, addr);
 
 	if (r && fits(r, addr, size))
 		return r->ops->read(r->dev, addr - r->base, size);
-	if (b->kind == BUS_PIO)
-		return read_split(b, addr, size);
-	/* MMIO has no cycles to split an access into: what does not fit its device is the driver's mistake. */
 	count_unclaimed(b, addr, size, "read");
 	return ones(size);
+}
+
+uint64_t bus_read(struct bus *b, uint64_t addr, unsigned int size)
+{
+	const struct bus_range *r;
+
+	if (b->kind == BUS_MMIO)
+		return read_mmio(b, addr, size);
+	r = find_port(b, addr);
+	return r && fits(r, addr, size) ? r->ops->read(r->dev, addr - r->base, size)
+					: read_split(b, addr, size);
 }
 
 static __attribute__((noinline)) void write_split(struct bus *b, uint64_t addr, unsigned int size,
@@ -179,7 +203,7 @@ static __attribute__((noinline)) void write_split(struct bus *b, uint64_t addr, 
 	unsigned int done = 0;
 
 	while (done < size) {
-		const struct bus_range *r = find_range(b, addr + done);
+		const struct bus_range *r = find_port(b, addr + done);
 		unsigned int part = part_bytes(r, addr + done, size - done);
 
 		if (r)
@@ -193,7 +217,7 @@ static __attribute__((noinline)) void write_split(struct bus *b, uint64_t addr, 
 
 void bus_write(struct bus *b, uint64_t addr, unsigned int size, uint64_t value)
 {
-	const struct bus_range *r = find_range(b, addr);
+	const struct bus_range *r = b->kind == BUS_MMIO ? find_mmio(b, addr) : find_port(b, addr);
 
 	if (r && fits(r, addr, size))
 		r->ops->write(r->dev, addr - r->base, size, value);

@@ -14,6 +14,7 @@
 #include "kvm/guestcmd.h"
 #include "kvm/log.h"
 #include "kvm/options.h"
+#include "kvm/pages.h"
 #include "kvm/signals.h"
 #include "kvm/term.h"
 #include "kvm/timeline.h"
@@ -554,7 +555,7 @@ static void say_verdict(const struct verdict *v)
 /* --dump-dtb: the board as it would be, without KVM. */
 static int dump_dtb(const struct config *config)
 {
-	struct vm *vm = calloc(1, sizeof(*vm));
+	struct vm *vm = pages_alloc(sizeof(*vm));
 	int err;
 
 	if (!vm) {
@@ -565,14 +566,14 @@ static int dump_dtb(const struct config *config)
 	if (!err)
 		err = arch_machine_dump(vm);
 	vm_fini(vm);
-	free(vm);
+	pages_free(vm, sizeof(*vm));
 	return err ? EXIT_LAUNCHER : 0;
 }
 
 /* One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours. */
 static bool run_once(const struct config *config, struct checks *checks, struct verdict *v, bool *again)
 {
-	struct vm *vm = calloc(1, sizeof(*vm));
+	struct vm *vm = pages_alloc(sizeof(*vm));
 	struct signals signals;
 	int err;
 
@@ -592,7 +593,7 @@ static bool run_once(const struct config *config, struct checks *checks, struct 
 		term_restore();
 		atomic_store(&sigbus_mem, NULL);
 		vm_fini(vm);
-		free(vm);
+		pages_free(vm, sizeof(*vm));
 		return false;
 	}
 	settle(vm);
@@ -602,7 +603,7 @@ static bool run_once(const struct config *config, struct checks *checks, struct 
 		return true; /* the host's kernel takes the rest apart, faster than we could */
 	atomic_store(&sigbus_mem, NULL);
 	vm_fini(vm);
-	free(vm);
+	pages_free(vm, sizeof(*vm));
 	return true;
 }
 

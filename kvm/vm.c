@@ -10,6 +10,7 @@
 #include "kvm/host.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "kvm/pages.h"
 #include "kvm/report.h"
 #include "kvm/timeline.h"
 #include "kvm/trace.h"
@@ -20,18 +21,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define VCPU_STACK_BYTES (256 * KIB)
 
-/* The recorders' rings: pages that take memory once events are in them. Without them (NULL) nothing is recorded. */
-static struct event *map_rings(unsigned int nr)
+/* The recorders' rings, one a vCPU and one for interrupts. */
+static size_t rings_bytes(const struct vm *vm)
 {
-	void *p = mmap(NULL, nr * RECORDER_EVENTS * sizeof(struct event), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
+	return (vm->nr_vcpus + 1ULL) * RECORDER_EVENTS * sizeof(struct event);
 }
 
 static int start_trace(struct vm *vm)
@@ -67,7 +64,6 @@ int vm_init(struct vm *vm, const struct config *config)
 	struct event *rings;
 	int err;
 
-	memset(vm, 0, sizeof(*vm));
 	vm->config = config;
 	vm->kvm_fd = -1;
 	vm->vm_fd = -1;
@@ -87,7 +83,7 @@ int vm_init(struct vm *vm, const struct config *config)
 		pr_err("out of memory");
 		return -ENOMEM;
 	}
-	rings = map_rings(vm->nr_vcpus + 1);
+	rings = pages_alloc(rings_bytes(vm)); /* NULL: nothing is recorded */
 	vm->irq_recorder.ring = rings;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		vm->vcpu[i].vm = vm;
@@ -122,8 +118,7 @@ void vm_fini(struct vm *vm)
 		vcpu_destroy(&vm->vcpu[i]);
 	trace_close(vm->trace);
 	vm->trace = NULL;
-	if (vm->irq_recorder.ring)
-		munmap(vm->irq_recorder.ring, (vm->nr_vcpus + 1) * RECORDER_EVENTS * sizeof(struct event));
+	pages_free(vm->irq_recorder.ring, rings_bytes(vm));
 	vm->irq_recorder.ring = NULL;
 	free(vm->vcpu);
 	vm->vcpu = NULL;

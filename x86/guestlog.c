@@ -110,8 +110,8 @@ static unsigned int count_shown(struct machine *m, const struct linux_guest *g, 
 	m->bug_text[0] = '\0';
 	pthread_mutex_lock(&m->tail_lock);
 	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		if (m->com[i].tail.nr)
-			unroll(&shown[s.nr_shown++], &m->com[i].tail);
+		if (m->com_tail[i].nr)
+			unroll(&shown[s.nr_shown++], &m->com_tail[i]);
 	}
 	pthread_mutex_unlock(&m->tail_lock);
 	linux_log_walk(g, look_for_shown, &s);

@@ -164,8 +164,9 @@ static char *other_cmdline(const struct boot_image *img, const char *params)
 static char *linux_cmdline(struct machine *m)
 {
 	const struct config *config = m->vm->config;
-	char root[48], devices[TABLES_VIRTIO_PARAMS_BYTES] = "", *cmdline;
+	char root[48], devices[TABLES_VIRTIO_PARAMS_BYTES], *cmdline;
 
+	devices[0] = '\0'; /* the rest is kilobytes */
 	if (!(m->tables & (TABLES_ACPI | TABLES_DT)) && !config->no_default_params)
 		tables_virtio_params(&m->devices, devices);
 	root_params(m, root, sizeof(root));

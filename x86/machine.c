@@ -20,6 +20,7 @@
 #include "kvm/guestcmd.h"
 #include "kvm/guestjob.h"
 #include "kvm/log.h"
+#include "kvm/pages.h"
 #include "kvm/report.h"
 #include "kvm/timeline.h"
 #include "x86/layout.h"
@@ -110,7 +111,7 @@ static void on_console_output(void *ctx, const uint8_t *bytes, size_t len)
 	unsigned int found = watch_feed(&com->watch, bytes, len);
 
 	pthread_mutex_lock(&m->tail_lock);
-	tail_feed(&com->tail, bytes, len);
+	tail_feed(com->tail, bytes, len);
 	pthread_mutex_unlock(&m->tail_lock);
 	if (com->watch.whole_boot)
 		machine_timeline_line(m, found);
@@ -217,6 +218,7 @@ static int create_com(struct machine *m, unsigned int index)
 		where = "stdio";
 	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
 	com->machine = m;
+	com->tail = &m->com_tail[index];
 	com->watch.whole_boot = m->vm->config->timeline;
 	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
 	if (!where)
@@ -511,7 +513,7 @@ static int parse_options(struct machine *m)
 
 int arch_vm_init(struct vm *vm)
 {
-	struct machine *m = calloc(1, sizeof(*m));
+	struct machine *m = pages_alloc(sizeof(*m));
 	int err;
 
 	if (!m) {
@@ -585,7 +587,7 @@ void arch_machine_destroy(struct vm *vm)
 	}
 	cpu_set_destroy(m->cpus);
 	gdb_destroy(m);
-	free(m);
+	pages_free(m, sizeof(*m));
 	vm->machine = NULL;
 }
 

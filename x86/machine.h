@@ -30,7 +30,7 @@ struct com_port {
 	struct serial *serial;
 	struct serial_coalesce coalesce; /* the port keeps a pointer to it */
 	struct watch watch;		 /* under the chardev's output lock */
-	struct console_tail tail;	 /* under tail_lock */
+	struct console_tail *tail;	 /* under tail_lock */
 };
 
 #define HANG_PAGES 8
@@ -47,7 +47,6 @@ struct hang {
 
 struct machine {
 	struct vm *vm;
-	struct device_list devices;
 	uint32_t dtb_bytes;  /* of the tree in guest memory; 0: none */
 	unsigned int tables; /* enum tables_kind: by which the guest is told of it */
 	struct power power;
@@ -91,6 +90,10 @@ struct machine {
 	gpa_t kernel_tokens;		/* see kallsyms_load() */
 	/* What its log says of its end, printable, as of the last arch_report_log(); "": nothing. */
 	char panic_text[GUESTLOG_TEXT_BYTES], bug_text[GUESTLOG_TEXT_BYTES];
+
+	/* Large, and last: of their pages a machine touches few. */
+	struct device_list devices;
+	struct console_tail com_tail[CONFIG_NR_SERIAL];
 };
 
 /* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */

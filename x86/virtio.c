@@ -19,6 +19,7 @@
 
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "kvm/pages.h"
 #include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/net.h"
@@ -31,7 +32,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -391,11 +391,8 @@ static int create_balloon(struct virtio_board *b)
 static int map_pages(struct virtio_board *b)
 {
 	b->pages_bytes = (size_t)MAX_SLOTS * VIRTIO_MMIO_BYTES;
-	b->pages = mmap(NULL, b->pages_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (b->pages != MAP_FAILED)
-		return 0;
-	b->pages = NULL;
-	return -ENOMEM;
+	b->pages = pages_alloc(b->pages_bytes);
+	return b->pages ? 0 : -ENOMEM;
 }
 
 int create_virtio(struct machine *m)
@@ -489,8 +486,7 @@ void destroy_virtio(struct machine *m)
 		if (b->line[i].fd >= 0)
 			close(b->line[i].fd);
 	}
-	if (b->pages)
-		munmap(b->pages, b->pages_bytes);
+	pages_free(b->pages, b->pages_bytes);
 	free(b);
 	m->virtio = NULL;
 }

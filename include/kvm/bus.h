@@ -42,6 +42,7 @@ struct bus {
 	struct bus_range range[BUS_MAX_RANGES]; /* MMIO: sorted by base */
 	uint8_t *port_range;			/* BUS_PIO: port -> index + 1 in range[], 0 for nobody */
 	_Atomic unsigned int last_hit;		/* BUS_MMIO: a hint only */
+	uint64_t window_base, window_bytes;	/* BUS_MMIO: nobody is outside */
 	_Atomic uint64_t nr_unclaimed;
 };
 

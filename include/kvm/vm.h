@@ -68,7 +68,7 @@ struct vm {
 	struct verdict verdict;
 };
 
-/* Everything but KVM: memory, buses, loop. Returns 0 or -errno having said why. vm_fini() in either case. */
+/* Everything but KVM: memory, buses, loop. @vm is zeroed. Returns 0 or -errno having said why. vm_fini() in either case. */
 int vm_init(struct vm *vm, const struct config *config);
 void vm_fini(struct vm *vm);
 

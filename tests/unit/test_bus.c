@@ -158,6 +158,12 @@ static void mmio_finds_every_range(void **state)
 		assert_int_equal(r[i].nr, 1);
 	}
 	assert_int_equal(b.nr_unclaimed, 40);
+	/* beside the first and the last of them */
+	assert_int_equal(bus_read(&b, 0xd0000000 - 4, 4), 0xffffffff);
+	assert_int_equal(bus_read(&b, 0xd0000000 + 39 * 0x2000ULL + 0x1000, 4), 0xffffffff);
+	assert_int_equal(bus_read(&b, 0, 4), 0xffffffff);
+	assert_true(bus_read(&b, UINT64_MAX - 7, 8) == UINT64_MAX);
+	assert_int_equal(b.nr_unclaimed, 44);
 	bus_fini(&b);
 }
 
