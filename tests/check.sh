@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 dir=build/check
 jobs=$(nproc)
 # In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
-ALL_STEPS="disk_guest boot_reports boot_others gallery_stock command lint net checks virtio console fuzz budget gdb disk terminal
+ALL_STEPS="kernels disk_guest boot_reports boot_others gallery_stock command lint net checks virtio console fuzz budget gdb disk terminal
 	tsan unit payload hostile gallery acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
@@ -54,6 +54,12 @@ step_build() {
 	expect "build: links libc and libfdt only" tests/lint/libs.sh build/obj-dynamic/bin/kvm
 	expect "build: one static binary by default" tests/lint/libs.sh build/kvm static
 	expect "build: install and uninstall" tests/lint/install.sh
+}
+
+# Stock kernels are downloaded and one of ours is built, unless they are in the cache.
+step_kernels() {
+	expect "kernels: the distribution's" tests/kernels.sh cloud full backport i386
+	expect "kernels: ours" tests/tiny-kernel.sh
 }
 
 step_lint() {
