@@ -103,7 +103,7 @@ step_fuzz() {
 	made fuzz-programs
 	for f in tests/fuzz/fuzz_*.c; do
 		name=$(basename "$f" .c)
-		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=8"
+		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=5"
 	done
 }
 
@@ -125,8 +125,8 @@ step_disk() { OPS=${OPS:-300} ROUNDS=${ROUNDS:-5} POWER_ROUNDS=${POWER_ROUNDS:-3
 # A stock kernel's disks in the nested machine; tests/disk-nest.sh and tests/disk-boot.sh alone do more.
 step_disk_guest() {
 	made all
-	ROUNDS=${ROUNDS:-3} lines tests/disk-nest.sh qcow2 queues snapshot kill
-	lines tests/disk-boot.sh raw qcow2
+	ROUNDS=${ROUNDS:-2} lines tests/disk-nest.sh queues snapshot kill
+	lines tests/disk-boot.sh qcow2
 }
 step_net() { lines tests/net.sh; }
 step_virtio() { lines tests/virtio.sh; }
