@@ -3,8 +3,8 @@
  * The device tree's way to the guest: made (fdt.c) or read from --dtb's file, in guest memory from the first byte on, and
  * linked into what the kernel is told (zeropage.c). --dump-dtb writes that same memory to a file instead of running it.
  *
- * A user's file is anybody's bytes: bounded by the room there is, and libfdt looks through all of it before a guest
- * may. What it says is the user's own affair.
+ * A user's file is anybody's bytes: bounded by the room there is, and fdt_check.c looks through all of it before a
+ * guest may. What it says is the user's own affair.
  */
 #include "bootparts.h"
 #include "kvm/log.h"

@@ -263,20 +263,3 @@ int fdt_build(void *buf, uint32_t cap_bytes, const struct fdt_config *config)
 	assert(!t.err || t.err == -FDT_ERR_NOSPACE);
 	return t.err ? -ENOSPC : (int)fdt_totalsize(buf);
 }
-
-int fdt_accept(const void *blob, uint64_t bytes, const char **why)
-{
-	int err;
-
-	if (bytes < sizeof(struct fdt_header)) {
-		*why = "shorter than a device tree's header";
-		return -EINVAL;
-	}
-	err = fdt_check_full(blob, bytes);
-	if (err) {
-		*why = err == -FDT_ERR_BADMAGIC ? "no flattened device tree (dtc makes one of a .dts)"
-						: fdt_strerror(err);
-		return -EINVAL;
-	}
-	return (int)fdt_totalsize(blob);
-}

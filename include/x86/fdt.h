@@ -24,7 +24,7 @@ struct fdt_config {
 int fdt_build(void *buf, uint32_t cap_bytes, const struct fdt_config *config);
 
 /*
- * Whether @blob, any @bytes from a file, on a border of 8 bytes, is a whole and sound device tree. Returns its size, at most
+ * fdt_check.c: whether @blob, any @bytes from a file, on a border of 8 bytes, is a whole and sound device tree. Returns its size, at most
  * @bytes, or -EINVAL and in *@why what is wrong with it (static text).
  */
 int fdt_accept(const void *blob, uint64_t bytes, const char **why);

@@ -21,10 +21,7 @@ static void walk(const void *fdt, int bytes)
 			int len;
 			const uint8_t *value = fdt_getprop_by_offset(fdt, property, &name, &len);
 
-			/* libfdt's own check lets a name pass that lies outside the strings: here it is NULL. */
-			if (!value)
-				continue;
-			if (len < 0)
+			if (!value || !name || len < 0)
 				abort();
 			if (value < (const uint8_t *)fdt || len > bytes ||
 			    value + len > (const uint8_t *)fdt + bytes)

@@ -235,6 +235,71 @@ static void what_is_no_tree_is_refused(void **state)
 	assert_non_null(strstr(why, "no flattened device tree"));
 }
 
+/* The property that comes first in the structure, its root's. */
+static struct fdt_property *first_property(void *blob)
+{
+	return (struct fdt_property *)((char *)blob + fdt_off_dt_struct(blob) + 8);
+}
+
+static void refused(struct bench *b, const char *what)
+{
+	const char *why = NULL;
+
+	if (fdt_accept(b->blob, CAP_BYTES, &why) != -EINVAL || !why)
+		fail_msg("%s", what);
+}
+
+/* What libfdt's own check may take for sound, or not come to an end on: lengths whose sums wrap. */
+static void properties_lie_in_their_block(void **state)
+{
+	static const uint32_t lengths[] = { 0xfffffff4, 0xfffffff8, 0xfffffffc, 0xffffffff,
+					    0x80000000, 0x7fffffff, CAP_BYTES };
+	struct bench *b = *state;
+	struct fdt_property *p;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(lengths); i++) {
+		build(b);
+		first_property(b->blob)->len = cpu_to_fdt32(lengths[i]);
+		refused(b, "a length");
+	}
+	build(b);
+	p = first_property(b->blob);
+	p->nameoff = cpu_to_fdt32(fdt_size_dt_strings(b->blob));
+	refused(b, "a name behind the strings");
+	build(b);
+	((char *)b->blob)[fdt_off_dt_strings(b->blob) + fdt_size_dt_strings(b->blob) - 1] = 'x';
+	refused(b, "a name without an end");
+}
+
+static void a_tree_has_one_root(void **state)
+{
+	struct bench *b = *state;
+	fdt32_t *words;
+	uint32_t nr;
+
+	build(b);
+	words = (fdt32_t *)((char *)b->blob + fdt_off_dt_struct(b->blob));
+	nr = fdt_size_dt_struct(b->blob) / 4;
+	words[nr - 2] = cpu_to_fdt32(FDT_NOP);
+	refused(b, "a root without an end");
+	build(b);
+	words[nr - 1] = cpu_to_fdt32(FDT_NOP);
+	refused(b, "a structure without an end");
+	build(b);
+	words[0] = cpu_to_fdt32(FDT_END);
+	refused(b, "no root");
+	build(b);
+	words[2] = cpu_to_fdt32(5);
+	refused(b, "an unknown token");
+	build(b);
+	fdt_set_off_dt_struct(b->blob, fdt_off_dt_struct(b->blob) + 2);
+	refused(b, "a structure between words");
+	build(b);
+	fdt_set_version(b->blob, 3);
+	fdt_set_last_comp_version(b->blob, 2);
+	refused(b, "a version that Linux does not read");
+}
+
 static void virtio_devices_as_parameters(void **state)
 {
 	struct bench *b = *state;
@@ -298,6 +363,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_room_is_an_error_at_every_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_largest_machine_fits, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_tree_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(properties_lie_in_their_block, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_tree_has_one_root, setup, teardown),
 		cmocka_unit_test_setup_teardown(virtio_devices_as_parameters, setup, teardown),
 		cmocka_unit_test(machine_lists),
 	};
