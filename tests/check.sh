@@ -51,7 +51,7 @@ step_build() {
 	expect "build: with TSan" make -j"$jobs" TSAN=1 unit-programs
 	expect "build: fuzz targets" make -j"$jobs" fuzz-programs
 	expect "build: guests" make -j"$jobs" payload broken
-	expect "build: links libc and libfdt only" tests/lint/libs.sh build/obj-dynamic/bin/kvm
+	expect "build: links libc and libfdt only" tests/lint/libs.sh build/kvm-dynamic
 	expect "build: one static binary by default" tests/lint/libs.sh build/kvm static
 	expect "build: install and uninstall" tests/lint/install.sh
 }

@@ -16,7 +16,7 @@ if [ "${1:-}" = --quick ]; then quick=quick; fi
 program=${KVM:-build/kvm}
 linking=()
 if [ "${STATIC:-1}" = 0 ]; then
-	program=${KVM:-build/obj-dynamic/bin/kvm}
+	program=${KVM:-build/kvm-dynamic}
 	linking=(STATIC=0)
 fi
 out=build/bench/out$quick
