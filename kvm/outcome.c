@@ -1,22 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Reports into files. A regular file is replaced by rename(2), so that who waits for it sees all of it or the one before; the temporary file is
- * beside it and has our process's number in its name. Main's thread, with the signals that end us blocked by the caller.
- */
+/* Which ends are good, what they are called in reports, and the way of the reports into their files. */
 #include "kvm/outcome.h"
 
-#include "kvm/log.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define TEMPORARY_BYTES 32 /* what the temporary file's name has more */
+#include "kvm/outfile.h"
 
 bool outcome_is_good(const struct outcome *o)
 {
@@ -58,78 +44,27 @@ const char *outcome_verdict_name(enum verdict_kind kind)
 	return "unknown";
 }
 
-static bool is_replaced(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) < 0 || S_ISREG(st.st_mode);
-}
-
 int outcome_check_path(const char *option, const char *path)
 {
-	char copy[PATH_MAX];
-	int err = 0;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	if (strlen(path) >= sizeof(copy) - TEMPORARY_BYTES)
-		err = ENAMETOOLONG;
-	else if (!is_replaced(path))
-		err = access(path, W_OK) ? errno : 0;
-	else if (access(dirname(copy), W_OK | X_OK))
-		err = errno;
-	if (err)
-		pr_err("--%s %s: %s", option, path, strerror(err));
-	return -err;
+	return outfile_check(option, path);
 }
 
-static int write_stream(int fd, const struct outcome *o, void (*writer)(FILE *f, const struct outcome *o))
+struct written {
+	const struct outcome *outcome;
+	void (*writer)(FILE *f, const struct outcome *o);
+};
+
+static void write_outcome(FILE *f, const void *ctx)
 {
-	FILE *f = fdopen(fd, "w");
-	bool bad;
+	const struct written *w = ctx;
 
-	if (!f) {
-		int err = errno;
-
-		close(fd);
-		return -err;
-	}
-	errno = 0;
-	writer(f, o);
-	bad = ferror(f);
-	bad = fclose(f) || bad;
-	return bad ? -(errno ? errno : EIO) : 0;
-}
-
-static int replace(const char *path, const struct outcome *o,
-		   void (*writer)(FILE *f, const struct outcome *o))
-{
-	char temporary[PATH_MAX];
-	int fd, err;
-
-	snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, (int)getpid());
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return -errno;
-	err = write_stream(fd, o, writer);
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err)
-		unlink(temporary);
-	return err;
+	w->writer(f, w->outcome);
 }
 
 int outcome_write(const char *option, const char *path, const struct outcome *o,
 		  void (*writer)(FILE *f, const struct outcome *o), bool early)
 {
-	int fd, err = 0;
+	const struct written w = { o, writer };
 
-	if (is_replaced(path)) {
-		err = replace(path, o, writer);
-	} else if (!early) {
-		fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-		err = fd < 0 ? -errno : write_stream(fd, o, writer);
-	}
-	if (err)
-		pr_err("--%s %s: %s", option, path, strerror(-err));
-	return err;
+	return outfile_write(option, path, write_outcome, &w, early);
 }
