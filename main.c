@@ -29,6 +29,8 @@ static const struct verb verbs[] = {
 	{ "run", cmd_run, "start a machine: kvm run -k kernel -i initrd" },
 	{ "host", cmd_host, "can this host run machines, and how well" },
 	{ "inspect", cmd_inspect, "what a kernel's file is, and how it is started" },
+	{ "smoke", cmd_smoke, "boot many kernels on many machines, for CI: kvm smoke FILE" },
+	{ "report", cmd_report, "one result of several reports: kvm report merge FILE..." },
 	{ "help", cmd_help, "this list, or the options of a verb: kvm help run" },
 	{ "version", cmd_version, "the program's version" },
 };

@@ -8,6 +8,7 @@
 #include "kvm/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Whether there is a \1 to \9 outside of brackets, where a backslash is only a backslash. */
@@ -34,28 +35,36 @@ static int compile(regex_t *regex, const char *text)
 	return regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
 }
 
-int expect_compiles(const char *option, const char *regex)
+int expect_try(const char *regex, char why[EXPECT_WHY_BYTES])
 {
-	char why[128];
+	static const char prefix[] = "not an extended regular expression: ";
 	regex_t compiled;
 	int err;
 
-	if (has_back_reference(regex)) {
-		pr_err("--%s %s: back-references are not possible", option, regex);
-		return -EINVAL;
-	}
-	if (!*regex) {
-		pr_err("--%s: an empty pattern is in every line", option);
+	if (has_back_reference(regex) || !*regex) {
+		snprintf(why, EXPECT_WHY_BYTES, "%s",
+			 *regex ? "back-references are not possible" : "an empty pattern is in every line");
 		return -EINVAL;
 	}
 	err = compile(&compiled, regex);
 	if (err) {
-		regerror(err, &compiled, why, sizeof(why));
-		pr_err("--%s %s: not an extended regular expression (%s)", option, regex, why);
+		size_t len = (size_t)snprintf(why, EXPECT_WHY_BYTES, "%s", prefix);
+
+		regerror(err, &compiled, why + len, EXPECT_WHY_BYTES - len);
 		return -EINVAL;
 	}
 	regfree(&compiled);
 	return 0;
+}
+
+int expect_compiles(const char *option, const char *regex)
+{
+	char why[EXPECT_WHY_BYTES];
+	int err = expect_try(regex, why);
+
+	if (err)
+		pr_err("--%s %s: %s", option, regex, why);
+	return err;
 }
 
 static int compile_all(struct expect_pattern *to, unsigned int *nr, const char *const *from,

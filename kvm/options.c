@@ -53,8 +53,7 @@ int parse_size(const char *text, uint64_t *bytes)
 	return 0;
 }
 
-/* "16M": in the largest unit that is exact, as parse_size() reads it. */
-static const char *format_size(uint64_t bytes, char text[24])
+const char *format_size(uint64_t bytes, char text[24])
 {
 	unsigned int unit = 0;
 

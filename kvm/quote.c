@@ -117,3 +117,18 @@ void quote_line(FILE *f, const char *text, size_t len)
 {
 	quote(f, text, len, special_line);
 }
+
+void quote_shell(FILE *f, const char *word)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-/=:,@%";
+
+	if (*word && strspn(word, plain) == strlen(word)) {
+		fputs(word, f);
+		return;
+	}
+	fputc('\'', f);
+	for (; *word; word++)
+		fputs(*word == '\'' ? "'\\''" : (const char[]){ *word, '\0' }, f);
+	fputc('\'', f);
+}

@@ -14,7 +14,7 @@ dir=build/check
 jobs=$(nproc)
 # In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
 ALL_STEPS="kernels disk_guest boot_reports boot_others gallery_stock command lint net checks virtio console fuzz budget gdb disk terminal
-	tsan unit payload hostile gallery acpi dtb malformed inspect"
+	smoke tsan unit payload hostile gallery acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
@@ -137,6 +137,10 @@ step_console() {
 step_checks() {
 	made all payload
 	lines tests/checks.sh
+}
+step_smoke() {
+	made all payload broken
+	lines tests/smoke.sh
 }
 step_command() {
 	made all

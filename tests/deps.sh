@@ -21,7 +21,7 @@ demo="qemu-system-x86 busybox-static cpio xz-utils kmod"
 check="clang clang-tidy clang-format cppcheck libcmocka-dev acpica-tools
  python3 file binutils device-tree-compiler dt-schema mandoc qemu-utils debootstrap util-linux
  fdisk e2fsprogs fio passt iproute2 curl iperf3 procps gdb jq zstd lz4 ipxe
- syslinux-common"
+ syslinux-common parallel python3-yaml"
 bench="strace valgrind binutils python3"
 kernel="gcc make libc6-dev flex bison bc libelf-dev xz-utils"
 

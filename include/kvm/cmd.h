@@ -6,5 +6,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_host(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_smoke(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 
 #endif

@@ -25,6 +25,9 @@ struct expect {
 	struct expect_pattern wanted[EXPECT_MAX], forbidden[EXPECT_MAX];
 };
 
+#define EXPECT_WHY_BYTES 128
+/* Whether it is one: 0, or -EINVAL with what is wrong in @why. */
+int expect_try(const char *regex, char why[EXPECT_WHY_BYTES]);
 /* Whether it is one: 0, or -EINVAL having said why (@option: which one it was, for the message). */
 int expect_compiles(const char *option, const char *regex);
 

@@ -41,6 +41,8 @@ int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, c
 
 /* "512M", "4G", "1T", plain bytes, K/M/G/T with an optional B or iB. Returns 0 or -EINVAL (garbage, overflow, zero). */
 int parse_size(const char *text, uint64_t *bytes);
+/* The other way, in the largest unit that is exact. Returns @text. */
+const char *format_size(uint64_t bytes, char text[24]);
 /* Decimal or 0x hexadecimal, whole string. Returns 0 or -EINVAL. */
 int parse_uint(const char *text, uint64_t *value);
 

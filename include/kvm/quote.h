@@ -15,5 +15,7 @@ void quote_xml(FILE *f, const char *text, size_t len);
 void quote_xml_attribute(FILE *f, const char *text, size_t len);
 /* One line of plain text: without control characters. */
 void quote_line(FILE *f, const char *text, size_t len);
+/* A word as a shell takes it: as it is, or in quotation marks. */
+void quote_shell(FILE *f, const char *word);
 
 #endif

@@ -5,13 +5,15 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 kvm=${KVM_BIN:-build/kvm}
 bad=0
-have=$("$kvm" run --help | sed -n 's/^  *\(-., \)\?--\([a-z-]*\).*/\2/p' | sort -u)
-named=$(sed -n '/^\.Sh kvm run/,/^\.Sh kvm host/s/^\.It Fl \(. , -\|-\)\([a-z-]*\).*/\2/p' docs/kvm.1 | sort -u)
-if [ "$have" != "$named" ]; then
-	echo "options of the program (<) and of docs/kvm.1 (>):"
-	diff <(echo "$have") <(echo "$named")
-	bad=1
-fi
+for verb in run smoke; do
+	have=$("$kvm" $verb --help | sed -n 's/^  *\(-., \)\?--\([a-z-]*\).*/\2/p' | sort -u)
+	named=$(sed -n "/^\.Sh kvm $verb/,/^\.Sh kvm [^$verb]/s/^\.It Fl \(. , -\|-\)\([a-z-]*\).*/\2/p" docs/kvm.1 | sort -u)
+	if [ "$have" != "$named" ]; then
+		echo "options of kvm $verb (<) and of docs/kvm.1 (>):"
+		diff <(echo "$have") <(echo "$named")
+		bad=1
+	fi
+done
 if command -v mandoc >/dev/null; then
 	mandoc -T lint -W warning docs/kvm.1 || bad=1
 fi
