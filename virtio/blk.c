@@ -35,6 +35,7 @@
 #include <string.h>
 
 #define QUEUE_SIZE 256
+#define EARLY 8 /* chains */
 #define MAX_SEGMENTS 126
 #define MAX_PIECES (MAX_SEGMENTS + 2)		    /* with header and status */
 #define MAX_RANGE_SECTORS (GIB / DISK_SECTOR_BYTES) /* a discard's, a write of zeroes' */
@@ -343,6 +344,18 @@ static void submit_again(struct blk *b)
 	}
 }
 
+/*
+ * A driver that polls is shown what is done while we work on the rest: it makes new requests meanwhile, and we find them without a
+ * kick. For one that waits for interrupts they are all shown together.
+ */
+static void show_early(struct blk *b, unsigned int queue)
+{
+	if (!virtio_is_polled(&b->v, queue, EARLY))
+		return;
+	disk_kick(b->disk);
+	blk_serve(&b->v);
+}
+
 static void blk_handle(struct virtio_device *v, unsigned int queue)
 {
 	struct blk *b = to_blk(v);
@@ -350,7 +363,7 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 	submit_again(b);
 	if (b->hold.nr)
 		virtio_park(v, queue);
-	while (!b->hold.nr) {
+	for (unsigned int n = 1; !b->hold.nr && n <= QUEUE_SIZE; n++) { /* other devices' turn, then */
 		struct blk_request *r = request_get(b);
 		struct vq_chain c = { .iov = r ? r->iov : NULL, .iov_cap = MAX_PIECES };
 
@@ -362,6 +375,8 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 		}
 		r->queue = (uint16_t)queue;
 		start(r, &c);
+		if (n % EARLY == 0)
+			show_early(b, queue);
 	}
 	disk_kick(b->disk);
 	blk_serve(v); /* what was served at once: one interrupt for all */

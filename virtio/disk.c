@@ -5,7 +5,8 @@
  *
  * A request is checked, and then goes one of three ways:
  *
- *   - at once, on the caller's thread: a read whose data are in the page cache (preadv2(RWF_NOWAIT)) and whose place is known;
+ *   - at once, on the caller's thread: a read whose data are in memory already. Reads gather until disk_kick() to be tried
+ *     (disk_gather.c), and go one of the other two ways if that fails;
  *   - io_uring: reads, writes and flushes of a raw image. They gather in `todo` until disk_kick();
  *   - the pool's threads: all that a format has to think about, misaligned direct I/O, discards, and everything where io_uring
  *     is not allowed. They put what is done on `done_list` and signal `done_fd`.
@@ -13,8 +14,8 @@
  * done() is called without a lock held, so it may submit again. `pending` counts requests from disk_submit()
  * until after done(): when it is zero the disk is at rest.
  *
- * Locks: `ring_lock` covers the ring and todo; `done_lock` covers done_list. Neither is held when the other
- * is taken.
+ * Locks: `ring_lock` covers the ring and todo; `done_lock` covers done_list; the gatherer has one. None is held when another is
+ * taken.
  */
 #include "disk_impl.h"
 
@@ -29,7 +30,6 @@
 #include <unistd.h>
 
 #define MAX_CHAIN 32
-#define SKIP_AT_ONCE 15
 #define DRAIN_POLL_MS 20 /* the loop's thread may have taken the event that we wait for */
 
 struct disk {
@@ -41,8 +41,7 @@ struct disk {
 	int done_fd;
 	bool guarded, writethrough, discard, read_only;
 	_Atomic uint64_t pending;
-	_Atomic unsigned int
-		skip_at_once; /* reads that are not tried; a hint, so an update that is lost costs nothing */
+	struct disk_gather gather;
 
 	pthread_mutex_t ring_lock;
 	struct disk_list todo;
@@ -223,26 +222,25 @@ static void queue_for_ring(struct disk *d, struct disk_request *r)
 	pthread_mutex_unlock(&d->ring_lock);
 }
 
-/*
- * A read that need not wait is sooner done than handed over, to io_uring too: a quarter of the CPU time of 4 KiB. Where one
- * would have had to wait, the next few are not tried.
- */
-static bool read_at_once(struct disk *d, const struct disk_request *r)
+static void hand_over(struct disk *d, struct disk_request *r)
 {
-	const struct disk_node_ops *ops = d->node->ops;
-	unsigned int skip = atomic_load_explicit(&d->skip_at_once, memory_order_relaxed);
-	bool done;
+	if (for_ring(d, r))
+		queue_for_ring(d, r);
+	else
+		disk_pool_add(&d->pool, r);
+}
 
-	if (r->op != DISK_READ || !ops->read_at_once)
-		return false;
-	if (skip) {
-		atomic_store_explicit(&d->skip_at_once, skip - 1, memory_order_relaxed);
-		return false;
-	}
-	done = ops->read_at_once(d->node, r->offset_bytes, r->len_bytes, r->iov, r->nr_iov);
-	if (!done)
-		atomic_store_explicit(&d->skip_at_once, SKIP_AT_ONCE, memory_order_relaxed);
-	return done;
+static void run_gathered(struct disk *d)
+{
+	struct disk_list done, other;
+	struct disk_request *r;
+
+	disk_list_init(&done);
+	disk_list_init(&other);
+	disk_gather_run(&d->gather, d->node, &done, &other);
+	while ((r = disk_list_take(&other)))
+		hand_over(d, r);
+	finish_list(d, &done);
 }
 
 void disk_submit(struct disk *d, struct disk_request *r)
@@ -254,18 +252,15 @@ void disk_submit(struct disk *d, struct disk_request *r)
 	r->result = 0;
 	if (result != 1)
 		finish(d, r, result);
-	else if (read_at_once(d, r))
-		finish(d, r, 0);
-	else if (for_ring(d, r))
-		queue_for_ring(d, r);
-	else
-		disk_pool_add(&d->pool, r);
+	else if (!disk_gather_add(&d->gather, d->node, r))
+		hand_over(d, r);
 }
 
 void disk_kick(struct disk *d)
 {
 	bool waiting;
 
+	run_gathered(d);
 	if (!d->ring)
 		return;
 	pthread_mutex_lock(&d->ring_lock);
@@ -282,6 +277,7 @@ void disk_drain(struct disk *d)
 	if (d->ring)
 		fds[1].fd = disk_ring_fd(d->ring);
 	while (atomic_load(&d->pending)) {
+		run_gathered(d);
 		if (d->ring)
 			run_ring(d);
 		take_pool_done(d);
@@ -443,6 +439,7 @@ int disk_open(struct disk **out, const struct disk_options *options, struct loop
 	disk_list_init(&d->done_list);
 	pthread_mutex_init(&d->ring_lock, NULL);
 	pthread_mutex_init(&d->done_lock, NULL);
+	disk_gather_init(&d->gather);
 	disk_pool_init(&d->pool, serve, d);
 	err = open_parts(d, options, loop);
 	if (err) {
@@ -468,5 +465,6 @@ void disk_close(struct disk *d)
 		close(d->done_fd);
 	pthread_mutex_destroy(&d->ring_lock);
 	pthread_mutex_destroy(&d->done_lock);
+	disk_gather_fini(&d->gather);
 	free(d);
 }

@@ -23,11 +23,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define BOUNCE_BYTES (256 * 1024)
@@ -108,17 +110,16 @@ static int read_plain(struct disk_file *f, uint64_t offset, uint64_t len, struct
 	return 0;
 }
 
-bool disk_file_read_cached(struct disk_file *f, uint64_t offset, uint64_t len, const struct iovec *iov,
-			   unsigned int nr)
+uint64_t disk_file_read_cached(struct disk_file *f, uint64_t offset, const struct iovec *iov, unsigned int nr)
 {
 	ssize_t n;
 
-	if (f->direct || nr > SLICE_IOVECS || atomic_load_explicit(&f->no_nowait, memory_order_relaxed))
-		return false;
-	n = preadv2(f->fd, iov, (int)nr, (off_t)offset, RWF_NOWAIT);
+	if (f->direct || atomic_load_explicit(&f->no_nowait, memory_order_relaxed))
+		return 0;
+	n = preadv2(f->fd, iov, (int)nr, (off_t)offset, f->in_memory ? 0 : RWF_NOWAIT);
 	if (n < 0 && errno == EOPNOTSUPP)
 		atomic_store(&f->no_nowait, true);
-	return n >= 0 && (uint64_t)n == len;
+	return n < 0 ? 0 : (uint64_t)n;
 }
 
 static int write_plain(struct disk_file *f, uint64_t offset, uint64_t len, struct disk_cursor *from)
@@ -409,6 +410,7 @@ static int find_alignment(struct disk_file *f)
 
 static int measure(struct disk_file *f)
 {
+	struct statfs fs;
 	struct stat st;
 	uint64_t size;
 
@@ -418,6 +420,8 @@ static int measure(struct disk_file *f)
 	f->ino = st.st_ino;
 	f->rdev = st.st_rdev;
 	f->block_device = S_ISBLK(st.st_mode);
+	/* These know no RWF_NOWAIT. */
+	f->in_memory = fstatfs(f->fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 	size = (uint64_t)st.st_size;
 	if (f->block_device && ioctl(f->fd, BLKGETSIZE64, &size) < 0)
 		return -errno;

@@ -3,6 +3,7 @@
  * The parts of the disk layer, private to virtio/disk*.c and virtio/qcow2*.c. From the top:
  *
  *   disk.c           requests: checks, which way each goes, completion
+ *   disk_gather.c    reads that need not wait
  *   disk_ring.c      io_uring for what maps straight to a host file
  *   disk_pool.c      threads for everything else
  *   disk_node        a blocking "bytes at offsets": raw file, snapshot overlay, qcow2; nodes stand on nodes
@@ -36,9 +37,12 @@ struct disk_node_ops {
 	/* Blocking; any thread, several at a time. The range is inside the node. 0 or -errno. */
 	int (*read)(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *to);
 	int (*write)(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from);
-	/* True when the read was done without waiting for anything. May be NULL. The caller's thread. */
-	bool (*read_at_once)(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
-			     unsigned int nr);
+	/*
+	 * Reads as much from the front as there is without waiting for anything; how many bytes. At most 64 iovecs. May be NULL. The
+	 * caller's thread.
+	 */
+	uint64_t (*read_at_once)(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
+				 unsigned int nr);
 	int (*flush)(struct disk_node *n);
 	int (*discard)(struct disk_node *n, uint64_t offset, uint64_t len);
 	int (*zero)(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap);
@@ -50,7 +54,8 @@ struct disk_file;
 
 struct disk_node {
 	const struct disk_node_ops *ops;
-	uint64_t size_bytes; /* whole sectors */
+	uint64_t size_bytes;	    /* whole sectors */
+	uint64_t max_at_once_bytes; /* read_at_once() is not asked for more */
 	bool read_only;
 	struct disk_file *
 		raw; /* when offsets are those of this file and nothing stands between: io_uring may be used */
@@ -64,6 +69,7 @@ struct disk_file {
 	bool block_device, direct, read_only, dsync;
 	bool sparse_tail; /* what is beyond the end reads as zeros, and the last block may be short (qcow2) */
 	bool locked_open; /* the lock is ours */
+	bool in_memory;	  /* on a file system that has no other place: a read waits for nothing */
 	unsigned int align_bytes; /* of offsets and lengths, for O_DIRECT; else 1 */
 	unsigned int mem_align_bytes;
 	dev_t dev;
@@ -89,9 +95,9 @@ int disk_file_pwrite(struct disk_file *f, const void *buf, uint64_t len, uint64_
 int disk_file_flush(struct disk_file *f);
 int disk_file_discard(struct disk_file *f, uint64_t offset, uint64_t len);
 int disk_file_zero(struct disk_file *f, uint64_t offset, uint64_t len, bool unmap);
-/* True when all of it was in the page cache and has been read. */
-bool disk_file_read_cached(struct disk_file *f, uint64_t offset, uint64_t len, const struct iovec *iov,
-			   unsigned int nr);
+/* Reads what is in memory, from @offset on, as far as that goes: how many bytes. */
+uint64_t disk_file_read_cached(struct disk_file *f, uint64_t offset, const struct iovec *iov,
+			       unsigned int nr);
 /* Zeros to write from. */
 #define DISK_ZERO_IOVECS 64
 #define DISK_ZERO_BYTES (DISK_ZERO_IOVECS * 4096ULL)
@@ -155,6 +161,22 @@ struct disk_pool {
 void disk_pool_init(struct disk_pool *p, void (*serve)(void *ctx, struct disk_request *r), void *ctx);
 void disk_pool_fini(struct disk_pool *p); /* waits for the threads; nothing may be queued */
 void disk_pool_add(struct disk_pool *p, struct disk_request *r);
+
+/* ---- disk_gather.c: reads that need not wait ---- */
+
+struct disk_gather {
+	pthread_mutex_t lock;
+	struct disk_list list;
+	_Atomic unsigned int
+		skip; /* reads that are not tried; a hint, so an update that is lost costs nothing */
+};
+void disk_gather_init(struct disk_gather *g);
+void disk_gather_fini(struct disk_gather *g);
+/* False when @r is nothing to be tried on @n now. Any thread. */
+bool disk_gather_add(struct disk_gather *g, const struct disk_node *n, struct disk_request *r);
+/* Tries what was added: what is read moves to @done, the rest to @other. Any thread. */
+void disk_gather_run(struct disk_gather *g, struct disk_node *n, struct disk_list *done,
+		     struct disk_list *other);
 
 /* ---- disk_ring.c: io_uring ---- */
 

@@ -32,10 +32,11 @@ static int raw_read(struct disk_node *n, uint64_t offset, uint64_t len, struct d
 	return disk_file_read(to_raw(n)->file, offset, len, to);
 }
 
-static bool raw_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
-			     unsigned int nr)
+static uint64_t raw_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
+				 unsigned int nr)
 {
-	return disk_file_read_cached(to_raw(n)->file, offset, len, iov, nr);
+	(void)len;
+	return disk_file_read_cached(to_raw(n)->file, offset, iov, nr);
 }
 
 static int write_first_sector(struct disk_raw *r, struct disk_cursor *from)
@@ -115,6 +116,7 @@ int disk_raw_open(struct disk_node **out, struct disk_file *f, bool guard_first_
 	r->node = (struct disk_node){
 		.ops = &raw_ops,
 		.size_bytes = f->tail_end_bytes,
+		.max_at_once_bytes = UINT64_MAX,
 		.read_only = f->read_only,
 		.raw = f,
 	};

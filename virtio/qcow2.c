@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_AT_ONCE_BYTES (64 * KIB) /* longer copies are for another thread */
 #define HEADER_INCOMPATIBLE 72
 #define HEADER_AUTOCLEAR 88
 
@@ -195,6 +196,7 @@ static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header
 	q->node = (struct disk_node){
 		.ops = &qcow2_ops,
 		.size_bytes = align_down(h->size_bytes, DISK_SECTOR_BYTES),
+		.max_at_once_bytes = MAX_AT_ONCE_BYTES,
 		.read_only = f->read_only,
 	};
 	pthread_mutex_init(&q->meta_lock, NULL);

@@ -153,8 +153,8 @@ int qcow2_map_set(struct qcow2 *q, uint64_t offset, uint64_t entry);
 
 /* qcow2_io.c */
 int qcow2_read(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *to);
-bool qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
-			unsigned int nr);
+uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
+			    unsigned int nr);
 int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from);
 int qcow2_discard(struct disk_node *n, uint64_t offset, uint64_t len);
 int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap);

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 
 #define COPY_BYTES (64 * 1024)
-#define MAX_AT_ONCE (64 * KIB) /* longer copies are for another thread */
-#define MAX_UNLINKED 1024      /* extents, before they are freed without a flush */
-#define CHANGE_CLUSTERS 256    /* how many a discard changes before others get the lock */
+#define AT_ONCE_IOVECS 64
+#define MAX_UNLINKED 1024   /* extents, before they are freed without a flush */
+#define CHANGE_CLUSTERS 256 /* how many a discard changes before others get the lock */
 
 static struct qcow2 *to_qcow2(struct disk_node *n)
 {
@@ -70,30 +70,32 @@ int qcow2_read(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_c
 	return err;
 }
 
-static bool run_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, const struct iovec *iov,
-			unsigned int nr)
+static uint64_t run_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, const struct iovec *iov)
 {
+	const struct disk_cursor all = { .iov = iov };
+	struct iovec part[AT_ONCE_IOVECS];
 	struct qcow2_mapping m;
 	uint64_t run;
 
 	if (!qcow2_map_cached(q, offset) || !qcow2_map_cached(q, offset + len - 1) ||
-	    qcow2_map_run(q, offset, len, &m, &run) || run < len || m.type != QCOW2_NORMAL)
-		return false;
-	return disk_file_read_cached(q->file, m.host + (offset & (q->cluster_bytes - 1)), len, iov, nr);
+	    qcow2_map_run(q, offset, len, &m, &run) || m.type != QCOW2_NORMAL)
+		return 0;
+	return disk_file_read_cached(q->file, m.host + (offset & (q->cluster_bytes - 1)), part,
+				     cursor_slice(&all, run, part, AT_ONCE_IOVECS));
 }
 
 /* On the caller's thread: never waits for a lock that is held during I/O. */
-bool qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
-			unsigned int nr)
+uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
+			    unsigned int nr)
 {
 	struct qcow2 *q = to_qcow2(n);
-	bool done;
+	uint64_t got;
 
-	if (len > MAX_AT_ONCE || pthread_rwlock_tryrdlock(&q->map_lock))
-		return false;
-	done = run_at_once(q, offset, len, iov, nr);
+	if (nr > AT_ONCE_IOVECS || pthread_rwlock_tryrdlock(&q->map_lock))
+		return 0;
+	got = run_at_once(q, offset, len, iov);
 	pthread_rwlock_unlock(&q->map_lock);
-	return done;
+	return got;
 }
 
 /* What the new cluster at @host keeps of the old contents, for [@offset, @offset + @len) of the disk. */

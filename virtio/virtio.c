@@ -123,6 +123,11 @@ void virtio_publish(struct virtio_device *v, unsigned int queue)
 		v->transport.used(v->transport.ctx);
 }
 
+bool virtio_is_polled(const struct virtio_device *v, unsigned int queue, uint16_t more)
+{
+	return vq_is_polled(&v->queue[queue].vq, more);
+}
+
 void virtio_kick(struct virtio_device *v, unsigned int queue)
 {
 	uint64_t one = 1;

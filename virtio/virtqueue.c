@@ -251,6 +251,18 @@ void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written)
 	vq->used_idx++;
 }
 
+static bool wants_interrupt(const struct virtqueue *vq, uint16_t old, uint16_t new)
+{
+	if (!vq->event_idx)
+		return !(load16(&vq->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+	return vring_need_event(load16(used_event(vq)), new, old);
+}
+
+bool vq_is_polled(const struct virtqueue *vq, uint16_t more)
+{
+	return vq->ready && !wants_interrupt(vq, vq->published_idx, (uint16_t)(vq->used_idx + more));
+}
+
 bool vq_publish(struct virtqueue *vq)
 {
 	uint16_t old = vq->published_idx, new = vq->used_idx;
@@ -260,9 +272,7 @@ bool vq_publish(struct virtqueue *vq)
 	__atomic_store_n(&vq->used->idx, htole16(new), __ATOMIC_RELEASE);
 	vq->published_idx = new;
 	atomic_thread_fence(memory_order_seq_cst); /* our index before their wish, see above */
-	if (!vq->event_idx)
-		return !(load16(&vq->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
-	return vring_need_event(load16(used_event(vq)), new, old);
+	return wants_interrupt(vq, old, new);
 }
 
 bool vq_enable_notify(struct virtqueue *vq)

@@ -125,6 +125,9 @@ void virtio_push(struct virtio_device *v, unsigned int queue, uint16_t head, uin
 /* Shows returned chains and interrupts if the driver wants that. The core does so after handle(). Lock held. */
 void virtio_publish(struct virtio_device *v, unsigned int queue);
 
+/* Whether @queue's driver would want no interrupt now if @more chains were returned to it. Lock held. */
+bool virtio_is_polled(const struct virtio_device *v, unsigned int queue, uint16_t more);
+
 /*
  * For handle(): @queue's chains are left there on purpose, until virtio_run() or virtio_kick(). The driver is not asked to
  * notify us of more of them. Lock held.

@@ -99,6 +99,9 @@ void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written);
 /* Shows all pushed chains to the driver. Returns whether it wants an interrupt for them. */
 bool vq_publish(struct virtqueue *vq);
 
+/* Whether the driver, as it looks now, would want none for those pushed and @more. */
+bool vq_is_polled(const struct virtqueue *vq, uint16_t more);
+
 /*
  * Asks the driver for notifications or spares it. After vq_enable_notify() returned true there is work that came before
  * it took effect: pop again.

@@ -33,6 +33,8 @@ struct disk {
 	struct disk_request *held; /* newest first */
 	enum disk_op last_op;
 	bool last_unmap;
+	const uint16_t *watched;
+	uint16_t seen[4]; /* there, at each kick */
 };
 
 uint64_t disk_size_bytes(const struct disk *d)
@@ -97,6 +99,8 @@ void disk_submit(struct disk *d, struct disk_request *req)
 
 void disk_kick(struct disk *d)
 {
+	if (d->watched && d->kicks < ARRAY_SIZE(d->seen))
+		d->seen[d->kicks] = *d->watched;
 	d->kicks++;
 }
 
@@ -446,6 +450,46 @@ static void completions_come_later_and_in_any_order(void **state)
 	assert_int_equal(f->buf[512], VIRTIO_BLK_S_OK);
 }
 
+/* Eight reads at once; what of them is in the used ring when the disk is kicked for the first and the last time. */
+static void eight_reads(struct fix *f, uint16_t flags)
+{
+	f->disk.watched = &f->r.ring.used->idx;
+	f->r.ring.avail->flags = flags;
+	header(f, VIRTIO_BLK_T_IN, 1);
+	for (uint16_t i = 0; i < RIG_SIZE; i++) {
+		struct vring_desc *table = f->r.ring.indirect + 2 * i;
+
+		rig_desc(&f->r.ring, i, RIG_INDIRECT_GPA + 32U * i, 32, VRING_DESC_F_INDIRECT, 0);
+		table[0] = (struct vring_desc){ HDR_GPA, 16, F_NEXT, 1 };
+		table[1] = (struct vring_desc){ BUF_GPA + i * 4096U, 513, F_WRITE, 0 };
+		rig_avail(&f->r.ring, i);
+	}
+	kick(f);
+	assert_int_equal(f->r.ring.used->idx, RIG_SIZE);
+	assert_int_equal(f->disk.seen[0], 0);
+}
+
+static void a_driver_that_polls_is_shown_results_early(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, F_FLUSH | FEATURE_INDIRECT);
+	eight_reads(f, VRING_AVAIL_F_NO_INTERRUPT);
+	assert_int_equal(f->disk.kicks, 2);
+	assert_int_equal(f->disk.seen[1], RIG_SIZE);
+	assert_int_equal(f->r.pulses, 0);
+}
+
+static void one_that_does_not_has_one_interrupt_for_all(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, F_FLUSH | FEATURE_INDIRECT);
+	eight_reads(f, 0);
+	assert_int_equal(f->disk.kicks, 1);
+	assert_int_equal(f->r.pulses, 1);
+}
+
 static void a_reset_waits_and_touches_nothing_after(void **state)
 {
 	struct fix *f = *state;
@@ -784,6 +828,8 @@ int main(void)
 		T(a_read_only_disk_is_not_written),
 		T(without_flushes_each_write_is_flushed),
 		T(completions_come_later_and_in_any_order),
+		T(a_driver_that_polls_is_shown_results_early),
+		T(one_that_does_not_has_one_interrupt_for_all),
 		T(a_reset_waits_and_touches_nothing_after),
 		T(a_failed_write_waits_for_room),
 		T(it_tries_again_by_itself),

@@ -526,6 +526,63 @@ static void test_many(void **state)
 	free(w);
 }
 
+#define NR 8
+#define EACH 4096
+
+/* Reads that lie one behind the other are one system call, and yet each has its own end. */
+static void test_neighbours(void **state)
+{
+	struct rig *r = *state;
+	unsigned char *buf = malloc(NR * EACH);
+	struct waited w[NR];
+
+	open_disk(r);
+	for (unsigned int i = 0; i < NR; i++) {
+		assert_int_equal(put(r, i * EACH, (int)i + 1, EACH), 0);
+		w[i] = (struct waited){ .req = { .op = DISK_READ, .len_bytes = EACH, .done = on_done } };
+		w[i].req.offset_bytes = i * EACH;
+		w[i].iov[0] = (struct iovec){ buf + i * EACH, EACH };
+		w[i].req.iov = w[i].iov;
+		w[i].req.nr_iov = 1;
+	}
+	w[2].iov[0].iov_base = (void *)4096;	/* nobody's memory */
+	w[3].req.offset_bytes = 100 * EACH;	/* not a neighbour */
+	w[6].req.offset_bytes = DISK_BYTES;	/* beyond the end */
+	w[7].req.offset_bytes = 7 * EACH + 512; /* across the end that the file is given now */
+	assert_int_equal(truncate(r->path, 8 * EACH), 0);
+	memset(buf, 0xee, NR * EACH);
+	for (unsigned int i = 0; i < NR; i++)
+		disk_submit(r->d, &w[i].req);
+	disk_kick(r->d);
+	disk_drain(r->d);
+	for (unsigned int i = 0; i < NR; i++) {
+		bool bad = i == 2 || i == 3 || i == 6 || i == 7;
+
+		assert_int_equal(w[i].calls, 1);
+		assert_int_equal(w[i].result, i == 2 ? -EFAULT : i == 6 ? -EINVAL : bad ? -EIO : 0);
+		if (!bad)
+			assert_int_equal(buf[i * EACH + EACH - 1], i + 1);
+	}
+	free(buf);
+}
+
+/* What was not begun by disk_kick() is begun by disk_drain(). */
+static void test_drain_alone(void **state)
+{
+	struct rig *r = *state;
+	unsigned char buf[512] = { 1 };
+	struct waited w = { .req = { .op = DISK_READ, .len_bytes = 512, .nr_iov = 1, .done = on_done } };
+
+	open_disk(r);
+	w.iov[0] = (struct iovec){ buf, 512 };
+	w.req.iov = w.iov;
+	disk_submit(r->d, &w.req);
+	disk_drain(r->d);
+	assert_int_equal(w.calls, 1);
+	assert_int_equal(w.result, 0);
+	assert_int_equal(buf[0], 0);
+}
+
 /* Two queues' threads at once, completions on the loop's thread too. */
 struct submitter {
 	struct rig *r;
@@ -555,7 +612,9 @@ static void *submit_all(void *arg)
 
 	for (unsigned int i = 0; i < MANY; i++) {
 		c[i] = (struct counted){ .s = s, .iov = { buf, sizeof(buf) } };
-		c[i].req = (struct disk_request){ .op = i % 3 ? DISK_WRITE : DISK_FLUSH,
+		c[i].req = (struct disk_request){ .op = i % 3 == 2 ? DISK_READ
+							: i % 3	   ? DISK_WRITE
+								   : DISK_FLUSH,
 						  .offset_bytes = s->base + i * 512,
 						  .len_bytes = 512,
 						  .iov = &c[i].iov,
@@ -620,6 +679,8 @@ int main(void)
 		TEST(lock_owner),
 		TEST(not_a_disk),
 		TEST(many),
+		TEST(neighbours),
+		TEST(drain_alone),
 		TEST(threads_submit),
 	};
 

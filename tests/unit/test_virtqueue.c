@@ -184,7 +184,9 @@ static void flags_suppress_interrupts_and_kicks(void **state)
 	assert_int_equal(f->rig.used->flags, 0);
 	assert_int_equal(vq_pop(&f->vq, &f->c), 1);
 	assert_false(vq_enable_notify(&f->vq));
+	assert_false(vq_is_polled(&f->vq, 1));
 	f->rig.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	assert_true(vq_is_polled(&f->vq, 1));
 	vq_push(&f->vq, 1, 0);
 	assert_false(vq_publish(&f->vq));
 	assert_int_equal(f->rig.used->idx, 1);
@@ -206,10 +208,15 @@ static void event_indices_suppress_too(void **state)
 	assert_int_equal(vq_pop(&f->vq, &f->c), 1);
 	assert_false(vq_enable_notify(&f->vq));
 	assert_int_equal(*rig_avail_event(&f->rig), 2);
+	assert_true(vq_is_polled(&f->vq, 1));
+	assert_false(vq_is_polled(&f->vq, 2));
 	vq_push(&f->vq, 1, 0);
+	assert_false(vq_is_polled(&f->vq, 1));
 	assert_false(vq_publish(&f->vq));
 	vq_push(&f->vq, 2, 0);
+	assert_false(vq_is_polled(&f->vq, 0));
 	assert_true(vq_publish(&f->vq));
+	assert_true(vq_is_polled(&f->vq, 100));
 }
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
