@@ -124,10 +124,12 @@ void ring_add(struct ring *r, uint16_t head, const struct piece *p, unsigned int
 	barrier();
 }
 
-void ring_kick(const struct vdev *d, unsigned int queue)
+bool ring_kick(const struct vdev *d, unsigned int queue)
 {
-	if (!(*(volatile uint16_t *)&d->queue[queue].used->flags & VRING_USED_F_NO_NOTIFY))
-		virtio_set(d, VIRTIO_MMIO_QUEUE_NOTIFY, queue);
+	if (*(volatile uint16_t *)&d->queue[queue].used->flags & VRING_USED_F_NO_NOTIFY)
+		return false;
+	virtio_set(d, VIRTIO_MMIO_QUEUE_NOTIFY, queue);
+	return true;
 }
 
 uint32_t ring_wait(struct ring *r, uint16_t *head)

@@ -53,7 +53,7 @@ bool virtio_start(struct vdev *d, unsigned int nr_queues, uint32_t features);
 bool virtio_restart(struct vdev *d, unsigned int nr_queues, uint32_t features);
 /* Makes one chain of @nr pieces available, from descriptor @head on. Does not notify. */
 void ring_add(struct ring *r, uint16_t head, const struct piece *p, unsigned int nr);
-void ring_kick(const struct vdev *d, unsigned int queue);
+bool ring_kick(const struct vdev *d, unsigned int queue);
 /* Waits for one more used chain, at most five seconds; its bytes written, and in *head which. ~0: none came. */
 uint32_t ring_wait(struct ring *r, uint16_t *head);
 /* Add, kick, wait: returns the bytes written, or ~0. */

@@ -7,9 +7,11 @@ and a socket that somebody empties. Floor and machine run alternately; the media
 
 `rate`: how many in the same time. It needs two idle processors, one for the guest and one for the loop.
 `work`: how many in the same CPU time of the thread that does the I/O. On a busy host this is the figure to look at.
+`exits`: of the guest, for each of them; `calls`: system calls of the launcher, where strace is installed (which slows it down).
 """
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -27,6 +29,7 @@ ROWS = [  # name, kind, bytes, depth
     ("frames of 60 bytes", "net", 60, 0),
     ("frames of 1514 bytes", "net", 1514, 0),
 ]
+RATE = re.compile(rb"rate \w+: (\d+) in \d+ at \d+ khz(?:, (\d+) kicks)?")
 
 
 def sink(sock):
@@ -44,23 +47,39 @@ def cpu_ns(pid):
 
 
 def measure(command, fd):
-    """Returns how many a second and how many a second of CPU."""
+    """Returns how many a second, how many a second of CPU, and exits for each. On a very busy host we may look too late, and do it again."""
+    for _ in range(5):
+        rates = measure_once(command, fd)
+        if rates:
+            return rates
+    sys.exit(f"io.py: {' '.join(command)}: no figure")
+
+
+def measure_once(command, fd):
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           pass_fds=[fd] if fd is not None else []) as child:
-        begin_ns = wall = used = n = None
+        begin_ns = wall = used = n = kicks = None
         for line in child.stdout:
             if line.startswith(b"rate begins"):
                 begin_ns, wall = cpu_ns(child.pid), time.monotonic_ns()
-            found = re.match(rb"rate \w+: (\d+) in", line)
+            found = RATE.match(line)
             if found:
                 used, wall, n = cpu_ns(child.pid) - begin_ns, time.monotonic_ns() - wall, int(found[1])
+                kicks = int(found[2] or 0)
         child.wait()
-    if not n:
-        sys.exit(f"io.py: {' '.join(command)}: no figure")
-    return n / wall * 1e9, n / used * 1e9
+    return (n / wall * 1e9, n / used * 1e9, kicks / n) if n and used else None
 
 
-def run(kvm, payload, floor, path, row):
+def count_calls(command, fd):
+    """Returns how many system calls were made and how many requests."""
+    with tempfile.NamedTemporaryFile("r") as f:
+        said = subprocess.run(["strace", "-f", "-c", "-o", f.name] + command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, pass_fds=[fd] if fd is not None else [], check=False).stdout
+        total = re.search(r"^100\.00 +\S+ +\S+ +(\d+)", f.read(), re.M)
+    return int(total[1]) if total else 0, int(RATE.search(said)[1])
+
+
+def run(kvm, payload, floor, path, row, with_calls=False):
     _, kind, size, depth = row
     ours = theirs = peer = None
     if kind == "net":
@@ -68,12 +87,18 @@ def run(kvm, payload, floor, path, row):
         peer = threading.Thread(target=sink, args=(ours,), daemon=True)
         peer.start()
     fd = theirs.fileno() if theirs else None
-    machine = [kvm, "run", "-q", "-k", payload, "-m", "64M", "-p"]
-    if kind == "net":
-        machine += [f"test=netrate,{size},{MS}", "-n", f"fd={fd}"]
+
+    def machine(ms):
+        test = ["netrate", size, ms] if theirs else ["blkrate", depth, size, ms]
+        return [kvm, "run", "-q", "-k", payload, "-m", "64M", "-p", "test=" + ",".join(map(str, test))] + (
+            ["-n", f"fd={fd}"] if theirs else ["-d", f"{path},format=raw"])
+
+    if with_calls:
+        # twice, for what start and end take
+        (few, short), (more, long) = (count_calls(machine(ms), fd) for ms in (MS, 3 * MS))
+        both = (more - few) / (long - short)
     else:
-        machine += [f"test=blkrate,{depth},{size},{MS}", "-d", f"{path},format=raw"]
-    both = [measure([floor, kind, str(fd) if theirs else path, str(size), str(MS)], fd), measure(machine, fd)]
+        both = [measure([floor, kind, str(fd) if theirs else path, str(size), str(MS)], fd), measure(machine(MS), fd)]
     if theirs:
         theirs.close()
         peer.join(5)
@@ -84,7 +109,7 @@ def run(kvm, payload, floor, path, row):
 def main():
     kvm, payload, floor = sys.argv[1:4]
     rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 5
-    print(f"{'':30}{'floor/s':>12}{'kvm/s':>12}{'rate':>8}{'work':>8}")
+    print(f"{'':30}{'floor/s':>12}{'kvm/s':>12}{'rate':>8}{'work':>8}{'exits':>8}{'calls':>8}")
     with tempfile.NamedTemporaryFile() as f:
         f.write(os.urandom(FILE_BYTES))
         f.flush()
@@ -93,7 +118,9 @@ def main():
             rate = statistics.median(k[0] / p[0] for p, k in pairs)
             work = statistics.median(k[1] / p[1] for p, k in pairs)
             shown = [statistics.median(p[i][0] for p in pairs) for i in (0, 1)]
-            print(f"{row[0]:30}{shown[0]:12,.0f}{shown[1]:12,.0f}{rate:8.0%}{work:8.0%}", flush=True)
+            exits = statistics.median(k[2] for _, k in pairs)
+            calls = f"{run(kvm, payload, floor, f.name, row, True):8.2f}" if shutil.which("strace") else ""
+            print(f"{row[0]:30}{shown[0]:12,.0f}{shown[1]:12,.0f}{rate:8.0%}{work:8.0%}{exits:8.3f}{calls}", flush=True)
 
 
 if __name__ == "__main__":
