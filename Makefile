@@ -116,30 +116,36 @@ lint: check-format cppcheck clang-tidy
 
 FUZZERS	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(ALL_CPPFLAGS)
-FUZZ_OBJ = $(SRC:%.c=build/obj-fuzz/%.o) $(BIOS:%.S=build/obj-fuzz/%.o) build/guest-init/blob.o
-build/obj-fuzz/%.o: %.S
+# COVERAGE=1: builds that count lines, in folders of their own (tests/fuzz/coverage.sh)
+FUZZ_KIND = fuzz$(if $(COVERAGE),-coverage)
+FUZZ_COVERAGE = $(if $(COVERAGE),-fprofile-instr-generate -fcoverage-mapping)
+FUZZ_FLAGS = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(FUZZ_COVERAGE) $(ALL_CPPFLAGS)
+FUZZ_OBJ = $(SRC:%.c=build/obj-$(FUZZ_KIND)/%.o) $(BIOS:%.S=build/obj-$(FUZZ_KIND)/%.o) build/guest-init/blob.o
+build/obj-$(FUZZ_KIND)/%.o: %.S
 	@mkdir -p $(@D)
 	clang -MMD -MP -c -o $@ $<
-build/obj-fuzz/%.o: %.c
+build/obj-$(FUZZ_KIND)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $@'
 	$(Q)clang $(FUZZ_FLAGS) -pthread -MMD -MP -c -o $@ $<
-build/obj-fuzz/libkvm.a: $(FUZZ_OBJ)
+build/obj-$(FUZZ_KIND)/libkvm.a: $(FUZZ_OBJ)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
-build/fuzz/%: tests/fuzz/%.c build/obj-fuzz/libkvm.a
+build/$(FUZZ_KIND)/%: tests/fuzz/%.c build/obj-$(FUZZ_KIND)/libkvm.a
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -pthread -Itests -o $@ $< build/obj-fuzz/libkvm.a $(LDLIBS)
-fuzz-programs: $(FUZZERS:%=build/fuzz/%)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -pthread -Itests -o $@ $< build/obj-$(FUZZ_KIND)/libkvm.a $(LDLIBS)
+fuzz-programs: $(FUZZERS:%=build/$(FUZZ_KIND)/%)
 # one target: FUZZ=fuzz_serial FUZZ_ARGS="-runs=1000"; what it finds new stays in build/
 fuzz-one: build/fuzz/$(FUZZ)
 	@mkdir -p build/fuzz/corpus/$(FUZZ) tests/fuzz/seeds/$(FUZZ:fuzz_%=%)
 	@cd build/fuzz && ./$(FUZZ) -rss_limit_mb=4096 -timeout=20 $(FUZZ_ARGS) corpus/$(FUZZ) ../../tests/fuzz/seeds/$(FUZZ:fuzz_%=%) 2>&1
 fuzz: fuzz-programs
 	@for f in $(FUZZERS); do $(MAKE) -s fuzz-one FUZZ=$$f FUZZ_ARGS="-max_total_time=$(FUZZ_SECONDS) -print_final_stats=1" || exit 1; done
-.PHONY: fuzz-programs fuzz-one fuzz
+# line coverage by the seeds and what build/fuzz/corpus has
+fuzz-coverage:
+	@bash tests/fuzz/coverage.sh
+.PHONY: fuzz-programs fuzz-one fuzz fuzz-coverage
 
 # ---- the rest ---------------------------------------------------------------------------------------------------
 
