@@ -94,7 +94,7 @@ cpu_option() {
 		+vmx-* | -vmx-*) skip="no knob for ${word#?}" ;;
 		[+-]*) cpuid+=,${word:0:1}$name ;;
 		phys-bits=*) skip="no knob for $word" ;;
-		hv_*) skip="no Hyper-V interface" ;;
+		hv_passthrough) cpuid+=,+hyperv ;;
 		esac
 	done
 }
@@ -112,8 +112,8 @@ translate() {
 			shift
 			;;
 		-device)
-			skip="no device ${2%%,*}"
-			[[ $2 == hyperv-* ]] || alien=1
+			# Of --testdev, when there is a Hyper-V interface.
+			[ "$2" = hyperv-testdev ] || skip="no device ${2%%,*}" alien=1
 			shift
 			;;
 		-enable-kvm) ;;
@@ -180,11 +180,11 @@ run_qemu() {
 		-kernel "$file" -initrd "$work/environment" -smp "$smp" ${words:+-append "$words"} "$@" \
 		</dev/null >"$log" 2>&1 &
 	pid=$!
-	while kill -0 $pid 2>/dev/null; do
+	while kill -0 $pid; do
 		sleep 0.2
-		! grep -qaE "$qemu_died" "$log" || kill $pid 2>/dev/null
-	done
-	wait $pid 2>/dev/null # bash itself would say that it was aborted
+		! grep -qaE "$qemu_died" "$log" || kill $pid
+	done 2>/dev/null # bash itself would say that it was aborted
+	wait $pid 2>/dev/null
 	code=$?
 	# 1 is a test that passes, and a QEMU that does not like its options.
 	[ $code != 1 ] || [[ $(tail -n 1 "$log") != qemu-system*:* ]] || code=125

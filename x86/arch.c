@@ -5,6 +5,7 @@
  */
 #include "kvm/arch.h"
 #include "gdb.h"
+#include "hyperv_board.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "machine.h"
@@ -122,6 +123,10 @@ bool arch_handle_exit(struct vcpu *v)
 	case KVM_EXIT_HLT:
 		vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: halted without an interrupt controller", v->index);
 		return true;
+	case KVM_EXIT_HYPERV:
+		return hyperv_exit(v);
+	case KVM_EXIT_SYSTEM_EVENT:
+		return hyperv_system_event(v);
 	case KVM_EXIT_X86_RDMSR:
 	case KVM_EXIT_X86_WRMSR:
 		v->run->msr.error = 1; /* #GP, as without us: they come here to be recorded */

@@ -23,6 +23,7 @@
 #include "x86/cpu.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "x86/hyperv.h"
 #include "x86/layout.h"
 
 #include <stdlib.h>
@@ -61,6 +62,7 @@ struct x86_cpu_set {
 	unsigned int cap;
 	const char *changes;	    /* the user's, or NULL */
 	struct kvm_cpuid2 *offered; /* with changes: KVM's list as it was */
+	bool synic;		    /* Hyper-V's interrupt controller for each vCPU */
 	struct kvm_cpuid2 *cpuid;   /* tailored; the APIC id is whichever vCPU's was set up last */
 };
 
@@ -82,7 +84,7 @@ static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
 
 	do {
 		free(set->cpuid);
-		set->cap = room + CPUID_ADDED_MAX;
+		set->cap = room + CPUID_ADDED_MAX + HYPERV_LEAVES;
 		set->cpuid = malloc(sizeof(*set->cpuid) + set->cap * sizeof(set->cpuid->entries[0]));
 		if (!set->cpuid)
 			return -ENOMEM;
@@ -167,6 +169,23 @@ static int tailor(struct x86_cpu_set *set)
 	return err ? err : cpuid_change_features(set->cpuid, set->offered, set->changes);
 }
 
+static int add_hyperv(struct x86_cpu_set *set, int kvm_fd)
+{
+	struct kvm_cpuid2 *supported;
+	int err;
+
+	if (!hyperv_wanted(set->changes))
+		return 0;
+	supported = hyperv_supported(kvm_fd);
+	if (!supported)
+		return -EOPNOTSUPP;
+	err = hyperv_cpuid(set->cpuid, set->cap - CPUID_ADDED_MAX, supported, set->changes);
+	set->synic = hyperv_wants_synic(set->changes, supported);
+	set->config.hyperv = true;
+	free(supported);
+	return err;
+}
+
 /* With changes to come, KVM's own list is kept. */
 static int apply_vendor(struct x86_cpu_set *set)
 {
@@ -197,6 +216,8 @@ int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int
 		err = read_supported_cpuid(set, kvm_fd);
 	if (!err)
 		err = apply_vendor(set);
+	if (!err)
+		err = add_hyperv(set, kvm_fd);
 	if (!err) {
 		tsc_khz = kvm_ioctl_val(vm_fd, KVM_GET_TSC_KHZ, 0);
 		set->config.nr_cpus = nr_cpus;
@@ -292,6 +313,10 @@ int cpu_setup(struct x86_cpu_set *set, int vcpu_fd, unsigned int index)
 	if (!err) {
 		what = "MSRs (KVM_SET_MSRS)";
 		err = set_msrs(set, vcpu_fd, index);
+	}
+	if (!err && set->synic) {
+		what = "SynIC (KVM_CAP_HYPERV_SYNIC)";
+		err = hyperv_enable_synic(vcpu_fd);
 	}
 	if (err)
 		pr_err("vCPU %u: KVM refuses its %s: %s", index, what, strerror(-err));

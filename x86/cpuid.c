@@ -279,7 +279,7 @@ static int tailor_frequencies(struct tailor *t)
 
 	if (!t->config->tsc_khz)
 		return 0;
-	if (hv) {
+	if (hv && !t->config->hyperv) {
 		/* Old kernels left EAX 0, which stands for the feature leaf. */
 		hv->eax = (uint32_t)max_u64(hv->eax, LEAF_HV_FREQUENCY);
 		err = put(t, (struct kvm_cpuid_entry2){

@@ -4,18 +4,17 @@
  *
  * Names are Linux's, as /proc/cpuinfo shows them; where a bit is follows the Intel SDM (vol. 2, CPUID) and the AMD APM (vol. 3,
  * appendix E). A guest has all that KVM offers, so '-' takes away; '+' is for what we leave out by ourselves, and to
- * have a machine refused where the host's KVM cannot give what a test needs. What a feature's absence means for other
+ * have a machine refused where the host's KVM cannot give what a test needs. The words of the Hyper-V interface are hyperv_cpuid.c's. What a feature's absence means for other
  * leaves (sizes of the XSAVE area, for instance) is left as it is.
  *
  * cpuid_check_changes() looks at the words alone; the other functions take a text that it has passed. Pure.
  */
+#include "cpuid_words.h"
 #include "kvm/log.h"
 #include "x86/cpu.h"
+#include "x86/hyperv.h"
 
 #include <errno.h>
-#include <string.h>
-
-enum reg { EAX, EBX, ECX, EDX };
 
 /* A register of features: names from bit 0 up; "-": Linux does not show this one. */
 static const struct word {
@@ -71,23 +70,6 @@ static const struct word {
 #define VENDOR_BYTES 12
 #define HELP_COLUMNS 100
 
-/* A word of --cpuid's list. */
-struct change {
-	const char *text;
-	int len;
-};
-
-/* Takes the next word off @p; false at the end. An empty one is a word. */
-static bool next_change(const char **p, struct change *c)
-{
-	if (!*p)
-		return false;
-	c->text = *p;
-	c->len = (int)strcspn(*p, ",");
-	*p = c->text[c->len] ? c->text + c->len + 1 : NULL;
-	return true;
-}
-
 /* The register and bit of a feature; NULL: there is none of this name. */
 static const struct word *find_feature(const char *name, size_t len, unsigned int *bit)
 {
@@ -110,6 +92,11 @@ static bool is_vendor(const struct change *c)
 	return !strncmp(c->text, VENDOR, strlen(VENDOR));
 }
 
+static bool is_hyperv(const struct change *c)
+{
+	return c->len > 0 && hyperv_knows(c->text + 1, (size_t)c->len - 1);
+}
+
 static int check_change(const struct change *c)
 {
 	unsigned int bit;
@@ -125,7 +112,7 @@ static int check_change(const struct change *c)
 		pr_err("--cpuid %.*s: neither +FEATURE, -FEATURE nor vendor=NAME", c->len, c->text);
 		return -EINVAL;
 	}
-	if (find_feature(c->text + 1, (size_t)c->len - 1, &bit))
+	if (find_feature(c->text + 1, (size_t)c->len - 1, &bit) || is_hyperv(c))
 		return 0;
 	pr_err("--cpuid %.*s: no feature of this name; help lists them, as /proc/cpuinfo has them", c->len,
 	       c->text);
@@ -205,7 +192,7 @@ int cpuid_change_features(struct kvm_cpuid2 *cpuid, struct kvm_cpuid2 *offered, 
 	int err = 0;
 
 	while (!err && next_change(&changes, &c)) {
-		if (!is_vendor(&c))
+		if (!is_vendor(&c) && !is_hyperv(&c))
 			err = change_feature(cpuid, offered, &c);
 	}
 	return err;
@@ -235,5 +222,7 @@ void cpuid_list_features(FILE *f)
 	fprintf(f, "--cpuid +FEATURE, -FEATURE or vendor=NAME, several with commas between them. Features:");
 	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
 		column = list_names(f, words[i].names, column);
+	for (unsigned int i = 0; hyperv_word(i); i++)
+		column = list_names(f, hyperv_word(i), column);
 	fputc('\n', f);
 }

@@ -8,6 +8,7 @@
 #include "machine.h"
 #include "console.h"
 #include "gdb.h"
+#include "hyperv_board.h"
 #include "pit.h"
 #include "testdev.h"
 #include "virtio.h"
@@ -369,6 +370,7 @@ static const struct board_device board[] = {
 	{ "ports", create_ports, NULL },
 	{ "PIT", create_pit, destroy_pit },
 	{ "test device", create_testdev, destroy_testdev }, /* hears of the RTC's interrupt */
+	{ "Hyper-V", create_hyperv, destroy_hyperv },
 	{ "RTC", create_rtc, destroy_rtc },
 	{ "serial", create_coms, destroy_coms },
 	{ "i8042", create_i8042, destroy_i8042 },

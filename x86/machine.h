@@ -58,8 +58,9 @@ struct machine {
 	struct i8042 *i8042;
 	struct rtc *rtc;
 	struct pit *pit;
-	struct test_board *test; /* NULL: no --testdev */
-	bool for_linux;		 /* what runs is started as Linux is */
+	struct test_board *test;     /* NULL: no --testdev */
+	struct hyperv_board *hyperv; /* NULL: no Hyper-V interface */
+	bool for_linux;		     /* what runs is started as Linux is */
 	struct irq_line power_button;
 	struct virtio_board *virtio;	 /* NULL: no virtio device */
 	struct board_consoles *consoles; /* virtio's; NULL: none */

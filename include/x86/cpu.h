@@ -18,6 +18,7 @@ struct cpuid_config {
 	uint32_t apic_id;  /* of this vCPU */
 	uint32_t tsc_khz;  /* 0: unknown, no frequency leaves */
 	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
+	bool hyperv;	   /* 0x40000000.. is Hyper-V's: no frequency leaf there */
 };
 
 /* APIC id of vCPU @index: contiguous, one package, one thread a core. */

@@ -85,6 +85,7 @@
 #define PORT_TESTDEV_FLUSH 0xe4
 #define PORT_TESTDEV_IRQ 0x2000
 #define PORT_FW_CFG 0x510
+#define PORT_TESTDEV_SYNIC 0x3000 /* with the Hyper-V interface, too */
 #define PORT_PM1 0x610
 #define PORT_PM_TIMER 0x618
 
