@@ -43,7 +43,6 @@
 
 #define CR0_PE (1ULL << 0)
 #define CR0_ET (1ULL << 4)
-#define CR0_NE (1ULL << 5)
 #define CR0_PG (1ULL << 31)
 #define CR4_PAE (1ULL << 5)
 #define EFER_LME (1ULL << 8)
@@ -384,7 +383,8 @@ static void enter_real(const struct boot_entry *entry, struct kvm_sregs *sregs, 
 
 static void enter_flat(struct kvm_sregs *sregs, bool long64)
 {
-	sregs->cr0 = CR0_PE | CR0_ET | CR0_NE | (long64 ? CR0_PG : 0);
+	/* No NE: PVH asks for all writable bits but PE to be clear, and where VMX wants it KVM sets it beneath. */
+	sregs->cr0 = CR0_PE | CR0_ET | (long64 ? CR0_PG : 0);
 	sregs->cr3 = long64 ? BOOT_PML4_GPA : 0;
 	sregs->cr4 = long64 ? CR4_PAE : 0;
 	sregs->efer = long64 ? EFER_LME | EFER_LMA : 0;

@@ -412,6 +412,37 @@ static void test_apic_ids_are_contiguous(void **state)
 		assert_int_equal(cpu_apic_id(i), i);
 }
 
+/* The limit and its granularity: one that is counted in bytes is below 1 MiB, one in pages ends with ones. */
+static void check_vmx_limit(const struct kvm_segment *s)
+{
+	assert_true(s->g || !(s->limit >> 20));
+	assert_true(!s->g || (s->limit & 0xfff) == 0xfff);
+}
+
+/* 27.3.1.1 and 27.3.1.4: control registers and RIP; 27.3.1.2, for a KVM that runs real mode as virtual-8086: base and selector agree. */
+static void check_vmx_mode(const struct kvm_sregs *s, const struct kvm_regs *r)
+{
+	const struct kvm_segment *all[] = { &s->cs, &s->ds, &s->es, &s->ss, &s->fs, &s->gs };
+	bool paging = s->cr0 >> 31, protected_mode = s->cr0 & 1, lme = s->efer & 0x100, lma = s->efer & 0x400;
+
+	assert_true(protected_mode || !paging);
+	assert_int_equal(lma, lme && paging);
+	assert_true(!lma || (s->cr4 & 0x20));
+	assert_int_equal(s->cs.l, lma);
+	assert_true(s->cs.l || !(r->rip >> 32));
+	assert_int_equal(r->rflags & ~0xfd5ULL, 2);
+	check_vmx_limit(&s->tr);
+	assert_int_equal(s->tr.base, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++) {
+		check_vmx_limit(all[i]);
+		if (!protected_mode) {
+			assert_int_equal(all[i]->base, (uint64_t)all[i]->selector << 4);
+			assert_int_equal(all[i]->limit, 0xffff);
+			assert_int_equal(all[i]->db, 0);
+		}
+	}
+}
+
 /*
  * Intel SDM vol. 3, 27.3.1.2: checks on guest segment registers, for a guest that is not in virtual-8086
  * mode.
@@ -457,6 +488,7 @@ static void entry_state(const struct boot_entry *e, struct kvm_sregs *s, struct 
 	assert_int_equal(r->rflags, 2);
 	assert_int_equal(r->rcx | r->rdx | r->rdi | r->rbp | r->r8 | r->r15, 0);
 	assert_int_equal(s->cr2 | s->cr8, 0);
+	check_vmx_mode(s, r);
 }
 
 static void test_entry_long64(void **state)
@@ -467,7 +499,7 @@ static void test_entry_long64(void **state)
 
 	(void)state;
 	entry_state(&e, &s, &r);
-	assert_int_equal(s.cr0, 0x80000031);
+	assert_int_equal(s.cr0, 0x80000011);
 	assert_int_equal(s.cr3, BOOT_PML4_GPA);
 	assert_int_equal(s.cr4, 0x20);
 	assert_int_equal(s.efer, 0x500);
@@ -493,7 +525,7 @@ static void test_entry_prot32(void **state)
 
 	(void)state;
 	entry_state(&e, &s, &r);
-	assert_int_equal(s.cr0, 0x31);
+	assert_int_equal(s.cr0, 0x11);
 	assert_int_equal(s.cr3 | s.cr4 | s.efer, 0);
 	assert_int_equal(s.cs.l, 0);
 	assert_int_equal(s.cs.db, 1);
@@ -506,6 +538,7 @@ static void test_entry_real16(void **state)
 {
 	struct boot_entry low = { .mode = CPU_REAL16, .rip = 0x7c00, .rsp = 0x7c00 };
 	struct boot_entry high = { .mode = CPU_REAL16, .rip = 0xffff5 };
+	struct boot_entry setup = { .mode = CPU_REAL16, .rip = 0x90200, .cs = 0x9020, .ds = 0x9000 };
 	struct kvm_sregs s;
 	struct kvm_regs r;
 
@@ -521,6 +554,11 @@ static void test_entry_real16(void **state)
 	assert_int_equal(s.cs.base, 0xffff0);
 	assert_int_equal(s.ds.base, 0xffff0);
 	assert_int_equal(r.rip, 5);
+	entry_state(&setup, &s, &r);
+	assert_int_equal(s.cs.selector, 0x9020);
+	assert_int_equal(s.ss.selector, 0x9000);
+	assert_int_equal(r.rip, 0);
+	check_vmx_segments(&s, false);
 }
 
 int main(void)
