@@ -11,18 +11,26 @@
 #include "kvm/verdict.h"
 
 struct inspect_options {
+	const char *entry;
+	uint64_t load_gpa; /* UINT64_MAX: not given */
 	bool json;
 	bool help;
 };
 
+#define AT(field) offsetof(struct inspect_options, field)
+
 static const struct opt rows[] = {
-	{ 0, "json", OPT_FLAG, offsetof(struct inspect_options, json), NULL, "one JSON object", 0, 0, NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct inspect_options, help), NULL, "this help", 0, 0, NULL },
+	{ 0, "entry", OPT_STRING, AT(entry), "HOW", "as with kvm run: auto (default), 16, 32, 64, pvh", 0, 0,
+	  NULL },
+	{ 0, "load", OPT_UINT, AT(load_gpa), "ADDRESS", "as with kvm run, of a flat binary", 0, UINT32_MAX,
+	  NULL },
+	{ 0, "json", OPT_FLAG, AT(json), NULL, "one JSON object", 0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help", 0, 0, NULL },
 };
 
 static int usage(void)
 {
-	printf("usage: kvm inspect FILE [--json]\n\n"
+	printf("usage: kvm inspect FILE [--json] [--entry HOW] [--load ADDRESS]\n\n"
 	       "Tells what a kernel's file is, what its headers say, and how `kvm run -k FILE` starts it.\n"
 	       "Ends with 0 if it would be started, with %d if it would be refused.\n\n",
 	       EXIT_LAUNCHER);
@@ -32,7 +40,7 @@ static int usage(void)
 
 int cmd_inspect(int argc, char **argv)
 {
-	struct inspect_options options = { .json = false };
+	struct inspect_options options = { .entry = "auto", .load_gpa = UINT64_MAX };
 	int first = opt_parse(rows, ARRAY_SIZE(rows), &options, argc, argv), rest = argc;
 
 	/* Options may stand behind the file too. */
@@ -46,5 +54,7 @@ int cmd_inspect(int argc, char **argv)
 		pr_err("kvm inspect takes one file");
 		return EXIT_LAUNCHER;
 	}
-	return arch_inspect(stdout, argv[first], options.json) ? EXIT_LAUNCHER : 0;
+	return arch_inspect(stdout, argv[first], options.entry, options.load_gpa, options.json)
+		       ? EXIT_LAUNCHER
+		       : 0;
 }

@@ -21,11 +21,12 @@ judge() { # NAME WHY
 	rc=1
 }
 
-# says FILE CODE FILTER...: the exit code, and each jq filter is true
+# says FILE CODE FILTER...: the exit code, and each jq filter is true; with ${options[@]}
+options=()
 says() {
 	local file=$1 code=$2 why= filter got
 	shift 2
-	"$kvm" inspect "$file" --json >"$dir/json" 2>"$dir/err"
+	"$kvm" inspect "$file" "${options[@]}" --json >"$dir/json" 2>"$dir/err"
 	got=$?
 	[ $got = "$code" ] || why="exit code $got, not $code: $(head -1 "$dir/err")"
 	for filter; do
@@ -56,6 +57,13 @@ formats() {
 	says "$images/payload.mb1" 0 '.elf_bits == 32' '.started_by == "Multiboot entry"' '.multiboot_header == "0x1000"'
 	says "$images/payload.mb2" 0 '.started_by == "Multiboot 2 entry"' '.multiboot2_header == "0x1000"'
 	says "$images/flat16.bin" 125 '.format == "unknown"' '.started_by == null' '.refused | test("--entry 16")'
+	options=(--entry 16)
+	says "$images/flat16.bin" 0 '.format == "flat binary"' '.started_by == "real mode at its load address"' '.load_address == "0x7c00"' '.refused == null'
+	options=(--entry 32 --load 0x200000)
+	says "$images/flat16.bin" 0 '.entries == [{"entry": .started_by, "address": "0x200000"}]' '.segments[0].memory_bytes == .file_bytes'
+	options=(--entry pvh)
+	says "$images/payload.mb1" 125 '.refused | test("--entry pvh; it has 32")'
+	options=()
 	for f in payload.bzimage payload.pvh payload.mb2; do same_names "$images/$f"; done
 }
 

@@ -12,9 +12,9 @@
 #include <elf.h>
 #include <string.h>
 
-/* The program is the first word: gzip, xz and the others all unpack by -dc. */
 #define UNPACK(program)                                                                                      \
-	program "-compressed data; unpack a kernel first (" program " -dc), give an initrd to -i"
+	program "-compressed data; unpack a kernel first (" program                                          \
+		" -dc FILE >vmlinux), give an initrd to -i"
 #define DISK "; -k takes a kernel"
 #define OTHER_CPU " for another kind of processor; this machine runs x86 kernels"
 

@@ -233,15 +233,19 @@ static void print(struct listing *l, struct boot_image *img)
 	print_multiboot(l, img);
 }
 
-int arch_inspect(FILE *f, const char *path, bool json)
+int arch_inspect(FILE *f, const char *path, const char *entry, uint64_t load_gpa, bool json)
 {
+	struct boot_how how = { .load_gpa = load_gpa };
 	struct boot_image img;
 	struct listing l;
-	int err, fd = bootfile_open(path, "kernel");
+	int fd, err = boot_parse_entry(entry, &how.wish);
 
+	if (err)
+		return err;
+	fd = bootfile_open(path, "kernel");
 	if (fd < 0)
 		return fd;
-	err = boot_identify(&img, fd, path, NULL);
+	err = boot_identify(&img, fd, path, &how);
 	if (!err && img.elf_bits)
 		find_banner(&img);
 	if (!err || img.refusal[0]) {

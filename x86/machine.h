@@ -130,9 +130,6 @@ int machine_open_kernel(struct machine *m, struct boot_image *img);
 /* The complete command line; the caller frees. NULL having said why. The disks are open: the first may name the root. */
 char *machine_cmdline(struct machine *m, const struct boot_image *img);
 
-/* kernel.c: --entry's words. Returns 0 or -EINVAL having said why. */
-int boot_parse_entry(const char *text, enum boot_wish *wish);
-
 /*
  * machine_options.c: --machine. Returns 0 and enum tables_kind's bits, or -EINVAL having said why. @text NULL: the default.
  */

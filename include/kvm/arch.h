@@ -80,10 +80,10 @@ void arch_sample(struct vcpu *v, uint64_t ticks);
 uint64_t arch_ticks_khz(const struct vm *vm);
 
 /*
- * Prints what the kernel @path is and how it would be started, as text or JSON. Returns 0, or -errno: it would be refused, as was
+ * Prints what the kernel @path is and how it would be started with --entry @entry and --load @load_gpa (as in struct config), as text or JSON. Returns 0, or -errno: it would be refused, as was
  * printed, or it cannot be opened, as was said. Any thread; needs no VM.
  */
-int arch_inspect(FILE *f, const char *path, bool json);
+int arch_inspect(FILE *f, const char *path, const char *entry, uint64_t load_gpa, bool json);
 
 /*
  * For the debugger: see struct gdb_target_ops, whose functions these are. Loop's thread, while no vCPU is in the guest. What they need is

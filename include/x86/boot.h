@@ -112,6 +112,9 @@ struct boot_image {
 	char refusal[BOOT_REFUSAL_BYTES]; /* why it cannot be started, with what to do; "": it can */
 };
 
+/* --entry's words, kernel.c. Returns 0 or -EINVAL having said why. */
+int boot_parse_entry(const char *text, enum boot_wish *wish);
+
 /*
  * Opens and checks a kernel, @how may be NULL. Returns 0, or -errno having said in one line naming the file what is
  * wrong and what to do. boot_close() is needed after success only.
