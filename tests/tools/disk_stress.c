@@ -300,11 +300,9 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 
 /* ---- both ---- */
 
-static void next(struct stress *st)
+/* Begins what there is room for. */
+static void fill(struct stress *st)
 {
-	if (st->filling)
-		return;
-	st->filling = true;
 	for (unsigned int i = 0; i < IN_FLIGHT && st->begun < st->ops; i++) {
 		struct slot *s = &st->slots[i];
 
@@ -317,6 +315,17 @@ static void next(struct stress *st)
 			disk_kick(st->d);
 	}
 	disk_kick(st->d);
+}
+
+/* Again when all were done by the time they had been begun: nobody will call us then. */
+static void next(struct stress *st)
+{
+	if (st->filling)
+		return;
+	st->filling = true;
+	do
+		fill(st);
+	while (st->begun == st->done && st->begun < st->ops);
 	st->filling = false;
 	if (st->done == st->ops)
 		loop_stop(&st->loop);
