@@ -85,7 +85,8 @@ struct machine {
 
 	pthread_mutex_t tail_lock;   /* after a chardev's output lock, or the next one */
 	pthread_mutex_t report_lock; /* what is below */
-	struct symbols *symbols;     /* the user's; NULL: none, or not read yet */
+	struct symbols *symbols;     /* the user's, or the kernel file's; NULL: none, or not read yet */
+	bool symbols_tried;
 	bool slide_known;
 	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
 	gpa_t kernel_tokens;		/* see kallsyms_load() */

@@ -167,7 +167,7 @@ static const char *loop_text(const struct postmortem *pm)
 
 static void print_sentence(FILE *f, const struct postmortem *pm, const struct fault *fault)
 {
-	char where[SYMBOL_BYTES];
+	char where[SYMBOL_BYTES], caller[SYMBOL_BYTES];
 	const char *loop;
 
 	place(pm, cpu_linear_rip(pm->cpu), where, sizeof(where));
@@ -190,7 +190,8 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 	}
 	loop = loop_text(pm);
 	if (loop)
-		fprintf(f, "=> vCPU %u %s, %s\n", pm->cpu->index, loop, where);
+		fprintf(f, "=> vCPU %u %s, %s%s%s\n", pm->cpu->index, loop, where,
+			postmortem_caller(pm, caller, sizeof(caller))[0] ? ", called from " : "", caller);
 	if (pm->panic && pm->panic[0])
 		fprintf(f, "=> the kernel has panicked: %s%s%s\n", pm->panic,
 			pm->bug && pm->bug[0] ? "; before that, BUG: " : "", pm->bug ? pm->bug : "");

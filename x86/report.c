@@ -91,27 +91,39 @@ uint64_t arch_ticks_khz(const struct vm *vm)
 	return khz > 0 ? (uint64_t)khz : 0;
 }
 
-/* The symbols are read when they are first needed: the user's, or the guest kernel's own. Under the report lock. */
+/* The user's own, or when the guest is no Linux that names itself, those of the file that is run. NULL: none. */
+static void load_symbols(struct machine *m)
+{
+	const struct config *config = m->vm->config;
+	const char *path = config->symbols ? config->symbols : m->kernel_symbols ? NULL : config->kernel;
+
+	if (!path || m->symbols_tried)
+		return;
+	m->symbols_tried = true;
+	m->symbols = symbols_create();
+	if (m->symbols &&
+	    (config->symbols ? symbols_load(m->symbols, path) : symbols_load_elf(m->symbols, path))) {
+		symbols_destroy(m->symbols);
+		m->symbols = NULL;
+	}
+}
+
+/* The symbols are read when they are first needed. Under the report lock. */
 static void find_symbols(struct machine *m, const struct cpu_state *cpu)
 {
 	struct symbols_anchors anchors = { .lstar = cpu->lstar };
 	char why[FAULT_TEXT_BYTES];
 	struct idt_gate gate;
 
-	if (!m->vm->config->symbols) {
-		guestlog_find_kernel(m);
-		return;
-	}
-	if (!m->symbols) {
-		m->symbols = symbols_create();
-		if (m->symbols)
-			symbols_load(m->symbols, m->vm->config->symbols);
-	}
+	guestlog_find_kernel(m);
+	load_symbols(m);
 	if (!m->symbols || m->slide_known)
 		return;
 	idt_read_gate(&gate, cpu, &m->vm->mem, 14, why, sizeof(why));
 	if (gate.present)
 		anchors.page_fault = gate.offset;
+	if (m->kernel_symbols)
+		symbols_lookup(m->kernel_symbols, "_stext", &anchors.stext);
 	m->slide_known = symbols_find_slide(m->symbols, &anchors);
 }
 
@@ -172,6 +184,7 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 	pthread_mutex_lock(&m->report_lock);
 	find_symbols(m, pm.cpu);
 	pm.symbols = m->symbols ? m->symbols : m->kernel_symbols;
+	pm.kernel = m->kernel_symbols;
 	pm.slide_known = m->slide_known || !m->symbols;
 	postmortem_print(f, &pm);
 	pthread_mutex_unlock(&m->report_lock);

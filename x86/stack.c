@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The stack of a vCPU in print: the first words, and a backtrace by frame pointers. A chain ends after MAX_FRAMES, and where it does not
- * lead upwards: so it cannot loop.
+ * The stack of a vCPU in print: the first words, and a backtrace. By ORC where the kernel has its tables, which is certain, and says where it is
+ * not; else by frame pointers, a chain that ends after MAX_FRAMES, and where it does not lead upwards: so it cannot loop.
  */
 #include "x86/fault.h"
+#include "x86/orc.h"
 #include "x86/postmortem.h"
 
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 #define NAMED_WORDS 64
 #define LOWEST_CODE (64 * KIB) /* below, a word is a number */
 #define MAX_FRAMES 8
+#define MAX_ORC_FRAMES 24
 /* A frame further up than this is none. */
 #define MAX_FRAME_BYTES (64 * KIB)
 #define SYMBOL_BYTES 200
@@ -103,9 +105,102 @@ static unsigned int print_backtrace(FILE *f, const struct postmortem *pm)
 	return i;
 }
 
+static bool open_orc(struct orc *orc, struct paging *paging, const struct postmortem *pm)
+{
+	*paging = fault_paging(pm->cpu);
+	if (!cpu_in_64bit(pm->cpu) || paging->user)
+		return false;
+	return orc_open(orc, pm->mem, paging, pm->kernel) ||
+	       (pm->slide_known && orc_open(orc, pm->mem, paging, pm->symbols));
+}
+
+static const char *frame_name(const struct postmortem *pm, const struct unwind *u, char *buf, size_t n)
+{
+	return u->interrupted ? symbols_text(pm->symbols, u->ip, buf, n)
+			      : symbols_return_text(pm->symbols, u->ip, buf, n);
+}
+
+/* Goes on as far as it can be known, and then by what lies on the stack. False: there is no more. */
+static bool next_frame(FILE *f, const struct orc *orc, struct unwind *u)
+{
+	bool guessed = u->guessed;
+
+	if (orc_next(orc, u))
+		return true;
+	if (u->end != UNWIND_LOST || !orc_guess(orc, u))
+		return false;
+	if (!guessed)
+		fputs("    (ORC knows no more; behind a ? is what was found on the stack)\n", f);
+	return true;
+}
+
+/* False: there is no ORC, and nothing was printed. */
+static bool print_orc_backtrace(FILE *f, const struct postmortem *pm)
+{
+	char name[SYMBOL_BYTES];
+	struct paging paging;
+	struct unwind u;
+	struct orc orc;
+	unsigned int nr = 0;
+
+	if (!open_orc(&orc, &paging, pm))
+		return false;
+	fputs("  called from (by ORC):\n", f);
+	for (orc_start(&u, &pm->cpu->regs); next_frame(f, &orc, &u); nr++) {
+		if (nr == MAX_ORC_FRAMES) {
+			fputs("    (and more)\n", f);
+			return true;
+		}
+		fprintf(f, "  %c %016" PRIx64 " %s%s\n", u.guessed ? '?' : ' ', u.ip,
+			frame_name(pm, &u, name, sizeof(name)), u.interrupted ? " (interrupted here)" : "");
+	}
+	if (u.end == UNWIND_USER)
+		fprintf(f, "    (from user space, RIP=%" PRIx64 ")\n", u.ip);
+	else if (!nr)
+		fputs(u.end == UNWIND_BOTTOM ? "    nobody: it is the first\n"
+					     : "    nobody that can be found\n",
+		      f);
+	return true;
+}
+
+/* Code that others call to wait: it is nobody's fault. */
+static bool only_waits(const char *name)
+{
+	static const char *const begins[] = {
+		"delay_",  "__delay", "__const_udelay", "__udelay",
+		"native_", "_raw_",   "default_idle",	"queued_",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(begins); i++) {
+		if (!strncmp(name, begins[i], strlen(begins[i])))
+			return true;
+	}
+	return false;
+}
+
+const char *postmortem_caller(const struct postmortem *pm, char *buf, size_t n)
+{
+	struct paging paging;
+	struct unwind u;
+	struct orc orc;
+
+	*buf = '\0';
+	if (!open_orc(&orc, &paging, pm))
+		return buf;
+	orc_start(&u, &pm->cpu->regs);
+	for (unsigned int i = 0; i < MAX_FRAMES && orc_next(&orc, &u); i++) {
+		if (!only_waits(frame_name(pm, &u, buf, n)))
+			return buf;
+	}
+	*buf = '\0';
+	return buf;
+}
+
 void postmortem_print_stack(FILE *f, const struct postmortem *pm)
 {
 	print_words(f, pm);
+	if (print_orc_backtrace(f, pm))
+		return;
 	/* A frame or two may be chance: Linux keeps none by default. */
 	if (word_bytes(pm->cpu) > 2 && print_backtrace(f, pm) < 3)
 		print_named_words(f, pm);

@@ -105,20 +105,70 @@ int symbols_finish(struct symbols *s)
 	return 0;
 }
 
-/* The section header @index of a checked ELF header. */
-static bool elf_section(const uint8_t *bytes, size_t len, unsigned int index, Elf64_Shdr *section)
+/* An ELF file of either class, its fields as those of the wider one. */
+struct elf {
+	const uint8_t *bytes;
+	size_t len;
+	bool wide;
+	uint64_t sections; /* offset */
+	unsigned int nr_sections;
+};
+
+static bool elf_open(struct elf *e, const uint8_t *bytes, size_t len)
 {
-	Elf64_Ehdr ehdr;
+	Elf64_Ehdr h64;
+	Elf32_Ehdr h32;
+
+	*e = (struct elf){ .bytes = bytes, .len = len };
+	if (len < sizeof(h64) || bytes[EI_DATA] != ELFDATA2LSB)
+		return false;
+	memcpy(&h64, bytes, sizeof(h64));
+	memcpy(&h32, bytes, sizeof(h32));
+	e->wide = bytes[EI_CLASS] == ELFCLASS64;
+	e->sections = e->wide ? h64.e_shoff : h32.e_shoff;
+	e->nr_sections = e->wide ? h64.e_shnum : h32.e_shnum;
+	return e->wide ? h64.e_shentsize == sizeof(Elf64_Shdr)
+		       : bytes[EI_CLASS] == ELFCLASS32 && h32.e_shentsize == sizeof(Elf32_Shdr);
+}
+
+/* The section header @index; what it names lies in the file. */
+static bool elf_section(const struct elf *e, unsigned int index, Elf64_Shdr *section)
+{
+	size_t size = e->wide ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
+	Elf32_Shdr s32;
 	uint64_t at;
 
-	memcpy(&ehdr, bytes, sizeof(ehdr));
-	if (index >= ehdr.e_shnum || ehdr.e_shoff > len)
+	if (index >= e->nr_sections || e->sections > e->len)
 		return false;
-	at = ehdr.e_shoff + (uint64_t)index * sizeof(*section);
-	if (at > len || len - at < sizeof(*section))
+	at = e->sections + (uint64_t)index * size;
+	if (at > e->len || e->len - at < size)
 		return false;
-	memcpy(section, bytes + at, sizeof(*section));
-	return section->sh_offset <= len && section->sh_size <= len - section->sh_offset;
+	if (e->wide) {
+		memcpy(section, e->bytes + at, size);
+	} else {
+		memcpy(&s32, e->bytes + at, size);
+		*section = (Elf64_Shdr){ .sh_type = s32.sh_type,
+					 .sh_offset = s32.sh_offset,
+					 .sh_size = s32.sh_size,
+					 .sh_link = s32.sh_link };
+	}
+	return section->sh_offset <= e->len && section->sh_size <= e->len - section->sh_offset;
+}
+
+static Elf64_Sym elf_symbol(const struct elf *e, const Elf64_Shdr *table, uint64_t index)
+{
+	Elf64_Sym sym;
+	Elf32_Sym s32;
+
+	if (e->wide) {
+		memcpy(&sym, e->bytes + table->sh_offset + index * sizeof(sym), sizeof(sym));
+		return sym;
+	}
+	memcpy(&s32, e->bytes + table->sh_offset + index * sizeof(s32), sizeof(s32));
+	return (Elf64_Sym){ .st_name = s32.st_name,
+			    .st_info = s32.st_info,
+			    .st_shndx = s32.st_shndx,
+			    .st_value = s32.st_value };
 }
 
 static bool is_code_or_data(const Elf64_Sym *sym)
@@ -129,20 +179,20 @@ static bool is_code_or_data(const Elf64_Sym *sym)
 	       (type == STT_NOTYPE || type == STT_FUNC || type == STT_OBJECT);
 }
 
-static int add_elf_symbols(struct symbols *s, const uint8_t *bytes, const Elf64_Shdr *table,
+static int add_elf_symbols(struct symbols *s, const struct elf *e, const Elf64_Shdr *table,
 			   const Elf64_Shdr *strings)
 {
+	uint64_t nr = table->sh_size / (e->wide ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
 	int err = 0;
 
-	for (uint64_t i = 0; !err && i < table->sh_size / sizeof(Elf64_Sym); i++) {
+	for (uint64_t i = 0; !err && i < nr; i++) {
+		Elf64_Sym sym = elf_symbol(e, table, i);
 		const char *name;
-		Elf64_Sym sym;
 		size_t room, n;
 
-		memcpy(&sym, bytes + table->sh_offset + i * sizeof(sym), sizeof(sym));
 		if (!is_code_or_data(&sym) || sym.st_name >= strings->sh_size)
 			continue;
-		name = (const char *)bytes + strings->sh_offset + sym.st_name;
+		name = (const char *)e->bytes + strings->sh_offset + sym.st_name;
 		room = strings->sh_size - sym.st_name;
 		n = strnlen(name, room);
 		if (n && n < room && name[0] != '.' && name[0] != '$')
@@ -154,20 +204,16 @@ static int add_elf_symbols(struct symbols *s, const uint8_t *bytes, const Elf64_
 static int parse_elf(struct symbols *s, const uint8_t *bytes, size_t len)
 {
 	Elf64_Shdr section, strings;
-	Elf64_Ehdr ehdr;
+	struct elf e;
 
-	if (len < sizeof(ehdr))
+	if (!elf_open(&e, bytes, len))
 		return -EINVAL;
-	memcpy(&ehdr, bytes, sizeof(ehdr));
-	if (ehdr.e_ident[EI_CLASS] != ELFCLASS64 || ehdr.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    ehdr.e_shentsize != sizeof(section))
-		return -EINVAL;
-	for (unsigned int i = 0; i < ehdr.e_shnum; i++) {
-		if (!elf_section(bytes, len, i, &section) || section.sh_type != SHT_SYMTAB)
+	for (unsigned int i = 0; i < e.nr_sections; i++) {
+		if (!elf_section(&e, i, &section) || section.sh_type != SHT_SYMTAB)
 			continue;
-		if (!elf_section(bytes, len, section.sh_link, &strings))
+		if (!elf_section(&e, section.sh_link, &strings))
 			return -EINVAL;
-		return add_elf_symbols(s, bytes, &section, &strings);
+		return add_elf_symbols(s, &e, &section, &strings);
 	}
 	return -EINVAL;
 }
@@ -214,18 +260,23 @@ static int parse_map(struct symbols *s, const char *text, size_t len)
 	return err;
 }
 
+static bool is_elf(const uint8_t *bytes, size_t len)
+{
+	return len >= SELFMAG && !memcmp(bytes, ELFMAG, SELFMAG);
+}
+
 int symbols_parse(struct symbols *s, const uint8_t *bytes, size_t len)
 {
 	int err;
 
-	if (len >= SELFMAG && !memcmp(bytes, ELFMAG, SELFMAG))
+	if (is_elf(bytes, len))
 		err = parse_elf(s, bytes, len);
 	else
 		err = parse_map(s, (const char *)bytes, len);
 	return err ? err : symbols_finish(s);
 }
 
-static int load_fd(struct symbols *s, int fd)
+static int load_fd(struct symbols *s, int fd, bool elf_only)
 {
 	struct stat st;
 	void *bytes;
@@ -238,20 +289,35 @@ static int load_fd(struct symbols *s, int fd)
 	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		return -errno;
-	err = symbols_parse(s, bytes, (size_t)st.st_size);
+	if (elf_only && !is_elf(bytes, (size_t)st.st_size))
+		err = -EINVAL;
+	else
+		err = symbols_parse(s, bytes, (size_t)st.st_size);
 	munmap(bytes, (size_t)st.st_size);
 	return err;
 }
 
-int symbols_load(struct symbols *s, const char *path)
+static int load_path(struct symbols *s, const char *path, bool elf_only)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int err = fd < 0 ? -errno : load_fd(s, fd);
+	int err = fd < 0 ? -errno : load_fd(s, fd, elf_only);
 
 	if (fd >= 0)
 		close(fd);
+	return err;
+}
+
+int symbols_load_elf(struct symbols *s, const char *path)
+{
+	return load_path(s, path, true);
+}
+
+int symbols_load(struct symbols *s, const char *path)
+{
+	int err = load_path(s, path, false);
+
 	if (err == -EINVAL)
-		pr_warn("--symbols %s: neither a 64-bit ELF file with a symbol table nor a System.map", path);
+		pr_warn("--symbols %s: neither an ELF file with a symbol table nor a System.map", path);
 	else if (err)
 		pr_warn("--symbols %s: %s", path, strerror(-err));
 	return err;
@@ -338,7 +404,7 @@ bool symbols_find_slide(struct symbols *s, const struct symbols_anchors *a)
 	s->slide = 0;
 	if (!symbols_lookup(s, "entry_SYSCALL_64", &addr))
 		return true; /* not Linux: not moved */
-	return slide_from(s, "entry_SYSCALL_64", 0, a->lstar) ||
+	return slide_from(s, "_stext", 0, a->stext) || slide_from(s, "entry_SYSCALL_64", 0, a->lstar) ||
 	       slide_from(s, "asm_exc_page_fault", 0, a->page_fault) ||
 	       slide_from(s, "page_fault", 0, a->page_fault) ||
 	       /* Before trap_init(): 9 bytes a vector, 13 with an ENDBR. */

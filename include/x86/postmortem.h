@@ -16,6 +16,7 @@ struct postmortem {
 	const struct gmem *mem;
 	const struct symbols *symbols; /* NULL: none */
 	bool slide_known;	       /* see symbols_find_slide() */
+	const struct symbols *kernel;  /* the guest kernel's own, by the addresses of this boot; NULL: none */
 	/* Why it stopped: "triple fault"; NULL: it did not by itself. */
 	const char *stopped_by;
 	const char *panic, *bug; /* what the kernel's log says of these; NULL or "": nothing */
@@ -43,7 +44,13 @@ bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsign
 /* event.c: the last events, one a line, repeated ones in one. */
 void postmortem_print_events(FILE *f, const struct postmortem *pm);
 
-/* stack.c: words on the stack that point to code, and the chain of frame pointers. */
+/* stack.c: the first words on the stack, and a backtrace: by ORC, else by frame pointers, else what may be return addresses. */
 void postmortem_print_stack(FILE *f, const struct postmortem *pm);
+
+/*
+ * Who called the code at RIP, if that is certain, but for functions that only wait: "panic+0x1c6"; "" else. Cut to fit @n, which is not 0;
+ * returns @buf.
+ */
+const char *postmortem_caller(const struct postmortem *pm, char *buf, size_t n);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names for guest virtual addresses. A table is filled from a source (a file here; the guest's own kallsyms is to be another), put in
+ * Names for guest virtual addresses. A table is filled from a source (a file here, the guest's own kallsyms in x86/linux.h), put in
  * order once, and then answers. One thread.
  *
  * Addresses in a table are as linked; the slide is what KASLR has added to them in this boot.
@@ -25,6 +25,9 @@ int symbols_finish(struct symbols *s);
  */
 int symbols_load(struct symbols *s, const char *path);
 
+/* The same of an ELF file only, and without a word about any other: it may be a kernel of another format, or stripped. */
+int symbols_load_elf(struct symbols *s, const char *path);
+
 /* The same from bytes. -EINVAL: neither, or damaged. */
 int symbols_parse(struct symbols *s, const uint8_t *bytes, size_t len);
 
@@ -45,6 +48,7 @@ const char *symbols_return_text(const struct symbols *s, uint64_t addr, char *bu
 struct symbols_anchors {
 	uint64_t lstar;	     /* MSR_LSTAR; 0: not set yet */
 	uint64_t page_fault; /* where the IDT sends vector 14; 0: nowhere */
+	uint64_t stext;	     /* _stext by the guest's own kallsyms; 0: not found */
 };
 
 /*

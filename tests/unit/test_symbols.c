@@ -11,11 +11,14 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char map[] = "0000000000000000 A fixed_percpu_data\n"
 			  "ffffffff81000000 T _text\n"
 			  "ffffffff81000000 T startup_64\n"
+			  "ffffffff81000200 T _stext\n"
 			  "ffffffff81c00000 T entry_SYSCALL_64\n"
 			  "ffffffff81c00800 T asm_exc_page_fault\n"
 			  "ffffffff82f00000 T early_idt_handler_array\n";
@@ -54,7 +57,7 @@ static void system_map(void **state)
 	assert_text(s, 0xffffffff8100001f, "_text+0x1f");
 	assert_text(s, 0xffffffff81c00800, "asm_exc_page_fault");
 	assert_text(s, 0xffffffff80ffffff, ""); /* below all */
-	assert_text(s, 0xffffffff81200000, ""); /* far from any */
+	assert_text(s, 0xffffffff81200200, ""); /* far from any */
 	assert_text(NULL, 0xffffffff81000000, "");
 	assert_string_equal(symbols_text(s, 0xffffffff81c00801, buf, sizeof(buf)), "asm_exc");
 	assert_string_equal(symbols_return_text(s, 0xffffffff81c00800, buf, sizeof(buf)), "entry_S");
@@ -125,6 +128,60 @@ static void elf(void **state)
 	assert_text(s, 0x10, ""); /* the undefined one is not there */
 }
 
+static void elf_of_32_bits(void **state)
+{
+	struct {
+		Elf32_Ehdr ehdr;
+		Elf32_Shdr section[3];
+		Elf32_Sym symbol[2];
+		char strings[16];
+	} e = {
+		.ehdr = { .e_ident = ELFMAG,
+			  .e_shoff = sizeof(e.ehdr),
+			  .e_shentsize = sizeof(Elf32_Shdr),
+			  .e_shnum = 3 },
+		.section = { { 0 },
+			     { .sh_type = SHT_SYMTAB,
+			       .sh_offset = offsetof(typeof(e), symbol),
+			       .sh_size = sizeof(e.symbol),
+			       .sh_link = 2 },
+			     { .sh_type = SHT_STRTAB,
+			       .sh_offset = offsetof(typeof(e), strings),
+			       .sh_size = sizeof(e.strings) } },
+		.symbol = { { 0 }, { .st_name = 1, .st_info = STT_FUNC, .st_shndx = 1, .st_value = 0x1000 } },
+		.strings = "\0main",
+	};
+	struct symbols *s = *state;
+
+	e.ehdr.e_ident[EI_CLASS] = ELFCLASS32;
+	e.ehdr.e_ident[EI_DATA] = ELFDATA2LSB;
+	assert_int_equal(symbols_parse(s, (const uint8_t *)&e, sizeof(e)), 0);
+	assert_text(s, 0x1004, "main+0x4");
+	for (size_t len = 0; len < offsetof(typeof(e), strings); len++)
+		assert_int_equal(symbols_parse(s, (const uint8_t *)&e, len), -EINVAL);
+	e.ehdr.e_shentsize = sizeof(Elf64_Shdr);
+	assert_int_equal(symbols_parse(s, (const uint8_t *)&e, sizeof(e)), -EINVAL);
+}
+
+static void a_kernel_that_is_no_elf_is_passed_over(void **state)
+{
+	struct elf e = make_elf();
+	char path[] = "/tmp/test_symbols.XXXXXX";
+	int fd = mkstemp(path);
+	struct symbols *s = *state;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, map, sizeof(map) - 1), sizeof(map) - 1);
+	assert_int_equal(symbols_load_elf(s, path), -EINVAL);
+	assert_text(s, 0xffffffff81000000, "");
+	assert_int_equal(pwrite(fd, &e, sizeof(e), 0), sizeof(e));
+	assert_int_equal(symbols_load_elf(s, path), 0);
+	assert_text(s, 0x1004, "main+0x4");
+	close(fd);
+	unlink(path);
+	assert_int_equal(symbols_load_elf(s, path), -ENOENT);
+}
+
 static void damaged_elf(void **state)
 {
 	struct elf e = make_elf();
@@ -163,6 +220,10 @@ static void kaslr_is_worked_out(void **state)
 	a = (struct symbols_anchors){ .page_fault = 0xffffffff81c00800 + 0x200000 };
 	assert_true(symbols_find_slide(s, &a));
 	assert_text(s, 0xffffffff81200000, "_text");
+	a.stext = 0xffffffff81000200 + 0x1200000; /* the guest's own word, if it has one */
+	assert_true(symbols_find_slide(s, &a));
+	assert_text(s, 0xffffffff82200000, "_text");
+	a.stext = 0;
 	a.page_fault = 0xffffffff82f00000 + 14 * 13 + 0x400000; /* before trap_init() */
 	assert_true(symbols_find_slide(s, &a));
 	assert_text(s, 0xffffffff81400000, "_text");
@@ -183,6 +244,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(system_map, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_maps, setup, teardown),
 		cmocka_unit_test_setup_teardown(elf, setup, teardown),
+		cmocka_unit_test_setup_teardown(elf_of_32_bits, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_kernel_that_is_no_elf_is_passed_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_elf, setup, teardown),
 		cmocka_unit_test_setup_teardown(kaslr_is_worked_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_linux_does_not_move, setup, teardown),
