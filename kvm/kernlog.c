@@ -21,10 +21,11 @@ enum ends_by {
 	BY_LINE,  /* it is one line */
 };
 
+/* Not by pointer: those are relocated at each start. */
 struct text {
-	const char *class;
+	char class[20];
 	enum ends_by ends_by;
-	const char *text;
+	char text[52];
 };
 
 #define CUT_HERE "------------[ cut here ]------------"

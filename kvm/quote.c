@@ -74,12 +74,11 @@ void quote_json(FILE *f, const char *text, size_t len)
 
 static bool special_xml(FILE *f, unsigned char c)
 {
-	static const char *const entity[128] = {
-		['<'] = "&lt;", ['>'] = "&gt;", ['&'] = "&amp;", ['"'] = "&quot;", ['\''] = "&apos;",
-	};
+	static const char special[] = "<>&\"'", entity[][8] = { "&lt;", "&gt;", "&amp;", "&quot;", "&apos;" };
+	const char *at = c ? strchr(special, c) : NULL;
 
-	if (entity[c])
-		fputs(entity[c], f);
+	if (at)
+		fputs(entity[at - special], f);
 	else if (c < ' ' && c != '\t' && c != '\n')
 		fputs(REPLACEMENT, f);
 	else

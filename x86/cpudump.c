@@ -30,8 +30,8 @@
 #define EXIT_REASON_ENTRY_FAILED 0x80000000ULL
 
 struct bit_name {
-	unsigned int bit;
-	const char *name;
+	uint8_t bit;
+	char name[11];
 };
 
 static const struct bit_name rflags_bits[] = {

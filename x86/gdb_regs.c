@@ -12,9 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Names are in the tables themselves: pointers would have to be relocated at each start, whether or not gdb ever comes. */
 struct gdb_reg {
-	const char *name;
-	const char *type;
+	char name[10];
+	char type[10];
 	uint8_t bytes; /* as it travels; little-endian, with zeroes above what we have */
 	uint8_t have;
 	uint16_t offset; /* in struct gdb_regs */
@@ -112,12 +113,12 @@ static const struct gdb_reg table[] = {
 };
 
 struct flag {
-	const char *name;
+	char name[11];
 	uint8_t bit;
 };
 
 struct flags_type {
-	const char *id;
+	char id[8];
 	unsigned int bytes;
 	struct flag flag[24];
 };
@@ -231,7 +232,7 @@ static void put_type(struct text *t, const char *id)
 		if (strcmp(id, type->id) != 0)
 			continue;
 		put(t, "<flags id=\"%s\" size=\"%u\">", id, type->bytes);
-		for (const struct flag *f = type->flag; f < type->flag + ARRAY_SIZE(type->flag) && f->name;
+		for (const struct flag *f = type->flag; f < type->flag + ARRAY_SIZE(type->flag) && f->name[0];
 		     f++)
 			put(t, "<field name=\"%s\" start=\"%u\" end=\"%u\"/>", f->name, f->bit, f->bit);
 		put(t, "</flags>");

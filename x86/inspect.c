@@ -22,7 +22,7 @@
 #define COUNT true
 
 static const struct field {
-	const char *name;
+	char name[24];
 	unsigned int offset, bytes, since;
 	bool count;
 } fields[] = {
