@@ -20,9 +20,10 @@ int bus_init(struct bus *b, enum bus_kind kind)
 	b->nr_ranges = 0;
 	b->range[0] =
 		(struct bus_range){ 0 }; /* last_hit's; the others are kilobytes that need no clearing */
-	atomic_init(&b->last_hit, 0);
+	atomic_init(&b->last_hit, b->range);
 	atomic_init(&b->nr_unclaimed, 0);
 	b->window_base = b->window_bytes = 0;
+	b->tells = log_get_level() >= LOG_LEVEL_DEBUG;
 	b->port_range = NULL;
 	if (kind == BUS_MMIO)
 		return 0;
@@ -96,7 +97,7 @@ static __attribute__((noinline)) const struct bus_range *search_mmio(struct bus 
 		} else if (addr - r->base >= r->size_bytes) {
 			low = mid + 1;
 		} else {
-			atomic_store_explicit(&b->last_hit, mid, memory_order_relaxed);
+			atomic_store_explicit(&b->last_hit, r, memory_order_relaxed);
 			return r;
 		}
 	}
@@ -105,7 +106,7 @@ static __attribute__((noinline)) const struct bus_range *search_mmio(struct bus 
 
 static inline const struct bus_range *find_mmio(struct bus *b, uint64_t addr)
 {
-	const struct bus_range *r = &b->range[atomic_load_explicit(&b->last_hit, memory_order_relaxed)];
+	const struct bus_range *r = atomic_load_explicit(&b->last_hit, memory_order_relaxed);
 
 	/* Below its base the difference wraps to more than any size. */
 	if (addr - r->base < r->size_bytes)
@@ -122,7 +123,7 @@ static inline const struct bus_range *find_port(const struct bus *b, uint64_t po
 
 static uint64_t ones(unsigned int size)
 {
-	return size >= 8 ? UINT64_MAX : (1ULL << (size * 8)) - 1;
+	return UINT64_MAX >> (64 - 8 * size) % 64;
 }
 
 /* Whether @r takes this access as it is. */
@@ -151,7 +152,7 @@ static __attribute__((noinline)) void tell_unclaimed(const struct bus *b, uint64
 static inline void count_unclaimed(struct bus *b, uint64_t addr, unsigned int size, const char *what)
 {
 	atomic_fetch_add_explicit(&b->nr_unclaimed, 1, memory_order_relaxed);
-	if (__builtin_expect(log_get_level() >= LOG_LEVEL_DEBUG, 0))
+	if (__builtin_expect(b->tells, 0))
 		tell_unclaimed(b, addr, size, what);
 }
 

@@ -16,6 +16,9 @@ struct event_view event_view(const struct event *e)
 		v.addr = v.addr << 32 | e->value >> 32;
 		v.value = (uint32_t)e->value;
 	}
+	/* What the word had above the access's own bytes is of no meaning. */
+	if (v.size < 4)
+		v.value &= (1U << (8 * v.size)) - 1;
 	return v;
 }
 

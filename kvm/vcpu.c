@@ -92,7 +92,8 @@ static uint32_t item_get(const uint8_t *data, unsigned int size)
 
 static inline enum event_kind io_kind(const struct kvm_run *run)
 {
-	return run->io.direction == KVM_EXIT_IO_IN ? EVENT_PORT_READ : EVENT_PORT_WRITE;
+	_Static_assert(KVM_EXIT_IO_IN == 0 && KVM_EXIT_IO_OUT == 1, "added to the kind of a read");
+	return EVENT_PORT_READ + run->io.direction;
 }
 
 /* Any port access: wide ones, and rep ins/outs with all its items at once. */
@@ -120,24 +121,35 @@ static __attribute__((noinline)) void handle_wide_io(struct vcpu *v, uint64_t ti
 	}
 }
 
-/* One byte, which is nearly all of them, in a straight line. */
-static inline void handle_io(struct vcpu *v, struct kvm_run *run, uint64_t ticks)
+static inline uint8_t *io_byte(const struct vcpu *v)
 {
-	uint64_t offset = run->io.data_offset;
-	uint8_t *data = (uint8_t *)run + offset;
+	return (uint8_t *)v->run + v->run->io.data_offset;
+}
 
-	if (run->io.size != 1 || run->io.count != 1 || offset >= v->run_bytes) {
+/*
+ * One byte, which is nearly all of them, in a straight line. What kvm_run has is read anew behind the device's call, here and
+ * below: that is cheaper than to keep it in registers across.
+ */
+static inline void handle_io(struct vcpu *v, uint64_t ticks)
+{
+	const struct kvm_run *run = v->run;
+
+	if (run->io.size != 1 || run->io.count != 1 || run->io.data_offset >= v->run_bytes) {
 		handle_wide_io(v, ticks);
 		return;
 	}
-	if (run->io.direction == KVM_EXIT_IO_IN)
-		*data = bus_in8(&v->vm->pio, run->io.port);
-	else
-		bus_out8(&v->vm->pio, run->io.port, *data);
-	record_port(&v->recorder, ticks, io_kind(run), 1, run->io.port, *data);
+	if (run->io.direction == KVM_EXIT_IO_IN) {
+		uint8_t value = bus_in8(&v->vm->pio, run->io.port);
+
+		*io_byte(v) = value;
+	} else {
+		bus_out8(&v->vm->pio, run->io.port, *io_byte(v));
+	}
+	run = v->run;
+	record_port(&v->recorder, ticks, io_kind(run), 1, run->io.port, *io_byte(v));
 }
 
-static void handle_mmio(struct vcpu *v, uint64_t ticks)
+static inline void handle_mmio(struct vcpu *v, uint64_t ticks)
 {
 	struct kvm_run *run = v->run;
 	unsigned int size = run->mmio.len;
@@ -147,17 +159,18 @@ static void handle_mmio(struct vcpu *v, uint64_t ticks)
 		       "moved whole; the bus and KVM look at the low bytes");
 	if (size > sizeof(value))
 		return;
-	memcpy(&value, run->mmio.data, sizeof(value));
 	if (run->mmio.is_write) {
+		memcpy(&value, run->mmio.data, sizeof(value));
 		if (size < sizeof(value))
 			value &= (1ULL << (8 * size)) - 1;
 		bus_write(&v->vm->mmio, run->mmio.phys_addr, size, value);
 	} else {
 		value = bus_read(&v->vm->mmio, run->mmio.phys_addr, size);
-		memcpy(run->mmio.data, &value, sizeof(value));
+		memcpy(v->run->mmio.data, &value, sizeof(value));
 	}
-	record_wide(&v->recorder, ticks, run->mmio.is_write ? EVENT_MMIO_WRITE : EVENT_MMIO_READ, size,
-		    run->mmio.phys_addr, value);
+	run = v->run;
+	record_wide(&v->recorder, ticks, EVENT_MMIO_READ + run->mmio.is_write, run->mmio.len,
+		    run->mmio.phys_addr, item_get(run->mmio.data, 4));
 }
 
 static __attribute__((noinline)) void handle_rare(struct vcpu *v, uint64_t ticks)
@@ -177,7 +190,7 @@ void vcpu_handle_exit(struct vcpu *v)
 	if (__builtin_expect(ticks >= v->sample_due, 0))
 		arch_sample(v, ticks);
 	if (v->run->exit_reason == KVM_EXIT_IO)
-		handle_io(v, v->run, ticks);
+		handle_io(v, ticks);
 	else if (v->run->exit_reason == KVM_EXIT_MMIO)
 		handle_mmio(v, ticks);
 	else

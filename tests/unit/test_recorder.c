@@ -35,6 +35,9 @@ static void events_keep_what_they_say(void **state)
 	assert_true(recorder_back(&r, 0, &v) && v.addr == 0xc0000080 && v.value == 7);
 	assert_true(recorder_now(&r) == 0x300);
 	assert_false(recorder_back(&r, 3, &v));
+	/* a word of which one byte counts */
+	record_wide(&r, 0x400, EVENT_MMIO_WRITE, 1, 0xd0000070, 0x55667788);
+	assert_true(recorder_back(&r, 0, &v) && v.value == 0x88 && v.size == 1);
 }
 
 static void the_ring_keeps_the_last(void **state)
@@ -44,7 +47,7 @@ static void the_ring_keeps_the_last(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < RECORDER_EVENTS + 10; i++)
-		record_port(&r, i, EVENT_PORT_READ, 1, 0x3fd, i);
+		record_port(&r, i, EVENT_PORT_READ, 4, 0x3fd, i);
 	assert_true(recorder_back(&r, 0, &v) && v.value == RECORDER_EVENTS + 9);
 	assert_true(recorder_back(&r, RECORDER_EVENTS - 1, &v) && v.value == 10);
 	assert_false(recorder_back(&r, RECORDER_EVENTS, &v));
