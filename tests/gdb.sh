@@ -8,6 +8,8 @@
 #   payload  our payload on this machine's /dev/kvm: in 64-bit and in real mode
 #   client   tests/gdb/client.py
 #   stock    a stock kernel, in the nested machine where this one's KVM cannot run it
+#   kernel   (by hand) an unpacked stock kernel with symbols on this machine's /dev/kvm, stopped in start_kernel() and setup_arch(): half a
+#            minute where KVM emulates ring 0, and no such kernel comes much further
 #
 # One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`; exits 1 after a `not ok`.  KVM_BIN names another launcher than
 # build/kvm.  What was said stays in build/gdb.
@@ -106,6 +108,43 @@ part_stock() {
 	else
 		not_ok "stock kernel: to user space and to its end" "see $dir/out"
 	fi
+}
+
+# The unpacked kernel with some of the symbols that its own table has, for a gdb that knows nothing of that.
+kernel_with_symbols() { # OUT
+	local kernel vmlinux=$dir/vmlinux add
+	kernel=$(tests/kernels.sh cloud) && python3 tests/tools/vmlinux.py "$(realpath "$kernel/vmlinuz")" $vmlinux &&
+	make -s build/obj/libkvm.a &&
+	${CC:-gcc} -std=gnu11 -O2 -D_GNU_SOURCE -Iinclude -o $dir/kallsyms tests/tools/kallsyms.c build/obj/libkvm.a -lfdt -pthread &&
+	add=$($dir/kallsyms $vmlinux start_kernel setup_arch linux_banner |
+		python3 tests/gdb/add_symbols.py $vmlinux) &&
+	objcopy $add $vmlinux "$1" 2>/dev/null
+}
+
+part_kernel() {
+	local socket code
+	rm -f $dir/kernel.*
+	if ! kernel_with_symbols $dir/kernel.elf >$dir/kernel.log 2>&1; then
+		not_ok "a kernel with symbols" "it could not be prepared: $(tail -1 $dir/kernel.log)"
+		return
+	fi
+	socket=$(mktemp -u)
+	timeout 240 "$KVM_BIN" run -k $dir/kernel.elf -m 256M -p nokaslr --gdb "unix:$socket" --gdb-wait --timeout 200 \
+		</dev/null >$dir/kernel.out 2>$dir/kernel.err &
+	for ((i = 0; i < 100; i++)); do
+		[ -S "$socket" ] && break
+		sleep 0.1
+	done
+	sed "s|\$socket|$socket|" tests/gdb/kernel.gdb >$dir/kernel.gdb
+	timeout 200 gdb -nx -batch -x $dir/kernel.gdb $dir/kernel.elf </dev/null >$dir/kernel.gdb.out 2>&1
+	kill $! 2>/dev/null
+	wait
+	said kernel "a kernel: the first instruction" 'first 0x1[0-9a-f]+ efer (0x)?[0-9a-f]+'
+	said kernel "a kernel: hbreak start_kernel" 'at 1 cr3 1'
+	said kernel "a kernel: its name in a backtrace" '#0 .* start_kernel \(\)'
+	said kernel "a kernel: a step" 'stepped 1'
+	said kernel "a kernel: its memory" '.*"Linux version .*'
+	said kernel "a kernel: hbreak setup_arch" 'at 1'
 }
 
 mkdir -p $dir
