@@ -7,6 +7,9 @@
  * mmap() cannot be asked for an alignment, so we map 2 MiB more and use the aligned part; what is left over is
  * never touched and costs nothing.
  *
+ * A shared region is the same with the pages of a file: KVM and the other process see one memory. Private mappings of kernel and initrd over it
+ * would be our own pages: a buffer that the guest puts where its initrd was would be another memory to that process. They are read instead.
+ *
  * Files (see gmem_map_file) lie on top of a region by MAP_FIXED. When such a file is truncated under a running
  * guest, its lost pages would raise SIGBUS in us and make KVM_RUN fail with EFAULT in the guest. We decided that the
  * machine goes on: a guest that has long freed its initrd must not die because somebody installs a new one. The lost
@@ -38,40 +41,86 @@ void gmem_init(struct gmem *m)
 	memset(m, 0, sizeof(*m));
 }
 
-static int map_region(struct gmem_region *r, enum gmem_backing backing)
+static bool is_hugetlb(enum gmem_backing backing)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	uint8_t *map;
+	return backing == GMEM_HUGETLB || backing == GMEM_SHARED_HUGETLB;
+}
 
-	/*
-	 * The host's pool gives 2 MiB alignment and takes whole pages only. They are reserved: a page that is not
-	 * there when it is first touched would be a SIGBUS in the middle of the guest's life.
-	 */
-	if (backing == GMEM_HUGETLB) {
-		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT);
-		r->map_bytes = align_up(r->size_bytes, GMEM_HUGE_BYTES);
-	} else {
-		r->map_bytes = r->size_bytes + GMEM_HUGE_BYTES;
-	}
-	map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (map == MAP_FAILED)
+/* The file that a shared region is; otherwise there is none. */
+static int open_file(struct gmem_region *r)
+{
+	unsigned int flags = MFD_CLOEXEC | (is_hugetlb(r->backing) ? MFD_HUGETLB | 21U << MAP_HUGE_SHIFT : 0);
+
+	r->fd = -1;
+	if (r->backing != GMEM_SHARED && r->backing != GMEM_SHARED_HUGETLB)
+		return 0;
+	r->fd = memfd_create("guest memory", flags);
+	if (r->fd < 0 || ftruncate(r->fd, (off_t)r->map_bytes) < 0)
 		return -errno;
-	r->backing = backing;
-	r->map = map;
-	r->hva = map;
-	if (backing == GMEM_NORMAL) {
-		r->hva = (uint8_t *)align_up((uintptr_t)map, GMEM_HUGE_BYTES);
-		/* Advice only: a host without THP still runs machines. */
-		madvise(r->hva, r->size_bytes, MADV_HUGEPAGE);
-	}
-	madvise(map, r->map_bytes, MADV_DONTDUMP);
 	return 0;
+}
+
+/*
+ * The host's pool gives 2 MiB alignment and takes whole pages only. They are reserved: a page that is not there when it is first touched
+ * would be a SIGBUS in the middle of the guest's life.
+ */
+static int map_hugetlb(struct gmem_region *r)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT), err;
+
+	r->map_bytes = align_up(r->size_bytes, GMEM_HUGE_BYTES);
+	err = open_file(r);
+	if (err)
+		return err;
+	r->map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, r->fd < 0 ? flags : MAP_SHARED, r->fd, 0);
+	r->hva = r->map;
+	return r->map == MAP_FAILED ? -errno : 0;
+}
+
+static int map_pages(struct gmem_region *r)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, err;
+
+	r->map_bytes = r->size_bytes;
+	err = open_file(r);
+	if (err)
+		return err;
+	r->map_bytes += GMEM_HUGE_BYTES;
+	r->map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (r->map == MAP_FAILED)
+		return -errno;
+	r->hva = (uint8_t *)align_up((uintptr_t)r->map, GMEM_HUGE_BYTES);
+	if (r->fd >= 0 && mmap(r->hva, r->size_bytes, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_FIXED | MAP_NORESERVE, r->fd, 0) == MAP_FAILED)
+		return -errno;
+	/* Advice only: a host without THP still runs machines. */
+	madvise(r->hva, r->size_bytes, MADV_HUGEPAGE);
+	return 0;
+}
+
+static void unmap_region(struct gmem_region *r)
+{
+	if (r->map && r->map != MAP_FAILED)
+		munmap(r->map, r->map_bytes);
+	if (r->fd >= 0)
+		close(r->fd);
+}
+
+static int map_region(struct gmem_region *r)
+{
+	int err = is_hugetlb(r->backing) ? map_hugetlb(r) : map_pages(r);
+
+	if (err)
+		unmap_region(r);
+	else
+		madvise(r->map, r->map_bytes, MADV_DONTDUMP);
+	return err;
 }
 
 int gmem_add(struct gmem *m, gpa_t gpa, uint64_t size_bytes, enum gmem_backing backing)
 {
 	const struct gmem_region *last = m->nr_regions ? &m->region[m->nr_regions - 1] : NULL;
-	struct gmem_region r = { .gpa = gpa, .size_bytes = size_bytes };
+	struct gmem_region r = { .gpa = gpa, .size_bytes = size_bytes, .backing = backing };
 	int err;
 
 	if (m->nr_regions == GMEM_MAX_REGIONS)
@@ -81,7 +130,7 @@ int gmem_add(struct gmem *m, gpa_t gpa, uint64_t size_bytes, enum gmem_backing b
 		return -EINVAL;
 	if (last && gpa < last->gpa + last->size_bytes)
 		return -EINVAL;
-	err = map_region(&r, backing);
+	err = map_region(&r);
 	if (err)
 		return err;
 	m->region[m->nr_regions++] = r;
@@ -95,7 +144,7 @@ void gmem_fini(struct gmem *m)
 			close(m->file[i].fd);
 	}
 	for (unsigned int i = 0; i < m->nr_regions; i++)
-		munmap(m->region[i].map, m->region[i].map_bytes);
+		unmap_region(&m->region[i]);
 	gmem_init(m);
 }
 
@@ -239,22 +288,24 @@ static const struct gmem_file *next_file(const struct gmem *m, const uint8_t *at
 
 /*
  * A mapped file's page would not come back as zeroes but as the file has it, or take with it what was mended (see gmem_repair()). The pool's
- * pages are reserved for us: one given back may be somebody else's when the guest wants it again, and the guest dies.
+ * pages are reserved for us: one given back may be somebody else's when the guest wants it again, and the guest dies. Of shared memory it is the
+ * file that has the pages.
  */
 int gmem_discard(const struct gmem *m, void *at, uint64_t len)
 {
 	const struct gmem_region *r = region_at(m, at, len);
+	int advice = r && r->backing == GMEM_SHARED ? MADV_REMOVE : MADV_DONTNEED;
 	uint8_t *from, *end;
 
 	if (!r)
 		return -EFAULT;
 	from = (uint8_t *)align_up((uintptr_t)at, PAGE_BYTES);
 	end = (uint8_t *)align_down((uintptr_t)at + len, PAGE_BYTES);
-	while (from < end && r->backing == GMEM_NORMAL) {
+	while (from < end && !is_hugetlb(r->backing)) {
 		const struct gmem_file *f = next_file(m, from);
 		uint8_t *stop = f && f->hva < end ? f->hva : end;
 
-		if (from < stop && madvise(from, (size_t)(stop - from), MADV_DONTNEED) < 0)
+		if (from < stop && madvise(from, (size_t)(stop - from), advice) < 0)
 			return -errno;
 		from = stop < end ? f->hva + f->size_bytes : end;
 	}
@@ -275,6 +326,8 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	at = gmem_at(m, gpa, map_bytes);
 	if (!at)
 		return -EFAULT;
+	if (region_at(m, at, map_bytes)->fd >= 0)
+		return -ENOTSUP;
 	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own_fd < 0)
 		return -errno;

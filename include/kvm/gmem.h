@@ -14,6 +14,9 @@
  * Files (kernel, initrd) may be mapped privately into a region: gmem_map_file(). Someone on the host may
  * truncate such a file while the guest runs; the lost pages then read as zeros, see gmem_sigbus() and
  * gmem_repair().
+ *
+ * Shared memory (GMEM_SHARED) is a file without a name that another process is given to map: the back end of a vhost-user device. What is
+ * in such a region must be there for that process too, so no file is ever mapped over it.
  */
 #ifndef KVM_GMEM_H
 #define KVM_GMEM_H
@@ -29,6 +32,8 @@
 enum gmem_backing {
 	GMEM_NORMAL,  /* lazily populated, transparent huge pages advised */
 	GMEM_HUGETLB, /* --hugepages: from the host's pool of 2 MiB pages */
+	GMEM_SHARED, /* as GMEM_NORMAL, but with a file; huge pages where the host gives them to shared memory */
+	GMEM_SHARED_HUGETLB,
 };
 
 struct gmem_region {
@@ -36,6 +41,7 @@ struct gmem_region {
 	uint64_t size_bytes;
 	uint8_t *hva; /* aligned to 2 MiB, congruent to @gpa */
 	enum gmem_backing backing;
+	int fd;	   /* GMEM_SHARED*: ours; @gpa is its offset 0. Else -1 */
 	void *map; /* what mmap gave, for munmap */
 	size_t map_bytes;
 };
@@ -65,7 +71,7 @@ void gmem_init(struct gmem *m);
 /*
  * Adds [gpa, gpa + size_bytes) of zeroed RAM, page aligned, beyond every region added before. The memory is
  * NORESERVE, left out of core dumps, aligned to 2 MiB in host address space.
- * Returns 0, -EINVAL (misaligned, overlapping, out of order), -ENOSPC (table full) or mmap's -errno.
+ * Returns 0, -EINVAL (misaligned, overlapping, out of order), -ENOSPC (table full) or -errno of mmap, memfd_create or ftruncate.
  */
 int gmem_add(struct gmem *m, gpa_t gpa, uint64_t size_bytes, enum gmem_backing backing);
 
@@ -109,8 +115,8 @@ bool gmem_find(const struct gmem *m, gpa_t *at, const void *pattern, size_t len)
  * Maps @len bytes of @fd from @offset privately over [gpa, gpa + len): guest writes never reach the file. @gpa and
  * @offset must be page aligned; the rest of the last page reads as zeros (past end of file) or as the file
  * goes on. The caller keeps its @fd. @name is kept for messages.
- * Returns 0, -EINVAL (alignment), -EFAULT (not in one region), -ENOSPC (table full), or mmap's -errno.
- * Set-up time only.
+ * Returns 0, -EINVAL (alignment), -EFAULT (not in one region), -ENOTSUP (shared memory), -ENOSPC (table full), or mmap's -errno: then
+ * the caller reads the file instead. Set-up time only.
  */
 int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, const char *name);
 

@@ -313,6 +313,62 @@ static void mapped_files_are_not_discarded(void **state)
 	close(fd);
 }
 
+/* What a process that is given the file sees of it. */
+static uint8_t *other_view(const struct gmem *m)
+{
+	uint8_t *view =
+		mmap(NULL, m->region[0].size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->region[0].fd, 0);
+
+	assert_ptr_not_equal(view, MAP_FAILED);
+	return view;
+}
+
+static void shared_memory_is_one_for_all(void **state)
+{
+	struct gmem m;
+	uint8_t *view, *at;
+	int fd = file_of(4 * PAGE, 'f');
+
+	(void)state;
+	gmem_init(&m);
+	assert_int_equal(gmem_add(&m, 0, LOW_BYTES, GMEM_SHARED), 0);
+	assert_int_equal(gmem_add(&m, HIGH_GPA, HIGH_BYTES, GMEM_SHARED), 0);
+	assert_true(is_aligned((uintptr_t)m.region[0].hva, GMEM_HUGE_BYTES));
+	assert_true(is_aligned((uintptr_t)m.region[1].hva, GMEM_HUGE_BYTES));
+	assert_int_not_equal(m.region[0].fd, m.region[1].fd);
+	view = other_view(&m);
+	at = gmem_at(&m, MIB, 4 * PAGE);
+	memset(at, 'x', 4 * PAGE);
+	assert_int_equal(view[MIB], 'x');
+	view[MIB + PAGE] = 'y';
+	assert_int_equal(at[PAGE], 'y');
+	/* A private page would be seen by us alone. */
+	assert_int_equal(gmem_map_file(&m, MIB, fd, 0, 4 * PAGE, "initrd"), -ENOTSUP);
+	assert_int_equal(m.nr_files, 0);
+	assert_int_equal(at[0], 'x');
+	/* Given back for both. */
+	assert_int_equal(gmem_discard(&m, at + 1, 3 * PAGE - 1), 0);
+	assert_int_equal(view[MIB], 'x');
+	assert_int_equal(view[MIB + PAGE], 0);
+	assert_int_equal(at[2 * PAGE], 0);
+	assert_int_equal(view[MIB + 3 * PAGE], 'x');
+	munmap(view, LOW_BYTES);
+	gmem_fini(&m);
+	close(fd);
+}
+
+static void shared_memory_that_is_too_much_is_refused(void **state)
+{
+	struct gmem m;
+
+	(void)state;
+	gmem_init(&m);
+	assert_true(gmem_add(&m, 0, 1ULL << 62, GMEM_SHARED) < 0);
+	assert_true(gmem_add(&m, 0, 1ULL << 44, GMEM_SHARED_HUGETLB) < 0);
+	assert_int_equal(m.nr_regions, 0);
+	gmem_fini(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +384,8 @@ int main(void)
 		T(repair_after_truncation_reads_zeros),
 		T(sigbus_is_mended_in_place),
 		T(huge_pages_that_are_not_there_are_refused),
+		T(shared_memory_is_one_for_all),
+		T(shared_memory_that_is_too_much_is_refused),
 		T(discarded_pages_are_whole_and_read_as_zeroes),
 		T(what_is_no_guest_memory_is_not_discarded),
 		T(mapped_files_are_not_discarded),
