@@ -12,12 +12,12 @@
 
 struct vhost;
 
-/* What vhost_start() lends to the kernel until vhost_stop(); all of it the caller's. */
+/* What vhost_start() lends to the kernel until vhost_stop(), or vhost_user_start() to a process; all of it the caller's. */
 struct vhost_ring {
 	const struct virtqueue *vq; /* started */
 	int kick_fd;		    /* eventfd: the driver's notifications */
 	int call_fd;		    /* eventfd: interrupts the driver */
-	int tap_fd;		    /* with headers of 12 bytes in front of its frames */
+	int tap_fd;		    /* the kernel: with headers of 12 bytes in front of its frames */
 };
 
 /* Returns 0, or -errno: ENOENT, EACCES ... of the device, ENOTSUP when it lacks what virtio 1.0 needs. Says nothing. */

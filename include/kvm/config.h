@@ -15,6 +15,7 @@
 #define CONFIG_MAX_PORTS 16
 #define CONFIG_MAX_EXPECTS 32
 #define CONFIG_MAX_ADDS 64
+#define CONFIG_MAX_SHARES 15
 #define CONFIG_MAX_ENVS 64
 
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
@@ -43,6 +44,9 @@ struct config {
 	unsigned int nr_disks;
 	const char *net[CONFIG_MAX_NETS]; /* as -n has them */
 	unsigned int nr_nets;
+	const char *share[CONFIG_MAX_SHARES]; /* as --share has them; see share.h */
+	unsigned int nr_shares;
+	const char *root; /* as --root has it; NULL: the guest's own */
 	bool no_rng;
 	bool balloon;
 	uint64_t balloon_bytes; /* taken from the guest at once */

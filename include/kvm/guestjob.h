@@ -23,8 +23,18 @@
 #define JOB_HOST 'h'	/* the host name */
 #define JOB_CLOCK 'c'	/* seconds since 1970, decimal: the clock shows no less */
 #define JOB_MODULE 'm'	/* a kernel module's file; to be inserted in this order */
+#define JOB_ROOT                                                                                             \
+	'r' /* all else is done in the host's files, mounted by this tag; the text is one letter, see below */
+#define JOB_SHARE 's' /* a folder of the host's, mounted at GUESTJOB_SHARES/TAG; one letter, and TAG */
 #define JOB_TERMINAL                                                                                         \
 	't' /* the command gets the terminal, "ROWS COLUMNS" (0: not known), not the ports below */
+
+#define JOB_READ_ONLY 'r' /* the letters of the two */
+#define JOB_WRITABLE 'w'
+#define JOB_OVERLAY 'o' /* what is written stays in memory */
+
+#define GUESTJOB_ROOT_TAG "kvm-root"
+#define GUESTJOB_SHARES "/mnt"
 
 #define GUESTJOB_STDIN "kvm.stdin"
 #define GUESTJOB_STDOUT "kvm.stdout"

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * --share and --root, see share.h. Main's thread, at set-up. The command's init has to know tags, the device has to know folders: both ask here.
+ */
+#include "kvm/share.h"
+
+#include "kvm/config.h"
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Copies the first comma-separated word of *@text; a comma written twice is one. Returns whether it fits. */
+static bool next_word(const char **text, char *word, size_t size)
+{
+	const char *from = *text;
+	size_t len = 0;
+
+	while (*from && (*from != ',' || from[1] == ',')) {
+		if (*from == ',')
+			from++;
+		if (len + 1 >= size)
+			return false;
+		word[len++] = *from++;
+	}
+	word[len] = '\0';
+	*text = *from ? from + 1 : NULL;
+	return true;
+}
+
+static int find_folder(struct share *s, const char *text, const char *dir)
+{
+	struct stat st;
+
+	if (!realpath(dir, s->dir) || stat(s->dir, &st) < 0) {
+		int err = -errno;
+
+		pr_err("%s %s: %s: %s", s->option, text, dir, strerror(-err));
+		return err;
+	}
+	if (S_ISDIR(st.st_mode))
+		return 0;
+	pr_err("%s %s: %s is no folder", s->option, text, dir);
+	return -ENOTDIR;
+}
+
+/* A word that is fit for a mount's source, and for the name of a folder. */
+static int set_tag(struct share *s, const char *text, const char *tag)
+{
+	size_t len = strlen(tag);
+
+	if (len > 0 && len <= SHARE_MAX_TAG_BYTES && !strchr(tag, '/') && strcmp(tag, ".") != 0 &&
+	    strcmp(tag, "..") != 0 && strcmp(tag, SHARE_ROOT_TAG) != 0) {
+		memcpy(s->tag, tag, len + 1);
+		return 0;
+	}
+	pr_err("%s %s: its tag \"%s\" is to have 1 to %d bytes, no slash, and not to be " SHARE_ROOT_TAG
+	       "; DIR:TAG gives another",
+	       s->option, text, tag, SHARE_MAX_TAG_BYTES);
+	return -EINVAL;
+}
+
+/* What is behind a colon in @word, which is cut there; NULL: no colon, or one in a path. */
+static const char *find_tag(char *word)
+{
+	char *colon = strrchr(word, ':');
+
+	if (!colon || strchr(colon, '/'))
+		return NULL;
+	*colon = '\0';
+	return colon + 1;
+}
+
+static int set_place(struct share *s, const char *text, char *word)
+{
+	const char *tag = find_tag(word);
+	int err;
+
+	if (s->socket[0] && (*word || s->read_only)) {
+		pr_err("%s %s: which folder it is, and whether read-only, is for the virtiofsd at that "
+		       "socket to say: "
+		       "%s :TAG,socket=PATH",
+		       s->option, text, s->option);
+		return -EINVAL;
+	}
+	err = s->socket[0] ? 0 : find_folder(s, text, word);
+	if (err)
+		return err;
+	/* Without one, the folder's name. */
+	return set_tag(s, text, tag ? tag : s->dir[0] ? strrchr(s->dir, '/') + 1 : "");
+}
+
+static int set_socket(struct share *s, const char *text, const char *path)
+{
+	size_t len = strlen(path);
+
+	if (len > 0 && len <= SHARE_MAX_SOCKET_BYTES) {
+		memcpy(s->socket, path, len + 1);
+		return 0;
+	}
+	pr_err("%s %s: a socket's name has 1 to %d bytes", s->option, text, SHARE_MAX_SOCKET_BYTES);
+	return -EINVAL;
+}
+
+static int set_key(struct share *s, const char *text, const char *key)
+{
+	bool root = !strcmp(s->tag, SHARE_ROOT_TAG);
+
+	if (!strncmp(key, "socket=", 7) && !root)
+		return set_socket(s, text, key + 7);
+	if (!strcmp(key, "ro")) {
+		s->read_only = true;
+		return 0;
+	}
+	if (!strcmp(key, "overlay") && root) {
+		s->overlay = s->read_only = true;
+		return 0;
+	}
+	pr_err("%s %s: %s: not one of %s", s->option, text, key, root ? "ro, overlay" : "ro, socket=PATH");
+	return -EINVAL;
+}
+
+/* What both have: a word in @first, and keys behind it. */
+static int parse_words(struct share *s, const char *text, char first[PATH_MAX])
+{
+	const char *rest = text;
+	char key[PATH_MAX];
+	bool fits = next_word(&rest, first, PATH_MAX);
+	int err = 0;
+
+	while (fits && rest && !err) {
+		fits = next_word(&rest, key, sizeof(key));
+		err = fits ? set_key(s, text, key) : 0;
+	}
+	if (fits)
+		return err;
+	pr_err("%s: a name of more than %d bytes", s->option, PATH_MAX - 1);
+	return -EINVAL;
+}
+
+int share_parse(struct share *s, const char *text)
+{
+	char first[PATH_MAX];
+	int err;
+
+	s->option = "--share";
+	s->dir[0] = s->socket[0] = s->tag[0] = '\0';
+	s->read_only = s->overlay = false;
+	err = parse_words(s, text, first);
+	return err ? err : set_place(s, text, first);
+}
+
+int share_parse_root(struct share *s, const char *text)
+{
+	char first[PATH_MAX];
+	int err;
+
+	s->option = "--root";
+	s->dir[0] = s->socket[0] = '\0';
+	s->read_only = s->overlay = false;
+	memcpy(s->tag, SHARE_ROOT_TAG, sizeof(SHARE_ROOT_TAG));
+	err = parse_words(s, text, first);
+	return err ? err : find_folder(s, text, first);
+}
+
+unsigned int share_count(const struct config *c)
+{
+	return (c->root ? 1 : 0) + c->nr_shares;
+}
+
+int share_get(struct share *s, const struct config *c, unsigned int index)
+{
+	if (c->root && !index)
+		return share_parse_root(s, c->root);
+	return share_parse(s, c->share[index - (c->root ? 1 : 0)]);
+}
