@@ -15,6 +15,7 @@
 #include "kvm/log.h"
 #include "kvm/options.h"
 #include "kvm/pages.h"
+#include "kvm/share.h"
 #include "kvm/signals.h"
 #include "kvm/term.h"
 #include "kvm/timeline.h"
@@ -222,6 +223,37 @@ static int add_env(void *config, const char *name, const char *arg)
 	return 0;
 }
 
+static int add_share(void *config, const char *name, const char *arg)
+{
+	struct config *c = config;
+	struct share share, other;
+
+	if (c->nr_shares == CONFIG_MAX_SHARES) {
+		pr_err("--%s %s: at most %d of them", name, arg, CONFIG_MAX_SHARES);
+		return -EINVAL;
+	}
+	if (share_parse(&share, arg))
+		return -EINVAL;
+	for (unsigned int i = 0; i < c->nr_shares; i++) {
+		if (!share_parse(&other, c->share[i]) && !strcmp(share.tag, other.tag)) {
+			pr_err("--%s %s: there is a tag %s already; DIR:TAG gives another", name, arg,
+			       share.tag);
+			return -EINVAL;
+		}
+	}
+	c->share[c->nr_shares++] = arg;
+	return 0;
+}
+
+static int set_root(void *config, const char *name, const char *arg)
+{
+	struct share share;
+
+	(void)name;
+	((struct config *)config)->root = arg;
+	return share_parse_root(&share, arg);
+}
+
 static int set_on_reboot(void *config, const char *name, const char *arg)
 {
 	struct config *c = config;
@@ -290,6 +322,13 @@ static const struct opt rows[] = {
 	  "passt[,hostfwd=[tcp:|udp:]PORT:GUEST_PORT][,path=],\n"
 	  "fd=N, none (default); mac= with any",
 	  0, 0, add_net },
+	{ 0, "share", OPT_CALL, 0, "DIR[:TAG][,ro]",
+	  "the guest mounts this folder as virtiofs, by its tag (or\nname); a command finds it in /mnt/TAG; "
+	  ":TAG,socket=PATH",
+	  0, 0, add_share },
+	{ 0, "root", OPT_CALL, 0, "DIR[,ro|overlay]",
+	  "the root of the command's guest is this folder; overlay:\nwhat it writes is thrown away", 0, 0,
+	  set_root },
 	{ 0, "name", OPT_CALL, 0, "NAME", "the machine's name; network addresses are made of it", 0, 0,
 	  set_name },
 	{ 0, "rng", OPT_CALL, 0, "on|off", "an entropy device (default on)", 0, 0, set_rng },
@@ -405,6 +444,8 @@ static int parse_command(struct config *config, int argc, char **argv, int first
 
 	if (dashes)
 		return guestcmd_configure(config, argv + first, (unsigned int)(argc - first));
+	if (first == argc && config->root)
+		return guestcmd_configure(config, argv + argc, 0);
 	if (first < argc) {
 		pr_err("%s: what is this for? kernels are given by -k, parameters by -p, commands behind --",
 		       argv[first]);

@@ -11,6 +11,7 @@
 #include "guestfiles.h"
 #include "kvm/guestjob.h"
 #include "kvm/log.h"
+#include "kvm/share.h"
 #include "kvm/strlist.h"
 
 #include <errno.h>
@@ -51,6 +52,10 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 		pr_err("--no-default-params: a command in the guest (--) needs ours; -p comes behind them "
 		       "and can "
 		       "change each");
+		return -EINVAL;
+	}
+	if (c->root && c->nr_adds) {
+		pr_err("--add: with --root the guest's files are those of that root; --share brings others");
 		return -EINVAL;
 	}
 	c->has_command = true;
@@ -114,13 +119,45 @@ static void add_environment(struct guestjob *job, const struct config *c)
 		guestjob_add(job, JOB_ENV, c->env[i]);
 }
 
+/* Where the caller is, as the command sees it: in its own root, or in --root's, or nowhere there. */
+static const char *find_cwd(const struct config *c, char cwd[PATH_MAX])
+{
+	struct share root;
+	size_t len;
+
+	if (c->cwd || !c->root || share_parse_root(&root, c->root) || !getcwd(cwd, PATH_MAX))
+		return c->cwd ? c->cwd : "/";
+	len = strcmp(root.dir, "/") ? strlen(root.dir) : 0;
+	return !strncmp(cwd, root.dir, len) && cwd[len] == '/' ? cwd + len : "/";
+}
+
+/* Returns 0 or -errno having said why. */
+static int add_shares(struct guestjob *job, const struct config *c)
+{
+	struct share s;
+	int err = 0;
+
+	for (unsigned int i = 0; i < share_count(c) && !err; i++) {
+		char text[SHARE_MAX_TAG_BYTES + 2];
+
+		err = share_get(&s, c, i);
+		snprintf(text, sizeof(text), "%c%s",
+			 s.overlay     ? JOB_OVERLAY
+			 : s.read_only ? JOB_READ_ONLY
+				       : JOB_WRITABLE,
+			 s.tag);
+		guestjob_add(job, c->root && !i ? JOB_ROOT : JOB_SHARE, text);
+	}
+	return err;
+}
+
 static void add_circumstances(struct guestjob *job, const struct config *c)
 {
 	struct winsize size = { 0 };
-	char text[48];
+	char text[48], cwd[PATH_MAX];
 
 	guestjob_add(job, JOB_HOST, c->name ? c->name : DEFAULT_HOST_NAME);
-	guestjob_add(job, JOB_CWD, c->cwd ? c->cwd : "/");
+	guestjob_add(job, JOB_CWD, find_cwd(c, cwd));
 	snprintf(text, sizeof(text), "%lld", (long long)time(NULL));
 	guestjob_add(job, JOB_CLOCK, text);
 	if (!c->on_terminal)
@@ -152,10 +189,10 @@ static char *find_command(const char *name)
 static int add_command(struct guest_files *g, struct guestjob *job, const struct config *c)
 {
 	const char *name = c->command[0];
-	char *path = find_command(name);
+	char *path = c->root ? NULL : find_command(name);
 	int err = path ? guest_files_mirror(g, path) : 0;
 
-	if (!path && !c->nr_initrds && !c->nr_adds) {
+	if (!path && !c->root && !c->nr_initrds && !c->nr_adds) {
 		pr_err("-- %s: no such command on this host; --add or an initrd (-i) brings one that only "
 		       "the guest "
 		       "has",
@@ -167,6 +204,18 @@ static int add_command(struct guest_files *g, struct guestjob *job, const struct
 		guestjob_add(job, JOB_ARG, c->command[i]);
 	free(path);
 	return err;
+}
+
+/* On its own root the caller gets the usual shell. */
+static void add_root_shell(struct guestjob *job, const struct config *c)
+{
+	const char *shell = getenv("SHELL");
+	bool own = !strcmp(c->root, "/") || !strncmp(c->root, "/,", 2);
+
+	if (!own || !shell || shell[0] != '/')
+		shell = "/bin/sh";
+	guestjob_add(job, JOB_PROGRAM, shell);
+	guestjob_add(job, JOB_ARG, strrchr(shell, '/') + 1);
 }
 
 /* A shell: busybox brings the usual programs with it; the host's own has itself. */
@@ -273,8 +322,12 @@ int guestcmd_pack(struct cpio *files, const struct config *c, const char *kernel
 	add_circumstances(&job, c);
 	add_environment(&job, c);
 	err = add_user_files(&g, c);
-	if (!err)
+	if (!err && c->root && !c->nr_command)
+		add_root_shell(&job, c);
+	else if (!err)
 		err = c->nr_command ? add_command(&g, &job, c) : add_shell(&g, &job, c);
+	if (!err)
+		err = add_shares(&job, c);
 	if (!err)
 		err = add_modules(&g, &job, c, kernel, version);
 	add_users(files, c);

@@ -11,6 +11,7 @@
 #include "kvm/config.h"
 #include "kvm/log.h"
 #include "kvm/moddep.h"
+#include "kvm/share.h"
 #include "kvm/unpack.h"
 
 #include <errno.h>
@@ -103,13 +104,16 @@ static int read_lists(struct depot *d)
 static int choose(const struct depot *d, const struct config *config, const char *version,
 		  struct strlist *files)
 {
+	const bool shares = share_count(config) > 0;
 	const struct driver drivers[] = {
-		{ "virtio_mmio", true, !config->virtio_console },
+		{ "virtio_mmio", true, !config->virtio_console || shares },
 		{ "virtio_console", true, !config->virtio_console },
 		{ "virtio_blk", config->nr_disks, false },
 		{ "virtio_net", config->nr_nets, false },
 		{ "virtio_rng", !config->no_rng, false },
 		{ "virtio_balloon", config->balloon, false },
+		{ "virtiofs", shares, shares },
+		{ "overlay", config->root && strstr(config->root, ",overlay"), false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
@@ -122,8 +126,9 @@ static int choose(const struct depot *d, const struct config *config, const char
 		if (err == -ENOENT && !drivers[i].needed) {
 			pr_debug("%s: no module %s", d->folder, name);
 		} else if (err) {
-			pr_err("%s: %s has no module %s, which a command's streams go through", d->folder,
-			       version, name);
+			pr_err("%s: %s has no module %s, which %s", d->folder, version, name,
+			       strcmp(name, "virtiofs") ? "a command's streams go through"
+							: "--share and --root need");
 			return err;
 		}
 	}

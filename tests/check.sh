@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 dir=build/check
 jobs=$(nproc)
 # In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
-ALL_STEPS="kernels disk_guest boot_reports boot_others gallery_stock command lint net checks virtio console fuzz budget gdb disk terminal
+ALL_STEPS="kernels disk_guest boot_reports boot_others gallery_stock command share lint net checks virtio console fuzz budget gdb disk terminal
 	smoke tsan unit payload hostile gallery acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
@@ -94,7 +94,7 @@ step_unit() {
 
 step_tsan() {
 	made TSAN=1 unit-programs
-	for t in loop chardev serial rtc core virtio_mmio disk net_vhost; do
+	for t in loop chardev serial rtc core virtio_mmio disk net_vhost vhost_user; do
 		expect "tsan: test_$t" timeout 120 build/obj-tsan/unit/test_$t
 	done
 }
@@ -145,6 +145,10 @@ step_smoke() {
 step_command() {
 	made all
 	lines tests/command.sh
+}
+step_share() {
+	made all
+	lines tests/share.sh
 }
 step_payload() {
 	made all payload

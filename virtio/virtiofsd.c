@@ -264,6 +264,18 @@ static void keep_groups(void)
 		leave("cannot filter system calls");
 }
 
+/* As in any user namespace that an ordinary user has made, be it ours or one that we are in. */
+static bool groups_are_kept(void)
+{
+	char text[4] = "";
+	int fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+	bool kept = fd >= 0 && read(fd, text, sizeof(text)) > 0 && !strncmp(text, "deny", 4);
+
+	if (fd >= 0)
+		close(fd);
+	return kept;
+}
+
 static const char *choose_sandbox(const struct plan *p)
 {
 	if (p->privileged && p->chroot)
@@ -278,8 +290,6 @@ static const char *choose_sandbox(const struct plan *p)
 	write_file("/proc/self/setgroups", "deny");
 	write_file("/proc/self/uid_map", p->uid_map);
 	write_file("/proc/self/gid_map", p->gid_map);
-	if (p->old)
-		keep_groups();
 	return p->old ? "sandbox=chroot" : "--sandbox=chroot";
 }
 
@@ -322,6 +332,8 @@ static __attribute__((noreturn)) void become_virtiofsd(const struct plan *p)
 		leave("no streams");
 	set_open_files();
 	*p->sandbox = (char *)(uintptr_t)choose_sandbox(p);
+	if (p->old && groups_are_kept())
+		keep_groups();
 	if (p->read_only)
 		see_all_read_only();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -23,6 +23,7 @@
 #include "kvm/log.h"
 #include "kvm/pages.h"
 #include "kvm/report.h"
+#include "kvm/share.h"
 #include "kvm/timeline.h"
 #include "x86/layout.h"
 #include "x86/tables.h"
@@ -43,7 +44,10 @@
 
 static int add_memory(struct vm *vm)
 {
-	enum gmem_backing backing = vm->config->hugepages ? GMEM_HUGETLB : GMEM_NORMAL;
+	const bool huge = vm->config->hugepages, shared = share_count(vm->config) > 0;
+	enum gmem_backing backing = shared ? (huge ? GMEM_SHARED_HUGETLB : GMEM_SHARED)
+				    : huge ? GMEM_HUGETLB
+					   : GMEM_NORMAL;
 	uint64_t mem_bytes = align_down(vm->config->mem_bytes, 4 * KIB);
 	uint64_t low = min_u64(mem_bytes, MMIO_HOLE_GPA), high = mem_bytes - low;
 	int err = gmem_add(&vm->mem, 0, low, backing);
@@ -551,6 +555,8 @@ int arch_machine_create(struct vm *vm)
 	struct boot_entry entry = { 0 };
 	int err = create_board(vm->machine, &entry);
 
+	if (!err)
+		err = greet_shares(vm->machine);
 	timeline_reach(vm->timeline, TIMELINE_LOADED);
 	if (!err)
 		err = vm_wait_kvm(vm);
@@ -639,6 +645,7 @@ void arch_machine_drain(struct vm *vm, int stall_ms)
 
 void arch_machine_close(struct vm *vm)
 {
+	hang_up_shares(vm->machine);
 	destroy_consoles(vm->machine);
 	destroy_coms(vm->machine);
 }

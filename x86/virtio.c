@@ -20,8 +20,10 @@
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
+#include "kvm/share.h"
 #include "virtio/balloon.h"
 #include "virtio/blk.h"
+#include "virtio/fs.h"
 #include "virtio/net.h"
 #include "virtio/rng.h"
 #include "virtio/virtio_mmio.h"
@@ -84,6 +86,8 @@ struct virtio_board {
 	struct board_net net[CONFIG_MAX_NETS];
 	struct virtio_device *rng;
 	struct virtio_device *balloon;
+	struct fs **fs; /* NULL: nothing is shared */
+	unsigned int nr_fs;
 };
 
 static gpa_t slot_gpa(const struct slot *s)
@@ -387,6 +391,58 @@ static int create_balloon(struct virtio_board *b)
 	return err ? err : virtio_plug(b, b->balloon);
 }
 
+/* Without its root there is nothing that the guest could still do. */
+static void root_is_lost(void *ctx, const char *why)
+{
+	vm_end(ctx, VERDICT_LAUNCHER, 0, "the guest has lost its root (--root): %s", why);
+}
+
+static int create_fs(struct virtio_board *b, unsigned int index)
+{
+	struct vm *vm = b->m->vm;
+	struct share share;
+	int err = share_get(&share, vm->config, index);
+
+	if (!err)
+		err = fs_create(&b->fs[index], &share, &vm->mem, &vm->loop);
+	if (!err && vm->config->root && !index)
+		fs_on_loss(b->fs[index], root_is_lost, vm);
+	if (!err && !vm->config->dump_dtb)
+		err = fs_launch(b->fs[index]);
+	return err ? err : virtio_plug(b, fs_virtio(b->fs[index]));
+}
+
+static int create_shares(struct virtio_board *b)
+{
+	int err = 0;
+
+	b->nr_fs = share_count(b->m->vm->config);
+	if (!b->nr_fs)
+		return 0;
+	b->fs = calloc(b->nr_fs, sizeof(*b->fs));
+	for (unsigned int i = 0; i < b->nr_fs && !err; i++)
+		err = b->fs ? create_fs(b, i) : -ENOMEM;
+	return err;
+}
+
+int greet_shares(struct machine *m)
+{
+	struct virtio_board *b = m->virtio;
+	int err = 0;
+
+	for (unsigned int i = 0; b && i < b->nr_fs && !err; i++)
+		err = fs_greet(b->fs[i]);
+	return err;
+}
+
+void hang_up_shares(struct machine *m)
+{
+	struct virtio_board *b = m->virtio;
+
+	for (unsigned int i = 0; b && b->fs && i < b->nr_fs; i++)
+		fs_hang_up(b->fs[i]);
+}
+
 /* Pages for as many slots as there can be; untouched ones cost nothing. */
 static int map_pages(struct virtio_board *b)
 {
@@ -402,7 +458,7 @@ int create_virtio(struct machine *m)
 	int err;
 
 	if (!config->nr_disks && !config->nr_nets && config->no_rng && !config->balloon &&
-	    !has_consoles(config))
+	    !share_count(config) && !has_consoles(config))
 		return 0;
 	b = calloc(1, sizeof(*b));
 	if (!b)
@@ -417,6 +473,8 @@ int create_virtio(struct machine *m)
 		b->line[i].fd = -1;
 	}
 	err = map_pages(b);
+	if (!err)
+		err = create_shares(b); /* virtiofsd starts while the rest is made */
 	for (unsigned int i = 0; i < config->nr_disks && !err; i++)
 		err = create_disk(b, i);
 	for (unsigned int i = 0; i < config->nr_nets && !err; i++)
@@ -480,6 +538,9 @@ void destroy_virtio(struct machine *m)
 		free(b->net[i].text);
 	unplug(b->rng);
 	unplug(b->balloon);
+	for (unsigned int i = 0; b->fs && i < b->nr_fs; i++)
+		fs_destroy(b->fs[i]);
+	free(b->fs);
 	for (unsigned int i = 0; i < b->nr_slots; i++)
 		free(b->slot[i]);
 	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {

@@ -34,6 +34,8 @@ static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 struct job {
 	char **argv, **envp;
 	const char *program, *cwd;
+	const char *root;    /* JOB_ROOT's text; NULL: the initramfs */
+	const char **shares; /* JOB_SHARE's texts, NULL behind the last */
 	bool terminal;
 	unsigned short rows, columns; /* 0: not known */
 };
@@ -43,6 +45,9 @@ void complain(const char *what, const char *name, long err);
 /* Ends the machine with what went wrong having been said. */
 void fail(void) __attribute__((noreturn));
 bool same(const char *a, const char *b);
+/* Writes both, and a NUL byte, to @to. */
+void join(char *to, const char *a, const char *b);
+void sleep_ms(long ms);
 /* Memory that is never given back; it is zero. */
 void *get_memory(size_t bytes);
 /* Starts the command with these as its standard streams. Returns its process. */
@@ -54,7 +59,14 @@ bool reap(long pid, int *status);
 void job_load(struct job *job);
 
 /* mounts.c: the file systems, links and the network interface that programs take for granted. */
-void mounts_make(void);
+void mounts_make(const struct job *job);
+
+/* root.c: makes the host's files our root, if the job says so. */
+void root_enter(const struct job *job);
+/* Mounts what is shared. Once the root is there. */
+void root_add_shares(const struct job *job);
+/* Writes out what is in memory, but does not wait for a folder of the host's that does not answer any more. */
+void root_sync(void);
 
 /* terminal.c, streams.c: run the command and return its wait status. */
 int run_on_terminal(const struct job *job);

@@ -82,16 +82,20 @@ static void set_terminal(struct job *job, const char *text)
 	job->columns = (unsigned short)number(&text);
 }
 
-static void obey(struct job *job, char *record, size_t *nr_args, size_t *nr_env)
+struct counts {
+	size_t args, env, shares;
+};
+
+static void obey(struct job *job, char *record, struct counts *nr)
 {
 	char *text = record + 1;
 
 	switch (record[0]) {
 	case JOB_ARG:
-		job->argv[(*nr_args)++] = text;
+		job->argv[nr->args++] = text;
 		break;
 	case JOB_ENV:
-		job->envp[(*nr_env)++] = text;
+		job->envp[nr->env++] = text;
 		break;
 	case JOB_PROGRAM:
 		job->program = text;
@@ -108,6 +112,12 @@ static void obey(struct job *job, char *record, size_t *nr_args, size_t *nr_env)
 	case JOB_MODULE:
 		insert_module(text);
 		break;
+	case JOB_ROOT:
+		job->root = text;
+		break;
+	case JOB_SHARE:
+		job->shares[nr->shares++] = text;
+		break;
 	case JOB_TERMINAL:
 		set_terminal(job, text);
 		break;
@@ -116,19 +126,21 @@ static void obey(struct job *job, char *record, size_t *nr_args, size_t *nr_env)
 
 void job_load(struct job *job)
 {
-	size_t len, nr_records = 1, nr_args = 0, nr_env = 0;
+	struct counts nr = { 0, 0, 0 };
+	size_t len, nr_records = 1;
 	char *text = read_job(&len);
 
 	for (size_t i = 0; i < len; i++)
 		nr_records += !text[i];
 	job->argv = get_memory(nr_records * sizeof(char *));
 	job->envp = get_memory(nr_records * sizeof(char *));
+	job->shares = get_memory(nr_records * sizeof(char *));
 	for (char *record = text; record < text + len; record++) {
-		obey(job, record, &nr_args, &nr_env);
+		obey(job, record, &nr);
 		while (*record)
 			record++;
 	}
-	if (!nr_args || !job->program || !job->cwd) {
+	if (!nr.args || !job->program || !job->cwd) {
 		complain("names no command", GUESTJOB_FILE, 0);
 		fail();
 	}

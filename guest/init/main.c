@@ -60,6 +60,21 @@ static size_t length(const char *s)
 	return n;
 }
 
+void join(char *to, const char *a, const char *b)
+{
+	size_t len = length(a);
+
+	memcpy(to, a, len);
+	memcpy(to + len, b, length(b) + 1);
+}
+
+void sleep_ms(long ms)
+{
+	long time[2] = { 0, ms * 1000000 };
+
+	sys(nanosleep, time, NULL);
+}
+
 static void say(const char *text)
 {
 	sys(write, 2, text, length(text));
@@ -98,7 +113,7 @@ static __attribute__((noreturn)) void end(unsigned int status)
 {
 	long err;
 
-	sys(sync);
+	root_sync();
 	err = sys(ioperm, PORT_GUESTJOB, 4, 1);
 	if (err)
 		complain("this kernel lets no process use it: the command's exit code is lost", "I/O port",
@@ -215,8 +230,11 @@ void init_main(void)
 	static struct job job;
 	int status;
 
-	mounts_make();
+	sys(umask, 022);
 	job_load(&job);
+	root_enter(&job);
+	mounts_make(&job);
+	root_add_shares(&job);
 	status = job.terminal ? run_on_terminal(&job) : run_on_ports(&job);
 	if (status & 0x7f)
 		end(GUESTJOB_KILLED | (status & 0x7f));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What programs take for granted. A folder that the initramfs has already is the user's (--add): /tmp and /run are then not mounted over, for what
- * is in them would be hidden. What a kernel cannot do (no devpts, no network) is left out: the command may not need it.
+ * is in them would be hidden. In the host's files (--root) they are, unless the command is to run there. What a kernel cannot do (no devpts, no network) is left out: the command may not need it.
  */
 #include "init.h"
 
@@ -47,15 +47,25 @@ static void raise_loopback(void)
 	sys(close, fd);
 }
 
-void mounts_make(void)
+/* Whether @dir is @at or in it. */
+static bool is_in(const char *dir, const char *at)
 {
-	sys(umask, 022);
-	sys(mkdir, "/root", 0700);
+	while (*at && *dir == *at) {
+		dir++;
+		at++;
+	}
+	return !*at && (!*dir || *dir == '/');
+}
+
+void mounts_make(const struct job *job)
+{
+	if (!job->root)
+		sys(mkdir, "/root", 0700);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		const struct place *p = &places[i];
 		bool is_new = !sys(mkdir, p->at, 0755);
 
-		if (is_new || !p->only_new)
+		if (is_new || !p->only_new || (job->root && !is_in(job->cwd, p->at)))
 			sys(mount, p->type, p->at, p->type, p->flags, p->data);
 	}
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)

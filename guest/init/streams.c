@@ -41,26 +41,14 @@ struct dirent64 {
 static const char *const names[NR_FLOWS] = { GUESTJOB_STDIN, GUESTJOB_STDOUT, GUESTJOB_STDERR };
 static struct flow flows[NR_FLOWS];
 
-static size_t join(char *to, const char *a, const char *b, const char *c)
-{
-	const char *const parts[] = { a, b, c };
-	char *at = to;
-
-	for (size_t i = 0; i < 3; i++) {
-		for (const char *s = parts[i]; *s; s++)
-			*at++ = *s;
-	}
-	*at = '\0';
-	return (size_t)(at - to);
-}
-
 /* Whether the port @device, as sysfs calls it, has this name. */
 static bool is_named(const char *device, const char *name)
 {
 	char path[sizeof(PORTS_DIR) + 256 + sizeof("/name")], text[MAX_NAME_BYTES + 1];
 	long fd, n;
 
-	join(path + join(path, PORTS_DIR "/", device, ""), "/name", "", "");
+	join(path, PORTS_DIR "/", device);
+	join(path, path, "/name");
 	fd = sys(open, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -85,20 +73,13 @@ static int try_port(const char *name)
 			at += e->reclen;
 			if (!is_named(e->name, name))
 				continue;
-			join(path, "/dev/", e->name, "");
+			join(path, "/dev/", e->name);
 			fd = sys(open, path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 		}
 	}
 	if (dir >= 0)
 		sys(close, dir);
 	return fd < 0 ? -1 : (int)fd;
-}
-
-static void sleep_ms(long ms)
-{
-	long time[2] = { 0, ms * 1000000 };
-
-	sys(nanosleep, time, NULL);
 }
 
 static bool connected(int port)

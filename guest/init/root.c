@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host's files, by virtiofs: the root of everything that comes after (--root), and folders (--share).
+ *
+ * The initramfs cannot be left by pivot_root(2), which wants a mount to leave; so the new root is moved over it, as switch_root(8) does. With an
+ * overlay, what is written goes to a tmpfs above the host's files, which are mounted read-only (the launcher sees to that, too).
+ *
+ * When virtiofsd has gone, whoever asks for a file waits for ever, and so does sync(2). So both are tried at the end, each by a process of its
+ * own: a sync that takes long is waited for as long as the folders answer.
+ */
+#include "init.h"
+#include "kvm/guestjob.h"
+
+#include <linux/mount.h>
+#include <linux/signal.h>
+#include <linux/wait.h>
+
+#define LOWER GUESTJOB_DIR "/root"
+#define UPPER GUESTJOB_DIR "/top"
+#define BOTH GUESTJOB_DIR "/both"
+#define WAIT_MS 2000 /* for the device to come */
+#define ANSWER_MS 10000
+#define MAX_TAG_BYTES 36
+
+static const char **mounted; /* the shares' texts; NULL: there are none */
+
+/* Ends the machine when that is not possible. */
+static void mount_or_fail(const char *what, const char *at, const char *type, unsigned long flags,
+			  const char *data)
+{
+	long err;
+
+	sys(mkdir, at, 0755);
+	err = sys(mount, what, at, type, flags, data);
+	/* virtiofs: no such tag, yet. */
+	for (long ms = 0; err == -EINVAL && ms < WAIT_MS; ms++) {
+		sleep_ms(1);
+		err = sys(mount, what, at, type, flags, data);
+	}
+	if (!err)
+		return;
+	complain(err == -ENODEV ? "this kernel has no such file system, built in or by --modules: needed for"
+				: "cannot be mounted as",
+		 err == -ENODEV ? type : what, err == -ENODEV ? 0 : err);
+	fail();
+}
+
+static unsigned long flags_of(char letter)
+{
+	return letter == JOB_WRITABLE ? 0 : MS_RDONLY;
+}
+
+void root_enter(const struct job *job)
+{
+	const char *root = LOWER;
+
+	if (!job->root)
+		return;
+	mount_or_fail(GUESTJOB_ROOT_TAG, LOWER, "virtiofs", flags_of(job->root[0]), NULL);
+	if (job->root[0] == JOB_OVERLAY) {
+		mount_or_fail("tmpfs", UPPER, "tmpfs", 0, "mode=755");
+		sys(mkdir, UPPER "/upper", 0755);
+		sys(mkdir, UPPER "/work", 0755);
+		mount_or_fail("overlay", BOTH, "overlay", 0,
+			      "lowerdir=" LOWER ",upperdir=" UPPER "/upper,workdir=" UPPER "/work");
+		root = BOTH;
+	}
+	if (sys(chdir, root) || sys(mount, ".", "/", NULL, MS_MOVE, NULL) || sys(chroot, ".")) {
+		complain("cannot become the root", root, 0);
+		fail();
+	}
+}
+
+void root_add_shares(const struct job *job)
+{
+	char at[sizeof(GUESTJOB_SHARES) + MAX_TAG_BYTES + 1];
+
+	if (!job->shares[0])
+		return;
+	sys(mkdir, GUESTJOB_SHARES, 0755);
+	if (job->root) /* whose folders are not ours to make */
+		sys(mount, "tmpfs", GUESTJOB_SHARES, "tmpfs", 0, "mode=755");
+	mounted = job->shares;
+	for (const char **share = job->shares; *share; share++) {
+		join(at, GUESTJOB_SHARES "/", *share + 1);
+		mount_or_fail(*share + 1, at, "virtiofs", flags_of(**share), NULL);
+	}
+}
+
+/* A process that does @work and ends. */
+static long start(void (*work)(void))
+{
+	long pid = sys(clone, SIGCHLD);
+
+	if (pid)
+		return pid;
+	work();
+	for (;;)
+		sys(exit_group, 0);
+}
+
+static void write_all(void)
+{
+	sys(sync);
+}
+
+static void ask_all(void)
+{
+	char at[sizeof(GUESTJOB_SHARES) + MAX_TAG_BYTES + 1];
+	char info[256]; /* struct statfs */
+
+	for (const char **share = mounted; *share; share++) {
+		join(at, GUESTJOB_SHARES "/", *share + 1);
+		sys(statfs, at, info);
+	}
+}
+
+void root_sync(void)
+{
+	long writer, asker;
+	bool answered = false;
+
+	if (!mounted) {
+		sys(sync);
+		return;
+	}
+	writer = start(write_all);
+	asker = start(ask_all);
+	for (long ms = 0; answered || ms < ANSWER_MS; ms++) {
+		if (sys(wait4, writer, NULL, WNOHANG))
+			return;
+		answered = answered || sys(wait4, asker, NULL, WNOHANG);
+		sleep_ms(1);
+	}
+	complain("a folder of the host's does not answer; not waited for", GUESTJOB_SHARES, 0);
+}

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/share.sh [CASE]...: the host's files in the guest (--share, --root). What is refused, and what is left behind, is looked at here; stock
+# kernels run in one nested machine (or here, where KVM can run them): tests/share/job.sh has the cases. Prints `ok NAME`, `not ok NAME: why`,
+# `skip NAME: why`; what the guests said stays in build/share.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export KVM_BIN=${KVM_BIN:-build/kvm}
+dir=build/share
+rm -rf $dir
+mkdir -p $dir/out $dir/in $dir/folder
+failed=0
+
+for program in virtiofsd /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd none; do
+	command -v $program >/dev/null && break
+done
+if [ $program = none ]; then
+	echo "skip share: no virtiofsd on this host"
+	exit 0
+fi
+
+judge() { # NAME WHY
+	if [ -n "$2" ]; then
+		echo "not ok share: $1: $2"
+		failed=1
+	else
+		echo "ok share: $1"
+	fi
+}
+
+refused() { # MESSAGE OPTION...: one line and 125
+	local want=$1 rc
+	shift
+	timeout 60 "$KVM_BIN" run -k $dir/none "$@" </dev/null >$dir/stdout 2>$dir/err
+	rc=$?
+	[ $rc = 125 ] || why+=" $*: exit code $rc;"
+	[ "$(cat $dir/err)" = "kvm: $want" ] || why+=" $*: $(cat $dir/err);"
+}
+
+case_refused() {
+	local folder="$PWD/$dir/folder" long
+	long=$(printf 'x%.0s' {1..40})
+	why=
+	refused "--share /no/such: /no/such: No such file or directory" --share /no/such
+	refused "--share /etc/hostname: /etc/hostname is no folder" --share /etc/hostname
+	refused "--share $folder,rw: rw: not one of ro, socket=PATH" --share "$folder,rw"
+	refused "--share $folder:$long: its tag \"$long\" is to have 1 to 36 bytes, no slash, and not to be kvm-root; DIR:TAG gives another" \
+		--share "$folder:$long"
+	refused "--share /: its tag \"\" is to have 1 to 36 bytes, no slash, and not to be kvm-root; DIR:TAG gives another" --share /
+	refused "--share $folder,ro: there is a tag folder already; DIR:TAG gives another" --share "$folder" --share "$folder,ro"
+	refused "--share $folder,socket=/x: which folder it is, and whether read-only, is for the virtiofsd at that socket to say: --share :TAG,socket=PATH" \
+		--share "$folder,socket=/x"
+	refused "--root /,socket=/x: socket=/x: not one of ro, overlay" --root /,socket=/x
+	refused "--add: with --root the guest's files are those of that root; --share brings others" --root / --add /etc -- true
+	refused "--share :far,socket=/no/such: No such file or directory: is virtiofsd running, with --socket-path of that name?" \
+		--share :far,socket=/no/such
+	judge "what is refused" "$why"
+}
+
+# However we end, virtiofsd does. A machine that jumps in place, on this host's KVM.
+case_ends() {
+	local i pid daemon
+	why=
+	printf '\xeb\xfe' >$dir/jump
+	for signal in TERM KILL; do
+		"$KVM_BIN" run --post-mortem off -m 32M --grace 0 -k $dir/jump --entry 16 --share $dir/folder </dev/null >$dir/ends 2>&1 &
+		pid=$!
+		for i in $(seq 300); do
+			daemon=$(pgrep -f -- "virtiofsd.*$PWD/$dir/folder") && break
+			sleep 0.1
+		done
+		[ -n "$daemon" ] || why+=" none was started: $(tail -n 1 $dir/ends);"
+		kill -$signal $pid
+		wait $pid 2>/dev/null
+		for i in $(seq 300); do
+			daemon=$(pgrep -f -- "virtiofsd.*$PWD/$dir/folder") || break
+			sleep 0.1
+		done
+		[ -z "$daemon" ] || why+=" SIG$signal: it is still there;"
+	done
+	judge "nothing is left when the launcher ends" "$why"
+}
+
+for c in refused ends; do
+	[ $# != 0 ] && [[ " $* " != *" $c "* ]] || case_$c
+done
+rest=()
+for c in ${*:-folders overlay user root death}; do
+	case $c in refused | ends) ;; *) rest+=("$c") ;; esac
+done
+[ ${#rest[@]} != 0 ] || exit $failed
+if ! kernel=$(tests/kernels.sh cloud 2>$dir/err); then
+	echo "skip share: $(tail -1 $dir/err)"
+	exit $failed
+fi
+ln -s "$kernel" $dir/in/cloud
+if tests/hostkvm.sh >/dev/null; then
+	NEST_OUT=$dir/out tests/share/job.sh $dir/in "${rest[@]}" >$dir/lines 2>$dir/err
+else
+	tests/nest --timeout 900 --out $dir/out tests/share/job.sh $dir/in "${rest[@]}" >$dir/lines 2>$dir/err
+fi
+rc=$?
+grep -E '^(ok|not ok) ' $dir/lines
+[ $rc = 0 ] && exit $failed
+grep -q '^not ok ' $dir/lines || echo "not ok share: exit code $rc, $(tail -n 1 $dir/err)"
+exit 1
