@@ -60,20 +60,20 @@ case_refused() {
 
 # However we end, virtiofsd does. A machine that jumps in place, on this host's KVM.
 case_ends() {
-	local i pid daemon
+	local pid daemon
 	why=
 	printf '\xeb\xfe' >$dir/jump
 	for signal in TERM KILL; do
 		"$KVM_BIN" run --post-mortem off -m 32M --grace 0 -k $dir/jump --entry 16 --share $dir/folder </dev/null >$dir/ends 2>&1 &
 		pid=$!
-		for i in $(seq 300); do
+		for _ in $(seq 300); do
 			daemon=$(pgrep -f -- "virtiofsd.*$PWD/$dir/folder") && break
 			sleep 0.1
 		done
 		[ -n "$daemon" ] || why+=" none was started: $(tail -n 1 $dir/ends);"
 		kill -$signal $pid
 		wait $pid 2>/dev/null
-		for i in $(seq 300); do
+		for _ in $(seq 300); do
 			daemon=$(pgrep -f -- "virtiofsd.*$PWD/$dir/folder") || break
 			sleep 0.1
 		done
@@ -86,7 +86,7 @@ for c in refused ends; do
 	[ $# != 0 ] && [[ " $* " != *" $c "* ]] || case_$c
 done
 rest=()
-for c in ${*:-folders overlay user root death}; do
+for c in ${*:-folders overlay root death user}; do
 	case $c in refused | ends) ;; *) rest+=("$c") ;; esac
 done
 [ ${#rest[@]} != 0 ] || exit $failed

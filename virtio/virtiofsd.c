@@ -379,6 +379,13 @@ int virtiofsd_start(struct virtiofsd *d, const struct share *s, int *fd)
 		return err;
 	}
 	p->privileged = has_sys_admin();
+	if (s->overlay && !p->privileged) {
+		pr_err("%s %s,overlay: takes root here, since overlayfs opens files as only their owners "
+		       "may; %s %s,ro does not",
+		       s->option, s->dir, s->option, s->dir);
+		free(p);
+		return -EPERM;
+	}
 	p->read_only = s->read_only;
 	p->chroot = !strcmp(s->dir, "/");
 	snprintf(p->uid_map, sizeof(p->uid_map), "0 %u 1", geteuid());

@@ -13,7 +13,7 @@ export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 unset SHELL
 work=$(mktemp -d /tmp/share.XXXXXX)
 kvm=$(realpath "$KVM_BIN")
-trap 'cd /; rm -rf "$work"' EXIT
+trap 'cd /; rm -rf --one-file-system "$work"' EXIT
 chmod 755 "$work"
 
 judge() { # NAME WHY
@@ -79,28 +79,49 @@ case_folders() {
 	judge "--share, written to and read-only" "$why"
 }
 
-# in_host_root CASE NAME
-in_host_root() {
+case_overlay() {
 	mkdir -p "$work/src"
 	printf '#include <stdio.h>\nint main(void) { puts("compiled in the guest"); return 0; }\n' >"$work/src/hello.c"
 	chmod 777 "$work/src"
 	cd "$work/src" || return
-	try "$1" 3 --root /,overlay -- sh -c 'pwd; ls -d /usr/bin/gcc; gcc hello.c -o hello && ./hello; echo x >/etc/kvm-was-here && cat /etc/kvm-was-here; exit 3'
+	try overlay 3 --root /,overlay -- sh -c 'pwd; ls -d /usr/bin/gcc; gcc hello.c -o hello && ./hello; echo x >/etc/kvm-was-here && cat /etc/kvm-was-here; exit 3'
 	cd /
 	for line in "$work/src" /usr/bin/gcc "compiled in the guest" x; do out_has "$line"; done
 	err_is ""
 	[ -n "$why" ] || [ "$(ls "$work/src")" = hello.c ] || why="the host's folder has $(ls "$work/src")"
 	[ -n "$why" ] || [ ! -e /etc/kvm-was-here ] || why="the host's /etc was written to"
 	none_left
-	judge "$2" "$why"
+	judge "the host's root with an overlay, gcc in it" "$why"
 }
 
-case_overlay() { in_host_root overlay "the host's root with an overlay, gcc in it"; }
-
+# An ordinary user, who may not look into root's folders. There are no user namespaces in a chroot, which is what the nested machine's jobs are in:
+# this one leaves it for a root of its own.
 case_user() {
-	chmod 666 /dev/kvm "$NEST_OUT"
+	if [ -n "${KVM_NEST:-}" ] && [ -z "${UNCHROOTED:-}" ]; then
+		UNCHROOTED=1 KVM_BIN=$kvm nsenter --target 1 --root --wd /bin/busybox unshare -m /bin/busybox sh -c \
+			'cd /host && mount --move . / && exec chroot . "$0" "$@"' "$(realpath "$0")" "$(realpath "$in")" user || failed=1
+		return
+	fi
+	chmod 666 /dev/kvm
+	mkdir -p "$work/cloud"
+	mount --bind "$in/cloud" "$work/cloud"
+	cp "$kvm" "$work/kvm"
+	in=$work kvm=$work/kvm
 	as="setpriv --reuid 65534 --regid 65534 --groups 65534,4 --inh-caps=-all --bounding-set=-all"
-	in_host_root user "the same for an ordinary user"
+	mkdir -p "$work/src"
+	chmod 777 "$work/src"
+	printf '#include <stdio.h>\nint main(void) { puts("compiled in the guest"); return 0; }\n' >"$work/src/hello.c"
+	try user 3 --cwd / --root /,ro --share "$work/src:src" -- sh -c 'pwd; gcc /mnt/src/hello.c -o /tmp/a && /tmp/a
+		(echo x >/etc/kvm-was-here) 2>/dev/null || echo refused; cp /tmp/a /mnt/src/copy; exit 3'
+	for line in / "compiled in the guest" refused; do out_has "$line"; done
+	err_is ""
+	[ -n "$why" ] || [ "$(stat -c %u "$work/src/copy")" = 65534 ] || why="the copy is not the user's"
+	none_left
+	judge "the host's root and a folder for an ordinary user" "$why"
+	try no_overlay 125 --root /,overlay -- true
+	err_is "kvm: --root /,overlay: takes root here, since overlayfs opens files as only their owners may; --root /,ro does not"
+	judge "no overlay for an ordinary user" "$why"
+	umount "$work/cloud"
 	as=
 }
 
@@ -147,7 +168,7 @@ case_death() {
 	judge "virtiofsd is killed, the machine goes on" "$why"
 }
 
-for c in ${*:-folders overlay user root death}; do
+for c in ${*:-folders overlay root death user}; do
 	case_"$c"
 done
 exit $failed
