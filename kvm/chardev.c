@@ -187,6 +187,14 @@ static bool push(struct chardev *cd)
 	return moved;
 }
 
+static void show(struct chardev *cd, const uint8_t *bytes, size_t len)
+{
+	if (cd->hooks.output)
+		cd->hooks.output(cd->hooks.ctx, bytes, len);
+	if (cd->logged)
+		log_console(bytes, len);
+}
+
 static void show_unseen(struct chardev *cd)
 {
 	struct chardev_out *o = &cd->out;
@@ -195,10 +203,8 @@ static void show_unseen(struct chardev *cd)
 		size_t len;
 		const uint8_t *bytes = byte_ring_peek(&o->ring, o->ring.len - o->unseen, &len);
 
-		if (cd->hooks.output)
-			cd->hooks.output(cd->hooks.ctx, bytes, len);
-		if (cd->logged)
-			log_console(bytes, len);
+		if (!o->stamps_ns)
+			show(cd, bytes, len);
 		o->unseen -= len;
 	}
 }
@@ -292,10 +298,12 @@ void chardev_write(struct chardev *cd, const void *bytes, size_t len)
 	if (cd->mute)
 		return;
 	pthread_mutex_lock(&cd->lock);
-	if (cd->out.stamps_ns)
+	if (cd->out.stamps_ns) {
+		show(cd, bytes, len); /* as the guest wrote them */
 		chardev_queue_stamped(cd, bytes, len);
-	else
+	} else {
 		chardev_queue(cd, bytes, len);
+	}
 	if (newline)
 		commit(cd);
 	else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * --timestamps: host time in front of each line of a console. The time is that of the line's first byte, so a prompt that waits has its
- * own; a carriage return does not begin a line. Hooks and the log see the lines as they are printed, stamps and all.
+ * own; a carriage return does not begin a line. Hooks and the log have seen what the guest wrote by then, without them.
  */
 #include "chardev_impl.h"
 

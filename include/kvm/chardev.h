@@ -64,7 +64,10 @@ void chardev_set_client(struct chardev *cd, const struct chardev_client *client)
  */
 void chardev_set_front(struct chardev *cd, const struct chardev_client *front, bool (*wants)(void *ctx));
 
-/* Puts the seconds since @since_ns of now_ns() before each line of output: "[    0.123] ". Set-up time only. */
+/*
+ * Puts the seconds since @since_ns of now_ns() before each line of output, "[    0.123] ", for who reads it; hooks and the log get the lines as they
+ * are. Set-up time only.
+ */
 void chardev_stamp_lines(struct chardev *cd, uint64_t since_ns);
 
 /*

@@ -87,6 +87,9 @@ static void test_stamps(void **state)
 	assert_true(read(from, text, sizeof(text) - 1) > 0);
 	cut_stamps(text);
 	assert_string_equal(text, "@one\r\n@two\r\n@\n@three\n\r\r@four\rfive\n");
+	/* The stamps are for who reads it, and for nobody else. */
+	assert_int_equal(r->seen_len, 29);
+	assert_memory_equal(r->seen, "one\r\ntwo\r\n\nthree\n\r\rfour\rfive\n", 29);
 	close(from);
 }
 
