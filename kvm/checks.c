@@ -41,6 +41,8 @@ struct checks {
 	int64_t started_s;
 	uint64_t started_ns;
 	enum outcome_ci ci;
+	struct outcome_guard guard; /* of stdout */
+	bool guarded;		    /* once begun, for good */
 	bool wants_ktap;
 
 	pthread_mutex_t lock; /* all below */
@@ -239,6 +241,18 @@ void checks_destroy(struct checks *c)
 	free(c);
 }
 
+/* A console on stdout could speak to the CI service. A command's output is as good as the command, and somebody may read it. */
+static void guard_console(struct checks *c)
+{
+	const char *console = c->config->serial[0];
+
+	if (c->guarded || c->config->has_command || !console || strcmp(console, "stdio") != 0 ||
+	    isatty(STDOUT_FILENO))
+		return;
+	c->guarded = true;
+	outcome_guard_begin(&c->guard, c->ci, STDOUT_FILENO);
+}
+
 int checks_attach(struct checks *c, struct vm *vm)
 {
 	int err = 0;
@@ -246,6 +260,7 @@ int checks_attach(struct checks *c, struct vm *vm)
 	vm->checks = c;
 	if (!c)
 		return 0;
+	guard_console(c);
 	pthread_mutex_lock(&c->lock);
 	c->vm = vm;
 	c->silent_since_ns = now_ns();
@@ -372,16 +387,21 @@ static void gather(const struct checks *c, const struct verdict *v, struct outco
 	gather_failures(c, o);
 }
 
-static void annotate(const struct outcome *o, enum outcome_ci ci)
+/* Where stdout was guarded the annotations go there too: by another stream they could overtake the end of the guard. */
+static void annotate(struct checks *c, const struct outcome *o)
 {
 	char *text = NULL;
 	size_t len = 0;
-	FILE *f = ci == OUTCOME_NO_CI ? NULL : open_memstream(&text, &len);
+	FILE *f = c->ci == OUTCOME_NO_CI ? NULL : open_memstream(&text, &len);
+	bool guarded = c->guard.token[0];
 
+	outcome_guard_end(&c->guard, STDOUT_FILENO);
 	if (!f)
 		return;
-	outcome_annotate(f, o, ci);
-	if (!fclose(f))
+	outcome_annotate(f, o, c->ci);
+	if (!fclose(f) && guarded)
+		dprintf(STDOUT_FILENO, "%s", text);
+	else if (text)
 		log_block(text, len);
 	free(text);
 }
@@ -415,7 +435,7 @@ int checks_report(struct checks *c, const struct verdict *v, bool early)
 	gather(c, v, &o);
 	err = write_reports(c->config, &o, early);
 	if (!early)
-		annotate(&o, c->ci);
+		annotate(c, &o);
 	pthread_mutex_unlock(&c->lock);
 	return err;
 }

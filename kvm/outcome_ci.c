@@ -4,13 +4,14 @@
  *
  * GitHub's runner takes commands from any line that begins with "::" behind white space, or that has "##[" anywhere in it; GitLab's
  * sections need a carriage return and an escape sequence. So each line of a guest's has "| " before it and no control character, and a "##[" is
- * taken apart. In a command's own text %, CR and LF are percent-encoded.
+ * taken apart. In a command's own text %, CR and LF are percent-encoded. The console itself, which is shown as it is, is guarded by stop-commands.
  */
 #include "kvm/outcome.h"
 #include "kvm/quote.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum outcome_ci outcome_find_ci(void)
 {
@@ -25,6 +26,25 @@ void outcome_defuse(char *text)
 {
 	while ((text = strstr(text, "##[")))
 		text[2] = '(';
+}
+
+void outcome_guard_begin(struct outcome_guard *g, enum outcome_ci ci, int fd)
+{
+	unsigned char bytes[(sizeof(g->token) - 1) / 2];
+
+	if (ci != OUTCOME_GITHUB || getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return;
+	for (unsigned int i = 0; i < sizeof(bytes); i++)
+		snprintf(g->token + 2 * (size_t)i, 3, "%02x", bytes[i]);
+	dprintf(fd, "::stop-commands::%s\n", g->token);
+}
+
+/* The guest's last line may have no end of its own. */
+void outcome_guard_end(struct outcome_guard *g, int fd)
+{
+	if (g->token[0])
+		dprintf(fd, "\n::%s::\n", g->token);
+	g->token[0] = '\0';
 }
 
 static void guest_line(FILE *f, const char *text, size_t len)

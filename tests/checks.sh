@@ -73,15 +73,20 @@ payload() {
 	say "a text that would like to be markup" 122 'line 1 .*' 'True' '</failure>]]><x a="&\377\001\n\\"}\n' --fail-on failure
 }
 
-# What the guest says is no command to GitHub's runner.
+# What the guest says is no command to GitHub's runner: its console is between two lines with a token, and the rest is taken apart.
 github() {
-	local why= err=$dir/github.err
-	printf '::error::mine\n##[error]mine\n  ::set-env name=a::b\n' >$dir/text
+	local why= out=$dir/github.out err=$dir/github.err token
+	printf '::error::mine\n##[error]mine\n  ::set-env name=a::b\n::0123456789abcdef::\nend' >$dir/text
 	GITHUB_ACTIONS=true timeout 30 "$KVM_BIN" run -k build/guest/payload.bzimage -m 64M -p test=say -i $dir/text --fail-on nothing \
-		--expect 'x##[[]y' </dev/null >/dev/null 2>$err
-	[ "$(grep -cE '^[[:space:]]*::' $err)" = 3 ] || why="there are other commands than ours: $(grep -E '^[[:space:]]*::' $err)"
-	! grep -qF '##[error]' $err || why="a command of the guest's is left"
-	grep -q '^::error title=kvm run (failed)::' $err || why="no annotation"
+		--expect 'x##[[]y' </dev/null >$out 2>$err
+	token=$(sed -n '1s/^::stop-commands::\([0-9a-f]\{32\}\)$/\1/p' $out)
+	if [ -z "$token" ]; then why="the console is not guarded"
+	elif ! sed "1,/^::$token::\$/d" $out | head -n 1 | grep -q '^::group::'; then why="the guard does not end before the annotations"
+	elif [ "$(sed "1,/^::$token::\$/d" $out | grep -cE '^[[:space:]]*::')" != 3 ]; then why="there are other commands than ours"
+	elif sed "1,/^::$token::\$/d" $out | grep -qF '##[error]'; then why="a command of the guest's is left"
+	elif ! grep -q '^::error title=kvm run (failed)::' $out; then why="no annotation"
+	elif grep -qE '^[[:space:]]*::|##\[error' $err; then why="a command on standard error"
+	fi
 	judge "annotations on GitHub" "$why"
 }
 

@@ -59,6 +59,16 @@ void outcome_annotate(FILE *f, const struct outcome *o, enum outcome_ci ci);
 /* Takes out of a line of ours with a guest's text in it what GitHub's runner would take for a command. */
 void outcome_defuse(char *text);
 
+/*
+ * While a guest's console is on @fd, GitHub's runner takes no commands from it: between the two it obeys none but the one with a random token, which a
+ * guest cannot know. begin() does nothing but for OUTCOME_GITHUB.
+ */
+struct outcome_guard {
+	char token[33]; /* "": not begun */
+};
+void outcome_guard_begin(struct outcome_guard *g, enum outcome_ci ci, int fd);
+void outcome_guard_end(struct outcome_guard *g, int fd);
+
 /* By the environment: GITHUB_ACTIONS=true, GITLAB_CI=true. */
 enum outcome_ci outcome_find_ci(void);
 
