@@ -38,7 +38,8 @@ while [ $# -gt 0 ]; do
 	shift
 done
 list=$dir/x86/unittests.cfg
-[ -r "$list" ] || die "usage: $0 DIR [--qemu] [--timeout S] [--logs FOLDER] [TEST...]"
+[ -n "$dir" ] || die "usage: $0 DIR [--qemu] [--timeout S] [--logs FOLDER] [TEST...]"
+[ -r "$list" ] || die "$list: not readable; is it a checkout? (a nested machine does not see this one's /tmp)"
 [ -x "$kvm" ] || die "$kvm: not there; build it by make"
 mkdir -p "$logs" || exit 125
 work=$(mktemp -d) || exit 125
@@ -174,11 +175,12 @@ qemu_died='^KVM internal error.*|^KVM: entry failed.*'
 run_qemu() {
 	local log=$logs/$test.qemu pid code words
 	words=$(arguments)
+	: >"$log" # it is there before the look for what is in it
 	timeout -k 5 "$timeout" qemu-system-x86_64 --no-reboot -nodefaults -display none -serial stdio \
 		-global kvm-pit.lost_tick_policy=discard -device pc-testdev -device pci-testdev \
 		-device isa-debug-exit,iobase=0xf4,iosize=0x4 -machine accel=kvm -m 128 \
 		-kernel "$file" -initrd "$work/environment" -smp "$smp" ${words:+-append "$words"} "$@" \
-		</dev/null >"$log" 2>&1 &
+		</dev/null >>"$log" 2>&1 &
 	pid=$!
 	while kill -0 $pid; do
 		sleep 0.2
