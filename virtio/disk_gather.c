@@ -6,7 +6,8 @@
  * They gather from disk_submit() until disk_kick(), on whatever thread that is. Then each run of neighbours, where one
  * begins where the one before ends, is read by one system call into the buffers of all: a driver that reads on with many small
  * requests under way costs little more than one with large ones. A run that stops short is gone on with from the first request that
- * is not whole; one that gives nothing at all would have had to wait. It goes the ordinary way, and so do the next few, untried.
+ * is not whole; one that gives nothing at all would have had to wait, and goes the ordinary way. With every miss in a row the next few go
+ * there untried: one, three, at most fifteen. A single one costs nothing more, for reading on has such a miss for each readahead.
  *
  * A request stays one of its own: each has its own end, and an error belongs to the one that it met.
  */
@@ -14,7 +15,7 @@
 
 #include <string.h>
 
-#define SKIP 15 /* reads that are not tried after a miss */
+#define MAX_SKIP 15
 #define RUN_IOVECS 64
 
 struct run {
@@ -28,7 +29,7 @@ void disk_gather_init(struct disk_gather *g)
 {
 	pthread_mutex_init(&g->lock, NULL);
 	disk_list_init(&g->list);
-	g->skip = 0;
+	g->skip = g->next_skip = 0;
 }
 
 void disk_gather_fini(struct disk_gather *g)
@@ -85,6 +86,14 @@ static bool take_whole(struct disk_list *list, unsigned int nr, uint64_t got, st
 	return any;
 }
 
+static void skip_some(struct disk_gather *g)
+{
+	unsigned int n = atomic_load_explicit(&g->next_skip, memory_order_relaxed);
+
+	atomic_store_explicit(&g->skip, n, memory_order_relaxed);
+	atomic_store_explicit(&g->next_skip, n < MAX_SKIP ? 2 * n + 1 : n, memory_order_relaxed);
+}
+
 void disk_gather_run(struct disk_gather *g, struct disk_node *n, struct disk_list *done,
 		     struct disk_list *other)
 {
@@ -103,9 +112,11 @@ void disk_gather_run(struct disk_gather *g, struct disk_node *n, struct disk_lis
 
 		find_run(&run, &list, n->max_at_once_bytes);
 		got = n->ops->read_at_once(n, run.first->offset_bytes, run.len_bytes, run.iov, run.nr_iov);
-		if (take_whole(&list, run.nr, got, done))
+		if (take_whole(&list, run.nr, got, done)) {
+			atomic_store_explicit(&g->next_skip, 0, memory_order_relaxed);
 			continue;
-		atomic_store_explicit(&g->skip, SKIP, memory_order_relaxed);
+		}
+		skip_some(g);
 		while (list.head)
 			disk_list_add(other, disk_list_take(&list));
 	}

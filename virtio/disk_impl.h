@@ -167,8 +167,8 @@ void disk_pool_add(struct disk_pool *p, struct disk_request *r);
 struct disk_gather {
 	pthread_mutex_t lock;
 	struct disk_list list;
-	_Atomic unsigned int
-		skip; /* reads that are not tried; a hint, so an update that is lost costs nothing */
+	/* Reads that are not tried, now and after the next miss; hints, so an update that is lost costs nothing. */
+	_Atomic unsigned int skip, next_skip;
 };
 void disk_gather_init(struct disk_gather *g);
 void disk_gather_fini(struct disk_gather *g);
