@@ -69,7 +69,7 @@ $(LIB): $(OBJ)
 APART	:= x86/cpudump x86/fault x86/fdt x86/gdb% x86/hyperv_% x86/insn x86/kallsyms x86/orc x86/pagewalk x86/postmortem x86/printk \
 	   x86/stack x86/symbols x86/multiboot% x86/inspect x86/host x86/listing x86/disasm hw/testdev hw/synic kvm/gdb% kvm/smoke% \
 	   kvm/cmd_smoke kvm/cmd_inspect kvm/cmd_host kvm/host% kvm/json kvm/ktap kvm/kernlog kvm/outcome_j% kvm/quote kvm/guest% \
-	   virtio/qcow2% virtio/inflate virtio/net% virtio/vhost% virtio/console% virtio/rootdev
+	   virtio/qcow2% virtio/inflate virtio/net% virtio/vhost% virtio/fs% virtio/console% virtio/rootdev
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $@'
