@@ -12,6 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
 in=build/gallery/in out=build/gallery/stock
+mkdir -p build/gallery
 failed=0
 
 prepare() {
