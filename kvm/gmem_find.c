@@ -37,13 +37,26 @@ static uint64_t next_stretch(const uint8_t *hva, uint64_t size, uint64_t *at)
 	return 0;
 }
 
+/* Whether the page at [offset] is there, for a match that goes on in it. */
+static bool goes_on(const struct gmem_region *r, uint64_t offset)
+{
+	unsigned char there = 0;
+
+	return offset < r->size_bytes && is_aligned(offset, PAGE_BYTES) &&
+	       !mincore(r->hva + offset, PAGE_BYTES, &there) && there & 1;
+}
+
 static bool find_in_region(const struct gmem_region *r, gpa_t *at, const void *pattern, size_t len)
 {
 	uint64_t offset = *at > r->gpa ? *at - r->gpa : 0, stretch;
 
 	while (offset < r->size_bytes && (stretch = next_stretch(r->hva, r->size_bytes, &offset)) > 0) {
-		/* A match may end in the next stretch. */
-		uint64_t look = min_u64(stretch + len - 1, r->size_bytes - offset);
+		/*
+		 * A match may end in the next stretch. But a byte read of a page that is not there would make it, and with it the next 2 MiB,
+		 * and so on to the end of memory.
+		 */
+		uint64_t ahead = goes_on(r, offset + stretch) ? min_u64(len - 1, PAGE_BYTES) : 0;
+		uint64_t look = min_u64(stretch + ahead, r->size_bytes - offset);
 		const uint8_t *found = memmem(r->hva + offset, look, pattern, len);
 
 		if (found) {
