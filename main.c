@@ -27,6 +27,10 @@ static int cmd_version(int argc, char **argv);
 
 static const struct verb verbs[] = {
 	{ "run", cmd_run, "start a machine: kvm run -k kernel -i initrd" },
+	{ "list", cmd_list, "the machines that run and have a --name" },
+	{ "debug", cmd_debug, "what a running machine's CPUs are doing; its memory as a core file" },
+	{ "dmesg", cmd_dmesg, "a running machine's kernel log, out of its memory" },
+	{ "stop", cmd_stop, "press a running machine's power button" },
 	{ "host", cmd_host, "can this host run machines, and how well" },
 	{ "inspect", cmd_inspect, "what a kernel's file is, and how it is started" },
 	{ "smoke", cmd_smoke, "boot many kernels on many machines, for CI: kvm smoke FILE" },

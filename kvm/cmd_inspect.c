@@ -41,20 +41,11 @@ static int usage(void)
 int cmd_inspect(int argc, char **argv)
 {
 	struct inspect_options options = { .entry = "auto", .load_gpa = UINT64_MAX };
-	int first = opt_parse(rows, ARRAY_SIZE(rows), &options, argc, argv), rest = argc;
+	const char *file;
 
-	/* Options may stand behind the file too. */
-	if (first >= 0 && first < argc)
-		rest = opt_parse(rows, ARRAY_SIZE(rows), &options, argc - first, argv + first);
-	if (first < 0 || rest < 0)
+	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "file", &options.help, &file))
 		return EXIT_LAUNCHER;
 	if (options.help)
 		return usage();
-	if (first == argc || rest != argc - first) {
-		pr_err("kvm inspect takes one file");
-		return EXIT_LAUNCHER;
-	}
-	return arch_inspect(stdout, argv[first], options.entry, options.load_gpa, options.json)
-		       ? EXIT_LAUNCHER
-		       : 0;
+	return arch_inspect(stdout, file, options.entry, options.load_gpa, options.json) ? EXIT_LAUNCHER : 0;
 }

@@ -9,10 +9,13 @@
 #include "kvm/arch.h"
 #include "kvm/checks.h"
 #include "kvm/cmd.h"
+#include "kvm/control.h"
+#include "kvm/dump.h"
 #include "kvm/expect.h"
 #include "kvm/gdb.h"
 #include "kvm/guestcmd.h"
 #include "kvm/log.h"
+#include "kvm/newfile.h"
 #include "kvm/options.h"
 #include "kvm/pages.h"
 #include "kvm/share.h"
@@ -34,7 +37,6 @@
 #define NS_PER_S 1000000000ULL
 #define DEFAULT_MEM_BYTES (1 * GIB)
 #define DEFAULT_GRACE_S 5
-#define MAX_NAME_LENGTH 64
 /* How long a console that takes no byte may hold up an end that nobody asked for politely. */
 #define STALL_MS 2000
 
@@ -51,14 +53,9 @@ static int on_sigbus(void *addr)
 /* Fit for a file's name, a host's, and a line of a list. */
 static int set_name(void *config, const char *name, const char *arg)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-	size_t len = strlen(arg), ok = strspn(arg, letters);
-
-	while (ok && arg[ok] && strchr("._-", arg[ok]))
-		ok += 1 + strspn(arg + ok + 1, letters);
-	if (!len || len > MAX_NAME_LENGTH || ok != len) {
+	if (!control_is_name(arg)) {
 		pr_err("--%s %s: 1 to %d letters, digits, and behind the first also . _ -", name, arg,
-		       MAX_NAME_LENGTH);
+		       CONTROL_NAME_LENGTH);
 		return -EINVAL;
 	}
 	((struct config *)config)->name = arg;
@@ -329,8 +326,10 @@ static const struct opt rows[] = {
 	{ 0, "root", OPT_CALL, 0, "DIR[,ro|overlay]",
 	  "the root of the command's guest is this folder; overlay:\nwhat it writes is thrown away", 0, 0,
 	  set_root },
-	{ 0, "name", OPT_CALL, 0, "NAME", "the machine's name; network addresses are made of it", 0, 0,
-	  set_name },
+	{ 0, "name", OPT_CALL, 0, "NAME",
+	  "the machine's name: network addresses are made of it, and\n`kvm list`, debug, dmesg and stop "
+	  "reach it",
+	  0, 0, set_name },
 	{ 0, "rng", OPT_CALL, 0, "on|off", "an entropy device (default on)", 0, 0, set_rng },
 	{ 0, "balloon", OPT_CALL, 0, "[=SIZE]",
 	  "memory that the guest does not use goes back to the host;\nwith SIZE, that much is taken from it",
@@ -381,6 +380,8 @@ static const struct opt rows[] = {
 	  1, 1000000000 },
 	{ 0, "post-mortem", OPT_CALL, 0, "HOW", "of a guest that fails: short (default), full, off", 0, 0,
 	  set_post_mortem },
+	{ 0, "dump", OPT_STRING, AT(dump), "FILE",
+	  "when the guest fails, its memory and registers as an ELF\ncore for gdb and crash" },
 	{ 0, "symbols", OPT_STRING, AT(symbols), "FILE",
 	  "vmlinux or System.map, for names in a post-mortem" },
 	{ 0, "trace", OPT_STRING, AT(trace), "LIST[,FILE]",
@@ -477,6 +478,8 @@ static int parse(struct config *config, int argc, char **argv)
 		pr_err("--gdb-wait: where does GDB come to? add --gdb PORT or --gdb unix:PATH");
 		return -EINVAL;
 	}
+	if (config->dump && !config->help && newfile_check("--dump", config->dump))
+		return -EINVAL;
 	return config->log_path && !config->help ? log_open_file(config->log_path) : 0;
 }
 
@@ -512,7 +515,10 @@ static int run_loop(struct vm *vm, struct signals *signals)
 	if (!err)
 		err = arch_machine_start(vm);
 	if (!err)
+		err = control_attach(vm->control, vm);
+	if (!err)
 		err = vm_run(vm);
+	control_detach(vm->control);
 	checks_detach(vm->checks);
 	loop_timer_fini(&timeout);
 	signals_fini(signals);
@@ -566,6 +572,7 @@ static void settle(struct vm *vm)
 
 	if (!restarts(vm)) {
 		checks_report(vm->checks, &vm->verdict, true);
+		control_remove(vm->control);
 		signals_end_us();
 	}
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
@@ -574,6 +581,7 @@ static void settle(struct vm *vm)
 	arch_machine_close(vm);
 	gdb_close(vm);
 	report_at_end(vm);
+	dump_at_end(vm);
 	say_timeline(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpu[i].recorder.trace = NULL;
@@ -612,7 +620,8 @@ static int dump_dtb(const struct config *config)
 }
 
 /* One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours. */
-static bool run_once(const struct config *config, struct checks *checks, struct verdict *v, bool *again)
+static bool run_once(const struct config *config, struct checks *checks, struct control *control,
+		     struct verdict *v, bool *again)
 {
 	struct vm *vm = pages_alloc(sizeof(*vm));
 	struct signals signals;
@@ -625,6 +634,7 @@ static bool run_once(const struct config *config, struct checks *checks, struct 
 	}
 	err = vm_init(vm, config);
 	vm->checks = checks;
+	vm->control = control;
 	atomic_store(&sigbus_mem, &vm->mem);
 	if (!err)
 		err = bring_up(vm);
@@ -662,7 +672,7 @@ static void die_with_parent(void)
 }
 
 /* All lives of the machine, and what they come to. Returns the exit code. */
-static int run_and_judge(const struct config *config, struct checks *checks)
+static int run_and_judge(const struct config *config, struct checks *checks, struct control *control)
 {
 	struct verdict v = { 0 };
 	bool again = false;
@@ -670,7 +680,7 @@ static int run_and_judge(const struct config *config, struct checks *checks)
 
 	do {
 		signals_block();
-		if (!run_once(config, checks, &v, &again)) {
+		if (!run_once(config, checks, control, &v, &again)) {
 			verdict_set(&v, VERDICT_LAUNCHER, 0, "the launcher could not do its part");
 			checks_report(checks, &v, false);
 			return EXIT_LAUNCHER;
@@ -695,6 +705,7 @@ int cmd_run(int argc, char **argv)
 		.rtc = "utc",
 		.grace_s = DEFAULT_GRACE_S,
 	};
+	struct control *control;
 	struct checks *checks;
 	int code;
 
@@ -715,7 +726,9 @@ int cmd_run(int argc, char **argv)
 		die_with_parent();
 	if (checks_create(&checks, &config, argc, argv))
 		return EXIT_LAUNCHER;
-	code = run_and_judge(&config, checks);
+	signals_block(); /* no signal ends us with the socket left behind */
+	code = control_create(&control, &config) ? EXIT_LAUNCHER : run_and_judge(&config, checks, control);
+	control_destroy(control);
 	checks_destroy(checks);
 	return code;
 }

@@ -175,6 +175,29 @@ int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, c
 	return optind;
 }
 
+int opt_parse_one(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv,
+		  const char *what, const bool *help, const char **arg)
+{
+	int first = opt_parse(rows, nr, config, argc, argv), rest = argc;
+
+	*arg = first >= 0 && first < argc ? argv[first] : NULL;
+	if (*arg)
+		rest = first + opt_parse(rows, nr, config, argc - first, argv + first);
+	if (first < 0 || rest < first)
+		return -EINVAL;
+	if (*help)
+		return 0;
+	if (!*arg) {
+		pr_err("kvm %s takes one %s; see --help", argv[0], what);
+		return -EINVAL;
+	}
+	if (rest < argc) {
+		pr_err("%s: kvm %s takes one %s; see --help", argv[rest], argv[0], what);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 #define HELP_COLUMN 30
 
 void opt_help(FILE *f, const struct opt *rows, unsigned int nr)

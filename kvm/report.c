@@ -85,32 +85,52 @@ void report_at_end(struct vm *vm)
 	}
 }
 
-static void print_answers(void *ctx)
+static void write_answers(FILE *f, struct vm *vm)
 {
-	struct vm *vm = ctx;
-
-	print_log(vm);
-	pthread_mutex_lock(&vm->report_lock);
-	vm->reports_due = 0;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
 		if (v->report_text)
-			log_block(v->report_text, strlen(v->report_text));
+			fputs(v->report_text, f);
 		else
-			log_msg(LOG_LEVEL_ERROR,
-				"vCPU %u: does not answer; it is paused, or inside a device of ours", i);
+			fprintf(f,
+				"kvm: vCPU %u: does not answer; it is paused, or inside a device of ours\n",
+				i);
 		free(v->report_text);
 		v->report_text = NULL;
 		atomic_store(&v->report_asked, false);
 	}
+}
+
+static void give_answers(void *ctx)
+{
+	struct vm *vm = ctx;
+	struct report_sink sink;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f)
+		arch_report_log(f, vm, full(vm));
+	pthread_mutex_lock(&vm->report_lock);
+	if (f)
+		write_answers(f, vm);
+	vm->reports_due = 0;
+	sink = vm->report_sink;
 	pthread_mutex_unlock(&vm->report_lock);
+	if (f && fclose(f))
+		len = 0;
+	if (sink.fn)
+		sink.fn(sink.ctx, text, len);
+	else
+		log_block(text, len);
+	free(text);
 }
 
 void report_init(struct vm *vm)
 {
 	pthread_mutex_init(&vm->report_lock, NULL);
-	loop_timer_init(&vm->loop, &vm->report_timer, print_answers, vm);
+	loop_timer_init(&vm->loop, &vm->report_timer, give_answers, vm);
 }
 
 void report_fini(struct vm *vm)
@@ -122,11 +142,15 @@ void report_fini(struct vm *vm)
 	}
 }
 
-void report_request(struct vm *vm)
+bool report_request(struct vm *vm, const struct report_sink *sink)
 {
+	bool begun;
+
 	pthread_mutex_lock(&vm->report_lock);
-	if (!vm->reports_due) {
+	begun = !vm->reports_due;
+	if (begun) {
 		vm->reports_due = vm->nr_vcpus;
+		vm->report_sink = sink ? *sink : (struct report_sink){ NULL, NULL };
 		loop_timer_arm(&vm->report_timer, ANSWER_NS);
 		for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 			atomic_store(&vm->vcpu[i].report_asked, true);
@@ -134,6 +158,7 @@ void report_request(struct vm *vm)
 		}
 	}
 	pthread_mutex_unlock(&vm->report_lock);
+	return begun;
 }
 
 void report_answer(struct vcpu *v)

@@ -77,7 +77,7 @@ static void on_signal(void *ctx, uint32_t events)
 		if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT)
 			arch_winch(s->vm);
 		else if (info.ssi_signo == SIGQUIT)
-			report_request(s->vm);
+			report_request(s->vm, NULL);
 		else
 			on_end_signal(s, (int)info.ssi_signo);
 		if (info.ssi_signo == SIGCONT)

@@ -355,6 +355,17 @@ void vm_resume(struct vm *vm)
 	pthread_mutex_unlock(&vm->pause_lock);
 }
 
+bool vm_vcpu_stands(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	bool stands;
+
+	pthread_mutex_lock(&vm->pause_lock);
+	stands = !v->started || v->waits;
+	pthread_mutex_unlock(&vm->pause_lock);
+	return stands;
+}
+
 void vm_wait_resumed(struct vcpu *v)
 {
 	struct vm *vm = v->vm;

@@ -14,7 +14,7 @@ dir=build/check
 jobs=$(nproc)
 # In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
 ALL_STEPS="kernels disk_guest boot_reports boot_others gallery_stock command share lint net checks virtio console fuzz budget gdb disk terminal
-	smoke tsan unit payload hostile gallery acpi dtb malformed inspect"
+	smoke tsan unit payload hostile gallery control acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
@@ -165,6 +165,10 @@ step_gdb() {
 step_gallery() {
 	made all broken
 	lines tests/gallery.sh
+}
+step_control() {
+	made all payload broken
+	lines tests/control.sh
 }
 step_gallery_stock() { lines tests/gallery-stock.sh; }
 step_boot_reports() { BOOT_DIR=build/boot-reports lines tests/boot.sh reports; }

@@ -45,6 +45,7 @@ lacks() {
 	done <tests/gallery/stock/"$1"
 }
 
+mkdir -p build/gallery
 # A kernel cannot be run where KVM emulates ring 0, so always in the nested machine.
 if ! prepare >$in.log 2>&1; then
 	tail -3 $in.log
@@ -55,6 +56,10 @@ cases=${ONLY:-$(ls tests/gallery/stock)}
 tests/nest --timeout 400 --out $out tests/gallery/stock-job.sh $in $out $cases >$out/nest.log 2>&1
 for c in $cases; do
 	why=$(lacks "$c" | tr '\n' ' ')
+	if [ -z "$why" ] && grep -q '[.]core' tests/gallery/stock/"$c"; then
+		why=$(tests/tools/core_check.py $out/$c.core 2>&1 >$out/$c.core.txt)
+		rm -f $out/$c.core
+	fi
 	if [ -n "$why" ]; then
 		echo "not ok gallery-stock $c: $why"
 		failed=1

@@ -10,6 +10,7 @@
 #include "machine.h"
 #include "x86/linux.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Shorter texts may occur by chance. */
@@ -142,4 +143,18 @@ void arch_report_log(FILE *f, struct vm *vm, bool whole)
 			fputs("(the log is damaged: some of it could not be read)\n", f);
 	}
 	pthread_mutex_unlock(&m->report_lock);
+}
+
+int arch_print_log(FILE *f, struct vm *vm)
+{
+	struct machine *m = vm->machine;
+	enum log_end end = LOG_NONE;
+	struct linux_guest g;
+
+	pthread_mutex_lock(&m->report_lock);
+	guestlog_find_kernel(m);
+	if (linux_guest_open(&g, &vm->mem, m->kernel_symbols, m->kernel_tokens))
+		linux_log_print(f, &g, 0, &end);
+	pthread_mutex_unlock(&m->report_lock);
+	return end == LOG_NONE ? -ENOENT : end == LOG_DAMAGED ? -EIO : 0;
 }

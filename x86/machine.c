@@ -149,7 +149,7 @@ static void on_console_report(void *ctx)
 {
 	struct com_port *com = ctx;
 
-	report_request(com->machine->vm);
+	report_request(com->machine->vm, NULL);
 }
 
 int machine_publish(struct machine *m, const struct device_info *info)

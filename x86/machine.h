@@ -125,6 +125,10 @@ void machine_timeline_line(struct machine *m, unsigned int found);
 /* report.c: what a vCPU needs for its post-mortem. Returns 0 or -ENOMEM. */
 int report_vcpu_setup(struct vcpu *v);
 void report_vcpu_destroy(struct vcpu *v);
+/*
+ * A vCPU's registers, or those of its last sample when KVM has lost them. On its thread, or when it stands still. Returns 0 or -errno.
+ */
+int report_last_state(struct vcpu *v, struct cpu_state *cpu);
 
 /* kernel.c: opens the kernel to run: config->kernel, or the host's own. Returns 0 or -errno having said why. */
 int machine_open_kernel(struct machine *m, struct boot_image *img);

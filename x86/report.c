@@ -146,6 +146,15 @@ static bool registers_lost(const struct vcpu *v, const struct cpu_state *cpu)
 	       !cpu->regs.rsp && !(cpu->sregs.cr0 & 1);
 }
 
+int report_last_state(struct vcpu *v, struct cpu_state *cpu)
+{
+	int err = cpu_gather(cpu, v->fd, v->index, false);
+
+	if (!err && registers_lost(v, cpu) && v->sample->ticks)
+		*cpu = v->sample->cpu;
+	return err;
+}
+
 static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, bool brief)
 {
 	struct machine *m = v->vm->machine;

@@ -53,6 +53,11 @@ bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem)
 	return false;
 }
 
+static bool is_hexadecimal(const char *key)
+{
+	return !strncmp(key, "SYMBOL(", 7) || !strcmp(key, "KERNELOFFSET");
+}
+
 bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t *value)
 {
 	size_t len = strlen(key);
@@ -63,7 +68,7 @@ bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t 
 		if (!strncmp(line, key, len) && line[len] == '=') {
 			char *end;
 
-			*value = strtoull(line + len + 1, &end, strncmp(key, "SYMBOL(", 7) ? 0 : 16);
+			*value = strtoull(line + len + 1, &end, is_hexadecimal(key) ? 16 : 0);
 			return end != line + len + 1;
 		}
 		line = *next ? next + 1 : next;
@@ -130,4 +135,61 @@ bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struc
 	*g = (struct linux_guest){ .mem = mem, .symbols = symbols, .tokens = tokens };
 	vmcoreinfo_find(&g->info, mem);
 	return first_tables(g) && (reaches(g, "prb") || reaches(g, "log_buf"));
+}
+
+/* Without the symbol that ends the image, as much as a kernel is surely long; what is there besides does no harm. */
+#define USUAL_IMAGE_BYTES (64 * MIB)
+
+static bool find_image(const struct linux_guest *g, struct linux_layout *l)
+{
+	uint64_t shift, end, most;
+
+	if (!image_shift(g, &shift) ||
+	    !(find_symbol(g, "_text", &l->text_vaddr) || find_symbol(g, "_stext", &l->text_vaddr)))
+		return false;
+	l->text_vaddr = align_down(l->text_vaddr, 4 * KIB);
+	l->text_gpa = l->text_vaddr + shift;
+	if (!find_symbol(g, "_end", &end) || end <= l->text_vaddr || end - l->text_vaddr > GIB)
+		end = l->text_vaddr + USUAL_IMAGE_BYTES;
+	/* Addresses of guest's making: as much of it as is memory. */
+	for (most = align_up(end - l->text_vaddr, 4 * KIB); most; most = align_down(most / 2, 4 * KIB)) {
+		if (gmem_at(g->mem, l->text_gpa, most))
+			break;
+	}
+	l->text_bytes = most;
+	return most && l->text_vaddr <= UINT64_MAX - most;
+}
+
+/* A page of the image must be there by the direct map, too. */
+static bool is_direct_map(const struct linux_guest *g, const struct linux_layout *l, uint64_t base)
+{
+	struct pagewalk walk;
+
+	if (!is_aligned(base, 4 * KIB) || base < 1ULL << 63)
+		return false;
+	pagewalk(&walk, g->mem, &g->paging, base + l->text_gpa, WALK_READ);
+	return walk.mapped && walk.gpa == l->text_gpa;
+}
+
+/* Documentation/arch/x86/x86_64/mm.rst has where it is without KASLR. */
+static void find_direct_map(const struct linux_guest *g, struct linux_layout *l)
+{
+	uint64_t at, base[3] = { 0, 0xffff888000000000ULL, 0xff11000000000000ULL };
+
+	if (find_symbol(g, "page_offset_base", &at))
+		gva_read(g->mem, &g->paging, at, &base[0], sizeof(base[0]));
+	for (unsigned int i = 0; i < ARRAY_SIZE(base) && !l->has_direct_map; i++) {
+		l->has_direct_map = is_direct_map(g, l, base[i]);
+		l->direct_map = base[i];
+	}
+}
+
+bool linux_find_layout(const struct linux_guest *g, struct linux_layout *l)
+{
+	*l = (struct linux_layout){ .text_bytes = 0 };
+	if (!g->paging.cr3 || !find_image(g, l))
+		return false;
+	find_direct_map(g, l);
+	vmcoreinfo_number(&g->info, "KERNELOFFSET", &l->slide);
+	return true;
 }

@@ -5,6 +5,7 @@
 #ifndef KVM_ARCH_H
 #define KVM_ARCH_H
 
+#include "kvm/dump.h"
 #include "kvm/gdb_session.h"
 #include "kvm/vm.h"
 
@@ -69,6 +70,16 @@ void arch_report(FILE *f, struct vcpu *v, bool brief);
  * nothing of that kind. Any thread.
  */
 void arch_report_log(FILE *f, struct vm *vm, bool whole);
+/*
+ * Prints the whole log of the guest's kernel as dmesg does, from its memory. Returns 0, -ENOENT (there is none to be found), or -EIO (what was
+ * readable of a damaged one was printed). Any thread.
+ */
+int arch_print_log(FILE *f, struct vm *vm);
+/*
+ * Writes an ELF core of the machine to @fd, see elfcore.h: registers of all vCPUs that stand still (vm_vcpu_stands()), memory at the addresses at
+ * which the guest's kernel has it. Fills in *@r. Returns 0, -ECANCELED once *@cancel (NULL: never), or -errno. Any thread.
+ */
+int arch_dump(struct vm *vm, int fd, const _Atomic bool *cancel, struct dump_result *r);
 /* Whether its last exit is one that ends a machine. */
 bool arch_stopped_by_itself(const struct vcpu *v);
 

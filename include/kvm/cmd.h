@@ -8,5 +8,9 @@ int cmd_host(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_smoke(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_debug(int argc, char **argv);
+int cmd_dmesg(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 
 #endif

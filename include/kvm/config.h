@@ -77,6 +77,7 @@ struct config {
 	bool timeline;
 	bool timestamps;
 	uint64_t exec_ns;    /* for these two: when the process began, as now_ns() has it */
+	const char *dump;    /* where a core goes after a bad end; NULL: none */
 	const char *symbols; /* vmlinux or System.map; NULL: none */
 	const char *gdb;     /* as --gdb has it; NULL: none */
 	bool gdb_wait;

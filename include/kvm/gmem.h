@@ -111,6 +111,19 @@ int gmem_discard(const struct gmem *m, void *at, uint64_t len);
  */
 bool gmem_find(const struct gmem *m, gpa_t *at, const void *pattern, size_t len);
 
+/* What of guest memory holds anything but zeroes. One thread; the guest may run meanwhile. */
+struct gmem_pages {
+	int pagemap_fd; /* -1: none */
+};
+
+void gmem_pages_open(struct gmem_pages *p);
+void gmem_pages_close(struct gmem_pages *p);
+/*
+ * From *@offset (bytes) on in region[@region]: the next whole pages that the guest or we have touched, or that are a file's. Returns how many bytes they are, *@offset at the first; 0: there are no more. Touches none of them.
+ */
+uint64_t gmem_next_held(const struct gmem_pages *p, const struct gmem *m, unsigned int region,
+			uint64_t *offset);
+
 /*
  * Maps @len bytes of @fd from @offset privately over [gpa, gpa + len): guest writes never reach the file. @gpa and
  * @offset must be page aligned; the rest of the last page reads as zeros (past end of file) or as the file

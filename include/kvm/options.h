@@ -39,6 +39,13 @@ struct opt {
  */
 int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv);
 
+/*
+ * For a verb that takes exactly one argument, with options on either side of it. Returns 0 and *@arg, or -EINVAL having said what is wrong;
+ * @what names the argument in that ("NAME"). With *@help, a flag of @config's, set, *@arg may be NULL.
+ */
+int opt_parse_one(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv,
+		  const char *what, const bool *help, const char **arg);
+
 /* "512M", "4G", "1T", plain bytes, K/M/G/T with an optional B or iB. Returns 0 or -EINVAL (garbage, overflow, zero). */
 int parse_size(const char *text, uint64_t *bytes);
 /* The other way, in the largest unit that is exact. Returns @text. */

@@ -25,6 +25,7 @@
 #include <semaphore.h>
 
 struct checks;
+struct control;
 struct machine;
 
 struct vm {
@@ -38,6 +39,8 @@ struct vm {
 	struct vcpu *vcpu;
 	struct machine *machine; /* the board's own; see arch.h */
 	struct checks *checks;	 /* on the main console; the caller's, NULL: none; see checks.h */
+
+	struct control *control; /* the caller's, NULL: none; see control.h */
 
 	sem_t kvm_ready; /* vCPU 0's thread is done with KVM's set-up */
 	int kvm_err;	 /* its result; after kvm_ready */
@@ -54,8 +57,9 @@ struct vm {
 
 	struct gdb *gdb; /* NULL: no --gdb */
 
-	pthread_mutex_t report_lock; /* the three below, and the vCPUs' report_text */
+	pthread_mutex_t report_lock; /* what follows, and the vCPUs' report_text */
 	struct loop_timer report_timer;
+	struct report_sink report_sink;
 	unsigned int reports_due; /* 0: none was asked for */
 
 	pthread_mutex_t irq_recorder_lock; /* irq_recorder; innermost */
@@ -101,6 +105,9 @@ void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 /* For a vCPU that was kicked: returns once neither the machine is paused nor the debugger holds this vCPU, or the machine has ended. */
 void vm_wait_resumed(struct vcpu *v);
+
+/* Whether it is outside of the guest and of our devices, and stays there for as long as the machine is paused, or it has not begun or has ended. Any thread. */
+bool vm_vcpu_stands(struct vcpu *v);
 
 /* A line to interrupt @gsi through KVM. */
 struct irq_line vm_irq_line(struct vm *vm, unsigned int gsi);

@@ -52,6 +52,19 @@ struct linux_guest {
 bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
 		      gpa_t tokens);
 
+/* Where the kernel sees itself, and all of memory. */
+struct linux_layout {
+	uint64_t text_vaddr; /* its image */
+	gpa_t text_gpa;
+	uint64_t text_bytes;
+	bool has_direct_map;
+	uint64_t direct_map; /* where guest-physical address 0 is mapped */
+	uint64_t slide;	     /* what KASLR has added to addresses as linked; 0 when it is not known */
+};
+
+/* Returns whether the image was found; it lies in one region. After linux_guest_open(), whatever that returned. */
+bool linux_find_layout(const struct linux_guest *g, struct linux_layout *l);
+
 enum log_end {
 	LOG_WHOLE,
 	LOG_DAMAGED, /* what could not be read was left out */

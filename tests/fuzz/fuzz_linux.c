@@ -45,6 +45,7 @@ static void patch(struct linux_image *m, const uint8_t *data, size_t size)
 static void look(struct linux_image *m)
 {
 	struct symbols *s = symbols_create();
+	struct linux_layout layout;
 	struct linux_guest g;
 	gpa_t tokens = 0;
 	char *text = NULL;
@@ -56,6 +57,9 @@ static void look(struct linux_image *m)
 	symbols_finish(s);
 	if (linux_guest_open(&g, &m->mem, s, tokens))
 		linux_log_print(f, &g, 0, NULL);
+	if (linux_find_layout(&g, &layout) &&
+	    (!layout.text_bytes || !gmem_at(&m->mem, layout.text_gpa, layout.text_bytes)))
+		abort();
 	fclose(f);
 	free(text);
 	symbols_destroy(s);

@@ -4,7 +4,7 @@
 # tests/gallery/stock-job.sh IN OUT CASE...
 #
 # Where a stock kernel can be run: runs the cases, one function each, and leaves in OUT for each what it said: CASE.out (console),
-# CASE.err (the launcher's words) and CASE.rc. What these should be is for tests/gallery-stock.sh to judge.
+# CASE.err (the launcher's words), CASE.rc, and of one CASE.core. What these should be is for tests/gallery-stock.sh to judge.
 
 set -u
 in=$1 out=$2
@@ -25,7 +25,7 @@ dark() { # PARAMS [OPTION]...
 }
 tiny="-i $in/tiny.initrd"
 
-no_root_dark() { dark "panic=0"; }
+no_root_dark() { dark "panic=0" --dump "$out/no_root_dark.core"; }
 payload_flipped() { guest -k "$in/flipped" $tiny --early; }
 payload_flipped_dark() { guest -k "$in/flipped" $tiny --no-default-params; }
 ud2() { guest -k "$in/ud2.vmlinux" $tiny; }
@@ -39,6 +39,26 @@ no_rdinit() { cloud $tiny -p "rdinit=/nothing"; }
 init_text() { cloud -i "$in/text-init.initrd"; }
 init_exits_dark() { dark "panic=0 end=exit" $tiny; }
 no_long_mode() { cloud $tiny --entry 32 --cpuid -lm; }
+
+# A machine that runs, dark and for ever: what can be had of it from outside. `kvm dmesg` when init has come, debug and dump then.
+asked_dark() {
+	local i
+	guest -k "$in/cloud" --no-default-params -p end=spin $tiny --hang 25 --name stock &
+	for ((i = 0; i < 100; i++)); do
+		"$kvm" dmesg stock >"$out/$name.json" 2>/dev/null && grep -q 'Run /init as init process' "$out/$name.json" && break
+		sleep 0.2
+	done
+	{
+		"$kvm" list
+		"$kvm" debug stock
+		"$kvm" debug stock --dump "$out/$name.core"
+		"$kvm" stop stock --force
+		echo "stop: $?"
+	} >"$out/$name.asked" 2>&1
+	wait
+	# What the machine says itself is of no interest: it was not to notice.
+	mv "$out/$name.asked" "$out/$name.out"
+}
 
 early_printk() { dark "earlyprintk=serial quiet end=poweroff" $tiny; }
 early_con() { dark "earlycon=uart8250,io,0x3f8 end=poweroff" $tiny; }

@@ -256,6 +256,50 @@ static void note_alone_will_do(void **state)
 	assert_int_equal(g.paging.cr3, TOP_PGT);
 }
 
+/* Image and direct map as they are mapped; and no more than there is memory. */
+static void layout_of_a_core(void **state)
+{
+	struct linux_image *m = *state;
+	static const char note[] =
+		"OSRELEASE=6.1\nSYMBOL(init_top_pgt)=ffffffff80004000\nNUMBER(phys_base)=0\n"
+		"SYMBOL(_stext)=ffffffff80100000\nKERNELOFFSET=1a000000\n";
+	struct linux_layout l;
+	struct linux_guest g;
+
+	image_note(m, "OSRELEASE=6.1\n");
+	linux_guest_open(&g, &m->mem, NULL, 0);
+	assert_false(linux_find_layout(&g, &l));
+	image_note(m, note);
+	assert_false(linux_guest_open(&g, &m->mem, NULL, 0)); /* no ring */
+	assert_true(linux_find_layout(&g, &l));
+	assert_int_equal(l.text_vaddr, KERNEL_VA + 0x100000);
+	assert_int_equal(l.text_gpa, 0x100000);
+	assert_true(l.text_bytes > 0 && l.text_bytes <= IMAGE_BYTES - 0x100000);
+	assert_int_equal(l.slide, 0x1a000000);
+	assert_false(l.has_direct_map);
+	put_u64(m, TOP_PGT + 273 * 8, 0x6003); /* 0xffff888000000000 */
+	put_u64(m, 0x6000, 0x3003);
+	assert_true(linux_find_layout(&g, &l));
+	assert_true(l.has_direct_map);
+	assert_int_equal(l.direct_map, 0xffff888000000000ULL);
+	put_u64(m, 0x3000, (2 * MIB) | 0x83); /* another page there */
+	put_u64(m, TOP_PGT + 273 * 8, 0);
+	linux_find_layout(&g, &l);
+	assert_false(l.has_direct_map);
+}
+
+static void layout_of_nonsense_is_none(void **state)
+{
+	struct linux_image *m = *state;
+	struct linux_layout l;
+	struct linux_guest g;
+
+	image_note(m, "OSRELEASE=6.1\nSYMBOL(init_top_pgt)=ffffffff80004000\nNUMBER(phys_base)=-2147483648\n"
+		      "SYMBOL(_stext)=ffffffffffffffff\n");
+	linux_guest_open(&g, &m->mem, NULL, 0);
+	assert_false(linux_find_layout(&g, &l));
+}
+
 static void skips_what_was_seen(void **state)
 {
 	struct linux_image *m = *state;
@@ -291,6 +335,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damaged_ring_gives_what_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_of_old, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_alone_will_do, setup, teardown),
+		cmocka_unit_test_setup_teardown(layout_of_a_core, setup, teardown),
+		cmocka_unit_test_setup_teardown(layout_of_nonsense_is_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(skips_what_was_seen, setup, teardown),
 	};
 
