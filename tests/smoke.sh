@@ -4,8 +4,8 @@
 # tests/smoke.sh [CASE]...: `kvm smoke`, `kvm report merge`, the recipes of docs/many, and `git bisect run kvm run`, with payload guests as kernels. Prints
 # `ok NAME`, `not ok NAME: why`, `skip NAME: why`; what was said stays in build/smoke.
 #
-# By hand: `tests/smoke.sh late` waits until a launcher that hangs is killed; `tests/smoke.sh stock` boots three of the distribution's kernels, one of
-# them broken, on two CPU counts and three memory sizes in the nested machine, as a whole and as two parts: half an hour.
+# By hand: `tests/smoke.sh late` waits until a launcher that hangs is killed; `tests/smoke.sh stock` boots Linux, three kernels of which one is
+# broken, on two CPU counts and three memory sizes in the nested machine, as a whole and as two parts: some minutes.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 KVM_BIN=$(realpath "${KVM_BIN:-build/kvm}")
@@ -273,34 +273,38 @@ case_bisect() {
 
 # By hand: see above.
 case_stock() {
-	local k
+	local tiny cloud
 	enter stock
-	for k in cloud full; do
-		cp "$(realpath "$("$top/tests/kernels.sh" $k)/vmlinuz")" k/$k || return
-	done
-	# Cut off: the decompressor finds out.
-	head -c 6000000 k/cloud >k/broken/cut
+	rm -r k/*
+	cloud=$(realpath "$("$top/tests/kernels.sh" cloud)/vmlinuz") && tiny=$("$top/tests/tiny-kernel.sh")/vmlinuz || return
+	cp "$cloud" k/cloud
+	cp "$tiny" k/tiny
+	# What its decompressor gives up on.
+	cp "$cloud" k/broken
+	head -c 100000 /dev/zero | dd of=k/broken bs=1000 seek=3000 conv=notrunc status=none
 	"$top/tests/initrd.sh" --tiny initrd
 	cat >ci.smoke <<-'END'
-		kernel  = k/cloud k/full k/broken/cut
+		kernel  = k/*
 		cpus    = 1 2
 		mem     = 256M 512M 1G
 		initrd  = initrd
 		params  = quiet noxsave
 		expect  = userspace up
-		options = --fail-on-warning
-		timeout = 150
+		options = --fail-on-warning --fast
+		timeout = 600
 	END
 	cat >job.sh <<-'END'
 		#!/bin/bash
 		cd "$(dirname "$0")" || exit 1
-		s() { "$KVM_BIN" smoke ci.smoke -j "$(nproc)" --out "$NEST_OUT/d" "$@"; echo "rc $?"; }
-		s --report "$NEST_OUT/all.json"
+		export XDG_CACHE_HOME=/tmp/cache
+		mkdir -p $XDG_CACHE_HOME
+		s() { "$KVM_BIN" smoke ci.smoke -j 1 --out "$NEST_OUT/d" "$@"; echo "rc $?"; }
+		s --report "$NEST_OUT/all.json" --junit "$NEST_OUT/all.xml"
 		s --shard 1/2 --report "$NEST_OUT/1.json"
 		s --shard 2/2 --report "$NEST_OUT/2.json"
 	END
 	chmod +x job.sh
-	"$top/tests/nest" --mem 3000 --timeout 3000 --out nest job.sh >out 2>err
+	"$top/tests/nest" --mem 3000 --timeout 3000 --out nest ./job.sh >out 2>err
 	cat out err
 	run 122 report merge nest/1.json nest/2.json --report merged.json --junit merged.xml
 	same nest/all.json merged.json

@@ -23,6 +23,11 @@ warning) # by the way of printk, with its marks
 	echo '---[ end trace 0000000000000000 ]---' >/dev/kmsg
 	sleep 60
 	;;
+fault-*) # guest/faults
+	echo 2 >/proc/sys/kernel/hung_task_timeout_secs
+	insmod /faults.ko fault="${what#fault-}"
+	sleep 5
+	;;
 ktap)
 	while read -r line; do echo "<6>$line" >/dev/kmsg; done <<-'END'
 		KTAP version 1

@@ -1,19 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/checks/job.sh IN OUT: the part of tests/checks.sh that needs a stock kernel to run, here or in the nested machine. IN holds the kernel
-# and the initrd; each case leaves CASE.out, CASE.err, CASE.rc and CASE.json in OUT.
+# tests/checks/job.sh IN OUT [FAULT]...: the part of tests/checks.sh that needs a stock kernel to run, here or in the nested machine. IN holds the kernel
+# and the initrd; each case leaves CASE.out, CASE.err, CASE.rc and CASE.json in OUT. With FAULTs, of guest/faults, these
+# are the cases.
 set -u
 in=$1 out=$2
+shift 2
 kvm=${KVM_BIN:-build/kvm}
 
 guest() { # CASE WHAT [OPTION]...
 	local name=$1 what=$2
 	shift 2
-	timeout -k 10 60 "$kvm" run -k "$in/vmlinuz" -i "$in/initrd" -m 256M -p "quiet loglevel=7 do=$what ${params-noxsave}" --timeout 50 \
+	timeout -k 10 "${limit:-60}" "$kvm" run -k "$in/vmlinuz" -i "$in/initrd" -m 256M -p "quiet loglevel=7 do=$what ${params-noxsave}" --timeout $((${limit:-60} - 10)) \
 		--report "$out/$name.json" "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err"
 	echo $? >"$out/$name.rc"
 }
+
+for fault; do
+	# Soon, and nothing else soon: a slow machine stalls by itself.
+	case $fault in
+	softlockup) early=watchdog_thresh=1 ;;
+	rcu)        early=rcupdate.rcu_cpu_stall_timeout=3 ;;
+	*)          early= ;;
+	esac
+	params="noxsave $early" guest "fault-$fault" "fault-$fault" --fail-on-warning
+done
+[ $# = 0 ] || exit 0
 
 # QEMU's emulated CPU, of which the nested machine is made, has an XSAVE area whose size the kernel finds wrong: it warns at boot. That is
 # a case of its own; the others go without XSAVE.

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/fault-module.sh KERNEL
+#
+# Prints the path of guest/faults, built as a module for KERNEL, a folder of tests/kernels.sh. Fetches the distribution's headers of that very
+# kernel the first time, and keeps the module in the cache of tests/kernels.sh, under a name made from its source and this script. No root is needed.
+
+set -euo pipefail
+export LC_ALL=C
+
+die() { echo "fault-module.sh: $*" >&2; exit 1; }
+case ${1:-} in
+-h|--help|'') sed -n '4,/^$/s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+esac
+top=$(cd "$(dirname "$0")/.." && pwd)
+version=$(cat "$1/version")
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-tests
+mkdir -p "$cache/modules"
+sum=$(cat "$top/guest/faults/faults.c" "$0" | sha256sum | head -c 12)
+module=$cache/modules/faults-$version-$sum.ko
+
+# 6.1.0-56-cloud-amd64: its own headers, those that 6.1.0-56 has for all flavours, and the build's programs of 6.1.
+build() { # DIR
+	local abi=${version%%-cloud*} source=$1/root/usr/src
+	abi=${abi%-amd64}
+	(cd "$1" && apt-get -qq -o Acquire::Retries=3 download "linux-headers-$version" "linux-headers-$abi-common" \
+		"linux-kbuild-$(cut -d. -f1,2 <<<"$version")")
+	for deb in "$1"/*.deb; do dpkg -x "$deb" "$1/root"; done
+	sed -i "s|^include /usr/src/|include $source/|" "$source/linux-headers-$version/Makefile"
+	cp -r "$top/guest/faults" "$1/faults"
+	echo 'obj-m := faults.o' >"$1/faults/Makefile"
+	make -s -C "$source/linux-headers-$version" M="$1/faults" KBUILD_MODPOST_WARN=1 modules
+}
+
+{
+	flock 9
+	if [ ! -e "$module" ]; then
+		"$top/tests/deps.sh" kernel >&2
+		tmp=$(mktemp -d "$cache/modules/.build.XXXXXX")
+		trap 'rm -rf "$tmp"' EXIT
+		trap 'exit 1' HUP INT TERM
+		# Not `build ... ||`, in which its failing commands would be passed over.
+		build "$tmp" >"$tmp/log" 2>&1 9>&- &
+		wait $! || {
+			tail -n 30 "$tmp/log" >&2
+			die "cannot build the module for $version"
+		}
+		mv "$tmp/faults/faults.ko" "$module"
+	fi
+} 9>"$cache/modules/.lock"
+echo "$module"
