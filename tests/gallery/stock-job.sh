@@ -43,10 +43,12 @@ no_long_mode() { cloud $tiny --entry 32 --cpuid -lm; }
 # A machine that runs, dark and for ever: what can be had of it from outside. `kvm dmesg` when init has come, debug and dump then.
 asked_dark() {
 	local i
-	guest -k "$in/cloud" --no-default-params -p end=spin $tiny --hang 25 --name stock &
-	for ((i = 0; i < 100; i++)); do
+	timeout -k 5 200 "$kvm" run -m 256M -k "$in/cloud" --no-default-params -p end=spin $tiny --name stock \
+		</dev/null >"$out/$name.out" 2>"$out/$name.err" &
+	# Each look takes the guest's only processor away for a while.
+	for ((i = 0; i < 60; i++)); do
 		"$kvm" dmesg stock >"$out/$name.json" 2>/dev/null && grep -q 'Run /init as init process' "$out/$name.json" && break
-		sleep 0.2
+		sleep 2
 	done
 	{
 		"$kvm" list
@@ -55,7 +57,8 @@ asked_dark() {
 		"$kvm" stop stock --force
 		echo "stop: $?"
 	} >"$out/$name.asked" 2>&1
-	wait
+	wait $!
+	echo $? >"$out/$name.rc"
 	# What the machine says itself is of no interest: it was not to notice.
 	mv "$out/$name.asked" "$out/$name.out"
 }

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """core_check.py CORE: a stock kernel's core as a debugger reads it, by virtual addresses only.
 
-What VMCOREINFO says of the kernel must be found at the addresses that it names: its version in init_uts_ns, and by the pointer
-mem_section memory of the direct map; each vCPU's stack must be there. Ends with 0, or says what is wrong."""
+What VMCOREINFO says of the kernel must be found at the addresses that it names: its version in init_uts_ns, and by mem_section memory of the direct map; each vCPU's stack must be there. Ends with 0, or says what is wrong."""
 import re
 import struct
 import sys
@@ -45,9 +44,9 @@ def main(path):
         uts = read(int(value["SYMBOL(init_uts_ns)"], 16), 512)
         if value["OSRELEASE"].encode() + b"\0" not in uts:
             return "init_uts_ns has another version"
-        sections, = struct.unpack("<Q", read(int(value["SYMBOL(mem_section)"], 16), 8))
-        root, = struct.unpack("<Q", read(sections, 8))
-        read(root, 64)
+        # The pointer's value, as VMCOREINFO_SYMBOL_ARRAY has it: an array of pointers, all in the direct map.
+        sections = int(value["SYMBOL(mem_section)"], 16)
+        read(struct.unpack("<Q", read(sections, 8))[0], 64)
         for r in regs:
             read(r[19], 64)
             read(r[16], 16)
