@@ -180,7 +180,7 @@ faults() {
 		judge "faults" "no initrd"
 		return
 	}
-	set -- warning bug atomic softlockup hung panic
+	set -- warning oops bug atomic softlockup hung panic
 	if tests/hostkvm.sh >/dev/null; then
 		tests/checks/job.sh $dir/in $dir/out "$@" >$dir/nest.log 2>&1
 	else
@@ -188,6 +188,8 @@ faults() {
 	fi
 	stock fault-warning "WARN()" 122 'the kernel reported warning in line .*: WARNING: CPU: .* at .*faults_init.*' \
 		'"asked for" in r["failures"][0]["excerpt"]'
+	stock fault-oops "a bad pointer" 122 'the kernel reported oops in line .*: BUG: kernel NULL pointer dereference, address: 0*10' \
+		'"commit_oops" in r["failures"][0]["excerpt"]'
 	stock fault-bug "BUG()" 122 'the kernel reported bug in line .*: kernel BUG at .*faults.c:.*' '"invalid opcode" in r["failures"][0]["excerpt"]'
 	stock fault-atomic "sleeping where nobody may" 122 'the kernel reported bug in line .*: BUG: scheduling while atomic: insmod.*' \
 		'"commit_atomic" in r["failures"][0]["excerpt"]'
