@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """core_check.py CORE: a stock kernel's core as a debugger reads it, by virtual addresses only.
 
-What VMCOREINFO says of the kernel must be found at the addresses that it names: its version in init_uts_ns, and by mem_section memory of the direct map; each vCPU's stack must be there. Ends with 0, or says what is wrong."""
+What VMCOREINFO says of the kernel must be found at the addresses that it names: its version in init_uts_ns, and by mem_section memory
+of the direct map; each vCPU's stack must be there. Ends with 0, or says what is wrong."""
 import re
 import struct
 import sys
