@@ -66,10 +66,12 @@ $(LIB): $(OBJ)
 	$(Q)ar rcs $@ $^
 
 # What a plain boot does not run is put apart in the program, so that its pages are not mapped among those of what it does run.
-APART	:= x86/cpudump x86/fault x86/fdt x86/gdb% x86/hyperv_% x86/insn x86/kallsyms x86/orc x86/pagewalk x86/postmortem x86/printk \
-	   x86/stack x86/symbols x86/multiboot% x86/inspect x86/host x86/listing x86/disasm hw/testdev hw/synic kvm/gdb% kvm/smoke% \
-	   kvm/cmd_smoke kvm/cmd_inspect kvm/cmd_host kvm/host% kvm/json kvm/ktap kvm/kernlog kvm/outcome_j% kvm/quote kvm/guest% \
-	   virtio/qcow2% virtio/inflate virtio/net% virtio/vhost% virtio/fs% virtio/console% virtio/rootdev
+APART	:= x86/coredump x86/cpudump x86/disasm x86/fault x86/fdt% x86/gdb% x86/guestlog x86/host x86/hyperv_% x86/insn x86/inspect \
+	   x86/kallsyms x86/listing x86/multiboot% x86/orc x86/pagewalk x86/postmortem x86/printk x86/stack x86/symbols x86/vmcoreinfo \
+	   hw/testdev hw/synic kvm/cmd_debug kvm/cmd_dmesg kvm/cmd_host kvm/cmd_inspect kvm/cmd_list kvm/cmd_report kvm/cmd_smoke \
+	   kvm/cmd_stop kvm/control% kvm/dump kvm/elfcore kvm/gdb% kvm/gmem_pages kvm/guest% kvm/host% kvm/json kvm/kernlog kvm/ktap \
+	   kvm/newfile kvm/outcome_j% kvm/quote kvm/smoke% virtio/console% virtio/fs% virtio/inflate virtio/net% virtio/qcow2% \
+	   virtio/rootdev virtio/vhost% virtio/virtiofsd
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $@'
