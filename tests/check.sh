@@ -14,7 +14,7 @@ dir=build/check
 jobs=$(nproc)
 # In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
 ALL_STEPS="kernels disk_guest boot_reports boot_others gallery_stock command share lint net checks virtio console fuzz budget gdb disk terminal
-	smoke tsan unit payload hostile gallery control acpi dtb malformed inspect"
+	smoke tsan unit payload hostile soak gallery control acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
@@ -157,6 +157,10 @@ step_payload() {
 step_hostile() {
 	made SAN=1 all payload
 	KVM_BIN=build/obj-san/bin/kvm lines tests/hostile.sh
+}
+step_soak() {
+	made all payload
+	BOOTS=${BOOTS:-40} lines tests/soak.sh
 }
 step_gdb() {
 	made all payload

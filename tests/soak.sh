@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/soak.sh: BOOTS (1000) short boots of the payload guest with a disk of each kind, a virtio console and a name, one after the
+# other, on /dev/kvm: all end as they should, and nothing is left of them in the folders for temporary files, sockets and images.
+# Then one machine that restarts as often: it has as many descriptors open after the last life as after the first ones.
+# Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`. KVM_BIN names another launcher than build/kvm.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+kvm=$(realpath "${KVM_BIN:-build/kvm}")
+boots=${BOOTS:-1000}
+payload=$PWD/build/guest/payload.bzimage
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+if ! [ -w /dev/kvm ]; then
+	echo "skip soak: there is no /dev/kvm"
+	exit 0
+fi
+judge() { # NAME WHY
+	if [ -z "$2" ]; then
+		echo "ok soak: $1"
+	else
+		echo "not ok soak: $1: $2"
+		failed=1
+	fi
+}
+
+mkdir -m 700 "$work/run" "$work/tmp" "$work/images"
+export XDG_RUNTIME_DIR=$work/run TMPDIR=$work/tmp
+cd "$work/images" || exit 1
+truncate -s 1M raw
+qemu-img create -q -f qcow2 qcow2 1M
+options=(-k "$payload" -m 64M -d raw,format=raw -d qcow2 --console virtio --name soak)
+left() { find "$work" -type f -o -type s | sort; }
+before=$(left)
+
+why=
+for ((i = 1; i <= boots; i++)); do
+	timeout 60 "$kvm" run "${options[@]}" -p test=hello </dev/null >out 2>err
+	rc=$?
+	[ $rc = 0 ] && grep -q '^done hello: 0 failed' out && continue
+	why="boot $i: exit code $rc, $(tail -n 1 err)"
+	break
+done
+rm -f out err
+judge "$boots boots" "$why"
+judge "nothing is left of them" "$(diff <(echo "$before") <(left) | tail -n 3 | tr '\n' ' ')"
+
+# Each life's end is a line.
+"$kvm" run "${options[@]}" -p test=reset --on-reboot restart --grace 0 </dev/null >out 2>err &
+pid=$!
+lives() { grep -c '^kvm: the guest rebooted' err; }
+open_files() { find "/proc/$pid/fd" -mindepth 1 2>/dev/null | wc -l; }
+until_lives() { # N
+	local i
+	for ((i = 0; i < 20 * boots + 600; i++)); do
+		[ "$(lives)" -lt "$1" ] || return 0
+		kill -0 $pid 2>/dev/null || return 1
+		sleep 0.05
+	done
+	return 1
+}
+# Between two lives some are closed: the most that are seen in a while.
+most_open() {
+	local n max=0
+	for _ in {1..40}; do
+		n=$(open_files)
+		[ "$n" -le $max ] || max=$n
+	done
+	echo $max
+}
+why=
+until_lives 5 || why="it does not restart"
+first=$(most_open)
+until_lives "$boots" || why=${why:-"$(lives) lives only"}
+last=$(most_open)
+kill $pid
+wait $pid
+[ "$first" -gt 5 ] && [ "$last" -le "$first" ] || why=${why:-"$first descriptors in the first lives, $last in the last"}
+judge "one machine restarted $boots times has $last descriptors open" "$why"
+rm -f out err
+judge "nothing is left of it" "$(diff <(echo "$before") <(left) | tail -n 3 | tr '\n' ' ')"
+exit $failed
