@@ -37,7 +37,7 @@ others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_
 others+=" log_cloud log_full log_backport"
 # What differs little from another of them.
 variants="report_full_1 report_backport_4 report_tiny_1 end_reboot_4 end_reboot_a end_halt_4 mem_2G entry_64 vmlinux_backport"
-variants+=" fast_full log_full initrd_truncated tables_dt"
+variants+=" fast_full fast_backport log_full log_backport initrd_truncated tables_dt"
 
 #--- what the guests are made of ---------------------------------------------
 
