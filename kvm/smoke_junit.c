@@ -71,14 +71,14 @@ void smoke_junit(FILE *f, const void *ctx)
 	const struct smoke_set *set = ctx;
 	struct smoke_counts c = smoke_count(set);
 	bool missed = set->whole && c.missing;
+	unsigned long long failed = c.failed + missed;
 	uint64_t ms = 0;
 
 	for (unsigned int i = 0; i < set->nr; i++)
 		ms += set->boot[i].result.done ? set->boot[i].result.duration_ms : 0;
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite", f);
 	attribute(f, "name", set->file);
-	fprintf(f, " tests=\"%llu\" failures=\"%llu\" errors=\"0\" skipped=\"0\"",
-		(unsigned long long)(c.passed + c.failed + missed), (unsigned long long)(c.failed + missed));
+	fprintf(f, " tests=\"%llu\" failures=\"%llu\" errors=\"0\" skipped=\"0\"", c.passed + failed, failed);
 	seconds(f, ms);
 	fputs(">\n", f);
 	for (unsigned int i = 0; i < set->nr; i++) {
