@@ -202,7 +202,7 @@ static int add_machine(struct expansion *x)
 	int err = 0;
 
 	for (uint64_t round = 1; round <= set->rounds && !err; round++) {
-		struct smoke_boot made = { 0 }, *b = &made;
+		struct smoke_boot made = { 0 }, *b;
 		uint64_t index = set->total++;
 
 		if (set->total > SMOKE_MAX_BOOTS) {

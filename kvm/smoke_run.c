@@ -337,7 +337,7 @@ static void judge(struct runner *r, struct child *c, int status)
 	free(report);
 	if (c->killed)
 		describe(result, "killed", "it did not end by itself within %llu s, and was killed",
-			 (unsigned long long)(b->timeout_s + LATE_S));
+			 (unsigned long long)b->timeout_s + LATE_S);
 	else if (WIFSIGNALED(status))
 		describe(result, "killed", "kvm run was killed by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));

@@ -96,7 +96,7 @@ if ! kernel=$(tests/kernels.sh cloud 2>$dir/err); then
 fi
 ln -s "$kernel" $dir/in/cloud
 if tests/hostkvm.sh >/dev/null; then
-	NEST_OUT=$dir/out tests/share/job.sh $dir/in "${rest[@]}" >$dir/lines 2>$dir/err
+	NEST_OUT=$PWD/$dir/out tests/share/job.sh $dir/in "${rest[@]}" >$dir/lines 2>$dir/err
 else
 	tests/nest --timeout 900 --out $dir/out tests/share/job.sh $dir/in "${rest[@]}" >$dir/lines 2>$dir/err
 fi

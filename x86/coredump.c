@@ -36,7 +36,7 @@ struct coredump {
 	bool is_linux;
 	uint8_t *notes;
 	size_t notes_bytes, notes_room;
-	struct elfcore_view *view;
+	struct elfcore_view view[ELFCORE_MAX_VIEWS];
 	unsigned int nr_views;
 };
 
@@ -210,8 +210,7 @@ int arch_dump(struct vm *vm, int fd, const _Atomic bool *cancel, struct dump_res
 	d->vm = vm;
 	d->notes_room = vm->nr_vcpus * PRSTATUS_NOTE_BYTES + VMCOREINFO_MAX_BYTES + PAGE_BYTES;
 	d->notes = calloc(1, d->notes_room);
-	d->view = calloc(ELFCORE_MAX_VIEWS, sizeof(*d->view));
-	if (d->notes && d->view) {
+	if (d->notes) {
 		find_linux(d);
 		add_vcpus(d, true, r);
 		add_vcpus(d, false, r);
@@ -225,7 +224,6 @@ int arch_dump(struct vm *vm, int fd, const _Atomic bool *cancel, struct dump_res
 		err = elfcore_write(fd, &core, &r->written_bytes);
 	}
 	free(d->notes);
-	free(d->view);
 	free(d);
 	return err;
 }

@@ -6,7 +6,7 @@
 # The host's files in the guest, where stock kernels can be run, as root. IN has the kernel's folder. Prints a line a test; each case's streams
 # are in $NEST_OUT/CASE.out and .err.
 set -u
-in=$1
+in=$(realpath "$1") self=$(realpath "$0") # cases change the folder
 shift
 failed=0
 export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
@@ -99,7 +99,7 @@ case_overlay() {
 case_user() {
 	if [ -n "${KVM_NEST:-}" ] && [ -z "${UNCHROOTED:-}" ]; then
 		UNCHROOTED=1 KVM_BIN=$kvm nsenter --target 1 --root --wd /bin/busybox unshare -m /bin/busybox sh -c \
-			'cd /host && mount --move . / && exec chroot . "$0" "$@"' "$(realpath "$0")" "$(realpath "$in")" user || failed=1
+			'cd /host && mount --move . / && exec chroot . "$0" "$@"' "$self" "$in" user || failed=1
 		return
 	fi
 	chmod 666 /dev/kvm
