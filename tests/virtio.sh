@@ -28,7 +28,7 @@ if ! tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_blk virtio
 	exit 1
 fi
 nest=()
-tests/hostkvm.sh >/dev/null || nest=(tests/nest --timeout 400 --out $out)
+tests/hostkvm.sh >/dev/null || nest=(tests/nest --timeout 900 --out $out)
 NEST_OUT=$out "${nest[@]}" tests/virtio/job.sh $in "$@" >$out/job.log 2>&1
 failed=0
 for case; do

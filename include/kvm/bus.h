@@ -40,11 +40,11 @@ struct bus {
 	enum bus_kind kind;
 	bool tells; /* of accesses to nobody, one by one: the log's level asks for it */
 	unsigned int nr_ranges;
-	struct bus_range range[BUS_MAX_RANGES];	  /* MMIO: sorted by base */
 	uint8_t *port_range;			  /* BUS_PIO: port -> index + 1 in range[], 0 for nobody */
 	const struct bus_range *_Atomic last_hit; /* BUS_MMIO: a hint only, in range[] */
 	uint64_t window_base, window_bytes;	  /* BUS_MMIO: nobody is outside */
 	_Atomic uint64_t nr_unclaimed;
+	struct bus_range range[BUS_MAX_RANGES]; /* MMIO: sorted by base */
 };
 
 /* Returns 0 or -ENOMEM. bus_fini() works on a zeroed or failed bus. */

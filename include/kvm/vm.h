@@ -32,7 +32,6 @@ struct vm {
 	const struct config *config; /* the caller's */
 	int kvm_fd, vm_fd;	     /* -1: not open */
 	struct gmem mem;
-	struct bus pio, mmio;
 	struct loop loop;
 	struct coalesced coalesced;
 	unsigned int nr_vcpus;
@@ -70,6 +69,8 @@ struct vm {
 	_Atomic bool ended;
 	pthread_mutex_t verdict_lock; /* verdict */
 	struct verdict verdict;
+
+	struct bus pio, mmio; /* large, and last: of their pages few are touched */
 };
 
 /* Everything but KVM: memory, buses, loop. @vm is zeroed. Returns 0 or -errno having said why. vm_fini() in either case. */

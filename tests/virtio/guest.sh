@@ -17,7 +17,7 @@ report)
 	sleep 3
 	rm /tmp/used
 	echo "freed"
-	sleep 100 # we are ended
+	sleep 1000 # we are ended
 	;;
 target)
 	free=$(meminfo MemTotal)

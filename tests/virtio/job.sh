@@ -12,14 +12,14 @@ judge() { # WHY MORE
 }
 
 start() { # OPTION...
-	"$kvm" run -k "$in/vmlinuz" -i "$in/initrd" --timeout 100 -p "case=${what:-$name}" "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err" &
+	"$kvm" run -k "$in/vmlinuz" -i "$in/initrd" --timeout 300 -p "case=${what:-$name}" "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err" &
 	pid=$!
 }
 
 # until COMMAND...: waits until it succeeds; fails once the machine has ended
 until_() {
 	local i
-	for ((i = 0; i < 600; i++)); do
+	for ((i = 0; i < 2400; i++)); do
 		"$@" && return
 		kill -0 $pid 2>/dev/null || { "$@"; return; }
 		sleep 0.1
