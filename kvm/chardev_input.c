@@ -208,8 +208,10 @@ static void poll_input(struct chardev *cd)
 		in->mode = IN_POLLED;
 	} else if (err == -EPERM) {
 		in->pumped = true;
-		in->mode = IN_PUMPED;
-		pump_soon(cd);
+		/* A guest that takes nothing yet says when it does. */
+		in->mode = client_room(cd) ? IN_PUMPED : IN_PAUSED;
+		if (in->mode == IN_PUMPED)
+			pump_soon(cd);
 	} else {
 		in->mode = IN_NONE; /* closed: there is no input */
 	}
