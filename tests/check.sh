@@ -13,8 +13,8 @@ cd "$(dirname "$0")/.." || exit 1
 dir=build/check
 jobs=$(nproc)
 # In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
-ALL_STEPS="kernels disk_guest boot_reports boot_others gallery_stock command share lint net checks virtio console fuzz budget gdb disk terminal
-	smoke tsan unit payload hostile soak gallery control acpi dtb malformed inspect"
+ALL_STEPS="kernels disk_guest boot_others lint virtio boot_reports net gallery_stock checks command share payload fuzz console
+	hostile unit terminal disk budget gdb soak tsan smoke gallery control acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
