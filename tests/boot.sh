@@ -6,7 +6,8 @@
 # Boots stock kernels, the distribution's cloud, full, backport and 32-bit ones, and tiny ones that have no ACPI but an
 # MP table, a device tree or nothing, and looks at what they find and how they end.  On a host whose KVM can run them it does so there (tests/hostkvm.sh), else in nested
 # machines (tests/nest).  What is run is in tests/boot/job.sh; what it should come to, here.  CASEs name some of them;
-# `reports`, `others` and `terminal` are the three parts that `make check` runs, without the variants; without arguments all is run.
+# `reports`, `others` and `terminal` are the three parts that `make check` runs, without the variants; without arguments all is run,
+# but tables_dt, whose kernel takes minutes to build.
 #
 # One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`.  Exits 1 after a `not ok`.  What the guests said
 # stays in build/boot/out (BOOT_DIR: elsewhere).  KVM_BIN names another launcher than build/kvm.
