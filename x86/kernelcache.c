@@ -69,9 +69,20 @@ static void find_path(char *path, size_t size)
 		path[0] = '\0';
 }
 
+/* As the specification has it, the folders above that are missing, too. */
+static void make_folders(char *path)
+{
+	for (char *end = path; (end = strchr(end + 1, '/'));) {
+		*end = '\0';
+		mkdir(path, 0700);
+		*end = '/';
+	}
+	mkdir(path, 0700);
+}
+
 int kernelcache_open(const char **why)
 {
-	char path[PATH_MAX], *last;
+	char path[PATH_MAX];
 	struct stat st;
 	int dir;
 
@@ -81,11 +92,7 @@ int kernelcache_open(const char **why)
 		return -1;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
-		last = strrchr(path, '/');
-		*last = '\0';
-		mkdir(path, 0700);
-		*last = '/';
-		mkdir(path, 0700);
+		make_folders(path);
 		dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	*why = "the cache's folder cannot be made or opened";
@@ -111,8 +118,12 @@ int kernelcache_find(int dir, const struct kernelcache_key *key)
 	int fd = openat(dir, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0) {
+		/* A symbolic link, what we may not read, a socket: it would be in the new entry's way for ever. */
+		if (errno == ELOOP || errno == EACCES || errno == ENXIO)
+			unlinkat(dir, name.text, 0);
 		return -1;
+	}
 	if (!fstat(fd, &st) && is_whole(&st, key)) {
 		futimens(fd, now); /* on a read-only file system it stays as it is */
 		return fd;
