@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/kvm-unit-tests.sh DIR [--qemu] [--timeout S] [--logs FOLDER] [TEST...]
+# tests/kvm-unit-tests.sh DIR [--qemu | --only-qemu] [--nest] [--timeout S] [--logs FOLDER] [TEST...]
 #
 # Runs the tests that DIR/x86/unittests.cfg lists (all, or those named) with
 # build/kvm (or $KVM_BIN) on /dev/kvm, and prints a table. DIR is a checkout of
@@ -10,6 +10,11 @@
 # exit code is 1 when one passes there and not here, and 0 otherwise. Without,
 # it is 1 when one fails or ends by a timeout.
 #
+#   --nest         each test in a nested machine of its own (tests/nest), so that
+#                  one that ends this costs itself only. Where no row came out
+#                  of it, each launcher has one to itself, and the result of the
+#                  one that does it again is DIED
+#   --only-qemu    not with build/kvm
 #   --timeout S    at most this long for each test and launcher (the list's own
 #                  limit, which is 90 s where it says nothing)
 #   --logs FOLDER  what each printed, TEST.kvm and TEST.qemu
@@ -26,10 +31,12 @@ die() { echo "kvm-unit-tests: $*" >&2; exit 125; }
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 kvm=${KVM_BIN:-$here/build/kvm}
-dir='' qemu='' limit='' logs=$here/build/kvm-unit-tests wanted=()
+dir='' qemu='' ours=1 nest='' limit='' logs=$here/build/kvm-unit-tests wanted=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--qemu) qemu=1 ;;
+	--only-qemu) qemu=1 ours='' ;;
+	--nest) nest=1 ;;
 	--timeout) limit=${2:?}; shift ;;
 	--logs) logs=${2:?}; shift ;;
 	-*) die "unknown option $1" ;;
@@ -38,7 +45,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 list=$dir/x86/unittests.cfg
-[ -n "$dir" ] || die "usage: $0 DIR [--qemu] [--timeout S] [--logs FOLDER] [TEST...]"
+[ -n "$dir" ] || die "usage: $0 DIR [--qemu | --only-qemu] [--nest] [--timeout S] [--logs FOLDER] [TEST...]"
 [ -r "$list" ] || die "$list: not readable; is it a checkout? (a nested machine does not see this one's /tmp)"
 [ -x "$kvm" ] || die "$kvm: not there; build it by make"
 mkdir -p "$logs" || exit 125
@@ -63,21 +70,24 @@ field() {
 	esac
 }
 
-# Why the list itself would not have it run here; nothing when it would.
-not_here() {
-	local c path
+# Why the list itself would not have it run; nothing when it would.
+not_run() {
 	if [ -n "$arch" ] && [ "$arch" != x86_64 ]; then
 		echo "$arch only"
 	elif [[ " $groups " == *" nodefault "* && ${#wanted[@]} = 0 ]]; then
 		echo "only when named"
 	elif ! [ -r "$file" ]; then
 		echo "${file##*/} is not built"
-	else
-		for c in $check; do
-			path=${c%%=*}
-			[ "$(cat "$path" 2>/dev/null)" = "${c#*=}" ] || { echo "$path is not ${c#*=}"; return; }
-		done
 	fi
+}
+
+# Or on this host.
+not_here() {
+	local c path
+	for c in $check; do
+		path=${c%%=*}
+		[ "$(cat "$path" 2>/dev/null)" = "${c#*=}" ] || { echo "$path is not ${c#*=}"; return; }
+	done
 }
 
 # ---- QEMU's options as ours ----
@@ -209,27 +219,65 @@ row() {
 	total[QEMU $2]=$((${total[QEMU $2]:-0} + 1))
 }
 
-run_test() {
-	local memory cpuid options skip alien theirs=- their_note='' result note reason
-	[ ${#wanted[@]} = 0 ] || [[ " ${wanted[*]} " == *" $test "* ]] || return 0
-	reason=$(not_here)
-	if [ -n "$reason" ]; then
-		row SKIP SKIP "($reason)"
-		return
-	fi
-	eval "options=($params)"
-	[ -z "$limit" ] || [ "$timeout" -le "$limit" ] || timeout=$limit
-	translate "${options[@]}"
+# Sets result and theirs, and note, by running it here.
+run_here() {
+	local their_note=''
 	environment "$(($(numfmt --from=iec "${memory^^}") >> 20))" >"$work/environment"
 	if [ -n "$qemu" ]; then
 		run_qemu "${options[@]}"
 		theirs=$result their_note=$note
 	fi
-	run_ours
+	result=- note=''
+	[ -z "$ours" ] || run_ours
+	note+=${their_note:+ | $their_note}
+}
+
+# in_nest [OPTION]...: sets printed to what this script prints about it in a nested machine, without the name; or note to
+# why nothing came out of that.
+in_nest() {
+	printed=$("$here/tests/nest" --mem 5000 --timeout $((2 * timeout + 120)) --out "$logs" "$here/tests/kvm-unit-tests.sh" "$dir" \
+		"$@" --timeout "$timeout" --logs "$logs" "$test" </dev/null 2>"$work/nest" | grep "^$test ")
+	printed=${printed#"$test"}
+	[ -z "$printed" ] || return 0
+	note=$(sed -n '$s/^nest: //p' "$work/nest")
+	return 1
+}
+
+run_nested() {
+	local printed their_note
+	if in_nest ${qemu:+--qemu}; then
+		if [ -n "$qemu" ]; then read -r result theirs note; else read -r result note; fi <<<"$printed"
+		return
+	fi
+	result=DIED
+	[ -n "$qemu" ] || return
+	theirs=DIED
+	in_nest --only-qemu && read -r printed theirs note <<<"$printed"
+	their_note=${note#| }
+	note=''
+	in_nest && read -r result note <<<"$printed"
+	note+=${their_note:+ | $their_note}
+}
+
+run_test() {
+	local memory cpuid options skip alien theirs=- result='' note='' reason
+	[ ${#wanted[@]} = 0 ] || [[ " ${wanted[*]} " == *" $test "* ]] || return 0
+	[ -z "$limit" ] || [ "$timeout" -le "$limit" ] || timeout=$limit
+	reason=$(not_run)
+	[ -n "$reason$nest" ] || reason=$(not_here)
+	if [ -n "$reason" ]; then
+		row SKIP SKIP "($reason)"
+		return
+	fi
+	eval "options=($params)"
+	translate "${options[@]}"
+	if [ -n "$nest" ]; then run_nested; else run_here; fi
 	case $theirs,$result in
-	-,FAIL | -,TIMEOUT | PASS,FAIL | PASS,SKIP | PASS,TIMEOUT) [ -n "$alien" ] || worse=$((worse + 1)) ;;
+	-,FAIL | -,TIMEOUT | -,DIED | PASS,FAIL | PASS,SKIP | PASS,TIMEOUT | PASS,DIED)
+		[ -n "$alien" ] || worse=$((worse + 1))
+		;;
 	esac
-	row "$result" "$theirs" "$note${their_note:+ | $their_note}"
+	row "$result" "$theirs" "$note"
 }
 
 # ---- the list ----
@@ -250,7 +298,7 @@ done 3<"$list"
 echo
 for who in kvm ${qemu:+QEMU}; do
 	printf '%-5s' "$who"
-	for result in PASS FAIL SKIP TIMEOUT; do
+	for result in PASS FAIL SKIP TIMEOUT ${nest:+DIED}; do
 		printf ' %s %d' $result "${total[$who $result]:-0}"
 	done
 	echo
