@@ -67,6 +67,17 @@ formats() {
 	for f in payload.bzimage payload.pvh payload.mb2; do same_names "$images/$f"; done
 }
 
+# A vmlinux has more than one banner: a format, the one of the kernel's first link, which has no number, and its own.
+banner() {
+	local long
+	long=1.2-a' '$(head -c 160 /dev/zero | tr '\0' c)
+	cp "$images/payload.elf64" "$dir/banners"
+	printf '%s\0' 'Linux version %s (%s)' "Linux version $long # SMP
+" "Linux version $long #7 SMP
+" | dd of="$dir/banners" bs=1 seek=$((0x2000)) conv=notrunc status=none
+	says "$dir/banners" 0 ".kernel_version == \"$long #7 SMP\""
+}
+
 # Also what cannot be started is told in one valid object, with the reason.
 malformed() {
 	local kind image what why=
@@ -87,5 +98,6 @@ malformed() {
 }
 
 formats
+banner
 malformed
 exit $rc

@@ -181,6 +181,31 @@ static void print_segments(struct listing *l, const struct boot_image *img)
 	listing_end(l, true);
 }
 
+/* Takes the text behind a BANNER, which may be a format, or the number-less one that init/version.c has for the kernel's first link. */
+static bool take_banner(struct boot_image *img, const char *text)
+{
+	memcpy(img->version, text, sizeof(img->version) - strlen(BANNER) - 1);
+	img->version[strcspn(img->version, "\n")] = '\0';
+	if (img->version[0] >= '0' && img->version[0] <= '9' && !strstr(img->version, "# "))
+		return true;
+	img->version[0] = '\0';
+	return false;
+}
+
+static bool banner_in(struct boot_image *img, const char *chunk, size_t len)
+{
+	const char *end = chunk + len;
+
+	while ((chunk = memmem(chunk, (size_t)(end - chunk), BANNER, strlen(BANNER)))) {
+		if ((size_t)(end - chunk) < sizeof(img->version))
+			return false; /* the next chunk begins before it */
+		chunk += strlen(BANNER);
+		if (take_banner(img, chunk))
+			return true;
+	}
+	return false;
+}
+
 /* A vmlinux says its version only to those who run it: its banner is looked for where they would find it. */
 static void find_banner(struct boot_image *img)
 {
@@ -191,19 +216,9 @@ static void find_banner(struct boot_image *img)
 
 		for (uint64_t at = 0; at < s->file_bytes; at += CHUNK_BYTES) {
 			uint64_t len = min_u64(sizeof(chunk), s->file_bytes - at);
-			char *found;
 
-			if (boot_read(img, chunk, len, s->offset + at))
+			if (boot_read(img, chunk, len, s->offset + at) || banner_in(img, chunk, len))
 				return;
-			found = memmem(chunk, len, BANNER, strlen(BANNER));
-			if (!found || (uint64_t)(found - chunk) + sizeof(img->version) > len)
-				continue;
-			found += strlen(BANNER);
-			if (*found < '0' || *found > '9') /* a format, not the banner */
-				continue;
-			memcpy(img->version, found, sizeof(img->version) - strlen(BANNER) - 1);
-			img->version[strcspn(img->version, "\n")] = '\0';
-			return;
 		}
 	}
 }

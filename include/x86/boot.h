@@ -93,7 +93,7 @@ struct boot_image {
 	struct boot_segment segment[BOOT_MAX_SEGMENTS]; /* inside the file; below MMIO_HOLE_GPA */
 	gpa_t load_gpa;					/* the lowest address it takes */
 	uint64_t runtime_bytes;				/* what must be free from there on */
-	char version[128]; /* kernel_version string, "" when it has none; printable */
+	char version[256]; /* kernel_version string, "" when it has none; printable */
 
 	/* A bzImage's header as in the file, checked; bytes past the file's header length are zero. */
 	union {
