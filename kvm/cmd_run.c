@@ -679,14 +679,15 @@ static int run_and_judge(const struct config *config, struct checks *checks, str
 	int err;
 
 	do {
-		signals_block();
 		if (!run_once(config, checks, control, &v, &again)) {
 			verdict_set(&v, VERDICT_LAUNCHER, 0, "the launcher could not do its part");
 			checks_report(checks, &v, false);
 			return EXIT_LAUNCHER;
 		}
-		if (again)
+		if (again) {
 			say_verdict(&v);
+			signals_block();
+		}
 	} while (again);
 	checks_judge(checks, &v);
 	err = checks_report(checks, &v, false);

@@ -255,7 +255,7 @@ void cpu_print(FILE *f, const struct cpu_state *s)
 	print_events(f, &s->events);
 }
 
-static uint64_t read_lstar(int vcpu_fd)
+uint64_t cpu_read_lstar(int vcpu_fd)
 {
 	/* As struct kvm_msrs, with room for one. */
 	struct {
@@ -280,7 +280,7 @@ int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic)
 		memset(&s->events, 0, sizeof(s->events));
 	kvm_ioctl(vcpu_fd, KVM_GET_MP_STATE, &mp);
 	s->mp_state = mp.mp_state;
-	s->lstar = read_lstar(vcpu_fd);
+	s->lstar = cpu_read_lstar(vcpu_fd);
 	s->has_lapic = lapic && !kvm_ioctl(vcpu_fd, KVM_GET_LAPIC, &s->lapic);
 	return 0;
 }

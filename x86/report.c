@@ -4,7 +4,8 @@
  *
  * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state undefined (AMD APM vol. 2, 15.14.3): no
  * registers are to be had then, by any call. Therefore on such hosts registers are sampled at an exit every few
- * milliseconds, which costs a fraction of a per cent; the last sample is shown, with its age.
+ * milliseconds, which costs a fraction of a per cent; the last sample is shown, with its age. KVM leaves them in kvm_run with the exit
+ * (KVM_CAP_SYNC_REGS), which is cheaper than calls for each.
  */
 #include "kvm/arch.h"
 #include "kvm/arch_host.h"
@@ -21,6 +22,8 @@
 /* The newest interrupts that a report looks at. */
 #define MAX_IRQS 64
 
+#define SAMPLE_REGS (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
+
 struct arch_sample {
 	uint64_t ticks; /* 0: none yet */
 	struct cpu_state cpu;
@@ -33,7 +36,11 @@ int report_vcpu_setup(struct vcpu *v)
 	arch_host_cpu(&host);
 	if (!host.module || strcmp(host.module, "kvm_amd") != 0)
 		return 0;
+	if ((kvm_ioctl_val(v->vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & SAMPLE_REGS) != SAMPLE_REGS)
+		return 0;
 	v->sample = calloc(1, sizeof(*v->sample));
+	if (v->sample)
+		v->run->kvm_valid_regs = SAMPLE_REGS; /* the first exit has them */
 	return v->sample ? 0 : -ENOMEM;
 }
 
@@ -43,13 +50,34 @@ void report_vcpu_destroy(struct vcpu *v)
 	v->sample = NULL;
 }
 
+/* What the last exit has brought along. */
+static void keep_sample(struct vcpu *v, uint64_t ticks)
+{
+	const struct kvm_sync_regs *regs = &v->run->s.regs;
+	struct arch_sample *sample = v->sample;
+
+	sample->cpu.index = v->index;
+	sample->cpu.regs = regs->regs;
+	sample->cpu.sregs = regs->sregs;
+	sample->cpu.events = regs->events;
+	sample->cpu.mp_state = KVM_MP_STATE_RUNNABLE;
+	if (sample->ticks) /* a kernel has not come to it by its first exit */
+		sample->cpu.lstar = cpu_read_lstar(v->fd);
+	sample->ticks = ticks;
+}
+
 void arch_sample(struct vcpu *v, uint64_t ticks)
 {
-	v->sample_due = v->sample ? ticks + SAMPLE_TICKS : UINT64_MAX;
-	/* At a triple fault it is too late. */
-	if (v->sample && v->run->exit_reason != KVM_EXIT_SHUTDOWN &&
-	    !cpu_gather(&v->sample->cpu, v->fd, v->index, false))
-		v->sample->ticks = ticks;
+	if (!v->sample) {
+		v->sample_due = UINT64_MAX;
+	} else if (!v->run->kvm_valid_regs) {
+		v->run->kvm_valid_regs = SAMPLE_REGS; /* the next exit has them, and we are called again */
+	} else {
+		if (v->run->exit_reason != KVM_EXIT_SHUTDOWN) /* too late */
+			keep_sample(v, ticks);
+		v->run->kvm_valid_regs = 0;
+		v->sample_due = ticks + SAMPLE_TICKS;
+	}
 }
 
 bool arch_stopped_by_itself(const struct vcpu *v)
