@@ -21,7 +21,7 @@ O	?= build/obj
 WARN	:= -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef \
 	   -Wno-missing-field-initializers -Werror
 CFLAGS	?= -O2 -g
-HARDEN	:= -fstack-protector-strong -fno-strict-aliasing -fno-plt -fPIE
+HARDEN	:= -fstack-protector-strong -fno-strict-aliasing -fno-plt -fPIE -ffunction-sections
 ALL_CPPFLAGS = -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -pthread $(CFLAGS)
 LDLIBS	= -lfdt
@@ -56,27 +56,21 @@ all: $(BIN)
 .PHONY: all
 .SECONDARY:
 
-$(BIN): $(O)/main.o $(LIB)
+# What a boot runs lies together in the program. The sanitizers have code of their own, and no need.
+START_ORDER = $(if $(SAN)$(TSAN),,x86/start.lds)
+$(BIN): $(O)/main.o $(LIB) $(START_ORDER)
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(START_ORDER:%=-Wl,-T,%) -o $@ $(filter-out %.lds,$^) $(LDLIBS)
 
 $(LIB): $(OBJ)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-# What a plain boot does not run is put apart in the program, so that its pages are not mapped among those of what it does run.
-APART	:= x86/coredump x86/cpudump x86/disasm x86/fault x86/fdt% x86/gdb% x86/guestlog x86/host x86/hyperv_% x86/insn x86/inspect \
-	   x86/kallsyms x86/listing x86/multiboot% x86/orc x86/pagewalk x86/postmortem x86/printk x86/stack x86/symbols x86/vmcoreinfo \
-	   hw/testdev hw/synic kvm/cmd_debug kvm/cmd_dmesg kvm/cmd_host kvm/cmd_inspect kvm/cmd_list kvm/cmd_report kvm/cmd_smoke \
-	   kvm/cmd_stop kvm/control% kvm/dump kvm/elfcore kvm/gdb% kvm/gmem_pages kvm/guest% kvm/host% kvm/json kvm/kernlog kvm/ktap \
-	   kvm/newfile kvm/outcome_j% kvm/quote kvm/smoke% virtio/console% virtio/fs% virtio/inflate virtio/net% virtio/qcow2% \
-	   virtio/rootdev virtio/vhost% virtio/virtiofsd
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $@'
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-	$(Q)$(if $(filter $(APART),$*),objcopy --rename-section .text=.text.unlikely $@)
 
 $(O)/%.o: %.S
 	@mkdir -p $(@D)

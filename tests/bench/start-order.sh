@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/bench/start-order.sh: makes x86/start.lds anew, the list of functions that the linker is to put together. Records by
+# valgrind what some payloads on /dev/kvm and a stock kernel in a nested machine have the launcher execute.
+
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+command -v valgrind >/dev/null || { echo "start-order: valgrind is not installed" >&2; exit 1; }
+dir=$PWD/build/bench/order
+rm -rf "$dir"
+mkdir -p "$dir"
+make -s START_ORDER= LDFLAGS="-Wl,-Map=$dir/map" BIN="$dir/kvm"
+make -s -f Makefile -f tests/bench/Makefile.inc bench-programs
+tests/initrd.sh --tiny "$dir/tiny.cpio"
+kernel=$(tests/kernels.sh cloud)
+truncate -s 1M "$dir/disk.img"
+
+record() { # NAME OPTION...: of kvm run
+	valgrind -q --tool=callgrind --dump-instr=yes --callgrind-out-file="$dir/$1.callgrind" \
+		"$dir/kvm" run -q -m 256M -k build/bench/guest.bzimage "${@:2}" </dev/null >/dev/null 2>&1
+}
+record start -p @h
+record console -p @o2000
+record disk -p @h -d "$dir/disk.img,format=raw" -c 2
+
+cat >"$dir/boot.sh" <<EOF
+#!/bin/sh
+cd /run
+HOME=/root valgrind -q --tool=callgrind --dump-instr=yes --callgrind-out-file=\$NEST_OUT/boot.callgrind \
+	"$dir/kvm" run -m 256M -k "$kernel/vmlinuz" -i "$dir/tiny.cpio" -p quiet </dev/null
+EOF
+chmod +x "$dir/boot.sh"
+tests/nest --mem 3072 --timeout 300 --out "$dir" "$dir/boot.sh" >&2
+python3 tests/bench/start_order.py "$dir/map" "$dir"/*.callgrind >"$dir/start.lds"
+mv "$dir/start.lds" x86/start.lds
