@@ -36,7 +36,8 @@ int report_vcpu_setup(struct vcpu *v)
 	arch_host_cpu(&host);
 	if (!host.module || strcmp(host.module, "kvm_amd") != 0)
 		return 0;
-	if ((kvm_ioctl_val(v->vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & SAMPLE_REGS) != SAMPLE_REGS)
+	if ((kvm_ioctl_val(v->vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & SAMPLE_REGS) !=
+	    SAMPLE_REGS)
 		return 0;
 	v->sample = calloc(1, sizeof(*v->sample));
 	if (v->sample)
