@@ -148,6 +148,6 @@ void chardev_event(struct chardev *cd, enum chardev_event event);
 int chardev_reopen(int fd, int access);
 
 extern const struct chardev_backend chardev_pty, chardev_unix, chardev_stdin, chardev_stdout, chardev_stderr,
-	chardev_log;
+	chardev_signals, chardev_log;
 
 #endif

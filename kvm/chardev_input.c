@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define READ_BYTES 4096
+#define GIVEN_BYTES (64 * KIB)
 /* Reads in one call from the loop, so that endless input does not starve the others. */
 #define READS_A_TURN 16
 
@@ -102,6 +103,16 @@ static void deliver(struct chardev *cd)
 	}
 	if (in->ring.cap > BYTE_RING_MIN_BYTES)
 		byte_ring_free(&in->ring);
+}
+
+int chardev_give(struct chardev *cd, const uint8_t *bytes, size_t len)
+{
+	if (!byte_ring_reserve(&cd->in.ring, len, GIVEN_BYTES))
+		return -ENOBUFS;
+	byte_ring_write(&cd->in.ring, bytes, len);
+	cd->in.put += len;
+	deliver(cd);
+	return 0;
 }
 
 static void act(struct chardev *cd, enum escape_action action)

@@ -146,8 +146,8 @@ static const struct chardev_backend tty_backend = {
 };
 
 static const struct chardev_backend *const backends[] = {
-	&stdio_backend, &null_backend,	&file_backend,	 &tty_backend,	  &chardev_pty,
-	&chardev_unix,	&chardev_stdin, &chardev_stdout, &chardev_stderr, &chardev_log,
+	&stdio_backend, &null_backend,	 &file_backend,	  &tty_backend,	    &chardev_pty, &chardev_unix,
+	&chardev_stdin, &chardev_stdout, &chardev_stderr, &chardev_signals, &chardev_log,
 };
 
 /* The backend that @spec names, and in *@path what follows the colon. */

@@ -6,6 +6,8 @@
  * chardev_present() says no. The other way round, chardev_end() closes stdin or stdout. stderr stays open: it is our own messages', too. (stdio, a
  * console, knows no end.)
  *
+ * Signals are a line on which there is only what chardev_give() puts there.
+ *
  * A log is a line with nobody at its end: the newest output is kept, as for a client who has not come, until chardev_show_log() makes stderr that
  * client.
  */
@@ -103,6 +105,7 @@ const struct chardev_backend chardev_stdout = {
 	.name = "stdout", .stream = true, .open = stdout_open, .end = stdout_end
 };
 const struct chardev_backend chardev_stderr = { .name = "stderr", .stream = true, .open = stderr_open };
+const struct chardev_backend chardev_signals = { .name = "signals", .stream = true, .open = stdin_open };
 const struct chardev_backend chardev_log = { .name = "log", .open = log_open };
 
 void chardev_end(struct chardev *cd)

@@ -374,8 +374,8 @@ static const struct opt rows[] = {
 	{ 0, "on-panic", OPT_CALL, 0, "WHAT", "exit (default) or wait", 0, 0, set_on_panic },
 	{ 0, "timeout", OPT_UINT, AT(timeout_s), "SECONDS", "end the machine after this long, with 124", 1,
 	  1000000000 },
-	{ 0, "grace", OPT_UINT, AT(grace_s), "SECONDS", "from a signal's power button to the end (default 5)",
-	  0, 1000000000 },
+	{ 0, "grace", OPT_UINT, AT(grace_s), "SECONDS",
+	  "from a signal, passed on or a press of the\npower button, to the end (default 5)", 0, 1000000000 },
 	{ 0, "hang", OPT_UINT, AT(hang_s), "SECONDS", "end a guest that gets nowhere for this long, with 124",
 	  1, 1000000000 },
 	{ 0, "post-mortem", OPT_CALL, 0, "HOW", "of a guest that fails: short (default), full, off", 0, 0,
@@ -565,9 +565,9 @@ static void say_timeline(const struct vm *vm)
  * The guest is done: nothing it wrote may be lost, and nobody may be left hanging. Between two lives of a machine the
  * signals stay blocked, for the next one's loop to take; so there, too, nobody is waited for without end.
  */
-static void settle(struct vm *vm)
+static void settle(struct vm *vm, bool by_signal)
 {
-	bool patient = vm->verdict.kind != VERDICT_SIGNAL && vm->verdict.kind != VERDICT_QUIT &&
+	bool patient = !by_signal && vm->verdict.kind != VERDICT_QUIT &&
 		       vm->verdict.kind != VERDICT_TIMEOUT && !restarts(vm);
 
 	if (!restarts(vm)) {
@@ -647,7 +647,7 @@ static bool run_once(const struct config *config, struct checks *checks, struct 
 		pages_free(vm, sizeof(*vm));
 		return false;
 	}
-	settle(vm);
+	settle(vm, signals.first);
 	*v = vm->verdict;
 	*again = restarts(vm);
 	if (!*again)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm stop NAME: presses the power button of a running machine, gives it some time, and returns once it has ended. Its launcher then exits as
+ * kvm stop NAME: presses the power button of a running machine (its command gets SIGTERM instead), gives it some time, and returns once it has ended. Its launcher then exits as
  * after Ctrl-a x, with 0, unless the guest has powered off by itself or come to another end.
  *
  * Exit code 0: it has ended; 124: it has not, though its time is up; 125: it could not be asked. Main's thread.
@@ -28,8 +28,8 @@ struct stop_options {
 
 static const struct opt rows[] = {
 	{ 0, "grace", OPT_UINT, offsetof(struct stop_options, grace_s), "SECONDS",
-	  "from the power button to the end (default: the machine's\nown, 5 without its --grace)", 0,
-	  CONTROL_MAX_SECONDS, NULL },
+	  "from then to the end (default: the machine's own, 5\nwithout its --grace)", 0, CONTROL_MAX_SECONDS,
+	  NULL },
 	{ 'f', "force", OPT_FLAG, offsetof(struct stop_options, force), NULL,
 	  "end it at once, as if the power were cut", 0, 0, NULL },
 	{ 'h', "help", OPT_FLAG, offsetof(struct stop_options, help), NULL, "this help", 0, 0, NULL },
@@ -38,9 +38,10 @@ static const struct opt rows[] = {
 static int usage(void)
 {
 	printf("usage: kvm stop NAME [--grace SECONDS] [--force]\n\n"
-	       "Presses the power button of the running machine NAME (kvm run --name NAME), and ends the "
-	       "machine if it has\n"
-	       "not powered off when its time is up. Returns when it has ended.\n"
+	       "Presses the power button of the running machine NAME (kvm run --name NAME), or sends SIGTERM "
+	       "to its command\n"
+	       "(-- CMD), and ends the machine if it has not ended when its time is up. Returns when it has "
+	       "ended.\n"
 	       "Ends with 0, with %d if it is there still, with %d if it cannot be asked.\n\n",
 	       EXIT_TIMEOUT, EXIT_LAUNCHER);
 	opt_help(stdout, rows, ARRAY_SIZE(rows));

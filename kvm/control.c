@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -264,10 +265,9 @@ static void answer_stop(struct seat *s, const struct control_request *request)
 		end_machine(c);
 		return;
 	}
-	arch_power_button(c->vm);
 	loop_timer_arm(&c->grace, seconds * NS_PER_S);
-	snprintf(note, sizeof(note), "pressed the power button; the machine ends in %llu s at the latest",
-		 (unsigned long long)seconds);
+	snprintf(note, sizeof(note), "%s; the machine ends in %llu s at the latest",
+		 arch_ask_to_end(c->vm, SIGTERM), (unsigned long long)seconds);
 	pr_info("kvm stop: %s", note);
 	answer(s, NULL, 0, note);
 }

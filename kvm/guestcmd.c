@@ -4,7 +4,7 @@
  *
  * The command's streams: on a terminal (stdin and stdout both are one) it gets that terminal, as hvc0, or as ttyS0 where the kernel has no virtio
  * console; the kernel's log goes to COM2. Otherwise each of the launcher's stdin, stdout and stderr is a virtio-console port, and COM1 has the
- * log. The log is kept, and shown when the machine ends badly, or with -v from the start.
+ * log. One more port brings the signals that the launcher gets. The log is kept, and shown when the machine ends badly, or with -v from the start.
  */
 #include "kvm/guestcmd.h"
 
@@ -34,7 +34,7 @@ extern const uint32_t guest_init_bytes;
 static int add_port(struct config *c, const char *port)
 {
 	if (c->nr_ports == CONFIG_MAX_PORTS) {
-		pr_err("-- %s: its streams take 3 of the %d ports; use fewer --port",
+		pr_err("-- %s: its streams and signals take 4 of the %d ports; use fewer --port",
 		       c->nr_command ? c->command[0] : "", CONFIG_MAX_PORTS);
 		return -EINVAL;
 	}
@@ -46,6 +46,7 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 {
 	static const char *const streams[] = { GUESTJOB_STDIN "=stdin", GUESTJOB_STDOUT "=stdout",
 					       GUESTJOB_STDERR "=stderr" };
+	static const char *const signals = GUESTJOB_SIGNALS "=signals";
 	int err = 0;
 
 	if (c->no_default_params) {
@@ -67,7 +68,7 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 		c->serial[c->on_terminal] = "log";
 	for (size_t i = 0; i < ARRAY_SIZE(streams) && !c->on_terminal && !err; i++)
 		err = add_port(c, streams[i]);
-	return err;
+	return err ? err : add_port(c, signals);
 }
 
 /* ---- the job ------------------------------------------------------------------------------------------------------ */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button; when it has not done so after --grace
+ * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button, or are passed on to its command (-- CMD); when it has not done so after --grace
  * seconds, or a second signal comes, the machine ends with 128 + N. A terminal in raw mode sends no SIGINT: there
  * Ctrl-C is the guest's. SIGQUIT prints what the vCPUs are doing, and the machine goes on. SIGCONT also
  * tries again what waits for the host (-d werror=stop).
@@ -61,9 +61,8 @@ static void on_end_signal(struct signals *s, int signo)
 		return;
 	}
 	s->first = signo;
-	pr_info("SIG%s: pressed the power button; the machine ends in %llu s at the latest",
-		sigabbrev_np(signo), (unsigned long long)grace_s);
-	arch_power_button(s->vm);
+	pr_info("SIG%s: %s; the machine ends in %llu s at the latest", sigabbrev_np(signo),
+		arch_ask_to_end(s->vm, signo), (unsigned long long)grace_s);
 	loop_timer_arm(&s->grace, grace_s * NS_PER_S);
 }
 

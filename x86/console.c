@@ -8,6 +8,7 @@
 #include "console.h"
 #include "virtio.h"
 
+#include "kvm/guestjob.h"
 #include "kvm/log.h"
 #include "virtio/console.h"
 
@@ -132,6 +133,20 @@ void drain_consoles(struct machine *m, int stall_ms)
 		if (!chardev_flush(b->chardev[i], stall_ms))
 			pr_warn("--port %s: nobody takes its output; the end of it is lost", b->name[i]);
 	}
+}
+
+bool signal_command(struct machine *m, int signo)
+{
+	struct board_consoles *b = m->consoles;
+	uint8_t byte = (uint8_t)signo;
+
+	if (!m->vm->config->has_command)
+		return false;
+	for (unsigned int i = 0; b && i < m->vm->config->nr_ports; i++) {
+		if (!strcmp(b->name[i], GUESTJOB_SIGNALS))
+			return !chardev_give(b->chardev[i], &byte, 1);
+	}
+	return false;
 }
 
 void winch_ports(struct machine *m)

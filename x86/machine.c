@@ -650,9 +650,12 @@ void arch_machine_close(struct vm *vm)
 	destroy_coms(vm->machine);
 }
 
-void arch_power_button(struct vm *vm)
+const char *arch_ask_to_end(struct vm *vm, int signo)
 {
+	if (signal_command(vm->machine, signo))
+		return "passed on to the command";
 	irq_pulse(&vm->machine->power_button);
+	return "pressed the power button";
 }
 
 void arch_retry(struct vm *vm)

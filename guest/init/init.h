@@ -52,8 +52,20 @@ void sleep_ms(long ms);
 void *get_memory(size_t bytes);
 /* Starts the command with these as its standard streams. Returns its process. */
 long start_command(const struct job *job, int in, int out, int err);
-/* Takes in all children that have ended. Returns whether @pid was one of them; then *@status is its wait status. */
-bool reap(long pid, int *status);
+
+/* ports.c: opens one of the launcher's ports; with @wait_for_peer once the launcher has said that it is there. */
+int port_open(const char *name, bool wait_for_peer);
+/* The same, but -1 when it has not come in this time. */
+int port_wait_for(const char *name, bool wait_for_peer, long wait_ms);
+
+/* children.c: a descriptor, made before children are started, that is readable when one has ended; < 0: this kernel has no such thing. */
+int children_watch(void);
+/* For poll(2): how long to wait at most before it is looked whether a child has ended. */
+int children_poll_ms(int children);
+/* Takes in all that have ended. Returns whether @pid was one of them; then *@status is its wait status. */
+bool children_reap(int children, long pid, int *status);
+/* Sends what can be read from *@port to @pid. The port is -1 when it has been closed. */
+void signals_pass(int *port, long pid);
 
 /* job.c: reads GUESTJOB_FILE, does what it says about the guest (modules, names, clock), and returns the rest. */
 void job_load(struct job *job);

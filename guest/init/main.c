@@ -209,21 +209,6 @@ long start_command(const struct job *job, int in, int out, int err)
 	exec_command(job);
 }
 
-bool reap(long pid, int *status)
-{
-	bool found = false;
-	long ended;
-	int s;
-
-	while ((ended = sys(wait4, -1, &s, WNOHANG)) > 0) {
-		if (ended == pid) {
-			*status = s;
-			found = true;
-		}
-	}
-	return found;
-}
-
 __attribute__((used)) void init_main(void);
 void init_main(void)
 {

@@ -6,7 +6,6 @@
  * by SIGPIPE that the reader has gone. Each flow is one buffer: read while it is empty, written while it is not. The end of either side is
  * passed on to the other by closing both.
  *
- * A port says by POLLHUP that the launcher's side is closed, and does so too before the launcher's first word about it has come.
  * The launcher speaks of the ports in order, and stdin is the first: once the others are connected, a hang-up of stdin is its end.
  *
  * When the command has ended, what it has left in the pipes is brought out; what its children write later is not waited for.
@@ -16,11 +15,7 @@
 
 #include <linux/poll.h>
 #include <linux/signal.h>
-#include <linux/time.h>
 
-#define PORTS_DIR "/sys/class/virtio-ports"
-#define WAIT_MS 10000 /* for the ports to come: they do so within milliseconds, or never */
-#define MAX_NAME_BYTES 64
 #define FLOW_BYTES 65536
 
 enum { IN, OUT, ERR, NR_FLOWS };
@@ -31,80 +26,8 @@ struct flow {
 	char bytes[FLOW_BYTES];
 };
 
-struct dirent64 {
-	unsigned long long ino, off;
-	unsigned short reclen;
-	unsigned char type;
-	char name[];
-};
-
 static const char *const names[NR_FLOWS] = { GUESTJOB_STDIN, GUESTJOB_STDOUT, GUESTJOB_STDERR };
 static struct flow flows[NR_FLOWS];
-
-/* Whether the port @device, as sysfs calls it, has this name. */
-static bool is_named(const char *device, const char *name)
-{
-	char path[sizeof(PORTS_DIR) + 256 + sizeof("/name")], text[MAX_NAME_BYTES + 1];
-	long fd, n;
-
-	join(path, PORTS_DIR "/", device);
-	join(path, path, "/name");
-	fd = sys(open, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = sys(read, fd, text, sizeof(text) - 1);
-	sys(close, fd);
-	if (n > 0 && text[n - 1] == '\n')
-		n--;
-	text[n > 0 ? n : 0] = '\0';
-	return same(text, name);
-}
-
-/* Opens the port of this name, or returns -1: it is not there (yet). */
-static int try_port(const char *name)
-{
-	char entries[4096], path[5 + 256 + 1];
-	long dir = sys(open, PORTS_DIR, O_RDONLY | O_CLOEXEC | O_DIRECTORY), n, fd = -1;
-
-	while (fd < 0 && dir >= 0 && (n = sys(getdents64, dir, entries, sizeof(entries))) > 0) {
-		for (long at = 0; at < n && fd < 0;) {
-			const struct dirent64 *e = (const struct dirent64 *)(entries + at);
-
-			at += e->reclen;
-			if (!is_named(e->name, name))
-				continue;
-			join(path, "/dev/", e->name);
-			fd = sys(open, path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-		}
-	}
-	if (dir >= 0)
-		sys(close, dir);
-	return fd < 0 ? -1 : (int)fd;
-}
-
-static bool connected(int port)
-{
-	struct pollfd p = { .fd = port, .events = POLLOUT };
-
-	return sys(poll, &p, 1, 0) >= 0 && !(p.revents & POLLHUP);
-}
-
-static int open_port(const char *name, bool wait_for_peer)
-{
-	int port = -1;
-
-	for (long ms = 0; ms < WAIT_MS; ms++) {
-		if (port < 0)
-			port = try_port(name);
-		if (port >= 0 && (!wait_for_peer || connected(port)))
-			return port;
-		sleep_ms(1);
-	}
-	complain("no such virtio-console port; the kernel needs virtio_mmio and virtio_console, built in or "
-		 "by --modules",
-		 name, 0);
-	fail();
-}
 
 static void end_flow(struct flow *f)
 {
@@ -155,10 +78,10 @@ static void look(struct flow *f, const struct pollfd *from, const struct pollfd 
 		move(f);
 }
 
-/* Waits until a flow can go on, or a child has ended: then returns true. */
-static bool wait_and_move(int children)
+/* Waits until a flow can go on, a signal is to be passed on, or a child has ended: then returns true. */
+static bool wait_and_move(int children, int *signals, long pid)
 {
-	struct pollfd p[1 + 2 * NR_FLOWS] = { { .fd = children, .events = POLLIN } };
+	struct pollfd p[2 + 2 * NR_FLOWS] = { { .fd = children, .events = POLLIN } };
 
 	for (int i = 0; i < NR_FLOWS; i++) {
 		struct flow *f = &flows[i];
@@ -167,10 +90,13 @@ static bool wait_and_move(int children)
 		p[1 + 2 * i] = (struct pollfd){ .fd = f->len ? -1 : f->from, .events = POLLIN };
 		p[2 + 2 * i] = (struct pollfd){ .fd = f->to, .events = f->len ? POLLOUT : 0 };
 	}
-	sys(poll, p, 1 + 2 * NR_FLOWS, -1);
+	p[1 + 2 * NR_FLOWS] = (struct pollfd){ .fd = *signals, .events = POLLIN };
+	sys(poll, p, 2 + 2 * NR_FLOWS, children_poll_ms(children));
 	for (int i = 0; i < NR_FLOWS; i++)
 		look(&flows[i], &p[1 + 2 * i], &p[2 + 2 * i]);
-	return p[0].revents;
+	if (p[1 + 2 * NR_FLOWS].revents)
+		signals_pass(signals, pid);
+	return children < 0 || p[0].revents;
 }
 
 /* Brings out what is in the pipe and the buffer now. */
@@ -223,24 +149,17 @@ static long start(const struct job *job)
 
 int run_on_ports(const struct job *job)
 {
-	const unsigned long child_ended = 1UL << (SIGCHLD - 1);
-	char info[128];
-	int status = 0;
-	long pid, children;
+	int status = 0, signals, children;
+	long pid;
 
-	flows[OUT].to = open_port(names[OUT], true);
-	flows[ERR].to = open_port(names[ERR], true);
-	flows[IN].from = open_port(names[IN], false);
-	sys(rt_sigprocmask, SIG_BLOCK, &child_ended, 0, sizeof(child_ended));
-	children = sys(signalfd4, -1, &child_ended, sizeof(child_ended), O_CLOEXEC | O_NONBLOCK);
+	flows[OUT].to = port_open(names[OUT], true);
+	flows[ERR].to = port_open(names[ERR], true);
+	flows[IN].from = port_open(names[IN], false);
+	signals = port_open(GUESTJOB_SIGNALS, true);
+	children = children_watch();
 	pid = start(job);
-	for (;;) {
-		if (!wait_and_move((int)children))
-			continue;
-		sys(read, children, info, sizeof(info));
-		if (reap(pid, &status))
-			break;
-	}
+	while (!wait_and_move(children, &signals, pid) || !children_reap(children, pid, &status))
+		;
 	drain(&flows[OUT]);
 	drain(&flows[ERR]);
 	return status;

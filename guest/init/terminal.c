@@ -7,16 +7,19 @@
  * Ctrl-C, which the first process does not feel, and not Ctrl-Z, since nobody would be there to continue it.
  */
 #include "init.h"
+#include "kvm/guestjob.h"
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
+#include <linux/poll.h>
 #include <linux/termios.h>
 
+#define WAIT_MS 1000	  /* for a port that can be done without */
 #define WAIT_FOR_OUTPUT 1 /* TCSBRK: no break, but tcdrain(3) */
 
 static const char *const devices[] = { "/dev/hvc0", "/dev/ttyS0" };
 
-static long open_terminal(const struct job *job)
+static long open_terminal(const struct job *job, bool *virtio)
 {
 	struct winsize size = { .ws_row = job->rows, .ws_col = job->columns };
 
@@ -25,6 +28,7 @@ static long open_terminal(const struct job *job)
 
 		if (fd < 0)
 			continue;
+		*virtio = !i;
 		sys(ioctl, fd, TIOCSCTTY, 0);
 		if (job->rows && job->columns)
 			sys(ioctl, fd, TIOCSWINSZ, &size);
@@ -34,17 +38,31 @@ static long open_terminal(const struct job *job)
 	fail();
 }
 
+/* Where the terminal is virtio's, so are the ports. */
+static int open_signals(bool has_ports)
+{
+	return has_ports ? port_wait_for(GUESTJOB_SIGNALS, true, WAIT_MS) : -1;
+}
+
 int run_on_terminal(const struct job *job)
 {
-	int status = 0, tty;
-	long pid, ended;
+	int status = 0, tty, signals, children;
+	bool virtio;
+	long pid;
 
 	sys(setsid);
-	tty = (int)open_terminal(job);
+	tty = (int)open_terminal(job, &virtio);
+	signals = open_signals(virtio);
+	children = children_watch();
 	pid = start_command(job, tty, tty, tty);
 	do {
-		ended = sys(wait4, -1, &status);
-	} while (ended != pid && ended != -ECHILD);
+		struct pollfd p[] = { { .fd = children, .events = POLLIN },
+				      { .fd = signals, .events = POLLIN } };
+
+		sys(poll, p, 2, children_poll_ms(children));
+		if (p[1].revents)
+			signals_pass(&signals, pid);
+	} while (!children_reap(children, pid, &status));
 	sys(ioctl, tty, TCSBRK, WAIT_FOR_OUTPUT);
 	return status;
 }

@@ -47,8 +47,8 @@ void arch_machine_drain(struct vm *vm, int stall_ms);
 /* Once no vCPU runs any more: sockets' paths go, lines and terminals get their settings back. */
 void arch_machine_close(struct vm *vm);
 
-/* Presses the power button. Loop's thread. */
-void arch_power_button(struct vm *vm);
+/* Asks the guest to end: its command gets the signal @signo, and where there is none the power button is pressed. Returns which, for a message. Loop's thread. */
+const char *arch_ask_to_end(struct vm *vm, int signo);
 /* Tries again, now, what waits for the host (a disk's writes). Loop's thread. */
 void arch_retry(struct vm *vm);
 /* The host terminal changed its size. Loop's thread. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Where a console's bytes go to and come from: stdio, null, file:PATH, pty, unix:PATH, tty:PATH; or one way only, for a command in the
- * guest: stdin, stdout, stderr (whose ends are passed on), log (kept for a bad end).
+ * guest: stdin, stdout, stderr (whose ends are passed on), signals (what chardev_give() says), log (kept for a bad end).
  *
  * Output is gathered and written in batches: at a newline, at 4 KiB, or a few milliseconds after the first
  * byte, whichever is first. No byte is lost or reordered: when the other side does not take them,
@@ -109,6 +109,11 @@ void chardev_send_break(struct chardev *cd, bool on);
 
 /* The client has room again after rx_room() said 0. Any thread; the client is called later, on the loop's. */
 void chardev_rx_ready(struct chardev *cd);
+
+/*
+ * Puts @len bytes behind what was read, as if they had come from the other side. Returns 0, or -ENOBUFS when the client has let too much lie. Loop's thread.
+ */
+int chardev_give(struct chardev *cd, const uint8_t *bytes, size_t len);
 
 /*
  * The launcher got SIGWINCH (the terminal has another size) or SIGCONT (we may have come to the foreground:

@@ -39,6 +39,8 @@
 #define GUESTJOB_STDIN "kvm.stdin"
 #define GUESTJOB_STDOUT "kvm.stdout"
 #define GUESTJOB_STDERR "kvm.stderr"
+#define GUESTJOB_SIGNALS                                                                                     \
+	"kvm.signals" /* the launcher writes a byte to it for each signal that the command is to get */
 
 /* What is written to the port, at PORT_GUESTJOB: one of these, and a number in the low eight bits. */
 #define PORT_GUESTJOB 0x610

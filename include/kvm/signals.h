@@ -15,7 +15,7 @@ struct signals {
 	int fd; /* -1: not open */
 	struct loop_source source;
 	struct loop_timer grace;
-	int first; /* the signal that pressed the power button; 0: none yet */
+	int first; /* the signal that was passed on or has pressed the power button; 0: none yet */
 };
 
 /*

@@ -157,22 +157,53 @@ case_backport() {
 	judge "a kernel with compressed modules" "$why"
 }
 
-# What is typed goes to the command once it has the terminal.
+# $pid: a launcher in the background, whose command says "ready" first; then it gets SIGNAL
+signal_when_ready() { # CASE SIGNAL [OPTION]... -- CMD
+	local sig=$2
+	name=$1
+	shift 2
+	"$KVM_BIN" run --timeout 60 -k "$in/cloud/vmlinuz" -m 256M --add /usr/bin/sleep "$@" </dev/null >"$NEST_OUT/$name.out" 2>"$NEST_OUT/$name.err" &
+	pid=$!
+	for _ in $(seq 600); do
+		! grep -q ready "$NEST_OUT/$name.out" && kill -0 $pid 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -"$sig" $pid
+	wait $pid
+	rc=$?
+	why=
+}
+
+case_signal() {
+	signal_when_ready signal TERM --grace 50 -- sh -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.1; done'
+	[ $rc = 9 ] || why="exit code $rc, $(tail -n 1 "$NEST_OUT/signal.err")"
+	out_is "$(printf 'ready\ngot it')"
+	err_is "kvm: SIGTERM: passed on to the command; the machine ends in 50 s at the latest"
+	judge "SIGTERM is passed on to the command" "$why"
+	signal_when_ready deaf HUP --grace 1 -- sh -c 'trap "" HUP; echo ready; while :; do sleep 0.1; done'
+	[ $rc = 129 ] || why="exit code $rc"
+	err_has "kvm: ended by SIGHUP"
+	judge "a command that takes no notice of SIGHUP is ended" "$why"
+}
+
+# What is typed goes to the command once it has the terminal, and then a signal.
 type_line() {
 	for _ in $(seq 200); do
 		! grep -q "31 97" "$NEST_OUT/terminal.out" || break
 		sleep 0.2
 	done
 	echo typed
+	until grep -q "waiting" "$NEST_OUT/terminal.out" || [ -e "$work/done" ]; do sleep 0.2; done
+	kill -HUP "$(cat "$work/pid")"
 	while [ ! -e "$work/done" ]; do sleep 0.2; done
 }
 
 case_terminal() {
-	local say='tty; stty size; read -r x; echo "got $x"; exit 7' line
+	local say='tty; stty size; read -r x; echo "got $x"; trap "exit 7" HUP; echo waiting; while :; do sleep 0.1; done' line
 	: >"$NEST_OUT/terminal.out"
 	type_line | {
-		script -qefc "stty rows 31 cols 97; exec '$KVM_BIN' run --timeout 60 -k '$in/cloud/vmlinuz' -m 256M \
-			--add /usr/bin/tty --add /usr/bin/stty -- sh -c '$say'" "$NEST_OUT/terminal.out" >/dev/null
+		script -qefc "stty rows 31 cols 97; echo \$\$ >'$work/pid'; exec '$KVM_BIN' run --timeout 60 --grace 50 -k '$in/cloud/vmlinuz' -m 256M \
+			--add /usr/bin/tty --add /usr/bin/stty --add /usr/bin/sleep -- sh -c '$say'" "$NEST_OUT/terminal.out" >/dev/null
 		echo $? >"$work/done"
 	}
 	why=
@@ -180,10 +211,10 @@ case_terminal() {
 	for line in /dev/hvc0 "31 97" "got typed"; do
 		tr -d '\r' <"$NEST_OUT/terminal.out" | grep -qx "$line" || why+=" no line \"$line\""
 	done
-	judge "on a terminal" "$why"
+	judge "on a terminal; SIGHUP is passed on there, too" "$why"
 }
 
-for c in ${*:-uname exit cat killed arguments reader_gone closes files shell panic not_found backport terminal}; do
+for c in ${*:-uname exit cat killed arguments signal reader_gone closes files shell panic not_found backport terminal}; do
 	case_"$c"
 done
 exit $failed

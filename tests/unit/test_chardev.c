@@ -661,6 +661,32 @@ static void test_stdin_ends(void **state)
 	assert_int_equal(r->hangups, 1);
 }
 
+/* Kept until the device takes them; a device that never does cannot make it large. */
+static void test_signals_are_given(void **state)
+{
+	static const uint8_t bytes[] = { 15, 1 };
+	struct rig *r = *state;
+	unsigned int given = 1;
+
+	rig_open(r, "signals");
+	assert_true(chardev_present(r->cd));
+	assert_int_equal(chardev_give(r->cd, bytes, 2), 0);
+	assert_int_equal(r->got_len, 0);
+	rig_set_room(r, 100);
+	assert_int_equal(chardev_give(r->cd, bytes, 1), 0);
+	assert_int_equal(r->got_len, 3);
+	assert_memory_equal(r->got, "\x0f\x01\x0f", 3);
+	rig_set_room(r, 0);
+	while (given < MANY_BYTES && !chardev_give(r->cd, bytes, 2))
+		given++;
+	assert_true(given < MANY_BYTES);
+	rig_set_room(r, 1);
+	chardev_rx_ready(r->cd);
+	rig_run(r);
+	rig_wait(r, r->got_len, 4);
+	rig_stop(r);
+}
+
 static void test_stdout_reader_gone(void **state)
 {
 	struct rig *r = *state;
@@ -767,6 +793,7 @@ int main(void)
 		rig_test(test_tick),
 		rig_test(test_loop_thread_never_waits),
 		rig_test(test_stdin_ends),
+		rig_test(test_signals_are_given),
 		rig_test(test_stdout_reader_gone),
 		rig_test(test_streams_are_closed),
 		rig_test(test_log_is_kept),
