@@ -78,7 +78,11 @@ void postmortem_print_events(FILE *f, const struct postmortem *pm)
 	if (!pm->events)
 		return;
 	nr = gather(pm, line);
-	fprintf(f, "  last events of %" PRIu64 " exits to the launcher%s\n", pm->events->nr, nr ? ":" : "");
+	if (pm->events->nr)
+		fprintf(f, "  last events, of %" PRIu64 " exit%s to the launcher:\n", pm->events->nr,
+			pm->events->nr == 1 ? "" : "s");
+	else
+		fprintf(f, "  no exit to the launcher%s\n", nr ? ", and of its devices:" : "");
 	while (nr-- > 0)
 		print_line(f, pm, &line[nr].view, line[nr].times);
 }

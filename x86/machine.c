@@ -471,6 +471,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 	if (err)
 		return err;
 	m->for_linux = boot_takes_linux_params(&img);
+	m->is_packed = img.format == BOOT_BZIMAGE && img.hdr.payload_length;
 	err = pack_command(config, &img, &files);
 	if (err) {
 		boot_close(&img);

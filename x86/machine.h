@@ -61,6 +61,7 @@ struct machine {
 	struct test_board *test;     /* NULL: no --testdev */
 	struct hyperv_board *hyperv; /* NULL: no Hyper-V interface */
 	bool for_linux;		     /* what runs is started as Linux is */
+	bool is_packed;		     /* it is a bzImage with a kernel in it that unpacks itself */
 	struct irq_line power_button;
 	struct virtio_board *virtio;	 /* NULL: no virtio device */
 	struct board_consoles *consoles; /* virtio's; NULL: none */

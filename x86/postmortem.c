@@ -21,6 +21,7 @@
 #define CR0_PG (1ULL << 31)
 #define EFER_LMA (1ULL << 10)
 #define SYMBOL_BYTES 200
+#define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels, those of 64 bits are higher */
 
 /* "in NAME+0x1f", or the bare address. */
 static const char *place(const struct postmortem *pm, uint64_t addr, char *buf, size_t n)
@@ -165,6 +166,7 @@ static const char *loop_text(const struct postmortem *pm)
 	return interrupts ? "runs" : "runs with interrupts off";
 }
 
+/* What the vCPU came to, or does. */
 static void print_sentence(FILE *f, const struct postmortem *pm, const struct fault *fault)
 {
 	char where[SYMBOL_BYTES], caller[SYMBOL_BYTES];
@@ -192,9 +194,23 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 	if (loop)
 		fprintf(f, "=> vCPU %u %s, %s%s%s\n", pm->cpu->index, loop, where,
 			postmortem_caller(pm, caller, sizeof(caller))[0] ? ", called from " : "", caller);
-	if (pm->panic && pm->panic[0])
-		fprintf(f, "=> the kernel has panicked: %s%s%s\n", pm->panic,
-			pm->bug && pm->bug[0] ? "; before that, BUG: " : "", pm->bug ? pm->bug : "");
+}
+
+/* A decompressor runs in low memory, Linux does not; one without kallsyms leaves no other trace. */
+static void print_packed(FILE *f, const struct postmortem *pm)
+{
+	if (pm->packed && !pm->lost && !pm->sampled && cpu_linear_rip(pm->cpu) < LINUX_LOWEST)
+		fprintf(f,
+			"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its "
+			"decompressor%s\n",
+			pm->early ? "" : "; --early lets it say what is wrong");
+}
+
+void postmortem_print_panic(FILE *f, const char *panic, const char *bug)
+{
+	if (panic && panic[0])
+		fprintf(f, "=> the kernel has panicked: %s%s%s\n", panic,
+			bug && bug[0] ? "; before that, BUG: " : "", bug ? bug : "");
 }
 
 void postmortem_print(FILE *f, const struct postmortem *pm)
@@ -217,4 +233,6 @@ void postmortem_print(FILE *f, const struct postmortem *pm)
 		print_gate(f, pm, (unsigned int)fault.vector);
 	postmortem_print_events(f, pm);
 	print_sentence(f, pm, &fault);
+	print_packed(f, pm);
+	postmortem_print_panic(f, pm->panic, pm->bug);
 }

@@ -196,6 +196,7 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 		.disassemble = true,
 		.panic = m->panic_text,
 		.bug = m->bug_text,
+		.early = v->vm->config->early,
 		.triple_fault = v->run->exit_reason == KVM_EXIT_SHUTDOWN,
 		.events = &v->recorder,
 		.irqs = irq,
@@ -224,6 +225,7 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 	pm.symbols = m->symbols ? m->symbols : m->kernel_symbols;
 	pm.kernel = m->kernel_symbols;
 	pm.slide_known = m->slide_known || !m->symbols;
+	pm.packed = m->is_packed && !m->kernel_symbols;
 	postmortem_print(f, &pm);
 	pthread_mutex_unlock(&m->report_lock);
 }

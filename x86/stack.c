@@ -16,6 +16,8 @@
 #define LOWEST_CODE (64 * KIB) /* below, a word is a number */
 #define MAX_FRAMES 8
 #define MAX_ORC_FRAMES 24
+/* With those that are told by their number alone. */
+#define MAX_WALKED 4096
 /* A frame further up than this is none. */
 #define MAX_FRAME_BYTES (64 * KIB)
 #define SYMBOL_BYTES 200
@@ -79,15 +81,40 @@ static void print_named_words(FILE *f, const struct postmortem *pm)
 	}
 }
 
+/* What has called itself is one line and a number. */
+struct repeats {
+	uint64_t addr;
+	unsigned int nr;
+};
+
+static void end_repeats(FILE *f, struct repeats *r)
+{
+	if (r->nr)
+		fprintf(f, "    (the same %u times more)\n", r->nr);
+	r->nr = 0;
+}
+
+static bool is_repeated(FILE *f, struct repeats *r, uint64_t addr)
+{
+	if (addr == r->addr) {
+		r->nr++;
+		return true;
+	}
+	end_repeats(f, r);
+	r->addr = addr;
+	return false;
+}
+
 /* Each frame: the caller's frame pointer, then the return address. */
 static unsigned int print_backtrace(FILE *f, const struct postmortem *pm)
 {
 	struct paging paging = fault_paging(pm->cpu);
 	unsigned int bytes = word_bytes(pm->cpu);
 	uint64_t rsp = cpu_linear_rsp(pm->cpu), rbp = pm->cpu->regs.rbp, low = rsp;
-	unsigned int i;
+	struct repeats repeats = { .addr = 0 };
+	unsigned int walked = 0;
 
-	for (i = 0; i < MAX_FRAMES; i++) {
+	for (unsigned int nr = 0; nr < MAX_FRAMES && walked < MAX_WALKED; walked++) {
 		uint64_t caller = 0, addr = 0;
 		uint8_t raw[16];
 
@@ -96,13 +123,17 @@ static unsigned int print_backtrace(FILE *f, const struct postmortem *pm)
 			break;
 		memcpy(&caller, raw, bytes);
 		memcpy(&addr, raw + bytes, bytes);
-		if (i == 0)
+		if (walked == 0)
 			fputs("  called from (by frame pointers):\n", f);
-		print_return(f, pm, addr);
+		if (!is_repeated(f, &repeats, addr)) {
+			print_return(f, pm, addr);
+			nr++;
+		}
 		low = rbp + 1;
 		rbp = caller;
 	}
-	return i;
+	end_repeats(f, &repeats);
+	return walked;
 }
 
 static bool open_orc(struct orc *orc, struct paging *paging, const struct postmortem *pm)
@@ -121,7 +152,7 @@ static const char *frame_name(const struct postmortem *pm, const struct unwind *
 }
 
 /* Goes on as far as it can be known, and then by what lies on the stack. False: there is no more. */
-static bool next_frame(FILE *f, const struct orc *orc, struct unwind *u)
+static bool next_frame(FILE *f, const struct orc *orc, struct unwind *u, struct repeats *repeats)
 {
 	bool guessed = u->guessed;
 
@@ -129,8 +160,10 @@ static bool next_frame(FILE *f, const struct orc *orc, struct unwind *u)
 		return true;
 	if (u->end != UNWIND_LOST || !orc_guess(orc, u))
 		return false;
-	if (!guessed)
-		fputs("    (ORC knows no more; behind a ? is what was found on the stack)\n", f);
+	if (guessed)
+		return true;
+	end_repeats(f, repeats);
+	fputs("    (ORC knows no more; behind a ? is what was found on the stack)\n", f);
 	return true;
 }
 
@@ -139,21 +172,25 @@ static bool print_orc_backtrace(FILE *f, const struct postmortem *pm)
 {
 	char name[SYMBOL_BYTES];
 	struct paging paging;
+	struct repeats repeats = { .addr = 0 };
+	unsigned int nr = 0, walked = 0;
 	struct unwind u;
 	struct orc orc;
-	unsigned int nr = 0;
 
 	if (!open_orc(&orc, &paging, pm))
 		return false;
 	fputs("  called from (by ORC):\n", f);
-	for (orc_start(&u, &pm->cpu->regs); next_frame(f, &orc, &u); nr++) {
-		if (nr == MAX_ORC_FRAMES) {
+	for (orc_start(&u, &pm->cpu->regs); next_frame(f, &orc, &u, &repeats); walked++) {
+		if (is_repeated(f, &repeats, u.ip) && walked < MAX_WALKED)
+			continue;
+		if (nr++ == MAX_ORC_FRAMES || walked == MAX_WALKED) {
 			fputs("    (and more)\n", f);
 			return true;
 		}
 		fprintf(f, "  %c %016" PRIx64 " %s%s\n", u.guessed ? '?' : ' ', u.ip,
 			frame_name(pm, &u, name, sizeof(name)), u.interrupted ? " (interrupted here)" : "");
 	}
+	end_repeats(f, &repeats);
 	if (u.end == UNWIND_USER)
 		fprintf(f, "    (from user space, RIP=%" PRIx64 ")\n", u.ip);
 	else if (!nr)

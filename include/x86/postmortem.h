@@ -20,6 +20,8 @@ struct postmortem {
 	/* Why it stopped: "triple fault"; NULL: it did not by itself. */
 	const char *stopped_by;
 	const char *panic, *bug; /* what the kernel's log says of these; NULL or "": nothing */
+	bool packed; /* it was started as a bzImage, and no kernel is to be found that is unpacked */
+	bool early;  /* its decompressor was told where to print */
 	bool triple_fault;
 	bool brief;	  /* a few lines only */
 	bool disassemble; /* by a program, see disassemble() */
@@ -36,6 +38,9 @@ struct postmortem {
 };
 
 void postmortem_print(FILE *f, const struct postmortem *pm);
+
+/* The sentence about a panic, and about the BUG before it; NULL or "": nothing. */
+void postmortem_print_panic(FILE *f, const char *panic, const char *bug);
 
 /* Disassembles @code, which lies at @addr, by objdump(1). False: not installed, or it failed; nothing was printed. */
 bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsigned int bits,

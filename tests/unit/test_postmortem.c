@@ -164,6 +164,32 @@ static void a_panic_is_the_last_word(void **state)
 	assert_null(strstr(print(f), "panicked"));
 }
 
+static void a_panic_is_told_of_a_triple_fault_too(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pm.stopped_by = "triple fault";
+	f->pm.triple_fault = f->pm.lost = true;
+	f->pm.panic = "no root";
+	assert_has(print(f), "KVM has lost it\n=> the kernel has panicked: no root\n");
+}
+
+static void a_decompressor_is_told_by_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+	const char *line =
+		"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its "
+		"decompressor; --early lets it say what is wrong\n";
+
+	assert_null(strstr(print(f), "unpacked"));
+	f->pm.packed = true;
+	assert_has(print(f), line);
+	f->pm.early = true;
+	assert_has(print(f), "most likely its decompressor\n");
+	f->cpu.regs.rip = 0xffffffff81000000; /* without kallsyms, but not in low memory */
+	assert_null(strstr(print(f), "unpacked"));
+}
+
 static void events_merge_and_repeat(void **state)
 {
 	struct fixture *f = *state;
@@ -177,10 +203,24 @@ static void events_merge_and_repeat(void **state)
 	f->pm.nr_irqs = 1;
 	f->pm.now_ticks = 0x4000;
 	text = print(f);
-	assert_has(text, "  last events of 6 exits to the launcher:\n"
+	assert_has(text, "  last events, of 6 exits to the launcher:\n"
 			 "        -0.011264 s  in    port 0x61 = 20  nobody  (5 times)\n"
 			 "        -0.006144 s  irq   GSI 4 up\n"
 			 "        -0.004096 s  read  MMIO 0xd0000000 = 74726976  nobody\n");
+}
+
+static void a_recursion_is_one_line(void **state)
+{
+	struct fixture *f = *state;
+
+	f->cpu.regs.rbp = STACK + 0x100;
+	for (unsigned int i = 0; i < 40; i++) {
+		put64(STACK + 0x100 + i * 0x20, STACK + 0x120 + i * 0x20);
+		put64(STACK + 0x108 + i * 0x20, 0x11111);
+	}
+	put64(STACK + 0x600, 0);
+	put64(STACK + 0x608, 0x22222);
+	assert_has(print(f), "    0000000000011111\n    (the same 39 times more)\n    0000000000022222\n");
 }
 
 static void frames_that_loop_end(void **state)
@@ -207,7 +247,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(brief_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_machine_waits_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_panic_is_the_last_word, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_panic_is_told_of_a_triple_fault_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_decompressor_is_told_by_where_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_merge_and_repeat, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_recursion_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(frames_that_loop_end, setup, teardown),
 	};
 
