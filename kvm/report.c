@@ -54,6 +54,21 @@ static void print_log(struct vm *vm)
 	free(text);
 }
 
+/* In a sentence, when it has come with the log. */
+static void print_panic(struct vm *vm)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return;
+	arch_report_panic(f, vm);
+	if (!fclose(f) && len)
+		log_block(text, len);
+	free(text);
+}
+
 static bool calls_for_report(const struct vm *vm)
 {
 	enum verdict_kind kind = vm->verdict.kind;
@@ -64,7 +79,7 @@ static bool calls_for_report(const struct vm *vm)
 
 void report_at_end(struct vm *vm)
 {
-	bool any = false;
+	bool panic = vm->verdict.kind == VERDICT_PANIC, any = false;
 
 	if (!calls_for_report(vm))
 		return;
@@ -76,13 +91,14 @@ void report_at_end(struct vm *vm)
 		bool to_blame = any ? arch_stopped_by_itself(v) : i == 0;
 		char *text;
 
-		/* A kernel that panicked has told its story on the console. */
-		text = v->fd < 0 ? NULL
-				 : render(v, !full(vm) && (!to_blame || vm->verdict.kind == VERDICT_PANIC));
+		/* A kernel that panicked has told its story, on the console or in the log. */
+		text = v->fd < 0 ? NULL : render(v, !full(vm) && (!to_blame || panic));
 		if (text)
 			log_block(text, strlen(text));
 		free(text);
 	}
+	if (panic && !full(vm))
+		print_panic(vm);
 }
 
 static void write_answers(FILE *f, struct vm *vm)

@@ -26,6 +26,7 @@ prepare() {
 	tests/initrd.sh --tiny $in/tiny.initrd &&
 	${CC:-gcc} -O2 -static -o $in/mark tests/tools/mark.c &&
 	tests/initrd.sh --add $in/mark:/mark $in/mark.initrd tests/gallery/mark.sh &&
+	tests/initrd.sh $in/sysrq.initrd tests/gallery/sysrq.sh &&
 	tests/initrd.sh --gzip $in/whole.initrd &&
 	head -c $(($(stat -c %s $in/whole.initrd) * 2 / 3)) $in/whole.initrd >$in/truncated.initrd &&
 	echo 'not a program' >$in/text-init && chmod 755 $in/text-init &&

@@ -92,6 +92,7 @@ static void on_shutdown(struct vcpu *v)
 {
 	struct machine *m = v->vm->machine;
 
+	guestlog_hear_end(m);
 	if (atomic_load(&m->restarting) || stands_on_int3(v))
 		machine_reset_requested(m, "triple fault");
 	else if (atomic_load(&m->panicked))

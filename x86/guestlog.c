@@ -4,14 +4,19 @@
  * is read from the guest's memory (x86/printk.c); what the consoles have shown is left out, by looking for each message in the last
  * bytes that each has printed: all after the last one found there is new.
  *
+ * By the same ring a machine's end is judged when no console has told how it came (guestlog_hear_end()): a reset may follow a panic.
+ *
  * On whichever thread asks for a report, under the report lock; the guest may be running.
  */
 #include "kvm/arch.h"
 #include "machine.h"
 #include "x86/linux.h"
+#include "x86/postmortem.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Shorter texts may occur by chance. */
 #define TELLING_BYTES 8
@@ -142,6 +147,71 @@ void arch_report_log(FILE *f, struct vm *vm, bool whole)
 		if (end == LOG_DAMAGED)
 			fputs("(the log is damaged: some of it could not be read)\n", f);
 	}
+	pthread_mutex_unlock(&m->report_lock);
+}
+
+/*--- its end, when no console told ----------------------------------------------------------------------------------------*/
+
+/* A Linux with a log has touched at least this much; what has not is not worth a search. */
+#define LEAST_LINUX_KIB (16 * 1024)
+
+static bool may_be_linux(void)
+{
+	struct rusage usage;
+
+	return !getrusage(RUSAGE_SELF, &usage) && usage.ru_maxrss >= LEAST_LINUX_KIB;
+}
+
+struct hearing {
+	struct watch watch;
+	unsigned int found;
+};
+
+/* A message as the console would have had it, a line. */
+static void hear(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len)
+{
+	struct hearing *h = ctx;
+
+	(void)ts_ns;
+	(void)level;
+	h->found |= watch_feed(&h->watch, (const uint8_t *)text, len);
+	h->found |= watch_feed(&h->watch, (const uint8_t *)"\n", 1);
+}
+
+void guestlog_hear_end(struct machine *m)
+{
+	struct hearing h = { .found = 0 };
+	struct linux_guest g;
+	bool open;
+
+	if (atomic_load(&m->panicked) || atomic_load(&m->halted) || atomic_load(&m->restarting) ||
+	    !may_be_linux())
+		return;
+	pthread_mutex_lock(&m->report_lock);
+	/* The kernel's symbols take longer to find than its note, and are needed before there is one. */
+	open = linux_guest_open(&g, &m->vm->mem, NULL, 0);
+	if (!open) {
+		guestlog_find_kernel(m);
+		open = linux_guest_open(&g, &m->vm->mem, m->kernel_symbols, m->kernel_tokens);
+	}
+	if (open)
+		linux_log_walk(&g, hear, &h);
+	pthread_mutex_unlock(&m->report_lock);
+	if (h.found & 1U << WATCH_PANIC && !atomic_exchange(&m->panicked, true))
+		atomic_store(&m->panic_unseen, true);
+	if (h.found & 1U << WATCH_HALTED)
+		atomic_store(&m->halted, true);
+	if (h.found & 1U << WATCH_RESTARTING)
+		atomic_store(&m->restarting, true);
+}
+
+void arch_report_panic(FILE *f, struct vm *vm)
+{
+	struct machine *m = vm->machine;
+
+	pthread_mutex_lock(&m->report_lock);
+	if (atomic_load(&m->panic_unseen))
+		postmortem_print_panic(f, m->panic_text, m->bug_text);
 	pthread_mutex_unlock(&m->report_lock);
 }
 

@@ -52,6 +52,7 @@ static bool all_dead(struct vm *vm)
 
 static void end_dead(struct machine *m)
 {
+	guestlog_hear_end(m);
 	if (atomic_load(&m->panicked))
 		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked");
 	else if (atomic_load(&m->halted))

@@ -66,6 +66,7 @@ static int add_memory(struct vm *vm)
 
 void machine_reset_requested(struct machine *m, const char *by)
 {
+	guestlog_hear_end(m);
 	if (atomic_load(&m->panicked))
 		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then reset by %s)", by);
 	else

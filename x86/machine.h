@@ -70,6 +70,7 @@ struct machine {
 
 	/* What the console said, see watch.h; any vCPU's thread sets them. */
 	_Atomic bool panicked, panic_told, halted, restarting;
+	_Atomic bool panic_unseen; /* it is from the log in memory */
 	_Atomic uint64_t console_bytes;
 	/* Ends a panicked guest once its console is silent. */
 	struct loop_timer panic_timer;
@@ -113,6 +114,11 @@ void machine_watch_hang(struct machine *m);
 
 /* guestlog.c: finds the guest kernel's own symbols, if it is there by now. Under the report lock. */
 void guestlog_find_kernel(struct machine *m);
+/*
+ * The guest resets or is dead, and no console has said why: looks in its log, and sets panicked, halted or restarting as if one had.
+ * Costs the time of a search through what memory a Linux has touched, and nothing where a console has told. Any thread.
+ */
+void guestlog_hear_end(struct machine *m);
 /* Keeps what a console shows. The caller serialises. */
 void tail_feed(struct console_tail *t, const uint8_t *bytes, size_t len);
 

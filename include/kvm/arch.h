@@ -80,6 +80,10 @@ int arch_print_log(FILE *f, struct vm *vm);
  * which the guest's kernel has it. Fills in *@r. Returns 0, -ECANCELED once *@cancel (NULL: never), or -errno. Any thread.
  */
 int arch_dump(struct vm *vm, int fd, const _Atomic bool *cancel, struct dump_result *r);
+/*
+ * Prints in a sentence with what the kernel has panicked, when no console has shown that. Nothing else. After arch_report_log(); any thread.
+ */
+void arch_report_panic(FILE *f, struct vm *vm);
 /* Whether its last exit is one that ends a machine. */
 bool arch_stopped_by_itself(const struct vcpu *v);
 

@@ -32,9 +32,13 @@ ud2() { guest -k "$in/ud2.vmlinux" $tiny; }
 misplaced() { guest -k "$in/flat" --load 0x1100000 --entry 64; }
 no_initcall_dark() { dark initcall_blacklist=init_bio $tiny; }
 little_memory_dark() { dark mem=32M $tiny; }
+sysrq_dark() { dark "panic=-1" -i "$in/sysrq.initrd" --hang 20; }
+idle_dark() { dark "end=hang" $tiny --hang 6; }
 wrong_console() { dark "console=ttyS1 end=spin" $tiny --timeout 12; }
 initrd_truncated() { cloud -i "$in/truncated.initrd"; }
 no_root() { cloud; }
+reboot_dark() { dark "end=reboot" $tiny --hang 20; }
+halt_dark() { dark "end=halt" $tiny --hang 20; }
 no_rdinit() { cloud $tiny -p "rdinit=/nothing"; }
 init_text() { cloud -i "$in/text-init.initrd"; }
 init_exits_dark() { dark "panic=0 end=exit" $tiny; }
