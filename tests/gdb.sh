@@ -10,6 +10,8 @@
 #   stock    a stock kernel, in the nested machine where this one's KVM cannot run it
 #   kernel   (by hand) an unpacked stock kernel with symbols on this machine's /dev/kvm, stopped in start_kernel() and setup_arch(): half a
 #            minute where KVM emulates ring 0, and no such kernel comes much further
+#   abilities  (by hand) what the nested machine's KVM lets a debugger do at all, by our stub and by QEMU's: ours must do what
+#            QEMU's does
 #
 # One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`; exits 1 after a `not ok`.  KVM_BIN names another launcher than
 # build/kvm.  What was said stays in build/gdb.
@@ -147,9 +149,25 @@ part_kernel() {
 	said kernel "a kernel: hbreak setup_arch" 'at 1'
 }
 
+part_abilities() {
+	local what ours
+	mkdir -p $dir/abilities
+	tests/nest --timeout 400 --out $dir/abilities tests/gdb/abilities-job.sh $dir/abilities >$dir/abilities/said 2>$dir/abilities/nest.log
+	for what in stepi hbreak break watch; do
+		ours=$(sed -n "s/^kvm $what //p" $dir/abilities/said)
+		if [ "$ours" = yes ]; then
+			echo "ok gdb: abilities: $what"
+		elif grep -qx "qemu $what no" $dir/abilities/said; then
+			echo "skip gdb: abilities: $what: this KVM has it neither for us nor for QEMU"
+		else
+			not_ok "abilities: $what" "ours: ${ours:-not told}, see $dir/abilities"
+		fi
+	done
+}
+
 mkdir -p $dir
 for part in ${*:-payload client stock}; do
-	if [ $part != stock ] && ! [ -w /dev/kvm ]; then
+	if [[ $part != @(stock|abilities) ]] && ! [ -w /dev/kvm ]; then
 		echo "skip gdb $part: there is no /dev/kvm"
 		continue
 	fi

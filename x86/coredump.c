@@ -6,6 +6,8 @@
  * crash(8) and others learn the rest. A kernel's stack may lie in neither, and what is no Linux has addresses of its own: so the pages
  * around each vCPU's RIP and RSP are added, as its page tables have them. Without Linux, all RAM is at its guest-physical addresses.
  *
+ * Tried with crash 8.0.2, by tests/crash.sh.
+ *
  * The guest stands still, but may be hostile: whatever it says of addresses is looked up by checked accessors, and elfcore_write() looks again.
  */
 #include "kvm/arch.h"

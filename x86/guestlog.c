@@ -152,7 +152,10 @@ void arch_report_log(FILE *f, struct vm *vm, bool whole)
 
 /*--- its end, when no console told ----------------------------------------------------------------------------------------*/
 
-/* A Linux with a log has touched at least this much; what has not is not worth a search. */
+/*
+ * A Linux with a log has touched at least this much; what has not is not worth a search. (A large program that started this one counts in the most
+ * that was ever resident: then a search is made for nothing.)
+ */
 #define LEAST_LINUX_KIB (16 * 1024)
 
 static bool may_be_linux(void)
