@@ -172,7 +172,7 @@ static void find_linux(struct coredump *d)
 
 	pthread_mutex_lock(&m->report_lock);
 	guestlog_find_kernel(m);
-	linux_guest_open(g, &d->vm->mem, m->kernel_symbols, m->kernel_tokens);
+	linux_guest_open(g, &d->vm->mem, m->kernel_symbols);
 	d->is_linux = linux_find_layout(g, &d->layout);
 	g->symbols = NULL; /* for under the lock only */
 	pthread_mutex_unlock(&m->report_lock);

@@ -44,7 +44,7 @@ void guestlog_find_kernel(struct machine *m)
 	if (m->kernel_symbols)
 		return;
 	s = symbols_create();
-	if (s && !kallsyms_load(s, &m->vm->mem, &m->kernel_tokens) && !symbols_finish(s))
+	if (s && !kallsyms_load(s, &m->vm->mem) && !symbols_finish(s))
 		m->kernel_symbols = s;
 	else
 		symbols_destroy(s);
@@ -136,7 +136,7 @@ void arch_report_log(FILE *f, struct vm *vm, bool whole)
 
 	pthread_mutex_lock(&m->report_lock);
 	guestlog_find_kernel(m);
-	if (linux_guest_open(&g, &vm->mem, m->kernel_symbols, m->kernel_tokens))
+	if (linux_guest_open(&g, &vm->mem, m->kernel_symbols))
 		shown = count_shown(m, &g, &nr);
 	if (whole)
 		shown = 0;
@@ -192,10 +192,10 @@ void guestlog_hear_end(struct machine *m)
 		return;
 	pthread_mutex_lock(&m->report_lock);
 	/* The kernel's symbols take longer to find than its note, and are needed before there is one. */
-	open = linux_guest_open(&g, &m->vm->mem, NULL, 0);
+	open = linux_guest_open(&g, &m->vm->mem, NULL);
 	if (!open) {
 		guestlog_find_kernel(m);
-		open = linux_guest_open(&g, &m->vm->mem, m->kernel_symbols, m->kernel_tokens);
+		open = linux_guest_open(&g, &m->vm->mem, m->kernel_symbols);
 	}
 	if (open)
 		linux_log_walk(&g, hear, &h);
@@ -226,7 +226,7 @@ int arch_print_log(FILE *f, struct vm *vm)
 
 	pthread_mutex_lock(&m->report_lock);
 	guestlog_find_kernel(m);
-	if (linux_guest_open(&g, &vm->mem, m->kernel_symbols, m->kernel_tokens))
+	if (linux_guest_open(&g, &vm->mem, m->kernel_symbols))
 		linux_log_print(f, &g, 0, &end);
 	pthread_mutex_unlock(&m->report_lock);
 	return end == LOG_NONE ? -ENOENT : end == LOG_DAMAGED ? -EIO : 0;

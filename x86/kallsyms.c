@@ -278,7 +278,7 @@ static gpa_t window_around(struct window *w, const struct gmem *mem, gpa_t at)
 	return r->gpa;
 }
 
-int kallsyms_load(struct symbols *s, const struct gmem *mem, gpa_t *tokens)
+int kallsyms_load(struct symbols *s, const struct gmem *mem)
 {
 	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 	struct tables t;
@@ -286,10 +286,8 @@ int kallsyms_load(struct symbols *s, const struct gmem *mem, gpa_t *tokens)
 	for (gpa_t at = 0; gmem_find(mem, &at, digits, sizeof(digits)); at++) {
 		gpa_t region = window_around(&t.w, mem, at);
 
-		if (find_tokens(&t, at - region) && find_markers_and_names(&t) && find_offsets(&t)) {
-			*tokens = region + t.tokens;
+		if (find_tokens(&t, at - region) && find_markers_and_names(&t) && find_offsets(&t))
 			return add_all(&t, s);
-		}
 	}
 	return -ENOENT;
 }

@@ -91,7 +91,6 @@ struct machine {
 	bool symbols_tried;
 	bool slide_known;
 	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
-	gpa_t kernel_tokens;		/* see kallsyms_load() */
 	/* What its log says of its end, printable, as of the last arch_report_log(); "": nothing. */
 	char panic_text[GUESTLOG_TEXT_BYTES], bug_text[GUESTLOG_TEXT_BYTES];
 

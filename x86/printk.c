@@ -21,6 +21,7 @@
 #define STATE_COMMITTED 1
 #define STATE_FINALIZED 2
 #define MAX_OLD_LOG_BYTES (64 * MIB)
+#define KERNEL_HALF (1ULL << 63) /* pointers of the kernel's lie above */
 #define NS_PER_US 1000U
 #define US_PER_S 1000000U
 
@@ -113,7 +114,8 @@ static bool read_head(struct ring *r, uint64_t prb)
 	r->count_bits = count_bits;
 	r->size_bits = size_bits;
 	return count_bits && count_bits <= MAX_COUNT_BITS && size_bits >= MIN_SIZE_BITS &&
-	       size_bits <= MAX_SIZE_BITS && r->descs && r->infos && r->data;
+	       size_bits <= MAX_SIZE_BITS && r->descs >= KERNEL_HALF && r->infos >= KERNEL_HALF &&
+	       r->data >= KERNEL_HALF;
 }
 
 static bool find_pointer(const struct linux_guest *g, const char *name, uint64_t *value)

@@ -21,6 +21,7 @@
 /* The note as it begins: its name is padded to a multiple of four. */
 static const char note_name[12] = "VMCOREINFO\0";
 static const char first_key[] = "OSRELEASE=";
+static const char banner_text[] = "Linux version ";
 
 static bool read_note(struct vmcoreinfo *info, const struct gmem *mem, gpa_t name)
 {
@@ -76,19 +77,34 @@ bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t 
 	return false;
 }
 
+/*
+ * By the kernel's banner: its symbol says where it is mapped, its text where it lies, which is by whole 2 MiB elsewhere (CONFIG_PHYSICAL_ALIGN).
+ * The same words in the ring of messages lie anywhere.
+ */
+static bool shift_of_banner(const struct linux_guest *g, uint64_t *shift)
+{
+	uint64_t banner;
+
+	if (!g->symbols || !symbols_lookup(g->symbols, "linux_banner", &banner))
+		return false;
+	for (gpa_t at = 0; gmem_find(g->mem, &at, banner_text, sizeof(banner_text) - 1); at++) {
+		*shift = at - banner;
+		if (is_aligned(*shift, 2 * MIB))
+			return true;
+	}
+	return false;
+}
+
 /* Where the kernel's image, mapped at KERNEL_MAP, lies: what to add to a symbol's address. */
 static bool image_shift(const struct linux_guest *g, uint64_t *shift)
 {
-	uint64_t phys_base, tokens;
+	uint64_t phys_base;
 
 	if (vmcoreinfo_number(&g->info, "NUMBER(phys_base)", &phys_base)) {
 		*shift = phys_base - KERNEL_MAP;
 		return true;
 	}
-	if (!g->tokens || !symbols_lookup(g->symbols, "kallsyms_token_table", &tokens))
-		return false;
-	*shift = g->tokens - tokens;
-	return true;
+	return shift_of_banner(g, shift);
 }
 
 static bool find_symbol(const struct linux_guest *g, const char *name, uint64_t *addr)
@@ -129,10 +145,9 @@ static bool reaches(const struct linux_guest *g, const char *pointer)
 	       gva_read(g->mem, &g->paging, at, &value, sizeof(value)) == sizeof(value) && value;
 }
 
-bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
-		      gpa_t tokens)
+bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols)
 {
-	*g = (struct linux_guest){ .mem = mem, .symbols = symbols, .tokens = tokens };
+	*g = (struct linux_guest){ .mem = mem, .symbols = symbols };
 	vmcoreinfo_find(&g->info, mem);
 	return first_tables(g) && (reaches(g, "prb") || reaches(g, "log_buf"));
 }

@@ -16,11 +16,10 @@
 #include <stdio.h>
 
 /*
- * Adds the guest's own symbols, by the addresses of this boot (KASLR is in them already), and gives the guest-physical address of
- * the table of tokens, which the symbol kallsyms_token_table names: the two tell where the kernel's image lies.
+ * Adds the guest's own symbols, by the addresses of this boot (KASLR is in them already).
  * Returns 0, -ENOENT (no table is there: no Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
  */
-int kallsyms_load(struct symbols *s, const struct gmem *mem, gpa_t *tokens);
+int kallsyms_load(struct symbols *s, const struct gmem *mem);
 
 #define VMCOREINFO_MAX_BYTES 4096
 
@@ -40,7 +39,6 @@ bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t 
 struct linux_guest {
 	const struct gmem *mem;
 	const struct symbols *symbols; /* NULL: none */
-	gpa_t tokens;		       /* as kallsyms_load() gave it; 0: not found */
 	struct vmcoreinfo info;
 	struct paging paging;
 };
@@ -49,8 +47,7 @@ struct linux_guest {
  * Finds VMCOREINFO, and the page tables that the kernel began with, which map all of it. Returns whether its ring of messages can be
  * reached. 64-bit kernels only.
  */
-bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
-		      gpa_t tokens);
+bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols);
 
 /* Where the kernel sees itself, and all of memory. */
 struct linux_layout {

@@ -47,15 +47,14 @@ static void look(struct linux_image *m)
 	struct symbols *s = symbols_create();
 	struct linux_layout layout;
 	struct linux_guest g;
-	gpa_t tokens = 0;
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	if (kallsyms_load(s, &m->mem, &tokens))
+	if (kallsyms_load(s, &m->mem))
 		tokens = 0;
 	symbols_finish(s);
-	if (linux_guest_open(&g, &m->mem, s, tokens))
+	if (linux_guest_open(&g, &m->mem, s))
 		linux_log_print(f, &g, 0, NULL);
 	if (linux_find_layout(&g, &layout) &&
 	    (!layout.text_bytes || !gmem_at(&m->mem, layout.text_gpa, layout.text_bytes)))

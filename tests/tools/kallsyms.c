@@ -16,11 +16,10 @@ int main(int argc, char **argv)
 	FILE *f = argc > 2 ? fopen(argv[1], "rb") : NULL;
 	struct symbols *s = symbols_create();
 	struct gmem mem;
-	gpa_t tokens;
 
 	gmem_init(&mem);
 	if (!f || !s || gmem_add(&mem, 0, MEMORY_BYTES, GMEM_NORMAL) ||
-	    !fread(gmem_at(&mem, 0, MEMORY_BYTES), 1, MEMORY_BYTES, f) || kallsyms_load(s, &mem, &tokens)) {
+	    !fread(gmem_at(&mem, 0, MEMORY_BYTES), 1, MEMORY_BYTES, f) || kallsyms_load(s, &mem)) {
 		fprintf(stderr,
 			"usage: kallsyms VMLINUX NAME..., of an unpacked kernel with CONFIG_KALLSYMS\n");
 		return 1;

@@ -22,6 +22,7 @@
 #define INFOS_AT 0x12000
 #define TEXT_AT 0x14000
 #define OLD_LOG_AT 0x18000
+#define BANNER_AT 0x20000
 #define KALLSYMS_AT 0x100000
 #define NR_PLAIN_SYMBOLS 600
 
@@ -85,6 +86,7 @@ static void image_symbol(const struct linux_image *m, unsigned int i, char *pack
 	} named[] = {
 		{ "Dinit_top_pgt", TOP_PGT },
 		{ "dprb", PRB_POINTER },
+		{ "Dlinux_banner", BANNER_AT },
 		{ "dlog_buf", 0x10010 },
 		{ "dlog_buf_len", 0x10020 },
 		{ "dlog_first_idx", 0x10024 },
@@ -167,6 +169,7 @@ static void image_kallsyms(struct linux_image *m, enum kallsyms_layout layout)
 		memset(m->ram + m->tokens, 0x5a, 3 * NR_PLAIN_SYMBOLS);
 		m->tokens += align_up(3 * NR_PLAIN_SYMBOLS, 8);
 	}
+	put(m, BANNER_AT, "Linux version 6.1", 18);
 	at = image_tokens(m);
 	image_offsets(m, layout == KALLSYMS_LATER ? at : offsets);
 }

@@ -35,12 +35,10 @@ static void assert_symbols(struct linux_image *m)
 {
 	struct symbols *s = symbols_create();
 	char text[64];
-	gpa_t tokens;
 	uint64_t at;
 
-	assert_int_equal(kallsyms_load(s, &m->mem, &tokens), 0);
+	assert_int_equal(kallsyms_load(s, &m->mem), 0);
 	assert_int_equal(symbols_finish(s), 0);
-	assert_int_equal(tokens, m->tokens);
 	assert_true(symbols_lookup(s, "init_top_pgt", &at));
 	assert_int_equal(at, KERNEL_VA + TOP_PGT);
 	assert_true(symbols_lookup(s, "kallsyms_token_table", &at));
@@ -65,8 +63,7 @@ static void symbols_in_every_layout(void **state)
 static int load(struct linux_image *m)
 {
 	struct symbols *s = symbols_create();
-	gpa_t tokens;
-	int err = kallsyms_load(s, &m->mem, &tokens);
+	int err = kallsyms_load(s, &m->mem);
 
 	symbols_destroy(s);
 	return err;
@@ -135,12 +132,11 @@ static enum log_end read_log(struct linux_image *m, unsigned int *nr)
 	struct symbols *s = symbols_create();
 	struct linux_guest g;
 	enum log_end end = LOG_NONE;
-	gpa_t tokens = 0;
 
 	*nr = 0;
-	kallsyms_load(s, &m->mem, &tokens);
+	kallsyms_load(s, &m->mem);
 	symbols_finish(s);
-	if (linux_guest_open(&g, &m->mem, s, tokens))
+	if (linux_guest_open(&g, &m->mem, s))
 		*nr = linux_log_print(f, &g, 0, &end);
 	fclose(f);
 	symbols_destroy(s);
@@ -166,6 +162,22 @@ static void ring_of_both_ages(void **state)
 		assert_string_equal(log_text, "[    0.000000] Linux version 6.1\n[    0.001001] two\n"
 					      "[    0.001001] lines\n[    0.002002] bell \\x07\n");
 	}
+}
+
+/* A kernel that died before it wrote VMCOREINFO: its banner tells where it lies, not those words anywhere else. */
+static void ring_without_a_note(void **state)
+{
+	struct linux_image *m = *state;
+	unsigned int nr;
+
+	image_kallsyms(m, KALLSYMS_SEQS);
+	image_ring(m, true);
+	put(m, 0x1f008, "Linux version 6.1", 18);
+	image_record(m, "early");
+	assert_int_equal(read_log(m, &nr), LOG_WHOLE);
+	assert_string_equal(log_text, "[    0.000000] early\n");
+	put(m, BANNER_AT, "no banner", 10);
+	assert_int_equal(read_log(m, &nr), LOG_NONE);
 }
 
 static void ring_that_has_gone_round(void **state)
@@ -249,10 +261,10 @@ static void note_alone_will_do(void **state)
 	image_ring(m, true);
 	image_note(m, "OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
 		      "OFFSET(printk_ringbuffer.text_data_ring)=48\n");
-	assert_false(linux_guest_open(&g, &m->mem, NULL, 0)); /* where is the image? */
+	assert_false(linux_guest_open(&g, &m->mem, NULL)); /* where is the image? */
 	image_note(m, "OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
 		      "OFFSET(printk_ringbuffer.text_data_ring)=48\nNUMBER(phys_base)=0\n");
-	assert_true(linux_guest_open(&g, &m->mem, NULL, 0));
+	assert_true(linux_guest_open(&g, &m->mem, NULL));
 	assert_int_equal(g.paging.cr3, TOP_PGT);
 }
 
@@ -267,10 +279,10 @@ static void layout_of_a_core(void **state)
 	struct linux_guest g;
 
 	image_note(m, "OSRELEASE=6.1\n");
-	linux_guest_open(&g, &m->mem, NULL, 0);
+	linux_guest_open(&g, &m->mem, NULL);
 	assert_false(linux_find_layout(&g, &l));
 	image_note(m, note);
-	assert_false(linux_guest_open(&g, &m->mem, NULL, 0)); /* no ring */
+	assert_false(linux_guest_open(&g, &m->mem, NULL)); /* no ring */
 	assert_true(linux_find_layout(&g, &l));
 	assert_int_equal(l.text_vaddr, KERNEL_VA + 0x100000);
 	assert_int_equal(l.text_gpa, 0x100000);
@@ -296,7 +308,7 @@ static void layout_of_nonsense_is_none(void **state)
 
 	image_note(m, "OSRELEASE=6.1\nSYMBOL(init_top_pgt)=ffffffff80004000\nNUMBER(phys_base)=-2147483648\n"
 		      "SYMBOL(_stext)=ffffffffffffffff\n");
-	linux_guest_open(&g, &m->mem, NULL, 0);
+	linux_guest_open(&g, &m->mem, NULL);
 	assert_false(linux_find_layout(&g, &l));
 }
 
@@ -307,15 +319,14 @@ static void skips_what_was_seen(void **state)
 	char text[100] = "";
 	FILE *f = fmemopen(text, sizeof(text), "w");
 	struct linux_guest g;
-	gpa_t tokens;
 
 	image_kallsyms(m, KALLSYMS_LATER);
 	image_ring(m, false);
 	image_record(m, "one");
 	image_record(m, "two");
-	assert_int_equal(kallsyms_load(s, &m->mem, &tokens), 0);
+	assert_int_equal(kallsyms_load(s, &m->mem), 0);
 	symbols_finish(s);
-	assert_true(linux_guest_open(&g, &m->mem, s, tokens));
+	assert_true(linux_guest_open(&g, &m->mem, s));
 	assert_int_equal(linux_log_print(f, &g, 1, NULL), 2);
 	fclose(f);
 	assert_string_equal(text, "[    0.001001] two\n");
@@ -330,6 +341,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(note_has_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_with_bad_header_is_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_of_both_ages, setup, teardown),
+		cmocka_unit_test_setup_teardown(ring_without_a_note, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_that_has_gone_round, setup, teardown),
 		cmocka_unit_test_setup_teardown(unfinished_and_reused_records_are_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_ring_gives_what_is_left, setup, teardown),
