@@ -18,6 +18,7 @@
 #include "kvm/newfile.h"
 #include "kvm/options.h"
 #include "kvm/pages.h"
+#include "kvm/retrace.h"
 #include "kvm/share.h"
 #include "kvm/signals.h"
 #include "kvm/term.h"
@@ -569,6 +570,7 @@ static void settle(struct vm *vm, bool by_signal)
 {
 	bool patient = !by_signal && vm->verdict.kind != VERDICT_QUIT &&
 		       vm->verdict.kind != VERDICT_TIMEOUT && !restarts(vm);
+	struct vm *other;
 
 	if (!restarts(vm)) {
 		checks_report(vm->checks, &vm->verdict, true);
@@ -580,8 +582,10 @@ static void settle(struct vm *vm, bool by_signal)
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
 	arch_machine_close(vm);
 	gdb_close(vm);
-	report_at_end(vm);
-	dump_at_end(vm);
+	other = retrace_at_end(vm, &sigbus_mem);
+	report_at_end(other ? other : vm);
+	dump_at_end(other ? other : vm);
+	retrace_free(other, &sigbus_mem);
 	say_timeline(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpu[i].recorder.trace = NULL;

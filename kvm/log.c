@@ -66,7 +66,7 @@ static void write_all(int fd, const char *bytes, size_t len)
 
 void log_console(const void *bytes, size_t len)
 {
-	if (log_fd >= 0)
+	if (log_fd >= 0 && log_level > LOG_LEVEL_NONE)
 		write_all(log_fd, bytes, len);
 }
 

@@ -12,6 +12,7 @@
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/report.h"
+#include "kvm/retrace.h"
 #include "kvm/vm.h"
 
 #include <signal.h>
@@ -175,6 +176,7 @@ static inline void handle_mmio(struct vcpu *v, uint64_t ticks)
 
 static __attribute__((noinline)) void handle_rare(struct vcpu *v, uint64_t ticks)
 {
+	v->rare_ticks = ticks;
 	arch_record_exit(v, ticks);
 	if (v->run->exit_reason == KVM_EXIT_INTR || arch_handle_exit(v))
 		return;
@@ -210,6 +212,8 @@ static void interrupted(struct vcpu *v)
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	coalesced_drain(&v->vm->coalesced);
 	report_answer(v);
+	if (v->vm->retrace)
+		retrace_interrupted(v);
 	if (atomic_load(&v->vm->nr_pauses) || atomic_load(&v->held))
 		stay_paused(v);
 	if (atomic_exchange(&v->probe, false)) {
@@ -235,6 +239,7 @@ void vcpu_run(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 
+	v->entered_ticks = arch_ticks();
 	while (!atomic_load_explicit(&vm->ended, memory_order_acquire)) {
 		int r = ioctl(v->fd, KVM_RUN, 0);
 

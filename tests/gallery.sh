@@ -3,21 +3,18 @@
 #
 # The gallery: guests that break (guest/broken), each run, and its post-mortem compared with the golden text in tests/gallery, in
 # which what differs from host to host is masked. GALLERY_UPDATE=1 writes the golden texts instead: read them before you commit them.
-# ONLY="NAME..." picks some. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
+# NAME... (or ONLY="NAME...") picks some. In a nested machine, where KVM loses the registers at a triple fault, the texts are those of a
+# second run. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 kvm=${KVM_BIN:-build/kvm}
-out=build/gallery
-failed=0
+out=${NEST_OUT:-build/gallery} # a nested machine writes nowhere else
+failed=0 what=gallery${KVM_NEST:+-second}
+if [ $# -gt 0 ]; then ONLY=$*; fi
 mkdir -p $out
 
 if ! [ -e /dev/kvm ]; then
 	echo "skip gallery: there is no /dev/kvm"
-	exit 0
-fi
-# KVM on AMD loses the registers: there other texts are right, see tests/unit/test_postmortem.c.
-if [ -n "${KVM_NEST:-}" ] || [ -e /sys/module/kvm_amd ]; then
-	echo "skip gallery: the golden texts are those of a KVM that keeps registers at a triple fault"
 	exit 0
 fi
 
@@ -34,30 +31,41 @@ mask() {
 		-e 's/ \[P W( U)?( A)?( D)?( PS)?\]$/ [P W\1 ...\4]/; s/= 0000([0-9a-f]{10})[0-9a-f]{2} \[/= \1.. [/' "$1"
 }
 
+# Of a second run, which is how things were before the last instruction: what it says of itself, what that instruction changed, and
+# the disassembly, which a nested machine is too slow for.
+mask_second() {
+	sed -E -e '/^kvm: KVM on this CPU has reset the registers/d; /^  KVM on this CPU resets/,/^  these are from/d' \
+		-e '/^  LAPIC: /d; s/CR2=[0-9a-f]+/CR2=/; /^   CR2 /,/^    ->/d; /^   [> ] +[0-9a-f]+  [a-z]/d' "$1"
+}
+
 # gallery NAME EXIT-CODE [OPTION]...
 gallery() {
 	local name=$1 want=$2 rc
 	shift 2
 	[ -z "${ONLY:-}" ] || [[ " $ONLY " == *" $name "* ]] || return
-	timeout 20 "$kvm" run -k build/guest/broken/"$name".bzimage -m 64M --symbols build/broken/"$name".elf "$@" \
+	timeout 60 "$kvm" run -k build/guest/broken/"$name".bzimage -m 64M --symbols build/broken/"$name".elf "$@" \
 		</dev/null >$out/"$name".out 2>$out/"$name".err
 	rc=$?
 	mask $out/"$name".err >$out/"$name".txt
-	if [ -n "${GALLERY_UPDATE:-}" ]; then
-		cp $out/"$name".txt tests/gallery/"$name".txt
+	[ -z "${GALLERY_UPDATE:-}" ] || cp $out/"$name".txt tests/gallery/"$name".txt
+	cp tests/gallery/"$name".txt $out/"$name".golden
+	if grep -q '^  these are from before the last instruction' $out/"$name".txt; then
+		mask_second $out/"$name".txt >$out/"$name".second
+		mv $out/"$name".second $out/"$name".txt
+		mask_second tests/gallery/"$name".txt >$out/"$name".golden
 	fi
 	if [ $rc != "$want" ]; then
-		echo "not ok gallery $name: exit code $rc, want $want; $(tail -1 $out/"$name".err)"
+		echo "not ok $what $name: exit code $rc, want $want; $(tail -1 $out/"$name".err)"
 		failed=1
 	elif [ "$(wc -l <$out/"$name".txt)" -gt 62 ]; then
-		echo "not ok gallery $name: more than a screen: $(wc -l <$out/"$name".txt) lines"
+		echo "not ok $what $name: more than a screen: $(wc -l <$out/"$name".txt) lines"
 		failed=1
-	elif ! diff -u tests/gallery/"$name".txt $out/"$name".txt >$out/"$name".diff; then
+	elif ! diff -u $out/"$name".golden $out/"$name".txt >$out/"$name".diff; then
 		cat $out/"$name".diff
-		echo "not ok gallery $name: not the golden text"
+		echo "not ok $what $name: not the golden text"
 		failed=1
 	else
-		echo "ok gallery $name"
+		echo "ok $what $name"
 	fi
 }
 
@@ -74,6 +82,7 @@ gallery bad-pointer 121
 gallery write-hole 121
 gallery read-only 121
 gallery bad-msr 121
+gallery late 121
 gallery loop-irqs-off 124 --hang 2
 gallery halt-irqs-off 121
 exit $failed

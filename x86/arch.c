@@ -8,6 +8,7 @@
 #include "hyperv_board.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "kvm/retrace.h"
 #include "machine.h"
 #include "x86/cpu.h"
 #include "x86/layout.h"
@@ -80,14 +81,6 @@ static bool stands_on_int3(const struct vcpu *v)
 	return code && (code[0] == 0xcc || code[1] == 0xcc);
 }
 
-/* Whether the vCPU stands at the reset vector: KVM on AMD hands it back so. */
-static bool was_reset(const struct vcpu *v)
-{
-	struct kvm_regs regs;
-
-	return !kvm_ioctl(v->fd, KVM_GET_REGS, &regs) && regs.rip == 0xfff0 && !regs.rsp;
-}
-
 static void on_shutdown(struct vcpu *v)
 {
 	struct machine *m = v->vm->machine;
@@ -99,7 +92,8 @@ static void on_shutdown(struct vcpu *v)
 		vm_end(v->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then a triple fault)");
 	else
 		vm_end(v->vm, VERDICT_CRASH, 0, "triple fault on vCPU %u%s", v->index,
-		       was_reset(v) ? " (its registers are lost: KVM on this CPU has reset them)" : "");
+		       arch_registers_lost(v) ? " (its registers are lost: KVM on this CPU has reset them)"
+					      : "");
 }
 
 bool arch_handle_exit(struct vcpu *v)
@@ -114,7 +108,10 @@ bool arch_handle_exit(struct vcpu *v)
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return true;
 	case KVM_EXIT_DEBUG:
-		gdb_exit(v);
+		if (v->vm->retrace)
+			retrace_stepped(v);
+		else
+			gdb_exit(v);
 		return true;
 	case KVM_EXIT_FAIL_ENTRY:
 	case KVM_EXIT_INTERNAL_ERROR:

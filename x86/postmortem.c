@@ -78,6 +78,12 @@ static void print_head(FILE *f, const struct postmortem *pm)
 			"  KVM on this CPU resets a vCPU's registers at a triple fault. These are from an "
 			"exit %" PRIu64 " us before it.\n",
 			pm->sample_age_us);
+	else if (pm->retraced)
+		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault. It was run again, its "
+		      "end "
+		      "step by step:\n"
+		      "  these are from before the last instruction.\n",
+		      f);
 	if (!pm->lost && pm->symbols && !pm->slide_known && s->sregs.efer & EFER_LMA)
 		fputs("  (where KASLR has put the kernel is not known: symbols are as linked)\n", f);
 }

@@ -14,6 +14,7 @@
 #include "x86/fault.h"
 #include "x86/postmortem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@
 
 struct arch_sample {
 	uint64_t ticks; /* 0: none yet */
+	bool stepping;	/* after each instruction */
 	struct cpu_state cpu;
 };
 
@@ -62,7 +64,7 @@ static void keep_sample(struct vcpu *v, uint64_t ticks)
 	sample->cpu.sregs = regs->sregs;
 	sample->cpu.events = regs->events;
 	sample->cpu.mp_state = KVM_MP_STATE_RUNNABLE;
-	if (sample->ticks) /* a kernel has not come to it by its first exit */
+	if (sample->ticks && !sample->stepping) /* a kernel has not come to it by its first exit */
 		sample->cpu.lstar = cpu_read_lstar(v->fd);
 	sample->ticks = ticks;
 }
@@ -76,9 +78,47 @@ void arch_sample(struct vcpu *v, uint64_t ticks)
 	} else {
 		if (v->run->exit_reason != KVM_EXIT_SHUTDOWN) /* too late */
 			keep_sample(v, ticks);
+		if (v->sample->stepping)
+			return;
 		v->run->kvm_valid_regs = 0;
 		v->sample_due = ticks + SAMPLE_TICKS;
 	}
+}
+
+/* Anew for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only where this was last said. */
+int arch_step(struct vcpu *v)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+
+	return kvm_ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug);
+}
+
+int arch_step_on(struct vcpu *v)
+{
+	int err = v->sample ? arch_step(v) : -ENOTSUP;
+
+	if (!err)
+		err = cpu_gather(&v->sample->cpu, v->fd, v->index, false);
+	if (err)
+		return err;
+	v->sample->ticks = arch_ticks();
+	v->sample->stepping = true;
+	v->sample_due = 0;
+	v->run->kvm_valid_regs = SAMPLE_REGS;
+	return 0;
+}
+
+void arch_step_off(struct vcpu *v)
+{
+	struct kvm_guest_debug debug = { 0 };
+
+	kvm_ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug);
+	v->sample->stepping = false;
+}
+
+bool arch_stepped(const struct vcpu *v)
+{
+	return v->sample && v->sample->stepping;
 }
 
 bool arch_stopped_by_itself(const struct vcpu *v)
@@ -95,6 +135,10 @@ void arch_record_exit(struct vcpu *v, uint64_t ticks)
 	uint64_t detail = 0;
 
 	switch (run->exit_reason) {
+	case KVM_EXIT_DEBUG:
+		if (v->vm->retrace)
+			return; /* each instruction */
+		break;
 	case KVM_EXIT_X86_RDMSR:
 		record_wide(&v->recorder, ticks, EVENT_MSR_READ, 8, run->msr.index, 0);
 		return;
@@ -175,6 +219,14 @@ static bool registers_lost(const struct vcpu *v, const struct cpu_state *cpu)
 	       !cpu->regs.rsp && !(cpu->sregs.cr0 & 1);
 }
 
+bool arch_registers_lost(const struct vcpu *v)
+{
+	struct cpu_state cpu = { 0 };
+
+	return v->sample && !kvm_ioctl(v->fd, KVM_GET_REGS, &cpu.regs) &&
+	       !kvm_ioctl(v->fd, KVM_GET_SREGS, &cpu.sregs) && registers_lost(v, &cpu);
+}
+
 int report_last_state(struct vcpu *v, struct cpu_state *cpu)
 {
 	int err = cpu_gather(cpu, v->fd, v->index, false);
@@ -211,9 +263,12 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 	if (arch_stopped_by_itself(v))
 		pm.stopped_by = stopped_by;
 	if (registers_lost(v, cpu)) {
-		pm.sampled = v->sample->ticks != 0;
-		pm.lost = !pm.sampled;
+		pm.retraced = v->sample->stepping;
+		pm.sampled = v->sample->ticks && !pm.retraced;
+		pm.lost = !pm.sampled && !pm.retraced;
 	}
+	if (pm.retraced)
+		pm.cpu = &v->sample->cpu;
 	if (pm.sampled) {
 		pm.cpu = &v->sample->cpu;
 		pm.sample_age_us =

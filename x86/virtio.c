@@ -17,6 +17,7 @@
 #include "virtio.h"
 #include "console.h"
 
+#include "kvm/arch.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
@@ -159,6 +160,19 @@ static int set_window(struct virtio_board *b, bool on)
 	if (!err)
 		b->window_shown = on;
 	return err;
+}
+
+bool arch_has_driver(struct vm *vm)
+{
+	struct virtio_board *b = vm->machine->virtio;
+	bool has;
+
+	if (!b)
+		return false;
+	pthread_mutex_lock(&b->window_lock);
+	has = b->window_wanted;
+	pthread_mutex_unlock(&b->window_lock);
+	return has;
 }
 
 static bool slot_show_page(void *ctx)

@@ -91,6 +91,19 @@ bool arch_stopped_by_itself(const struct vcpu *v);
 void arch_record_exit(struct vcpu *v, uint64_t ticks);
 /* Called at an exit when v->sample_due has come: keeps the registers, for when KVM loses them, and sets the next time. */
 void arch_sample(struct vcpu *v, uint64_t ticks);
+/* Whether it has ended in a way in which KVM loses its registers. It does not run. */
+bool arch_registers_lost(const struct vcpu *v);
+/*
+ * From arch_step_on() to arch_step_off() each exit brings the registers along, and the instruction after it and after each arch_step() is one; see
+ * retrace.h. On the vCPU's thread. Return 0 or -errno.
+ */
+int arch_step_on(struct vcpu *v);
+int arch_step(struct vcpu *v);
+void arch_step_off(struct vcpu *v);
+/* Whether it has run so until its end, so that its registers are known after all. */
+bool arch_stepped(const struct vcpu *v);
+/* Whether a driver in the guest has begun to use a device that reaches further than the machine. */
+bool arch_has_driver(struct vm *vm);
 /* How fast arch_ticks() goes; 0: not known. */
 uint64_t arch_ticks_khz(const struct vm *vm);
 

@@ -18,7 +18,8 @@
 #include <stddef.h>
 
 enum log_level {
-	LOG_LEVEL_ERROR, /* always shown */
+	LOG_LEVEL_NONE, /* for log_set_level() alone: no line, and nothing of a console */
+	LOG_LEVEL_ERROR,
 	LOG_LEVEL_WARN,
 	LOG_LEVEL_INFO,	 /* the default */
 	LOG_LEVEL_DEBUG, /* -v */

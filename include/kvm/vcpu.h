@@ -26,6 +26,8 @@ struct vcpu {
 	struct recorder recorder;
 	uint64_t sample_due;	    /* ticks; see arch_sample() */
 	struct arch_sample *sample; /* the architecture's own; NULL: none is taken */
+	uint64_t entered_ticks;	    /* when it first ran */
+	uint64_t rare_ticks;	    /* its last exit that was neither a port nor an MMIO access */
 	char *report_text;	    /* under vm->report_lock */
 	_Atomic bool report_asked;
 	_Atomic bool held;  /* by the debugger, like a pause for one vCPU; changes under vm->pause_lock */

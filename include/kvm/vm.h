@@ -27,6 +27,7 @@
 struct checks;
 struct control;
 struct machine;
+struct retrace;
 
 struct vm {
 	const struct config *config; /* the caller's */
@@ -54,7 +55,8 @@ struct vm {
 	pthread_mutex_t pause_lock;
 	pthread_cond_t resumed;
 
-	struct gdb *gdb; /* NULL: no --gdb */
+	struct gdb *gdb;	 /* NULL: no --gdb */
+	struct retrace *retrace; /* what it is run again for, see retrace.h; NULL: an ordinary life */
 
 	pthread_mutex_t report_lock; /* what follows, and the vCPUs' report_text */
 	struct loop_timer report_timer;

@@ -28,6 +28,7 @@ struct postmortem {
 	/* What the registers are a sample from, when KVM has lost them; 0: they are the present ones. */
 	uint64_t sample_age_us;
 	bool sampled, lost; /* lost: there is not even a sample */
+	bool retraced;	    /* KVM has lost them, but they are from right before the last instruction */
 	/* The recorder's events, NULL for none; what they are shown with. */
 	const struct recorder *events;
 	const struct event_view *irqs; /* oldest first */

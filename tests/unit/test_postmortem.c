@@ -110,6 +110,18 @@ static void lost_registers_are_not_shown(void **state)
 	assert_null(strstr(text, "#BP"));
 }
 
+static void registers_of_a_second_run_are_said_to_be(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	f->pm.stopped_by = "triple fault";
+	f->pm.triple_fault = f->pm.retraced = true;
+	text = print(f);
+	assert_has(text, "It was run again, its end step by step:\n");
+	assert_has(text, "=> triple fault at RIP 0x10000: #BP by the instruction int3; IDT limit is 0");
+}
+
 static void sampled_registers_are_said_to_be(void **state)
 {
 	struct fixture *f = *state;
@@ -244,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_triple_fault_has_its_sentence, setup, teardown),
 		cmocka_unit_test_setup_teardown(lost_registers_are_not_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(sampled_registers_are_said_to_be, setup, teardown),
+		cmocka_unit_test_setup_teardown(registers_of_a_second_run_are_said_to_be, setup, teardown),
 		cmocka_unit_test_setup_teardown(brief_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_machine_waits_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_panic_is_the_last_word, setup, teardown),

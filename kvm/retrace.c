@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A boot that is run again, see retrace.h. A boot takes nearly the same time each time, but not quite, and an instruction takes some
+ * thousand times as long when it is an exit: so stepping begins a little before the end, and where that was too late, or so early that
+ * patience ran out, the next life begins it elsewhere.
+ *
+ * The other machine has no disk, network, console or share: what it does must not be done twice. So this is for guests
+ * that have died before a driver of theirs used one; and one that takes another way without them is told by its other end.
+ */
+#include "kvm/retrace.h"
+
+#include "kvm/arch.h"
+#include "kvm/log.h"
+#include "kvm/pages.h"
+#include "kvm/vm.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define NS_PER_MS 1000000ULL
+#define NS_PER_S (1000 * NS_PER_MS)
+#define MAX_LIVES 6
+/* A boot that took longer has been seen on a console, or by --hang. */
+#define MAX_RUN_NS (5 * NS_PER_S)
+#define ALL_LIVES_NS (15 * NS_PER_S)
+#define STEPPING_NS (4 * NS_PER_S)
+/* How long before the expected end stepping begins, at first. */
+#define AHEAD_NS 200000ULL
+
+struct retrace {
+	struct config config;
+	struct vm *vm; /* NULL: none yet */
+	uint64_t step_ns;
+	struct loop_timer begin, limit;
+	_Atomic bool due; /* stepping is to begin */
+	/* vCPU 0's: */
+	bool stepping;
+	uint64_t stepping_since_ns, given_up_ns; /* given_up_ns 0: not */
+};
+
+void retrace_interrupted(struct vcpu *v)
+{
+	struct retrace *r = v->vm->retrace;
+
+	if (v->index || !atomic_exchange(&r->due, false) || arch_step_on(v))
+		return;
+	r->stepping = true;
+	r->stepping_since_ns = now_ns();
+}
+
+void retrace_stepped(struct vcpu *v)
+{
+	struct retrace *r = v->vm->retrace;
+
+	if (!r->stepping || (now_ns() - r->stepping_since_ns < STEPPING_NS && !arch_step(v)))
+		return;
+	arch_step_off(v);
+	r->stepping = false;
+	r->given_up_ns = now_ns();
+}
+
+static void on_begin(void *ctx)
+{
+	struct retrace *r = ctx;
+
+	atomic_store(&r->due, true);
+	vcpu_kick(&r->vm->vcpu[0]);
+}
+
+static void on_limit(void *ctx)
+{
+	struct retrace *r = ctx;
+
+	vm_end(r->vm, VERDICT_TIMEOUT, 0, "it does not end where it did");
+}
+
+/* What reaches further than the machine is left out; what makes the guest's world stays. */
+static void silence(struct config *c)
+{
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
+		if (c->serial[i])
+			c->serial[i] = "null";
+	}
+	c->nr_disks = c->nr_nets = c->nr_ports = c->nr_shares = c->nr_adds = 0;
+	c->root = NULL;
+	c->virtio_console = false;
+	c->has_command = false;
+	c->gdb = c->trace = NULL;
+	c->timeline = c->timestamps = false;
+	c->hang_s = c->timeout_s = 0;
+}
+
+/* One life. Returns whether there was one. */
+static bool live(struct retrace *r, uint64_t limit_ns, _Atomic(struct gmem *) *guarded)
+{
+	enum log_level level = log_get_level();
+	struct vm *vm = pages_alloc(sizeof(*vm));
+	int err;
+
+	if (!vm)
+		return false;
+	r->vm = vm;
+	r->due = r->stepping = false;
+	r->given_up_ns = 0;
+	log_set_level(LOG_LEVEL_NONE); /* all of it was said in the first life */
+	err = vm_init(vm, &r->config);
+	vm->retrace = r;
+	atomic_store(guarded, &vm->mem);
+	loop_timer_init(&vm->loop, &r->begin, on_begin, r);
+	loop_timer_init(&vm->loop, &r->limit, on_limit, r);
+	if (!err)
+		err = vm_start_kvm(vm);
+	if (!err)
+		err = arch_machine_create(vm);
+	if (!err)
+		err = vm_wait_kvm(vm);
+	if (!err)
+		err = loop_timer_arm(&r->limit, limit_ns);
+	if (!err && r->step_ns)
+		err = loop_timer_arm(&r->begin, r->step_ns);
+	else if (!err)
+		on_begin(r);
+	if (!err)
+		err = vm_run(vm);
+	vm_join(vm);
+	loop_timer_fini(&r->begin);
+	loop_timer_fini(&r->limit);
+	log_set_level(level);
+	return !err;
+}
+
+static void end_life(struct retrace *r, _Atomic(struct gmem *) *guarded)
+{
+	atomic_store(guarded, NULL);
+	vm_fini(r->vm);
+	pages_free(r->vm, sizeof(*r->vm));
+	r->vm = NULL;
+}
+
+/* From vCPU 0's first instruction to its end; 0: not known. */
+static uint64_t ran_ns(struct vm *vm)
+{
+	uint64_t khz = arch_ticks_khz(vm);
+	const struct vcpu *v = &vm->vcpu[0];
+
+	return khz && v->rare_ticks > v->entered_ticks
+		       ? (uint64_t)((double)(v->rare_ticks - v->entered_ticks) * 1e6 / (double)khz)
+		       : 0;
+}
+
+/* Another life ended as the first one did. Returns whether it knows enough; else where the next one looks is set. */
+static bool told(struct retrace *r, uint64_t *end_ns, uint64_t *ahead_ns)
+{
+	if (arch_stepped(&r->vm->vcpu[0]))
+		return true;
+	if (r->given_up_ns) { /* too early */
+		*end_ns = r->step_ns + now_ns() - r->given_up_ns;
+		*ahead_ns /= 4;
+	} else { /* too late */
+		*end_ns = ran_ns(r->vm);
+		*ahead_ns *= 4;
+	}
+	return false;
+}
+
+static struct vm *retrace(struct retrace *r, uint64_t end_ns, _Atomic(struct gmem *) *guarded)
+{
+	uint64_t began_ns = now_ns(), ahead_ns = AHEAD_NS;
+
+	for (unsigned int i = 0; i < MAX_LIVES && now_ns() - began_ns < ALL_LIVES_NS; i++) {
+		r->step_ns = end_ns > 2 * ahead_ns ? end_ns - ahead_ns : 0;
+		if (!live(r, 4 * end_ns + 2 * STEPPING_NS, guarded) || !arch_registers_lost(&r->vm->vcpu[0]))
+			break;
+		if (told(r, &end_ns, &ahead_ns))
+			return r->vm;
+		end_life(r, guarded);
+	}
+	if (r->vm)
+		end_life(r, guarded);
+	return NULL;
+}
+
+static bool wanted(struct vm *vm)
+{
+	uint64_t ns;
+
+	if (vm->verdict.kind != VERDICT_CRASH || vm->config->gdb || !arch_registers_lost(&vm->vcpu[0]) ||
+	    (vm->config->post_mortem == POST_MORTEM_OFF && !vm->config->dump))
+		return false;
+	ns = ran_ns(vm);
+	return ns && ns <= MAX_RUN_NS && !arch_has_driver(vm);
+}
+
+struct vm *retrace_at_end(struct vm *vm, _Atomic(struct gmem *) *guarded)
+{
+	struct retrace *r;
+
+	if (!wanted(vm))
+		return NULL;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return NULL;
+	r->config = *vm->config;
+	silence(&r->config);
+	pr_info("KVM on this CPU has reset the registers: running it once more, its end step by step");
+	if (retrace(r, ran_ns(vm), guarded)) {
+		verdict_set(&vm->verdict, VERDICT_CRASH, 0, "triple fault on vCPU 0");
+		return r->vm;
+	}
+	free(r);
+	atomic_store(guarded, &vm->mem);
+	return NULL;
+}
+
+void retrace_free(struct vm *vm, _Atomic(struct gmem *) *guarded)
+{
+	struct retrace *r;
+
+	if (!vm)
+		return;
+	r = vm->retrace;
+	end_life(r, guarded);
+	free(r);
+}
