@@ -2,8 +2,9 @@
 /*
  * The console's lines go to the kernel's reports (kernlog.c), the user's patterns (expect.c) and the tests (ktap.c), each as it is completed.
  *
- * What ends a machine: the last expectation that is met, at once; a forbidden line, at once; a report of the kernel's when it is complete, or
- * 2 s after it has begun, and a moment later, as a panic may follow, which is the better verdict and ends the machine by itself. The rest is judged at the end:
+ * What ends a machine: the last expectation that is met, at once; a forbidden line, at once; a report of the kernel's when it is complete, or when
+ * its next line has not come for 2 s, and a moment later, as a panic may follow, which is the better verdict and ends the machine by itself. Reports
+ * without end, or one that trickles, have no more than half a minute in all. The rest is judged at the end:
  * what has not come, and tests. A guest decides by what it prints; it can make it neither slow nor large: lines, reports and tests are
  * bounded.
  *
@@ -29,6 +30,7 @@
 
 #define NS_PER_S 1000000000ULL
 #define REPORT_NS (2 * NS_PER_S)
+#define REPORTS_NS (30 * NS_PER_S)
 #define PANIC_NS 300000000ULL
 #define TAIL_BYTES 8192
 
@@ -49,6 +51,7 @@ struct checks {
 	struct vm *vm;	      /* NULL: no life is attached */
 	struct loop_timer tick, failing;
 	uint64_t bytes, nr_lines, ticked_bytes, silent_since_ns;
+	uint64_t reported_ns; /* when the first report began; 0: none has, in this life */
 	size_t looked_at; /* of the partial line */
 	struct lines lines;
 	struct kernlog kernlog;
@@ -105,8 +108,15 @@ static void on_failing(void *ctx)
 static void look_at_kernel(struct checks *c, const char *text)
 {
 	enum kernlog_event event = kernlog_line(&c->kernlog, text, c->nr_lines);
+	uint64_t now;
 
-	if (event != KERNLOG_NOTHING && c->vm && c->config->fail_on_warning)
+	if (!c->vm || !c->config->fail_on_warning || (event == KERNLOG_NOTHING && !c->kernlog.open))
+		return;
+	now = now_ns();
+	if (!c->reported_ns)
+		c->reported_ns = now;
+	/* What is armed stays: it fires within 2 s. */
+	if (now - c->reported_ns < REPORTS_NS)
 		loop_timer_arm(&c->failing, event == KERNLOG_ENDS ? PANIC_NS : REPORT_NS);
 }
 
@@ -263,6 +273,7 @@ int checks_attach(struct checks *c, struct vm *vm)
 	guard_console(c);
 	pthread_mutex_lock(&c->lock);
 	c->vm = vm;
+	c->reported_ns = 0;
 	c->silent_since_ns = now_ns();
 	loop_timer_init(&vm->loop, &c->tick, on_tick, c);
 	loop_timer_init(&vm->loop, &c->failing, on_failing, c);

@@ -61,6 +61,9 @@ payload() {
 	TEST=say,1 say "a kernel report, cut out" 122 'the kernel reported warning in line 2: WARNING: CPU: 0 .*' \
 		'r["failures"][0]["excerpt"].count("\n") == 3' \
 		'a\n------------[ cut here ]------------\nWARNING: CPU: 0 PID: 1 at f\n---[ end trace 0 ]---\nb\n' --fail-on-warning
+	TEST=say,1,400 say "a kernel report that comes slowly" 122 'the kernel reported warning in line 2: .*' \
+		'r["failures"][0]["excerpt"].count("\n") == 9' \
+		'a\n------------[ cut here ]------------\nWARNING: CPU: 0 PID: 1 at f\nRIP: f\na\nb\nc\nd\ne\n---[ end trace 0 ]---\nb\n' --fail-on-warning
 	TEST=say,1 say "a kernel report without an end" 122 'the kernel reported oops in line 1: .*' 'True' \
 		'Oops: 0000 [#1]\nRIP: f\n' --fail-on-warning
 	TEST=say,1 say "an Oops that leads to a panic" 120 'the guest kernel panicked' 'r["kernel_reports"] == 2' \
@@ -200,6 +203,25 @@ faults() {
 	stock fault-panic "panic()" 120 'the guest kernel panicked' 'r["failures"][0]["class"] == "panic"'
 }
 
+# The classes that a stock kernel has no means to find, and test suites in the kernel: a kernel of ours that has them.
+debug() {
+	local kernel
+	if ! kernel=$(tests/tiny-kernel.sh debug 2>$dir/err); then
+		echo "skip checks: debug: $(tail -n 1 $dir/err)"
+		return
+	fi
+	cp "$kernel/vmlinuz" $dir/in/vmlinuz
+	tests/initrd.sh $dir/in/initrd tests/checks/guest.sh || {
+		judge "debug" "no initrd"
+		return
+	}
+	set -- lkdtm-SPINLOCKUP lkdtm-WRITE_AFTER_FREE lkdtm-ARRAY_BOUNDS kunit-kfence lkdtm-RCU lkdtm-SOFTLOCKUP lkdtm-HUNG_TASK \
+		lkdtm-WARNING_MESSAGE lkdtm-BUG lkdtm-EXCEPTION lkdtm-PANIC kunit-broken kunit-list-kunit-test
+	limit=${LIMIT:-300} tests/nest --timeout 3000 --out $dir/out tests/checks/job.sh $dir/in $dir/out "$@" >$dir/nest.log 2>&1
+	true
+}
+
 case " ${PARTS:-payload stock} " in *" faults "*) faults ;; esac
+case " ${PARTS:-payload stock} " in *" debug "*) debug ;; esac
 case " ${PARTS:-payload stock} " in *" stock "*) stock_kernel ;; esac
 exit $failed

@@ -164,12 +164,23 @@ void test_seed(void)
 	print("\n");
 }
 
-/* Says what is in the initrd, and powers off without a word of ours; with 1 as argument it spins. */
+/* Says what is in the initrd, and powers off without a word of ours; with 1 as argument it spins. The second is a pause behind each line, in ms. */
 void test_say(void)
 {
 	const struct setup_header *hdr = &boot_params()->hdr;
+	const char *text = (const char *)(uintptr_t)hdr->ramdisk_image;
+	uint32_t left = hdr->ramdisk_size;
 
-	put_bytes((const char *)(uintptr_t)hdr->ramdisk_image, hdr->ramdisk_size);
+	while (left) {
+		uint32_t len = 0;
+
+		while (len < left && (!len || text[len - 1] != '\n'))
+			len++;
+		put_bytes(text, len);
+		delay_us(1000 * arg(1, 0));
+		text += len;
+		left -= len;
+	}
 	if (arg(0, 0))
 		spin();
 	power_off();
