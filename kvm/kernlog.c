@@ -15,10 +15,11 @@
 #include <string.h>
 
 enum ends_by {
-	BY_TRACE, /* "---[ end ..." */
-	BY_STACK, /* the last line of its first call trace */
-	BY_BAR,	  /* a line of ===== */
-	BY_LINE,  /* it is one line */
+	BY_TRACE,  /* "---[ end ..." */
+	BY_STACK,  /* the last line of its first call trace */
+	BY_STACKS, /* what follows its call traces, of which there are several */
+	BY_BAR,	   /* a line of ===== */
+	BY_LINE,   /* it is one line */
 };
 
 /* Not by pointer: those are relocated at each start. */
@@ -57,8 +58,8 @@ static const struct text texts[] = {
 	{ "hard lockup", BY_STACK, "NMI watchdog: Watchdog detected hard LOCKUP" },
 	{ "workqueue lockup", BY_STACK, "BUG: workqueue lockup" },
 	{ "hung task", BY_STACK, "INFO: task " },
-	{ "rcu stall", BY_STACK, "rcu: INFO: rcu_" },
-	{ "rcu stall", BY_STACK, "INFO: rcu_" },
+	{ "rcu stall", BY_STACKS, "rcu: INFO: rcu_" },
+	{ "rcu stall", BY_STACKS, "INFO: rcu_" },
 	{ "lockdep", BY_STACK, "WARNING: possible " },
 	{ "lockdep", BY_STACK, "WARNING: inconsistent lock state" },
 	{ "lockdep", BY_STACK, "WARNING: suspicious RCU usage" },
@@ -165,21 +166,61 @@ static enum kernlog_event begin(struct kernlog *k, const struct text *t, const c
 	return k->open ? KERNLOG_BEGINS : KERNLOG_ENDS;
 }
 
-/* What a call trace is made of is indented. */
+/* Where a call trace comes to an interrupt or a system call, the registers of what it has interrupted stand between its lines. */
+static bool is_registers(const char *message)
+{
+	static const char names[][6] = { "RIP: ", "Code: ", "RSP: ", "RAX: ", "RDX: ",
+					 "RBP: ", "R10: ",  "R13: ", "FS: ",  "CS: ",
+					 "CR2: ", "EIP: ",  "EAX: ", "ESI: ", "DS: " };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strncmp(message, names[i], strnlen(names[i], sizeof(names[i]))))
+			return true;
+	}
+	return false;
+}
+
+/* What an RCU stall shows one after the other: the CPUs, its own thread, and where they are. */
+static bool is_of_stall(const char *message)
+{
+	static const char texts_of[][16] = { "rcu: ",	    "NMI backtrace",  "Sending NMI",
+					     "task:",	    "CPU: ",	      "Hardware name",
+					     "Call Trace:", "Modules linked", "\t(detect" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(texts_of); i++) {
+		if (!strncmp(message, texts_of[i], strnlen(texts_of[i], sizeof(texts_of[i]))))
+			return true;
+	}
+	return false;
+}
+
+static bool by_stack(const struct kernlog *k)
+{
+	return k->ends_by == BY_STACK || k->ends_by == BY_STACKS;
+}
+
+/* What a call trace is made of is indented, but for registers. */
 static bool stack_is_over(struct kernlog *k, const char *message)
 {
 	if (!strncmp(message, "Call Trace:", 11)) {
 		k->stack_seen = true;
 		return false;
 	}
-	return k->stack_seen && *message != ' ';
+	return k->stack_seen && *message != ' ' && !is_registers(message) &&
+	       (k->ends_by != BY_STACKS || !is_of_stall(message));
+}
+
+/* Some have no call trace, and the next one comes at once. */
+static bool is_next(const struct kernlog *k, const struct text *t)
+{
+	return t && by_stack(k) && !k->stack_seen && k->nr_lines > 1;
 }
 
 static enum kernlog_event go_on(struct kernlog *k, const char *line, const char *message)
 {
 	bool over = ++k->nr_lines >= KERNLOG_REPORT_LINES;
 
-	if (k->ends_by == BY_STACK && stack_is_over(k, message)) {
+	if (by_stack(k) && stack_is_over(k, message)) {
 		k->open = false;
 		return KERNLOG_ENDS; /* this line is another message's */
 	}
@@ -212,12 +253,12 @@ enum kernlog_event kernlog_line(struct kernlog *k, const char *line, uint64_t li
 	if (own && !t && !strncmp(message, CUT_HERE, sizeof(CUT_HERE) - 1))
 		t = &cut_here;
 	panics = t && t == &texts[0] && !k->panicked;
-	if (k->open && !panics) {
+	if (k->open && !panics && !is_next(k, t)) {
 		if (t && t != &cut_here && !strcmp(last(k)->title, CUT_HERE))
 			name_report(k, t, message);
 		event = go_on(k, line, message);
 		/* The line after a call trace may be the next report's first. */
-		if (event != KERNLOG_ENDS || k->ends_by != BY_STACK || !stack_is_over(k, message))
+		if (event != KERNLOG_ENDS || !by_stack(k) || !stack_is_over(k, message))
 			return event;
 	}
 	k->panicked = k->panicked || panics;

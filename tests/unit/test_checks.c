@@ -142,12 +142,25 @@ static const struct {
 	{ "[ 2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]\n[ 2.0] Modules linked in:\n" TRACE
 	  "[ 3.0] on\n",
 	  "soft lockup", "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]", 1, 6 },
+	{ "[ 2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 3s! [a:1]\n[ 2.0] RIP: 0010:f+0x1/0x2\n[ 2.0] "
+	  "Code: 12\n[ 2.0] "
+	  "Call Trace:\n[ 2.0]  <IRQ>\n[ 2.0]  f+0x1/0x2\n[ 2.0]  </IRQ>\n[ 2.0]  <TASK>\n[ 2.0]  "
+	  "asm_f+0x1/0x2\n[ 2.0] RIP: 0010:loop+0x1/0x2\n[ 2.0] RSP: 0018:1\n[ 2.0] RAX: 1\n[ 2.0]  "
+	  "? g+0x1/0x2\n[ 2.0]  </TASK>\n[ 3.0] on\n",
+	  "soft lockup", "watchdog: BUG: soft lockup - CPU#0 stuck for 3s! [a:1]", 1, 14 },
 	{ "[ 2.0] INFO: task a:1 blocked for more than 120 seconds.\n[ 2.0]       Not tainted 6.1\n" TRACE,
 	  "hung task", "INFO: task a:1 blocked for more than 120 seconds.", 1, 6 },
 	{ "[ 2.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n[ 2.0] Call Trace:\n[ 2.0]  "
 	  "f+0x1/0x2\n[ 2.0] "
 	  "other\n",
 	  "rcu stall", "rcu: INFO: rcu_preempt self-detected stall on CPU", 1, 3 },
+	{ "[ 2.0] rcu: INFO: rcu_sched detected stalls on CPUs/tasks:\n[ 2.0] rcu: RCU grace-period kthread "
+	  "stack "
+	  "dump:\n[ 2.0] task:rcu_sched state:R\n" TRACE
+	  "[ 2.0] rcu: Stack dump where RCU GP kthread last ran:\n[ 2.0] CPU: 0 PID: 4\n[ 2.0] RIP: "
+	  "0010:f+0x1/0x2\n[ 2.0] "
+	  "CS: 0010\n" TRACE "[ 3.0] on\n",
+	  "rcu stall", "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:", 1, 15 },
 	{ "[ 2.0] ======================================================\n[ 2.0] WARNING: possible circular "
 	  "locking dependency detected\n" TRACE,
 	  "lockdep", "WARNING: possible circular locking dependency detected", 2, 5 },
@@ -252,6 +265,16 @@ static void test_report_in_report(void **state)
 	assert_true(k->open);
 	kernlog_end(k);
 	assert_false(k->open);
+	memset(k, 0, sizeof(*k));
+	log_text(
+		k,
+		"[ 1.0] WARNING: lock held when returning to user space!\n[ 1.0] 1 lock held by a/1:\n[ 1.0] "
+		"BUG: scheduling while atomic: a/1\n[ 1.0] Call Trace:\n[ 1.0]  f\n[ 1.0]  </TASK>\n");
+	assert_int_equal(k->nr_seen, 2);
+	assert_string_equal(k->report[0].class, "lockdep");
+	assert_int_equal(count_lines(&k->report[0]), 2);
+	assert_string_equal(k->report[1].class, "bug");
+	assert_int_equal(count_lines(&k->report[1]), 4);
 	free(k);
 }
 
