@@ -143,7 +143,7 @@ static int add_shares(struct guestjob *job, const struct config *c)
 
 		err = share_get(&s, c, i);
 		snprintf(text, sizeof(text), "%c%s",
-			 s.overlay     ? JOB_OVERLAY
+			 s.overlay     ? share_by_root() ? JOB_OVERLAY : JOB_OVERLAY_OF_USER
 			 : s.read_only ? JOB_READ_ONLY
 				       : JOB_WRITABLE,
 			 s.tag);

@@ -8,10 +8,13 @@
 #include "kvm/log.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Copies the first comma-separated word of *@text; a comma written twice is one. Returns whether it fits. */
 static bool next_word(const char **text, char *word, size_t size)
@@ -176,4 +179,12 @@ int share_get(struct share *s, const struct config *c, unsigned int index)
 	if (c->root && !index)
 		return share_parse_root(s, c->root);
 	return share_parse(s, c->share[index - (c->root ? 1 : 0)]);
+}
+
+bool share_by_root(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return !syscall(SYS_capget, &header, data) && data[0].effective & 1U << CAP_SYS_ADMIN;
 }

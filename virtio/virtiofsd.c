@@ -24,7 +24,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -175,14 +174,6 @@ static int connect_pair(int *listening, int *connected)
 }
 
 /* ---- the plan -------------------------------------------------------------------------------------------------------- */
-
-static bool has_sys_admin(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	return !syscall(SYS_capget, &header, data) && data[0].effective & 1U << CAP_SYS_ADMIN;
-}
 
 /* Options of QEMU's are separated by commas; one that is in the name has a backslash in front. */
 static void escape_commas(char *to, const char *from)
@@ -378,14 +369,7 @@ int virtiofsd_start(struct virtiofsd *d, const struct share *s, int *fd)
 		free(p);
 		return err;
 	}
-	p->privileged = has_sys_admin();
-	if (s->overlay && !p->privileged) {
-		pr_err("%s %s,overlay: takes root here, since overlayfs opens files as only their owners "
-		       "may; %s %s,ro does not",
-		       s->option, s->dir, s->option, s->dir);
-		free(p);
-		return -EPERM;
-	}
+	p->privileged = share_by_root();
 	p->read_only = s->read_only;
 	p->chroot = !strcmp(s->dir, "/");
 	snprintf(p->uid_map, sizeof(p->uid_map), "0 %u 1", geteuid());

@@ -5,12 +5,18 @@
  * The initramfs cannot be left by pivot_root(2), which wants a mount to leave; so the new root is moved over it, as switch_root(8) does. With an
  * overlay, what is written goes to a tmpfs above the host's files, which are mounted read-only (the launcher sees to that, too).
  *
+ * An overlay opens the files below it with O_NOATIME, which a virtiofsd of an ordinary user's may not do but for the user's own. It leaves
+ * that out where whoever has mounted it could not have done so: neither the file's owner nor with CAP_FOWNER. But such an overlay could not give
+ * away what it copies up. So there are two: one of the host's files and an empty folder, which cannot be written to and is mounted by such a
+ * nobody, and above it the usual one.
+ *
  * When virtiofsd has gone, whoever asks for a file waits for ever, and so does sync(2). So both are tried at the end, each by a process of its
  * own: a sync that takes long is waited for as long as the folders answer.
  */
 #include "init.h"
 #include "kvm/guestjob.h"
 
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/signal.h>
 #include <linux/wait.h>
@@ -18,7 +24,11 @@
 #define LOWER GUESTJOB_DIR "/root"
 #define UPPER GUESTJOB_DIR "/top"
 #define BOTH GUESTJOB_DIR "/both"
-#define WAIT_MS 2000 /* for the device to come */
+#define SEEN GUESTJOB_DIR "/seen"
+#define EMPTY GUESTJOB_DIR "/empty"
+#define UPPER_OPTIONS ",upperdir=" UPPER "/upper,workdir=" UPPER "/work"
+#define NOBODY 2147483646 /* owns no file */
+#define WAIT_MS 2000	  /* for the device to come */
 #define ANSWER_MS 10000
 #define MAX_TAG_BYTES 36
 
@@ -50,6 +60,37 @@ static unsigned long flags_of(char letter)
 	return letter == JOB_WRITABLE ? 0 : MS_RDONLY;
 }
 
+/* All that we may do by our capabilities, without @but (a mask). */
+static void set_capabilities(unsigned int but)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (sys(capget, &header, data))
+		return;
+	data[0].effective = data[0].permitted & ~but;
+	data[1].effective = data[1].permitted;
+	sys(capset, &header, data);
+}
+
+static void mount_for_reading(void)
+{
+	sys(mkdir, EMPTY, 0755);
+	sys(setfsuid, NOBODY);
+	set_capabilities(1U << CAP_FOWNER);
+	mount_or_fail("overlay", SEEN, "overlay", MS_RDONLY, "lowerdir=" LOWER ":" EMPTY);
+	sys(setfsuid, 0);
+	set_capabilities(0);
+}
+
+static void mount_overlay(const char *data)
+{
+	mount_or_fail("tmpfs", UPPER, "tmpfs", 0, "mode=755");
+	sys(mkdir, UPPER "/upper", 0755);
+	sys(mkdir, UPPER "/work", 0755);
+	mount_or_fail("overlay", BOTH, "overlay", 0, data);
+}
+
 void root_enter(const struct job *job)
 {
 	const char *root = LOWER;
@@ -57,12 +98,12 @@ void root_enter(const struct job *job)
 	if (!job->root)
 		return;
 	mount_or_fail(GUESTJOB_ROOT_TAG, LOWER, "virtiofs", flags_of(job->root[0]), NULL);
-	if (job->root[0] == JOB_OVERLAY) {
-		mount_or_fail("tmpfs", UPPER, "tmpfs", 0, "mode=755");
-		sys(mkdir, UPPER "/upper", 0755);
-		sys(mkdir, UPPER "/work", 0755);
-		mount_or_fail("overlay", BOTH, "overlay", 0,
-			      "lowerdir=" LOWER ",upperdir=" UPPER "/upper,workdir=" UPPER "/work");
+	if (job->root[0] == JOB_OVERLAY_OF_USER) {
+		mount_for_reading();
+		mount_overlay("lowerdir=" SEEN UPPER_OPTIONS);
+		root = BOTH;
+	} else if (job->root[0] == JOB_OVERLAY) {
+		mount_overlay("lowerdir=" LOWER UPPER_OPTIONS);
 		root = BOTH;
 	}
 	if (sys(chdir, root) || sys(mount, ".", "/", NULL, MS_MOVE, NULL) || sys(chroot, ".")) {

@@ -31,7 +31,8 @@
 
 #define JOB_READ_ONLY 'r' /* the letters of the two */
 #define JOB_WRITABLE 'w'
-#define JOB_OVERLAY 'o' /* what is written stays in memory */
+#define JOB_OVERLAY 'o'		/* what is written stays in memory */
+#define JOB_OVERLAY_OF_USER 'u' /* the same, and the host's side has an ordinary user's rights */
 
 #define GUESTJOB_ROOT_TAG "kvm-root"
 #define GUESTJOB_SHARES "/mnt"

@@ -38,4 +38,7 @@ unsigned int share_count(const struct config *config);
 /* Of @index < share_count(). Returns as share_parse(). */
 int share_get(struct share *share, const struct config *config, unsigned int index);
 
+/* Whether a virtiofsd of ours may do what root may (CAP_SYS_ADMIN), or only what this user may. */
+bool share_by_root(void);
+
 #endif

@@ -118,9 +118,21 @@ case_user() {
 	[ -n "$why" ] || [ "$(stat -c %u "$work/src/copy")" = 65534 ] || why="the copy is not the user's"
 	none_left
 	judge "the host's root and a folder for an ordinary user" "$why"
-	try no_overlay 125 --root /,overlay -- true
-	err_is "kvm: --root /,overlay: takes root here, since overlayfs opens files as only their owners may; --root /,ro does not"
-	judge "no overlay for an ordinary user" "$why"
+	mkdir -p "$work/own"
+	cp "$work/src/hello.c" "$work/own/"
+	chown -R 65534:65534 "$work/own"
+	cd "$work/own" || return
+	# A file of root's, one of the user's own, and what only root may do to a file of another's.
+	try user_overlay 3 --root /,overlay -- sh -c 'pwd; gcc hello.c -o hello && ./hello; echo more >>hello.c; tail -n 1 hello.c
+		echo x >/etc/kvm-was-here && cat /etc/kvm-was-here; echo changed >>/etc/passwd && tail -n 1 /etc/passwd
+		chown 5:6 /etc/passwd && chmod 4711 /etc/passwd && touch -d @86400 /etc/passwd && stat -c "%a %u:%g %Y" /etc/passwd; rm -r /etc/skel && ls /etc/skel 2>&1; exit 3'
+	cd /
+	for line in "$work/own" "compiled in the guest" more x changed "4711 5:6 86400" "ls: cannot access '/etc/skel': No such file or directory"; do out_has "$line"; done
+	err_is ""
+	[ -n "$why" ] || [ "$(ls "$work/own")" = hello.c ] || why="the host's folder has $(ls "$work/own")"
+	[ -n "$why" ] || cmp -s "$work/src/hello.c" "$work/own/hello.c" || why="the host's file was written to"
+	none_left
+	judge "the host's root with an overlay for an ordinary user" "$why"
 	umount "$work/cloud"
 	as=
 }
