@@ -52,7 +52,7 @@ struct checks {
 	struct loop_timer tick, failing;
 	uint64_t bytes, nr_lines, ticked_bytes, silent_since_ns;
 	uint64_t reported_ns; /* when the first report began; 0: none has, in this life */
-	size_t looked_at; /* of the partial line */
+	size_t looked_at;     /* of the partial line */
 	struct lines lines;
 	struct kernlog kernlog;
 	struct expect expect;

@@ -3,8 +3,9 @@
 #
 # tests/checks.sh: verdicts on what the console says, and reports: with the payload guest, which says what it is told, and with a stock kernel (here
 # or in a nested machine) that crashes, hangs a task, warns, reports tests, or boots well. Prints `ok NAME`, `not ok NAME: why`,
-# `skip NAME: why`; what was said stays in build/checks. PARTS="payload stock" runs those parts only. PARTS=faults, by hand, has a stock kernel commit more faults, by a module of ours
-# (guest/faults), one boot each.
+# `skip NAME: why`; what was said stays in build/checks. PARTS="payload stock" runs those parts only. By hand, one boot each: PARTS=faults has a stock
+# kernel commit more faults, by a module of ours (guest/faults); PARTS=debug a kernel of ours that has what finds the rest (guest/tiny-debug.config),
+# and test suites; ONLY="debug-kasan ..." of them only.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
@@ -125,7 +126,7 @@ stock() { # CASE NAME RC LAST-LINE REPORT
 	elif ! tail -n 1 $dir/out/$1.err | grep -qxE "kvm: $4"; then why="the last line is \"$(tail -n 1 $dir/out/$1.err)\""
 	elif ! json $dir/out/$1.json "$5"; then why="the report has not got $5"
 	fi
-	judge "stock kernel: $2" "$why"
+	judge "${whose:-stock kernel}: $2" "$why"
 }
 
 stock_kernel() {
@@ -215,10 +216,48 @@ debug() {
 		judge "debug" "no initrd"
 		return
 	}
-	set -- lkdtm-SPINLOCKUP lkdtm-WRITE_AFTER_FREE lkdtm-ARRAY_BOUNDS kunit-kfence lkdtm-RCU lkdtm-SOFTLOCKUP lkdtm-HUNG_TASK \
-		lkdtm-WARNING_MESSAGE lkdtm-BUG lkdtm-EXCEPTION lkdtm-PANIC kunit-broken kunit-list-kunit-test
-	limit=${LIMIT:-300} tests/nest --timeout 3000 --out $dir/out tests/checks/job.sh $dir/in $dir/out "$@" >$dir/nest.log 2>&1
-	true
+	set -- debug-lockdep debug-kasan debug-kfence debug-ubsan debug-rcu debug-softlockup debug-hung debug-warning debug-bug debug-oops \
+		debug-panic kunit-list-kunit-test kunit-kfence
+	cases=" ${ONLY:-$*} "
+	# shellcheck disable=SC2086 # words
+	limit=${LIMIT:-400} tests/nest --timeout 5000 --out $dir/out tests/checks/job.sh $dir/in $dir/out $cases >$dir/nest.log 2>&1
+	whole lockdep lockdep "WARNING: lock held when returning to user space!" " #0: .*lock_me_up"
+	whole kasan kasan "BUG: KASAN: .* in lkdtm_WRITE_AFTER_FREE" "====="
+	whole kfence kfence "BUG: KFENCE: use-after-free write in lkdtm_WRITE_AFTER_FREE" "====="
+	whole ubsan ubsan "UBSAN: array-index-out-of-bounds in drivers/misc/lkdtm" "====="
+	whole rcu "rcu stall" "rcu: INFO: rcu_.*detected stall" "</TASK>"
+	whole softlockup "soft lockup" "watchdog: BUG: soft lockup - CPU#0 stuck" "</TASK>"
+	whole hung "hung task" "INFO: task script:.* blocked for more than" "</TASK>"
+	whole warning warning "WARNING: CPU: .* at drivers/misc/lkdtm" "---. end trace"
+	whole bug bug "kernel BUG at drivers/misc/lkdtm" "---. end trace"
+	whole oops oops "BUG: kernel NULL pointer dereference" "---. end trace"
+	whose="debug kernel" among debug-panic stock debug-panic panic 120 'the guest kernel panicked' \
+		'"---[ end Kernel panic" in r["failures"][0]["excerpt"]'
+	suite list-kunit-test "KUnit, all is well" 0 'the guest halted' 'r["tests"]["passed"] == 39 and not r["tests"]["failed"]' 40 0
+	suite kfence "KUnit, a suite that fails" 122 '25 of 25 tests failed, the first: kfence.test_out_of_bounds_read' 'r["tests"]["failed"] == 25' 26 26
+}
+
+among() { # CASE COMMAND...: if it was asked for
+	[[ "$cases" != *" $1 "* ]] || "${@:2}"
+}
+
+whole() { # CASE CLASS TITLE LAST: the first report has this class, is named so, and ends with the line LAST
+	whose="debug kernel" among "debug-$1" stock "debug-$1" "$2" 122 "the kernel reported $2 in line .*: $3.*" \
+		"__import__('re').search(r'(^|\] ) ?$4[^\n]*\n\$', r['failures'][0]['excerpt'])"
+}
+
+suite() { # SUITE NAME RC LAST-LINE REPORT TESTS FAILURES: and its JUnit file has that many, the machine's own end included
+	local why=
+	[[ "$cases" == *" kunit-$1 "* ]] || return
+	whose="debug kernel" stock "kunit-$1" "$2" "$3" "$4" "$5"
+	python3 - "$dir/out/kunit-$1.xml" "$6" "$7" <<-'END' >&2 || why="$1.xml is not what it should be"
+		import sys, xml.etree.ElementTree as E
+		suite = E.parse(sys.argv[1]).getroot()[0]
+		tests, failures = suite.findall("testcase"), suite.findall("testcase/failure")
+		assert [len(tests), len(failures)] == [int(suite.get("tests")), int(suite.get("failures"))]
+		assert [len(tests), len(failures)] == [int(n) for n in sys.argv[2:]]
+	END
+	judge "debug kernel: $2: JUnit" "$why"
 }
 
 case " ${PARTS:-payload stock} " in *" faults "*) faults ;; esac

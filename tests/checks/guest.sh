@@ -23,6 +23,23 @@ warning) # by the way of printk, with its marks
 	echo '---[ end trace 0000000000000000 ]---' >/dev/kmsg
 	sleep 60
 	;;
+debug-*) # what a kernel of guest/tiny-debug.config can be asked for (LKDTM); one fault may be of two classes: who looks for it says which
+	echo 2 >/proc/sys/kernel/hung_task_timeout_secs
+	mount -t debugfs debug /sys/kernel/debug
+	case ${what#debug-} in
+	lockdep)        fault=SPINLOCKUP ;;
+	kasan|kfence)   fault=WRITE_AFTER_FREE ;;
+	ubsan)          fault=ARRAY_BOUNDS ;;
+	rcu|softlockup) fault=SOFTLOCKUP ;;
+	hung)           fault=HUNG_TASK ;;
+	warning)        fault=WARNING_MESSAGE ;;
+	bug)            fault=BUG ;;
+	oops)           fault=EXCEPTION ;;
+	panic)          fault=PANIC ;;
+	esac
+	echo $fault >/sys/kernel/debug/provoke-crash/DIRECT
+	sleep 60
+	;;
 fault-*) # guest/faults
 	echo 2 >/proc/sys/kernel/hung_task_timeout_secs
 	insmod /faults.ko fault="${what#fault-}"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/checks/job.sh IN OUT [FAULT]...: the part of tests/checks.sh that needs a stock kernel to run, here or in the nested machine. IN holds the kernel
-# and the initrd; each case leaves CASE.out, CASE.err, CASE.rc and CASE.json in OUT. With FAULTs, of guest/faults, these
-# are the cases.
+# tests/checks/job.sh IN OUT [FAULT|debug-CLASS|kunit-SUITE]...: the part of tests/checks.sh that needs a stock kernel to run, here or in the nested machine. IN holds the kernel
+# and the initrd; each case leaves CASE.out, CASE.err, CASE.rc and CASE.json in OUT. With FAULTs, of guest/faults or the
+# kernel's own, these are the cases; so are suites of tests that are in the kernel.
 set -u
 in=$1 out=$2
 shift 2
@@ -18,13 +18,23 @@ guest() { # CASE WHAT [OPTION]...
 }
 
 for fault; do
+	name=fault-$fault what=fault-$fault early= options=(--fail-on-warning)
 	# Soon, and nothing else soon: a slow machine stalls by itself.
 	case $fault in
-	softlockup) early=watchdog_thresh=1 ;;
-	rcu)        early=rcupdate.rcu_cpu_stall_timeout=3 ;;
-	*)          early= ;;
+	softlockup)       early=watchdog_thresh=1 ;;
+	rcu)              early=rcupdate.rcu_cpu_stall_timeout=3 ;;
+	debug-kasan)      early=kfence.sample_interval=0 ;;
+	debug-kfence)     early=kfence.sample_interval=1 ;;
+	debug-softlockup) early=watchdog_thresh=2 ;;
+	debug-rcu)        early="nowatchdog rcupdate.rcu_cpu_stall_timeout=5" ;;
+	kunit-kfence)     early="kunit.enable=1 kunit.filter_glob=kfence kfence.sample_interval=0" ;; # that is, without what it tests
+	kunit-*)          early="kunit.enable=1 kunit.filter_glob=${fault#kunit-}" ;;
 	esac
-	params="noxsave $early" guest "fault-$fault" "fault-$fault" --fail-on-warning
+	case $fault in
+	debug-*) name=$fault what=$fault ;;
+	kunit-*) name=$fault what=none options+=(--ktap --junit "$out/$name.xml") ;;
+	esac
+	params="noxsave $early" guest "$name" "$what" "${options[@]}"
 done
 [ $# = 0 ] || exit 0
 
