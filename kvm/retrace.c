@@ -21,7 +21,7 @@
 #define NS_PER_S (1000 * NS_PER_MS)
 #define MAX_LIVES 6
 /* A boot that took longer has been seen on a console, or by --hang. */
-#define MAX_RUN_NS (5 * NS_PER_S)
+#define MAX_RUN_NS (3 * NS_PER_S)
 #define ALL_LIVES_NS (15 * NS_PER_S)
 #define STEPPING_NS (4 * NS_PER_S)
 /* How long before the expected end stepping begins, at first. */
@@ -169,7 +169,7 @@ static struct vm *retrace(struct retrace *r, uint64_t end_ns, _Atomic(struct gme
 
 	for (unsigned int i = 0; i < MAX_LIVES && now_ns() - began_ns < ALL_LIVES_NS; i++) {
 		r->step_ns = end_ns > 2 * ahead_ns ? end_ns - ahead_ns : 0;
-		if (!live(r, 4 * end_ns + 2 * STEPPING_NS, guarded) || !arch_registers_lost(&r->vm->vcpu[0]))
+		if (!live(r, 2 * end_ns + STEPPING_NS + NS_PER_S, guarded) || !arch_registers_lost(&r->vm->vcpu[0]))
 			break;
 		if (told(r, &end_ns, &ahead_ns))
 			return r->vm;
