@@ -145,7 +145,7 @@ term_deaf() {
 
 # A kernel without any console is asked for its post-mortem, and goes on.
 log() { # KERNEL
-	start 90 -k "$in/$1" -i "$in/log.initrd" -m 256M --no-default-params -p console=null --post-mortem full --grace 0
+	start 200 -k "$in/$1" -i "$in/log.initrd" -m 256M --no-default-params -p console=null --post-mortem full --grace 0
 	said '== end' && kill -QUIT "$pid"
 	for ((i = 0; i < 100; i++)); do ! grep -q '^=> ' "$out/$name.err" || break; sleep 0.2; done
 	kill "$pid"
