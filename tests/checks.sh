@@ -172,7 +172,7 @@ case " ${PARTS:-payload stock} " in *" payload "*)
 	fi
 	;;
 esac
-# Each class that a stock kernel can be made to report. (On a slow machine a report is cut off before its end.)
+# Each class that a stock kernel can be made to report.
 faults() {
 	local kernel module
 	if ! kernel=$(tests/kernels.sh cloud 2>$dir/err) || ! module=$(tests/fault-module.sh "$kernel" 2>$dir/err); then
@@ -191,14 +191,14 @@ faults() {
 		limit=${LIMIT:-200} tests/nest --timeout 1700 --out $dir/out tests/checks/job.sh $dir/in $dir/out "$@" >$dir/nest.log 2>&1
 	fi
 	stock fault-warning "WARN()" 122 'the kernel reported warning in line .*: WARNING: CPU: .* at .*faults_init.*' \
-		'"asked for" in r["failures"][0]["excerpt"]'
+		'"asked for" in r["failures"][0]["excerpt"] and "---[ end trace" in r["failures"][0]["excerpt"]'
 	stock fault-oops "a bad pointer" 122 'the kernel reported oops in line .*: BUG: kernel NULL pointer dereference, address: 0*10' \
-		'"commit_oops" in r["failures"][0]["excerpt"]'
-	stock fault-bug "BUG()" 122 'the kernel reported bug in line .*: kernel BUG at .*faults.c:.*' '"invalid opcode" in r["failures"][0]["excerpt"]'
+		'"commit_oops" in r["failures"][0]["excerpt"] and "---[ end trace" in r["failures"][0]["excerpt"]'
+	stock fault-bug "BUG()" 122 'the kernel reported bug in line .*: kernel BUG at .*faults.c:.*' '"invalid opcode" in r["failures"][0]["excerpt"] and "---[ end trace" in r["failures"][0]["excerpt"]'
 	stock fault-atomic "sleeping where nobody may" 122 'the kernel reported bug in line .*: BUG: scheduling while atomic: insmod.*' \
 		'"commit_atomic" in r["failures"][0]["excerpt"]'
 	stock fault-softlockup "a soft lock-up" 122 'the kernel reported soft lockup in line .*: watchdog: BUG: soft lockup - CPU#0 stuck .*' \
-		'"commit_softlockup" in r["failures"][0]["excerpt"]'
+		'"commit_softlockup" in r["failures"][0]["excerpt"] and "</TASK>" in r["failures"][0]["excerpt"]'
 	stock fault-hung "a hung task, by the module" 122 'the kernel reported hung task in line .*: INFO: task insmod:.* blocked for more than .*' \
 		'"Call Trace" in r["failures"][0]["excerpt"]'
 	stock fault-panic "panic()" 120 'the guest kernel panicked' 'r["failures"][0]["class"] == "panic"'
@@ -226,11 +226,11 @@ debug() {
 	whole kfence kfence "BUG: KFENCE: use-after-free write in lkdtm_WRITE_AFTER_FREE" "====="
 	whole ubsan ubsan "UBSAN: array-index-out-of-bounds in drivers/misc/lkdtm" "====="
 	whole rcu "rcu stall" "rcu: INFO: rcu_.*detected stall" "</TASK>"
-	whole softlockup "soft lockup" "watchdog: BUG: soft lockup - CPU#0 stuck" "</TASK>"
+	whole softlockup "soft lockup" "watchdog: BUG: soft lockup - CPU#0 stuck for .*script:" "</TASK>"
 	whole hung "hung task" "INFO: task script:.* blocked for more than" "</TASK>"
 	whole warning warning "WARNING: CPU: .* at drivers/misc/lkdtm" "---. end trace"
 	whole bug bug "kernel BUG at drivers/misc/lkdtm" "---. end trace"
-	whole oops oops "BUG: kernel NULL pointer dereference" "---. end trace"
+	whole oops oops "BUG: unable to handle page fault for address" "---. end trace"
 	whose="debug kernel" among debug-panic stock debug-panic panic 120 'the guest kernel panicked' \
 		'"---[ end Kernel panic" in r["failures"][0]["excerpt"]'
 	suite list-kunit-test "KUnit, all is well" 0 'the guest halted' 'r["tests"]["passed"] == 39 and not r["tests"]["failed"]' 40 0

@@ -30,13 +30,15 @@ debug-*) # what a kernel of guest/tiny-debug.config can be asked for (LKDTM); on
 	lockdep)        fault=SPINLOCKUP ;;
 	kasan|kfence)   fault=WRITE_AFTER_FREE ;;
 	ubsan)          fault=ARRAY_BOUNDS ;;
-	rcu|softlockup) fault=SOFTLOCKUP ;;
+	rcu|softlockup) fault=SOFTLOCKUP ;; # found soon from now on: a slow machine stalls by itself
 	hung)           fault=HUNG_TASK ;;
 	warning)        fault=WARNING_MESSAGE ;;
 	bug)            fault=BUG ;;
-	oops)           fault=EXCEPTION ;;
+	oops)           fault=WRITE_RO ;; # not a null pointer, which KASAN sees first
 	panic)          fault=PANIC ;;
 	esac
+	[ $what != debug-softlockup ] || echo 2 >/proc/sys/kernel/watchdog_thresh
+	[ $what != debug-rcu ] || echo 5 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
 	echo $fault >/sys/kernel/debug/provoke-crash/DIRECT
 	sleep 60
 	;;

@@ -25,8 +25,7 @@ for fault; do
 	rcu)              early=rcupdate.rcu_cpu_stall_timeout=3 ;;
 	debug-kasan)      early=kfence.sample_interval=0 ;;
 	debug-kfence)     early=kfence.sample_interval=1 ;;
-	debug-softlockup) early=watchdog_thresh=2 ;;
-	debug-rcu)        early="nowatchdog rcupdate.rcu_cpu_stall_timeout=5" ;;
+	debug-rcu)        early=nowatchdog ;; # or it would be a soft lock-up before
 	kunit-kfence)     early="kunit.enable=1 kunit.filter_glob=kfence kfence.sample_interval=0" ;; # that is, without what it tests
 	kunit-*)          early="kunit.enable=1 kunit.filter_glob=${fault#kunit-}" ;;
 	esac
