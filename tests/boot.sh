@@ -279,7 +279,7 @@ log() { # KERNEL
 		why="$(diff $out/$c.dmesg $out/$c.memory | head -n 3 | tr '\n' ' ')"
 	judge "$1 kernel without a console: its log from memory is dmesg's" "$why"
 	judge "$1 kernel without a console: names from its own symbols" \
-		"$(grep -qE '^=> vCPU 0 .*(, in [a-z_0-9.]+\+0x|is idle|halted)' $out/$c.err || grep '^=> ' $out/$c.err || echo "no sentence")"
+		"$(grep -qE '^=> vCPU 0 .*(, in [a-z_0-9.]+\+0x|in user space|halted)' $out/$c.err || grep '^=> ' $out/$c.err || echo "no sentence")"
 }
 
 memory() { # NAME MIB

@@ -31,7 +31,9 @@ static const char *place(const struct postmortem *pm, uint64_t addr, char *buf, 
 	if (symbols_text(pm->symbols, addr, name, sizeof(name))[0])
 		snprintf(buf, n, "in %.*s", (int)(n > 16 ? n - 16 : 0), name);
 	else
-		snprintf(buf, n, "at RIP 0x%" PRIx64, addr);
+		snprintf(buf, n, "%sat RIP 0x%" PRIx64,
+			 pm->cpu->sregs.cr0 & CR0_PE && pm->cpu->sregs.ss.dpl == 3 ? "in user space, " : "",
+			 addr);
 	return buf;
 }
 

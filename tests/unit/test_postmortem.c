@@ -161,6 +161,9 @@ static void what_a_machine_waits_for(void **state)
 	f->cpu.regs.rflags = 2;
 	put64(CODE, 0x90f3);
 	assert_has(print(f), "=> vCPU 0 waits in a pause loop, with interrupts off, at RIP 0x10000\n");
+	f->cpu.sregs.ss.dpl = 3;
+	assert_has(print(f),
+		   "=> vCPU 0 waits in a pause loop, with interrupts off, in user space, at RIP 0x10000\n");
 }
 
 static void a_panic_is_the_last_word(void **state)
