@@ -352,9 +352,7 @@ case_clean() {
 		boots = [b for f in sys.argv[1:] for b in json.load(open(f))["boots"]]
 		ends = collections.Counter("clean" if b["passed"] else b["verdict"] for b in boots)
 		print(len(boots), "boots:", dict(ends))
-		for b in boots:
-			if not b["passed"]:
-				print(b["id"], b["text"])
+		print(*(b["id"] + ": " + b["text"] for b in boots if not b["passed"]), sep="\n")
 		sys.exit(not ends["clean"] or set(ends) - {"clean", "timeout"} != set())
 	END
 	judge "clean boots have no report" "$why"
