@@ -11,9 +11,9 @@ in=$1 out=$2
 shift 2
 kvm=${KVM_BIN:-build/kvm}
 
-# One guest, for at most 30 s. One that stops for good is given 2.
+# One guest, for at most a minute. One that stops for good is given 2; one that must come far first, more, or a reset (panic=-1).
 guest() {
-	timeout -k 5 30 "$kvm" run -m 256M --hang 2 "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err"
+	timeout -k 5 60 "$kvm" run -m 256M --hang 2 "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err"
 	echo $? >"$out/$name.rc"
 }
 cloud() { guest -k "$in/cloud" "$@"; }
@@ -25,13 +25,13 @@ dark() { # PARAMS [OPTION]...
 }
 tiny="-i $in/tiny.initrd"
 
-no_root_dark() { dark "panic=0" --dump "$out/no_root_dark.core"; }
+no_root_dark() { dark "panic=0" --hang 8 --dump "$out/no_root_dark.core"; }
 payload_flipped() { guest -k "$in/flipped" $tiny --early; }
 payload_flipped_dark() { guest -k "$in/flipped" $tiny --no-default-params; }
 ud2() { guest -k "$in/ud2.vmlinux" $tiny; }
 misplaced() { guest -k "$in/flat" --load 0x1100000 --entry 64; }
-no_initcall_dark() { dark initcall_blacklist=init_bio $tiny; }
-little_memory_dark() { dark mem=32M $tiny; }
+no_initcall_dark() { dark "initcall_blacklist=init_bio panic=-1" $tiny --hang 20; }
+little_memory_dark() { dark "mem=32M panic=-1" $tiny --hang 20; }
 sysrq_dark() { dark "panic=-1" -i "$in/sysrq.initrd" --hang 20; }
 idle_dark() { dark "end=hang" $tiny --hang 6; }
 wrong_console() { dark "console=ttyS1 end=spin" $tiny --timeout 12; }
@@ -41,7 +41,7 @@ reboot_dark() { dark "end=reboot" $tiny --hang 20; }
 halt_dark() { dark "end=halt" $tiny --hang 20; }
 no_rdinit() { cloud $tiny -p "rdinit=/nothing"; }
 init_text() { cloud -i "$in/text-init.initrd"; }
-init_exits_dark() { dark "panic=0 end=exit" $tiny; }
+init_exits_dark() { dark "panic=-1 end=exit" $tiny --hang 20; }
 no_long_mode() { cloud $tiny --entry 32 --cpuid -lm; }
 
 # A machine that runs, dark and for ever: what can be had of it from outside. `kvm dmesg` when init has come, debug and dump then.
