@@ -169,7 +169,8 @@ static struct vm *retrace(struct retrace *r, uint64_t end_ns, _Atomic(struct gme
 
 	for (unsigned int i = 0; i < MAX_LIVES && now_ns() - began_ns < ALL_LIVES_NS; i++) {
 		r->step_ns = end_ns > 2 * ahead_ns ? end_ns - ahead_ns : 0;
-		if (!live(r, 2 * end_ns + STEPPING_NS + NS_PER_S, guarded) || !arch_registers_lost(&r->vm->vcpu[0]))
+		if (!live(r, 2 * end_ns + STEPPING_NS + NS_PER_S, guarded) ||
+		    !arch_registers_lost(&r->vm->vcpu[0]))
 			break;
 		if (told(r, &end_ns, &ahead_ns))
 			return r->vm;
