@@ -9,6 +9,7 @@ tests/deps.sh build demo
 make -s -j"$(nproc)" all
 kernel=$(tests/kernels.sh cloud)
 tests/initrd.sh build/demo.initrd
+echo "demo: in the guest's shell, \`poweroff\` ends it; Ctrl-a x does so at any time"
 set -- build/kvm run -k "$kernel/vmlinuz" -i build/demo.initrd "$@"
 if tests/hostkvm.sh; then
 	echo "demo: $*"

@@ -185,7 +185,9 @@ if [ -x /script ]; then
 	setsid cttyhack sh -c '/script; code=$?; stty sane; exit $code'
 	echo "kvm-test: exit $?"
 else
-	setsid cttyhack sh
+	# As they are, they ask the first process, which is this script and does not listen.
+	echo "alias poweroff='poweroff -f' reboot='reboot -f' halt='halt -f'" >/etc/shrc
+	ENV=/etc/shrc setsid cttyhack sh
 fi
 stty sane       # waits until the console has sent all
 case ${end:-poweroff} in
