@@ -37,7 +37,7 @@ said() {
 
 # Types what a person would; the machine ends by it, or is ended.
 session() {
-	said 150 'login: ' || return
+	said 400 'login: ' || return
 	date +%s >"$dir/$name.login"
 	echo root >&3
 	said 60 '# ' || return
@@ -145,7 +145,7 @@ fi
 if tests/hostkvm.sh >/dev/null; then
 	job "$@"
 else
-	tests/nest --timeout $((120 + 300 * $#)) --out $dir tests/disk-boot.sh --job "$@" >$dir/nest.log 2>&1 ||
+	tests/nest --timeout $((120 + 600 * $#)) --out $dir tests/disk-boot.sh --job "$@" >$dir/nest.log 2>&1 ||
 		tail -n 3 $dir/nest.log
 fi
 for name; do

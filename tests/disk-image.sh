@@ -42,7 +42,7 @@ esac
 HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-tests/disk
 codename=$(. /etc/os-release; echo "$VERSION_CODENAME")
-kept=$cache/$codename-$init.raw
+kept=$cache/$codename-$init-2.raw # 2: what settle() does, the second time that it changed
 mkdir -p "$cache"
 
 bootstrap() { # DIR
@@ -63,6 +63,11 @@ settle() { # DIR: what an installer would have asked about
 	: >"$1/etc/machine-id"
 	# It is for machines with screens; here it would wait for five of them.
 	ln -sfn /dev/null "$1/etc/systemd/system/getty-static.service" 2>/dev/null || :
+	# A nested machine on a busy host is slow, and systemd gives up a serial port that udev has not named within 90 s.
+	if [ "$init" = systemd ]; then
+		mkdir -p "$1/etc/systemd/system.conf.d"
+		printf '[Manager]\nDefaultDeviceTimeoutSec=900\n' >"$1/etc/systemd/system.conf.d/slow.conf"
+	fi
 	chroot "$1" passwd -qd root
 	if [ "$init" = sysvinit ]; then
 		echo 'T0:23:respawn:/sbin/agetty -L ttyS0 115200 vt100' >>"$1/etc/inittab"
