@@ -199,16 +199,14 @@ rtc() { # CASE
 	[ "${t:-0}" -ge $((before - 5)) ] && [ "${t:-0}" -le $((after + 5)) ] || echo "date says $t in $before..$after"
 }
 
-interrupts() { # CASE SECTION: ttyS0's count, on all CPUs
-	section "$1" "$2" | awk '/ttyS0/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }'
+interrupts() { # CASE: ttyS0's count, on all CPUs
+	section "$1" interrupts | awk '/ttyS0/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }'
 }
 
 serial() { # CASE
-	local a b
 	section "$1" tty | grep -q '^0: uart:16550A port:000003F8' || echo "ttyS0: $(section "$1" tty | sed -n 2p)"
-	a=$(interrupts "$1" interrupts)
-	b=$(interrupts "$1" interrupts2)
-	[ "$b" -gt "$a" ] || echo "ttyS0's interrupts stay at $a"
+	# One may send all that is written meanwhile, so their number says no more.
+	[ "$(interrupts "$1")" -gt 0 ] || echo "ttyS0 has had no interrupt"
 }
 
 iomem() { # CASE BYTES: RAM is all there, and not in the hole

@@ -18,5 +18,4 @@ section meminfo;     head -n 3 /proc/meminfo
 section tty;         cat /proc/tty/driver/serial
 # The console has the rest, without the levels; a serial port is slow.
 section dmesg;       dmesg -r | grep '^<[0-4]>'
-section interrupts2; cat /proc/interrupts
 section end
