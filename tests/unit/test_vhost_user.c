@@ -78,8 +78,8 @@ struct back_end {
 	int fd;
 	pthread_t thread;
 	uint64_t features, protocol_features, rings;
-	enum fault fault;
-	uint32_t at; /* the request to have it at */
+	_Atomic enum fault fault; /* a test may set these while it runs */
+	_Atomic uint32_t at;	  /* the request to have it at */
 	struct seen seen[MAX_SEEN];
 	_Atomic unsigned int nr;
 };
