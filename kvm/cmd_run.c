@@ -491,16 +491,6 @@ static void on_timeout(void *ctx)
 	vm_end(vm, VERDICT_TIMEOUT, 0, "timed out after %llu s", (unsigned long long)vm->config->timeout_s);
 }
 
-/* From an idle process to a board whose vCPUs may run. */
-static int bring_up(struct vm *vm)
-{
-	int err = vm_start_kvm(vm);
-
-	if (!err)
-		err = arch_machine_create(vm);
-	return err ? err : vm_wait_kvm(vm);
-}
-
 static int run_loop(struct vm *vm, struct signals *signals)
 {
 	struct loop_timer timeout;
@@ -641,7 +631,7 @@ static bool run_once(const struct config *config, struct checks *checks, struct 
 	vm->control = control;
 	atomic_store(&sigbus_mem, &vm->mem);
 	if (!err)
-		err = bring_up(vm);
+		err = vm_bring_up(vm);
 	if (!err)
 		err = run_loop(vm, &signals);
 	if (err) {

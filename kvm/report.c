@@ -39,8 +39,7 @@ static bool full(const struct vm *vm)
 	return vm->config->post_mortem == POST_MORTEM_FULL || vm->config->verbose;
 }
 
-/* What the kernel has said and nobody has seen comes before what we say. */
-static void print_log(struct vm *vm)
+static void print_block(struct vm *vm, void (*write)(FILE *f, struct vm *vm))
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -48,25 +47,16 @@ static void print_log(struct vm *vm)
 
 	if (!f)
 		return;
-	arch_report_log(f, vm, full(vm));
+	write(f, vm);
 	if (!fclose(f) && len)
 		log_block(text, len);
 	free(text);
 }
 
-/* In a sentence, when it has come with the log. */
-static void print_panic(struct vm *vm)
+/* What the kernel has said and nobody has seen. */
+static void write_log(FILE *f, struct vm *vm)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		return;
-	arch_report_panic(f, vm);
-	if (!fclose(f) && len)
-		log_block(text, len);
-	free(text);
+	arch_report_log(f, vm, full(vm));
 }
 
 static bool calls_for_report(const struct vm *vm)
@@ -83,7 +73,7 @@ void report_at_end(struct vm *vm)
 
 	if (!calls_for_report(vm))
 		return;
-	print_log(vm);
+	print_block(vm, write_log); /* before what we say */
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		any = any || arch_stopped_by_itself(&vm->vcpu[i]);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
@@ -98,7 +88,7 @@ void report_at_end(struct vm *vm)
 		free(text);
 	}
 	if (panic && !full(vm))
-		print_panic(vm);
+		print_block(vm, arch_report_panic); /* in a sentence, when it has come with the log */
 }
 
 static void write_answers(FILE *f, struct vm *vm)

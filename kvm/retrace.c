@@ -109,11 +109,7 @@ static bool live(struct retrace *r, uint64_t limit_ns, _Atomic(struct gmem *) *g
 	loop_timer_init(&vm->loop, &r->begin, on_begin, r);
 	loop_timer_init(&vm->loop, &r->limit, on_limit, r);
 	if (!err)
-		err = vm_start_kvm(vm);
-	if (!err)
-		err = arch_machine_create(vm);
-	if (!err)
-		err = vm_wait_kvm(vm);
+		err = vm_bring_up(vm);
 	if (!err)
 		err = loop_timer_arm(&r->limit, limit_ns);
 	if (!err && r->step_ns)

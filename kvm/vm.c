@@ -275,6 +275,15 @@ int vm_wait_kvm(struct vm *vm)
 	return err;
 }
 
+int vm_bring_up(struct vm *vm)
+{
+	int err = vm_start_kvm(vm);
+
+	if (!err)
+		err = arch_machine_create(vm);
+	return err ? err : vm_wait_kvm(vm);
+}
+
 int vm_run(struct vm *vm)
 {
 	for (unsigned int i = 1; i < vm->nr_vcpus; i++) {

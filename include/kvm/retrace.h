@@ -15,7 +15,7 @@ struct vm;
 
 /*
  * @vm has ended and runs no more. Returns another machine that has ended in the same way, of which more is known, for a post-mortem or a
- * core; NULL: there is nothing to be found out, or it could not be. Takes seconds at most. @guarded, whose memory a SIGBUS may
+ * core; NULL: there is nothing to be found out, or it could not be. Takes seconds, half a minute at the very most. @guarded, whose memory a SIGBUS may
  * belong to, is the other's from then on. Main's thread. retrace_free() frees what it returns, and takes NULL.
  */
 struct vm *retrace_at_end(struct vm *vm, _Atomic(struct gmem *) *guarded);

@@ -86,6 +86,8 @@ void vm_fini(struct vm *vm);
 int vm_start_kvm(struct vm *vm);
 /* Waits for it. Returns 0 or its -errno (already said). */
 int vm_wait_kvm(struct vm *vm);
+/* Both, with the board made meanwhile: vCPUs may run then. Returns 0 or -errno (said). */
+int vm_bring_up(struct vm *vm);
 
 /* Starts all vCPUs and runs the loop until the machine has ended. Returns 0 or -errno (then nothing runs). */
 int vm_run(struct vm *vm);

@@ -10,5 +10,4 @@ section interrupts;  cat /proc/interrupts
 section vda;         head -n 1 /dev/vda
 section disks;       ls -d /sys/block/vd* | wc -l
 section rtc;         cat /sys/class/rtc/rtc0/name 2>&1
-section interrupts2; cat /proc/interrupts
 section end
