@@ -72,7 +72,7 @@ void chardev_stamp_lines(struct chardev *cd, uint64_t since_ns);
 
 /*
  * Begins input; stdio's terminal goes into raw mode here, as late as can be, so that set-up errors look
- * right. Returns 0 or -errno. Loop's thread.
+ * right. Returns 0 or -errno. Loop's thread, before another thread writes.
  */
 int chardev_start(struct chardev *cd);
 

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ struct rig {
 	struct loop loop;
 	struct chardev *cd;
 	pthread_t thread;
+	sem_t started;
 	bool running;
 	int saved_in, saved_out;
 
@@ -116,7 +118,10 @@ static void *rig_thread(void *ctx)
 {
 	struct rig *r = ctx;
 
-	if (chardev_start(r->cd) || loop_run(&r->loop))
+	if (chardev_start(r->cd))
+		abort();
+	sem_post(&r->started);
+	if (loop_run(&r->loop))
 		abort();
 	return NULL;
 }
@@ -130,6 +135,7 @@ static inline int rig_setup(void **state)
 	if (!r || loop_init(&r->loop))
 		return -1;
 	pthread_mutex_init(&r->lock, NULL);
+	sem_init(&r->started, 0, 0);
 	r->saved_in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 100);
 	r->saved_out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 100);
 	*state = r;
@@ -145,9 +151,12 @@ static inline void rig_open(struct rig *r, const char *spec)
 	chardev_set_client(r->cd, &client);
 }
 
+/* As in a machine, whose vCPUs' threads write only after chardev_start(). */
 static inline void rig_run(struct rig *r)
 {
 	assert_int_equal(pthread_create(&r->thread, NULL, rig_thread, r), 0);
+	while (sem_wait(&r->started))
+		;
 	r->running = true;
 }
 
