@@ -20,7 +20,7 @@ O	?= build/obj
 
 WARN	:= -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef \
 	   -Wno-missing-field-initializers -Werror
-CFLAGS	?= -O2 -g
+CFLAGS	?= $(if $(SAN)$(TSAN),-O1,-O2) -g
 HARDEN	:= -fstack-protector-strong -fno-strict-aliasing -fno-plt -fPIE -ffunction-sections
 ALL_CPPFLAGS = -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -pthread $(CFLAGS)
@@ -105,10 +105,12 @@ check-format:
 cppcheck:
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -Iinclude -D_GNU_SOURCE -D__x86_64__ main.c kvm x86 hw virtio
+# How far clang's analyzer follows a function's paths; `make check` has it go less far, in a third of the time.
+TIDY_NODES ?= 225000
 TIDY	= $(patsubst %,tidy/%,main.c $(SRC))
 clang-tidy: $(TIDY)
 $(TIDY): tidy/%:
-	@clang-tidy --quiet $* -- -std=gnu11 -Iinclude -D_GNU_SOURCE 2>/dev/null
+	@clang-tidy --quiet $* -- -std=gnu11 -Iinclude -D_GNU_SOURCE -Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>/dev/null
 lint: check-format cppcheck clang-tidy
 	tests/lint/layers.sh
 	python3 tests/lint/length.py
