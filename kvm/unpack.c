@@ -6,14 +6,12 @@
 #include "kvm/unpack.h"
 
 #include "kvm/log.h"
+#include "kvm/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define READ_BYTES (256 * KIB)
@@ -57,66 +55,27 @@ static int read_all(int fd, uint8_t **bytes, size_t *len)
 	return 0;
 }
 
-/* Our blocked and ignored signals are not the program's. */
-static void set_signals(posix_spawnattr_t *attr)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	posix_spawnattr_setsigmask(attr, &set);
-	sigaddset(&set, SIGPIPE);
-	posix_spawnattr_setsigdefault(attr, &set);
-	posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
-/* Starts "PROGRAM -dc" with @in and @out as its streams. Returns 0 or -errno. */
-static int start(pid_t *pid, const char *program, int in, int out)
-{
-	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "-dc", NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	int err;
-
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-	posix_spawnattr_init(&attr);
-	set_signals(&attr);
-	err = posix_spawnp(pid, program, &files, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	return -err;
-}
-
-/* Waits for it; -EIO unless it was content. */
-static int finish(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
-}
-
+/* "PROGRAM -dc" reads the file and writes to a pipe of ours. */
 static int run(const char *program, int in, uint8_t **bytes, size_t *len)
 {
-	int ends[2], err, end_err;
+	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "-dc", NULL };
+	int ends[2], err;
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	err = start(&pid, program, in, ends[1]);
+	err = spawn_program(
+		&pid,
+		&(struct spawn){
+			.argv = argv, .in = in, .out = ends[1], .err = STDERR_FILENO, .keep = SPAWN_NONE });
 	close(ends[1]);
-	if (!err) {
-		err = read_all(ends[0], bytes, len);
+	if (err) {
 		close(ends[0]);
-		end_err = finish(pid);
-		return err ? err : end_err;
+		return err;
 	}
+	err = read_all(ends[0], bytes, len);
 	close(ends[0]);
-	return err;
+	return spawn_wait(pid, SPAWN_FOREVER) || err ? err : -EIO;
 }
 
 int unpack_file(const char *path, uint8_t **bytes, size_t *len)

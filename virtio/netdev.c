@@ -13,13 +13,13 @@
 #include "virtio/netdev.h"
 
 #include "kvm/log.h"
+#include "kvm/spawn.h"
 #include "netdev_impl.h"
 #include "vhost.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +27,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static int open_fd(struct netdev *d, const struct netdev_options *o)
 {
@@ -220,28 +218,13 @@ int netdev_reopen(struct netdev *d)
 
 int netdev_spawn(pid_t *pid, char *const *argv, int keep)
 {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int err;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawn_file_actions_init(&files);
-	/* A group of its own: Ctrl-C at our terminal is for us. */
-	posix_spawnattr_setflags(&attr,
-				 POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-	if (keep >= 0)
-		posix_spawn_file_actions_adddup2(&files, keep, keep); /* takes CLOEXEC off */
-	err = posix_spawnp(pid, argv[0], &files, &attr, argv, environ);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	return -err;
+	return spawn_program(pid, &(struct spawn){ .argv = argv,
+						   .in = SPAWN_NULL,
+						   .out = STDERR_FILENO,
+						   .err = STDERR_FILENO,
+						   .keep = keep,
+						   .keep_as = keep,
+						   .own_group = true });
 }
 
 void netdev_make_mac(uint8_t mac[ETH_ALEN], const char *name, unsigned int index)

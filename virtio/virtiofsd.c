@@ -21,6 +21,7 @@
 #include "virtiofsd.h"
 
 #include "kvm/log.h"
+#include "kvm/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,30 +67,6 @@ struct plan {
 
 /* ---- which program -------------------------------------------------------------------------------------------------- */
 
-static int spawn_version(pid_t *pid, const char *program, int out)
-{
-	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int err;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	err = posix_spawnp(pid, program, &files, &attr, argv, environ);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	return -err;
-}
-
 /* The beginning of what it says; the rest is read away. */
 static void read_start(int fd, char *text, size_t size)
 {
@@ -109,18 +85,22 @@ static void read_start(int fd, char *text, size_t size)
 /* Whether there is such a program: 0 and p->old, or -errno. */
 static int probe(struct plan *p, const char *program)
 {
+	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL };
 	char text[64];
-	int ends[2], err, status;
+	int ends[2], err;
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	err = spawn_version(&pid, program, ends[1]);
+	err = spawn_program(&pid, &(struct spawn){ .argv = argv,
+						   .in = SPAWN_NULL,
+						   .out = ends[1],
+						   .err = SPAWN_NULL,
+						   .keep = SPAWN_NONE });
 	close(ends[1]);
 	if (!err) {
 		read_start(ends[0], text, sizeof(text));
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
+		spawn_wait(pid, SPAWN_FOREVER);
 		p->program = program;
 		/* "virtiofsd 1.13.2"; the old one says "virtiofsd version 7.2.22", or nothing to an ordinary user. */
 		p->old = strncmp(text, "virtiofsd ", 10) != 0 || text[10] < '0' || text[10] > '9';

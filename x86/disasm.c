@@ -5,15 +5,14 @@
  */
 #include "x86/postmortem.h"
 
+#include "kvm/spawn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,34 +32,25 @@ static int code_file(const uint8_t *code, size_t len)
 	return fd;
 }
 
-/* Returns the child, or -1. Its signals are as a program expects them, not as our threads block them. */
+/* Returns the child, or -1. */
 static pid_t spawn(int code_fd, int out_fd, uint64_t addr, unsigned int bits)
 {
 	char vma[40];
 	const char *machine = bits == 64 ? "i386:x86-64" : bits == 32 ? "i386" : "i8086";
-	char *const argv[] = { "objdump",	  "-D", "-b", "binary", "-w", "-m", (char *)machine, vma,
-			       "/proc/self/fd/3", NULL };
+	char *const argv[] = { "/usr/bin/objdump", "-D", "-b", "binary", "-w", "-m", (char *)machine, vma,
+			       "/proc/self/fd/3",  NULL };
 	char *const envp[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none;
-	pid_t pid = -1;
+	struct spawn s = { .argv = argv,
+			   .env = envp,
+			   .in = SPAWN_NULL,
+			   .out = out_fd,
+			   .err = SPAWN_NULL,
+			   .keep = code_fd,
+			   .keep_as = CHILD_FD };
+	pid_t pid;
 
 	snprintf(vma, sizeof(vma), "--adjust-vma=0x%" PRIx64, addr);
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", 0, 0);
-	posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
-	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", 1, 0);
-	posix_spawn_file_actions_adddup2(&actions, code_fd, CHILD_FD);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-	if (posix_spawn(&pid, "/usr/bin/objdump", &actions, &attr, argv, envp))
-		pid = -1;
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	return pid;
+	return spawn_program(&pid, &s) ? -1 : pid;
 }
 
 static int elapsed_ms(const struct timespec *since)
@@ -136,9 +126,7 @@ bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsign
 	out[0] = '\0';
 	if (pid > 0) {
 		read_output(pipe_fd[0], out);
-		kill(pid, SIGKILL); /* it has ended, or has had its time */
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		spawn_wait(pid, 0); /* it has ended, or has had its time */
 	}
 	close(pipe_fd[0]);
 	return print_lines(f, out, max_lines);

@@ -8,6 +8,7 @@
  */
 #include "bootparts.h"
 #include "kvm/log.h"
+#include "kvm/outfile.h"
 #include "machine.h"
 #include "x86/fdt.h"
 #include "x86/layout.h"
@@ -15,11 +16,8 @@
 #include <asm/bootparam.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define TREE_GPA (DTB_GPA + sizeof(struct setup_data))
@@ -101,64 +99,14 @@ int machine_pass_dtb(struct machine *m, const char *cmdline, const struct boot_e
 	return err;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t len)
+static void write_tree(FILE *f, const void *ctx)
 {
-	while (len) {
-		ssize_t n = write(fd, bytes, len);
+	const struct machine *m = ctx;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* Writes to @fd and closes it. */
-static int write_and_close(int fd, const void *bytes, size_t len)
-{
-	int err = write_all(fd, bytes, len);
-
-	if (close(fd) && !err)
-		err = -errno;
-	return err;
-}
-
-/* By another name first, so that a file that is there is replaced by a whole one or not at all. */
-static int replace_file(const char *path, const void *bytes, size_t len)
-{
-	char *temporary;
-	int err, fd;
-
-	if (asprintf(&temporary, "%s.%d", path, (int)getpid()) < 0)
-		return -ENOMEM;
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	err = fd < 0 ? -errno : write_and_close(fd, bytes, len);
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err && fd >= 0)
-		unlink(temporary);
-	free(temporary);
-	return err;
+	fwrite(tree_at(m), 1, m->dtb_bytes, f);
 }
 
 int machine_save_dtb(struct machine *m, const char *path)
 {
-	const void *tree = tree_at(m);
-	struct stat st;
-	int err;
-
-	/* A pipe or a terminal is no file to be replaced. */
-	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-
-		err = fd < 0 ? -errno : write_and_close(fd, tree, m->dtb_bytes);
-	} else {
-		err = replace_file(path, tree, m->dtb_bytes);
-	}
-	if (err)
-		pr_err("--dump-dtb %s: %s", path, strerror(-err));
-	return err;
+	return outfile_write("dump-dtb", path, write_tree, m, false);
 }

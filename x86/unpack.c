@@ -14,21 +14,17 @@
  * Main's thread.
  */
 #include "bootparts.h"
+#include "kvm/spawn.h"
 #include "x86/fastkernel.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define TIME_LIMIT_MS 10000
@@ -120,55 +116,17 @@ static int copy_payload(const struct boot_image *img, const struct kind *kind)
 	return fd;
 }
 
-static int spawn(pid_t *pid, char *const *argv, int from, int to)
-{
-	char *const no_environment[] = { NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int err;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawn_file_actions_adddup2(&files, from, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&files, to, STDOUT_FILENO);
-	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	err = posix_spawnp(pid, argv[0], &files, &attr, argv, no_environment);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	return -err;
-}
-
-/* Until @pid has ended, or its time is over: then it is ended. Whether it ended well. */
-static bool wait_for(pid_t pid)
-{
-	struct pollfd ended = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
-	int status, n = 0;
-
-	if (ended.fd >= 0) {
-		while ((n = poll(&ended, 1, TIME_LIMIT_MS)) < 0 && errno == EINTR)
-			;
-		close(ended.fd);
-	}
-	if (n != 1)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return false;
-	}
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 static bool run(const struct kind *kind, int from, int to, uint64_t max_bytes, const char **why)
 {
 	const struct rlimit limit = { max_bytes, max_bytes };
 	pid_t pid;
-	int err = spawn(&pid, kind->program, from, to);
+	char *const no_environment[] = { NULL };
+	int err = spawn_program(&pid, &(struct spawn){ .argv = kind->program,
+						       .env = no_environment,
+						       .in = from,
+						       .out = to,
+						       .err = SPAWN_NULL,
+						       .keep = SPAWN_NONE });
 
 	*why = err == -ENOENT ? "the program that unpacks it is not installed"
 			      : "the program that unpacks it cannot be started";
@@ -177,7 +135,7 @@ static bool run(const struct kind *kind, int from, int to, uint64_t max_bytes, c
 	/* What it has written before this, it may have written. */
 	prlimit(pid, RLIMIT_FSIZE, &limit, NULL);
 	*why = "the program that unpacks it has failed";
-	return wait_for(pid);
+	return spawn_wait(pid, TIME_LIMIT_MS);
 }
 
 bool unpack_payload(struct boot_image *img, int to, const char **why)
