@@ -99,9 +99,18 @@ struct machine {
 	struct console_tail com_tail[CONFIG_NR_SERIAL];
 };
 
+/* board.c: all devices of its table. Returns 0 or -errno having said why; destroys what there is of them, after a failure too. Main's thread. */
+int create_devices(struct machine *m);
+void destroy_devices(struct machine *m);
+/* The COM ports alone, which end what is shown. */
+void destroy_coms(struct machine *m);
 /* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */
 int machine_publish(struct machine *m, const struct device_info *info);
 
+/* ends.c: sets @m->power, and the timer of a panic. */
+void machine_watch_ends(struct machine *m);
+/* What a COM port's chardev tells of. */
+struct chardev_hooks machine_console_hooks(struct com_port *com);
 /* Ends the machine because of a reset by @by, with the verdict that what the console said calls for. Any thread. */
 void machine_reset_requested(struct machine *m, const char *by);
 
