@@ -97,7 +97,7 @@ check:
 	@bash tests/check.sh
 .PHONY: check
 
-OURS	= $(wildcard main.c kvm/*.[ch] x86/*.[ch] hw/*.[ch] virtio/*.[ch] include/*/*.h tests/*/*.c guest/*/*.[ch])
+OURS	= $(wildcard main.c kvm/*.[ch] x86/*.[ch] hw/*.[ch] virtio/*.[ch] include/*/*.h tests/*/*.[ch] guest/*/*.[ch])
 format:
 	clang-format -i $(OURS)
 check-format:
@@ -135,7 +135,7 @@ build/obj-$(FUZZ_KIND)/%.o: %.c
 build/obj-$(FUZZ_KIND)/libkvm.a: $(FUZZ_OBJ)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
-build/$(FUZZ_KIND)/%: tests/fuzz/%.c build/obj-$(FUZZ_KIND)/libkvm.a
+build/$(FUZZ_KIND)/%: tests/fuzz/%.c build/obj-$(FUZZ_KIND)/libkvm.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
 	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -pthread -Itests -o $@ $< build/obj-$(FUZZ_KIND)/libkvm.a $(LDLIBS)

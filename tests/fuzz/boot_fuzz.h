@@ -67,8 +67,7 @@ static void check_segments(const struct boot_image *img, const struct gmem *mem,
 
 		check(placed && s->offset <= size && s->file_bytes <= size - s->offset);
 		check(s->file_bytes <= s->mem_bytes);
-		check(s->gpa >= img->load_gpa &&
-		      s->gpa + s->mem_bytes <= img->load_gpa + img->runtime_bytes);
+		check(s->gpa >= img->load_gpa && s->gpa + s->mem_bytes <= img->load_gpa + img->runtime_bytes);
 		check(!memcmp(placed, data + s->offset, s->file_bytes));
 	}
 }
@@ -77,7 +76,8 @@ static void check_segments(const struct boot_image *img, const struct gmem *mem,
  * The initrd is the highest thing in memory, or beneath the kernel; a module follows the kernel on the next page. So it is looked for from
  * the end of what it may be in, or from the beginning.
  */
-static void check_initrd(const struct boot_image *img, const struct gmem *mem, const uint8_t *data, size_t size)
+static void check_initrd(const struct boot_image *img, const struct gmem *mem, const uint8_t *data,
+			 size_t size)
 {
 	gpa_t end = img->load_gpa + img->runtime_bytes;
 	gpa_t first = align_up(max_u64(end, HIGH_RAM_GPA), 4096);

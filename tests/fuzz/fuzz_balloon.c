@@ -3,6 +3,8 @@
  * A hostile driver's balloon: numbers and ranges from the input, all over guest memory and outside it, on all queues. Every chain comes back,
  * pages that were not named keep their bytes, and so does a mapped file.
  */
+#include "virtio_fuzz.h"
+
 #include "kvm/log.h"
 #include "virtio/balloon.h"
 
@@ -15,8 +17,8 @@
 #define HIGH_GPA (4 * GIB)
 #define NR 8
 #define DESC 0x1000
-#define AVAIL 0x2000
-#define USED 0x3000
+#define AVAIL (DESC + RING_AVAIL)
+#define USED (DESC + RING_USED)
 #define PFNS 0x4000
 #define FILE_GPA 0x100000
 #define FILE_BYTES 0x4000
@@ -31,31 +33,13 @@ struct machine {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void go_live(struct machine *m, unsigned int queue)
 {
-	struct virtqueue *vq;
-
 	memset(m->ram + AVAIL, 0, 4096);
 	memset(m->ram + USED, 0, 4096);
 	virtio_lock(&m->v);
-	virtio_write_status(&m->v, 0);
-	virtio_write_status(&m->v, 3);
-	virtio_accept(&m->v, 0, virtio_offered(&m->v, 0) & ~(1U << VIRTIO_RING_F_EVENT_IDX));
-	virtio_accept(&m->v, 1, 1);
-	virtio_write_status(&m->v, 11);
-	vq = virtio_queue_setup(&m->v, queue);
-	check(vq != NULL);
-	vq->size = NR;
-	vq->desc_gpa = DESC;
-	vq->driver_gpa = AVAIL;
-	vq->device_gpa = USED;
-	virtio_queue_ready(&m->v, queue, true);
+	fuzz_negotiate(&m->v, ~(1ULL << VIRTIO_RING_F_EVENT_IDX));
+	fuzz_ring_at(&m->v, queue, DESC, NR);
 	virtio_write_status(&m->v, 15);
 	virtio_unlock(&m->v);
 }

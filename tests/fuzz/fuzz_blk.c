@@ -3,6 +3,8 @@
  * A hostile driver's requests to the block device, on a disk of ours that sometimes completes late. Whatever a request is, unless it breaks the
  * queue, it comes back: after a drain, as many chains are used as were made available. Every piece that reaches the disk has sizes that add up.
  */
+#include "virtio_fuzz.h"
+
 #include "kvm/log.h"
 #include "virtio/blk.h"
 
@@ -15,8 +17,8 @@
 #define DISK_BYTES (64 * KIB)
 #define NR 16
 #define DESC 0x1000
-#define AVAIL 0x2000
-#define USED 0x3000
+#define AVAIL (DESC + RING_AVAIL)
+#define USED (DESC + RING_USED)
 #define HEADERS 0x4000
 #define DATA 0x8000
 
@@ -37,12 +39,6 @@ struct machine {
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 uint64_t disk_size_bytes(const struct disk *d)
 {
@@ -117,36 +113,11 @@ void disk_drain(struct disk *d)
 	}
 }
 
-static void run_kicks(struct machine *m)
-{
-	struct epoll_event ev[4];
-	int n = epoll_wait(m->loop.epoll_fd, ev, 4, 0);
-
-	for (int i = 0; i < n; i++) {
-		struct loop_source *s = ev[i].data.ptr;
-
-		if (s != &m->loop.wake)
-			s->fn(s->ctx, ev[i].events);
-	}
-}
-
 static void go_live(struct machine *m, uint64_t features)
 {
-	struct virtqueue *vq;
-
 	virtio_lock(m->v);
-	virtio_write_status(m->v, 0);
-	virtio_write_status(m->v, 3);
-	virtio_accept(m->v, 0, virtio_offered(m->v, 0) & (uint32_t)features);
-	virtio_accept(m->v, 1, 1);
-	virtio_write_status(m->v, 11);
-	vq = virtio_queue_setup(m->v, 0);
-	check(vq != NULL);
-	vq->size = NR;
-	vq->desc_gpa = DESC;
-	vq->driver_gpa = AVAIL;
-	vq->device_gpa = USED;
-	virtio_queue_ready(m->v, 0, true);
+	fuzz_negotiate(m->v, features);
+	fuzz_ring_at(m->v, 0, DESC, NR);
 	virtio_write_status(m->v, 15);
 	virtio_unlock(m->v);
 }
@@ -191,11 +162,11 @@ static void step(struct machine *m, const uint8_t *op)
 		break;
 	case 1:
 		virtio_kick(m->v, 0);
-		run_kicks(m);
+		fuzz_turn(&m->loop);
 		break;
 	case 2:
 		disk_drain(&m->disk);
-		run_kicks(m);
+		fuzz_turn(&m->loop);
 		break;
 	case 3:
 		m->disk.hold = op[1] & 1;
@@ -224,7 +195,7 @@ static void check_all_came_back(struct machine *m)
 	blk_retry(m->blk);
 	virtio_kick(m->v, 0);
 	for (unsigned int i = 0; i < 8; i++) {
-		run_kicks(m);
+		fuzz_turn(&m->loop);
 		disk_drain(&m->disk);
 	}
 	check(!m->paused);

@@ -5,6 +5,8 @@
  * Whatever they do, chains come back unless the queue is broken or nobody takes their bytes, the peer gets no byte that was not sent, and
  * nothing spins: when both are quiet, so is the loop.
  */
+#include "virtio_fuzz.h"
+
 #include "kvm/log.h"
 #include "virtio/console.h"
 
@@ -38,12 +40,6 @@ struct machine {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void peer_reads(struct machine *m)
 {
 	uint8_t buf[65536];
@@ -52,56 +48,24 @@ static void peer_reads(struct machine *m)
 		continue;
 }
 
-/* Returns whether something happened. */
-static bool turn(struct machine *m)
-{
-	struct epoll_event ev[8];
-	int n = epoll_wait(m->loop.epoll_fd, ev, 8, 0);
-
-	for (int i = 0; i < n; i++) {
-		struct loop_source *s = ev[i].data.ptr;
-
-		/* Deleted by another's callback: as loop_run() has it */
-		if (s->loop && s != &m->loop.wake)
-			s->fn(s->ctx, ev[i].events);
-	}
-	return n > 0;
-}
-
 static void settle(struct machine *m)
 {
 	unsigned int turns = 0;
 
-	while (turn(m)) {
+	while (fuzz_turn(&m->loop)) {
 		peer_reads(m);
 		check(++turns < MAX_TURNS);
 	}
 }
 
-static void set_queue(struct machine *m, unsigned int index)
-{
-	struct virtqueue *vq = virtio_queue_setup(m->v, index);
-
-	check(vq != NULL);
-	vq->size = NR;
-	vq->desc_gpa = RING(index);
-	vq->driver_gpa = RING(index) + 0x1000;
-	vq->device_gpa = RING(index) + 0x2000;
-	memset(m->ram + vq->driver_gpa, 0, 8);
-	memset(m->ram + vq->device_gpa, 0, 8);
-	virtio_queue_ready(m->v, index, true);
-}
-
 static void go_live(struct machine *m, uint64_t features)
 {
 	virtio_lock(m->v);
-	virtio_write_status(m->v, 0);
-	virtio_write_status(m->v, 3);
-	virtio_accept(m->v, 0, virtio_offered(m->v, 0) & (uint32_t)features);
-	virtio_accept(m->v, 1, 1);
-	virtio_write_status(m->v, 11);
-	for (unsigned int i = 0; i < m->v->nr_queues; i++)
-		set_queue(m, i);
+	fuzz_negotiate(m->v, features);
+	for (unsigned int i = 0; i < m->v->nr_queues; i++) {
+		fuzz_ring_clear(m->ram, RING(i));
+		fuzz_ring_at(m->v, i, RING(i), NR);
+	}
 	virtio_write_status(m->v, 15);
 	virtio_unlock(m->v);
 }
@@ -112,7 +76,7 @@ static void offer(struct machine *m, const uint8_t *op)
 	static const uint32_t lens[] = { 8, 0, 7, 72, 1, 4096, 70000, 300000 };
 	unsigned int queue = op[1] % m->v->nr_queues, at = op[1] / MAX_QUEUES % (NR / 2) * 2;
 	struct vring_desc *desc = (void *)(m->ram + RING(queue));
-	struct vring_avail *avail = (void *)(m->ram + RING(queue) + 0x1000);
+	struct vring_avail *avail = (void *)(m->ram + RING(queue) + RING_AVAIL);
 	uint16_t flags = queue % 2 ? 0 : VRING_DESC_F_WRITE;
 
 	desc[at] = (struct vring_desc){ DATA + op[2] * 16U, lens[op[3] & 7],
@@ -168,7 +132,7 @@ static void step(struct machine *m, const uint8_t *op)
 		settle(m);
 		break;
 	case 2:
-		turn(m);
+		fuzz_turn(&m->loop);
 		break;
 	case 3:
 		if (!(op[1] & 7))

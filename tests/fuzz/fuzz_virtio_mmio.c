@@ -3,6 +3,8 @@
  * A hostile driver at the registers of a virtio-mmio device: accesses of any width at any offset, with real steps of a driver among them. What a read
  * gives fits its width, queues that run have checked places, and the status never has what was not earned.
  */
+#include "virtio_fuzz.h"
+
 #include "kvm/log.h"
 #include "virtio/rng.h"
 #include "virtio/virtio_mmio.h"
@@ -26,12 +28,6 @@ struct machine {
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void pulse(void *ctx)
 {
@@ -90,19 +86,6 @@ static void bring_up(struct machine *m, uint8_t how)
 		bus_write(&m->bus, BASE + steps[i].offset, 4, steps[i].value);
 }
 
-static void run_kicks(struct machine *m)
-{
-	struct epoll_event ev[4];
-	int n = epoll_wait(m->loop.epoll_fd, ev, 4, 0);
-
-	for (int i = 0; i < n; i++) {
-		struct loop_source *s = ev[i].data.ptr;
-
-		if (s != &m->loop.wake)
-			s->fn(s->ctx, ev[i].events);
-	}
-}
-
 /* Six bytes of input: kind, offset, value. */
 static void step(struct machine *m, const uint8_t *op)
 {
@@ -123,7 +106,7 @@ static void step(struct machine *m, const uint8_t *op)
 		memcpy(m->mem.region[0].hva + 0x1000 + op[1] % 96 * 0x80U, &value, 8);
 		break;
 	case 3:
-		run_kicks(m);
+		fuzz_turn(&m->loop);
 		break;
 	default:
 		bus_write(&m->bus, BASE + offset, size, value);

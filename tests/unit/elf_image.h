@@ -43,10 +43,13 @@ static inline void elf_init(struct elf_image *e)
 	e->ehdr.e_phoff = sizeof(Elf64_Ehdr);
 	e->ehdr.e_phentsize = sizeof(Elf64_Phdr);
 	e->ehdr.e_phnum = NR_PH;
-	e->phdr[PH_TEXT] = (Elf64_Phdr){ PT_LOAD,	 PF_R | PF_X,	 ELF_TEXT_OFFSET, ELF_VIRTUAL + ELF_TEXT_GPA,
-					 ELF_TEXT_GPA, ELF_TEXT_BYTES, ELF_TEXT_BYTES,	  4096 };
-	e->phdr[PH_DATA] = (Elf64_Phdr){ PT_LOAD,      PF_R | PF_W, ELF_TEXT_OFFSET, ELF_VIRTUAL + ELF_DATA_GPA,
-					 ELF_DATA_GPA, 100,	    MIB,	     4096 };
+	e->phdr[PH_TEXT] =
+		(Elf64_Phdr){ PT_LOAD,	    PF_R | PF_X,    ELF_TEXT_OFFSET, ELF_VIRTUAL + ELF_TEXT_GPA,
+			      ELF_TEXT_GPA, ELF_TEXT_BYTES, ELF_TEXT_BYTES,  4096 };
+	e->phdr[PH_DATA] = (Elf64_Phdr){
+		PT_LOAD, PF_R | PF_W, ELF_TEXT_OFFSET, ELF_VIRTUAL + ELF_DATA_GPA, ELF_DATA_GPA, 100,
+		MIB,	 4096
+	};
 	e->phdr[PH_NOTE] = (Elf64_Phdr){ PT_NOTE, PF_R, ELF_NOTE_OFFSET, 0, 0, sizeof(e->note), 0, 4 };
 	e->note.nhdr = (Elf64_Nhdr){ 4, 8, 18 };
 	memcpy(e->note.name, "Xen", 4);
@@ -67,9 +70,14 @@ static inline void elf_write32(struct elf_image *e)
 	memcpy(e->bytes, &h, sizeof(h));
 	for (unsigned int i = 0; i < NR_PH; i++) {
 		const Elf64_Phdr *p = &e->phdr[i];
-		Elf32_Phdr p32 = { p->p_type,		(uint32_t)p->p_offset, (uint32_t)p->p_vaddr,
-				   (uint32_t)p->p_paddr, (uint32_t)p->p_filesz, (uint32_t)p->p_memsz,
-				   p->p_flags,		(uint32_t)p->p_align };
+		Elf32_Phdr p32 = { p->p_type,
+				   (uint32_t)p->p_offset,
+				   (uint32_t)p->p_vaddr,
+				   (uint32_t)p->p_paddr,
+				   (uint32_t)p->p_filesz,
+				   (uint32_t)p->p_memsz,
+				   p->p_flags,
+				   (uint32_t)p->p_align };
 
 		memcpy(e->bytes + sizeof(h) + i * sizeof(p32), &p32, sizeof(p32));
 	}

@@ -154,6 +154,25 @@ static inline void set_queue(struct mmio_rig *r, unsigned int queue)
 	wr(r, VIRTIO_MMIO_QUEUE_READY, 1);
 }
 
+/* Gives a queue a ring of its own, @q, for devices with several; its memory is r->ring's. */
+static inline void set_ring(struct mmio_rig *r, struct ring_rig *q, unsigned int queue)
+{
+	gpa_t base = 0x1000 + queue * 0x4000;
+
+	q->size = RIG_SIZE;
+	q->desc = gmem_at(&r->ring.mem, base, 0x3000);
+	q->avail = (void *)((uint8_t *)q->desc + 0x1000);
+	q->used = (void *)((uint8_t *)q->desc + 0x2000);
+	memset(q->desc, 0, 0x3000);
+	wr(r, VIRTIO_MMIO_QUEUE_SEL, queue);
+	wr(r, VIRTIO_MMIO_QUEUE_NUM, q->size);
+	wr(r, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)base);
+	wr(r, VIRTIO_MMIO_QUEUE_AVAIL_LOW, (uint32_t)base + 0x1000);
+	wr(r, VIRTIO_MMIO_QUEUE_USED_LOW, (uint32_t)base + 0x2000);
+	wr(r, VIRTIO_MMIO_QUEUE_READY, 1);
+	assert_int_equal(rd(r, VIRTIO_MMIO_QUEUE_READY), 1);
+}
+
 /* All the way, with queue 0. */
 static inline void go_live(struct mmio_rig *r, uint32_t low)
 {

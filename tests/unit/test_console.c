@@ -64,22 +64,8 @@ struct fix {
 
 static void ring_at(struct fix *f, unsigned int queue)
 {
-	struct ring_rig *q = &f->ring[queue];
-	gpa_t base = 0x1000 + queue * 0x4000;
-
-	q->size = RIG_SIZE;
-	q->desc = (void *)(f->ram + base);
-	q->avail = (void *)(f->ram + base + 0x1000);
-	q->used = (void *)(f->ram + base + 0x2000);
-	memset(q->desc, 0, 0x3000);
+	set_ring(&f->r, &f->ring[queue], queue);
 	f->seen[queue] = 0;
-	wr(&f->r, VIRTIO_MMIO_QUEUE_SEL, queue);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_NUM, q->size);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)base);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_AVAIL_LOW, (uint32_t)base + 0x1000);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_USED_LOW, (uint32_t)base + 0x2000);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_READY, 1);
-	assert_int_equal(rd(&f->r, VIRTIO_MMIO_QUEUE_READY), 1);
 }
 
 static void turns(struct fix *f)

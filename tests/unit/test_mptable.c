@@ -7,21 +7,13 @@
 
 #include <cmocka.h>
 
-#include "x86/layout.h"
-#include "x86/tables.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_CPUS 1000
 
-struct board {
-	struct gmem mem;
-	struct device_list list;
-	uint32_t apic_id[MAX_CPUS];
-	struct tables_config config;
-};
+#include "unit/tables_rig.h"
 
 struct seen {
 	unsigned int cpus, buses, ioapics, lines, locals;
@@ -29,47 +21,6 @@ struct seen {
 	uint8_t ioapic_id;
 	uint32_t used, level;
 };
-
-static uint32_t le(const uint8_t *p, unsigned int nr_bytes)
-{
-	uint32_t v = 0;
-
-	while (nr_bytes--)
-		v = v << 8 | p[nr_bytes];
-	return v;
-}
-
-static uint8_t sum(const uint8_t *p, size_t len)
-{
-	uint8_t s = 0;
-
-	while (len--)
-		s = (uint8_t)(s + *p++);
-	return s;
-}
-
-static int setup(void **state)
-{
-	struct board *b = calloc(1, sizeof(*b));
-
-	assert_non_null(b);
-	gmem_init(&b->mem);
-	assert_int_equal(gmem_add(&b->mem, 0, HIGH_RAM_GPA, GMEM_NORMAL), 0);
-	for (unsigned int i = 0; i < MAX_CPUS; i++)
-		b->apic_id[i] = i;
-	b->config = (struct tables_config){ .nr_cpus = 1, .apic_id = b->apic_id, .devices = &b->list };
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct board *b = *state;
-
-	gmem_fini(&b->mem);
-	free(b);
-	return 0;
-}
 
 static void add_line(struct board *b, unsigned int gsi, bool edge)
 {

@@ -43,30 +43,11 @@ struct fix {
 	uint8_t *ram;
 };
 
-static void ring_at(struct fix *f, unsigned int queue)
-{
-	struct ring_rig *q = &f->ring[queue];
-	gpa_t base = 0x1000 + queue * 0x4000;
-
-	q->size = RIG_SIZE;
-	q->desc = (void *)(f->ram + base);
-	q->avail = (void *)(f->ram + base + 0x1000);
-	q->used = (void *)(f->ram + base + 0x2000);
-	memset(q->desc, 0, 0x3000);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_SEL, queue);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_NUM, q->size);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)base);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_AVAIL_LOW, (uint32_t)base + 0x1000);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_USED_LOW, (uint32_t)base + 0x2000);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_READY, 1);
-	assert_int_equal(rd(&f->r, VIRTIO_MMIO_QUEUE_READY), 1);
-}
-
 static void live(struct fix *f, uint32_t features)
 {
 	negotiate(&f->r, features, 1);
 	for (unsigned int i = 0; i < 3; i++)
-		ring_at(f, i);
+		set_ring(&f->r, &f->ring[i], i);
 	wr(&f->r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
 	turn(&f->r);
@@ -637,7 +618,7 @@ static void several_pairs_are_used(void **state)
 	mmio_rig_plug(&f->r, net_virtio(f->net));
 	negotiate(&f->r, MERGEABLE | 1U << VIRTIO_NET_F_MQ | 1U << VIRTIO_NET_F_CTRL_VQ, 1);
 	for (unsigned int i = 0; i < 5; i++)
-		ring_at(f, i);
+		set_ring(&f->r, &f->ring[i], i);
 	wr(&f->r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
 	turn(&f->r);
 	assert_int_equal(command_at(f, 4, "\4\0\2\0", 4), VIRTIO_NET_OK);

@@ -102,25 +102,6 @@ struct fix {
 	uint8_t *ram;
 };
 
-static void ring_at(struct fix *f, unsigned int queue)
-{
-	struct ring_rig *q = &f->ring[queue];
-	gpa_t base = 0x1000 + queue * 0x4000;
-
-	q->size = RIG_SIZE;
-	q->desc = (void *)(f->ram + base);
-	q->avail = (void *)(f->ram + base + 0x1000);
-	q->used = (void *)(f->ram + base + 0x2000);
-	memset(q->desc, 0, 0x3000);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_SEL, queue);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_NUM, q->size);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)base);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_AVAIL_LOW, (uint32_t)base + 0x1000);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_USED_LOW, (uint32_t)base + 0x2000);
-	wr(&f->r, VIRTIO_MMIO_QUEUE_READY, 1);
-	assert_int_equal(rd(&f->r, VIRTIO_MMIO_QUEUE_READY), 1);
-}
-
 static void turns(struct fix *f)
 {
 	for (unsigned int i = 0; i < 4; i++)
@@ -131,7 +112,7 @@ static void live(struct fix *f)
 {
 	negotiate(&f->r, FEATURES, 1 | 1U << (VIRTIO_F_RING_RESET - 32));
 	for (unsigned int i = 0; i < 5; i++)
-		ring_at(f, i);
+		set_ring(&f->r, &f->ring[i], i);
 	wr(&f->r, VIRTIO_MMIO_STATUS, ALL_OK);
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), ALL_OK);
 	turns(f);
@@ -309,7 +290,7 @@ static void a_queue_alone_is_reset(void **state)
 	assert_int_equal(f->vhost[0]->running, 1U << RX);
 	turns(f);
 	assert_int_equal(f->vhost[0]->running, 1U << RX);
-	ring_at(f, TX);
+	set_ring(&f->r, &f->ring[TX], TX);
 	turns(f);
 	assert_int_equal(f->vhost[0]->running, 3);
 }
@@ -435,7 +416,7 @@ static void resets_and_hand_overs_race(void **state)
 	for (unsigned int i = 0; i < 300; i++) {
 		negotiate(&f->r, FEATURES, 1);
 		for (unsigned int q = 0; q < 5; q++)
-			ring_at(f, q);
+			set_ring(&f->r, &f->ring[q], q);
 		wr(&f->r, VIRTIO_MMIO_STATUS, ALL_OK);
 		for (unsigned int wait = 0; wait < i % 64; wait++)
 			sched_yield();
@@ -448,7 +429,7 @@ static void resets_and_hand_overs_race(void **state)
 	/* Whatever was reset when: the last driver's queues do get there. */
 	negotiate(&f->r, FEATURES, 1);
 	for (unsigned int q = 0; q < 5; q++)
-		ring_at(f, q);
+		set_ring(&f->r, &f->ring[q], q);
 	wr(&f->r, VIRTIO_MMIO_STATUS, ALL_OK);
 	for (unsigned int running = 0; running != 3;) {
 		usleep(1000);
