@@ -103,7 +103,7 @@ step_fuzz() {
 	made fuzz-programs
 	for f in tests/fuzz/fuzz_*.c; do
 		name=$(basename "$f" .c)
-		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=5"
+		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=3"
 	done
 }
 
