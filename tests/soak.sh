@@ -49,6 +49,7 @@ judge "$boots boots" "$why"
 judge "nothing is left of them" "$(diff <(echo "$before") <(left) | tail -n 3 | tr '\n' ' ')"
 
 # Each life's end is a line.
+: >err
 "$kvm" run "${options[@]}" -p test=reset --on-reboot restart --grace 0 </dev/null >out 2>err &
 pid=$!
 lives() { grep -c '^kvm: the guest rebooted' err; }
