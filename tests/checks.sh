@@ -212,7 +212,7 @@ debug() {
 		return
 	fi
 	cp "$kernel/vmlinuz" $dir/in/vmlinuz
-	tests/initrd.sh $dir/in/initrd tests/checks/guest.sh || {
+	tests/initrd.sh --add "$(command -v chrt):/bin/chrt" $dir/in/initrd tests/checks/guest.sh || {
 		judge "debug" "no initrd"
 		return
 	}
@@ -221,7 +221,7 @@ debug() {
 	cases=" ${ONLY:-$*} "
 	# shellcheck disable=SC2086 # words
 	limit=${LIMIT:-400} tests/nest --timeout 5000 --out $dir/out tests/checks/job.sh $dir/in $dir/out $cases >$dir/nest.log 2>&1
-	whole lockdep lockdep "WARNING: lock held when returning to user space!" " #0: .*lock_me_up"
+	whole lockdep lockdep "WARNING: lock held when returning to user space!" " #0: .*lock_me_up[\s\S]*" # which what its writer does next may follow
 	whole kasan kasan "BUG: KASAN: .* in lkdtm_WRITE_AFTER_FREE" "====="
 	whole kfence kfence "BUG: KFENCE: use-after-free write in lkdtm_WRITE_AFTER_FREE" "====="
 	whole ubsan ubsan "UBSAN: array-index-out-of-bounds in drivers/misc/lkdtm" "====="

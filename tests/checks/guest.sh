@@ -39,6 +39,7 @@ debug-*) # what a kernel of guest/tiny-debug.config can be asked for (LKDTM); on
 	esac
 	[ $what != debug-softlockup ] || echo 2 >/proc/sys/kernel/watchdog_thresh
 	[ $what != debug-rcu ] || echo 5 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
+	[ $what != debug-lockdep ] || chrt -f -p 1 $$ # nobody else runs between the lock and the return, which is another report
 	echo $fault >/sys/kernel/debug/provoke-crash/DIRECT
 	sleep 60
 	;;
