@@ -210,14 +210,17 @@ with open(sys.argv[1], "wb") as f:
         f.write(struct.pack("<I", n) + b"\xa5" * 508)' "$@"
 }
 
-# what blk has written: sectors 64 and 65 and 70 and 71 of its pattern, 66 to 69 zeroes
+# what blk has written: sectors 64 and 65 and 70 and 71 of its pattern, 66 to 69 zeroes, and, not flushed by anyone but us, 1024
 check_image() {
 	python3 -c 'import sys
 with open(sys.argv[1], "rb") as f:
     f.seek(64 * 512)
     got = f.read(8 * 512)
+    f.seek(1024 * 512)
+    got += f.read(512)
 want = bytearray((i * 7 + i // 512) & 255 for i in range(8 * 512))
 want[1024:3072] = bytes(2048)
+want += b"\x5a" * 512
 sys.exit(got != want)' "$1" && echo "ok payload $2" || fail "$2" "the image has other bytes"
 }
 
@@ -233,6 +236,13 @@ virtio() {
 	run "blk, qcow2" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$work/disk.qcow2,$options"
 	qemu-img convert -O raw "$work/disk.qcow2" "$disk"
 	check_image "$disk" "the image after blk, qcow2"
+	sectors "$disk" 0 2048
+	qemu-img create -q -f qcow2 -b "$disk" -F raw "$work/over.qcow2"
+	run "blk, qcow2 over a raw one" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$work/over.qcow2,$options"
+	qemu-img convert -O raw "$work/over.qcow2" "$work/over.raw"
+	check_image "$work/over.raw" "the image after blk, qcow2 over a raw one"
+	if qemu-img check -q "$work/over.qcow2"; then echo "ok payload nothing of that image is leaked"; else
+		fail "nothing of that image is leaked" "qemu-img check says $?"; fi
 	sectors "$disk" 0 2048
 	cp "$disk" "$work/before"
 	run "blk, snapshot" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$disk,format=raw,snapshot,$options"

@@ -296,6 +296,7 @@ void arch_machine_drain(struct vm *vm, int stall_ms)
 
 void arch_machine_close(struct vm *vm)
 {
+	settle_virtio(vm->machine);
 	hang_up_shares(vm->machine);
 	destroy_consoles(vm->machine);
 	destroy_coms(vm->machine);

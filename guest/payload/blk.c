@@ -10,7 +10,8 @@
 
 #define ID_BLOCK 2
 #define SECTOR 512
-#define PLACE 64 /* the sector that is written to */
+#define PLACE 64  /* the sector that is written to */
+#define LATE 1024 /* in another cluster of a qcow2 */
 #define NR 8
 
 static struct vdev disk;
@@ -93,6 +94,9 @@ static void check_others(void)
 	check("their neighbours are not", word(1) && word(6));
 	check_eq("discard", range(VIRTIO_BLK_T_DISCARD, 2 * PLACE, NR), VIRTIO_BLK_S_OK);
 	check_eq("discard over the end", range(VIRTIO_BLK_T_DISCARD, 1ULL << 40, NR), VIRTIO_BLK_S_IOERR);
+	memset(data, 0x5a, SECTOR);
+	check_eq("a write that no flush follows", request(VIRTIO_BLK_T_OUT, LATE, SECTOR, false),
+		 VIRTIO_BLK_S_OK);
 }
 
 static void blk_at_cpl3(uint64_t sectors)
