@@ -504,6 +504,9 @@ void blk_destroy(struct blk *b)
 
 	if (!b)
 		return;
+	virtio_lock(&b->v);
+	blk_hold_end(&b->hold);
+	virtio_unlock(&b->v);
 	virtio_fini(&b->v);
 	blk_hold_fini(&b->hold);
 	for (r = b->free; r; r = next) {

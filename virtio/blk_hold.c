@@ -34,9 +34,14 @@ void blk_hold_fini(struct blk_hold *h)
 	loop_timer_fini(&h->timer);
 }
 
+void blk_hold_end(struct blk_hold *h)
+{
+	h->ending = true;
+}
+
 bool blk_hold_wants(const struct blk_hold *h, const struct disk_request *io, int result)
 {
-	if (!h->options->pause || io->op == DISK_READ)
+	if (!h->options->pause || h->ending || io->op == DISK_READ)
 		return false;
 	switch (-result) {
 	case ENOSPC:
@@ -76,7 +81,7 @@ struct disk_request *blk_hold_take(struct blk_hold *h)
 
 bool blk_hold_done(struct blk_hold *h)
 {
-	if (--h->nr)
+	if (--h->nr || h->ending)
 		return false;
 	pr_warn("%s: nothing waits to be written any more: the machine goes on", h->options->path);
 	h->options->pause(h->options->pause_ctx, false);

@@ -10,6 +10,7 @@ struct blk_hold {
 	struct loop_timer timer;
 	struct disk_request *first, **last; /* failed, in that order */
 	unsigned int nr;		    /* of these, and of those that are being tried again */
+	bool ending;
 };
 
 /* @retry(@ctx) is called on the loop's thread, without a lock, when it is time to try again. */
@@ -18,6 +19,9 @@ void blk_hold_init(struct blk_hold *h, const struct blk_options *options, struct
 void blk_hold_fini(struct blk_hold *h);
 
 /* All that follow: device's lock held. */
+
+/* The machine has ended: nothing is held from now on, and nobody is told when what was comes to its end. */
+void blk_hold_end(struct blk_hold *h);
 
 /* Whether a request that ended with @result is to be held. */
 bool blk_hold_wants(const struct blk_hold *h, const struct disk_request *io, int result);
