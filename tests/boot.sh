@@ -36,7 +36,7 @@ others+=" fast_cloud fast_full fast_backport"
 others+=" entry_16 entry_32 entry_64 vmlinux_pvh vmlinux_64 vmlinux_backport lkrn memdisk"
 others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_truncated_early stock_initrd"
 others+=" log_cloud log_full log_backport"
-# What differs little from another of them, or is done elsewhere, too: tests/budget.sh boots with 500 MiB, tests/disk-boot.sh the stock initrd.
+# What differs little from another of them, or is done elsewhere, too: tests/budget.sh starts with one of 500 MiB, tests/disk-boot.sh the stock initrd.
 variants="initrd_500M stock_initrd report_full_1 report_backport_4 report_tiny_1 end_reboot_4 end_reboot_a end_halt_4 mem_2G entry_64 vmlinux_backport"
 variants+=" fast_full fast_backport log_full log_backport initrd_truncated tables_dt"
 

@@ -10,7 +10,7 @@ struct blk_hold {
 	struct loop_timer timer;
 	struct disk_request *first, **last; /* failed, in that order */
 	unsigned int nr;		    /* of these, and of those that are being tried again */
-	bool ending;
+	bool ending;			    /* the machine is over: nothing is held, nobody is told */
 };
 
 /* @retry(@ctx) is called on the loop's thread, without a lock, when it is time to try again. */
