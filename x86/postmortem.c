@@ -9,6 +9,7 @@
 #include "x86/postmortem.h"
 
 #include "x86/fault.h"
+#include "x86/linux.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -21,7 +22,6 @@
 #define CR0_PG (1ULL << 31)
 #define EFER_LMA (1ULL << 10)
 #define SYMBOL_BYTES 200
-#define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels, those of 64 bits are higher */
 
 /* "in NAME+0x1f", or the bare address. */
 static const char *place(const struct postmortem *pm, uint64_t addr, char *buf, size_t n)
@@ -86,7 +86,11 @@ static void print_head(FILE *f, const struct postmortem *pm)
 		      "step by step:\n"
 		      "  these are from before the last instruction.\n",
 		      f);
-	if (!pm->lost && pm->symbols && !pm->slide_known && s->sregs.efer & EFER_LMA)
+	if (!pm->lost && pm->at_image)
+		fputs("  (at physical addresses, before the kernel's own page tables are on: names are of "
+		      "what lies there)\n",
+		      f);
+	else if (!pm->lost && pm->symbols && !pm->slide_known && s->sregs.efer & EFER_LMA)
 		fputs("  (where KASLR has put the kernel is not known: symbols are as linked)\n", f);
 }
 
@@ -207,7 +211,8 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 /* A decompressor runs in low memory, Linux does not; one without kallsyms leaves no other trace. */
 static void print_packed(FILE *f, const struct postmortem *pm)
 {
-	if (pm->packed && !pm->lost && !pm->sampled && cpu_linear_rip(pm->cpu) < LINUX_LOWEST)
+	if (pm->packed && !pm->at_image && !pm->lost && !pm->sampled &&
+	    cpu_linear_rip(pm->cpu) < LINUX_LOWEST)
 		fprintf(f,
 			"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its "
 			"decompressor%s\n",

@@ -12,6 +12,7 @@
 #include "kvm/ioctl.h"
 #include "machine.h"
 #include "x86/fault.h"
+#include "x86/linux.h"
 #include "x86/postmortem.h"
 
 #include <errno.h>
@@ -200,6 +201,25 @@ static void find_symbols(struct machine *m, const struct cpu_state *cpu)
 	m->slide_known = symbols_find_slide(m->symbols, &anchors);
 }
 
+/*
+ * Whether the vCPU runs where the kernel lies, before the kernel's own page tables are on. Only then are low numbers given names: they are many.
+ * Under the report lock.
+ */
+static bool name_image(struct symbols *s, const struct cpu_state *cpu, const struct gmem *mem)
+{
+	char name[8];
+
+	if (!s)
+		return false;
+	symbols_set_image(s, 0, 0, 0);
+	if (cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
+		return false;
+	if (linux_name_image(s, mem) && symbols_text(s, cpu_linear_rip(cpu), name, sizeof(name))[0])
+		return true;
+	symbols_set_image(s, 0, 0, 0);
+	return false;
+}
+
 static unsigned int copy_irqs(struct vm *vm, struct event_view *irq)
 {
 	unsigned int nr = 0;
@@ -239,6 +259,7 @@ int report_last_state(struct vcpu *v, struct cpu_state *cpu)
 static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, bool brief)
 {
 	struct machine *m = v->vm->machine;
+	struct symbols *symbols;
 	struct event_view irq[MAX_IRQS];
 	char stopped_by[160];
 	struct postmortem pm = {
@@ -277,7 +298,9 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 	}
 	pthread_mutex_lock(&m->report_lock);
 	find_symbols(m, pm.cpu);
-	pm.symbols = m->symbols ? m->symbols : m->kernel_symbols;
+	symbols = m->symbols ? m->symbols : m->kernel_symbols;
+	pm.at_image = name_image(symbols, pm.cpu, &v->vm->mem);
+	pm.symbols = symbols;
 	pm.kernel = m->kernel_symbols;
 	pm.slide_known = m->slide_known || !m->symbols;
 	pm.packed = m->is_packed && !m->kernel_symbols;

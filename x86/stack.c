@@ -139,7 +139,7 @@ static unsigned int print_backtrace(FILE *f, const struct postmortem *pm)
 static bool open_orc(struct orc *orc, struct paging *paging, const struct postmortem *pm)
 {
 	*paging = fault_paging(pm->cpu);
-	if (!cpu_in_64bit(pm->cpu) || paging->user)
+	if (!cpu_in_64bit(pm->cpu) || paging->user || pm->at_image)
 		return false;
 	return orc_open(orc, pm->mem, paging, pm->kernel) ||
 	       (pm->slide_known && orc_open(orc, pm->mem, paging, pm->symbols));

@@ -35,6 +35,7 @@ struct symbols {
 	char *names;
 	size_t name_bytes, name_cap;
 	uint64_t slide;
+	uint64_t image_gpa, image_bytes, image_linked; /* see symbols_set_image() */
 };
 
 struct symbols *symbols_create(void)
@@ -328,6 +329,13 @@ void symbols_set_slide(struct symbols *s, uint64_t slide)
 	s->slide = slide;
 }
 
+void symbols_set_image(struct symbols *s, uint64_t vaddr, uint64_t gpa, uint64_t bytes)
+{
+	s->image_linked = vaddr - s->slide;
+	s->image_gpa = gpa;
+	s->image_bytes = bytes;
+}
+
 bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr)
 {
 	for (size_t i = 0; i < s->nr; i++) {
@@ -359,11 +367,20 @@ static const struct symbol *find(const struct symbols *s, uint64_t addr)
 	return &s->table[low];
 }
 
-/* @addr in the terms of the symbol that @within belongs to. */
-static const char *text(const struct symbols *s, uint64_t addr, uint64_t within, char *buf, size_t n)
+/* Where what is at @addr now was linked. */
+static uint64_t as_linked(const struct symbols *s, uint64_t addr)
 {
-	const struct symbol *sym = s ? find(s, within - s->slide) : NULL;
-	uint64_t offset = sym ? addr - s->slide - sym->addr : 0;
+	bool in_image = addr - s->image_gpa < s->image_bytes;
+
+	return in_image ? addr - s->image_gpa + s->image_linked : addr - s->slide;
+}
+
+/* @addr in the terms of the symbol that the byte @back before it belongs to. */
+static const char *text(const struct symbols *s, uint64_t addr, unsigned int back, char *buf, size_t n)
+{
+	uint64_t within = s ? as_linked(s, addr - back) : 0;
+	const struct symbol *sym = s ? find(s, within) : NULL;
+	uint64_t offset = sym ? within + back - sym->addr : 0;
 
 	if (!sym || offset >= NEAR_BYTES)
 		snprintf(buf, n, "%s", "");
@@ -376,12 +393,12 @@ static const char *text(const struct symbols *s, uint64_t addr, uint64_t within,
 
 const char *symbols_text(const struct symbols *s, uint64_t addr, char *buf, size_t n)
 {
-	return text(s, addr, addr, buf, n);
+	return text(s, addr, 0, buf, n);
 }
 
 const char *symbols_return_text(const struct symbols *s, uint64_t addr, char *buf, size_t n)
 {
-	return text(s, addr, addr - 1, buf, n);
+	return text(s, addr, 1, buf, n);
 }
 
 static bool slide_from(struct symbols *s, const char *name, uint64_t offset, uint64_t held)

@@ -208,3 +208,20 @@ bool linux_find_layout(const struct linux_guest *g, struct linux_layout *l)
 	vmcoreinfo_number(&g->info, "KERNELOFFSET", &l->slide);
 	return true;
 }
+
+/*
+ * Only what code the image has: behind it lies the decompressor still, in what will be its .bss. By the banner alone, since the kernel has written
+ * no note yet.
+ */
+bool linux_name_image(struct symbols *s, const struct gmem *mem)
+{
+	const struct linux_guest g = { .mem = mem, .symbols = s };
+	uint64_t shift, start, end;
+
+	if (!shift_of_banner(&g, &shift) || !find_symbol(&g, "_text", &start) ||
+	    !(find_symbol(&g, "_einittext", &end) || find_symbol(&g, "_etext", &end)) || end <= start ||
+	    end - start > GIB)
+		return false;
+	symbols_set_image(s, start, start + shift, end - start);
+	return true;
+}

@@ -15,6 +15,8 @@
 
 #include <stdio.h>
 
+#define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels; those of 64 bits are higher */
+
 /*
  * Adds the guest's own symbols, by the addresses of this boot (KASLR is in them already).
  * Returns 0, -ENOENT (no table is there: no Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
@@ -61,6 +63,12 @@ struct linux_layout {
 
 /* Returns whether the image was found; it lies in one region. After linux_guest_open(), whatever that returned. */
 bool linux_find_layout(const struct linux_guest *g, struct linux_layout *l);
+
+/*
+ * Lets @s name the physical addresses of the kernel's code, too (symbols_set_image()). Returns whether a kernel was found there that @s has
+ * the names of.
+ */
+bool linux_name_image(struct symbols *s, const struct gmem *mem);
 
 enum log_end {
 	LOG_WHOLE,

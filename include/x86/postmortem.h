@@ -16,7 +16,8 @@ struct postmortem {
 	const struct gmem *mem;
 	const struct symbols *symbols; /* NULL: none */
 	bool slide_known;	       /* see symbols_find_slide() */
-	const struct symbols *kernel;  /* the guest kernel's own, by the addresses of this boot; NULL: none */
+	bool at_image; /* it runs by the physical addresses of the kernel's image, which @symbols have names for */
+	const struct symbols *kernel; /* the guest kernel's own, by the addresses of this boot; NULL: none */
 	/* Why it stopped: "triple fault"; NULL: it did not by itself. */
 	const char *stopped_by;
 	const char *panic, *bug; /* what the kernel's log says of these; NULL or "": nothing */

@@ -33,6 +33,12 @@ int symbols_parse(struct symbols *s, const uint8_t *bytes, size_t len);
 
 void symbols_set_slide(struct symbols *s, uint64_t slide);
 
+/*
+ * Until its own page tables are on, a kernel runs where it lies: @bytes from @gpa on get the names of what is at @vaddr in this boot.
+ * 0 @bytes: such addresses have no names, as at first.
+ */
+void symbols_set_image(struct symbols *s, uint64_t vaddr, uint64_t gpa, uint64_t bytes);
+
 /* The address of @name in this boot. */
 bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr);
 

@@ -83,6 +83,47 @@ static void damaged_symbols_are_none(void **state)
 	assert_int_equal(load(m), -ENOENT);
 }
 
+static void assert_name(const struct symbols *s, uint64_t addr, const char *want)
+{
+	char text[64];
+
+	assert_string_equal(symbols_text(s, addr, text, sizeof(text)), want);
+}
+
+/* A kernel at 2 MiB, linked 16 MiB into its map, and moved or not. */
+static void names_where_the_kernel_lies(void **state)
+{
+	static const char map[] = "ffffffff81000000 T _text\n"
+				  "ffffffff81000400 T verify_cpu\n"
+				  "ffffffff81020000 R linux_banner\n"
+				  "ffffffff81100000 T _etext\n"
+				  "ffffffff81100100 B later\n";
+	struct linux_image *m = *state;
+
+	for (uint64_t slide = 0; slide <= 64 * MIB; slide += 64 * MIB) {
+		struct symbols *s = symbols_create();
+
+		assert_int_equal(symbols_parse(s, (const uint8_t *)map, sizeof(map) - 1), 0);
+		symbols_set_slide(s, slide);
+		memset(m->ram + 2 * MIB, 0, MIB);
+		assert_false(linux_name_image(s, &m->mem));
+		assert_name(s, 2 * MIB + 0x404, "");
+		put(m, 0x1f008, "Linux version 6.1", 18); /* said elsewhere */
+		assert_false(linux_name_image(s, &m->mem));
+		put(m, 2 * MIB + 0x20000, "Linux version 6.1", 18);
+		assert_true(linux_name_image(s, &m->mem));
+		assert_name(s, 2 * MIB + 0x404, "verify_cpu+0x4");
+		assert_name(s, 0xffffffff81000404 + slide, "verify_cpu+0x4");
+		assert_name(s, 2 * MIB - 1, "");
+		assert_name(s, 3 * MIB + 0x100, ""); /* no code any more */
+		symbols_set_slide(s, 128 * MIB);     /* found later */
+		assert_name(s, 2 * MIB + 0x404, "verify_cpu+0x4");
+		symbols_set_image(s, 0, 0, 0);
+		assert_name(s, 2 * MIB + 0x404, "");
+		symbols_destroy(s);
+	}
+}
+
 /*--- the note ---*/
 
 static void note_has_numbers(void **state)
@@ -338,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(symbols_in_every_layout, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_symbols_are_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_where_the_kernel_lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_has_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_with_bad_header_is_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_of_both_ages, setup, teardown),
