@@ -63,7 +63,7 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 	c->command = argv;
 	c->nr_command = nr;
 	c->on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-	c->virtio_console = c->on_terminal;
+	c->console = c->on_terminal ? CONSOLE_VIRTIO : CONSOLE_SERIAL;
 	if (!c->serial[c->on_terminal] || !strcmp(c->serial[c->on_terminal], "stdio"))
 		c->serial[c->on_terminal] = "log";
 	for (size_t i = 0; i < ARRAY_SIZE(streams) && !c->on_terminal && !err; i++)

@@ -106,11 +106,11 @@ static int choose(const struct depot *d, const struct config *config, const char
 {
 	const bool shares = share_count(config) > 0;
 	const struct driver drivers[] = {
-		{ "virtio_mmio", true, !config->virtio_console || shares },
-		{ "virtio_console", true, !config->virtio_console },
+		{ "virtio_mmio", true, config->console == CONSOLE_SERIAL || shares },
+		{ "virtio_console", true, config->console == CONSOLE_SERIAL },
 		{ "virtio_blk", config->nr_disks, false },
 		{ "virtio_net", config->nr_nets, false },
-		{ "virtio_rng", !config->no_rng, false },
+		{ "virtio_rng", config->rng == RNG_ON, false },
 		{ "virtio_balloon", config->balloon, false },
 		{ "virtiofs", shares, shares },
 		{ "overlay", config->root && strstr(config->root, ",overlay"), false },

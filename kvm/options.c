@@ -90,6 +90,40 @@ static int apply_number(const struct opt *row, uint64_t *at, const char *arg)
 	return *at < row->min || *at > row->max ? bad_range(row, arg) : 0;
 }
 
+static int apply_choice(const struct opt *row, unsigned int *at, const char *arg)
+{
+	const char *word = row->arg;
+
+	for (unsigned int i = 0;; i++) {
+		size_t len = strcspn(word, "|");
+
+		if (strlen(arg) == len && !memcmp(arg, word, len)) {
+			*at = i;
+			return 0;
+		}
+		if (!word[len])
+			break;
+		word += len + 1;
+	}
+	pr_err("--%s %s: not one of %s", row->name, arg, row->arg);
+	return -EINVAL;
+}
+
+static int apply_list(const struct opt *row, void *config, const char *arg)
+{
+	const char **list = (const char **)((char *)config + row->offset);
+	unsigned int *nr = (unsigned int *)((char *)config + row->nr_offset);
+
+	if (*nr == row->max) {
+		pr_err("--%s %s: at most %llu of them", row->name, arg, (unsigned long long)row->max);
+		return -EINVAL;
+	}
+	if (row->call && row->call(config, row->name, arg))
+		return -EINVAL;
+	list[(*nr)++] = arg;
+	return 0;
+}
+
 static int apply(const struct opt *row, void *config, const char *arg)
 {
 	void *at = (char *)config + row->offset;
@@ -107,6 +141,10 @@ static int apply(const struct opt *row, void *config, const char *arg)
 	case OPT_UINT:
 	case OPT_SIZE:
 		return apply_number(row, at, arg);
+	case OPT_CHOICE:
+		return apply_choice(row, at, arg);
+	case OPT_LIST:
+		return apply_list(row, config, arg);
 	case OPT_CALL:
 		return row->call(config, row->name, arg);
 	}

@@ -83,7 +83,7 @@ static void silence(struct config *c)
 	}
 	c->nr_disks = c->nr_nets = c->nr_ports = c->nr_shares = c->nr_adds = 0;
 	c->root = NULL;
-	c->virtio_console = false;
+	c->console = CONSOLE_SERIAL;
 	c->has_command = false;
 	c->gdb = c->trace = NULL;
 	c->timeline = c->timestamps = false;

@@ -84,7 +84,7 @@ static int create_com(struct machine *m, unsigned int index)
 	int err;
 
 	/* A virtio console shares COM1's chardev, and needs one where there is no such port. */
-	if (!index && !where && m->vm->config->virtio_console)
+	if (!index && !where && m->vm->config->console == CONSOLE_VIRTIO)
 		where = "stdio";
 	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
 	com->machine = m;

@@ -85,7 +85,7 @@ int create_consoles(struct machine *m)
 	if (!b)
 		return -ENOMEM;
 	m->consoles = b;
-	if (config->virtio_console) {
+	if (config->console == CONSOLE_VIRTIO) {
 		err = console_create(&b->hvc, m->com[0].chardev, &m->vm->mem, &m->vm->loop);
 		if (!err)
 			err = virtio_plug(m->virtio, console_virtio(b->hvc));

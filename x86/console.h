@@ -8,7 +8,7 @@
 /* Whether there are any. */
 static inline bool has_consoles(const struct config *config)
 {
-	return config->virtio_console || config->nr_ports;
+	return config->console == CONSOLE_VIRTIO || config->nr_ports;
 }
 
 /* From virtio's row of the device table, behind all other virtio devices. Returns 0 or -errno having said why. */

@@ -140,7 +140,7 @@ static const char *console_params(const struct config *config)
 		return NULL;
 	if (config->has_command)
 		return config->on_terminal ? COMMAND_TERMINAL_PARAMS : COMMAND_PARAMS;
-	if (!config->virtio_console)
+	if (config->console == CONSOLE_SERIAL)
 		return SERIAL_PARAMS;
 	/* Two boot consoles on one port would print all twice. */
 	return config->serial[0] && !config->early ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;

@@ -471,7 +471,7 @@ int create_virtio(struct machine *m)
 	struct virtio_board *b;
 	int err;
 
-	if (!config->nr_disks && !config->nr_nets && config->no_rng && !config->balloon &&
+	if (!config->nr_disks && !config->nr_nets && config->rng == RNG_OFF && !config->balloon &&
 	    !share_count(config) && !has_consoles(config))
 		return 0;
 	b = calloc(1, sizeof(*b));
@@ -493,7 +493,7 @@ int create_virtio(struct machine *m)
 		err = create_disk(b, i);
 	for (unsigned int i = 0; i < config->nr_nets && !err; i++)
 		err = create_net(b, i);
-	if (!err && !config->no_rng)
+	if (!err && config->rng == RNG_ON)
 		err = create_rng(b);
 	if (!err && config->balloon)
 		err = create_balloon(b);

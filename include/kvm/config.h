@@ -18,6 +18,9 @@
 #define CONFIG_MAX_SHARES 15
 #define CONFIG_MAX_ENVS 64
 
+/* In the order of the option's words. */
+enum rng { RNG_ON, RNG_OFF };
+enum console_kind { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 enum on_panic { ON_PANIC_EXIT, ON_PANIC_WAIT };
 
@@ -37,7 +40,7 @@ struct config {
 	bool no_cache;
 	bool hugepages;
 	const char *serial[CONFIG_NR_SERIAL]; /* chardev specifications; NULL: no such port */
-	bool virtio_console;		    /* the main console is hvc0; it shares COM1's chardev, or stdio */
+	enum console_kind console; /* VIRTIO: the main one is hvc0; it shares COM1's chardev, or stdio */
 	const char *port[CONFIG_MAX_PORTS]; /* NAME=WHERE, as --port has them */
 	unsigned int nr_ports;
 	const char *disk[CONFIG_MAX_DISKS]; /* as -d has them */
@@ -47,7 +50,7 @@ struct config {
 	const char *share[CONFIG_MAX_SHARES]; /* as --share has them; see share.h */
 	unsigned int nr_shares;
 	const char *root; /* as --root has it; NULL: the guest's own */
-	bool no_rng;
+	enum rng rng;
 	bool balloon;
 	uint64_t balloon_bytes; /* taken from the guest at once */
 	const char *rtc;
@@ -98,5 +101,14 @@ struct config {
 	const char *cwd;     /* NULL: / */
 	const char *modules; /* NULL: auto, and none is fine */
 };
+
+/*
+ * Fills @config by the command line of `kvm run`; its strings point into @argv. Sets the log's level and file, too. Returns 0, or -EINVAL
+ * having said in one line what is wrong. Not thread-safe (getopt).
+ */
+int config_parse(struct config *config, int argc, char **argv);
+
+/* Prints what was asked for instead of a machine: --help, or `help` for a list's content. Returns whether it was. */
+bool config_help(const struct config *config);
 
 #endif

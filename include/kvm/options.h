@@ -15,7 +15,9 @@ enum opt_type {
 	OPT_STRING, /* const char *: points into argv */
 	OPT_UINT,   /* uint64_t within [min, max] */
 	OPT_SIZE,   /* uint64_t bytes: 512M, 4G; within [min, max] */
-	OPT_CALL,   /* whatever call() makes of it */
+	OPT_CHOICE, /* an enum: which of @arg's words, "on|off" */
+	OPT_LIST, /* const char *[max]: points into argv; how many there are is the unsigned int at nr_offset */
+	OPT_CALL, /* whatever call() makes of it */
 };
 
 struct opt {
@@ -27,8 +29,9 @@ struct opt {
 		arg; /* how help names the argument; NULL: takes none; in brackets: --name alone is NULL to call() */
 	const char *help; /* one line; '\n' continues on the next */
 	uint64_t min, max;
-	/* Returns 0 or -EINVAL having said why. @name is the option as typed, for the message. */
+	/* Returns 0 or -EINVAL having said why; of an OPT_LIST, whether @arg may be in it (NULL: any may). */
 	int (*call)(void *config, const char *name, const char *arg);
+	size_t nr_offset; /* of an OPT_LIST */
 };
 
 #define OPT_MAX_ROWS 64

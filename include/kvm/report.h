@@ -14,6 +14,7 @@
 struct vm;
 struct vcpu;
 
+/* In the order of the option's words. */
 enum post_mortem { POST_MORTEM_SHORT, POST_MORTEM_FULL, POST_MORTEM_OFF };
 
 /* For vm_init() and vm_fini(). */

@@ -18,6 +18,9 @@ struct cfg {
 	uint64_t size, number, count;
 	bool flag;
 	unsigned int calls;
+	enum { RED, GREEN, BLUE } choice;
+	const char *list[2], *plain[1];
+	unsigned int nr_list, nr_plain;
 };
 
 static int add_call(void *config, const char *name, const char *arg)
@@ -39,6 +42,14 @@ static int maybe_call(void *config, const char *name, const char *arg)
 	return 0;
 }
 
+/* Whether @arg may be listed. */
+static int list_check(void *config, const char *name, const char *arg)
+{
+	(void)config;
+	assert_string_equal(name, "list");
+	return strcmp(arg, "bad") ? 0 : -EINVAL;
+}
+
 static const struct opt rows[] = {
 	{ 't', "text", OPT_STRING, offsetof(struct cfg, text), "T", "a text", 0, 0, NULL },
 	{ 'm', "mem", OPT_SIZE, offsetof(struct cfg, size), "SIZE", "a size", MIB, GIB, NULL },
@@ -47,6 +58,11 @@ static const struct opt rows[] = {
 	{ 0, "flag", OPT_FLAG, offsetof(struct cfg, flag), NULL, "a flag\nof two lines", 0, 0, NULL },
 	{ 0, "call", OPT_CALL, 0, "X", "calls", 0, 0, add_call },
 	{ 0, "maybe", OPT_CALL, 0, "[=X]", "may have an argument", 0, 0, maybe_call },
+	{ 0, "pick", OPT_CHOICE, offsetof(struct cfg, choice), "red|green|blue", "one of them" },
+	{ 'l', "list", OPT_LIST, offsetof(struct cfg, list), "X", "at most two", 0, 2, list_check,
+	  offsetof(struct cfg, nr_list) },
+	{ 0, "plain", OPT_LIST, offsetof(struct cfg, plain), "X", "at most one", 0, 1, NULL,
+	  offsetof(struct cfg, nr_plain) },
 };
 
 static int parse(struct cfg *c, int argc, const char **args)
@@ -143,6 +159,39 @@ static void good_lines(void **state)
 	assert_int_equal(c.count, 1);
 }
 
+static void choices(void **state)
+{
+	static const char *const bad[] = { "", "r", "re", "redd", "red|green", "|", "blue|", "RED" };
+	struct cfg c;
+
+	(void)state;
+	assert_int_equal(PARSE(&c, "--pick", "blue"), 3);
+	assert_int_equal(c.choice, BLUE);
+	assert_int_equal(PARSE(&c, "--pick=blue", "--pick=red"), 3); /* the last one counts */
+	assert_int_equal(c.choice, RED);
+	assert_int_equal(PARSE(&c, "--pick", "green"), 3);
+	assert_int_equal(c.choice, GREEN);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(PARSE(&c, "--pick", bad[i]), -EINVAL);
+}
+
+static void lists(void **state)
+{
+	struct cfg c;
+
+	(void)state;
+	assert_int_equal(PARSE(&c, "-l", "one", "--plain=x", "--list=two"), 5);
+	assert_int_equal(c.nr_list, 2);
+	assert_string_equal(c.list[0], "one");
+	assert_string_equal(c.list[1], "two");
+	assert_int_equal(c.nr_plain, 1);
+	assert_string_equal(c.plain[0], "x");
+	assert_int_equal(PARSE(&c, "-l1", "-l2", "-l3"), -EINVAL);
+	assert_int_equal(c.nr_list, 2);
+	assert_int_equal(PARSE(&c, "-l1", "-lbad"), -EINVAL);
+	assert_int_equal(c.nr_list, 1);
+}
+
 static void bad_lines(void **state)
 {
 	struct cfg c;
@@ -184,6 +233,8 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(good_lines),
+		cmocka_unit_test(choices),
+		cmocka_unit_test(lists),
 		cmocka_unit_test(bad_lines),
 		cmocka_unit_test(help_names_every_option),
 	};
