@@ -128,7 +128,8 @@ static void settle(struct vm *vm, bool by_signal)
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
 	vm_join(vm);
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
-	arch_machine_close(vm);
+	if (arch_machine_close(vm) && !verdict_exit_code(&vm->verdict))
+		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0, "a disk lacks what the guest wrote last");
 	gdb_close(vm);
 	other = retrace_at_end(vm, &sigbus_mem);
 	report_at_end(other ? other : vm);

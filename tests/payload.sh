@@ -224,6 +224,36 @@ want += b"\x5a" * 512
 sys.exit(got != want)' "$1" && echo "ok payload $2" || fail "$2" "the image has other bytes"
 }
 
+# An image that takes no more once the guest has written its last and flushed nothing: the end of the machine waits for its console, which is full.
+lost_writes() {
+	local image=$work/lost.qcow2 pid rc i
+	sectors "$work/disk" 0 2048
+	qemu-img create -q -f qcow2 -b "$work/disk" -F raw "$image"
+	mkfifo "$work/full"
+	exec 9<>"$work/full"
+	dd if=/dev/zero of="$work/full" oflag=nonblock bs=4096 2>/dev/null
+	timeout 30 "$kvm" run -k "$images/payload.bzimage" -p test=blk,2048 -m 64M -d "$image,serial=payload,discard=on" \
+		</dev/null >"$work/full" 2>"$work/err" 9<&- &
+	pid=$!
+	for ((i = 0; i < 200; i++)); do
+		! grep -q ZZZZZZZZ "$image" || break
+		sleep 0.05
+	done
+	prlimit --fsize=4096 --pid "$(pgrep -P $pid)"
+	exec 8<"$work/full" 9<&-
+	cat <&8 >/dev/null
+	wait $pid
+	rc=$?
+	exec 8<&-
+	if [ $rc != 125 ]; then
+		fail "last writes that are lost" "exit code $rc, want 125; $(tail -1 "$work/err")"
+	elif ! grep -qF "lost.qcow2: what the guest wrote last could not be kept: File too large" "$work/err"; then
+		fail "last writes that are lost" "$(head -1 "$work/err")"
+	else
+		echo "ok payload last writes that are lost"
+	fi
+}
+
 virtio() {
 	local disk=$work/disk options=serial=payload,discard=on aio i many=()
 	for aio in uring threads; do
@@ -249,6 +279,7 @@ virtio() {
 	if cmp -s "$disk" "$work/before"; then echo "ok payload a snapshot leaves the image alone"; else
 		fail "a snapshot leaves the image alone" "it has changed"
 	fi
+	lost_writes
 	# More disks than there are lines.
 	for ((i = 0; i < 48; i++)); do
 		sectors "$work/disk$i" $((i + 1)) 1

@@ -450,21 +450,24 @@ int disk_open(struct disk **out, const struct disk_options *options, struct loop
 	return 0;
 }
 
-void disk_close(struct disk *d)
+int disk_close(struct disk *d)
 {
+	int err = 0;
+
 	if (!d)
-		return;
+		return 0;
 	disk_drain(d);
 	disk_pool_fini(&d->pool);
 	loop_del(&d->ring_source);
 	loop_del(&d->done_source);
 	disk_ring_close(d->ring);
 	if (d->node)
-		d->node->ops->close(d->node);
+		err = d->node->ops->close(d->node);
 	if (d->done_fd >= 0)
 		close(d->done_fd);
 	pthread_mutex_destroy(&d->ring_lock);
 	pthread_mutex_destroy(&d->done_lock);
 	disk_gather_fini(&d->gather);
 	free(d);
+	return err;
 }

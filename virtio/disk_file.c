@@ -47,6 +47,13 @@ int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int 
 	return err;
 }
 
+int disk_file_lost(const struct disk_file *f, int err)
+{
+	if (err)
+		pr_err("%s: what the guest wrote last could not be kept: %s", f->path, strerror(-err));
+	return err;
+}
+
 static void grown_to(struct disk_file *f, uint64_t end)
 {
 	uint64_t old = atomic_load_explicit(&f->size_bytes, memory_order_relaxed);

@@ -109,6 +109,8 @@ bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len,
 		       unsigned int nr);
 /* Tells the log, once for each file; returns @err, a -errno. */
 int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int err);
+/* Tells the log, @err not being 0, that the image on @f is closed without what was written to it last; returns @err. */
+int disk_file_lost(const struct disk_file *f, int err);
 
 /* disk_lock.c: 0, or -errno having said who has it */
 int disk_lock(int fd, const char *path, bool read_only);

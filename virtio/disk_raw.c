@@ -88,7 +88,7 @@ static int raw_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unm
 static int raw_close(struct disk_node *n)
 {
 	struct disk_raw *r = to_raw(n);
-	int err = disk_file_flush(r->file);
+	int err = disk_file_lost(r->file, disk_file_flush(r->file));
 
 	disk_file_close(r->file);
 	free(r);

@@ -63,6 +63,7 @@ static int qcow2_close(struct disk_node *n)
 		err = qcow2_commit(q);
 	if (!n->read_only && !err)
 		err = disk_file_flush(q->file);
+	disk_file_lost(q->file, err);
 	free_all(q);
 	return err;
 }

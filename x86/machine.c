@@ -294,12 +294,14 @@ void arch_machine_drain(struct vm *vm, int stall_ms)
 	}
 }
 
-void arch_machine_close(struct vm *vm)
+int arch_machine_close(struct vm *vm)
 {
-	settle_virtio(vm->machine);
+	int err = settle_virtio(vm->machine);
+
 	hang_up_shares(vm->machine);
 	destroy_consoles(vm->machine);
 	destroy_coms(vm->machine);
+	return err;
 }
 
 const char *arch_ask_to_end(struct vm *vm, int signo)

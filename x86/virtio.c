@@ -515,13 +515,14 @@ void retry_virtio(struct machine *m)
 		blk_retry(b->disk[i].blk);
 }
 
-void settle_virtio(struct machine *m)
+int settle_virtio(struct machine *m)
 {
 	struct virtio_board *b = m->virtio;
+	int err = 0;
 
 	for (unsigned int i = 0; b && i < CONFIG_MAX_DISKS; i++) {
 		blk_destroy(b->disk[i].blk);
-		disk_close(b->disk[i].disk);
+		err = disk_close(b->disk[i].disk) ?: err;
 		b->disk[i].blk = NULL;
 		b->disk[i].disk = NULL;
 	}
@@ -529,6 +530,7 @@ void settle_virtio(struct machine *m)
 		net_destroy(b->net[i].net);
 		b->net[i].net = NULL;
 	}
+	return err;
 }
 
 static void unplug(struct virtio_device *v)

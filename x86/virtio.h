@@ -11,8 +11,8 @@ struct virtio_device;
 
 /* Rows of the device table: all shared folders, disks, all networks, the entropy device, the balloon, the consoles. */
 int create_virtio(struct machine *m);
-/* The way out: nothing is under way any more, and the disks are closed. With no vCPU running. */
-void settle_virtio(struct machine *m);
+/* The way out: nothing is under way any more, and the disks are closed. Returns as disk_close(), of any. With no vCPU running. */
+int settle_virtio(struct machine *m);
 /* Tries again what waits for room on the host. Loop's thread. */
 void retry_virtio(struct machine *m);
 void destroy_virtio(struct machine *m);

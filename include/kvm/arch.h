@@ -44,8 +44,11 @@ int arch_machine_start(struct vm *vm);
  */
 void arch_machine_drain(struct vm *vm, int stall_ms);
 
-/* Once no vCPU runs any more: disks get all that was written to them, sockets' paths go, lines and terminals get their settings back. */
-void arch_machine_close(struct vm *vm);
+/*
+ * Once no vCPU runs any more: disks get all that was written to them, sockets' paths go, lines and terminals get their settings back. Returns 0,
+ * or -errno when a disk lacks something, having said so.
+ */
+int arch_machine_close(struct vm *vm);
 
 /* Asks the guest to end: its command gets the signal @signo, and where there is none the power button is pressed. Returns which, for a message. Loop's thread. */
 const char *arch_ask_to_end(struct vm *vm, int signo);

@@ -61,8 +61,11 @@ struct disk;
  */
 int disk_open(struct disk **out, const struct disk_options *options, struct loop *loop);
 
-/* Waits for all requests, flushes, closes. NULL is fine. Loop's thread or tear-down. */
-void disk_close(struct disk *d);
+/*
+ * Waits for all requests, flushes, closes. Returns 0, or -errno having said that the last writes could not be kept; it is closed all the same.
+ * NULL is fine. Loop's thread or tear-down.
+ */
+int disk_close(struct disk *d);
 
 uint64_t disk_size_bytes(const struct disk *d); /* whole sectors */
 bool disk_read_only(const struct disk *d);

@@ -20,7 +20,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -693,6 +695,35 @@ static void test_backing_name_bounds(void **state)
 	free(m.bytes);
 }
 
+/* Of a write that nobody has flushed the tables are written as the image is closed. */
+static void test_last_writes_lost(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 12, 4, 8 * MIB);
+	struct rlimit old, small = { .rlim_cur = 4096 }; /* enough for the log */
+	bool found;
+	int err;
+
+	store(r->path, &m);
+	free(m.bytes);
+	open_disk(r);
+	assert_int_equal(put(r, 0, 7, 4096), 0);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small.rlim_max = old.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	err = disk_close(r->d);
+	r->d = NULL;
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(err, -EFBIG);
+	new_lines(r, "disk.qcow2: what the guest wrote last could not be kept: File too large", &found);
+	assert_true(found);
+	open_disk(r);
+	expect(r, 0, 0, 4096);
+	assert_int_equal(disk_close(r->d), 0);
+	r->d = NULL;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 
 int main(void)
@@ -714,6 +745,7 @@ int main(void)
 		TEST(backing),
 		TEST(backing_refused),
 		TEST(backing_name_bounds),
+		TEST(last_writes_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
