@@ -63,6 +63,7 @@ step_kernels() {
 }
 
 step_lint() {
+	made all
 	expect "lint: layers, headers, SPDX" tests/lint/layers.sh
 	expect "lint: no writable globals" tests/lint/globals.sh
 	expect "lint: function length" python3 tests/lint/length.py
@@ -107,7 +108,10 @@ step_fuzz() {
 	done
 }
 
-step_acpi() { lines tests/acpi.sh; }
+step_acpi() {
+	made all
+	lines tests/acpi.sh
+}
 step_dtb() {
 	made all payload
 	lines tests/dtb.sh
@@ -128,8 +132,14 @@ step_disk_guest() {
 	ROUNDS=${ROUNDS:-2} lines tests/disk-nest.sh queues snapshot kill
 	lines tests/disk-boot.sh qcow2
 }
-step_net() { lines tests/net.sh; }
-step_virtio() { lines tests/virtio.sh; }
+step_net() {
+	made all
+	lines tests/net.sh
+}
+step_virtio() {
+	made all
+	lines tests/virtio.sh
+}
 step_console() {
 	made all
 	lines tests/console.sh
@@ -176,11 +186,26 @@ step_control() {
 	made all payload broken
 	lines tests/control.sh
 }
-step_gallery_stock() { lines tests/gallery-stock.sh; }
-step_boot_reports() { BOOT_DIR=build/boot-reports lines tests/boot.sh reports; }
-step_boot_others() { lines tests/boot.sh others; }
-step_terminal() { BOOT_DIR=build/boot-terminal lines tests/boot.sh terminal; }
-step_budget() { lines tests/budget.sh; }
+step_gallery_stock() {
+	made all
+	lines tests/gallery-stock.sh
+}
+step_boot_reports() {
+	made all
+	BOOT_DIR=build/boot-reports lines tests/boot.sh reports
+}
+step_boot_others() {
+	made all
+	lines tests/boot.sh others
+}
+step_terminal() {
+	made all
+	BOOT_DIR=build/boot-terminal lines tests/boot.sh terminal
+}
+step_budget() {
+	made all
+	lines tests/budget.sh
+}
 
 # made TARGET...: make has made them, once, whichever steps ask for it at a time
 made() {
