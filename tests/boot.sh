@@ -121,7 +121,7 @@ run_list() { # LIST [OPTION-OF-NEST]...
 		if [ -z "$nested" ]; then
 			tests/boot/job.sh $in $out $cases
 		else
-			tests/nest "${@:2}" --timeout 450 --out $out tests/boot/job.sh $in $out $cases >>$out/nest.log 2>&1
+			tests/nest "${@:2}" --timeout 900 --out $out tests/boot/job.sh $in $out $cases >>$out/nest.log 2>&1
 		fi
 		for c in $(left "$1"); do
 			[ "$(wc -l 2>/dev/null <$out/$c.started || echo 0)" -lt 2 ] || echo nest >$out/$c.rc
@@ -366,7 +366,7 @@ look() {
 
 terminal() {
 	local run=()
-	[ -z "$nested" ] || run=(tests/nest --tty --timeout 300)
+	[ -z "$nested" ] || run=(tests/nest --tty --timeout 600)
 	python3 tests/boot/terminal.py "$in" "$KVM_BIN" "${run[@]}" >$out/tty.lines 2>$out/tty.err
 	grep -E '^(ok|not ok|skip) ' $out/tty.lines || not_ok terminal "$(tail -n 1 $out/tty.err)"
 	! grep -q '^not ok' $out/tty.lines || failed=1

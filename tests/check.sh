@@ -180,7 +180,7 @@ step_gallery() {
 	made all broken
 	lines tests/gallery.sh
 	mkdir -p build/gallery/second
-	lines tests/nest --timeout 400 --out build/gallery/second tests/gallery.sh late page-table-hole stack-overflow
+	lines tests/nest --timeout 900 --out build/gallery/second tests/gallery.sh late page-table-hole stack-overflow
 }
 step_control() {
 	made all payload broken

@@ -145,7 +145,7 @@ stock_kernel() {
 	if tests/hostkvm.sh >/dev/null; then
 		tests/checks/job.sh $dir/in $dir/out >$dir/nest.log 2>&1
 	else
-		tests/nest --timeout 400 --out $dir/out tests/checks/job.sh $dir/in $dir/out >$dir/nest.log 2>&1
+		tests/nest --timeout 900 --out $dir/out tests/checks/job.sh $dir/in $dir/out >$dir/nest.log 2>&1
 	fi
 	stock crash "sysrq c" 120 'the guest kernel panicked' \
 		'any(f["class"] == "panic" and "sysrq" in f["title"] and "end Kernel panic" in f["excerpt"] for f in r["failures"])'

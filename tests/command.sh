@@ -21,7 +21,7 @@ done
 if tests/hostkvm.sh >/dev/null; then
 	NEST_OUT=$dir/out tests/command/job.sh $dir/in "$@" >$dir/lines 2>$dir/err
 else
-	tests/nest --timeout 300 --out $dir/out tests/command/job.sh $dir/in "$@" >$dir/lines 2>$dir/err
+	tests/nest --timeout 900 --out $dir/out tests/command/job.sh $dir/in "$@" >$dir/lines 2>$dir/err
 fi
 rc=$?
 grep -E '^(ok|not ok) ' $dir/lines

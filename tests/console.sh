@@ -23,7 +23,7 @@ fi
 if tests/hostkvm.sh >/dev/null; then
 	NEST_OUT=$dir/out python3 tests/console/job.py $dir "$KVM_BIN" >$dir/lines 2>$dir/err
 else
-	tests/nest --timeout 300 --out $dir/out "$(command -v python3)" tests/console/job.py $dir "$KVM_BIN" >$dir/lines 2>$dir/err
+	tests/nest --timeout 900 --out $dir/out "$(command -v python3)" tests/console/job.py $dir "$KVM_BIN" >$dir/lines 2>$dir/err
 fi
 rc=$?
 grep -E '^(ok|not ok) ' $dir/lines

@@ -54,7 +54,7 @@ if ! prepare >$in.log 2>&1; then
 	exit 1
 fi
 cases=${ONLY:-$(ls tests/gallery/stock)}
-tests/nest --timeout 400 --out $out tests/gallery/stock-job.sh $in $out $cases >$out/nest.log 2>&1
+tests/nest --timeout 900 --out $out tests/gallery/stock-job.sh $in $out $cases >$out/nest.log 2>&1
 for c in $cases; do
 	why=$(lacks "$c" | tr '\n' ' ')
 	if [ -z "$why" ] && grep -q '[.]core' tests/gallery/stock/"$c"; then

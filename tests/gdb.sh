@@ -100,7 +100,7 @@ part_stock() {
 	if tests/hostkvm.sh >/dev/null; then
 		tests/gdb/stock-job.sh $dir/in $dir/out
 	else
-		tests/nest --timeout 300 --out $dir/out tests/gdb/stock-job.sh $dir/in $dir/out >$dir/nest.log 2>&1
+		tests/nest --timeout 900 --out $dir/out tests/gdb/stock-job.sh $dir/in $dir/out >$dir/nest.log 2>&1
 	fi
 	grep -E '^(not )?ok ' $dir/out/session.out | sed -E 's/^((not )?ok) /\1 gdb: stock kernel: /'
 	! grep -q '^not ok' $dir/out/session.out || failed=1

@@ -22,7 +22,7 @@ judge() { # NAME WHY
 	fi
 }
 
-kvm() { timeout 100 "$KVM_BIN" run --timeout 60 -k "$in/cloud/vmlinuz" -m 256M "$@"; }
+kvm() { timeout 200 "$KVM_BIN" run --timeout 150 -k "$in/cloud/vmlinuz" -m 256M "$@"; }
 
 # try CASE RC ARG...: runs it with its streams in files; $why says what is wrong so far
 try() {
@@ -129,7 +129,7 @@ case_not_found() {
 case_closes() {
 	mkfifo "$work/fifo"
 	# not by kvm(): timeout(1) would hold stdout open as well
-	"$KVM_BIN" run --timeout 60 -k "$in/cloud/vmlinuz" -m 256M -- \
+	"$KVM_BIN" run --timeout 150 -k "$in/cloud/vmlinuz" -m 256M -- \
 		sh -c 'echo last; exec >&-; read -r line; echo "$line" >&2; exit 3' 0<>"$work/fifo" 2>"$NEST_OUT/closes.err" |
 		{ cat >"$NEST_OUT/closes.out"; echo "after the end" 1<>"$work/fifo"; }
 	rc=${PIPESTATUS[0]} name=closes why=
@@ -149,7 +149,7 @@ case_shell() {
 }
 
 case_backport() {
-	"$KVM_BIN" run --timeout 60 -k "$in/backport/vmlinuz" -m 256M -- uname -r >"$NEST_OUT/backport.out" 2>"$NEST_OUT/backport.err"
+	"$KVM_BIN" run --timeout 150 -k "$in/backport/vmlinuz" -m 256M -- uname -r >"$NEST_OUT/backport.out" 2>"$NEST_OUT/backport.err"
 	name=backport
 	why=
 	out_is "$(cat "$in/backport/version")"
@@ -162,7 +162,7 @@ signal_when_ready() { # CASE SIGNAL [OPTION]... -- CMD
 	local sig=$2
 	name=$1
 	shift 2
-	"$KVM_BIN" run --timeout 60 -k "$in/cloud/vmlinuz" -m 256M --add /usr/bin/sleep "$@" </dev/null >"$NEST_OUT/$name.out" 2>"$NEST_OUT/$name.err" &
+	"$KVM_BIN" run --timeout 150 -k "$in/cloud/vmlinuz" -m 256M --add /usr/bin/sleep "$@" </dev/null >"$NEST_OUT/$name.out" 2>"$NEST_OUT/$name.err" &
 	pid=$!
 	for _ in $(seq 600); do
 		! grep -q ready "$NEST_OUT/$name.out" && kill -0 $pid 2>/dev/null || break
@@ -202,7 +202,7 @@ case_terminal() {
 	local say='tty; stty size; read -r x; echo "got $x"; trap "exit 7" HUP; echo waiting; while :; do sleep 0.1; done' line
 	: >"$NEST_OUT/terminal.out"
 	type_line | {
-		script -qefc "stty rows 31 cols 97; echo \$\$ >'$work/pid'; exec '$KVM_BIN' run --timeout 60 --grace 50 -k '$in/cloud/vmlinuz' -m 256M \
+		script -qefc "stty rows 31 cols 97; echo \$\$ >'$work/pid'; exec '$KVM_BIN' run --timeout 150 --grace 50 -k '$in/cloud/vmlinuz' -m 256M \
 			--add /usr/bin/tty --add /usr/bin/stty --add /usr/bin/sleep -- sh -c '$say'" "$NEST_OUT/terminal.out" >/dev/null
 		echo $? >"$work/done"
 	}

@@ -11,9 +11,10 @@ in=$1 out=$2
 shift 2
 kvm=${KVM_BIN:-build/kvm}
 
-# One guest, for at most a minute. One that stops for good is given 2; one that must come far first, more, or a reset (panic=-1).
+# One guest. A hang that is not the case's own, or a minute on a host that is not busy, is an error. One that is to stop for good says how long that may
+# take to be seen: at its first instructions 2 seconds, one that must come far first, more, or a reset (panic=-1).
 guest() {
-	timeout -k 5 60 "$kvm" run -m 256M --hang 2 "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err"
+	timeout -k 5 150 "$kvm" run -m 256M --hang 40 "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err"
 	echo $? >"$out/$name.rc"
 }
 cloud() { guest -k "$in/cloud" "$@"; }
@@ -27,9 +28,9 @@ tiny="-i $in/tiny.initrd"
 
 no_root_dark() { dark "panic=0" --hang 8 --dump "$out/no_root_dark.core"; }
 payload_flipped() { guest -k "$in/flipped" $tiny --early; }
-payload_flipped_dark() { guest -k "$in/flipped" $tiny --no-default-params; }
+payload_flipped_dark() { guest -k "$in/flipped" $tiny --no-default-params --hang 2; }
 ud2() { guest -k "$in/ud2.vmlinux" $tiny; }
-misplaced() { guest -k "$in/flat" --load 0x1100000 --entry 64; }
+misplaced() { guest -k "$in/flat" --load 0x1100000 --entry 64 --hang 2; }
 no_initcall_dark() { dark "initcall_blacklist=init_bio panic=-1" $tiny --hang 20; }
 little_memory_dark() { dark "mem=32M panic=-1" $tiny --hang 20; }
 sysrq_dark() { dark "panic=-1" -i "$in/sysrq.initrd" --hang 20; }
@@ -42,7 +43,7 @@ halt_dark() { dark "end=halt" $tiny --hang 20; }
 no_rdinit() { cloud $tiny -p "rdinit=/nothing"; }
 init_text() { cloud -i "$in/text-init.initrd"; }
 init_exits_dark() { dark "panic=-1 end=exit" $tiny --hang 20; }
-no_long_mode() { cloud $tiny --entry 32 --cpuid -lm; }
+no_long_mode() { cloud $tiny --entry 32 --cpuid -lm --hang 2; }
 
 # A machine that runs, dark and for ever: what can be had of it from outside. `kvm dmesg` when init has come, debug and dump then.
 asked_dark() {
