@@ -521,8 +521,12 @@ int settle_virtio(struct machine *m)
 	int err = 0;
 
 	for (unsigned int i = 0; b && i < CONFIG_MAX_DISKS; i++) {
+		int disk_err;
+
 		blk_destroy(b->disk[i].blk);
-		err = disk_close(b->disk[i].disk) ?: err;
+		disk_err = disk_close(b->disk[i].disk);
+		if (disk_err)
+			err = disk_err;
 		b->disk[i].blk = NULL;
 		b->disk[i].disk = NULL;
 	}
