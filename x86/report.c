@@ -212,7 +212,8 @@ static bool name_image(struct symbols *s, const struct cpu_state *cpu, const str
 	if (!s)
 		return false;
 	symbols_set_image(s, 0, 0, 0);
-	if (cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
+	/* Real mode: a CPU that has not been started, of which there may be many. Memory is not searched for each. */
+	if (!(cpu->sregs.cr0 & 1) || cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
 		return false;
 	if (linux_name_image(s, mem) && symbols_text(s, cpu_linear_rip(cpu), name, sizeof(name))[0])
 		return true;

@@ -218,8 +218,8 @@ bool linux_name_image(struct symbols *s, const struct gmem *mem)
 	const struct linux_guest g = { .mem = mem, .symbols = s };
 	uint64_t shift, start, end;
 
-	if (!shift_of_banner(&g, &shift) || !find_symbol(&g, "_text", &start) ||
-	    !(find_symbol(&g, "_einittext", &end) || find_symbol(&g, "_etext", &end)) || end <= start ||
+	if (!shift_of_banner(&g, &shift) || !symbols_lookup(s, "_text", &start) ||
+	    !(symbols_lookup(s, "_einittext", &end) || symbols_lookup(s, "_etext", &end)) || end <= start ||
 	    end - start > GIB)
 		return false;
 	symbols_set_image(s, start, start + shift, end - start);

@@ -103,7 +103,7 @@ struct config {
 };
 
 /*
- * Fills @config by the command line of `kvm run`; its strings point into @argv. Sets the log's level and file, too. Returns 0, or -EINVAL
+ * Fills @config by the command line of `kvm run`; its strings point into @argv. Sets the log's level and file, too. Returns 0, or -errno
  * having said in one line what is wrong. Not thread-safe (getopt).
  */
 int config_parse(struct config *config, int argc, char **argv);

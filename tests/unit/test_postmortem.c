@@ -201,6 +201,10 @@ static void a_decompressor_is_told_by_where_it_is(void **state)
 	assert_has(print(f), line);
 	f->pm.early = true;
 	assert_has(print(f), "most likely its decompressor\n");
+	f->pm.at_image = true; /* unpacked, and not far */
+	assert_null(strstr(print(f), "unpacked"));
+	assert_has(print(f), "(at physical addresses, before the kernel's own page tables are on");
+	f->pm.at_image = false;
 	f->cpu.regs.rip = 0xffffffff81000000; /* without kallsyms, but not in low memory */
 	assert_null(strstr(print(f), "unpacked"));
 }
