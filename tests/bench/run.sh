@@ -45,8 +45,17 @@ if [ -z "$quick" ]; then
 	done
 	echo "bench: some minutes of counting instructions in a nested machine" >&2
 fi
-tests/nest --count --mem 3072 --timeout 1200 --modules "brd rd_nr=1 rd_size=16384" \
-	--out "$out" "${copies[@]}" tests/bench/rows.sh "$quick"
+limit=1200
+[ -z "$quick" ] || limit=300
+# A boot that the emulator hangs (tests/nest says how) hangs whenever it is repeated: another seed, another boot.
+for seed in 1 2 3 4; do
+	rc=0
+	tests/nest --count --seed $seed --mem 3072 --timeout $limit --modules "brd rd_nr=1 rd_size=16384" \
+		--out "$out" "${copies[@]}" tests/bench/rows.sh "$quick" || rc=$?
+	[ $rc = 124 ] || break
+	echo "bench: nothing came out of the nested machine in $limit s with seed $seed" >&2
+done
+[ $rc = 0 ] || exit $rc
 cp "$kernel/packages" "$out/kernel" 2>/dev/null || :
 if [ -z "$quick" ]; then
 	python3 tests/bench/report.py "$out"
