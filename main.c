@@ -8,6 +8,7 @@
 #include "kvm/types.h"
 #include "kvm/verdict.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,19 @@ static int cmd_version(int argc, char **argv)
 	return 0;
 }
 
+/* What a verb has printed is lost in silence, on a full disk say, where nobody looks. Returns the exit code. */
+static int printed(int code)
+{
+	int err = ferror(stdout) ? EIO : 0;
+
+	if (fflush(stdout))
+		err = errno;
+	if (!err || code)
+		return code;
+	pr_err("cannot write to standard output: %s", strerror(err));
+	return EXIT_LAUNCHER;
+}
+
 int main(int argc, char **argv)
 {
 	const struct verb *verb;
@@ -97,9 +111,9 @@ int main(int argc, char **argv)
 		return EXIT_LAUNCHER;
 	}
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
-		return list_verbs(stdout);
+		return printed(list_verbs(stdout));
 	if (!strcmp(name, "--version"))
-		return cmd_version(argc, argv);
+		return printed(cmd_version(argc, argv));
 	verb = find_verb(name);
-	return verb ? verb->run(argc - 1, argv + 1) : unknown_verb(name);
+	return verb ? printed(verb->run(argc - 1, argv + 1)) : unknown_verb(name);
 }

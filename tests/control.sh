@@ -67,6 +67,9 @@ print(m["name"], m["pid"], m["cpus"], m["memory_bytes"], m["state"])')"
 	is "debug says nothing to the machine's stderr" "" "$(cat "$work/one.err")"
 	is "dmesg of what is no Linux" "kvm: one: no log of a Linux kernel .*" "$("$kvm" dmesg one 2>&1)"
 	is "stdout that takes nothing" "kvm: cannot write the answer: .* 125" "$("$kvm" debug one 2>&1 >/dev/full) $?"
+	for verb in help version "run --help" "list --json" "inspect build/guest/payload.bzimage"; do
+		is "stdout that takes nothing: $verb" "kvm: cannot write to standard output: .* 125" "$("$kvm" $verb 2>&1 >/dev/full) $?"
+	done
 	python3 tests/control/client.py "$sockets/one" || failed=1
 	is "stop by force" " 0" "$("$kvm" stop one --force 2>&1) $?"
 	ends "the launcher ends with 0, and takes its socket with it" 0
