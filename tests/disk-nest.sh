@@ -69,7 +69,7 @@ fi
 if tests/hostkvm.sh >/dev/null; then
 	NEST_OUT=$PWD/$out tests/disk/job.sh $in "${cases[@]}" >$out/nest.log 2>&1
 else
-	tests/nest --smp 2 --mem 3072 --timeout $((300 + 240 * ${#cases[@]} + 40 * ROUNDS)) --out $out tests/disk/job.sh $in "${cases[@]}" \
+	tests/nest --mem 3072 --timeout $((300 + 240 * ${#cases[@]} + 40 * ROUNDS)) --out $out tests/disk/job.sh $in "${cases[@]}" \
 		>$out/nest.log 2>&1 || tail -n 3 $out/nest.log
 fi
 written=("the machine ends by itself (write)" "fio verify" "mkfs.ext4" "e2fsck (write)" "what was on the disk before (write)")
