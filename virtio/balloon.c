@@ -30,6 +30,7 @@ enum { INFLATE, DEFLATE, REPORT, NR_QUEUES = 5 };
 
 #define QUEUE_SIZE 128
 #define MAX_PIECES 128
+#define MAX_CHAINS_A_TURN 16 /* or a driver that sends without end keeps the loop from others */
 #define MAX_PFNS 4096 /* of a chain: a guest that sends more does not hold up the loop, but keeps the rest */
 #define PFN_BYTES (1ULL << VIRTIO_BALLOON_PFN_SHIFT)
 #define CONFIG_BYTES 8 /* num_pages, actual; the rest belongs to features that are not offered */
@@ -82,7 +83,7 @@ static void balloon_handle(struct virtio_device *v, unsigned int queue)
 	struct iovec iov[MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = MAX_PIECES };
 
-	while (virtio_pop(v, queue, &c)) {
+	for (unsigned int i = 0; i < MAX_CHAINS_A_TURN && virtio_pop(v, queue, &c); i++) {
 		if (queue == INFLATE)
 			inflate(mem, &c);
 		else if (queue >= REPORT && virtio_has(v, VIRTIO_BALLOON_F_REPORTING))

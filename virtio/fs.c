@@ -77,6 +77,8 @@ static int hand_over(struct fs *f, unsigned int queue)
 		virtio_break(&f->v, "this host's KVM takes no interrupts by eventfd");
 		return ring.call_fd;
 	}
+	/* Some back ends (virtiofsd without VIRTIO_RING_F_EVENT_IDX) leave it as they find it; from then on it is not ours to write. */
+	vq_enable_notify(&q->vq);
 	err = vhost_user_start(f->backend, queue, &ring, f->v.driver_features);
 	if (err)
 		lose(f);

@@ -124,7 +124,8 @@ void net_ctrl_handle(struct net *n, unsigned int queue)
 	struct iovec iov[NET_MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = NET_MAX_PIECES };
 
-	while (virtio_pop(&n->v, queue, &c)) {
+	/* A turn of the queue at most: a driver that sends without end must let others have theirs. */
+	for (unsigned int i = 0; i < NET_QUEUE_SIZE && virtio_pop(&n->v, queue, &c); i++) {
 		virtio_net_ctrl_ack ack = obey(n, iov, c.nr_readable) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 
 		/* obey() has moved on in readable pieces only. */

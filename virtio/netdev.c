@@ -37,12 +37,18 @@ static int open_fd(struct netdev *d, const struct netdev_options *o)
 		pr_err("-n fd=%d: not an open file descriptor: start kvm with it open, as in 5<>FILE", o->fd);
 		return -EBADF;
 	}
-	d->fd = o->fd;
+	/* A machine that is started again needs it again. */
+	d->fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 3);
+	if (d->fd < 0) {
+		pr_err("-n fd=%d: %s", o->fd, strerror(errno));
+		return -errno;
+	}
 	snprintf(d->name, sizeof(d->name), "fd %d", o->fd);
 	fcntl(o->fd, F_SETFL, flags | O_NONBLOCK);
 	fcntl(o->fd, F_SETFD, FD_CLOEXEC);
 	if (!getsockopt(o->fd, SOL_SOCKET, SO_TYPE, &type, &len)) {
 		d->ops = type == SOCK_STREAM ? &stream_ops : &packet_ops;
+		d->datagrams = type == SOCK_DGRAM;
 		return 0;
 	}
 	if (!tap_adopt(d))

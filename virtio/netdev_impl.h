@@ -34,6 +34,7 @@ struct netdev {
 	uint64_t offloads;	/* what it can do */
 	uint64_t enabled;	/* what netdev_set_offloads() has set */
 	bool inactive;		/* by netdev_set_active() */
+	bool datagrams;		/* a socket that keeps messages apart, and has no end */
 	bool has_header;	/* TAP: each frame has a struct virtio_net_hdr_mrg_rxbuf in front */
 	uint8_t *in;		/* made when first needed */
 	/* Streams: what was read and not taken yet, in[at, have); what is to be written before the next frame. */

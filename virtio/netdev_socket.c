@@ -132,7 +132,8 @@ static ssize_t packet_recv(struct netdev *d, struct virtio_net_hdr *hdr, const u
 		n = recv(d->fd, d->in, NETDEV_IN_BYTES, MSG_DONTWAIT | MSG_TRUNC);
 	while ((n < 0 && (errno == EINTR || errno == ECONNREFUSED)) || n > NETDEV_MAX_FRAME_BYTES);
 	*frame = d->in;
-	if (!n)
+	/* Of a SOCK_SEQPACKET that is the end; a datagram may just be empty. */
+	if (!n && !d->datagrams)
 		return -EPIPE;
 	return n < 0 ? -errno : n;
 }

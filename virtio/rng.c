@@ -38,7 +38,8 @@ static void rng_handle(struct virtio_device *v, unsigned int queue)
 	struct iovec iov[MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = MAX_PIECES };
 
-	while (virtio_pop(v, queue, &c))
+	/* A turn of the queue at most: a driver that offers the same buffer again and again must let others have their turn. */
+	for (unsigned int i = 0; i < QUEUE_SIZE && virtio_pop(v, queue, &c); i++)
 		virtio_push(v, queue, c.head, fill(&c));
 }
 

@@ -68,6 +68,7 @@ static struct fix *make(int type)
 	mmio_rig_begin(&f->r);
 	f->ram = gmem_at(&f->r.ring.mem, 0, RIG_MEM_BYTES);
 	assert_int_equal(netdev_open(&backend, &o), 0);
+	assert_int_equal(close(pair[0]), 0); /* it has its own */
 	assert_int_equal(net_create(&f->net, &backend, 1, the_mac, &f->r.ring.mem, &f->r.loop), 0);
 	mmio_rig_plug(&f->r, net_virtio(f->net));
 	return f;
@@ -613,6 +614,7 @@ static void several_pairs_are_used(void **state)
 		peer[i] = pair[1];
 		o.fd = pair[0];
 		assert_int_equal(netdev_open(&backend[i], &o), 0);
+		assert_int_equal(close(pair[0]), 0);
 	}
 	assert_int_equal(net_create(&f->net, backend, 2, the_mac, &f->r.ring.mem, &f->r.loop), 0);
 	mmio_rig_plug(&f->r, net_virtio(f->net));

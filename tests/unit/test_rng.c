@@ -10,6 +10,9 @@
 #include "unit/mmio_rig.h"
 #include "virtio/rng.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define BUF_GPA 0x20000
 
 struct fix {
@@ -98,6 +101,49 @@ static void chains_with_no_room_are_returned(void **state)
 	assert_int_equal(zeroes(f->buf, 64), 64);
 }
 
+/* Takes a buffer back as soon as its entry is there, before the index says so, and offers it again. */
+struct greedy {
+	struct fix *f;
+	_Atomic bool over;
+};
+
+static void *be_greedy(void *ctx)
+{
+	struct greedy *g = ctx;
+	struct ring_rig *ring = &g->f->r.ring;
+
+	for (unsigned int n = 0; !atomic_load(&g->over);) {
+		uint32_t *id = &ring->used->ring[n % RIG_SIZE].id;
+		uint32_t head = __atomic_load_n(id, __ATOMIC_ACQUIRE);
+
+		if (head == UINT32_MAX)
+			continue;
+		__atomic_store_n(id, UINT32_MAX, __ATOMIC_RELAXED);
+		rig_avail(ring, (uint16_t)head);
+		n++;
+	}
+	return NULL;
+}
+
+static void a_greedy_driver_lets_others_have_their_turn(void **state)
+{
+	struct greedy g = { .f = *state };
+	struct mmio_rig *r = &g.f->r;
+	pthread_t thread;
+
+	for (uint16_t i = 0; i < RIG_SIZE; i++) {
+		r->ring.used->ring[i].id = UINT32_MAX;
+		rig_desc(&r->ring, i, BUF_GPA + i * 64U, 1, VRING_DESC_F_WRITE, 0);
+		rig_avail(&r->ring, i);
+	}
+	assert_int_equal(pthread_create(&thread, NULL, be_greedy, &g), 0);
+	wr(r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	for (unsigned int i = 0; i < 100; i++)
+		turn(r); /* comes back, or the test's time is up */
+	atomic_store(&g.over, true);
+	pthread_join(thread, NULL);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -106,6 +152,7 @@ int main(void)
 		T(buffers_are_filled),
 		T(a_request_gets_so_much_and_no_more),
 		T(chains_with_no_room_are_returned),
+		T(a_greedy_driver_lets_others_have_their_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
