@@ -29,6 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define APIC_BASE_EXTD (1ULL << 10)
+#define MAX_XAPIC_CPUS 255
 #define CPUID_ROOM_FIRST 128
 #define CPUID_ROOM_MAX 4096
 #define MSR_ROOM_FIRST 256
@@ -150,7 +152,7 @@ static int widen_apic_ids(int vm_fd, unsigned int nr_cpus)
 	};
 	int err;
 
-	if (nr_cpus <= 255)
+	if (nr_cpus <= MAX_XAPIC_CPUS)
 		return 0;
 	err = kvm_ioctl(vm_fd, KVM_ENABLE_CAP, &cap);
 	if (err)
@@ -298,6 +300,18 @@ static int set_msrs(const struct x86_cpu_set *set, int vcpu_fd, unsigned int ind
 	return write_msrs(&batch, vcpu_fd, index);
 }
 
+/* x2APIC specification, 2.4: where there are ids of 255 and more, firmware hands over in x2APIC mode. Linux takes no such CPU otherwise. */
+static int enter_x2apic(int vcpu_fd)
+{
+	struct kvm_sregs sregs;
+	int err = kvm_ioctl(vcpu_fd, KVM_GET_SREGS, &sregs);
+
+	if (err)
+		return err;
+	sregs.apic_base |= APIC_BASE_EXTD;
+	return kvm_ioctl(vcpu_fd, KVM_SET_SREGS, &sregs);
+}
+
 int cpu_setup(struct x86_cpu_set *set, int vcpu_fd, unsigned int index)
 {
 	const char *what = "CPUID (KVM_SET_CPUID2)";
@@ -312,6 +326,10 @@ int cpu_setup(struct x86_cpu_set *set, int vcpu_fd, unsigned int index)
 	if (!err) {
 		what = "MSRs (KVM_SET_MSRS)";
 		err = set_msrs(set, vcpu_fd, index);
+	}
+	if (!err && set->config.nr_cpus > MAX_XAPIC_CPUS) {
+		what = "local APIC in x2APIC mode (KVM_SET_SREGS)";
+		err = enter_x2apic(vcpu_fd);
 	}
 	if (!err && set->synic) {
 		what = "SynIC (KVM_CAP_HYPERV_SYNIC)";

@@ -24,6 +24,8 @@
 #define NAMES_A_MARKER 256
 #define MAX_MARKERS 8192 /* two million symbols */
 #define NAME_MAX_BYTES 512
+#define MAX_STEPS                                                                                            \
+	400000000ULL /* of searching: a kernel takes some millions, a guest can lay out memory that takes years */
 #define KERNEL_MAP 0xffffffff80000000ULL
 
 /* One region of RAM, and a range in it that is looked at. */
@@ -34,6 +36,7 @@ struct window {
 
 struct tables {
 	struct window w;
+	uint64_t steps;		      /* that are left */
 	uint64_t tokens, token_index; /* offsets in the window */
 	uint64_t markers, names, offsets;
 	uint32_t nr_markers, last_marker, nr_symbols;
@@ -60,6 +63,13 @@ static uint64_t string_start(const struct window *w, uint64_t nul)
 	return at > 0 && !w->bytes[at - 1] ? at : 0;
 }
 
+/* Whether there are steps left; takes them. */
+static bool step(struct tables *t, uint64_t nr)
+{
+	t->steps -= min_u64(t->steps, nr);
+	return t->steps > 0;
+}
+
 /* Copies the tokens from t->tokens on, and checks them against the index behind them. */
 static bool read_tokens(struct tables *t)
 {
@@ -68,6 +78,9 @@ static bool read_tokens(struct tables *t)
 
 	for (unsigned int i = 0; i < NR_TOKENS; i++) {
 		size_t n;
+
+		if (!step(t, 1))
+			return false;
 
 		if (t->w.len - at <= TOKEN_MAX_BYTES)
 			return false;
@@ -93,7 +106,7 @@ static bool find_tokens(struct tables *t, uint64_t digits)
 	uint64_t at = digits;
 
 	for (unsigned int i = 1; i < '0'; i++) {
-		if (at < 2)
+		if (at < 2 || !step(t, 1))
 			return false;
 		at = string_start(&t->w, at - 1);
 		if (!at)
@@ -119,7 +132,7 @@ static bool read_markers(struct tables *t, uint64_t end)
 		return false;
 	t->last_marker = above;
 	for (t->nr_markers = 1; t->nr_markers < MAX_MARKERS; t->nr_markers++) {
-		if (at < 4 || !get(&t->w, at - 4, &value, sizeof(value)) || value >= above)
+		if (!step(t, 1) || at < 4 || !get(&t->w, at - 4, &value, sizeof(value)) || value >= above)
 			return false;
 		at -= 4;
 		above = value;
@@ -150,7 +163,7 @@ static bool next_name(const struct tables *t, uint64_t *at, uint64_t *packed, un
 }
 
 /* Whether t->nr_symbols names from t->names on agree with the markers. */
-static bool names_fit(const struct tables *t)
+static bool names_fit(struct tables *t)
 {
 	uint64_t at = t->names, packed;
 	unsigned int len;
@@ -161,7 +174,7 @@ static bool names_fit(const struct tables *t)
 		    (!get(&t->w, t->markers + i / NAMES_A_MARKER * 4, &marker, sizeof(marker)) ||
 		     marker != at - t->names))
 			return false;
-		if (!next_name(t, &at, &packed, &len))
+		if (!step(t, 1) || !next_name(t, &at, &packed, &len))
 			return false;
 	}
 	return align_up(at, 8) == t->markers;
@@ -174,7 +187,7 @@ static bool find_names(struct tables *t)
 
 	for (uint64_t len = align_up(t->last_marker, 8); len <= longest && len + 8 <= t->markers; len += 8) {
 		t->names = t->markers - len;
-		if (!get(&t->w, t->names - 8, &t->nr_symbols, sizeof(t->nr_symbols)))
+		if (!step(t, 1) || !get(&t->w, t->names - 8, &t->nr_symbols, sizeof(t->nr_symbols)))
 			return false;
 		if (t->nr_symbols <= most && t->nr_symbols > most - NAMES_A_MARKER && names_fit(t))
 			return true;
@@ -187,7 +200,7 @@ static bool find_markers_and_names(struct tables *t)
 {
 	uint64_t most = 3ULL * NAMES_A_MARKER * MAX_MARKERS;
 
-	for (uint64_t gap = 0; gap <= most && gap < t->tokens; gap += 8) {
+	for (uint64_t gap = 0; gap <= most && gap < t->tokens && step(t, 1); gap += 8) {
 		if (read_markers(t, t->tokens - gap) && gap <= 3ULL * NAMES_A_MARKER * t->nr_markers + 8 &&
 		    find_names(t))
 			return true;
@@ -283,7 +296,8 @@ int kallsyms_load(struct symbols *s, const struct gmem *mem)
 	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 	struct tables t;
 
-	for (gpa_t at = 0; gmem_find(mem, &at, digits, sizeof(digits)); at++) {
+	t.steps = MAX_STEPS;
+	for (gpa_t at = 0; t.steps && gmem_find(mem, &at, digits, sizeof(digits)); at++) {
 		gpa_t region = window_around(&t.w, mem, at);
 
 		if (find_tokens(&t, at - region) && find_markers_and_names(&t) && find_offsets(&t))

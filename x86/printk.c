@@ -10,6 +10,7 @@
  */
 #include "x86/linux.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,9 @@
 #define STATE_COMMITTED 1
 #define STATE_FINALIZED 2
 #define MAX_OLD_LOG_BYTES (64 * MIB)
+/* A guest can make all its records share one text, and one text a million lines. */
+#define MAX_WALKED_BYTES (128 * MIB)
+#define MAX_PRINTED_BYTES (64 * MIB)
 #define KERNEL_HALF (1ULL << 63) /* pointers of the kernel's lie above */
 #define NS_PER_US 1000U
 #define US_PER_S 1000000U
@@ -60,6 +64,7 @@ struct ring {
 	unsigned int count_bits, size_bits;
 	uint64_t descs, infos, data; /* guest virtual */
 	uint64_t head_id, tail_id;
+	uint64_t walked_bytes;
 	bool damaged;
 };
 
@@ -184,7 +189,9 @@ static void give_record(struct ring *r, uint64_t id, char *text, log_record_fn f
 		return; /* being written anew */
 	if (state >> STATE_SHIFT != STATE_COMMITTED && state >> STATE_SHIFT != STATE_FINALIZED)
 		return;
-	fn(ctx, ts_ns, level >> 5, text, read_text(r, begin, next, text, len));
+	len = (uint16_t)read_text(r, begin, next, text, len);
+	r->walked_bytes += len + 8U;
+	fn(ctx, ts_ns, level >> 5, text, len);
 }
 
 static enum log_end walk_ring(struct ring *r, log_record_fn fn, void *ctx)
@@ -198,8 +205,9 @@ static enum log_end walk_ring(struct ring *r, log_record_fn fn, void *ctx)
 		r->damaged = true;
 		nr = most;
 	}
-	for (uint64_t i = 0; i < nr; i++)
+	for (uint64_t i = 0; i < nr && r->walked_bytes <= MAX_WALKED_BYTES; i++)
 		give_record(r, r->head_id - (nr - 1) + i, text, fn, ctx);
+	r->damaged = r->damaged || r->walked_bytes > MAX_WALKED_BYTES;
 	free(text);
 	return r->damaged ? LOG_DAMAGED : LOG_WHOLE;
 }
@@ -281,7 +289,23 @@ enum log_end linux_log_walk(const struct linux_guest *g, log_record_fn fn, void 
 struct printer {
 	FILE *f;
 	unsigned int nr, skip;
+	uint64_t bytes;
 };
+
+static void put(struct printer *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void put(struct printer *p, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (p->bytes > MAX_PRINTED_BYTES)
+		return;
+	va_start(ap, fmt);
+	n = vfprintf(p->f, fmt, ap);
+	va_end(ap);
+	p->bytes += n > 0 ? (unsigned int)n : 0;
+}
 
 static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len)
 {
@@ -291,14 +315,14 @@ static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const ch
 	(void)level;
 	for (size_t i = 0; p->nr >= p->skip && i <= len; i++) {
 		if (i == 0 || text[i - 1] == '\n')
-			fprintf(p->f, "[%5llu.%06llu] ", (unsigned long long)(us / US_PER_S),
-				(unsigned long long)(us % US_PER_S));
+			put(p, "[%5llu.%06llu] ", (unsigned long long)(us / US_PER_S),
+			    (unsigned long long)(us % US_PER_S));
 		if (i == len || text[i] == '\n')
-			fputc('\n', p->f);
+			put(p, "\n");
 		else if (text[i] == '\t' || (text[i] >= ' ' && text[i] <= '~'))
-			fputc(text[i], p->f);
+			put(p, "%c", text[i]);
 		else
-			fprintf(p->f, "\\x%02x", (uint8_t)text[i]);
+			put(p, "\\x%02x", (uint8_t)text[i]);
 	}
 	p->nr++;
 }
@@ -309,6 +333,6 @@ unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int 
 	enum log_end how = linux_log_walk(g, print_record, &p);
 
 	if (end)
-		*end = how;
+		*end = p.bytes > MAX_PRINTED_BYTES ? LOG_DAMAGED : how;
 	return p.nr;
 }
