@@ -251,13 +251,29 @@ void checks_destroy(struct checks *c)
 	free(c);
 }
 
-/* A console on stdout could speak to the CI service. A command's output is as good as the command, and somebody may read it. */
+static bool is_stdout(const char *where)
+{
+	return where && (!strcmp(where, "stdio") || !strcmp(where, "stdout"));
+}
+
+static bool guest_has_stdout(const struct config *config)
+{
+	bool has = config->console == CONSOLE_VIRTIO && !config->serial[0];
+
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && !has; i++)
+		has = is_stdout(config->serial[i]);
+	for (unsigned int i = 0; i < config->nr_ports && !has; i++) {
+		const char *where = strchr(config->port[i], '=');
+
+		has = where && is_stdout(where + 1);
+	}
+	return has;
+}
+
+/* What the guest says on stdout could speak to the CI service. A command's output is as good as the command, and somebody may read it. */
 static void guard_console(struct checks *c)
 {
-	const char *console = c->config->serial[0];
-
-	if (c->guarded || c->config->has_command || !console || strcmp(console, "stdio") != 0 ||
-	    isatty(STDOUT_FILENO))
+	if (c->guarded || c->config->has_command || !guest_has_stdout(c->config) || isatty(STDOUT_FILENO))
 		return;
 	c->guarded = true;
 	outcome_guard_begin(&c->guard, c->ci, STDOUT_FILENO);

@@ -25,6 +25,8 @@
 #define SERIAL_PARAMS "console=ttyS0"
 /* With a command the console is a log, and COM1 on a terminal is the command's. */
 #define COMMAND_PARAMS "console=ttyS0 quiet rdinit=" GUESTJOB_INIT
+/* A warning that is looked for must come out. */
+#define COMMAND_LOUD_PARAMS "console=ttyS0 rdinit=" GUESTJOB_INIT
 #define COMMAND_TERMINAL_PARAMS "console=ttyS1 quiet rdinit=" GUESTJOB_INIT
 /*
  * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there, and then shows on hvc0 only what is
@@ -139,7 +141,9 @@ static const char *console_params(const struct config *config)
 	if (config->no_default_params)
 		return NULL;
 	if (config->has_command)
-		return config->on_terminal ? COMMAND_TERMINAL_PARAMS : COMMAND_PARAMS;
+		return config->on_terminal	 ? COMMAND_TERMINAL_PARAMS
+		       : config->fail_on_warning ? COMMAND_LOUD_PARAMS
+						 : COMMAND_PARAMS;
 	if (config->console == CONSOLE_SERIAL)
 		return SERIAL_PARAMS;
 	/* Two boot consoles on one port would print all twice. */

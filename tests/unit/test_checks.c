@@ -317,6 +317,21 @@ static void test_expect_order(void **state)
 	expect_fini(&e);
 }
 
+/* A prompt is looked at while it waits, and its line again when it is whole. */
+static void test_a_line_meets_one(void **state)
+{
+	static const char *const wanted[] = { "login:", "login:" };
+	struct expect e = { 0 };
+
+	(void)state;
+	assert_int_equal(expect_init(&e, wanted, 2, NULL, 0, false), 0);
+	assert_true(expect_wanted(&e, "login: ", 7));
+	assert_false(expect_wanted(&e, "login: root", 7));
+	assert_true(expect_wanted(&e, "login: ", 9));
+	assert_true(expect_all_met(&e));
+	expect_fini(&e);
+}
+
 static void test_expect_any_order(void **state)
 {
 	static const char *const wanted[] = { "one", "two", "three" };
@@ -357,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_report_in_report),
 		cmocka_unit_test(test_reports_are_bounded),
 		cmocka_unit_test(test_expect_order),
+		cmocka_unit_test(test_a_line_meets_one),
 		cmocka_unit_test(test_expect_any_order),
 		cmocka_unit_test(test_expect_check),
 	};
