@@ -5,6 +5,7 @@
 #include "kvm/config.h"
 
 #include "kvm/arch.h"
+#include "kvm/config_files.h"
 #include "kvm/control.h"
 #include "kvm/expect.h"
 #include "kvm/guestcmd.h"
@@ -16,6 +17,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_MEM_BYTES (1 * GIB)
 #define DEFAULT_GRACE_S 5
@@ -118,7 +120,7 @@ static const struct opt rows[] = {
 	  "network card; tap[,ifname=][,script=][,queues=N]\n"
 	  "[,vhost=on|off],\n"
 	  "passt[,hostfwd=[tcp:|udp:]PORT:GUEST_PORT][,path=],\n"
-	  "fd=N, none (default); mac= with any",
+	  "fd=N, none (default); mac= with any card",
 	  0, CONFIG_MAX_NETS, NULL, AT(nr_nets) },
 	{ 0, "share", OPT_LIST, AT(share), "DIR[:TAG][,ro]",
 	  "the guest mounts this folder as virtiofs, by its tag (or\nname); a command finds it in /mnt/TAG; "
@@ -160,7 +162,8 @@ static const struct opt rows[] = {
 	  NULL, AT(nr_adds) },
 	{ 0, "env", OPT_LIST, AT(env), "NAME=VALUE", "for the command's environment", 0, CONFIG_MAX_ENVS,
 	  check_env, AT(nr_envs) },
-	{ 0, "cwd", OPT_STRING, AT(cwd), "DIR", "the command's folder in the guest (default /)" },
+	{ 0, "cwd", OPT_STRING, AT(cwd), "DIR",
+	  "the command's folder in the guest (default /,\nwith --root the current one)" },
 	{ 0, "modules", OPT_STRING, AT(modules), "DIR|auto",
 	  "where the kernel modules are that the command's guest needs\n(default: beside the kernel, or in "
 	  "/lib/modules, if any)" },
@@ -264,6 +267,18 @@ static int parse_command(struct config *config, int argc, char **argv, int first
 	return 0;
 }
 
+/* In the order in which they cost something: nothing is written before all of it is known to be well. */
+static int check_files(const struct config *config)
+{
+	if (config_check_files(config) || (config->dump && newfile_check("--dump", config->dump)))
+		return -EINVAL;
+	if (config->symbols && access(config->symbols, R_OK)) {
+		pr_err("--symbols %s: %s", config->symbols, strerror(errno));
+		return -EINVAL;
+	}
+	return config->log_path ? log_open_file(config->log_path) : 0;
+}
+
 int config_parse(struct config *config, int argc, char **argv)
 {
 	int first;
@@ -292,7 +307,5 @@ int config_parse(struct config *config, int argc, char **argv)
 		pr_err("--gdb-wait: where does GDB come to? add --gdb PORT or --gdb unix:PATH");
 		return -EINVAL;
 	}
-	if (config->dump && !config->help && newfile_check("--dump", config->dump))
-		return -EINVAL;
-	return config->log_path && !config->help ? log_open_file(config->log_path) : 0;
+	return config->help ? 0 : check_files(config);
 }

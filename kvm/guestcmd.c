@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -181,17 +182,39 @@ static char *find_command(const char *name)
 		path = strdup(name);
 	else if (!getcwd(cwd, sizeof(cwd)) || asprintf(&path, "%s/%s", cwd, name) < 0)
 		return NULL;
-	if (path && !access(path, X_OK))
+	if (path && !access(path, F_OK))
 		return path;
 	free(path);
 	return NULL;
+}
+
+/* Why the host's file cannot be run, or NULL. */
+static const char *why_not(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return "not a file that can be run";
+	return access(path, X_OK) ? "not executable; chmod +x is missing, maybe" : NULL;
 }
 
 static int add_command(struct guest_files *g, struct guestjob *job, const struct config *c)
 {
 	const char *name = c->command[0];
 	char *path = c->root ? NULL : find_command(name);
-	int err = path ? guest_files_mirror(g, path) : 0;
+	const char *why = path ? why_not(path) : NULL;
+	int err;
+
+	if (why && !c->nr_initrds && !c->nr_adds) {
+		pr_err("-- %s: %s", name, why);
+		free(path);
+		return -EACCES;
+	}
+	if (why) { /* the guest has one of its own, maybe */
+		free(path);
+		path = NULL;
+	}
+	err = path ? guest_files_mirror(g, path) : 0;
 
 	if (!path && !c->root && !c->nr_initrds && !c->nr_adds) {
 		pr_err("-- %s: no such command on this host; --add or an initrd (-i) brings one that only "

@@ -49,8 +49,8 @@ int log_open_file(const char *path)
 	return 0;
 }
 
-/* A log that cannot be written (full disk) must not end a machine: what fits is kept. */
-static void write_all(int fd, const char *bytes, size_t len)
+/* A log that cannot be written (full disk) must not end a machine: what fits is kept. Returns 0 or -errno. */
+static int write_all(int fd, const char *bytes, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, bytes, len);
@@ -58,16 +58,21 @@ static void write_all(int fd, const char *bytes, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return;
+			return n ? -errno : -EIO;
 		bytes += n;
 		len -= (size_t)n;
 	}
+	return 0;
 }
 
 void log_console(const void *bytes, size_t len)
 {
-	if (log_fd >= 0 && log_level > LOG_LEVEL_NONE)
-		write_all(log_fd, bytes, len);
+	int err = log_fd >= 0 && log_level > LOG_LEVEL_NONE ? write_all(log_fd, bytes, len) : 0;
+
+	if (!err)
+		return;
+	log_fd = -1;
+	pr_err("--log: %s; the rest of the log is lost", strerror(-err));
 }
 
 void log_block(const char *text, size_t len)

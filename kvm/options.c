@@ -8,6 +8,7 @@
 #include "kvm/log.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ int parse_size(const char *text, uint64_t *bytes)
 	n = strtoull(text, &end, 10);
 	if (errno)
 		return -EINVAL;
-	unit = *end ? strchr(units, *end & ~0x20) : NULL;
+	unit = isalpha((unsigned char)*end) ? strchr(units, *end & ~0x20) : NULL;
 	if (unit) {
 		shift = 10 * (unsigned int)(unit - units + 1);
 		end++;

@@ -28,10 +28,15 @@ static bool is_replaced(const char *path)
 int outfile_check(const char *option, const char *path)
 {
 	char copy[PATH_MAX];
+	struct stat st;
 	int err = 0;
 
 	snprintf(copy, sizeof(copy), "%s", path);
-	if (strlen(path) >= sizeof(copy) - TEMPORARY_BYTES)
+	if (!*path)
+		err = ENOENT;
+	else if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		err = EISDIR;
+	else if (strlen(path) >= sizeof(copy) - TEMPORARY_BYTES)
 		err = ENAMETOOLONG;
 	else if (!is_replaced(path))
 		err = access(path, W_OK) ? errno : 0;

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is written must not be what is read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "kvm/config.h"
+#include "kvm/config_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct folder {
+	char path[32], a[64], b[64], link[64], gone[64];
+};
+
+static void make_file(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fclose(f);
+}
+
+static int setup(void **state)
+{
+	struct folder *f = calloc(1, sizeof(*f));
+
+	snprintf(f->path, sizeof(f->path), "/tmp/test_files.XXXXXX");
+	assert_non_null(mkdtemp(f->path));
+	snprintf(f->a, sizeof(f->a), "%s/a", f->path);
+	snprintf(f->b, sizeof(f->b), "%s/b", f->path);
+	snprintf(f->link, sizeof(f->link), "%s/link", f->path);
+	snprintf(f->gone, sizeof(f->gone), "%s/gone", f->path);
+	make_file(f->a);
+	make_file(f->b);
+	assert_int_equal(symlink("a", f->link), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct folder *f = *state;
+
+	unlink(f->a);
+	unlink(f->b);
+	unlink(f->link);
+	rmdir(f->path);
+	free(f);
+	return 0;
+}
+
+static void files_of_their_own_are_fine(void **state)
+{
+	struct folder *f = *state;
+	struct config c = { .kernel = f->a, .initrd = { f->a, f->a }, .nr_initrds = 2 };
+
+	assert_int_equal(config_check_files(&c), 0); /* reading is free */
+	c.log_path = f->b;
+	c.report_path = f->gone;
+	assert_int_equal(config_check_files(&c), 0);
+	c.report_path = c.junit_path = c.tap_path = "/dev/null";
+	assert_int_equal(config_check_files(&c), 0);
+}
+
+static void what_is_read_is_not_written(void **state)
+{
+	struct folder *f = *state;
+	char disk[80], serial[80], port[80], trace[80];
+	struct config log = { .kernel = f->a, .log_path = f->link };
+	struct config report = { .initrd = { f->a }, .nr_initrds = 1, .report_path = f->link };
+	struct config console = { .disk = { disk }, .nr_disks = 1, .serial = { NULL, serial } };
+	struct config named = { .symbols = f->a, .port = { port }, .nr_ports = 1 };
+	struct config traced = { .dtb = f->a, .trace = trace };
+
+	snprintf(disk, sizeof(disk), "%s,ro", f->a);
+	snprintf(serial, sizeof(serial), "file:%s", f->link);
+	snprintf(port, sizeof(port), "x=file:%s", f->link);
+	snprintf(trace, sizeof(trace), "pio,%s", f->link);
+	assert_int_equal(config_check_files(&log), -EINVAL);
+	assert_int_equal(config_check_files(&report), -EINVAL);
+	assert_int_equal(config_check_files(&console), -EINVAL);
+	assert_int_equal(config_check_files(&named), -EINVAL);
+	assert_int_equal(config_check_files(&traced), -EINVAL);
+	console.disk[0] = f->b;
+	assert_int_equal(config_check_files(&console), 0);
+}
+
+static void streams_may_share_and_reports_may_not(void **state)
+{
+	struct folder *f = *state;
+	char serial[80];
+	struct config c = { .log_path = f->gone, .serial = { serial } };
+
+	snprintf(serial, sizeof(serial), "file:%s", f->gone);
+	assert_int_equal(config_check_files(&c), 0);
+	c.junit_path = f->gone;
+	assert_int_equal(config_check_files(&c), -EINVAL);
+	c.junit_path = f->b;
+	c.tap_path = f->b;
+	assert_int_equal(config_check_files(&c), -EINVAL);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(files_of_their_own_are_fine),
+		T(what_is_read_is_not_written),
+		T(streams_may_share_and_reports_may_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
