@@ -147,6 +147,7 @@ static void out_failed(struct chardev *cd, int err)
 		if (err == -EPIPE)
 			return;
 	}
+	cd->out.lost = true;
 	pr_warn("console %s: %s; what the guest writes there is dropped from now on", cd->spec,
 		strerror(-err));
 }
@@ -334,6 +335,16 @@ bool chardev_present(struct chardev *cd)
 	present = !cd->out.gone && (cd->out.attached || cd->out.swallow);
 	pthread_mutex_unlock(&cd->lock);
 	return present;
+}
+
+bool chardev_lost(struct chardev *cd)
+{
+	bool lost;
+
+	pthread_mutex_lock(&cd->lock);
+	lost = cd->out.lost;
+	pthread_mutex_unlock(&cd->lock);
+	return lost;
 }
 
 void chardev_push(struct chardev *cd)

@@ -36,6 +36,7 @@ struct chardev_out {
 	enum out_kind kind;
 	bool attached; /* somebody is there to take bytes; else the newest are kept */
 	bool swallow;  /* nobody will ever be */
+	bool lost;     /* a write failed, and bytes that somebody may want are dropped */
 	bool gone;     /* the other side of a stream is, and CHARDEV_HANGUP is or will be told */
 	bool hangup_due;
 	bool ending;  /* the stream is to be closed when the ring is empty */
@@ -66,7 +67,7 @@ struct chardev_in {
 	enum in_mode mode;
 	bool pumped;  /* IN_PUMPED is this fd's way */
 	bool hung_up; /* the peer is gone, but its last bytes are not read yet */
-	bool terminal, background;
+	bool terminal;
 	struct byte_ring ring;
 	size_t read_ahead_bytes; /* how many bytes the ring may hold beyond the client's room */
 	struct escape escape;
@@ -76,6 +77,7 @@ struct chardev_in {
 	unsigned int nr_breaks;
 	struct loop_source source;
 	struct loop_timer timer; /* rx_ready, and files that are pumped; armed under the lock */
+	struct loop_timer look;	 /* in the background: whether it is over */
 };
 
 struct chardev_backend {
@@ -139,6 +141,8 @@ void chardev_in_init(struct chardev *cd);
 void chardev_in_fini(struct chardev *cd);
 /* Begins input from @fd. Loop's thread or set-up; the client may be called. */
 void chardev_in_begin(struct chardev *cd, int fd);
+/* The terminal is another job's now: looks when it is ours, and takes it as chardev_winch() does. */
+void chardev_wait_foreground(struct chardev *cd);
 /* What was read ahead is still given. */
 void chardev_in_end(struct chardev *cd);
 /* Tells the clients, those that want to know; a break is told to in.taker alone. */

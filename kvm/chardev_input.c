@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define READ_BYTES 4096
+#define LOOK_NS 250000000ULL
 #define GIVEN_BYTES (64 * KIB)
 /* Reads in one call from the loop, so that endless input does not starve the others. */
 #define READS_A_TURN 16
@@ -247,6 +248,25 @@ static void ended(struct chardev *cd, bool half_closed)
 	}
 }
 
+/*
+ * A shell sends SIGCONT when it brings a job to the foreground that was stopped; one that ran on in the background is told nothing by some
+ * (bash before 5.3).
+ */
+void chardev_wait_foreground(struct chardev *cd)
+{
+	loop_timer_arm(&cd->in.look, LOOK_NS);
+}
+
+static void look_for_foreground(void *ctx)
+{
+	struct chardev *cd = ctx;
+
+	if (term_in_background(STDIN_FILENO))
+		chardev_wait_foreground(cd);
+	else
+		chardev_winch(cd);
+}
+
 /* How many bytes to read now. */
 static size_t wanted(struct chardev *cd)
 {
@@ -268,7 +288,7 @@ static enum turn read_once(struct chardev *cd)
 	deliver(cd);
 	want = wanted(cd);
 	if (in->terminal && term_in_background(in->fd)) {
-		in->background = true; /* until chardev_winch() */
+		chardev_wait_foreground(cd);
 		want = 0;
 	}
 	if (!want || !byte_ring_reserve(&in->ring, want, 4 * MIB)) {
@@ -322,6 +342,7 @@ void chardev_in_init(struct chardev *cd)
 	cd->in.fd = -1;
 	cd->in.read_fd = -1;
 	loop_timer_init(cd->loop, &cd->in.timer, pump, cd);
+	loop_timer_init(cd->loop, &cd->in.look, look_for_foreground, cd);
 }
 
 void chardev_in_begin(struct chardev *cd, int fd)
@@ -350,5 +371,6 @@ void chardev_in_fini(struct chardev *cd)
 {
 	chardev_in_end(cd);
 	loop_timer_fini(&cd->in.timer);
+	loop_timer_fini(&cd->in.look);
 	byte_ring_free(&cd->in.ring);
 }

@@ -42,8 +42,9 @@ static int take_terminal(struct chardev *cd)
 {
 	int err = term_raw(STDIN_FILENO);
 
-	cd->in.background = err == -EAGAIN;
-	if (err && err != -EAGAIN)
+	if (err == -EAGAIN)
+		chardev_wait_foreground(cd);
+	else if (err)
 		pr_err("console stdio: the terminal refuses raw mode: %s", strerror(-err));
 	return err == -EAGAIN ? 0 : err;
 }
@@ -89,7 +90,7 @@ static int open_path(struct chardev *cd, const char *path, int flags)
 
 static int file_open(struct chardev *cd, const char *path)
 {
-	int err = open_path(cd, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+	int err = open_path(cd, path, O_WRONLY | O_CREAT | O_APPEND | (cd->hooks.goes_on ? 0 : O_TRUNC));
 
 	if (err)
 		return err;

@@ -49,6 +49,14 @@ static void on_timeout(void *ctx)
 	vm_end(vm, VERDICT_TIMEOUT, 0, "timed out after %llu s", (unsigned long long)vm->config->timeout_s);
 }
 
+/* --timeout is for all lives of the machine together. */
+static int arm_timeout(struct vm *vm, struct loop_timer *timeout)
+{
+	uint64_t limit_ns = vm->config->timeout_s * NS_PER_S, run_ns = now_ns() - vm->began_ns;
+
+	return limit_ns ? loop_timer_arm(timeout, limit_ns > run_ns ? limit_ns - run_ns : 1) : 0;
+}
+
 static int run_loop(struct vm *vm, struct signals *signals)
 {
 	struct loop_timer timeout;
@@ -57,8 +65,8 @@ static int run_loop(struct vm *vm, struct signals *signals)
 	loop_timer_init(&vm->loop, &timeout, on_timeout, vm);
 	if (!err)
 		err = checks_attach(vm->checks, vm);
-	if (!err && vm->config->timeout_s)
-		err = loop_timer_arm(&timeout, vm->config->timeout_s * NS_PER_S);
+	if (!err)
+		err = arm_timeout(vm, &timeout);
 	if (!err)
 		err = gdb_open(vm);
 	if (!err)
@@ -92,7 +100,8 @@ static void signals_end_us(void)
 
 static bool restarts(const struct vm *vm)
 {
-	return vm->verdict.kind == VERDICT_REBOOT && vm->config->on_reboot == ON_REBOOT_RESTART;
+	return vm->verdict.kind == VERDICT_REBOOT && vm->config->on_reboot == ON_REBOOT_RESTART &&
+	       !vm->asked_to_end;
 }
 
 static void say_timeline(const struct vm *vm)
@@ -110,6 +119,31 @@ static void say_timeline(const struct vm *vm)
 	trace_timeline(vm->trace, vm->timeline);
 }
 
+/* Only an end that somebody asked for says nothing of the command. */
+static void judge_command(struct vm *vm)
+{
+	struct verdict was = vm->verdict;
+	bool orderly = was.kind == VERDICT_POWEROFF || was.kind == VERDICT_REBOOT || was.kind == VERDICT_HALT;
+
+	if (vm->config->has_command && orderly && !restarts(vm) && !vm->asked_to_end)
+		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
+			    "%.100s before its command's exit code was known", was.text);
+}
+
+/* What a guest has written and is not where it should be makes a good end a bad one. */
+static void close_machine(struct vm *vm)
+{
+	bool output_lost = arch_output_lost(vm), disk_lost = arch_machine_close(vm) != 0;
+
+	if (verdict_exit_code(&vm->verdict))
+		return;
+	if (disk_lost)
+		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0, "a disk lacks what the guest wrote last");
+	else if (output_lost)
+		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
+			    "not all that the command wrote could be written");
+}
+
 /*
  * The guest is done: nothing it wrote may be lost, and nobody may be left hanging. Between two lives of a machine the
  * signals stay blocked, for the next one's loop to take; so there, too, nobody is waited for without end.
@@ -120,6 +154,7 @@ static void settle(struct vm *vm, bool by_signal)
 		       vm->verdict.kind != VERDICT_TIMEOUT && !restarts(vm);
 	struct vm *other;
 
+	judge_command(vm);
 	if (!restarts(vm)) {
 		checks_report(vm->checks, &vm->verdict, true);
 		control_remove(vm->control);
@@ -128,8 +163,7 @@ static void settle(struct vm *vm, bool by_signal)
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
 	vm_join(vm);
 	arch_machine_drain(vm, patient ? -1 : STALL_MS);
-	if (arch_machine_close(vm) && !verdict_exit_code(&vm->verdict))
-		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0, "a disk lacks what the guest wrote last");
+	close_machine(vm);
 	gdb_close(vm);
 	other = retrace_at_end(vm, &sigbus_mem);
 	report_at_end(other ? other : vm);
@@ -172,9 +206,17 @@ static int dump_dtb(const struct config *config)
 	return err ? EXIT_LAUNCHER : 0;
 }
 
+/* What the lives of a machine have in common. */
+struct lives {
+	const struct config *config;
+	struct checks *checks;
+	struct control *control;
+	uint64_t began_ns;
+	bool restarted;
+};
+
 /* One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours. */
-static bool run_once(const struct config *config, struct checks *checks, struct control *control,
-		     struct verdict *v, bool *again)
+static bool run_once(const struct lives *l, struct verdict *v, bool *again)
 {
 	struct vm *vm = pages_alloc(sizeof(*vm));
 	struct signals signals;
@@ -185,9 +227,11 @@ static bool run_once(const struct config *config, struct checks *checks, struct 
 		pr_err("out of memory");
 		return false;
 	}
-	err = vm_init(vm, config);
-	vm->checks = checks;
-	vm->control = control;
+	vm->began_ns = l->began_ns;
+	vm->restarted = l->restarted;
+	err = vm_init(vm, l->config);
+	vm->checks = l->checks;
+	vm->control = l->control;
 	atomic_store(&sigbus_mem, &vm->mem);
 	if (!err)
 		err = vm_bring_up(vm);
@@ -227,12 +271,13 @@ static void die_with_parent(void)
 /* All lives of the machine, and what they come to. Returns the exit code. */
 static int run_and_judge(const struct config *config, struct checks *checks, struct control *control)
 {
+	struct lives lives = { .config = config, .checks = checks, .control = control, .began_ns = now_ns() };
 	struct verdict v = { 0 };
 	bool again = false;
 	int err;
 
 	do {
-		if (!run_once(config, checks, control, &v, &again)) {
+		if (!run_once(&lives, &v, &again)) {
 			verdict_set(&v, VERDICT_LAUNCHER, 0, "the launcher could not do its part");
 			checks_report(checks, &v, false);
 			return EXIT_LAUNCHER;
@@ -240,6 +285,7 @@ static int run_and_judge(const struct config *config, struct checks *checks, str
 		if (again) {
 			say_verdict(&v);
 			signals_block();
+			lives.restarted = true;
 		}
 	} while (again);
 	checks_judge(checks, &v);

@@ -142,6 +142,7 @@ static int run(struct smoke_set *set, const struct smoke_options *o)
 	const struct smoke_run how = {
 		.jobs = (unsigned int)o->jobs, .dir = o->dir, .keep = o->keep, .quiet = o->quiet
 	};
+	struct smoke_counts counts;
 	int ended_by, err;
 
 	if (check_paths(o))
@@ -154,7 +155,10 @@ static int run(struct smoke_set *set, const struct smoke_options *o)
 		return 128 + ended_by;
 	if (err)
 		return EXIT_LAUNCHER;
-	return smoke_count(set).failed ? EXIT_FAILED : 0;
+	counts = smoke_count(set);
+	if (counts.failed > counts.unable)
+		return EXIT_FAILED;
+	return counts.unable ? EXIT_LAUNCHER : 0;
 }
 
 /* FILE is before the options, or behind them, or between. Returns it, or NULL having said why. */

@@ -20,12 +20,20 @@
 
 #define NS_PER_S 1000000000ULL
 
+bool signals_ignored(int signo)
+{
+	struct sigaction now;
+
+	return !sigaction(signo, NULL, &now) && now.sa_handler == SIG_IGN;
+}
+
 static void fill_set(sigset_t *set)
 {
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
-	sigaddset(set, SIGHUP);
+	if (!signals_ignored(SIGHUP)) /* by nohup(1); blocked, it would come all the same */
+		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGQUIT);
 	sigaddset(set, SIGWINCH);
 	sigaddset(set, SIGCONT); /* in the foreground again, maybe: the terminal is looked at anew */
@@ -61,6 +69,7 @@ static void on_end_signal(struct signals *s, int signo)
 		return;
 	}
 	s->first = signo;
+	s->vm->asked_to_end = true;
 	pr_info("SIG%s: %s; the machine ends in %llu s at the latest", sigabbrev_np(signo),
 		arch_ask_to_end(s->vm, signo), (unsigned long long)grace_s);
 	loop_timer_arm(&s->grace, grace_s * NS_PER_S);

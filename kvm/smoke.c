@@ -2,6 +2,8 @@
 /* Sets of boots: their memory, their sums, and one made of two. */
 #include "kvm/smoke.h"
 
+#include "kvm/verdict.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,8 @@ struct smoke_counts smoke_count(const struct smoke_set *set)
 	for (unsigned int i = 0; i < set->nr; i++) {
 		c.passed += set->boot[i].result.done && set->boot[i].result.passed;
 		c.failed += set->boot[i].result.done && !set->boot[i].result.passed;
+		c.unable += set->boot[i].result.done && !set->boot[i].result.passed &&
+			    set->boot[i].result.exit_code == EXIT_LAUNCHER;
 	}
 	c.missing = set->total - c.passed - c.failed;
 	return c;

@@ -12,6 +12,8 @@
 #include "kvm/log.h"
 #include "kvm/loop.h"
 #include "kvm/quote.h"
+#include "kvm/signals.h"
+#include "kvm/verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -316,7 +318,7 @@ static void describe_by_messages(struct runner *r, struct smoke_boot *b)
 	line = line ? line + 1 : text;
 	if (line && !strncmp(line, "kvm: ", 5))
 		line += 5;
-	describe(&b->result, b->result.exit_code == 125 ? "launcher-error" : "unknown", "%s",
+	describe(&b->result, b->result.exit_code == EXIT_LAUNCHER ? "launcher-error" : "unknown", "%s",
 		 line && *line ? line : "it has left no report");
 	free(text);
 }
@@ -332,7 +334,7 @@ static void judge(struct runner *r, struct child *c, int status)
 	result->duration_ms = (now_ns() - c->started_ns) / NS_PER_MS;
 	result->exit_code = (uint64_t)(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	result->passed = !c->killed && WIFEXITED(status) && result->exit_code == b->expected;
-	if (!report || smoke_read_run(result, report, len, b->expected))
+	if (!report || smoke_read_run(result, report, len, b->expected) || result->exit_code == EXIT_LAUNCHER)
 		describe_by_messages(r, b);
 	free(report);
 	if (c->killed)
@@ -516,7 +518,8 @@ static int prepare(struct runner *r)
 	sigaddset(&r->signals, SIGCHLD);
 	sigaddset(&r->signals, SIGINT);
 	sigaddset(&r->signals, SIGTERM);
-	sigaddset(&r->signals, SIGHUP);
+	if (!signals_ignored(SIGHUP)) /* by nohup(1) */
+		sigaddset(&r->signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &r->signals, NULL);
 	/* Ignored, as under nohup(1) or some CI, it would leave us without our children's ends. */
 	signal(SIGCHLD, SIG_DFL);

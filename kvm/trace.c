@@ -2,7 +2,8 @@
 /*
  * The trace's output. Any thread that records comes here with an event, so lines are written under a lock of their own; to stderr
  * in one piece each, to a file through a buffer. A JSON trace is a list of instant events, one thread a vCPU, and one, "devices",
- * for interrupts; times are microseconds since the trace was opened, with --timeline since exec.
+ * for interrupts; times are microseconds since the first life of the machine began, with --timeline
+ * since exec.
  */
 #include "kvm/trace.h"
 
@@ -81,6 +82,40 @@ static bool ends_in(const char *text, const char *end)
 	return n >= m && !strcmp(text + n - m, end);
 }
 
+#define JSON_BEGIN "{\"traceEvents\":["
+#define JSON_END "\n]}\n"
+
+/* Returns 0 or -1 with errno. */
+static int begin_file(struct trace *t, const char *path)
+{
+	t->file = fopen(path, "we");
+	if (t->file && t->json)
+		fputs(JSON_BEGIN, t->file);
+	return t->file ? 0 : -1;
+}
+
+/* Behind what a life before has written. Where that is gone the file begins anew. */
+static int continue_file(struct trace *t, const char *path)
+{
+	long end;
+
+	t->file = fopen(path, "r+e");
+	if (!t->file)
+		return begin_file(t, path);
+	fseek(t->file, 0, SEEK_END);
+	end = ftell(t->file) - (long)strlen(JSON_END);
+	if (t->json && end >= 0)
+		fseek(t->file, end, SEEK_SET);
+	t->any = end > (long)strlen(JSON_BEGIN);
+	return 0;
+}
+
+static int open_file(struct trace *t, const struct trace_config *config)
+{
+	t->json = ends_in(config->path, ".json");
+	return config->goes_on ? continue_file(t, config->path) : begin_file(t, config->path);
+}
+
 int trace_open(struct trace **out, const struct trace_config *config, const struct bus *pio,
 	       const struct bus *mmio)
 {
@@ -94,18 +129,12 @@ int trace_open(struct trace **out, const struct trace_config *config, const stru
 	t->pio = pio;
 	t->mmio = mmio;
 	t->start_ns = config->start_ns ? config->start_ns : now_ns();
-	if (config->path) {
-		t->file = fopen(config->path, "we");
-		if (!t->file) {
-			int err = errno;
+	if (config->path && open_file(t, config)) {
+		int err = errno;
 
-			pr_err("--trace %s: %s", config->path, strerror(err));
-			free(t);
-			return -err;
-		}
-		t->json = ends_in(config->path, ".json");
-		if (t->json)
-			fputs("{\"traceEvents\":[", t->file);
+		pr_err("--trace %s: %s", config->path, strerror(err));
+		free(t);
+		return -err;
 	}
 	*out = t;
 	return 0;
@@ -116,7 +145,7 @@ void trace_close(struct trace *t)
 	if (!t)
 		return;
 	if (t->json)
-		fputs("\n]}\n", t->file);
+		fputs(JSON_END, t->file);
 	if (t->file && fclose(t->file))
 		pr_warn("--trace: the end of the file is lost: %s", strerror(errno));
 	free(t);

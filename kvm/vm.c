@@ -36,7 +36,8 @@ static int start_trace(struct vm *vm)
 	struct trace_config config;
 	int err = trace_parse(&config, vm->config->trace);
 
-	config.start_ns = vm->config->exec_ns;
+	config.start_ns = vm->config->exec_ns ? vm->config->exec_ns : vm->began_ns;
+	config.goes_on = vm->restarted;
 	if (!err)
 		err = trace_open(&vm->trace, &config, &vm->pio, &vm->mmio);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)

@@ -58,6 +58,7 @@ check() {
 
 ends() {
 	run hello 0 'kvm: the guest powered off' hello
+	run "a command that never came to run" 125 "kvm: the guest powered off before its command's exit code was known" hello -- true
 	run "reset by ACPI" 0 'kvm: the guest rebooted .*ACPI.*' reset
 	run "reset by 0xcf9" 0 'kvm: the guest rebooted .*0xcf9.*' cf9
 	run "reset by i8042" 0 'kvm: the guest rebooted .*i8042.*' i8042reset

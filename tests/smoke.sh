@@ -131,9 +131,9 @@ case_repeat() {
 	has out '^ +[0-9.]+ \.\. +[0-9.]+ s  #+ [0-9]+$'
 	[ -n "$why" ] || [ ! -e kvm-smoke ] || why="the folder is left though all have passed"
 	printf 'kernel = k/one/bzImage\nmem = 64M\nparams = test=hello\noptions = --no-such-option\n' >ci.smoke
-	run 122 smoke ci.smoke
+	run 125 smoke ci.smoke
 	has out 'FAILED .*--no-such-option: no such option'
-	GITHUB_ACTIONS=true run 122 smoke ci.smoke
+	GITHUB_ACTIONS=true run 125 smoke ci.smoke
 	has err '^::error title=kvm run .launcher-error.::0001-bzImage-c1-m64M: '
 	[ -n "$why" ] || [ "$(grep -c '^::' err)" = 3 ] || why="there are other commands to GitHub than ours"
 	judge "repeated, with a histogram; a wrong option; on GitHub" "$why"

@@ -71,7 +71,7 @@ static int create_com(struct machine *m, unsigned int index)
 {
 	static const uint16_t base[CONFIG_NR_SERIAL] = COM_PORTS;
 	struct com_port *com = &m->com[index];
-	struct chardev_hooks hooks = machine_console_hooks(com);
+	struct chardev_hooks hooks;
 	struct irq_line irq = { .set = com_irq_set, .ctx = m, .gsi = index };
 	const char *where = m->vm->config->serial[index];
 	struct device_info info = {
@@ -88,6 +88,7 @@ static int create_com(struct machine *m, unsigned int index)
 		where = "stdio";
 	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
 	com->machine = m;
+	hooks = machine_console_hooks(com);
 	com->tail = &m->com_tail[index];
 	com->watch.whole_boot = m->vm->config->timeline;
 	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };

@@ -38,6 +38,7 @@ static int open_port(struct machine *m, unsigned int index)
 {
 	struct board_consoles *b = m->consoles;
 	const char *arg = m->vm->config->port[index];
+	struct chardev_hooks hooks = { .goes_on = m->vm->restarted };
 	char *where;
 
 	b->name[index] = strdup(arg);
@@ -57,7 +58,7 @@ static int open_port(struct machine *m, unsigned int index)
 		pr_err("--port %s: there is a port of this name already", arg);
 		return -EINVAL;
 	}
-	return chardev_open(&b->chardev[index], &m->vm->loop, where, NULL);
+	return chardev_open(&b->chardev[index], &m->vm->loop, where, &hooks);
 }
 
 static int create_ports_device(struct machine *m)
@@ -133,6 +134,17 @@ void drain_consoles(struct machine *m, int stall_ms)
 		if (!chardev_flush(b->chardev[i], stall_ms))
 			pr_warn("--port %s: nobody takes its output; the end of it is lost", b->name[i]);
 	}
+}
+
+bool command_output_lost(const struct machine *m)
+{
+	struct board_consoles *b = m->consoles;
+
+	for (unsigned int i = 0; b && m->vm->config->has_command && i < m->vm->config->nr_ports; i++) {
+		if (b->chardev[i] && chardev_lost(b->chardev[i]))
+			return true;
+	}
+	return false;
 }
 
 bool signal_command(struct machine *m, int signo)

@@ -110,7 +110,11 @@ static void on_console_report(void *ctx)
 struct chardev_hooks machine_console_hooks(struct com_port *com)
 {
 	return (struct chardev_hooks){
-		.quit = on_console_quit, .report = on_console_report, .output = on_console_output, .ctx = com
+		.quit = on_console_quit,
+		.report = on_console_report,
+		.output = on_console_output,
+		.ctx = com,
+		.goes_on = com->machine->vm->restarted,
 	};
 }
 

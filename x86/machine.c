@@ -294,6 +294,11 @@ void arch_machine_drain(struct vm *vm, int stall_ms)
 	}
 }
 
+bool arch_output_lost(const struct vm *vm)
+{
+	return command_output_lost(vm->machine);
+}
+
 int arch_machine_close(struct vm *vm)
 {
 	int err = settle_virtio(vm->machine);

@@ -43,6 +43,8 @@ int arch_machine_start(struct vm *vm);
  * ever), then no console holds a vCPU any more.
  */
 void arch_machine_drain(struct vm *vm, int stall_ms);
+/* After that: whether what the guest's command wrote could not be kept, which was said. */
+bool arch_output_lost(const struct vm *vm);
 
 /*
  * Once no vCPU runs any more: disks get all that was written to them, sockets' paths go, lines and terminals get their settings back. Returns 0,

@@ -45,6 +45,7 @@ struct chardev_hooks {
 	void (*output)(void *ctx, const uint8_t *bytes,
 		       size_t len); /* sees each byte of output in order; any thread, under the output lock */
 	void *ctx;
+	bool goes_on; /* file:PATH keeps what it has, of a life of the machine before this one */
 };
 
 /*
@@ -89,6 +90,8 @@ void chardev_putc(struct chardev *cd, uint8_t byte);
  * CHARDEV_ROOM follows. Loop's thread.
  */
 size_t chardev_room(struct chardev *cd);
+/* Whether bytes are lost for good, to a full disk say; a reader that is gone wanted no more. Any thread. */
+bool chardev_lost(struct chardev *cd);
 /* Whether somebody is there to take output: a socket or pty has a client, a file is always there. Any thread. */
 bool chardev_present(struct chardev *cd);
 /* Writes out what can be now, not in a few milliseconds: no more comes for the moment. Any thread; never waits. */

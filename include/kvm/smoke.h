@@ -69,6 +69,8 @@ int smoke_expand(struct smoke_set *set, const struct smoke_file *f, const char *
 
 struct smoke_counts {
 	uint64_t passed, failed, missing;
+	uint64_t
+		unable; /* of the failed: the launcher could not do its part, which says nothing of the kernel */
 };
 
 struct smoke_counts smoke_count(const struct smoke_set *set);

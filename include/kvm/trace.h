@@ -18,6 +18,7 @@ struct trace;
 struct trace_config {
 	unsigned int kinds; /* a bit a kind of event */
 	bool virtio_only;   /* of MMIO, virtio's registers alone */
+	bool goes_on;	    /* behind what the file has of a life before */
 	uint64_t start_ns;  /* what its times are since; 0: since it was opened */
 	const char *path;   /* into the option's text; NULL: stderr */
 };

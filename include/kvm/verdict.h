@@ -39,7 +39,7 @@ struct verdict {
 void verdict_set(struct verdict *v, enum verdict_kind kind, int value, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* 0..255; see DESIGN and kvm.1. */
+/* 0..255; see kvm.1. */
 int verdict_exit_code(const struct verdict *v);
 
 #endif

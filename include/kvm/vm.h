@@ -38,6 +38,9 @@ struct vm {
 	unsigned int nr_vcpus;
 	struct vcpu *vcpu;
 	struct machine *machine; /* the board's own; see arch.h */
+	uint64_t began_ns;	 /* when the first life of this machine did, by now_ns() */
+	bool restarted;		 /* this life is not its first */
+	bool asked_to_end;	 /* somebody wants it to end: it begins no further life; loop's thread */
 	struct checks *checks;	 /* on the main console; the caller's, NULL: none; see checks.h */
 
 	struct control *control; /* the caller's, NULL: none; see control.h */
@@ -75,7 +78,7 @@ struct vm {
 	struct bus pio, mmio; /* large, and last: of their pages few are touched */
 };
 
-/* Everything but KVM: memory, buses, loop. @vm is zeroed. Returns 0 or -errno having said why. vm_fini() in either case. */
+/* Everything but KVM: memory, buses, loop. @vm is zeroed, but for what it has of lives before. Returns 0 or -errno having said why. vm_fini() in either case. */
 int vm_init(struct vm *vm, const struct config *config);
 void vm_fini(struct vm *vm);
 

@@ -61,6 +61,14 @@ case_exit() {
 	judge "exit code 42, stdout and stderr apart" "$why"
 }
 
+case_full() {
+	kvm -q -- echo nowhere 2>"$NEST_OUT/full.err" >/dev/full </dev/null
+	[ $? = 125 ] && why= || why="it ends as if all were well"
+	name=full
+	err_is "kvm: not all that the command wrote could be written"
+	judge "output that a full disk does not take" "$why"
+}
+
 case_cat() {
 	local want got
 	head -c 10485760 /dev/urandom >"$work/data"
@@ -214,7 +222,7 @@ case_terminal() {
 	judge "on a terminal; SIGHUP is passed on there, too" "$why"
 }
 
-for c in ${*:-uname exit cat killed arguments signal reader_gone closes files shell panic not_found backport terminal}; do
+for c in ${*:-uname exit full cat killed arguments signal reader_gone closes files shell panic not_found backport terminal}; do
 	case_"$c"
 done
 exit $failed

@@ -18,6 +18,8 @@ import termios
 import time
 import traceback
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) may have started us
+
 KVM = os.environ.get("KVM_BIN", "build/kvm")
 IMAGE = os.environ.get("PAYLOAD_DIR", "build/guest") + "/payload.bzimage"
 PASTE_BYTES = int(os.environ.get("PASTE_BYTES", 1 << 20))
@@ -218,6 +220,43 @@ def restart_goes_on_until_a_signal():
     p.stdout.close()
     finish(subprocess_without_pipes(p), 143, 5)
     expect(more <= fds + 2, f"{fds} descriptors became {more}")
+
+
+@test
+def restart_keeps_files_and_the_time_limit():
+    """Each life takes a fraction of the limit, and all of them write to the same files."""
+    with tempfile.TemporaryDirectory() as d:
+        trace, log = f"{d}/trace.json", f"{d}/log"
+        p = start("restart,1000", "--on-reboot", "restart", "--timeout", "3", "--serial", f"0=file:{log}", "--trace", f"irq,pio,{trace}")
+        finish(p, 124)
+        with open(log, encoding="ascii") as f:
+            lives = f.read().count("life")
+        with open(trace, encoding="ascii") as f:
+            events = json.load(f)["traceEvents"]
+        resets = sum("0x64 = fe" in e["name"] for e in events)
+        expect(lives >= 2, f"{lives} lives in the file")
+        expect(resets in (lives - 1, lives), f"{lives} lives, {resets} resets in the trace")
+        times = [e["ts"] for e in events if e["tid"] == 0]
+        expect(times == sorted(times), "a life's times are not behind the one's before it")
+
+
+@test
+def restart_is_over_once_it_is_asked_to_end():
+    p = start("restart,200000", "--on-reboot", "restart", "--grace", "60")
+    read_until(p.stdout.fileno(), b"life")
+    p.send_signal(signal.SIGTERM)
+    finish(p, 0)
+
+
+@test
+def nohup_keeps_hangups_away():
+    p = start("restart,1000", "--on-reboot", "restart", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) and None)
+    read_until(p.stdout.fileno(), b"life")
+    p.send_signal(signal.SIGHUP)
+    for _ in range(5):
+        read_until(p.stdout.fileno(), b"life")
+    p.send_signal(signal.SIGTERM)
+    finish(p, 0)
 
 
 def subprocess_without_pipes(p):

@@ -365,8 +365,10 @@ static void test_full_disk(void **state)
 	struct rig *r = *state;
 
 	rig_open(r, "file:/dev/full");
+	assert_false(chardev_lost(r->cd));
 	put_pattern(r->cd, 0, MANY_BYTES);
 	assert_true(chardev_flush(r->cd, -1));
+	assert_true(chardev_lost(r->cd));
 }
 
 static void test_closed_stdio(void **state)

@@ -246,11 +246,14 @@ static void background_job(struct rig *r, struct pty *p, int tell, int told)
 	setpgid(0, 0);
 	rig_open(r, "stdio");
 	rig_set_room(r, 10);
-	check(chardev_start(r->cd) == 0, 2);
+	rig_run(r);
+	usleep(300000); /* it has looked, and seen that it is not */
 	check(!is_raw(p->slave), 3);
 	check(write(tell, "b", 1) == 1, 4);
-	check(read(told, &c, 1) == 1, 5); /* now in the foreground */
-	chardev_winch(r->cd);
+	check(read(told, &c, 1) == 1, 5); /* now in the foreground, and nobody says so */
+	for (int i = 0; i < 1000 && !is_raw(p->slave); i++)
+		usleep(10000);
+	rig_stop(r);
 	check(is_raw(p->slave), 6);
 	check(r->resizes == 1, 7);
 	chardev_close(r->cd);
