@@ -16,10 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#define PATIENCE_S 5
-#define INFO_MAX_BYTES 2048
 
 struct list_options {
 	bool json;
@@ -47,22 +43,8 @@ static int is_machine(const struct dirent *e)
 /* False: no machine of this name is there. */
 static bool ask(const char *name, struct control_info *info)
 {
-	char text[INFO_MAX_BYTES];
-	struct control_question q = {
-		.name = name,
-		.request = "info",
-		.pass_fd = -1,
-		.patience_s = PATIENCE_S,
-		.body = fmemopen(text, sizeof(text), "w"),
-	};
-	int err = q.body ? control_ask(&q, false) : -ENOMEM;
-	long len = q.body ? ftell(q.body) : 0;
+	int err = control_ask_info(name, info);
 
-	if (q.body)
-		fclose(q.body);
-	if (q.pidfd >= 0)
-		close(q.pidfd);
-	control_parse_info(text, err || len < 0 ? 0 : (size_t)len, info);
 	if (err)
 		strcpy(info->state, "no answer");
 	return err != -ENOENT;

@@ -60,7 +60,7 @@ static int wait_for_end(const char *name, int pidfd, uint64_t grace_s)
 		return 0;
 	}
 	do
-		n = poll(&p, 1, grace_s == NO_GRACE ? -1 : (int)ms);
+		n = poll(&p, 1, (int)ms);
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		return 0;
@@ -72,6 +72,7 @@ int cmd_stop(int argc, char **argv)
 {
 	struct stop_options options = { .grace_s = NO_GRACE };
 	struct control_question q = { .pass_fd = -1, .patience_s = PATIENCE_S };
+	struct control_info info = { .grace_s = 0 };
 	char request[64] = "stop";
 	int code;
 
@@ -84,10 +85,14 @@ int cmd_stop(int argc, char **argv)
 		options.grace_s = 0;
 	if (options.grace_s != NO_GRACE)
 		snprintf(request, sizeof(request), "stop %llu", (unsigned long long)options.grace_s);
+	else
+		control_ask_info(q.name, &info); /* its own, to know for how long to wait */
 	q.request = request;
 	if (control_ask(&q, true)) {
 		code = EXIT_LAUNCHER;
 	} else {
+		if (options.grace_s == NO_GRACE)
+			options.grace_s = info.grace_s;
 		if (q.reply.text[0])
 			pr_info("%s: %s", q.name, q.reply.text);
 		code = wait_for_end(q.name, q.pidfd, options.grace_s);

@@ -168,6 +168,7 @@ static void answer_info(struct seat *s)
 		.cpus = c->vm->nr_vcpus,
 		.memory_bytes = gmem_total_bytes(&c->vm->mem),
 		.uptime_ms = (now_ns() - c->since_ns) / 1000000,
+		.grace_s = c->config->grace_s,
 	};
 	char *text = NULL;
 	size_t len = 0;
@@ -265,6 +266,7 @@ static void answer_stop(struct seat *s, const struct control_request *request)
 		end_machine(c);
 		return;
 	}
+	c->vm->asked_to_end = true;
 	loop_timer_arm(&c->grace, seconds * NS_PER_S);
 	snprintf(note, sizeof(note), "%s; the machine ends in %llu s at the latest",
 		 arch_ask_to_end(c->vm, SIGTERM), (unsigned long long)seconds);

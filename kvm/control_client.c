@@ -11,6 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define INFO_PATIENCE_S 5
+#define INFO_MAX_BYTES 2048
+
 static int open_pidfd(int fd)
 {
 	struct ucred peer;
@@ -173,5 +176,27 @@ int control_ask(struct control_question *q, bool loud)
 	}
 	if (err && loud)
 		explain(q, err);
+	return err;
+}
+
+int control_ask_info(const char *name, struct control_info *info)
+{
+	char text[INFO_MAX_BYTES];
+	struct control_question q = {
+		.name = name,
+		.request = "info",
+		.pass_fd = -1,
+		.patience_s = INFO_PATIENCE_S,
+		.body = fmemopen(text, sizeof(text), "w"),
+	};
+	int err = q.body ? control_ask(&q, false) : -ENOMEM;
+	long len = q.body ? ftell(q.body) : 0;
+
+	if (q.body) {
+		fclose(q.body);
+		if (q.pidfd >= 0)
+			close(q.pidfd);
+	}
+	control_parse_info(text, err || len < 0 ? 0 : (size_t)len, info);
 	return err;
 }

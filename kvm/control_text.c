@@ -111,6 +111,7 @@ static void info_line(const char *line, size_t len, struct control_info *info)
 		{ "cpus", &info->cpus, NULL, 0 },
 		{ "memory_bytes", &info->memory_bytes, NULL, 0 },
 		{ "uptime_ms", &info->uptime_ms, NULL, 0 },
+		{ "grace_s", &info->grace_s, NULL, 0 },
 		{ "state", NULL, info->state, sizeof(info->state) },
 		{ "kernel", NULL, info->kernel, sizeof(info->kernel) },
 	};
@@ -147,6 +148,7 @@ void control_print_info(FILE *f, const struct control_info *info)
 	keep(kernel, sizeof(kernel), info->kernel, strlen(info->kernel));
 	fprintf(f,
 		"pid %" PRIu64 "\ncpus %" PRIu64 "\nmemory_bytes %" PRIu64 "\nuptime_ms %" PRIu64
-		"\nstate %s\nkernel %s\n",
-		info->pid, info->cpus, info->memory_bytes, info->uptime_ms, info->state, kernel);
+		"\ngrace_s %" PRIu64 "\nstate %s\nkernel %s\n",
+		info->pid, info->cpus, info->memory_bytes, info->uptime_ms, info->grace_s, info->state,
+		kernel);
 }

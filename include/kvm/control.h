@@ -82,7 +82,7 @@ struct control_reply {
 };
 
 struct control_info {
-	uint64_t pid, cpus, memory_bytes, uptime_ms;
+	uint64_t pid, cpus, memory_bytes, uptime_ms, grace_s;
 	char state[16], kernel[256]; /* printable */
 };
 
@@ -113,5 +113,7 @@ struct control_question {
  * Asks. Returns 0, or -errno: with @loud having said why, and -EREMOTEIO when the machine said no. The caller closes pidfd.
  */
 int control_ask(struct control_question *q, bool loud);
+/* Asks the machine @name what it is, and says nothing. Returns 0 or -errno; -ENOENT when it is not there. @info is filled in either case. */
+int control_ask_info(const char *name, struct control_info *info);
 
 #endif

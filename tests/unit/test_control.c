@@ -92,7 +92,12 @@ static void replies(void **state)
 
 static void infos(void **state)
 {
-	struct control_info in = { .pid = 7, .cpus = 2, .memory_bytes = 1ULL << 40, .uptime_ms = 1500 }, out;
+	struct control_info in = { .pid = 7,
+				   .cpus = 2,
+				   .memory_bytes = 1ULL << 40,
+				   .uptime_ms = 1500,
+				   .grace_s = 5 },
+			    out;
 	char text[1024] = "";
 	FILE *f = fmemopen(text, sizeof(text), "w");
 
@@ -106,6 +111,7 @@ static void infos(void **state)
 	assert_int_equal(out.cpus, 2);
 	assert_int_equal(out.memory_bytes, 1ULL << 40);
 	assert_int_equal(out.uptime_ms, 1500);
+	assert_int_equal(out.grace_s, 5);
 	assert_string_equal(out.state, "running");
 	assert_string_equal(out.kernel, "/boot/a?state forged");
 	strcpy(text,
