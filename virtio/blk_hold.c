@@ -7,9 +7,10 @@
  * What has not been answered has not been promised: nothing is lost when the machine is ended instead.
  *
  * What is held is what may work later: no room (ENOSPC, EDQUOT), a limit (EFBIG), no memory, and EIO, as of a network file system or a
- * cable. Errors that the guest has made itself (beyond the end, a read-only disk) are reported as ever. So is a flush's EIO: after one,
- * nobody knows what of the earlier writes is on the disk, and a second flush that works would be a lie. (disk_file_flush() keeps to that:
- * once a flush has failed, by whatever error, all later ones give EIO.)
+ * cable. A read may need room, too, as it makes a qcow2 write out tables. Errors that the guest has made itself (beyond the end, a read-only
+ * disk) are reported as ever. So is what never goes away: a corrupt image (EUCLEAN), and a failed flush. After one nobody knows what of the
+ * earlier writes is on the disk, and a second flush that works would be a lie; disk_file_flush() keeps to that, and gives ENOTRECOVERABLE
+ * from then on.
  */
 #include "blk_hold.h"
 
@@ -41,16 +42,17 @@ void blk_hold_end(struct blk_hold *h)
 
 bool blk_hold_wants(const struct blk_hold *h, const struct disk_request *io, int result)
 {
-	if (!h->options->pause || h->ending || io->op == DISK_READ)
+	if (!h->options->pause || h->ending)
 		return false;
 	switch (-result) {
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG:
-	case ENOMEM:
 		return true;
+	case ENOMEM:
+		return io->op != DISK_READ;
 	case EIO:
-		return io->op != DISK_FLUSH;
+		return io->op != DISK_READ && io->op != DISK_FLUSH;
 	default:
 		return false;
 	}

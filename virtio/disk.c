@@ -7,7 +7,7 @@
  *
  *   - at once, on the caller's thread: a read whose data are in memory already. Reads gather until disk_kick() to be tried
  *     (disk_gather.c), and go one of the other two ways if that fails;
- *   - io_uring: reads, writes and flushes of a raw image. They gather in `todo` until disk_kick();
+ *   - io_uring: reads and writes of a raw image. They gather in `todo` until disk_kick();
  *   - the pool's threads: all that a format has to think about, misaligned direct I/O, discards, and everything where io_uring
  *     is not allowed. They put what is done on `done_list` and signal `done_fd`.
  *
@@ -205,10 +205,8 @@ static int check(const struct disk *d, const struct disk_request *r)
 
 static bool for_ring(const struct disk *d, const struct disk_request *r)
 {
-	if (!d->ring || (r->op != DISK_READ && r->op != DISK_WRITE && r->op != DISK_FLUSH))
+	if (!d->ring || (r->op != DISK_READ && r->op != DISK_WRITE))
 		return false;
-	if (r->op == DISK_FLUSH)
-		return !atomic_load_explicit(&d->raw->flush_failed, memory_order_relaxed);
 	if (r->op == DISK_WRITE && d->guarded && r->offset_bytes == 0)
 		return false;
 	return r->nr_iov <= 1024 &&

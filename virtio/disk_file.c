@@ -62,6 +62,15 @@ static void grown_to(struct disk_file *f, uint64_t end)
 		;
 }
 
+void disk_file_look_again(struct disk_file *f)
+{
+	uint64_t size;
+
+	if (f->block_device && ioctl(f->fd, BLKGETSIZE64, &size) == 0 &&
+	    size <= INT64_MAX - DISK_SECTOR_BYTES)
+		grown_to(f, size);
+}
+
 uint64_t disk_file_size(struct disk_file *f)
 {
 	struct stat st;
@@ -306,14 +315,20 @@ int disk_file_pwrite(struct disk_file *f, const void *buf, uint64_t len, uint64_
 
 int disk_file_flush(struct disk_file *f)
 {
+	int err = 0;
+
 	if (f->read_only)
 		return 0;
+	/* One at a time: of two that wait for the same write the host tells one alone that it has failed. */
+	pthread_mutex_lock(&f->flush_lock);
 	if (atomic_load(&f->flush_failed))
-		return -EIO;
-	if (fdatasync(f->fd) == 0)
-		return 0;
-	atomic_store(&f->flush_failed, true);
-	return disk_file_error(f, "flush", 0, -errno);
+		err = -ENOTRECOVERABLE;
+	else if (fdatasync(f->fd))
+		err = -errno;
+	if (err)
+		atomic_store(&f->flush_failed, true);
+	pthread_mutex_unlock(&f->flush_lock);
+	return err && err != -ENOTRECOVERABLE ? disk_file_error(f, "flush", 0, err) : err;
 }
 
 /* The host may say that it cannot, for this file or at all: then the data just stay. */
@@ -371,6 +386,9 @@ int disk_file_zero(struct disk_file *f, uint64_t offset, uint64_t len, bool unma
 {
 	int keep = f->sparse_tail && !f->block_device ? 0 : FALLOC_FL_KEEP_SIZE;
 
+	/* A write beside it may have read the block that they share, and be about to write it back: that one takes the edge_lock. */
+	if (f->direct && !is_aligned(offset | len, f->align_bytes))
+		return write_zeros(f, offset, len);
 	if (unmap && !atomic_load_explicit(&f->no_punch, memory_order_relaxed)) {
 		if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len) ==
 		    0)
@@ -482,6 +500,7 @@ static struct disk_file *file_new(const char *path, int fd)
 		return NULL;
 	}
 	pthread_mutex_init(&f->edge_lock, NULL);
+	pthread_mutex_init(&f->flush_lock, NULL);
 	return f;
 }
 
@@ -577,6 +596,7 @@ void disk_file_close(struct disk_file *f)
 		return;
 	close(f->fd);
 	pthread_mutex_destroy(&f->edge_lock);
+	pthread_mutex_destroy(&f->flush_lock);
 	free(f->path);
 	free(f);
 }

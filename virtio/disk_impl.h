@@ -78,7 +78,8 @@ struct disk_file {
 	_Atomic uint64_t size_bytes; /* as far as known */
 	uint64_t tail_end_bytes;     /* the size at opening, rounded up to sectors */
 	_Atomic bool said_error, flush_failed, no_punch, no_zero_range, no_nowait;
-	pthread_mutex_t edge_lock; /* of read-modify-write of blocks that a misaligned direct write shares */
+	pthread_mutex_t flush_lock; /* a flush and what came of it */
+	pthread_mutex_t edge_lock;  /* of read-modify-write of blocks that a misaligned direct write shares */
 };
 
 /* Opens, locks, measures. Says why not. */
@@ -104,6 +105,8 @@ uint64_t disk_file_read_cached(struct disk_file *f, uint64_t offset, const struc
 void disk_zero_source(struct iovec iov[DISK_ZERO_IOVECS]);
 /* The size as the host has it now. */
 uint64_t disk_file_size(struct disk_file *f);
+/* A block device may have been extended since its size was asked for. */
+void disk_file_look_again(struct disk_file *f);
 /* Whether this transfer needs no bounce buffer. */
 bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len, const struct iovec *iov,
 		       unsigned int nr);

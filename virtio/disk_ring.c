@@ -121,27 +121,15 @@ static void prepare(struct disk_ring *r, struct io_uring_sqe *sqe, const struct 
 {
 	*sqe = (struct io_uring_sqe){ .off = req->offset_bytes, .user_data = (uintptr_t)req };
 	sqe->fd = r->file->fd;
-	switch (req->op) {
-	case DISK_READ:
-	case DISK_WRITE:
-		if (req->nr_iov == 1) {
-			sqe->opcode = req->op == DISK_READ ? IORING_OP_READ : IORING_OP_WRITE;
-			sqe->addr = (uintptr_t)req->iov[0].iov_base;
-			sqe->len = (uint32_t)min_u64(req->iov[0].iov_len, MAX_SINGLE_BYTES);
-			break;
-		}
-		sqe->opcode = req->op == DISK_READ ? IORING_OP_READV : IORING_OP_WRITEV;
-		sqe->addr = (uintptr_t)req->iov;
-		sqe->len = req->nr_iov;
-		break;
-	case DISK_FLUSH:
-		sqe->opcode = IORING_OP_FSYNC;
-		sqe->fsync_flags = IORING_FSYNC_DATASYNC;
-		sqe->off = 0;
-		break;
-	default: /* disk.c sends the rest to the pool */
-		sqe->opcode = IORING_OP_NOP;
+	if (req->nr_iov == 1) {
+		sqe->opcode = req->op == DISK_READ ? IORING_OP_READ : IORING_OP_WRITE;
+		sqe->addr = (uintptr_t)req->iov[0].iov_base;
+		sqe->len = (uint32_t)min_u64(req->iov[0].iov_len, MAX_SINGLE_BYTES);
+		return;
 	}
+	sqe->opcode = req->op == DISK_READ ? IORING_OP_READV : IORING_OP_WRITEV;
+	sqe->addr = (uintptr_t)req->iov;
+	sqe->len = req->nr_iov;
 }
 
 static unsigned int fill(struct disk_ring *r, struct disk_list *todo)
@@ -189,30 +177,20 @@ static void submit(struct disk_ring *r, uint32_t n, struct disk_list *other)
 	}
 }
 
-static const char *op_name(enum disk_op op)
-{
-	return op == DISK_READ ? "read" : op == DISK_WRITE ? "write" : "flush";
-}
-
 static void complete(struct disk_ring *r, struct disk_request *req, int res, struct disk_list *done,
 		     struct disk_list *other)
 {
-	bool transfer = req->op == DISK_READ || req->op == DISK_WRITE;
-
 	if (res == -EAGAIN || res == -EINTR || res == -ECANCELED) {
 		disk_list_add(other, req);
 		return;
 	}
-	if (transfer && res >= 0 && (uint64_t)res < req->len_bytes) {
+	if (res >= 0 && (uint64_t)res < req->len_bytes) {
 		req->done_bytes = (uint64_t)res;
 		disk_list_add(other, req);
 		return;
 	}
-	if (res < 0) {
-		if (req->op == DISK_FLUSH)
-			atomic_store(&r->file->flush_failed, true);
-		disk_file_error(r->file, op_name(req->op), req->offset_bytes, res);
-	}
+	if (res < 0)
+		disk_file_error(r->file, req->op == DISK_READ ? "read" : "write", req->offset_bytes, res);
 	req->result = res < 0 ? res : 0;
 	disk_list_add(done, req);
 }

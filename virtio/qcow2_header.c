@@ -185,6 +185,14 @@ static int check_features(struct disk_file *f, const struct qcow2_header *h, uin
 	return -ENOTSUP;
 }
 
+/* Where extensions end at the latest: an old image has its backing file's name right behind the header, and no end mark. */
+static uint64_t extensions_end(const struct qcow2_header *h, const unsigned char *p, uint64_t header_bytes)
+{
+	uint64_t backing = load_be64(p + 8), cluster = 1ULL << h->cluster_bits;
+
+	return backing >= header_bytes && backing <= cluster ? backing : cluster;
+}
+
 static int read_backing_name(struct disk_file *f, struct qcow2_header *h, const unsigned char *p)
 {
 	uint64_t at = load_be64(p + 8), cluster = 1ULL << h->cluster_bits;
@@ -282,6 +290,6 @@ int qcow2_header_read(struct disk_file *f, struct qcow2_header *h)
 	if (!err)
 		err = read_backing_name(f, h, p);
 	if (!err)
-		err = each_extension(f, header_bytes, 1ULL << h->cluster_bits, take_extension, h);
+		err = each_extension(f, header_bytes, extensions_end(h, p, header_bytes), take_extension, h);
 	return err;
 }

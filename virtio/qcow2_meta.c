@@ -29,8 +29,10 @@ static int write_class(struct qcow2 *q, enum meta_class class)
 			continue;
 		if (class != META_REFBLOCK && atomic_exchange(&q->unsynced, false)) {
 			err = disk_file_flush(q->file);
-			if (err)
+			if (err) {
+				atomic_store(&q->unsynced, true);
 				return err;
+			}
 		}
 		/* The rest of the class follows without a sync in between. */
 		for (; i < META_SLICES; i++) {

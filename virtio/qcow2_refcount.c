@@ -30,7 +30,7 @@ int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset)
 		pr_err("%s: corrupt: %s at byte %llu; the guest gets I/O errors; `qemu-img check -r all` may "
 		       "repair it",
 		       q->file->path, what, (unsigned long long)offset);
-	return -EIO;
+	return -EUCLEAN; /* not -EIO, which may go away: see blk_hold.c */
 }
 
 bool qcow2_table_ok(struct qcow2 *q, uint64_t offset)
@@ -141,6 +141,8 @@ static int check_free(struct qcow2 *q, uint64_t offset)
 		return qcow2_corrupt(q, "refcount 0 for a cluster in use", offset);
 	if (offset >= MAX_FILE_BYTES)
 		return -EFBIG;
+	if (q->file->block_device && offset > atomic_load(&q->file->size_bytes) - q->cluster_bytes)
+		disk_file_look_again(q->file);
 	if (q->file->block_device && offset > atomic_load(&q->file->size_bytes) - q->cluster_bytes)
 		return disk_file_error(q->file, "the device is full: allocation", offset, -ENOSPC);
 	return 0;
@@ -401,9 +403,13 @@ int qcow2_commit(struct qcow2 *q)
 	size_t nr = q->nr_unlinked;
 	int err = meta_write_all(q);
 
-	atomic_store(&q->unsynced, false);
-	if (!err)
+	/* What could not be synced stays so: no table that relies on it may be written until it is. */
+	if (!err) {
+		atomic_store(&q->unsynced, false);
 		err = disk_file_flush(q->file);
+		if (err)
+			atomic_store(&q->unsynced, true);
+	}
 	if (err || !nr)
 		return err;
 	q->unlinked = NULL;

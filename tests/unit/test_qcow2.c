@@ -443,9 +443,9 @@ static void test_compressed_malformed(void **state)
 	store(r->path, &m);
 	open_disk(r);
 	expect(r, 4096, 'a', 4096);
-	assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EIO);
-	assert_int_equal(run(r, DISK_READ, 0, buf, 4096, false), -EIO);
-	assert_int_equal(put(r, 512, 1, 512), -EIO);
+	assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EUCLEAN);
+	assert_int_equal(run(r, DISK_READ, 0, buf, 4096, false), -EUCLEAN);
+	assert_int_equal(put(r, 512, 1, 512), -EUCLEAN);
 	assert_int_equal(new_lines(r, "cannot be unpacked", &found), 1);
 	assert_true(found);
 	expect(r, 4096, 'a', 4096);
@@ -455,12 +455,12 @@ static void test_compressed_malformed(void **state)
 	m.len -= 8;
 	store(r->path, &m);
 	open_disk(r);
-	assert_int_equal(run(r, DISK_READ, 4096, buf, 512, false), -EIO);
+	assert_int_equal(run(r, DISK_READ, 4096, buf, 512, false), -EUCLEAN);
 	close_disk(r);
 	image_put64(&m, 4 * 4096 + 8, 1ULL << 62 | 9 * 4096);
 	store(r->path, &m);
 	open_disk(r);
-	assert_int_equal(run(r, DISK_READ, 4096, buf, 512, false), -EIO);
+	assert_int_equal(run(r, DISK_READ, 4096, buf, 512, false), -EUCLEAN);
 	free(m.bytes);
 }
 
@@ -504,8 +504,8 @@ static void test_bad_mappings(void **state)
 
 		store(r->path, &m);
 		open_disk(r);
-		assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EIO);
-		assert_int_equal(put(r, 0, 1, 512), -EIO);
+		assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EUCLEAN);
+		assert_int_equal(put(r, 0, 1, 512), -EUCLEAN);
 		expect(r, 4096, 0, 4096);
 		close_disk(r);
 		assert_int_equal(new_lines(r, "corrupt", &found), 1);
@@ -514,7 +514,7 @@ static void test_bad_mappings(void **state)
 		store(r->path, &m);
 		open_disk(r);
 		assert_int_equal(put(r, 0, 1, 512),
-				 bad[i] == 1ULL << 62 ? 0 : -EIO); /* that bit is none of L1's */
+				 bad[i] == 1ULL << 62 ? 0 : -EUCLEAN); /* that bit is none of L1's */
 		close_disk(r);
 		new_lines(r, "", &found);
 		free(m.bytes);
@@ -724,6 +724,51 @@ static void test_last_writes_lost(void **state)
 	r->d = NULL;
 }
 
+/* The descriptor of ours that has @path open. */
+static int descriptor_of(const char *path)
+{
+	char link[64], where[128];
+
+	for (int fd = 3; fd < 1024; fd++) {
+		ssize_t n;
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, where, sizeof(where) - 1);
+		if (n > 0 && (size_t)n == strlen(path) && !memcmp(where, path, (size_t)n))
+			return fd;
+	}
+	fail_msg("%s is not open", path);
+	return -1;
+}
+
+/* The image's file takes writes and syncs none: no table may say afterwards that the cluster is in use. */
+static void test_failed_sync(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(5 * 4096 | 1ULL << 63), after;
+	int fd, kept, deaf = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	bool found;
+
+	store(r->path, &m);
+	open_disk(r);
+	assert_int_equal(put(r, 4096, 1, 4096), 0);
+	fd = descriptor_of(r->path);
+	kept = dup(fd);
+	assert_int_equal(dup2(deaf, fd), fd);
+	assert_true(run(r, DISK_FLUSH, 0, NULL, 0, false) < 0);
+	assert_int_equal(dup2(kept, fd), fd);
+	assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), -ENOTRECOVERABLE);
+	assert_true(disk_close(r->d) < 0);
+	r->d = NULL;
+	new_lines(r, "", &found);
+	after = load(r->path, m);
+	assert_int_equal(image_get64(&after, 4 * 4096 + 8), 0);
+	free(after.bytes);
+	free(m.bytes);
+	close(kept);
+	close(deaf);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 
 int main(void)
@@ -746,6 +791,7 @@ int main(void)
 		TEST(backing_refused),
 		TEST(backing_name_bounds),
 		TEST(last_writes_lost),
+		TEST(failed_sync),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
