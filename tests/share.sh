@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/share.sh [CASE]...: the host's files in the guest (--share, --root). What is refused, and what is left behind, is looked at here; stock
-# kernels run in one nested machine (or here, where KVM can run them): tests/share/job.sh has the cases. Prints `ok NAME`, `not ok NAME: why`,
+# tests/share.sh [CASE]...: the host's files in the guest (--share, --root). What is refused is looked at here; guests run
+# in one nested machine (or here, where KVM can run them): tests/share/job.sh has the cases. There virtiofsd finds a root
+# that is a mount point, which a chroot that `make check` runs in may lack. Prints `ok NAME`, `not ok NAME: why`,
 # `skip NAME: why`; what the guests said stays in build/share.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -58,36 +59,10 @@ case_refused() {
 	judge "what is refused" "$why"
 }
 
-# However we end, virtiofsd does. A machine that jumps in place, on this host's KVM.
-case_ends() {
-	local pid daemon
-	why=
-	printf '\xeb\xfe' >$dir/jump
-	for signal in TERM KILL; do
-		"$KVM_BIN" run --post-mortem off -m 32M --grace 0 -k $dir/jump --entry 16 --share $dir/folder </dev/null >$dir/ends 2>&1 &
-		pid=$!
-		for _ in $(seq 300); do
-			daemon=$(pgrep -f -- "virtiofsd.*$PWD/$dir/folder") && break
-			sleep 0.1
-		done
-		[ -n "$daemon" ] || why+=" none was started: $(tail -n 1 $dir/ends);"
-		kill -$signal $pid
-		wait $pid 2>/dev/null
-		for _ in $(seq 300); do
-			daemon=$(pgrep -f -- "virtiofsd.*$PWD/$dir/folder") || break
-			sleep 0.1
-		done
-		[ -z "$daemon" ] || why+=" SIG$signal: it is still there;"
-	done
-	judge "nothing is left when the launcher ends" "$why"
-}
-
-for c in refused ends; do
-	[ $# != 0 ] && [[ " $* " != *" $c "* ]] || case_$c
-done
+[ $# != 0 ] && [[ " $* " != *" refused "* ]] || case_refused
 rest=()
-for c in ${*:-folders overlay root death user}; do
-	case $c in refused | ends) ;; *) rest+=("$c") ;; esac
+for c in ${*:-ends folders overlay root death user}; do
+	[ "$c" = refused ] || rest+=("$c")
 done
 [ ${#rest[@]} != 0 ] || exit $failed
 if ! kernel=$(tests/kernels.sh cloud 2>$dir/err); then

@@ -54,6 +54,32 @@ none_left() { # nor is any process of ours
 	why="${why:-virtiofsd is still there}"
 }
 
+# However we end, virtiofsd does. A machine that jumps in place.
+case_ends() {
+	local pid daemon signal
+	why=
+	printf '\xeb\xfe' >"$work/jump"
+	mkdir "$work/folder"
+	for signal in TERM KILL; do
+		"$kvm" run --post-mortem off -m 32M --grace 0 -k "$work/jump" --entry 16 --share "$work/folder" \
+			</dev/null >"$NEST_OUT/ends.out" 2>&1 &
+		pid=$!
+		for _ in $(seq 300); do
+			daemon=$(pgrep -f -- "virtiofsd.*$work/folder") && break
+			sleep 0.1
+		done
+		[ -n "$daemon" ] || why+=" none was started: $(tail -n 1 "$NEST_OUT/ends.out");"
+		kill -$signal $pid
+		wait $pid 2>/dev/null
+		for _ in $(seq 300); do
+			daemon=$(pgrep -f -- "virtiofsd.*$work/folder") || break
+			sleep 0.1
+		done
+		[ -z "$daemon" ] || why+=" SIG$signal: it is still there;"
+	done
+	judge "nothing is left when the launcher ends" "$why"
+}
+
 # Both kinds of folders; the driver is taken from the device and comes back.
 case_folders() {
 	mkdir -p "$work/rw" "$work/seen"
