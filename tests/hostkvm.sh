@@ -10,7 +10,12 @@
 #
 # The CPU's flags are a hint and no more: whether KVM works is /dev/kvm's to
 # say.  KVM_TEST_HOST=1 or =0 in the environment overrules them.
+#
+# Tests that need a /dev/kvm begin with this line, and so run on every machine:
+#     tests/hostkvm.sh >/dev/null || exec tests/nest tests/NAME.sh "$@"
 
+# The nested machine's KVM is like hardware's, and it must not start another.
+[ -z "${KVM_NEST:-}" ] || exit 0
 case ${KVM_TEST_HOST:-} in
 1) exit 0 ;;
 0) echo "hostkvm.sh: KVM_TEST_HOST=0"; exit 1 ;;

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The payload guests under the launcher, on /dev/kvm: each test of guest/payload by its exit code and by what it
-# prints, then tests/tools/payload_io.py for terminals, pipes and signals. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`;
-# fails when one is not ok. Environment: KVM_BIN the launcher, PAYLOAD_DIR the images, CI=true forbids skipping.
+# The payload guests under the launcher: each test of guest/payload by its exit code and by what it prints, then
+# tests/tools/payload_io.py for terminals, pipes and signals. Prints `ok NAME` or `not ok NAME: why`; fails when one is
+# not ok. Environment: KVM_BIN the launcher, PAYLOAD_DIR the images.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+tests/hostkvm.sh >/dev/null || exec tests/nest --timeout 1500 tests/payload.sh "$@"
 kvm=${KVM_BIN:-build/kvm}
 images=${PAYLOAD_DIR:-build/guest}
 work=$(mktemp -d) || exit 1
@@ -16,15 +17,6 @@ fail() {
 	echo "not ok payload $1: $2"
 	failed=1
 }
-
-if ! [ -e /dev/kvm ]; then
-	[ "${CI:-}" = true ] && { fail all "there is no /dev/kvm"; exit 1; }
-	echo "skip payload: there is no /dev/kvm"
-	exit 0
-fi
-# Of a KVM that emulates ring 0 not everything can be asked: no int3 there, and level-triggered pins interrupt once too often.
-emulated=
-[ -n "${KVM_NEST:-}" ] || tests/hostkvm.sh >/dev/null || emulated=1
 
 runner=() # what starts the launcher
 # run NAME EXIT-CODE PATTERN TEST [OPTION]...: PATTERN (extended, a whole line) must be in the output, "not ok" must not
@@ -63,7 +55,7 @@ ends() {
 	run "reset by 0xcf9" 0 'kvm: the guest rebooted .*0xcf9.*' cf9
 	run "reset by i8042" 0 'kvm: the guest rebooted .*i8042.*' i8042reset
 	run "reset by port 0x92" 0 'kvm: the guest rebooted .*0x92.*' port92
-	run "reset by triple fault" 0 'kvm: the guest rebooted .*triple fault.*' "triple${emulated:+,1}"
+	run "reset by triple fault" 0 'kvm: the guest rebooted .*triple fault.*' triple
 	run "crash by #UD" 121 'kvm: triple fault on vCPU 0.*' ud
 	run "crash by #PF" 121 'kvm: triple fault on vCPU 0.*' pf
 	run "crash of another CPU" 121 'kvm: triple fault on vCPU 1.*' smpcrash -c 2
@@ -177,7 +169,7 @@ clock() {
 chips() {
 	check uart
 	check uartirq
-	[ -n "$emulated" ] || check uartirq,1
+	check uartirq,1
 	check i8042
 	check bus
 	run "string output" 0 'rep outsb: 40 bytes by one instruction.' bus
@@ -202,33 +194,36 @@ benches() {
 	done
 }
 
-# sectors FILE FIRST NR: a disk whose sector n begins with the number FIRST + n
-sectors() {
-	python3 -c 'import struct, sys
-first, nr = int(sys.argv[2]), int(sys.argv[3])
-with open(sys.argv[1], "wb") as f:
-    for n in range(first, first + nr):
-        f.write(struct.pack("<I", n) + b"\xa5" * 508)' "$@"
-}
-
-# what blk has written: sectors 64 and 65 and 70 and 71 of its pattern, 66 to 69 zeroes, and, not flushed by anyone but us, 1024
-check_image() {
-	python3 -c 'import sys
-with open(sys.argv[1], "rb") as f:
-    f.seek(64 * 512)
-    got = f.read(8 * 512)
-    f.seek(1024 * 512)
-    got += f.read(512)
+# What the disks' tests begin with and should come to, by one Python, which a nested machine takes seconds to start: `fresh`,
+# 2048 sectors that begin with their number; `disk0` and on, sectors that begin with 1 and on; `want`, what blk has
+# written: sectors 64 and 65 and 70 and 71 of its pattern, 66 to 69 zeroes, and, not flushed by anyone but us, 1024.
+disk_images() {
+	(cd "$work" && python3 -c 'import struct
+def sectors(name, first, nr):
+    with open(name, "wb") as f:
+        for n in range(first, first + nr):
+            f.write(struct.pack("<I", n) + b"\xa5" * 508)
+sectors("fresh", 0, 2048)
+for i in range(48):
+    sectors("disk%d" % i, i + 1, 1)
 want = bytearray((i * 7 + i // 512) & 255 for i in range(8 * 512))
 want[1024:3072] = bytes(2048)
-want += b"\x5a" * 512
-sys.exit(got != want)' "$1" && echo "ok payload $2" || fail "$2" "the image has other bytes"
+with open("want", "wb") as f:
+    f.write(want + b"\x5a" * 512)')
+}
+
+check_image() { # FILE NAME
+	if cmp -s -n 4096 -i $((64 * 512)):0 "$1" "$work/want" && cmp -s -n 512 -i $((1024 * 512)):4096 "$1" "$work/want"; then
+		echo "ok payload $2"
+	else
+		fail "$2" "the image has other bytes"
+	fi
 }
 
 # An image that takes no more once the guest has written its last and flushed nothing: the end of the machine waits for its console, which is full.
 lost_writes() {
 	local image=$work/lost.qcow2 pid rc i
-	sectors "$work/disk" 0 2048
+	cp "$work/fresh" "$work/disk"
 	qemu-img create -q -f qcow2 -b "$work/disk" -F raw "$image"
 	mkfifo "$work/full"
 	exec 9<>"$work/full"
@@ -257,33 +252,35 @@ lost_writes() {
 
 virtio() {
 	local disk=$work/disk options=serial=payload,discard=on aio i many=()
+	if ! disk_images; then
+		fail virtio "the disks' images could not be made"
+		return
+	fi
 	for aio in uring threads; do
-		sectors "$disk" 0 2048
+		cp "$work/fresh" "$disk"
 		run "blk, aio=$aio" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$disk,format=raw,aio=$aio,$options"
 		check_image "$disk" "the image after blk, aio=$aio"
 	done
-	sectors "$disk" 0 2048
+	cp "$work/fresh" "$disk"
 	qemu-img convert -O qcow2 "$disk" "$work/disk.qcow2"
 	run "blk, qcow2" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$work/disk.qcow2,$options"
 	qemu-img convert -O raw "$work/disk.qcow2" "$disk"
 	check_image "$disk" "the image after blk, qcow2"
-	sectors "$disk" 0 2048
+	cp "$work/fresh" "$disk"
 	qemu-img create -q -f qcow2 -b "$disk" -F raw "$work/over.qcow2"
 	run "blk, qcow2 over a raw one" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$work/over.qcow2,$options"
 	qemu-img convert -O raw "$work/over.qcow2" "$work/over.raw"
 	check_image "$work/over.raw" "the image after blk, qcow2 over a raw one"
 	if qemu-img check -q "$work/over.qcow2"; then echo "ok payload nothing of that image is leaked"; else
 		fail "nothing of that image is leaked" "qemu-img check says $?"; fi
-	sectors "$disk" 0 2048
-	cp "$disk" "$work/before"
+	cp "$work/fresh" "$disk"
 	run "blk, snapshot" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$disk,format=raw,snapshot,$options"
-	if cmp -s "$disk" "$work/before"; then echo "ok payload a snapshot leaves the image alone"; else
+	if cmp -s "$disk" "$work/fresh"; then echo "ok payload a snapshot leaves the image alone"; else
 		fail "a snapshot leaves the image alone" "it has changed"
 	fi
 	lost_writes
 	# More disks than there are lines.
 	for ((i = 0; i < 48; i++)); do
-		sectors "$work/disk$i" $((i + 1)) 1
 		many+=(-d "$work/disk$i,format=raw")
 	done
 	LIMIT=60 run "48 disks on 11 lines" 0 "done blkirq: 0 failed" blkirq,48 -m 64M "${many[@]}"
