@@ -23,7 +23,7 @@ runner=() # what starts the launcher
 run() {
 	local name=$1 want=$2 pattern=$3 test=$4 rc why
 	shift 4
-	timeout "${LIMIT:-30}" ${runner[@]+"${runner[@]}"} "$kvm" run -k "${KERNEL:-$images/payload.bzimage}" -p "test=$test" "$@" \
+	timeout "${LIMIT:-60}" ${runner[@]+"${runner[@]}"} "$kvm" run -k "${KERNEL:-$images/payload.bzimage}" -p "test=$test" "$@" \
 		</dev/null >"$work/out" 2>"$work/err"
 	rc=$?
 	if [ $rc != "$want" ]; then
@@ -62,16 +62,16 @@ ends() {
 	run "debug exit 16" 33 'kvm: .*0x10.*' debugexit,16 --debug-exit
 	run "debug exit 0" 1 'kvm: .*debug-exit.*' debugexit,0 --debug-exit
 	run "debug exit is off by default" 124 '.*timed out.*' debugexit,16 --timeout 1
-	LIMIT=6 run "dead halt" 121 'kvm: the guest is dead.*' halt
-	LIMIT=6 run "dead halt of four" 121 'kvm: the guest is dead.*' smphalt -c 4
+	LIMIT=20 run "dead halt" 121 'kvm: the guest is dead.*' halt
+	LIMIT=20 run "dead halt of four" 121 'kvm: the guest is dead.*' smphalt -c 4
 	run "an idle guest is not dead" 124 'kvm: timed out after 4 s' idle --timeout 4
 	run "a hanging guest" 124 'kvm: the guest hangs: .*' spin --hang 2 --timeout 20
 	run "an idle guest hangs, too" 124 'kvm: the guest hangs: .*' idle --hang 2 --timeout 20
 	run "a busy guest" 124 'kvm: timed out after 1 s' spin --timeout 1
-	LIMIT=6 run "panic, then spins" 120 'kvm: the guest kernel panicked' panic
+	LIMIT=20 run "panic, then spins" 120 'kvm: the guest kernel panicked' panic
 	run "panic, then resets" 120 'kvm: the guest kernel panicked .*' panic,1
 	run "panic with --on-panic wait" 124 '.*timed out.*' panic --on-panic wait --timeout 2
-	LIMIT=6 run "halt in order" 0 'kvm: the guest halted' halted
+	LIMIT=20 run "halt in order" 0 'kvm: the guest halted' halted
 	run "last byte, then spins" 124 'END' last --timeout 1
 	run "last byte, then dead" 121 'END' last,1
 }
@@ -283,7 +283,7 @@ virtio() {
 	for ((i = 0; i < 48; i++)); do
 		many+=(-d "$work/disk$i,format=raw")
 	done
-	LIMIT=60 run "48 disks on 11 lines" 0 "done blkirq: 0 failed" blkirq,48 -m 64M "${many[@]}"
+	run "48 disks on 11 lines" 0 "done blkirq: 0 failed" blkirq,48 -m 64M "${many[@]}"
 	runner=(tests/tools/net_peer.py echo)
 	check net,200 -m 64M -n fd=@
 	runner=()

@@ -128,7 +128,7 @@ def signalled(signo, code):
     p.send_signal(signo)
     finish(p, code)
     took = time.monotonic() - began
-    expect(0.9 <= took <= 3, f"took {took:.1f} s with --grace 1")
+    expect(0.9 <= took < 5, f"took {took:.1f} s with --grace 1, as if it were the default of 5")
 
 
 @test
