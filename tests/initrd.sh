@@ -16,7 +16,8 @@
 #                  and restarts (guest/tiny-init/init.c; end=poweroff and more)
 #   --tiny32       the same for 32-bit kernels (and any 64-bit one)
 #   --plain        no busybox and no init: only what --add says
-#   --busybox FILE the busybox to pack (default: this machine's)
+#   --busybox FILE the busybox to pack (default: this machine's); it may be for
+#                  another kind of machine, as nothing that is packed is run here
 #   --kernel DIR   the kernel, from tests/kernels.sh, that the modules are for
 #   --modules "M..."  insert these modules, and what they need, first
 #   --keep "M..."  pack these modules too, for `load M...` in SCRIPT
@@ -35,6 +36,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 die() { echo "initrd.sh: $*" >&2; exit 1; }
 top=$(cd "$(dirname "$0")/.." && pwd)
+command -v readelf >/dev/null || die "readelf is not installed (tests/deps.sh demo)"
 
 kernel= modules= keep= init= tiny= plain= gzip= busybox=
 adds=()
@@ -66,20 +68,28 @@ trap 'exit 1' HUP INT TERM
 root=$stage/root
 mkdir -p "$root" "$(dirname "$out")"
 
+# The program may be for another kind of machine: ldd cannot tell that from a static one.
+needs_loader() { readelf -lW "$1" 2>&1 | grep 'Requesting program interpreter' >/dev/null; }
+needs_libraries() { readelf -dW "$1" 2>&1 | grep '(NEEDED)' >/dev/null; }
+
 # put FILE DEST: one file or folder, with its libraries and its interpreter.
 put() {
-	local lib
+	local lib libs
 	[ -e "$1" ] || die "$1: no such file"
 	[ -e "$root/$2" ] && [ ! -d "$1" ] && return
 	mkdir -p "$root/$(dirname "$2")"
 	cp -rL "$1" "$root/$2" 2>/dev/null || cp -r "$1" "$root/$2" || exit 1
 	[ -f "$1" ] && [ -x "$1" ] || return 0
-	while read -r lib; do
-		[ -e "$root$lib" ] || {
-			mkdir -p "$root$(dirname "$lib")"
-			cp -L "$lib" "$root$lib"
-		}
-	done < <(ldd "$1" 2>/dev/null | sed -n 's/^[^/]*\(\/[^ ]*\) (0x.*/\1/p')
+	if needs_loader "$1" || needs_libraries "$1"; then
+		libs=$(ldd "$1" 2>&1) || die "$1: ldd cannot name its libraries: $libs"
+		case $libs in *'not found'*) die "$1: a library is not installed: $libs" ;; esac
+		while read -r lib; do
+			[ -e "$root$lib" ] || {
+				mkdir -p "$root$(dirname "$lib")"
+				cp -L "$lib" "$root$lib"
+			}
+		done < <(sed -n 's/^[^/]*\(\/[^ ]*\) (0x.*/\1/p' <<<"$libs")
+	fi
 	lib=$(head -c 256 "$1" | tr -d '\0' |
 		sed -n '1s/^#! *\(\/[^ ]*\).*/\1/p')
 	case $lib in
@@ -123,14 +133,16 @@ if [ -n "$tiny" ]; then
 		-idirafter "/usr/include/$(${CC:-gcc} -print-multiarch)" \
 		-o "$root/init" "$top/guest/tiny-init/init.c"
 elif [ -z "$plain" ]; then
-	[ -n "$busybox" ] || busybox=$(command -v busybox) ||
-		die "busybox is not installed (tests/deps.sh demo)"
-	! ldd "$busybox" >/dev/null 2>&1 ||
-		die "$busybox is not static (tests/deps.sh demo)"
+	own=$(command -v busybox) || die "busybox is not installed (tests/deps.sh demo)"
+	busybox=${busybox:-$own}
+	[ -r "$busybox" ] || die "$busybox: not readable"
+	! needs_loader "$busybox" || die "$busybox is not static (tests/deps.sh demo)"
+	applets=$("$own" --list) && grep -qx sh <<<"$applets" ||
+		die "$own --list: no list of applets with sh in it"
 	mkdir -p "$root"/{bin,proc,sys,dev,tmp,run,root,etc}
 	ln -s bin "$root/sbin"
 	cp -L "$busybox" "$root/bin/busybox"
-	for applet in $("$busybox" --list); do
+	for applet in $applets; do
 		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 	done
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
@@ -204,6 +216,7 @@ fi
 
 for add in ${adds+"${adds[@]}"}; do
 	file=${add%%:*}
+	[ -n "$file" ] || die "--add $add: it names no file; is the program installed?"
 	case $add in *:*) dest=${add#*:} ;; *) dest=$(realpath -s "$file") ;; esac
 	put "$file" "${dest#/}"
 done
