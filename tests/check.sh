@@ -74,17 +74,19 @@ step_lint() {
 	expect "lint: clang-tidy" make -s -k clang-tidy TIDY_NODES=75000
 }
 
-# cmocka's own report, a line a test
+# cmocka's own report, a line a test. A program that exits in the midst of them prints no sum.
 unit_lines() {
-	local name out=$dir/unit.cmocka rc
+	local name out=$dir/unit.cmocka results=$dir/unit.results rc
 	for program; do
 		name=$(basename "$program")
 		timeout 120 "$program" >$out 2>&1
 		rc=$?
-		sed -nE "s|^\[ +OK \] (.*)|ok unit $name: \1|p; s|^\[ +FAILED +\] ([a-z_0-9]+)\$|not ok unit $name: \1|p" $out | sort -u
+		sed -nE "s|^\[ +OK \] (.*)|ok unit $name: \1|p; s|^\[ +FAILED +\] ([a-z_0-9]+)\$|not ok unit $name: \1|p" $out | sort -u | tee $results
 		if [ $rc != 0 ]; then
 			tail -30 $out
-			grep -qE '^\[ +FAILED' $out || echo "not ok unit $name: exit code $rc"
+			grep -q '^not ok ' $results || echo "not ok unit $name: exit code $rc"
+		elif ! grep -q '^\[  PASSED  \] [1-9]' $out; then
+			echo "not ok unit $name: it ended without cmocka's sum"
 		fi
 	done
 }
@@ -217,17 +219,21 @@ made() {
 }
 
 # One step, its lines shown and kept whole; what it cost of the clock and of the processors.
+# A step that an error of its own ends, such as an unset variable, leaves no times.
 run_step() { # STEP
 	local before=$SECONDS
 	step=$1
-	{ "step_$step" 2>&1; times >$dir/"$step.times"; } >$dir/"$step.out"
+	rm -f $dir/"$step.times"
+	({ "step_$step" 2>&1; times >$dir/"$step.times"; } >$dir/"$step.out")
+	[ -e $dir/"$step.times" ] || echo "not ok $step: it did not come to its end" >>$dir/"$step.out"
+	grep -qaE '^(ok|not ok|skip) ' $dir/"$step.out" || echo "not ok $step: it printed no result" >>$dir/"$step.out"
 	(
 		flock 9
 		echo "== $step (begun at $((before - started)) s, took $((SECONDS - before)) s, $(cpu_of "$step") of CPU)"
 		cat $dir/"$step.out"
 	) 9>$dir/say.lock
 }
-cpu_of() { awk -F'[ms ]+' 'NR == 2 { printf "%.0f s", $1 * 60 + $2 + $3 * 60 + $4 }' $dir/"$1.times"; }
+cpu_of() { [ ! -e $dir/"$1.times" ] || awk -F'[ms ]+' 'NR == 2 { printf "%.0f s", $1 * 60 + $2 + $3 * 60 + $4 }' $dir/"$1.times"; }
 
 # A lane takes the next step of the list until there is none.
 lane() {
@@ -254,10 +260,12 @@ again() {
 
 tests/deps.sh build check || echo "not ok deps: some packages cannot be installed" | tee $dir/deps.out
 if [ -n "${STEPS:-}" ]; then
+	begun=$STEPS
 	for s in $STEPS; do
 		(run_step "$s")
 	done
 else
+	begun="build $ALL_STEPS"
 	(run_step build)
 	printf '%s\n' $ALL_STEPS >$dir/todo
 	for ((i = 0; i < jobs; i++)); do
@@ -267,6 +275,11 @@ else
 	again
 fi
 
+# A lane that ends early, on a full disk for one, leaves the rest of the list.
+unrun=
+for s in $begun; do
+	[ -s $dir/"$s.out" ] || unrun+=" $s"
+done
 cat $dir/*.out | grep -aE '^(ok|not ok|skip) ' >$dir/results
 passed=$(grep -c '^ok ' $dir/results)
 failed=$(grep -c '^not ok ' $dir/results)
@@ -279,6 +292,9 @@ if [ "$failed" != 0 ]; then
 	echo "== failed:"
 	grep '^not ok ' $dir/results
 fi
+if [ -n "$unrun" ]; then
+	echo "== not run:$unrun"
+fi
 if [ "$skipped" != 0 ]; then
 	echo "== skipped:"
 	grep '^skip ' $dir/results
@@ -289,4 +305,4 @@ if [ "$skipped" != 0 ]; then
 fi
 echo "== $((SECONDS - started)) s"
 echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+[ "$failed" = 0 ] && [ -z "$unrun" ] && [ -s $dir/results ]
