@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # make install puts the program and its manual where DESTDIR, PREFIX and BINNAME say; make uninstall leaves nothing behind.
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")/../.."
 dest=$(mktemp -d)
 trap 'rm -rf "$dest"' EXIT

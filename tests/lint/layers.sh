@@ -13,9 +13,12 @@ shopt -s nullglob
 deny() { # FILES... -- REGEX WHY
 	local files=() found
 	while [ "$1" != -- ]; do files+=("$1"); shift; done
-	[ ${#files[@]} != 0 ] || return 0
-	found=$(grep -nE "$2" "${files[@]}") || return 0
-	echo "$found" | sed "s|\$|    <- $3|"
+	found=$(grep -nE "$2" "${files[@]:-/no such file}")
+	case $? in
+	0) echo "$found" | sed "s|\$|    <- $3|" ;;
+	1) return ;;
+	*) echo "could not be looked at: $3" ;;
+	esac
 	bad=1
 }
 
@@ -30,12 +33,16 @@ done
 deny kvm/*.c hw/*.c virtio/*.c main.c -- '\b(exit|abort|_exit|quick_exit)\(' 'only main() ends the process'
 deny kvm/*.c x86/*.c hw/*.c virtio/*.c -- '[^_a-z]ioctl\([^)]*KVM_(GET|SET|CREATE|CHECK|IRQ|REG|UNREG)' 'use kvm_ioctl()'
 
-for header in $(find include kvm x86 hw virtio -name '*.h'); do
+headers=$(find include kvm x86 hw virtio -name '*.h') && [ -n "$headers" ] ||
+	{ echo "no headers were found"; bad=1; }
+for header in $headers; do
 	echo "#include \"$header\"" | ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -I. -fsyntax-only -x c - ||
 		{ echo "$header: does not compile alone"; bad=1; }
 done
 
-for file in $(git ls-files -co --exclude-standard '*.c' '*.h' '*.S' '*.sh' Makefile); do
+files=$(git ls-files -co --exclude-standard '*.c' '*.h' '*.S' '*.sh' Makefile) && [ -n "$files" ] ||
+	{ echo "git does not list the files whose SPDX lines are looked at"; bad=1; }
+for file in $files; do
 	[ -e "$file" ] || continue
 	head -3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-only' || { echo "$file: no SPDX line"; bad=1; }
 done

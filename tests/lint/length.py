@@ -21,6 +21,7 @@ for path in sorted(sum((glob.glob(d + "/*.c") for d in ("kvm", "x86", "hw", "vir
                 print(f"{path}:{start}: {number - start + 1} lines: {name}")
                 bad = 1
             start = None
-if lengths:
-    print(f"{len(lengths)} functions, median {statistics.median(lengths)} lines, longest {max(lengths)}")
+if not lengths:
+    sys.exit("length.py: no function was found")
+print(f"{len(lengths)} functions, median {statistics.median(lengths)} lines, longest {max(lengths)}")
 sys.exit(bad)

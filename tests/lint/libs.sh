@@ -4,7 +4,8 @@
 set -u
 allowed='^(libc\.so\.6|libfdt\.so\.1|ld-linux.*)$'
 [ "${2:-}" != static ] || allowed='^$'
-extra=$(readelf -d "$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE "$allowed")
+dynamic=$(readelf -d "$1") || exit 1
+extra=$(sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' <<<"$dynamic" | grep -vE "$allowed")
 [ -z "$extra" ] && exit 0
 echo "$1 needs: $extra"
 exit 1
