@@ -38,9 +38,11 @@ says() {
 
 # The text has a line for each name that the JSON has.
 same_names() { # FILE
-	local missing
-	missing=$("$kvm" inspect --json "$1" | jq -r '[paths | map(strings) | last] | unique[] | strings' |
-		grep -vxF -f <("$kvm" inspect "$1" | sed -E 's/^[ -]*([a-z_0-9]+).*/\1/'))
+	local names missing=
+	names=$(set -o pipefail
+		"$kvm" inspect --json "$1" | jq -r '[paths | map(strings) | last] | unique[] | strings') &&
+		[ -n "$names" ] || missing="the JSON has none"
+	missing=${missing:-$(grep -vxF -f <("$kvm" inspect "$1" | sed -E 's/^[ -]*([a-z_0-9]+).*/\1/') <<<"$names")}
 	judge "$(basename "$1"): text and JSON have the same names" "$missing"
 }
 
@@ -81,7 +83,7 @@ banner() {
 # Also what cannot be started is told in one valid object, with the reason.
 malformed() {
 	local kind image what why=
-	python3 tests/tools/make_images.py "$dir" >"$dir/list" || why="make_images.py failed"
+	python3 tests/tools/make_images.py "$dir" >"$dir/list" && [ -s "$dir/list" ] || why="make_images.py failed"
 	while read -r kind image what; do
 		# Files that cannot be opened, and what needs a machine to be refused, are the business of tests/malformed.sh.
 		case $kind:$image in

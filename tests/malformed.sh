@@ -49,7 +49,7 @@ judge() {
 	rc=1
 }
 
-python3 tests/tools/make_images.py "$dir" >"$dir/list" || {
+python3 tests/tools/make_images.py "$dir" >"$dir/list" && [ -s "$dir/list" ] || {
 	echo "not ok malformed: make_images.py failed"
 	exit 1
 }
