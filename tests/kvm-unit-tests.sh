@@ -46,9 +46,10 @@ while [ $# -gt 0 ]; do
 done
 list=$dir/x86/unittests.cfg
 [ -n "$dir" ] || die "usage: $0 DIR [--qemu | --only-qemu] [--nest] [--timeout S] [--logs FOLDER] [TEST...]"
-[ -r "$list" ] || die "$list: not readable; is it a checkout? (a nested machine does not see this one's /tmp)"
+[ -r "$list" ] || die "$list: not readable; is it a checkout?"
 [ -x "$kvm" ] || die "$kvm: not there; build it by make"
 mkdir -p "$logs" || exit 125
+export KVM_BIN=$kvm # to the nested machine, which says so when it does not see it
 work=$(mktemp -d) || exit 125
 trap 'rm -rf "$work"' EXIT
 
@@ -210,8 +211,10 @@ environment() {
 }
 
 declare -A total=()
-worse=0
+worse=0 headed=''
 row() {
+	[ -n "$headed" ] || printf '%-42s %-8s%s\n' TEST kvm "${qemu:+ QEMU}"
+	headed=1
 	printf '%-42s %-8s' "$test" "$1"
 	[ -z "$qemu" ] || printf ' %-8s' "$2"
 	printf ' %s\n' "$3"
@@ -233,10 +236,17 @@ run_here() {
 }
 
 # in_nest [OPTION]...: sets printed to what this script prints about it in a nested machine, without the name; or note to
-# why nothing came out of that.
+# why nothing came out of that. What no other test would get past ends this.
 in_nest() {
-	printed=$("$here/tests/nest" --mem 5000 --timeout $((2 * timeout + 120)) --out "$logs" "$here/tests/kvm-unit-tests.sh" "$dir" \
-		"$@" --timeout "$timeout" --logs "$logs" "$test" </dev/null 2>"$work/nest" | grep "^$test ")
+	local said
+	"$here/tests/nest" --mem 5000 --timeout $((2 * timeout + 120)) --out "$logs" "$here/tests/kvm-unit-tests.sh" "$dir" \
+		"$@" --timeout "$timeout" --logs "$logs" "$test" </dev/null >"$work/printed" 2>"$work/nest"
+	code=$?
+	said=$(tail -n 1 "$work/nest")
+	case $code:$said in
+	125:*'does not see it'* | 125:kvm-unit-tests:*) echo "$said" >&2; exit 125 ;;
+	esac
+	printed=$(grep "^$test " "$work/printed")
 	printed=${printed#"$test"}
 	[ -z "$printed" ] || return 0
 	note=$(sed -n '$s/^nest: //p' "$work/nest")
@@ -244,7 +254,7 @@ in_nest() {
 }
 
 run_nested() {
-	local printed their_note
+	local printed their_note code
 	if in_nest ${qemu:+--qemu}; then
 		if [ -n "$qemu" ]; then read -r result theirs note; else read -r result note; fi <<<"$printed"
 		return
@@ -283,7 +293,6 @@ run_test() {
 # ---- the list ----
 
 forget ''
-printf '%-42s %-8s%s\n' TEST kvm "${qemu:+ QEMU}"
 while IFS= read -r line <&3; do
 	if [[ $line =~ ^\[(.*)\]$ ]]; then
 		section=${BASH_REMATCH[1]}
@@ -294,6 +303,7 @@ while IFS= read -r line <&3; do
 	fi
 done 3<"$list"
 [ -z "$test" ] || run_test
+[ -n "$headed" ] || die "$list: it has no test ${wanted[*]:-at all}"
 
 echo
 for who in kvm ${qemu:+QEMU}; do
