@@ -91,7 +91,7 @@ said_in() { # FILE TEXT
 	tr -d '\r' <"$dir/$name.$1" 2>/dev/null | grep -aqF "$2" || echo "no \"$2\""
 }
 
-# on_disk COMMAND...: debugfs or e2fsck on the file system
+# The file system for debugfs and e2fsck.
 on_disk() {
 	case $name in
 	qcow2) qemu-img convert -O raw "$dir/$name.img" "$dir/fs" ;;
@@ -106,7 +106,10 @@ look() {
 	[ "$name" != ro ] || mode=ro rc=143 last='ended by SIGTERM'
 	judge "root=$root $mode" "$(said_in out "Command line: console=ttyS0 root=$root $mode")"
 	judge "login${1:+ ($1)}" "$(said_in out 'login: ')"
-	[ "$(cat $dir/$name.rc)" = $rc ] && why= || why="exit code $(cat $dir/$name.rc), $(tail -n 1 $dir/$name.err)"
+	if ! [ -e $dir/$name.rc ]; then why="it was not run: $(tail -n 1 $dir/nest.log)"
+	elif [ "$(cat $dir/$name.rc)" = $rc ]; then why=
+	else why="exit code $(cat $dir/$name.rc), $(tail -n 1 $dir/$name.err)"
+	fi
 	judge "$last" "${why:-$(said_in err "$last")}"
 	if [ "$name" = ro ]; then
 		judge "the guest cannot write" "$(said_in out 'touch says 1')"
@@ -114,7 +117,10 @@ look() {
 		judge "the disk is as it was" "$why"
 		return
 	fi
-	on_disk
+	if ! why=$(on_disk 2>&1); then
+		judge "what is on the disk" "it cannot be read: $(tail -n 1 <<<"$why")"
+		return
+	fi
 	[ "$(debugfs -R 'cat /root/made' $dir/fs 2>/dev/null)" = 'made by the guest' ] && why= || why="it is not there"
 	judge "what the guest wrote is on the disk" "$why"
 	why=$(e2fsck -fn $dir/fs 2>&1) && why=
@@ -133,7 +139,7 @@ prepare() { # CASE...
 		form=$name
 		[ "$name" != ro ] || form=raw
 		tests/disk-image.sh --init "$init" "$form" "$dir/$name.img" || return
-		[ "$name" != ro ] || cp --sparse=always $dir/ro.img $dir/ro.before
+		[ "$name" != ro ] || cp --sparse=always $dir/ro.img $dir/ro.before || return
 	done
 }
 

@@ -33,16 +33,16 @@ prepare() {
 	kernel=$(tests/kernels.sh cloud) && cp "$(realpath "$kernel/vmlinuz")" $in/vmlinuz || return
 	${CC:-gcc} -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -static -o $in/flush_writer tests/tools/flush_writer.c || return
 	tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_blk" $in/disk.initrd tests/disk/guest.sh || return
-	mkdir $in/tools
+	mkdir $in/tools || return
 	tests/initrd.sh --plain --add "$(command -v fio):/bin/fio" --add "$(command -v mkfs.ext4):/bin/mkfs.ext4" \
 		--add "$(command -v e2fsck):/bin/e2fsck" $in/tools.cpio || return
 	(cd $in/tools && cpio -id --quiet) <$in/tools.cpio && mkfs.ext4 -q -F -d $in/tools $in/tools.img 160M || return
 	tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_blk" --add $in/flush_writer:/flush_writer \
 		$in/writer.initrd tests/disk/writer.sh || return
 	# The first 60 MiB are for the guest; of the rest it has to find what is there.
-	truncate -s 60M $in/base.raw
-	head -c 4M /dev/urandom >>$in/base.raw
+	truncate -s 60M $in/base.raw && head -c 4M /dev/urandom >>$in/base.raw || return
 	tail -c 4M $in/base.raw | md5sum | cut -d' ' -f1 >$in/tail
+	[ "$(stat -c %s $in/base.raw)" = $((64 << 20)) ] && [ -s $in/tail ]
 }
 
 failed=0

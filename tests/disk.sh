@@ -18,7 +18,8 @@ flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude -D_GNU_SOURCE -pthread"
 ${CC:-gcc} $flags -o "$work/disk_stress" tests/tools/disk_stress.c tests/tools/disk_power.c virtio/disk*.c virtio/qcow2*.c kvm/loop.c \
 	virtio/inflate.c kvm/log.c || { echo "not ok disk: disk_stress does not build"; exit 1; }
 stress=$work/disk_stress
-${CC:-gcc} ${flags%% -fsanitize*} -O2 -fPIC -shared -o "$work/inflate.so" virtio/inflate.c
+${CC:-gcc} ${flags%% -fsanitize*} -O2 -fPIC -shared -o "$work/inflate.so" virtio/inflate.c ||
+	{ echo "not ok disk: inflate.so does not build"; exit 1; }
 cd "$work" || exit 1
 
 ok() { echo "ok disk $1"; }
@@ -34,8 +35,9 @@ checked() {
 # mirror NAME IMAGE FORMAT OPTIONS: random requests, then the image is what the reference says. It starts from what qemu-img reads.
 mirror() {
 	rm -f reference
-	qemu-img convert -f "$3" -O raw "$2" reference
-	if ! timeout 300 "$stress" mirror "$2" "$4" "${SEED:-7}" "$ops" reference 2>err; then
+	if ! qemu-img convert -f "$3" -O raw "$2" reference 2>err; then
+		fail "$1" "what the image has at first: $(tail -1 err)"
+	elif ! timeout 300 "$stress" mirror "$2" "$4" "${SEED:-7}" "$ops" reference 2>err; then
 		fail "$1" "$(tail -1 err)"
 	elif [[ $4 != *snapshot* ]] && ! qemu-img compare -q -f "$3" -F raw "$2" reference; then
 		fail "$1" "differs from the reference"
@@ -65,6 +67,8 @@ other_places() {
 		qemu-img create -q -f qcow2 "$place/img" $size
 		mirror "qcow2 on tmpfs" "$place/img" qcow2 qcow2,discard
 		rm -rf "$place"
+	else
+		echo "skip disk tmpfs: no folder can be made in /dev/shm"
 	fi
 	truncate -s 64M backing
 	if ! device=$(losetup -f --show backing 2>/dev/null); then
@@ -204,13 +208,16 @@ kill_rounds() {
 		sleep "0.$((RANDOM % 30 + 10))"
 		kill -9 "$pid"
 		wait "$pid" 2>/dev/null
-		if ! checked img 3; then
+		rc=$?
+		if [ $rc != 137 ]; then
+			fail "$1" "round $i: exit code $rc before it was killed: $(cat err)"
+			return
+		elif ! checked img 3; then
 			fail "$1" "round $i: $(head -2 check.out | tr '\n' ' ')"
 			return
 		fi
 		[ -s check.out ] && leaks=$((leaks + 1))
-		qemu-img convert -f qcow2 -O raw img out
-		if ! "$stress" verify out - - - journal >verified 2>err; then
+		if ! qemu-img convert -f qcow2 -O raw img out 2>err || ! "$stress" verify out - - - journal >verified 2>err; then
 			fail "$1" "round $i: $(cat err)"
 			return
 		fi
@@ -239,8 +246,8 @@ power_cuts() {
 		local bad=
 		for cut in cut.*.img; do
 			checked "$cut" 3 || { bad="$cut: $(head -2 check.out | tr '\n' ' ')"; break; }
-			qemu-img convert -f qcow2 -O raw "$cut" out
-			"$stress" verify out - - - "${cut%.img}.journal" >verified 2>err || { bad="$cut: $(cat err)"; break; }
+			qemu-img convert -f qcow2 -O raw "$cut" out 2>err &&
+				"$stress" verify out - - - "${cut%.img}.journal" >verified 2>err || { bad="$cut: $(cat err)"; break; }
 		done
 		[ -z "$bad" ] && ok "power cut, clusters of $cluster: $(ls cut.*.img | wc -l) cuts" || fail "power cut, clusters of $cluster" "$bad"
 	done
@@ -254,7 +261,8 @@ locks() {
 	sleep 0.3
 	"$stress" mirror img qcow2 1 10 reference 2>err && fail "lock" "a writer beside QEMU"
 	grep -q "in use by process $Q_PID (qemu-io)" err && ok "QEMU's lock is seen and its owner named" || fail "lock" "$(cat err)"
-	"$stress" mirror img qcow2,ro, 1 10 reference 2>/dev/null && fail "lock" "a reader beside a writing QEMU"
+	"$stress" mirror img qcow2,ro, 1 10 reference 2>err && fail "lock" "a reader beside a writing QEMU"
+	grep -q "in use by process $Q_PID (qemu-io)" err || fail "lock, read only" "$(cat err)"
 	kill "$Q_PID"; wait "$Q_PID" 2>/dev/null
 	rm -f journal
 	coproc S { exec "$stress" kill img qcow2 1 100000000 journal 2>/dev/null; }

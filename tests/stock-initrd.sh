@@ -32,7 +32,7 @@ make_root() { # DIR
 	codename=$(. /etc/os-release; echo "$VERSION_CODENAME")
 	# Where this machine gets its own packages from.
 	uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-		awk -v c="$codename" '$2 == c && $3 == "main" { print $1; exit }')
+		awk -v c="$codename" '$2 == c && $3 == "main" && !n++ { print $1 }')
 	[ -n "$uri" ] || die "apt's sources name no suite $codename main"
 	debootstrap --variant=minbase --include=initramfs-tools,busybox,zstd "$codename" "$1" "$uri" \
 		>"$1/log" 2>&1 || { tail -n 5 "$1/log" >&2; die "debootstrap fails"; }

@@ -79,10 +79,11 @@ case_kill() {
 		kill -9 $pid
 		wait $pid 2>/dev/null
 		[ $? = 137 ] || { cat kill.out; tell 1 "round $round: the machine is there to be killed"; return; }
+		[ -n "$(flushes kill.out)" ] || { cat kill.out; tell 1 "round $round: nothing was flushed"; return; }
 		steps+=("$(flushes kill.out)")
 		qemu-img check -q -f qcow2 kill.qcow2
 		case $? in 0 | 3) ;; *) tell 1 "round $round: qemu-img check"; return ;; esac
-		qemu-img convert -f qcow2 -O raw kill.qcow2 kill.raw
+		qemu-img convert -f qcow2 -O raw kill.qcow2 kill.raw || { tell 1 "round $round: qemu-img convert"; return; }
 		"$in/flush_writer" verify kill.raw "${steps[@]}" >verified || { cat verified; tell 1 "round $round: $(cat verified)"; return; }
 		echo "round $round: killed after ${steps[-1]} steps, $(cat verified)"
 	done
