@@ -25,6 +25,6 @@ else
 fi
 rc=$?
 grep -E '^(ok|not ok) ' $dir/lines
-[ $rc = 0 ] && exit 0
+[ $rc = 0 ] && [ -s $dir/lines ] && exit 0
 grep -q '^not ok ' $dir/lines || echo "not ok command: exit code $rc, $(tail -n 1 $dir/err)"
 exit 1

@@ -70,12 +70,14 @@ case_full() {
 }
 
 case_cat() {
-	local want got
-	head -c 10485760 /dev/urandom >"$work/data"
-	want=$(md5sum <"$work/data")
-	got=$(cat "$work/data" | kvm -- cat 2>"$NEST_OUT/cat.err" | md5sum)
+	local want got rc
 	why=
-	[ "$want" = "$got" ] || why="they are not the same, $(tail -n 1 "$NEST_OUT/cat.err")"
+	head -c 10485760 /dev/urandom >"$work/data" || why="what is to be sent could not be made"
+	want=$(md5sum <"$work/data")
+	got=$(set -o pipefail; cat "$work/data" | kvm -- cat 2>"$NEST_OUT/cat.err" | md5sum)
+	rc=$?
+	[ $rc = 0 ] && [ "$want" = "$got" ] ||
+		why=${why:-"exit code $rc or not the same bytes, $(tail -n 1 "$NEST_OUT/cat.err")"}
 	judge "10 MiB through cat" "$why"
 }
 
@@ -158,8 +160,8 @@ case_shell() {
 
 case_backport() {
 	"$KVM_BIN" run --timeout 150 -k "$in/backport/vmlinuz" -m 256M -- uname -r >"$NEST_OUT/backport.out" 2>"$NEST_OUT/backport.err"
-	name=backport
-	why=
+	rc=$? name=backport why=
+	[ $rc = 0 ] || why="exit code $rc, $(tail -n 1 "$NEST_OUT/backport.err")"
 	out_is "$(cat "$in/backport/version")"
 	err_is ""
 	judge "a kernel with compressed modules" "$why"
@@ -223,6 +225,6 @@ case_terminal() {
 }
 
 for c in ${*:-uname exit full cat killed arguments signal reader_gone closes files shell panic not_found backport terminal}; do
-	case_"$c"
+	if [ "$(type -t case_"$c")" = function ]; then case_"$c"; else judge "$c" "no such case"; fi
 done
 exit $failed
