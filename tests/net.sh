@@ -16,6 +16,9 @@ mkdir -p $in $out
 
 cases=("$@")
 [ $# != 0 ] || cases=(tap vhost vhost_queues tap_user passt)
+for case in "${cases[@]}"; do
+	case $case in tap | vhost | vhost_queues | tap_user | passt) ;; *) echo "not ok net $case: no such case"; exit 1 ;; esac
+done
 if ! command -v iperf3 >/dev/null; then
 	echo "skip net: iperf3 is not installed"
 	exit 0
@@ -29,7 +32,8 @@ if ! tests/initrd.sh --kernel "$kernel" --add "$(type -P iperf3)" --modules "vir
 	echo "not ok net: no initrd"
 	exit 1
 fi
-tests/nest --timeout 900 --modules "tun vhost_net dummy" --out $out tests/net/job.sh $in "${cases[@]}" >$out/nest.log 2>&1
+tests/nest --timeout 900 --modules "tun vhost_net dummy" --out $out tests/net/job.sh $in "${cases[@]}" >$out/nest.log 2>&1 ||
+	tail -n 3 $out/nest.log
 
 # expect CASE WHAT...: each has to be said to be ok, and nothing to be bad
 expect() {

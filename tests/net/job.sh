@@ -52,14 +52,15 @@ worker() {
 
 # machine NAME BASE NET-PARAMETER COMMAND...
 machine() {
-	local name=$1 base=$2 how=$3 pid
+	local name=$1 base=$2 how=$3 pid rc
 	shift 3
 	rm -f "$www/done" /tmp/sum
 	"$@" run -k "$in/vmlinuz" -i "$in/net.initrd" -m 256M --timeout 300 -p "net=$how" "${net[@]}" </dev/null >"$out/$name.log" 2>&1 &
 	pid=$!
 	fetch "$base" >"$out/$name.host" 2>&1
 	wait $pid
-	echo "launcher: $?" >>"$out/$name.host"
+	rc=$?
+	[ $rc = 0 ] || echo "host: bad exit code $rc of the launcher" >>"$out/$name.host"
 	cat "$out/$name.host" >>"$out/$name.log"
 }
 
