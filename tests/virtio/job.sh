@@ -42,6 +42,7 @@ case_report() {
 	until_ rss_below $((full - 360)) || why=${why:-"$full MiB in use, $(rss_mib) after 400 were freed"}
 	after=$(rss_mib)
 	ended
+	[ $rc = 143 ] || why=${why:-"exit code $rc: $(tail -n 1 "$out/$name.err")"}
 	[ "$full" -gt 400 ] || why=${why:-"$full MiB in use after the guest used 400"}
 	judge "$why" "$full MiB of the host's when 400 were used, $after when they were freed"
 }
