@@ -10,6 +10,10 @@ kvm=${KVM_BIN:-build/kvm}
 
 timeout 60 "$kvm" run -k "$in/vmlinuz" -i "$in/symbols.initrd" -m 256M -p "quiet nokaslr" </dev/null >"$out/symbols.out" 2>&1
 GDB_SYMBOLS=$(tr -d '\r' <"$out/symbols.out" | sed -n 's/^symbol \([0-9a-f]*\) . \([a-z_]*\)$/\1=\2/p' | tr '\n' ' ')
+if [ -z "$GDB_SYMBOLS" ]; then
+	echo "not ok the kernel's symbols: $(tail -n 1 "$out/symbols.out")" >"$out/session.out"
+	exit 1
+fi
 [ -n "${KVM_NEST:-}" ] || export GDB_BREAKPOINTS=1
 export GDB_SYMBOLS GDB_SOCKET=/tmp/gdb.socket GDB_CONSOLE=$out/console
 
