@@ -30,7 +30,9 @@ get() { # VERSION
 	(cd "$work" && apt-get -qq download "linux-image-$1-dbg") &&
 	dpkg-deb --fsys-tarfile "$work"/*.deb | tar -x -C "$work" "./usr/lib/debug/boot/vmlinux-$1" &&
 	mv "$work/usr/lib/debug/boot/vmlinux-$1" "$cache/"
+	local rc=$?
 	rm -rf "$work"
+	return $rc
 }
 
 prepare() {
@@ -74,7 +76,7 @@ for vmlinux in "/usr/lib/debug/boot/vmlinux-$version" "$cache/vmlinux-$version";
 done
 [ -e "$vmlinux" ] || { echo "skip crash: no vmlinux-$version with debug symbols (--get)"; exit 0; }
 prepare >build/crash/prepare.log 2>&1 || { not_ok "the guests" "$(tail -1 build/crash/prepare.log)"; exit 1; }
-tests/nest --timeout 400 --out $out tests/crash/job.sh $in $out >$out/nest.log 2>&1
+tests/nest --timeout 400 --out $out tests/crash/job.sh $in $out >$out/nest.log 2>&1 || tail -n 3 $out/nest.log
 
 under_crash crashed $'bt\nlog\nps\nmod'
 said crashed.crash "a crashed kernel: opened, and KASLR worked out" "^ +RELEASE: $version$"
