@@ -13,7 +13,8 @@ names=("$@")
 [ $# -gt 0 ] || for f in tests/fuzz/fuzz_*.c; do names+=("$(basename "$f" .c)"); done
 version=$(clang -dumpversion)
 tool() { command -v "$1-${version%%.*}" || command -v "$1" || { echo "coverage.sh: $1 is not installed" >&2; exit 1; }; }
-profdata=$(tool llvm-profdata) cov=$(tool llvm-cov)
+profdata=$(tool llvm-profdata)
+cov=$(tool llvm-cov)
 out=build/fuzz-coverage
 objects=()
 
@@ -29,7 +30,7 @@ for name in "${names[@]}"; do
 	objects+=(-object "$out/$name")
 done
 "$profdata" merge -sparse -o $out/all.profdata $out/*.profraw
-"$cov" export -summary-only -instr-profile $out/all.profdata "${objects[@]:1}" kvm x86 hw virtio 2>/dev/null | python3 -c '
+"$cov" export -summary-only -instr-profile $out/all.profdata "${objects[@]:1}" kvm x86 hw virtio | python3 -c '
 import json, os, sys
 total = [0, 0]
 for f in sorted(json.load(sys.stdin)["data"][0]["files"], key=lambda f: f["filename"]):
