@@ -56,7 +56,7 @@ def measure(command, fd):
 
 
 def measure_once(command, fd):
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           pass_fds=[fd] if fd is not None else []) as child:
         begin_ns = wall = used = n = kicks = None
         for line in child.stdout:
@@ -73,10 +73,13 @@ def measure_once(command, fd):
 def count_calls(command, fd):
     """Returns how many system calls were made and how many requests."""
     with tempfile.NamedTemporaryFile("r") as f:
-        said = subprocess.run(["strace", "-f", "-c", "-o", f.name] + command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        said = subprocess.run(["strace", "-f", "-c", "-o", f.name] + command, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, pass_fds=[fd] if fd is not None else [], check=False).stdout
         total = re.search(r"^100\.00 +\S+ +\S+ +(\d+)", f.read(), re.M)
-    return int(total[1]) if total else 0, int(RATE.search(said)[1])
+    rate = RATE.search(said)
+    if not total or not rate:
+        sys.exit(f"io.py: {' '.join(command)}: no figure under strace")
+    return int(total[1]), int(rate[1])
 
 
 def run(kvm, payload, floor, path, row, with_calls=False):

@@ -24,6 +24,7 @@ mkdir -p $dir/kvm $dir/out
 # An empty body before the file's own is found.
 sed '/^static inline void recorder_put(/,/^}/{/^{/,/^}/d}' include/kvm/recorder.h |
 	sed 's/^static inline void recorder_put(.*/&\n{\n\t(void)r;\n\t(void)head;\n\t(void)value;\n}/' >$dir/new.h
+! grep -q 'e->head = head' $dir/new.h || { echo "recorder.sh: recorder_put() is not empty; has its form changed?" >&2; exit 1; }
 cmp -s $dir/new.h $dir/kvm/recorder.h || cp $dir/new.h $dir/kvm/recorder.h
 make -s
 make -s O=build/obj-norecorder CC="${CC:-gcc} -I$dir" >/dev/null

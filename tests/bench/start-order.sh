@@ -18,7 +18,8 @@ truncate -s 1M "$dir/disk.img"
 
 record() { # NAME OPTION...: of kvm run
 	valgrind -q --tool=callgrind --dump-instr=yes --callgrind-out-file="$dir/$1.callgrind" \
-		"$dir/kvm" run -q -m 256M -k build/bench/guest.bzimage "${@:2}" </dev/null >/dev/null 2>&1
+		"$dir/kvm" run -q -m 256M -k build/bench/guest.bzimage "${@:2}" </dev/null >"$dir/$1.log" 2>&1 ||
+		{ echo "start-order: $1: $(tail -n 1 "$dir/$1.log")" >&2; exit 1; }
 }
 record start -p @h
 record console -p @o2000
