@@ -636,8 +636,7 @@ def hangup_of_the_terminal_ends(t):
 
 @test
 def script_1_works():
-    if not shutil.which("script"):
-        return
+    expect(shutil.which("script"), "script(1) is not installed")
     command = " ".join(argv("hello"))
     p = subprocess.Popen(["script", "-qefc", command, "/dev/null"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     out, _ = finish(p, 0)
@@ -826,6 +825,8 @@ def fifty_boots_leave_nothing():
 def main():
     wanted = sys.argv[1:]
     bad = 0
+    if wanted and not any(w in f.__name__ for w in wanted for f in TESTS):
+        sys.exit("payload_io.py: no test has such a name")
     for function in TESTS:
         name = function.__name__
         if wanted and not any(w in name for w in wanted):
