@@ -69,6 +69,7 @@ hasnt() { # FILE REGEX
 }
 
 same() { # JSON JSON: but for the time it took
+	[ -n "$why" ] || { [ -s "$1" ] && [ -s "$2" ]; } || why="$1 or $2 is empty"
 	[ -n "$why" ] || cmp -s <(sed 's/"duration_ms": [0-9]*//' "$1") <(sed 's/"duration_ms": [0-9]*//' "$2") || why="$1 and $2 are not the same"
 }
 
@@ -286,7 +287,8 @@ case_stock() {
 	local tiny cloud
 	enter stock
 	rm -r k/*
-	cloud=$(realpath "$("$top/tests/kernels.sh" cloud)/vmlinuz") && tiny=$("$top/tests/tiny-kernel.sh")/vmlinuz || return
+	cloud=$("$top/tests/kernels.sh" cloud)/vmlinuz && tiny=$("$top/tests/tiny-kernel.sh")/vmlinuz ||
+		{ judge "stock kernels" "there is no kernel"; return; }
 	cp "$cloud" k/cloud
 	cp "$tiny" k/tiny
 	cp "$KVM_BIN" kvm # of a checkout in /tmp, the nested machine has this folder only
@@ -327,10 +329,10 @@ case_stock() {
 # By hand: BOOTS (200) boots of the cloud kernel, half of them with two CPUs, in nested machines of 20 each. None has a report of the kernel's; those
 # that a loaded machine did not finish in time say nothing, and are told apart.
 case_clean() {
-	local boots=${BOOTS:-200} left n part=0
+	local boots=${BOOTS:-200} left n part=0 rc cloud
 	enter clean
 	rm -r k/*
-	cp "$(realpath "$("$top/tests/kernels.sh" cloud)/vmlinuz")" k/cloud || return
+	cloud=$("$top/tests/kernels.sh" cloud)/vmlinuz && cp "$cloud" k/cloud || { judge "clean boots" "there is no kernel"; return; }
 	cp "$KVM_BIN" kvm
 	"$top/tests/initrd.sh" --tiny initrd
 	cat >ci.smoke <<-'END'
@@ -353,7 +355,9 @@ case_clean() {
 	for ((left = boots; left > 0; left -= n)); do
 		n=$((left < 20 ? left : 20))
 		part=$((part + 1))
-		"$top/tests/nest" --timeout 7200 --out nest ./job.sh $(((n + 1) / 2)) $part >>out 2>>err || echo "nested machine $part: $?"
+		"$top/tests/nest" --timeout 7200 --out nest ./job.sh $(((n + 1) / 2)) $part >>out 2>>err
+		rc=$?
+		case $rc in 0 | 122) ;; *) why="nested machine $part ended with $rc: $(tail -n 1 err)" ;; esac
 	done
 	python3 - nest/*.json <<-'END' || why="see above"
 		import collections, json, sys
@@ -367,7 +371,7 @@ case_clean() {
 }
 
 for c in ${*:-matrix repeat signals recipes bisect}; do
-	case_"$c"
+	if [ "$(type -t case_"$c")" = function ]; then case_"$c"; else judge "$c" "no such case"; fi
 	cd "$top" || exit 1
 done
 exit $failed
