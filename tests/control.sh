@@ -149,8 +149,9 @@ cores_at_the_end() {
 	timeout 60 "$kvm" run -k build/guest/payload.bzimage -m 64M -p test=panic --dump "$work/core" </dev/null >/dev/null 2>&1
 	is "after a panic" ".*payload_main.*" "$(core "$work/core" build/payload/payload.elf)"
 	rm "$work/core"
-	timeout 60 "$kvm" run -k build/guest/payload.bzimage -m 64M -p test=hello --dump "$work/core" </dev/null >/dev/null 2>&1
-	[ ! -e "$work/core" ] && echo "ok control: none after a good end" || not_ok "none after a good end" "there is one"
+	timeout 60 "$kvm" run -k build/guest/payload.bzimage -m 64M -p test=hello --dump "$work/core" </dev/null >/dev/null 2>"$work/err" &&
+		[ ! -e "$work/core" ] && echo "ok control: none after a good end" ||
+		not_ok "none after a good end" "there is one, or no good end: $(tail -1 "$work/err")"
 	is "no folder, told at once" "kvm: --dump $work/none/core: No such file or directory 125" \
 		"$("$kvm" run -k build/guest/payload.bzimage --dump "$work/none/core" 2>&1 </dev/null) $?"
 	is "no room at the end" ".*kvm: --dump $work/core: File too large; no core was written.* 121 0" \
