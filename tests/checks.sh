@@ -33,6 +33,7 @@ json() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); sys.exi
 claims=0
 say() {
 	local name=$1 rc=$2 line=$3 report=$4 got why= r=$dir/reports/$claims
+	rm -f $r.*
 	printf "$5" >$r.text
 	shift 5
 	timeout 30 "$KVM_BIN" run -k build/guest/payload.bzimage -m 64M -p "test=${TEST:-say}" -i $r.text --report $r.json \
@@ -134,7 +135,8 @@ signals() {
 stock() { # CASE NAME RC LAST-LINE REPORT
 	local rc why=
 	rc=$(cat $dir/out/$1.rc 2>/dev/null)
-	if [ "$rc" != "$3" ]; then why="exit code ${rc:-none} instead of $3; $(tail -n 1 $dir/out/$1.err)"
+	if [ -z "$rc" ]; then why="it was not run: $(tail -n 1 $dir/nest.log)"
+	elif [ "$rc" != "$3" ]; then why="exit code $rc instead of $3; $(tail -n 1 $dir/out/$1.err)"
 	elif ! tail -n 1 $dir/out/$1.err | grep -qxE "kvm: $4"; then why="the last line is \"$(tail -n 1 $dir/out/$1.err)\""
 	elif ! json $dir/out/$1.json "$5"; then why="the report has not got $5"
 	fi
@@ -148,8 +150,10 @@ stock_kernel() {
 		return
 	fi
 	cp "$(realpath "$kernel/vmlinuz")" $dir/in/vmlinuz
-	truncate -s 16M $dir/in/disk
-	PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 $dir/in/disk
+	truncate -s 16M $dir/in/disk && PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 $dir/in/disk || {
+		judge "stock kernel" "no disk"
+		return
+	}
 	tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_blk" $dir/in/initrd tests/checks/guest.sh || {
 		judge "stock kernel" "no initrd"
 		return
