@@ -85,4 +85,7 @@ gallery bad-msr 121
 gallery late 121
 gallery loop-irqs-off 124 --hang 2
 gallery halt-irqs-off 121
+for name in ${ONLY:-}; do
+	grep -q "^gallery $name " tests/gallery.sh || { echo "not ok $what $name: no such case"; failed=1; }
+done
 exit $failed
