@@ -108,7 +108,7 @@ part_stock() {
 	   grep -q 'kvm-test: userspace up' $dir/out/console && ! grep -qE 'lockup|stall' $dir/out/console; then
 		echo "ok gdb: stock kernel: to user space and to its end"
 	else
-		not_ok "stock kernel: to user space and to its end" "see $dir/out"
+		not_ok "stock kernel: to user space and to its end" "see $dir/out; $(tail -n 1 $dir/nest.log 2>/dev/null)"
 	fi
 }
 
@@ -119,8 +119,8 @@ kernel_with_symbols() { # OUT
 	make -s build/obj/libkvm.a &&
 	${CC:-gcc} -std=gnu11 -O2 -D_GNU_SOURCE -Iinclude -o $dir/kallsyms tests/tools/kallsyms.c build/obj/libkvm.a -lfdt -pthread &&
 	add=$($dir/kallsyms $vmlinux start_kernel setup_arch linux_banner |
-		python3 tests/gdb/add_symbols.py $vmlinux) &&
-	objcopy $add $vmlinux "$1" 2>/dev/null
+		python3 tests/gdb/add_symbols.py $vmlinux) && [ -n "$add" ] &&
+	objcopy $add $vmlinux "$1"
 }
 
 part_kernel() {
@@ -171,6 +171,6 @@ for part in ${*:-payload client stock}; do
 		echo "skip gdb $part: there is no /dev/kvm"
 		continue
 	fi
-	part_"$part"
+	if [ "$(type -t part_"$part")" = function ]; then part_"$part"; else not_ok "$part" "no such part"; fi
 done
 exit $failed
