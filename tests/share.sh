@@ -77,6 +77,6 @@ else
 fi
 rc=$?
 grep -E '^(ok|not ok) ' $dir/lines
-[ $rc = 0 ] && exit $failed
+[ $rc = 0 ] && [ -s $dir/lines ] && exit $failed
 grep -q '^not ok ' $dir/lines || echo "not ok share: exit code $rc, $(tail -n 1 $dir/err)"
 exit 1
