@@ -116,3 +116,7 @@ if ! apt install -y --no-install-recommends $need >"$log" 2>&1; then
 	echo "deps.sh: apt-get could not install: $need" >&2
 	exit 1
 fi
+if [ $rt = missing ] && ! rt_there; then
+	echo "deps.sh: no package with clang's libFuzzer was found" >&2
+	exit 1
+fi
