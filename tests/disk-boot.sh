@@ -132,9 +132,10 @@ look() {
 seconds() { [ ! -e $dir/$name.login ] || echo "$(($(cat $dir/$name.login) - $(cat $dir/$name.start))) s"; }
 
 prepare() { # CASE...
+	local kernel
 	rm -rf $dir
 	mkdir -p $dir
-	cp "$(tests/kernels.sh cloud)/vmlinuz" $dir/vmlinuz && tests/stock-initrd.sh cloud $dir/initrd || return
+	kernel=$(tests/kernels.sh cloud) && cp "$kernel/vmlinuz" $dir/vmlinuz && tests/stock-initrd.sh cloud $dir/initrd || return
 	for name; do
 		form=$name
 		[ "$name" != ro ] || form=raw
