@@ -129,7 +129,7 @@ fetch() {
 		# A suite that fails may not be the one that is needed.
 		aptget update >"$tmp/update" 2>&1 || :
 		get "$meta" || {
-			cat "$tmp/update" "$tmp/log" >&2 2>/dev/null
+			cat "$tmp/update" "$tmp/log" >&2 2>/dev/null || :
 			die "cannot get $meta${suffix:+ from $codename-$suffix}"
 		}
 	fi
