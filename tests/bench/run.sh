@@ -36,7 +36,8 @@ for f in "$program" build/bench/{floor,stamp,guest.bzimage,tiny.cpio,blk.cpio} "
 done
 if [ -z "$quick" ]; then
 	if peer=$(command -v lkvm); then copies+=(--copy "$peer"); fi
-	peer=$(command -v qemu-system-x86_64)
+	peer=$(command -v qemu-system-x86_64) ||
+		{ echo "bench: qemu-system-x86_64 is not installed (tests/deps.sh bench)" >&2; exit 1; }
 	copies+=(--copy "$peer")
 	for rom in bios-microvm.bin linuxboot_dma.bin kvmvapic.bin; do
 		for dir in /usr/share/qemu /usr/share/seabios "$(dirname "$peer")/../share/qemu"; do
