@@ -36,15 +36,15 @@ finish() {
 	wait $job
 	echo $? >"$out/$name.code"
 }
-# said TEXT [TIMES [SECONDS]]: waits until the console has said it.
+# said TEXT [TIMES [STREAM]]: waits until the console, or the launcher (err), has said it. The machine's
+# own limit ends a wait for what never comes.
 said() {
-	local i
-	for ((i = 0; i < 5 * ${3:-60}; i++)); do
-		[ "$(grep -acF "$1" "$out/$name.out")" -lt "${2:-1}" ] || return 0
-		kill -0 $job 2>/dev/null || return 1
+	local over=
+	until [ "$(grep -acF "$1" "$out/$name.${3:-out}")" -ge "${2:-1}" ]; do
+		[ -z "$over" ] || return 1
+		kill -0 $job 2>/dev/null || over=1
 		sleep 0.2
 	done
-	return 1
 }
 
 report() { # KERNEL CPUS
@@ -117,12 +117,12 @@ fast_full() { fast full; }
 fast_backport() { fast backport; }
 # Both would go on to boot from what there is not.
 lkrn() {
-	start 40 -k "$in/ipxe.lkrn" --entry 16 -m 256M --no-default-params --grace 0
+	start 120 -k "$in/ipxe.lkrn" --entry 16 -m 256M --no-default-params --grace 0
 	said 'Features:' && kill "$pid"
 	finish
 }
 memdisk() {
-	start 40 -k "$in/memdisk" -i "$in/floppy" -m 256M --no-default-params --grace 0
+	start 120 -k "$in/memdisk" -i "$in/floppy" -m 256M --no-default-params --grace 0
 	said 'Ramdisk at' && kill "$pid"
 	finish
 }
@@ -134,7 +134,7 @@ end_restart() {
 }
 term_button() {
 	start 120 -k "$in/cloud" -i "$in/button.initrd" -m 256M -p quiet --grace 20
-	said 'listening: event' && sleep 1 && kill "$pid"
+	said 'listening: event' && kill "$pid"
 	finish
 }
 term_deaf() {
@@ -143,11 +143,11 @@ term_deaf() {
 	finish
 }
 
-# A kernel without any console is asked for its post-mortem, and goes on.
+# A kernel without any console is asked for its post-mortem, and goes on. The sentence comes last of
+# what is looked at: a busy host can take a minute to come to it.
 log() { # KERNEL
-	start 200 -k "$in/$1" -i "$in/log.initrd" -m 256M --no-default-params -p console=null --post-mortem full --grace 0
-	said '== end' && kill -QUIT "$pid"
-	for ((i = 0; i < 100; i++)); do ! grep -q '^=> ' "$out/$name.err" || break; sleep 0.2; done
+	start 400 -k "$in/$1" -i "$in/log.initrd" -m 256M --no-default-params -p console=null --post-mortem full --grace 0
+	said '== end' && kill -QUIT "$pid" && said '=> vCPU 0 ' 1 err
 	kill "$pid"
 	finish
 }
@@ -173,7 +173,7 @@ initrd_truncated_early() {
 }
 stock_initrd() {
 	start 120 -k "$in/cloud" -i "$in/stock.initrd" -m 512M --grace 0
-	said '(initramfs)' 1 110 && kill "$pid"
+	said '(initramfs)' && kill "$pid"
 	finish
 }
 
@@ -182,6 +182,7 @@ for name; do
 	echo >>"$out/$name.started"
 	before=$(date +%s)
 	"$name"
+	[ -e "$out/$name.code" ] || echo "none, as it could not be started," >"$out/$name.code"
 	echo "$before $(date +%s)" >"$out/$name.when"
 	mv "$out/$name.code" "$out/$name.rc"
 done
