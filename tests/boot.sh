@@ -57,7 +57,7 @@ kernel() { # NAME: into $in; or says why not
 }
 
 prepare() {
-	local k dt=''
+	local k dt='' lscpu
 	rm -rf $dir
 	mkdir -p $in $out
 	# Its kernel takes four minutes of a processor to build: tests/boot.sh tables_dt asks for it.
@@ -66,7 +66,8 @@ prepare() {
 		kernel $k 2>$in/$k.err || tail -n 3 $in/$k.err >&2
 	done
 	[ -e $in/cloud ] || return 1
-	tests/initrd.sh --add "$(command -v lscpu)" $in/report.initrd tests/boot/guest-report.sh &&
+	lscpu=$(command -v lscpu) || { echo "lscpu is not installed"; return 1; }
+	tests/initrd.sh --add "$lscpu" $in/report.initrd tests/boot/guest-report.sh &&
 	tests/initrd.sh $in/small.initrd tests/boot/guest-report.sh &&
 	tests/initrd.sh $in/shell.initrd &&
 	tests/initrd.sh --tiny $in/tiny.initrd &&
@@ -75,16 +76,16 @@ prepare() {
 	{ echo 'the disk of the test'; head -c 1M /dev/zero; } >$in/disk &&
 	tests/initrd.sh --kernel "$(tests/kernels.sh cloud)" --modules "button evdev" $in/button.initrd \
 		tests/boot/guest-button.sh || return 1
-	echo "from the second initrd" >$in/extra
-	tests/initrd.sh --plain --add $in/extra:/extra $in/extra.initrd || return 1
-	cpio_gap $((500 << 20)) >$in/big.initrd
-	truncate -s +$((500 << 20)) $in/big.initrd
-	cat $in/tiny.initrd >>$in/big.initrd
+	echo "from the second initrd" >$in/extra &&
+	tests/initrd.sh --plain --add $in/extra:/extra $in/extra.initrd &&
+	cpio_gap $((500 << 20)) >$in/big.initrd &&
+	truncate -s +$((500 << 20)) $in/big.initrd &&
+	cat $in/tiny.initrd >>$in/big.initrd || return 1
 	# The gap is memory that has only been mapped when the file is truncated.
-	tests/initrd.sh $in/fill.part tests/boot/guest-fill.sh || return 1
-	cpio_gap $((32 << 20)) >$in/fill.initrd
-	head -c $((32 << 20)) /dev/urandom >>$in/fill.initrd
-	cat $in/fill.part >>$in/fill.initrd
+	tests/initrd.sh $in/fill.part tests/boot/guest-fill.sh &&
+	cpio_gap $((32 << 20)) >$in/fill.initrd &&
+	head -c $((32 << 20)) /dev/urandom >>$in/fill.initrd &&
+	cat $in/fill.part >>$in/fill.initrd || return 1
 	[ ! -e $in/i386 ] || tests/initrd.sh --busybox "$(tests/kernels.sh i386)/root/bin/busybox" $in/report32.initrd \
 		tests/boot/guest-report.sh || return 1
 	python3 tests/tools/vmlinux.py $in/cloud $in/cloud.vmlinux || return 1
@@ -139,7 +140,9 @@ last_err() { tail -n 1 $out/$1.err; }
 ended() {
 	local rc
 	rc=$(cat $out/$1.rc 2>/dev/null)
-	if [ "$rc" = nest ]; then
+	if [ -z "$rc" ]; then
+		echo "it was not run: $(tail -n 1 $out/nest.log 2>/dev/null)"
+	elif [ "$rc" = nest ]; then
 		echo "the nested machine does not survive it"
 	elif ! grep -qxE "$2" <<<"$rc"; then
 		echo "exit code $rc instead of $2, last line \"$(last_err "$1")\", console \"$(text "$1" | tail -n 1)\""
@@ -243,18 +246,25 @@ report() { # KERNEL CPUS
 	judge "$1 kernel, $2 CPUs: ttyS0 is a 16550A with an interrupt" "$(serial $c | head -n 1)"
 	judge "$1 kernel, $2 CPUs: iomem" "$(iomem $c $((1 << 30)) | head -n 1)"
 	clock=$(section $c clocksource)
-	case $clock in kvm-clock|tsc) clock= ;; esac
+	case $clock in kvm-clock|tsc) clock= ;; '') clock="not known" ;; esac
 	judge "$1 kernel, $2 CPUs: clock source" "$clock"
 	[ "$1" = tiny ] || judge "$1 kernel, $2 CPUs: rtc_cmos, time" "$(rtc $c | head -n 1)"
 	[ "$1" = tiny ] || judge "$1 kernel, $2 CPUs: i8042 keyboard" \
 		"$(text $c | grep -q 'serio: i8042 KBD port' || echo "not found")"
 }
 
+# there KERNEL CASE: whether the case is wanted and its kernel there; it is skipped without that.
+there() {
+	[ -n "$(wanted $2)" ] || return
+	[ ! -e $in/$1 ] || return 0
+	echo "skip boot: $2: $(tail -n 1 $in/$1.err)"
+	return 1
+}
+
 # A kernel that has nothing but what it is asked for to learn of its machine from.
 tables() { # KIND KERNEL CPUS LINE-OF-/proc/interrupts
 	local c=tables_$1 why
-	[ -n "$(wanted $c)" ] || return
-	[ -e $in/$2 ] || { echo "skip boot: tables=$1: $(tail -n 1 $in/$2.err)"; return; }
+	there $2 $c || return
 	why=$(ended $c 0 'the guest halted')
 	[ -n "$why" ] || [ "$(section $c nproc)" = "$3" ] || why="nproc says $(section $c nproc)"
 	[ -n "$why" ] || [ "$(section $c disks) $(section $c vda)" = '1 the disk of the test' ] || why='not the one disk'
@@ -267,7 +277,7 @@ tables() { # KIND KERNEL CPUS LINE-OF-/proc/interrupts
 # The kernel's log as found in its memory is what dmesg says; it may have gone on since.
 log() { # KERNEL
 	local c=log_$1 why n
-	[ -n "$(wanted $c)" ] && [ -e $in/$1 ] || return
+	there $1 $c || return
 	why=$(ended $c 143 'ended by SIGTERM')
 	section $c dmesg >$out/$c.dmesg
 	n=$(wc -l <$out/$c.dmesg)
@@ -310,7 +320,7 @@ look() {
 	done
 	[ -z "$(wanted report_i386_2)" ] || report i386 2
 	tables mp tiny 2 'IO-APIC +16-edge +virtio0'
-	[ ! -e $in/tiny-dt ] || tables dt tiny-dt 2 'IO-APIC +16-edge +virtio0'
+	[[ " $asked " != *" tables_dt "* ]] || tables dt tiny-dt 2 'IO-APIC +16-edge +virtio0'
 	[ ! -e $out/tables_dt.rc ] || how "tables=dt: serial port and clock" tables_dt 0 'the guest halted' \
 		'70\.rtc: registered as rtc0'
 	tables none tiny 1 'XT-PIC +virtio0'
@@ -331,8 +341,8 @@ look() {
 	how "halt, 4 CPUs" end_halt_4 0 'the guest halted' "$up"
 	how "panic" end_panic 120 'the guest kernel panicked' 'end Kernel panic'
 	how "panic=-1" end_panic_reset 120 'the guest kernel panicked( \(then .*\))?' 'Kernel panic'
-	[ ! -e $in/tiny ] || how "tiny kernel: reboot" end_tiny_reboot 0 'the guest rebooted \(.*\)' "$up"
-	[ ! -e $in/tiny ] || how "tiny kernel: halt" end_tiny_halt 0 'the guest halted' "$up"
+	! there tiny end_tiny_reboot || how "tiny kernel: reboot" end_tiny_reboot 0 'the guest rebooted \(.*\)' "$up"
+	! there tiny end_tiny_halt || how "tiny kernel: halt" end_tiny_halt 0 'the guest halted' "$up"
 	how "--on-reboot restart, then SIGTERM" end_restart 143 'ended by SIGTERM'
 	[ -z "$(wanted end_restart)" ] || judge "--on-reboot restart: boots again" "$(marker end_restart 2)"
 	how "SIGTERM: a listening guest powers off" term_button 0 'the guest powered off' '^pressed'
@@ -342,10 +352,11 @@ look() {
 	how "bzImage by its 64-bit entry" entry_64 0 'the guest powered off' "$up"
 	how "vmlinux by PVH, 4 CPUs" vmlinux_pvh 0 'the guest powered off' "$up"
 	how "vmlinux by its 64-bit entry" vmlinux_64 0 'the guest powered off' "$up"
-	[ ! -e $in/backport ] || how "backport kernel's vmlinux by PVH" vmlinux_backport 0 'the guest powered off' "$up"
+	! there backport vmlinux_backport || how "backport kernel's vmlinux by PVH" vmlinux_backport 0 'the guest powered off' "$up"
 	for k in cloud full backport; do
-		[ ! -e $in/$k ] || how "--fast: the $k kernel, unpacked" fast_$k 0 'the guest powered off' "$up"
-		[ ! -e $in/$k ] || [ -z "$(wanted fast_$k)" ] || judge "--fast: the $k kernel, twice" "$(unpacked fast_$k)"
+		there $k fast_$k || continue
+		how "--fast: the $k kernel, unpacked" fast_$k 0 'the guest powered off' "$up"
+		judge "--fast: the $k kernel, twice" "$(unpacked fast_$k)"
 	done
 	how "ipxe.lkrn" lkrn 143 'ended by SIGTERM' 'iPXE .* Open Source Network Boot Firmware'
 	how "memdisk" memdisk 143 'ended by SIGTERM' 'Ramdisk at 0x[0-9a-f]*, length 0x00168000'
@@ -365,11 +376,16 @@ look() {
 #--- the terminal ------------------------------------------------------------------
 
 terminal() {
-	local run=()
+	local run=() rc
 	[ -z "$nested" ] || run=(tests/nest --tty --timeout 600)
 	python3 tests/boot/terminal.py "$in" "$KVM_BIN" "${run[@]}" >$out/tty.lines 2>$out/tty.err
-	grep -E '^(ok|not ok|skip) ' $out/tty.lines || not_ok terminal "$(tail -n 1 $out/tty.err)"
-	! grep -q '^not ok' $out/tty.lines || failed=1
+	rc=$?
+	grep -E '^(ok|not ok|skip) ' $out/tty.lines
+	if grep -q '^not ok' $out/tty.lines; then
+		failed=1
+	elif [ $rc != 0 ] || ! [ -s $out/tty.lines ]; then
+		not_ok terminal "exit code $rc, $(tail -n 1 $out/tty.err)"
+	fi
 }
 
 #--- all of it ---------------------------------------------------------------------
@@ -387,6 +403,10 @@ for c; do
 	reports) asked+=" $(without_variants "$reports")" ;;
 	others) asked+=" $(without_variants "$others report_i386_2")" ;;
 	*) asked+=" $c" ;;
+	esac
+	case " reports others terminal report_i386_2 $reports $others " in *" $c "*) ;; *)
+		not_ok "$c" "no such case; tests/boot/job.sh has them"
+		exit 1
 	esac
 done
 # Words apart by spaces.
