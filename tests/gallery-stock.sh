@@ -36,6 +36,7 @@ prepare() {
 # What CASE lacks of its patterns.
 lacks() {
 	local kind pattern
+	[ -e $out/"$1".rc ] || { echo "it was not run: $(tail -n 1 $out/nest.log)"; return; }
 	while read -r kind pattern; do
 		case $kind in
 		'#'*|'') ;;
@@ -54,6 +55,9 @@ if ! prepare >$in.log 2>&1; then
 	exit 1
 fi
 cases=${ONLY:-$(ls tests/gallery/stock)}
+for c in $cases; do
+	[ -s tests/gallery/stock/"$c" ] || { echo "not ok gallery-stock $c: no such case"; exit 1; }
+done
 tests/nest --timeout 900 --out $out tests/gallery/stock-job.sh $in $out $cases >$out/nest.log 2>&1
 for c in $cases; do
 	why=$(lacks "$c" | tr '\n' ' ')
