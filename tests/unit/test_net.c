@@ -24,7 +24,7 @@
 
 #define RX 0
 #define TX 1
-#define CTRL 2
+#define CONTROL 2
 #define HDR 12
 #define BUF_GPA 0x20000
 #define TX_GPA 0x80000
@@ -532,7 +532,7 @@ static unsigned int command_at(struct fix *f, unsigned int queue, const void *by
 
 static unsigned int command(struct fix *f, const void *bytes, uint32_t len)
 {
-	return command_at(f, CTRL, bytes, len);
+	return command_at(f, CONTROL, bytes, len);
 }
 
 static void commands_are_answered(void **state)
@@ -550,7 +550,7 @@ static void commands_are_answered(void **state)
 	assert_int_equal(command(f, "\0\0\1", 3), VIRTIO_NET_ERR); /* not negotiated */
 	assert_int_equal(command(f, "\1\1\2\0\0\0\0\1", 8), VIRTIO_NET_ERR);
 	assert_int_equal(command(f, "\3", 1), VIRTIO_NET_ERR);
-	assert_int_equal(f->ring[CTRL].used->idx, 6);
+	assert_int_equal(f->ring[CONTROL].used->idx, 6);
 }
 
 static void receive_modes_are_taken(void **state)
