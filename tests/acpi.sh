@@ -17,7 +17,7 @@ trap 'rm -rf "$tmp"' EXIT
 failed=0
 
 if ! command -v iasl >/dev/null 2>&1; then
-	echo "skip acpi: no iasl here (Debian: acpica-tools)"
+	tests/deps.sh without acpica-tools acpi
 	exit 0
 fi
 

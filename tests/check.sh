@@ -4,7 +4,9 @@
 # Every test: `make check`. Each step prints lines
 #     ok NAME | not ok NAME: why | skip NAME: why
 # which are counted; the last line is `N passed, N failed` (and skipped, when some were). In CI (CI=true) a skipped
-# test is a failure. STEPS="unit fuzz" runs those steps only.
+# test is a failure. A test of what this distribution has no package for is not counted, but named at the end:
+#     left out: NAME: why
+# STEPS="unit fuzz" runs those steps only.
 #
 # First everything is built, with all processors; then as many steps as there are processors go side by side, the
 # longest first, and each shows its lines when it ends. What a step said is in build/check/STEP.out. When three steps
@@ -39,7 +41,7 @@ lines() {
 	local out=$dir/$step.lines rc
 	"$@" 2>&1 | tee "$out"
 	rc=${PIPESTATUS[0]}
-	grep -qE '^(ok|not ok|skip) ' "$out" || echo "not ok $1: it printed no result"
+	grep -qE '^(ok|not ok|skip|left out:) ' "$out" || echo "not ok $1: it printed no result"
 	[ "$rc" = 0 ] || grep -q '^not ok ' "$out" || echo "not ok $1: exit code $rc"
 }
 
@@ -226,7 +228,7 @@ run_step() { # STEP
 	rm -f $dir/"$step.times"
 	({ "step_$step" 2>&1; times >$dir/"$step.times"; } >$dir/"$step.out")
 	[ -e $dir/"$step.times" ] || echo "not ok $step: it did not come to its end" >>$dir/"$step.out"
-	grep -qaE '^(ok|not ok|skip) ' $dir/"$step.out" || echo "not ok $step: it printed no result" >>$dir/"$step.out"
+	grep -qaE '^(ok|not ok|skip|left out:) ' $dir/"$step.out" || echo "not ok $step: it printed no result" >>$dir/"$step.out"
 	(
 		flock 9
 		echo "== $step (begun at $((before - started)) s, took $((SECONDS - before)) s, $(cpu_of "$step") of CPU)"
@@ -294,6 +296,10 @@ if [ "$failed" != 0 ]; then
 fi
 if [ -n "$unrun" ]; then
 	echo "== not run:$unrun"
+fi
+if grep -qa '^left out: ' $dir/*.out; then
+	echo "== not counted, as this distribution has no package for it:"
+	cat $dir/*.out | grep -a '^left out: '
 fi
 if [ "$skipped" != 0 ]; then
 	echo "== skipped:"

@@ -2,11 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # tests/deps.sh [build|check|demo|bench|kernel]...
+# tests/deps.sh without PACKAGE TEST
 #
 # Installs the distribution's packages that the named purposes need and that
 # are missing (default: build).  Prints nothing and asks no network when all
 # of them are there.  As root it uses apt-get itself, else through sudo; when
-# neither can be done it prints the one command to give and exits 1.
+# neither can be done it prints the one command to give and exits 1.  Packages
+# that the distribution does not have are named, and the rest is installed.
+#
+# `without` prints the result of TEST, for which PACKAGE is not installed:
+# `left out` if the distribution has no such package, else `skip`.
 #
 #   build   compile the program
 #   check   build, demo, kernel, and everything `make check` runs
@@ -20,10 +25,30 @@ build="gcc make libc6-dev linux-libc-dev libfdt-dev"
 demo="qemu-system-x86 busybox-static cpio xz-utils kmod binutils"
 check="clang clang-tidy clang-format cppcheck libcmocka-dev acpica-tools
  python3 file binutils device-tree-compiler dt-schema mandoc qemu-utils debootstrap util-linux
- fdisk e2fsprogs fio passt iproute2 curl iperf3 procps gdb jq zstd lz4 ipxe
+ fdisk e2fsprogs fio passt virtiofsd iproute2 curl iperf3 procps gdb jq zstd lz4 ipxe
  syslinux-common parallel python3-yaml"
 bench="strace valgrind binutils python3"
 kernel="gcc make libc6-dev flex bison bc libelf-dev xz-utils"
+
+# listed PACKAGE...: the names among them that apt's lists have, one a line.
+# Other commands than `madison` also name what is only installed.
+listed() {
+	LC_ALL=C apt-cache madison "$@" 2>/dev/null |
+		sed 's/^ *\([^ |]*\) .*/\1/' | sort -u
+}
+
+# Only full lists say that the distribution lacks a package.  Every release has
+# these two, the second in the component that Ubuntu may do without.
+lists_there() { [ "$(listed gcc libcmocka-dev | wc -l)" = 2 ]; }
+
+if [ "${1:-}" = without ] && [ $# = 3 ]; then
+	if lists_there && [ -z "$(listed "$2")" ]; then
+		echo "left out: $3: this distribution has no package $2"
+	else
+		echo "skip $3: package $2 is not installed"
+	fi
+	exit 0
+fi
 
 [ $# -gt 0 ] || set -- build
 want='' rt=no
@@ -55,8 +80,26 @@ installed() {
 missing() {
 	have=" $(installed $want | tr '\n' ' ') "
 	for p in $want; do
+		# QEMU's own packages had this one until Debian 12.
+		[ "$p" != virtiofsd ] || [ ! -x /usr/lib/qemu/virtiofsd ] || continue
 		case $have in *" $p "*) ;; *) printf '%s\n' "$p" ;; esac
 	done | sort -u | tr '\n' ' '
+}
+
+# What is missing and can be had: all of it, where apt's lists are not there.
+needed() {
+	set -- $(missing)
+	if [ $# != 0 ] && lists_there; then
+		listed "$@" | tr '\n' ' '
+	else
+		echo "$*"
+	fi
+}
+
+# At the end: what is missing still cannot be had.
+name_the_lacking() {
+	lacking=$(missing)
+	[ -z "$lacking" ] || echo "deps.sh: this distribution has no package ${lacking% }" >&2
 }
 
 # The sanitizers' and libFuzzer's run-time library is packaged by clang's
@@ -84,9 +127,9 @@ rt_name() {
 	done
 }
 
-need=$(missing)
+need=$(needed)
 [ $rt = yes ] && { rt_there || rt=missing; }
-[ -n "$need" ] || [ $rt = missing ] || exit 0
+[ -n "$need" ] || [ $rt = missing ] || { name_the_lacking; exit 0; }
 
 if [ "$(id -u)" = 0 ]; then
 	as_root=''
@@ -109,6 +152,7 @@ apt() {
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 apt update >"$log" 2>&1 || cat "$log" >&2      # a stale list may still do
+need=$(needed)
 [ $rt = missing ] && need="$need $(rt_name)"
 echo "deps.sh: installing $need" >&2
 if ! apt install -y --no-install-recommends $need >"$log" 2>&1; then
@@ -120,3 +164,4 @@ if [ $rt = missing ] && ! rt_there; then
 	echo "deps.sh: no package with clang's libFuzzer was found" >&2
 	exit 1
 fi
+name_the_lacking

@@ -20,7 +20,7 @@ for case in "${cases[@]}"; do
 	case $case in tap | vhost | vhost_queues | tap_user | passt) ;; *) echo "not ok net $case: no such case"; exit 1 ;; esac
 done
 if ! command -v iperf3 >/dev/null; then
-	echo "skip net: iperf3 is not installed"
+	tests/deps.sh without iperf3 net
 	exit 0
 fi
 if ! kernel=$(tests/kernels.sh cloud 2>$in/err); then
@@ -41,7 +41,7 @@ expect() {
 	shift
 	case " ${cases[*]} " in *" $case "*) ;; *) return ;; esac
 	if [ "$case" = passt ] && ! command -v passt >/dev/null; then
-		echo "skip net $case: passt is not installed"
+		tests/deps.sh without passt "net $case"
 		return
 	fi
 	for what in "$@" "vhost worker" upload; do
