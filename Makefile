@@ -97,11 +97,10 @@ check:
 	@bash tests/check.sh
 .PHONY: check
 
-OURS	= $(wildcard main.c kvm/*.[ch] x86/*.[ch] hw/*.[ch] virtio/*.[ch] include/*/*.h tests/*/*.[ch] guest/*/*.[ch])
 format:
-	clang-format -i $(OURS)
+	@tests/lint/format.py --fix
 check-format:
-	clang-format --dry-run --Werror $(OURS)
+	@tests/lint/format.py
 cppcheck:
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -Iinclude -D_GNU_SOURCE -D__x86_64__ main.c kvm x86 hw virtio

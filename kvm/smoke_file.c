@@ -36,8 +36,10 @@ static const struct setting {
 	[SMOKE_EXIT] = { "exit", NUMBER, false, 0, 255, "0" },
 };
 
-static int __attribute__((format(printf, 3, 4)))
-fail(struct smoke_file *f, unsigned int line, const char *fmt, ...)
+static int fail(struct smoke_file *f, unsigned int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int fail(struct smoke_file *f, unsigned int line, const char *fmt, ...)
 {
 	va_list ap;
 

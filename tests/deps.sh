@@ -23,7 +23,7 @@ set -eu
 
 build="gcc make libc6-dev linux-libc-dev libfdt-dev"
 demo="qemu-system-x86 busybox-static cpio xz-utils kmod binutils"
-check="clang clang-tidy clang-format cppcheck libcmocka-dev acpica-tools
+check="clang clang-tidy clang-format clang-format-14 cppcheck libcmocka-dev acpica-tools
  python3 file binutils device-tree-compiler dt-schema mandoc qemu-utils debootstrap util-linux
  fdisk e2fsprogs fio passt virtiofsd iproute2 curl iperf3 procps gdb jq zstd lz4 ipxe
  syslinux-common parallel python3-yaml"
