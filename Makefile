@@ -101,9 +101,10 @@ format:
 	@tests/lint/format.py --fix
 check-format:
 	@tests/lint/format.py
+# normalCheckLevelMaxBranches: newer versions say of each long file that they do not follow every branch.
 cppcheck:
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppress=missingIncludeSystem -Iinclude -D_GNU_SOURCE -D__x86_64__ main.c kvm x86 hw virtio
+		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -Iinclude -D_GNU_SOURCE -D__x86_64__ main.c kvm x86 hw virtio
 # How far clang's analyzer follows a function's paths; `make check` has it go less far, in a third of the time.
 TIDY_NODES ?= 225000
 TIDY	= $(patsubst %,tidy/%,main.c $(SRC))

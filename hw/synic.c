@@ -104,7 +104,10 @@ static void route_del(struct synic *s, unsigned int vp, unsigned int sint)
 {
 	uint32_t *users = route(s, vp, sint);
 
-	if (*users && !--*users)
+	if (!*users)
+		return;
+	--*users;
+	if (!*users)
 		s->config.disconnect(s->config.ctx, vp, sint);
 }
 

@@ -203,6 +203,7 @@ static __attribute__((noinline)) void write_split(struct bus *b, uint64_t addr, 
 {
 	unsigned int done = 0;
 
+	assert(size <= sizeof(value));
 	while (done < size) {
 		const struct bus_range *r = find_port(b, addr + done);
 		unsigned int part = part_bytes(r, addr + done, size - done);

@@ -219,9 +219,12 @@ int checks_create(struct checks **out, const struct config *config, int argc, ch
 	if (err)
 		return err;
 	c = calloc(1, sizeof(*c));
-	err = c ? expect_init(&c->expect, config->expect, config->nr_expects, config->fail_on,
-			      config->nr_fail_ons, config->expect_any)
-		: -ENOMEM;
+	if (!c) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	err = expect_init(&c->expect, config->expect, config->nr_expects, config->fail_on,
+			  config->nr_fail_ons, config->expect_any);
 	if (err) {
 		pr_err("out of memory");
 		free(c);

@@ -45,6 +45,7 @@ static int send_request(int fd, const struct control_question *q)
 	} control = { .bytes = { 0 } };
 	struct iovec iov = { .iov_base = line, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t sent;
 
 	if (len >= sizeof(line))
 		return -EMSGSIZE;
@@ -60,7 +61,10 @@ static int send_request(int fd, const struct control_question *q)
 		memcpy(CMSG_DATA(c), &q->pass_fd, sizeof(int));
 	}
 	/* A line fits into the buffer of a new socket. */
-	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)len ? 0 : errno ? -errno : -EIO;
+	sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
+	if (sent < 0)
+		return -errno;
+	return (size_t)sent == len ? 0 : -EIO;
 }
 
 /* The next bytes; 0 at the end. */

@@ -50,19 +50,20 @@ int outfile_check(const char *option, const char *path)
 static int write_stream(int fd, void (*writer)(FILE *f, const void *ctx), const void *ctx)
 {
 	FILE *f = fdopen(fd, "w");
-	bool bad;
+	int err = 0;
 
 	if (!f) {
-		int err = errno;
-
+		err = -errno;
 		close(fd);
-		return -err;
+		return err;
 	}
 	errno = 0;
 	writer(f, ctx);
-	bad = ferror(f);
-	bad = fclose(f) || bad;
-	return bad ? -(errno ? errno : EIO) : 0;
+	if (ferror(f))
+		err = errno ? -errno : -EIO;
+	if (fclose(f) && !err)
+		err = -errno;
+	return err;
 }
 
 static int replace(const char *path, void (*writer)(FILE *f, const void *ctx), const void *ctx)

@@ -75,13 +75,14 @@ static uint64_t run_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, cons
 	const struct disk_cursor all = { .iov = iov };
 	struct iovec part[AT_ONCE_IOVECS];
 	struct qcow2_mapping m;
+	unsigned int nr;
 	uint64_t run;
 
 	if (!qcow2_map_cached(q, offset) || !qcow2_map_cached(q, offset + len - 1) ||
 	    qcow2_map_run(q, offset, len, &m, &run) || m.type != QCOW2_NORMAL)
 		return 0;
-	return disk_file_read_cached(q->file, m.host + (offset & (q->cluster_bytes - 1)), part,
-				     cursor_slice(&all, run, part, AT_ONCE_IOVECS));
+	nr = cursor_slice(&all, run, part, AT_ONCE_IOVECS);
+	return disk_file_read_cached(q->file, m.host + (offset & (q->cluster_bytes - 1)), part, nr);
 }
 
 /* On the caller's thread: never waits for a lock that is held during I/O. */

@@ -342,9 +342,12 @@ static int start(struct virtiofsd *d, struct plan *p)
 int virtiofsd_start(struct virtiofsd *d, const struct share *s, int *fd)
 {
 	struct plan *p = calloc(1, sizeof(*p));
-	int err = p ? find_program(p, s) : -ENOMEM;
+	int err;
 
 	*d = (struct virtiofsd){ .log_fd = -1 };
+	if (!p)
+		return -ENOMEM;
+	err = find_program(p, s);
 	if (err) {
 		free(p);
 		return err;

@@ -195,7 +195,8 @@ static void resources(struct tree *t, const struct device_info *info, enum resou
 			nr_reg = append_reg(reg, nr_reg, r);
 		}
 	}
-	cells(t, "reg", reg, nr_reg);
+	if (nr_reg)
+		cells(t, "reg", reg, nr_reg);
 	if (nr_irq)
 		cells(t, "interrupts", irq, nr_irq);
 }

@@ -9,6 +9,7 @@
  */
 #include "x86/pagewalk.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -178,6 +179,7 @@ static bool walk_level(struct pagewalk *w, const struct gmem *mem, const struct 
 	struct walk_entry *e = &w->entry[w->nr];
 	unsigned int index_mask = w->mode == PAGING_32 ? 1023 : 511;
 
+	assert(level > 0);
 	e->level = w->level = level;
 	e->index = (unsigned int)(w->gva >> level_shift(w->mode, level)) & index_mask;
 	e->gpa = *table + e->index * (w->mode == PAGING_32 ? 4ULL : 8ULL);
