@@ -10,7 +10,8 @@
 #   full           the general one (also the kernel of the nested machine)
 #   backport       the cloud kernel of the release's backports
 #   backport-full  the general one of the release's backports
-#   i386           the 32-bit one (PAE), and in root/bin a static busybox for it
+#   i386           the 32-bit one (PAE), and in root/bin a static busybox for it;
+#                  where the release has none, Debian 12's
 #
 # In the folder: vmlinuz, config, System.map (where there is one), version (the
 # release, as uname -r says), modules/ (the folder lib/modules/VERSION, with
@@ -44,9 +45,9 @@ fi
 arch=$(dpkg --print-architecture)
 exec 3>&2
 
-# private_apt ARCH [SUFFIX]: writes a private apt configuration for ARCH below
-# the cache and makes `conf` name it.  With SUFFIX its only source is the
-# suite CODENAME-SUFFIX on the server that CODENAME itself comes from.
+# private_apt ARCH [SUITE]: writes a private apt configuration for ARCH below
+# the cache and makes `conf` name it.  With SUITE its only source is that suite
+# on the server that this machine's own CODENAME comes from.
 private_apt() {
 	local dir=$cache/apt/$1${2:+-$2} list uri entry key
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/parts"
@@ -82,7 +83,7 @@ private_apt() {
 		"${entry%:*}" | head -n 1)
 	[ -n "$key" ] || key=$(ls /usr/share/keyrings/"$id"-archive-keyring.gpg \
 		2>/dev/null || :)
-	echo "deb [arch=$1${key:+ signed-by=$key}] $uri $codename-$2 main" \
+	echo "deb [arch=$1${key:+ signed-by=$key}] $uri $2 main" \
 		>"$dir/sources.list"
 }
 
@@ -94,7 +95,7 @@ aptcache() { ${conf:+env APT_CONFIG="$conf"} apt-cache "$@"; }
 depends() { # PACKAGE: the kernel packages that it pulls in, one a line
 	aptcache show --no-all-versions "$1" 2>/dev/null |
 		sed -n 's/^\(Pre-\)\{0,1\}Depends: //p' | tr ',|' '\n\n' |
-		sed -n 's/^ *\(linux-\(image\|modules\|binary\)[a-z-]*-[0-9][^ ]*\).*/\1/p'
+		sed -n 's/^ *\(linux-\(image\|modules\|binary\|base\)[a-z-]*-[0-9][^ ]*\).*/\1/p'
 }
 
 # resolve META: the packages that make up META's kernel now, in `packages`.
@@ -122,15 +123,15 @@ get() {
 }
 
 fetch() {
-	local meta=$1 archs=$2 suffix=${3:-} root=$tmp/root v deb
+	local meta=$1 archs=$2 suite=${3:-} root=$tmp/root v deb f at
 	conf=
-	if [ -n "$suffix" ] || [ "$archs" != "$arch" ] || ! get "$meta"; then
-		private_apt "$archs" "$suffix"
+	if [ -n "$suite" ] || [ "$archs" != "$arch" ] || ! get "$meta"; then
+		private_apt "$archs" "$suite"
 		# A suite that fails may not be the one that is needed.
 		aptget update >"$tmp/update" 2>&1 || :
 		get "$meta" || {
 			cat "$tmp/update" "$tmp/log" >&2 2>/dev/null || :
-			die "cannot get $meta${suffix:+ from $codename-$suffix}"
+			die "cannot get $meta${suite:+ from $suite}"
 		}
 	fi
 	for deb in "$tmp"/deb/*.deb; do
@@ -141,19 +142,23 @@ fetch() {
 	v=$(ls "$root/lib/modules"); v=${v%%$'\n'*}
 	PATH=$PATH:/usr/sbin:/sbin depmod -b "$root" "$v"
 	echo "$v" >"$tmp/version"
-	ln -s "root/boot/vmlinuz-$v" "$tmp/vmlinuz"
-	ln -s "root/boot/config-$v" "$tmp/config"
-	[ ! -e "$root/boot/System.map-$v" ] ||
-		ln -s "root/boot/System.map-$v" "$tmp/System.map"
 	ln -s "root/lib/modules/$v" "$tmp/modules"
-	chmod u+r "$root/boot/"*
+	# Newer packages have these beside the modules instead of in /boot.
+	for f in vmlinuz config System.map; do
+		for at in "boot/$f-$v" "lib/modules/$v/$f"; do
+			[ -e "$root/$at" ] || continue
+			chmod u+r "$root/$at"
+			ln -s "root/$at" "$tmp/$f"
+			break
+		done
+	done
 	[ -r "$tmp/vmlinuz" ] && [ -r "$tmp/config" ] && [ -d "$tmp/modules" ] ||
 		die "$meta: the packages hold no kernel, configuration or modules"
 	rm -rf "$tmp/deb" "$tmp/log" "$tmp/update"
 }
 
 for name; do
-	suffix= archs=$arch extra= last=version
+	suite= archs=$arch extra= last=version
 	case $id:$name in
 	ubuntu:cloud)         meta=linux-image-virtual ;;
 	ubuntu:full)          meta=linux-image-generic ;;
@@ -162,9 +167,11 @@ for name; do
 	ubuntu:*)             die "$name: not to be had on Ubuntu" ;;
 	*:cloud)              meta=linux-image-cloud-amd64 ;;
 	*:full)               meta=linux-image-amd64 ;;
-	*:backport)           meta=linux-image-cloud-amd64 suffix=backports ;;
-	*:backport-full)      meta=linux-image-amd64 suffix=backports ;;
-	*:i386)               meta=linux-image-686-pae archs=i386 extra=busybox-static last=root/bin/busybox ;;
+	*:backport)           meta=linux-image-cloud-amd64 suite=$codename-backports ;;
+	*:backport-full)      meta=linux-image-amd64 suite=$codename-backports ;;
+	*:i386)               meta=linux-image-686-pae archs=i386 extra=busybox-static last=root/bin/busybox
+	                      # The last release with 32-bit kernels; its server has its suites until 2028.
+	                      case $codename in bullseye|bookworm) ;; *) suite=bookworm ;; esac ;;
 	*) die "$name: no such kernel (cloud, full, backport, backport-full, i386)" ;;
 	esac
 	dir=$cache/kernels/$name
@@ -176,7 +183,7 @@ for name; do
 			tmp=$(mktemp -d "$cache/kernels/.$name.XXXXXX")
 			trap 'rm -rf "$tmp"' EXIT
 			trap 'exit 1' HUP INT TERM
-			fetch "$meta" "$archs" "$suffix" >&2
+			fetch "$meta" "$archs" "$suite" >&2
 			chmod 755 "$tmp"
 			rm -rf "$dir"
 			mv -T "$tmp" "$dir"
