@@ -21,17 +21,18 @@ mkdir -p "$cache/modules"
 sum=$(cat "$top/guest/faults/faults.c" "$0" | sha256sum | head -c 12)
 module=$cache/modules/faults-$version-$sum.ko
 
-# 6.1.0-56-cloud-amd64: its own headers, those that 6.1.0-56 has for all flavours, and the build's programs of 6.1.
+# The kernel's own headers, those of all its flavours, and the build's programs, each as its release names it.
 build() { # DIR
-	local abi=${version%%-cloud*} source=$1/root/usr/src
-	abi=${abi%-amd64}
-	(cd "$1" && apt-get -qq -o Acquire::Retries=3 download "linux-headers-$version" "linux-headers-$abi-common" \
-		"linux-kbuild-$(cut -d. -f1,2 <<<"$version")")
+	local source=$1/root/usr/src needed
+	needed=$(LC_ALL=C apt-cache depends "linux-headers-$version" |
+		sed -nE 's/^ *Depends: (linux-(headers-.*-common|kbuild-.*))$/\1/p')
+	(cd "$1" && apt-get -qq -o Acquire::Retries=3 download "linux-headers-$version" $needed)
 	for deb in "$1"/*.deb; do dpkg -x "$deb" "$1/root"; done
 	sed -i "s|^include /usr/src/|include $source/|" "$source/linux-headers-$version/Makefile"
 	cp -r "$top/guest/faults" "$1/faults"
 	echo 'obj-m := faults.o' >"$1/faults/Makefile"
-	make -s -C "$source/linux-headers-$version" M="$1/faults" KBUILD_MODPOST_WARN=1 modules
+	# Debian 13's would take pahole to describe the module's types, which nobody asks for.
+	make -s -C "$source/linux-headers-$version" M="$1/faults" KBUILD_MODPOST_WARN=1 CONFIG_DEBUG_INFO_BTF_MODULES= modules
 }
 
 {
