@@ -90,7 +90,7 @@ prepare() {
 		tests/boot/guest-report.sh || return 1
 	python3 tests/tools/vmlinux.py $in/cloud $in/cloud.vmlinux || return 1
 	[ ! -e $in/backport ] || python3 tests/tools/vmlinux.py $in/backport $in/backport.vmlinux || return 1
-	ln -sfn /boot/ipxe.lkrn $in/ipxe.lkrn
+	ln -sfn /usr/lib/ipxe/ipxe.lkrn $in/ipxe.lkrn
 	ln -sfn /usr/lib/syslinux/memdisk $in/memdisk
 	truncate -s 1440K $in/floppy
 	if [ -x tests/stock-initrd.sh ]; then
