@@ -68,7 +68,7 @@ def main():
                 if have == VERSION or not opinion(old, new):
                     faults.append(f"{path}:{line}: clang-format {have} has:\n" + "\n".join(new))
     print(*faults, sep="\n", end="\n" if faults else "")
-    print(f"not ok lint: format: {len(faults)} places" if faults else "ok lint: format")
+    print(f"not ok lint: format: {len(faults)} places" if faults else "ok lint: format", flush=True)
     if have != VERSION:
         subprocess.run(["tests/deps.sh", "without", f"clang-format-{VERSION}",
                         f"lint: format of macros and within lines ({VERSION}'s rules, {have} is here)"], check=True)
