@@ -26,7 +26,8 @@ demo="qemu-system-x86 busybox-static cpio xz-utils kmod binutils"
 check="clang clang-tidy clang-format clang-format-14 cppcheck libcmocka-dev acpica-tools
  python3 file binutils device-tree-compiler dt-schema mandoc qemu-utils debootstrap util-linux
  fdisk e2fsprogs fio passt virtiofsd iproute2 curl iperf3 procps gdb jq zstd lz4 ipxe
- syslinux-common parallel python3-yaml"
+ syslinux-common parallel python3-yaml
+ bochs-term bochs bochsbios vgabios grub-common grub-pc-bin"
 bench="strace valgrind binutils python3"
 kernel="gcc make libc6-dev flex bison bc libelf-dev xz-utils"
 

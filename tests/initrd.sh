@@ -21,6 +21,8 @@
 #   --kernel DIR   the kernel, from tests/kernels.sh, that the modules are for
 #   --modules "M..."  insert these modules, and what they need, first
 #   --keep "M..."  pack these modules too, for `load M...` in SCRIPT
+#   --bare         pack modules without symbols, BTF and signature: an emulator
+#                  takes seconds to check those
 #   --add FILE[:DEST]  pack FILE (or a folder) as DEST (default: its own
 #                  path), with the libraries that it is linked with
 #   --init FILE    take FILE for /init (busybox and modules are still packed)
@@ -38,7 +40,7 @@ die() { echo "initrd.sh: $*" >&2; exit 1; }
 top=$(cd "$(dirname "$0")/.." && pwd)
 command -v readelf >/dev/null || die "readelf is not installed (tests/deps.sh demo)"
 
-kernel= modules= keep= init= tiny= plain= gzip= busybox=
+kernel= modules= keep= bare= init= tiny= plain= gzip= busybox=
 adds=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -49,6 +51,7 @@ while [ $# -gt 0 ]; do
 	--kernel)  kernel=$2; shift ;;
 	--modules) modules=$2; shift ;;
 	--keep)    keep=$2; shift ;;
+	--bare)    bare=1 ;;
 	--add)     adds+=("$2"); shift ;;
 	--init)    init=$2; shift ;;
 	--gzip)    gzip=1 ;;
@@ -119,6 +122,7 @@ pack_modules() {
 			*.gz)  gzip -dc "$file" >"$2/$name" ;;
 			*)     cp "$file" "$2/$name" ;;
 			esac
+			[ -z "$bare" ] || strip --strip-unneeded -R .BTF -R .BTF.base "$2/$name"
 			echo "$name" >>"$2/$m"
 		done <"$stage/deps"
 	done
