@@ -9,7 +9,7 @@
 static const char *const texts[NR_WATCH_LINES] = {
 	[WATCH_PANIC] = "Kernel panic - not syncing",
 	[WATCH_PANIC_END] = "[ end Kernel panic - not syncing\n",
-	[WATCH_HALTED] = "reboot: System halted",
+	[WATCH_HALTED] = ": System halted",
 	[WATCH_RESTARTING] = ": Restarting system",
 	[WATCH_VERSION] = "Linux version",
 	[WATCH_SMP] = "smp: Brought up",

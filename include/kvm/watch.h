@@ -11,7 +11,7 @@
 enum watch_line {
 	WATCH_PANIC,	 /* "Kernel panic - not syncing" */
 	WATCH_PANIC_END, /* "---[ end Kernel panic - not syncing", to the line's end: nothing comes behind it */
-	WATCH_HALTED,	 /* "reboot: System halted" */
+	WATCH_HALTED, /* "reboot: System halted", "reboot: Power off not available: System halted instead" */
 	WATCH_RESTARTING, /* "reboot: Restarting system", as ": Restarting system": see watch.c */
 	NR_WATCH_ENDS,
 	WATCH_VERSION = NR_WATCH_ENDS, /* "Linux version" */

@@ -55,6 +55,8 @@ static void watcher_finds_lines_in_any_slices(void **state)
 	assert_int_equal(found, 1U << WATCH_PANIC);
 	assert_int_equal(feed(&w, "reboot: System hal"), 0);
 	assert_int_equal(feed(&w, "ted\n"), 1U << WATCH_HALTED);
+	assert_int_equal(feed(&w, "reboot: Power off not available: System halted instead\n"),
+			 1U << WATCH_HALTED);
 	assert_int_equal(feed(&w, "Kernel panic - not sync ing reboot: System  halted"), 0);
 }
 
