@@ -25,7 +25,7 @@ chmod +x /tmp/up /tmp/up-mtu
 # rooted COMMAND...: in the nested machine / is a chroot's, and from there no user namespace can be made, which passt wants to. Makes the
 # folder a root of its own, as switch_root does.
 rooted() {
-	nsenter --root=/proc/1/root --wd=/proc/1/root /bin/busybox unshare -m /bin/busybox sh -c '
+	chroot /proc/1/root /bin/busybox unshare -m /bin/busybox sh -c '
 		cd /host && /bin/busybox mount --move . / && exec /bin/busybox chroot . /bin/sh -c "cd \"\$0\" && exec \"\$@\"" "$@"
 	' sh "$PWD" "$@"
 }
@@ -43,10 +43,10 @@ fetch() {
 	: >"$www/done"
 }
 
-# worker: whether the kernel has a thread for vhost is as the case wants it
+# worker: whether the kernel has a thread for vhost is as the case wants it; since Linux 6.4 it is one of the launcher's
 worker() {
 	local there=no
-	pgrep vhost- >/dev/null && there=yes
+	cat /proc/[0-9]*/task/*/comm 2>/dev/null | grep -q '^vhost-' && there=yes
 	[ $there = "$vhost" ] && echo "host: ok vhost worker: $there" || echo "host: bad vhost worker: $there"
 }
 
