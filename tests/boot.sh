@@ -86,8 +86,12 @@ prepare() {
 	cpio_gap $((32 << 20)) >$in/fill.initrd &&
 	head -c $((32 << 20)) /dev/urandom >>$in/fill.initrd &&
 	cat $in/fill.part >>$in/fill.initrd || return 1
-	[ ! -e $in/i386 ] || tests/initrd.sh --busybox "$(tests/kernels.sh i386)/root/bin/busybox" $in/report32.initrd \
-		tests/boot/guest-report.sh || return 1
+	if [ -e $in/i386 ]; then
+		mkdir $in/32 &&
+		cp $in/i386 $in/32/kernel &&
+		tests/initrd.sh --busybox "$(tests/kernels.sh i386)/root/bin/busybox" $in/32/report.initrd \
+			tests/boot/guest-report.sh || return 1
+	fi
 	python3 tests/tools/vmlinux.py $in/cloud $in/cloud.vmlinux || return 1
 	[ ! -e $in/backport ] || python3 tests/tools/vmlinux.py $in/backport $in/backport.vmlinux || return 1
 	ln -sfn /usr/lib/ipxe/ipxe.lkrn $in/ipxe.lkrn
@@ -114,7 +118,7 @@ left() { # LIST: those of it that have not been run
 }
 
 # A list in as few nested machines as it takes: one that dies or hangs costs the case that did it, once it has done so twice.
-run_list() { # LIST [OPTION-OF-NEST]...
+run_list() { # LIST
 	local cases c round
 	for round in 1 2 3 4; do
 		cases=$(left "$1")
@@ -122,12 +126,26 @@ run_list() { # LIST [OPTION-OF-NEST]...
 		if [ -z "$nested" ]; then
 			tests/boot/job.sh $in $out $cases
 		else
-			tests/nest "${@:2}" --timeout 900 --out $out tests/boot/job.sh $in $out $cases >>$out/nest.log 2>&1
+			tests/nest --timeout 900 --out $out tests/boot/job.sh $in $out $cases >>$out/nest.log 2>&1
 		fi
 		for c in $(left "$1"); do
 			[ "$(wc -l 2>/dev/null <$out/$c.started || echo 0)" -lt 2 ] || echo nest >$out/$c.rc
 		done
 	done
+}
+
+# The 32-bit guest is for a CPU of Intel's where one is emulated: with an emulated SVM's nested paging it dies of reserved
+# bits, and without that QEMU 10 hangs.
+run_i386() {
+	[ -n "$(left "$(wanted report_i386_2)")" ] || return
+	if [ -z "$nested" ]; then
+		tests/boot/job.sh $in/32 $out report_i386_2
+		return
+	fi
+	strip -o $dir/kvm "$KVM_BIN"
+	KVM_BIN=$dir/kvm tests/nest --intel --timeout 900 --out $out --env KVM_BIN --copy $dir/kvm --copy $in/32 \
+		tests/boot/job.sh $in/32 $out report_i386_2 >>$out/nest.log 2>&1
+	[ -z "$(left report_i386_2)" ] || echo nest >$out/report_i386_2.rc
 }
 
 #--- looking ---------------------------------------------------------------------
@@ -422,8 +440,7 @@ fi
 # There are two cores at the least, and a nested machine takes one.
 run_list "$(wanted "$reports")" &
 run_list "$(wanted "$others")"
-# Nested paging does not work for 32-bit guests of a nested machine.
-[ ! -e $in/i386 ] || run_list "$(wanted report_i386_2)" --npt 0
+[ ! -e $in/i386 ] || run_i386
 wait
 look
 [ -z "$(wanted terminal)" ] || [ ! -e tests/boot/terminal.py ] || terminal
