@@ -15,7 +15,7 @@ section rtc;         cat /sys/class/rtc/rtc0/name /sys/class/rtc/rtc0/since_epoc
 section date;        date +%s
 section iomem;       cat /proc/iomem
 section meminfo;     head -n 3 /proc/meminfo
-section tty;         cat /proc/tty/driver/serial
+section tty;         (cd /sys/class/tty/ttyS0 && echo $(cat type port irq)) 2>&1
 # The console has the rest, without the levels; a serial port is slow.
 section dmesg;       dmesg -r >/tmp/dmesg && [ -s /tmp/dmesg ] || echo "<0>[ 0.0] dmesg says nothing" >/tmp/dmesg
 grep '^<[0-4]>' /tmp/dmesg
