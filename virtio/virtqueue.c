@@ -97,9 +97,9 @@ static bool flag_in_flight(struct virtqueue *vq, uint16_t head, bool on)
 	return was;
 }
 
-/* A table of descriptors: the ring's own, or an indirect one. */
+/* A table of descriptors: the ring's own, or an indirect one, which may begin at any byte. */
 struct table {
-	const struct vring_desc *desc;
+	const uint8_t *bytes;
 	uint32_t nr;
 };
 
@@ -108,7 +108,7 @@ static struct vring_desc load_desc(const struct table *t, uint32_t index)
 {
 	struct vring_desc d;
 
-	memcpy(&d, &t->desc[index], sizeof(d));
+	memcpy(&d, t->bytes + sizeof(d) * index, sizeof(d));
 	atomic_signal_fence(memory_order_seq_cst); /* the copy is not to be made again from memory */
 	d.addr = le64toh(d.addr);
 	d.len = le32toh(d.len);
@@ -152,15 +152,15 @@ static const char *open_indirect(struct virtqueue *vq, const struct vring_desc *
 	if (!d->len || d->len % sizeof(struct vring_desc) ||
 	    d->len / sizeof(struct vring_desc) > MAX_INDIRECT)
 		return "an indirect table of a bad length";
-	t->desc = gmem_at(vq->mem, d->addr, d->len);
+	t->bytes = gmem_at(vq->mem, d->addr, d->len);
 	t->nr = d->len / sizeof(struct vring_desc);
-	return t->desc ? NULL : "an indirect table outside guest memory";
+	return t->bytes ? NULL : "an indirect table outside guest memory";
 }
 
 /* Walks from @head through the ring's table and at most one indirect one. Returns NULL or what is wrong. */
 static const char *walk(struct virtqueue *vq, struct vq_chain *c, uint16_t head)
 {
-	struct table t = { .desc = vq->desc, .nr = vq->size };
+	struct table t = { .bytes = (const uint8_t *)vq->desc, .nr = vq->size };
 	bool in_indirect = false;
 	uint32_t index = head;
 
