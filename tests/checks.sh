@@ -165,7 +165,7 @@ stock_kernel() {
 	fi
 	stock crash "sysrq c" 120 'the guest kernel panicked' \
 		'any(f["class"] == "panic" and "sysrq" in f["title"] and "end Kernel panic" in f["excerpt"] for f in r["failures"])'
-	[ ! -e $dir/out/xsave.rc ] || stock xsave "a warning at boot" 122 'the kernel reported warning .*fpu.*' \
+	stock early "a warning at boot" 122 'the kernel reported warning .*rcu_init_geometry.*' \
 		'"---[ end trace" in r["failures"][0]["excerpt"]'
 	stock hung "a hung task" 122 'the kernel reported hung task in line .*: INFO: task touch.*' '"Call Trace" in r["failures"][0]["excerpt"]'
 	stock warning "a warning by printk" 122 'the kernel reported warning .*' 'r["failures"][0]["excerpt"].count("\n") == 3'
