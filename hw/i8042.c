@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Status register */
@@ -97,6 +98,7 @@ struct keyboard {
 };
 
 struct i8042 {
+	_Atomic uint64_t accesses;
 	pthread_mutex_t lock; /* protects all that follows it */
 	struct irq_line kbd_irq, aux_irq;
 	struct power power;
@@ -430,6 +432,7 @@ static void write_with(struct i8042 *k, bool (*fn)(struct i8042 *k, uint8_t valu
 {
 	bool reset;
 
+	k->accesses++;
 	pthread_mutex_lock(&k->lock);
 	reset = fn(k, value);
 	advance(k);
@@ -460,6 +463,7 @@ static uint64_t read_data_port(void *dev, uint64_t offset, unsigned int size)
 
 	(void)offset;
 	(void)size;
+	k->accesses++;
 	pthread_mutex_lock(&k->lock);
 	byte = k->output;
 	k->output_status = 0;
@@ -476,6 +480,7 @@ static uint64_t read_status_port(void *dev, uint64_t offset, unsigned int size)
 
 	(void)offset;
 	(void)size;
+	k->accesses++;
 	pthread_mutex_lock(&k->lock);
 	status = k->output_status | ST_UNLOCKED;
 	if (k->ram[0] & CTR_SYSTEM)
@@ -506,6 +511,11 @@ int i8042_ctrl_alt_del(struct i8042 *k)
 	}
 	pthread_mutex_unlock(&k->lock);
 	return err;
+}
+
+uint64_t i8042_accesses(const struct i8042 *k)
+{
+	return k->accesses;
 }
 
 struct i8042 *i8042_create(const struct irq_line *kbd, const struct irq_line *aux, const struct power *power)

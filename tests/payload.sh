@@ -66,6 +66,7 @@ ends() {
 	LIMIT=20 run "dead halt of four" 121 'kvm: the guest is dead.*' smphalt -c 4
 	run "an idle guest is not dead" 124 'kvm: timed out after 4 s' idle --timeout 4
 	run "a hanging guest" 124 'kvm: the guest hangs: .*' spin --hang 2 --timeout 20
+	run "a hanging guest that blinks the lamps" 124 'kvm: the guest hangs: .*' lamps --hang 2 --timeout 20
 	run "an idle guest hangs, too" 124 'kvm: the guest hangs: .*' idle --hang 2 --timeout 20
 	run "a busy guest" 124 'kvm: timed out after 1 s' spin --timeout 1
 	LIMIT=20 run "panic, then spins" 120 'kvm: the guest kernel panicked' panic

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * --hang: the look-out for a guest that runs and gets nowhere. It gets somewhere when it leaves to the launcher, prints a byte, or is seen
- * on more than a few pages of code: a loop that waits for ever stays on its own, and those of the timer's interrupt.
+ * on more than a few pages of code: a loop that waits for ever stays on its own, and those of the timer's interrupt. The keyboard
+ * controller does not count: a kernel that has panicked and waits for ever blinks the lamps (Linux's panic_blink).
  *
  * Once a second, on the loop's thread; a guest that has left to the launcher since then is not disturbed, others are asked for
  * their RIP. Costs nothing without the option.
  */
 #include "machine.h"
 
+#include "hw/i8042.h"
 #include "kvm/gdb.h"
 
 #include <stdatomic.h>
@@ -20,7 +22,7 @@ static uint64_t count_events(const struct machine *m)
 
 	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++)
 		sum += __atomic_load_n(&m->vm->vcpu[i].recorder.nr, __ATOMIC_RELAXED);
-	return sum;
+	return sum - i8042_accesses(m->i8042);
 }
 
 /* Whether @pc lies on a page where no vCPU was seen before. Keeps it, as long as there is room. */

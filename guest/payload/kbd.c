@@ -109,3 +109,14 @@ void test_i8042(void)
 	check("keyboard interrupt", came);
 	check_eq("its byte", answer(), 0xfa);
 }
+
+/* As Linux does when it has panicked and is not to start again: panic_blink(). */
+void test_lamps(void)
+{
+	for (uint8_t lamps = 0;; lamps ^= 5) {
+		data(0xed);
+		delay_us(1000);
+		data(lamps);
+		delay_us(100000);
+	}
+}

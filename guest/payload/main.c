@@ -26,6 +26,7 @@ static const struct {
 	{ "debugexit", test_end_debug },
 	{ "halt", test_end_halt },
 	{ "spin", spin },
+	{ "lamps", test_lamps },
 	{ "panic", test_end_panic },
 	{ "halted", test_end_halted },
 	{ "idle", test_end_idle },

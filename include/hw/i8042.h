@@ -29,4 +29,7 @@ void i8042_destroy(struct i8042 *k); /* NULL is allowed */
  */
 int i8042_ctrl_alt_del(struct i8042 *k);
 
+/* How often its ports were read or written since it was created. */
+uint64_t i8042_accesses(const struct i8042 *k);
+
 #endif
