@@ -39,27 +39,12 @@ void test_end_port92(void)
 	spin();
 }
 
-static void breakpoint(uint64_t unused)
-{
-	(void)unused;
-	asm volatile("int3");
-}
-
-/*
- * As Linux does at reboot=t, with the line it prints before: an AMD processor leaves no registers to tell a
- * deliberate triple fault by. Argument: 1 to execute the int3 at CPL 3, since a KVM that emulates ring 0 may not know
- * the instruction; with no IDT the outcome is the same.
- */
+/* As Linux does at reboot=t, with the line it prints before: an AMD processor leaves no registers to tell a deliberate triple fault by. */
 void test_end_triple(void)
 {
 	print("[    0.000000] reboot: Restarting system\n");
-	irq_setup();
-	user_pages();
 	load_empty_idt();
-	if (arg(0, 0))
-		run_at_cpl3(breakpoint, 0);
-	else
-		breakpoint(0);
+	asm volatile("int3");
 	spin();
 }
 
