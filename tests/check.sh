@@ -17,7 +17,7 @@ dir=build/check
 jobs=$(nproc)
 # In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
 ALL_STEPS="kernels disk_guest boot_others lint virtio boot_reports net gallery_stock checks command share payload fuzz console
-	hostile unit terminal disk budget gdb soak tsan smoke gallery control acpi dtb malformed inspect"
+	hostile unit terminal disk budget gdb soak tsan smoke gallery control demo acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
@@ -210,6 +210,26 @@ step_terminal() {
 step_budget() {
 	made all
 	lines tests/budget.sh
+}
+
+# `make demo` as CI or a pipe starts it, and how it ends where the guest does not do its part.
+step_demo() {
+	made all
+	expect "demo: boots to a shell, runs uname and powers off" demo_ends
+	expect "demo: a guest that says nothing" exits 124 env LIMIT=1 tests/demo-typist sleep 60
+	expect "demo: a guest that ends too early" exits 1 tests/demo-typist true
+	expect "demo: a launcher that fails" exits 7 tests/demo-typist sh -c 'exit 7'
+}
+demo_ends() {
+	timeout 900 make -s demo </dev/null 2>&1 | tee $dir/demo.said
+	[ "${PIPESTATUS[0]}" = 0 ] && grep -qa '^Linux guest ' $dir/demo.said && grep -qa '^kvm: the guest powered off' $dir/demo.said
+}
+exits() { # CODE COMMAND...
+	local want=$1 rc
+	shift
+	"$@"
+	rc=$?
+	[ $rc = "$want" ] || { echo "exit code $rc"; return 1; }
 }
 
 # made TARGET...: make has made them, once, whichever steps ask for it at a time
