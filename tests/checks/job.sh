@@ -9,6 +9,7 @@ in=$1 out=$2
 shift 2
 kvm=${KVM_BIN:-build/kvm}
 
+# Without XSAVE, whose area has a size on QEMU 7's CPU that the kernel finds wrong and warns of.
 guest() { # CASE WHAT [OPTION]...
 	local name=$1 what=$2
 	shift 2
