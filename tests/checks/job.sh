@@ -8,12 +8,13 @@ set -u
 in=$1 out=$2
 shift 2
 kvm=${KVM_BIN:-build/kvm}
+params= # a case's own
 
 # Without XSAVE, whose area has a size on QEMU 7's CPU that the kernel finds wrong and warns of.
 guest() { # CASE WHAT [OPTION]...
 	local name=$1 what=$2
 	shift 2
-	timeout -k 10 "${limit:-60}" "$kvm" run -k "$in/vmlinuz" -i "$in/initrd" -m 256M -p "quiet loglevel=7 do=$what ${params-noxsave}" --timeout $((${limit:-60} - 10)) \
+	timeout -k 10 "${limit:-60}" "$kvm" run -k "$in/vmlinuz" -i "$in/initrd" -m 256M -p "quiet loglevel=7 do=$what noxsave $params" --timeout $((${limit:-60} - 10)) \
 		--report "$out/$name.json" "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err"
 	echo $? >"$out/$name.rc"
 }
@@ -34,12 +35,12 @@ for fault; do
 	debug-*) name=$fault what=$fault ;;
 	kunit-*) name=$fault what=none options+=(--ktap --junit "$out/$name.xml") ;;
 	esac
-	params="noxsave $early" guest "$name" "$what" "${options[@]}"
+	params=$early guest "$name" "$what" "${options[@]}"
 done
 [ $# = 0 ] || exit 0
 
 # A size of RCU's tree that it does not take makes it warn, long before there is a console.
-params="noxsave rcutree.rcu_fanout_leaf=1" guest early none --fail-on-warning
+params=rcutree.rcu_fanout_leaf=1 guest early none --fail-on-warning
 guest crash crash --fail-on-warning
 guest hung hung --fail-on-warning -d "$in/disk,snapshot"
 guest warning warning --fail-on-warning
