@@ -134,18 +134,17 @@ run_list() { # LIST
 	done
 }
 
-# The 32-bit guest is for a CPU of Intel's where one is emulated: with an emulated SVM's nested paging it dies of reserved
-# bits, and without that QEMU 10 hangs.
+# The 32-bit guest is for a CPU of Intel's where one is emulated: with an emulated SVM's nested
+# paging it dies of reserved bits, and without that QEMU 10 hangs.
 run_i386() {
 	[ -n "$(left "$(wanted report_i386_2)")" ] || return
 	if [ -z "$nested" ]; then
 		tests/boot/job.sh $in/32 $out report_i386_2
 		return
 	fi
-	strip -o $dir/kvm "$KVM_BIN"
-	KVM_BIN=$dir/kvm tests/nest --intel --timeout 900 --out $out --env KVM_BIN --copy $dir/kvm --copy $in/32 \
-		tests/boot/job.sh $in/32 $out report_i386_2 >>$out/nest.log 2>&1
-	[ -z "$(left report_i386_2)" ] || echo nest >$out/report_i386_2.rc
+	strip -o $dir/kvm "$KVM_BIN" &&
+		KVM_BIN=$dir/kvm tests/nest --intel --timeout 900 --out $out --env KVM_BIN \
+			--copy $dir/kvm --copy $in/32 tests/boot/job.sh $in/32 $out report_i386_2
 }
 
 #--- looking ---------------------------------------------------------------------
@@ -225,8 +224,10 @@ interrupts() { # CASE: ttyS0's count, on all CPUs
 }
 
 serial() { # CASE
-	# The kernel's number for a 16550A is 4 (linux/serial_core.h). Linux 7.3 has no /proc/tty/driver/serial.
-	section "$1" tty | grep -qE '^4 0x3F8 [1-9][0-9]*$' || echo "ttyS0's type, port and interrupt: $(section "$1" tty | head -n 1)"
+	local tty
+	tty=$(section "$1" tty)
+	# The kernel's number for a 16550A is 4 (linux/serial_core.h).
+	grep -qxE '4 0x3F8 [1-9][0-9]*' <<<"$tty" || echo "ttyS0's type, port and interrupt: $tty"
 	# One may send all that is written meanwhile, so their number says no more.
 	[ "$(interrupts "$1")" -gt 0 ] || echo "ttyS0 has had no interrupt"
 }
@@ -441,7 +442,7 @@ fi
 # There are two cores at the least, and a nested machine takes one.
 run_list "$(wanted "$reports")" &
 run_list "$(wanted "$others")"
-[ ! -e $in/i386 ] || run_i386
+[ ! -e $in/i386 ] || run_i386 >>$out/nest.log 2>&1
 wait
 look
 [ -z "$(wanted terminal)" ] || [ ! -e tests/boot/terminal.py ] || terminal

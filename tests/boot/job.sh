@@ -58,10 +58,11 @@ report_tiny_1() { report tiny 1; }
 report_tiny_4() { report tiny 4; }
 report_backport_1() { report backport 1; }
 report_backport_4() { report backport 4; }
-# Without the self-tests, certificates and page tables apart that take the emulated CPU three minutes.
+# Without self-tests, certificates and page tables apart, which take the emulated CPU three minutes.
 report_i386_2() {
 	local not=load_system_certificate_list,crypto_kdf108_init,init_kprobe_trace,trace_eval_init
-	guest 360 -k "$in/kernel" -i "$in/report.initrd" -c 2 -p "nopti cryptomgr.notests initcall_blacklist=$not"
+	guest 360 -k "$in/kernel" -i "$in/report.initrd" -c 2 \
+		-p "nopti cryptomgr.notests initcall_blacklist=$not"
 }
 
 tables() { # KIND KERNEL CPUS
