@@ -222,7 +222,8 @@ step_demo() {
 }
 demo_ends() {
 	timeout 900 make -s demo </dev/null 2>&1 | tee $dir/demo.said
-	[ "${PIPESTATUS[0]}" = 0 ] && grep -qa '^Linux guest ' $dir/demo.said && grep -qa '^kvm: the guest powered off' $dir/demo.said
+	[ "${PIPESTATUS[0]}" = 0 ] && grep -qa '^Linux guest ' $dir/demo.said &&
+		grep -qa '^kvm: the guest powered off' $dir/demo.said
 }
 exits() { # CODE COMMAND...
 	local want=$1 rc

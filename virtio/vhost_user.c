@@ -410,7 +410,7 @@ int vhost_user_stop(struct vhost_user *vu, unsigned int index)
 
 	if (!vhost_user_runs(vu, index))
 		return 0;
-	/* virtiofsd complains of a kick that it finds after it has let go of the ring; not of one for a ring that is off. */
+	/* virtiofsd complains of a kick that it finds after it has let go of a ring, unless the ring is off. */
 	err = enable_ring(vu, index, false);
 	if (!err)
 		err = say_state(vu, GET_VRING_BASE, index, 0);

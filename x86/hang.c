@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --hang: the look-out for a guest that runs and gets nowhere. It gets somewhere when it leaves to the launcher, prints a byte, or is seen
- * on more than a few pages of code: a loop that waits for ever stays on its own, and those of the timer's interrupt. The keyboard
- * controller does not count: a kernel that has panicked and waits for ever blinks the lamps (Linux's panic_blink).
+ * --hang: the look-out for a guest that runs and gets nowhere. It gets somewhere when it leaves to the
+ * launcher, prints a byte, or is seen on more than a few pages of code: a loop that waits for ever stays on
+ * its own, and those of the timer's interrupt. The keyboard controller does not count: a kernel that has
+ * panicked and waits for ever blinks the lamps (Linux's panic_blink).
  *
  * Once a second, on the loop's thread; a guest that has left to the launcher since then is not disturbed, others are asked for
  * their RIP. Costs nothing without the option.

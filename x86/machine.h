@@ -40,7 +40,7 @@ struct com_port {
 struct hang {
 	struct loop_timer timer;
 	uint64_t since_ns;
-	uint64_t events; /* exits and console bytes */
+	uint64_t events; /* exits but the keyboard controller's, and console bytes */
 	unsigned int nr_pages;
 	uint64_t page[HANG_PAGES]; /* pages of code that vCPUs were seen on */
 };

@@ -39,7 +39,10 @@ void test_end_port92(void)
 	spin();
 }
 
-/* As Linux does at reboot=t, with the line it prints before: an AMD processor leaves no registers to tell a deliberate triple fault by. */
+/*
+ * As Linux does at reboot=t, with the line it prints before: an AMD processor leaves no registers to
+ * tell a deliberate triple fault by.
+ */
 void test_end_triple(void)
 {
 	print("[    0.000000] reboot: Restarting system\n");

@@ -227,7 +227,8 @@ void test_cpuid(void), test_smp(void), test_smp_halt(void), test_smp_crash(void)
 void test_uart(void), test_uart_irq(void), test_uart_rx(void), test_paste(void), test_flood(void),
 	test_breaks(void);
 void test_pit(void), test_refresh(void);
-void test_rtc(void), test_rtc_irq(void), test_i8042(void), test_lamps(void), test_bus(void), test_bench(void);
+void test_rtc(void), test_rtc_irq(void), test_i8042(void), test_lamps(void);
+void test_bus(void), test_bench(void);
 void test_blk(void), test_blk_irq(void), test_net(void), test_hostile(void);
 void test_blk_rate(void), test_net_rate(void);
 void test_testdev(void), test_s3(void);

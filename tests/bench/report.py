@@ -83,7 +83,9 @@ def mean(values):
 
 
 def slope(rows, letter):
-    """Instructions an access, between loops of 100 and of 1100; the fewest, as a tick of the host's only adds."""
+    """Instructions an access, between loops of 100 and of 1100.
+
+    The fewest of the runs count, as a tick of the host's only adds."""
     cpu = []
     for n in (100, 1100):
         runs = [r for r in complete(rows, f"{letter}{n}") if "end" in r["marks"]]

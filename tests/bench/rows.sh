@@ -66,8 +66,8 @@ pio="-t pio=kvm/kvm_pio:port"
 
 each warm $mark -- 256 $bench "" @h
 
-# L1 ticks each 4 ms. An end takes some ticks to come, which is where the next run begins; a tick in the midst of a loop is
-# counted with it. So each row is run four times, a ms later from one to the next.
+# L1 ticks each 4 ms. An end takes some ticks to come, which is where the next run begins; a tick in
+# the midst of a loop is counted with it. So each row is run four times, a ms later from one to the next.
 for i in 0 1 2 3; do
 	for row in hello p100 p1100 s100 s1100 m100 m1100; do
 		for l in $launchers; do

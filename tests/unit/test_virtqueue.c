@@ -112,7 +112,10 @@ static void an_indirect_table_may_follow_a_chain(void **state)
 static void an_indirect_table_may_begin_at_an_odd_byte(void **state)
 {
 	struct fix *f = *state;
-	struct vring_desc table[2] = { { RIG_DATA_GPA, 8, F_NEXT, 1 }, { RIG_DATA_GPA + 8, 16, F_WRITE, 0 } };
+	struct vring_desc table[] = {
+		{ RIG_DATA_GPA, 8, F_NEXT, 1 },
+		{ RIG_DATA_GPA + 8, 16, F_WRITE, 0 },
+	};
 
 	memcpy((uint8_t *)f->rig.indirect + 1, table, sizeof(table));
 	rig_desc(&f->rig, 4, RIG_INDIRECT_GPA + 1, sizeof(table), F_INDIRECT, 0);
