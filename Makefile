@@ -22,7 +22,7 @@ WARN	:= -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -W
 	   -Wno-missing-field-initializers -Werror
 CFLAGS	?= $(if $(SAN)$(TSAN),-O1,-O2) -g
 HARDEN	:= -fstack-protector-strong -fno-strict-aliasing -fno-plt -fPIE -ffunction-sections
-ALL_CPPFLAGS = -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
+ALL_CPPFLAGS = -Iinclude -I. -D_GNU_SOURCE $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -pthread $(CFLAGS)
 LDLIBS	= -lfdt
 ALL_LDFLAGS = $(LINK) -pthread -Wl,-z,relro,-z,now$(RELR) $(LDFLAGS)
@@ -44,7 +44,7 @@ HARDEN	+= -fsanitize=thread
 ALL_LDFLAGS += -fsanitize=thread
 endif
 
-SRC	:= $(wildcard kvm/*.c x86/*.c hw/*.c virtio/*.c)
+SRC	:= $(sort $(wildcard $(foreach top,kvm x86 hw virtio,$(top)/*.c $(top)/*/*.c)))
 # The BIOS for 16-bit entries is assembled into the program, as data.
 BIOS	:= guest/bios/bios.S
 OBJ	:= $(SRC:%.c=$(O)/%.o) $(BIOS:%.S=$(O)/%.o) build/guest-init/blob.o
@@ -75,7 +75,7 @@ $(O)/%.o: %.c
 $(O)/%.o: %.S
 	@mkdir -p $(@D)
 	@echo '  AS      $@'
-	$(Q)$(CC) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) -MMD -MP -c -o $@ $<
 
 UNIT	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 $(O)/unit/%: tests/unit/%.c $(LIB)
@@ -104,13 +104,13 @@ check-format:
 # normalCheckLevelMaxBranches: newer versions say of each long file that they do not follow every branch.
 cppcheck:
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -Iinclude -D_GNU_SOURCE -D__x86_64__ main.c kvm x86 hw virtio
+		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -Iinclude -I. -D_GNU_SOURCE -D__x86_64__ main.c kvm x86 hw virtio
 # How far clang's analyzer follows a function's paths; `make check` has it go less far, in a third of the time.
 TIDY_NODES ?= 225000
 TIDY	= $(patsubst %,tidy/%,main.c $(SRC))
 clang-tidy: $(TIDY)
 $(TIDY): tidy/%:
-	@clang-tidy --quiet $* -- -std=gnu11 -Iinclude -D_GNU_SOURCE -Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>/dev/null
+	@clang-tidy --quiet $* -- -std=gnu11 -Iinclude -I. -D_GNU_SOURCE -Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>/dev/null
 lint: check-format cppcheck clang-tidy
 	tests/lint/layers.sh
 	python3 tests/lint/length.py
@@ -127,7 +127,7 @@ FUZZ_FLAGS = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-
 FUZZ_OBJ = $(SRC:%.c=build/obj-$(FUZZ_KIND)/%.o) $(BIOS:%.S=build/obj-$(FUZZ_KIND)/%.o) build/guest-init/blob.o
 build/obj-$(FUZZ_KIND)/%.o: %.S
 	@mkdir -p $(@D)
-	clang -MMD -MP -c -o $@ $<
+	clang $(ALL_CPPFLAGS) -MMD -MP -c -o $@ $<
 build/obj-$(FUZZ_KIND)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $@'

@@ -11,7 +11,7 @@
 #include "kvm/arch.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
-#include "kvm/report.h"
+#include "kvm/postmortem.h"
 #include "kvm/retrace.h"
 #include "kvm/vm.h"
 

@@ -6,12 +6,12 @@
 #include "kvm/vm.h"
 
 #include "kvm/arch.h"
+#include "kvm/cmd/host_access.h"
 #include "kvm/gdb.h"
-#include "kvm/host.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
-#include "kvm/report.h"
+#include "kvm/postmortem.h"
 #include "kvm/timeline.h"
 #include "kvm/trace.h"
 

@@ -139,7 +139,7 @@ kernel_with_symbols() { # OUT
 	local kernel vmlinux=$dir/vmlinux add
 	kernel=$(tests/kernels.sh cloud) && python3 tests/tools/vmlinux.py "$(realpath "$kernel/vmlinuz")" $vmlinux &&
 	make -s build/obj/libkvm.a &&
-	${CC:-gcc} -std=gnu11 -O2 -D_GNU_SOURCE -Iinclude -o $dir/kallsyms tests/tools/kallsyms.c build/obj/libkvm.a -lfdt -pthread &&
+	${CC:-gcc} -std=gnu11 -O2 -D_GNU_SOURCE -Iinclude -I. -o $dir/kallsyms tests/tools/kallsyms.c build/obj/libkvm.a -lfdt -pthread &&
 	add=$($dir/kallsyms $vmlinux start_kernel setup_arch linux_banner |
 		python3 tests/gdb/add_symbols.py $vmlinux) && [ -n "$add" ] &&
 	objcopy $add $vmlinux "$1"

@@ -20,7 +20,7 @@
  *  - Used buffers by somebody else (used_fd(): the host's kernel serves the queue, vhost): its interrupts pulse the line, and nobody
  *    could set the bit for each of them. It is set once, before the first can come, and stays until the reset: the same bit with the
  *    same argument as above, for the kernel too stores the used index before it interrupts. So an ACK does not clear it then, even
- *    where reads exit. All the line's pulses go through one eventfd from then on, ours as well (x86/virtio.c), so that they do not overlap.
+ *    where reads exit. All the line's pulses go through one eventfd from then on, ours as well (x86/board/board_virtio.c), so that they do not overlap.
  *  - Configuration (bit 1). It must be cleared by its ACK. A driver that has read the bit writes 2 or 3, which is not what the
  *    ioeventfd matches: that exits and is served at once, under the device's lock, before the vCPU goes on.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The least of a BIOS: what setup code asks in real mode on its way to a protected-mode kernel. x86/bios.c puts this at BIOS_GPA, fills in
+ * The least of a BIOS: what setup code asks in real mode on its way to a protected-mode kernel. x86/boot/bios_area.c puts this at BIOS_GPA, fills in
  * the table at its head, and starts the processor at post.
  *
  * INT 10h: teletype goes to COM1; a text mode of 80 by 25, and no adapter better than that. INT 11h, 12h, 1Ah: from the BIOS's data. INT 13h: there
@@ -10,7 +10,7 @@
  * (Ralf Brown's interrupt list; ACPI 6.5, 15.1 for E820.) Assembled into the launcher as data: it refers to nothing but itself, and
  * every address is an offset from bios_start, which is where CS points. DS and ES are the caller's, and SS:SP too.
  */
-#include "../../include/x86/bios.h"
+#include "x86/boot/bios_area.h"
 
 #define COM1 0x3f8
 #define LSR 5
@@ -37,7 +37,7 @@
 	.globl bios_start, bios_bytes
 	.code16
 bios_start:
-/* struct bios_head, see include/x86/bios.h */
+/* struct bios_head, see x86/boot/bios_area.h */
 head:	.word AT(post), AT(ignore), AT(tick), AT(irq), AT(irq_slave)
 	.word AT(int10), AT(int11), AT(int12), AT(int13), AT(int15), AT(int16), AT(int1a)
 go_ip:	.word 0

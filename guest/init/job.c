@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is to be done, from the launcher: see kvm/guestjob.h. The file is ours, in memory since the boot; it is read whole, and the job's strings
+ * What is to be done, from the launcher: see guest/guestjob.h. The file is ours, in memory since the boot; it is read whole, and the job's strings
  * stay where they were read to.
  */
+#include "guest/guestjob.h"
 #include "init.h"
-#include "kvm/guestjob.h"
 
 #include <linux/time.h>
 

@@ -3,10 +3,10 @@
  * The first process of a guest that runs one command: makes the guest fit for it, runs it, and ends the machine with its exit code.
  *
  * The kernel starts us from an initramfs that the launcher has made (rdinit=), with the console on descriptors 0 to 2. That console is the
- * kernel's log: the user sees it when something goes wrong. What we have to do is in GUESTJOB_FILE, see kvm/guestjob.h.
+ * kernel's log: the user sees it when something goes wrong. What we have to do is in GUESTJOB_FILE, see guest/guestjob.h.
  */
+#include "guest/guestjob.h"
 #include "init.h"
-#include "kvm/guestjob.h"
 
 #include <linux/mman.h>
 #include <linux/reboot.h>

@@ -13,8 +13,8 @@
  * When virtiofsd has gone, whoever asks for a file waits for ever, and so does sync(2). So both are tried at the end, each by a process of its
  * own: a sync that takes long is waited for as long as the folders answer.
  */
+#include "guest/guestjob.h"
 #include "init.h"
-#include "kvm/guestjob.h"
 
 #include <linux/capability.h>
 #include <linux/mount.h>

@@ -10,8 +10,8 @@
  *
  * When the command has ended, what it has left in the pipes is brought out; what its children write later is not waited for.
  */
+#include "guest/guestjob.h"
 #include "init.h"
-#include "kvm/guestjob.h"
 
 #include <linux/poll.h>
 #include <linux/signal.h>

@@ -6,8 +6,8 @@
  * terminal up, which would drop what it has not sent yet. A shell makes groups of its own; a command that knows nothing of job control gets
  * Ctrl-C, which the first process does not feel, and not Ctrl-Z, since nobody would be there to continue it.
  */
+#include "guest/guestjob.h"
 #include "init.h"
-#include "kvm/guestjob.h"
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>

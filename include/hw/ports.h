@@ -33,7 +33,7 @@ extern const struct bus_ops reset_control_ops;
 
 extern const struct bus_ops debug_exit_ops; /* 0xf4, 4 ports, width 4: status (value << 1) | 1 */
 extern const struct bus_ops
-	guestjob_ops; /* 4 ports, width 4: how the guest's command ended, see kvm/guestjob.h */
+	guestjob_ops; /* 4 ports, width 4: how the guest's command ended, see guest/guestjob.h */
 /* ACPI 6.5, 4.8.3.6 and 4.8.3.7: +0 sleep control, +1 sleep status, +2 reset (write 1) */
 extern const struct bus_ops acpi_sleep_ops;
 #define ACPI_SLEEP_PORTS 3

@@ -5,8 +5,8 @@
 #ifndef KVM_ARCH_H
 #define KVM_ARCH_H
 
-#include "kvm/dump.h"
-#include "kvm/gdb_session.h"
+#include "kvm/gdb_target.h"
+#include "kvm/postmortem/dump.h"
 #include "kvm/vm.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef KVM_CONFIG_H
 #define KVM_CONFIG_H
 
-#include "kvm/report.h"
+#include "kvm/postmortem.h"
 #include "kvm/types.h"
 
 #define CONFIG_MAX_INITRDS 16

@@ -6,7 +6,7 @@
 #ifndef KVM_GDB_H
 #define KVM_GDB_H
 
-#include "kvm/gdb_session.h"
+#include "kvm/gdb_target.h"
 
 struct vm;
 struct vcpu;

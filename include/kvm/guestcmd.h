@@ -7,7 +7,7 @@
 #define KVM_GUESTCMD_H
 
 #include "kvm/config.h"
-#include "kvm/cpio.h"
+#include "kvm/guestcmd/cpio.h"
 #include "kvm/vm.h"
 
 /*

@@ -5,7 +5,7 @@
 #ifndef KVM_SHARE_H
 #define KVM_SHARE_H
 
-#include "kvm/guestjob.h"
+#include "guest/guestjob.h"
 #include "kvm/types.h"
 
 #include <limits.h>

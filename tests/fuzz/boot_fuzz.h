@@ -7,8 +7,8 @@
 #define TESTS_BOOT_FUZZ_H
 
 #include "kvm/log.h"
-#include "x86/boot.h"
-#include "x86/fastkernel.h"
+#include "x86/boot/boot.h"
+#include "x86/boot/fastkernel.h"
 #include "x86/layout.h"
 
 #include <stdio.h>

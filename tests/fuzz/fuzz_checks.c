@@ -3,9 +3,9 @@
  * A console's bytes: whatever they are, and however they are cut into pieces, the lines are the same, bounded and clean; reports and
  * expectations hold what their headers promise. The first byte says how long the pieces are.
  */
-#include "kvm/expect.h"
-#include "kvm/kernlog.h"
-#include "kvm/lines.h"
+#include "kvm/checks/expect.h"
+#include "kvm/checks/kernlog.h"
+#include "kvm/checks/lines.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The control protocol's lines: whatever comes, numbers stay in their bounds, and texts are printable and end. */
-#include "kvm/control.h"
+#include "kvm/cmd/control.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* --dtb's file: what is accepted can be walked to its end, and lies within its bytes. */
-#include "x86/fdt.h"
+#include "x86/tables/fdt.h"
 
 #include <libfdt.h>
 #include <stdlib.h>

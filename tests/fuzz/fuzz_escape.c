@@ -3,7 +3,7 @@
  * The Ctrl-a filter: whatever is typed, bytes outside commands pass unchanged and in order, a command gives
  * one action, and what is passed is never more than what was typed.
  */
-#include "kvm/escape.h"
+#include "kvm/chardev/escape.h"
 
 #include <stdlib.h>
 

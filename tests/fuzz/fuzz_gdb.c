@@ -3,9 +3,9 @@
  * A hostile debugger: any bytes, through the framing into a session over a target of a page of memory, with the real registers' layout and
  * breakpoints. Each reply must be a frame that our own parser takes, and the guest's memory is as written once breakpoints are out.
  */
-#include "kvm/gdb_session.h"
-#include "x86/gdb_breaks.h"
-#include "x86/gdb_regs.h"
+#include "kvm/gdb_target.h"
+#include "x86/gdb/gdb_breaks.h"
+#include "x86/gdb/gdb_regs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Files of the host's that are read for a command in the guest: programs, the library cache, the list of modules. The first byte says which. */
-#include "kvm/elfneeds.h"
-#include "kvm/moddep.h"
+#include "kvm/guestcmd/elfneeds.h"
+#include "kvm/guestcmd/moddep.h"
 
 #include <stdlib.h>
 #include <string.h>

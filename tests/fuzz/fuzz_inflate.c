@@ -4,7 +4,7 @@
  * that ASan sees what is beyond. With half the room the first half comes out, or, where that is full before the
  * error, no error.
  */
-#include "../../virtio/inflate.h"
+#include "virtio/qcow2/inflate.h"
 
 #include <stdint.h>
 #include <stdlib.h>

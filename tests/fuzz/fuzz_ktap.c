@@ -3,10 +3,10 @@
  * Test results from a hostile console, and the reports of them: the tree stays one, bounded, and what is written has no control character and no
  * command in it that the text has brought.
  */
-#include "kvm/kernlog.h"
-#include "kvm/ktap.h"
-#include "kvm/lines.h"
-#include "kvm/outcome.h"
+#include "kvm/checks/kernlog.h"
+#include "kvm/checks/ktap.h"
+#include "kvm/checks/lines.h"
+#include "kvm/checks/outcome.h"
 
 #include <stdlib.h>
 #include <string.h>

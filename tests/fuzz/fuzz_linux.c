@@ -4,7 +4,7 @@
  * patches: where in the image (3 bytes), how long (1 byte), the bytes.
  */
 #include "unit/linux_image.h"
-#include "x86/linux.h"
+#include "x86/linux/linux.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

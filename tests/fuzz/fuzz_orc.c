@@ -4,7 +4,7 @@
  * which is mapped to itself, and again at the top of the address space. The tables begin at 0x100 and 0x800. A step changes nothing when it fails, and a
  * frame that is certain never comes of a guess.
  */
-#include "x86/orc.h"
+#include "x86/linux/orc.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Page walks over tables and control registers of the fuzzer's. The input: CR0, CR3, CR4, EFER, RFLAGS, the address (8 bytes each), a
  * byte of flags, then the guest's memory from 0. A walk ends, is consistent, and prints.
  */
-#include "x86/pagewalk.h"
+#include "x86/cpu/pagewalk.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /*
  * A 16550A under any sequence of register accesses, received bytes and breaks. Each input byte is an
  * operation, some take a second one as value. A model of the receive FIFO and of the interrupt gate says what
- * must hold. The functions of kvm/chardev.c are stood in for, so that nothing of the host is touched.
+ * must hold. The functions of kvm/chardev/chardev_output.c are stood in for, so that nothing of the host is touched.
  */
 #include "hw/serial.h"
 

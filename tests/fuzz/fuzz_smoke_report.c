@@ -3,7 +3,7 @@
  * Reports that come back from a file, of `kvm smoke` and of one run: refused, or a set that is written as it was read, and of which the other reports
  * have no control character.
  */
-#include "kvm/smoke.h"
+#include "kvm/smoke/smoke.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A stranger's vmlinux or System.map. What is found is printable and fits; KASLR's slide is a multiple of 2 MiB below 1 GiB. */
-#include "x86/symbols.h"
+#include "x86/linux/symbols.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * A hostile back end of vhost-user: whatever it answers, the front end comes to an end at once, with a reason when something was wrong, and takes
  * no descriptor. The first byte says what is done with it, the rest is all that it will ever say.
  */
-#include "../../virtio/vhost_user.h"
+#include "virtio/vhost/vhost_user.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 VERSION = 14
-PATTERNS = ("main.c", "kvm/*.[ch]", "x86/*.[ch]", "hw/*.[ch]", "virtio/*.[ch]", "include/*/*.h", "tests/*/*.[ch]", "guest/*/*.[ch]")
+PATTERNS = ("main.c", "kvm/**/*.[ch]", "x86/**/*.[ch]", "hw/*.[ch]", "virtio/**/*.[ch]", "include/*/*.h", "tests/*/*.[ch]", "guest/*/*.[ch]")
 
 
 def version(program):
@@ -50,7 +50,7 @@ def opinion(ours, theirs):
 
 def main():
     program, have = find()
-    files = sorted(path for pattern in PATTERNS for path in glob.glob(pattern))
+    files = sorted(path for pattern in PATTERNS for path in glob.glob(pattern, recursive=True))
     if sys.argv[1:] == ["--fix"]:
         if have != VERSION:
             sys.exit(f"format.py: {program} is version {have}, not {VERSION}: other lines would be moved")

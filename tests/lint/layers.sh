@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 bad=0
 
-shopt -s nullglob
+shopt -s nullglob globstar
 
 deny() { # FILES... -- REGEX WHY
 	local files=() found
@@ -23,15 +23,15 @@ deny() { # FILES... -- REGEX WHY
 }
 
 deny main.c -- '#include "(x86|hw|virtio)/' 'main sees kvm/ only'
-deny kvm/*.c kvm/*.h include/kvm/*.h -- '#include "(x86|hw|virtio)/' 'kvm/ sees kvm/ only'
-deny hw/*.c hw/*.h include/hw/*.h -- '#include "(x86|virtio)/' 'hw/ sees kvm/ only'
-deny virtio/*.c virtio/*.h include/virtio/*.h -- '#include "(x86|hw)/' 'virtio/ sees kvm/ only'
+deny kvm/**/*.c kvm/**/*.h include/kvm/*.h -- '#include "(x86|hw|virtio)/' 'kvm/ sees kvm/ only'
+deny hw/**/*.c hw/**/*.h include/hw/*.h -- '#include "(x86|virtio)/' 'hw/ sees kvm/ only'
+deny virtio/**/*.c virtio/**/*.h include/virtio/*.h -- '#include "(x86|hw)/' 'virtio/ sees kvm/ only'
 for folder in hw virtio; do
-	deny $folder/*.c $folder/*.h include/$folder/*.h -- \
+	deny $folder/**/*.c $folder/**/*.h include/$folder/*.h -- \
 		'#include "kvm/(vm|vcpu|config|arch|ioctl|signals|cmd)\.h"|<linux/kvm\.h>' 'devices are handed what they use'
 done
-deny kvm/*.c hw/*.c virtio/*.c main.c -- '\b(exit|abort|_exit|quick_exit)\(' 'only main() ends the process'
-deny kvm/*.c x86/*.c hw/*.c virtio/*.c -- '[^_a-z]ioctl\([^)]*KVM_(GET|SET|CREATE|CHECK|IRQ|REG|UNREG)' 'use kvm_ioctl()'
+deny kvm/**/*.c hw/**/*.c virtio/**/*.c main.c -- '\b(exit|abort|_exit|quick_exit)\(' 'only main() ends the process'
+deny kvm/**/*.c x86/**/*.c hw/**/*.c virtio/**/*.c -- '[^_a-z]ioctl\([^)]*KVM_(GET|SET|CREATE|CHECK|IRQ|REG|UNREG)' 'use kvm_ioctl()'
 
 headers=$(find include kvm x86 hw virtio -name '*.h') && [ -n "$headers" ] ||
 	{ echo "no headers were found"; bad=1; }

@@ -8,7 +8,7 @@ import sys
 
 LIMIT = 80
 lengths, bad = [], 0
-for path in sorted(sum((glob.glob(d + "/*.c") for d in ("kvm", "x86", "hw", "virtio")), ["main.c"])):
+for path in sorted(sum((glob.glob(d + "/**/*.c", recursive=True) for d in ("kvm", "x86", "hw", "virtio")), ["main.c"])):
     start, name = None, ""
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
         if re.match(r"^[a-z].*\(.*[^;]$", line) or re.match(r"^[a-z].*\)$", line):

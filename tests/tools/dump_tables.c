@@ -11,7 +11,7 @@
  * something is not where it should be, 2 on bad usage, 3 when the tables do not fit.
  */
 #include "x86/layout.h"
-#include "x86/tables.h"
+#include "x86/tables/tables.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #
 # tests/tools/inflate_check.py LIBRARY [CASES]
 #
-# virtio/inflate.c, built as a shared LIBRARY, against zlib: streams of every level, strategy and window are unpacked to
+# virtio/qcow2/inflate.c, built as a shared LIBRARY, against zlib: streams of every level, strategy and window are unpacked to
 # the same bytes, also when the output ends early; spoilt and truncated ones are refused when zlib refuses them, and
 # otherwise give the same.
 

@@ -3,7 +3,7 @@
  * kallsyms VMLINUX NAME...: the addresses of a stripped kernel's symbols, by the table that it carries for itself; "ADDRESS NAME" a line.
  * Linked with the launcher's library, which finds them in a guest's memory: here the file is that memory.
  */
-#include "x86/linux.h"
+#include "x86/linux/linux.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #define TESTS_CACHE_RIG_H
 
 #include "kernel_image.h"
-#include "x86/fastkernel.h"
+#include "x86/boot/fastkernel.h"
 
 #include <dirent.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef TESTS_KERNEL_IMAGE_H
 #define TESTS_KERNEL_IMAGE_H
 
-#include "x86/boot.h"
+#include "x86/boot/boot.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #define TABLES_RIG_H
 
 #include "x86/layout.h"
-#include "x86/tables.h"
+#include "x86/tables/tables.h"
 
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../x86/aml.h"
+#include "x86/tables/aml.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "kernel_image.h"
-#include "x86/e820.h"
+#include "x86/boot/e820.h"
 #include "x86/layout.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* Character devices whose other side is a terminal, a pty, or a socket's client that comes and goes; and the terminal itself. */
 #include "chardev_rig.h"
 
-#include "../../kvm/chardev_impl.h"
+#include "kvm/chardev/chardev_impl.h"
 #include "kvm/term.h"
 
 #include <errno.h>

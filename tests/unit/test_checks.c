@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "kvm/expect.h"
-#include "kvm/kernlog.h"
-#include "kvm/lines.h"
+#include "kvm/checks/expect.h"
+#include "kvm/checks/kernlog.h"
+#include "kvm/checks/lines.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "kvm/types.h"
-#include "x86/boot.h"
+#include "x86/boot/boot.h"
 
 #include <stdlib.h>
 #include <string.h>

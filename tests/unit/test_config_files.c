@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "kvm/config.h"
-#include "kvm/config_files.h"
+#include "kvm/config/config_files.h"
 
 #include <errno.h>
 #include <stdio.h>

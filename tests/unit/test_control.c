@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/control.h"
+#include "kvm/cmd/control.h"
 #include "unit/messages.h"
 
 #include <errno.h>

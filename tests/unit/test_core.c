@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "kvm/console_watch.h"
 #include "kvm/vm.h"
-#include "kvm/watch.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/cpu.h"
+#include "x86/cpu/cpu.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "x86/cpu.h"
+#include "x86/cpu/cpu.h"
 #include "x86/layout.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/cpu.h"
+#include "x86/cpu/cpu.h"
 
 #include <errno.h>
 #include <stdlib.h>

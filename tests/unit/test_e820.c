@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/e820.h"
+#include "x86/boot/e820.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "kvm/base/newfile.h"
 #include "kvm/elfcore.h"
-#include "kvm/newfile.h"
 #include "unit/messages.h"
 
 #include <dirent.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/escape.h"
+#include "kvm/chardev/escape.h"
 
 #include <string.h>
 

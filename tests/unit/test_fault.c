@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/fault.h"
+#include "x86/postmortem/fault.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "../../x86/machine.h"
-#include "x86/fdt.h"
+#include "x86/board/machine.h"
 #include "x86/layout.h"
+#include "x86/tables/fdt.h"
 
 #include <errno.h>
 #include <libfdt.h>

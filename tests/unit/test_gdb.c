@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/gdb_session.h"
+#include "kvm/gdb_target.h"
 
 #include <errno.h>
 #include <stdlib.h>

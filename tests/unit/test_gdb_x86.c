@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "kvm/gdb_session.h"
-#include "x86/gdb_breaks.h"
-#include "x86/gdb_regs.h"
+#include "kvm/gdb_target.h"
+#include "x86/gdb/gdb_breaks.h"
+#include "x86/gdb/gdb_regs.h"
 
 #include <errno.h>
 #include <stdlib.h>

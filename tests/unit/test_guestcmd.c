@@ -7,12 +7,12 @@
 
 #include <cmocka.h>
 
-#include "../../kvm/guestfiles.h"
-#include "kvm/elfneeds.h"
+#include "guest/guestjob.h"
 #include "kvm/guestcmd.h"
-#include "kvm/guestjob.h"
+#include "kvm/guestcmd/elfneeds.h"
+#include "kvm/guestcmd/guestfiles.h"
+#include "kvm/guestcmd/moddep.h"
 #include "kvm/log.h"
-#include "kvm/moddep.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/host.h"
+#include "kvm/cmd/host_access.h"
 
 #include <errno.h>
 #include <stdlib.h>

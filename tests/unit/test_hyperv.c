@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "x86/cpu.h"
-#include "x86/hyperv.h"
+#include "x86/cpu/cpu.h"
+#include "x86/cpu/hyperv.h"
 
 #include <errno.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../virtio/inflate.h"
+#include "virtio/qcow2/inflate.h"
 
 #include "kvm/types.h"
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/insn.h"
+#include "x86/cpu/insn.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/json.h"
+#include "kvm/base/json.h"
 
 #include <errno.h>
 #include <string.h>

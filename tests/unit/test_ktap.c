@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/ktap.h"
+#include "kvm/checks/ktap.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "unit/linux_image.h"
-#include "x86/linux.h"
+#include "x86/linux/linux.h"
 
 #include <errno.h>
 

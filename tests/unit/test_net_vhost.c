@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Queues of the network device that the host's kernel serves: when they are handed over and taken back, and that nothing but vhost touches them in
- * between. vhost itself is a fake, in place of virtio/vhost.c; tests/net.sh has the real one.
+ * between. vhost itself is a fake, in place of virtio/vhost/vhost.c; tests/net.sh has the real one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
-#include "../../virtio/netdev_impl.h"
-#include "../../virtio/vhost.h"
 #include "kvm/log.h"
 #include "unit/mmio_rig.h"
 #include "virtio/net.h"
+#include "virtio/netdev/netdev_impl.h"
+#include "virtio/vhost/vhost.h"
 
 #include <pthread.h>
 #include <sched.h>

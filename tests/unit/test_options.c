@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/options.h"
+#include "kvm/base/options.h"
 
 #include <errno.h>
 #include <stdlib.h>

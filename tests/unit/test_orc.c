@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/orc.h"
+#include "x86/linux/orc.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "kvm/outcome.h"
-#include "kvm/quote.h"
+#include "kvm/base/quote.h"
+#include "kvm/checks/outcome.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/pagewalk.h"
+#include "x86/cpu/pagewalk.h"
 
 #include <stdlib.h>
 #include <string.h>

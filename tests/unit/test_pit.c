@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "../../x86/pit.h"
+#include "x86/board/board_pit.h"
 
 #include <string.h>
 

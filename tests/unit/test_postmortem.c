@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/postmortem.h"
+#include "x86/postmortem/page.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "kernel_image.h"
-#include "x86/bios.h"
+#include "x86/boot/bios_area.h"
 #include "x86/layout.h"
 
 #include <errno.h>

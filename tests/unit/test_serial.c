@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The 16550A, register by register, against a character device, an interrupt line and a coalescing hook made
- * of recorders. The fake's functions stand in for kvm/chardev.c, which the linker then leaves out.
+ * of recorders. The fake's functions stand in for kvm/chardev/chardev_output.c, which the linker then leaves out.
  */
 #include <setjmp.h>
 #include <stdarg.h>

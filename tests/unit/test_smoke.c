@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "kvm/json.h"
-#include "kvm/pathglob.h"
-#include "kvm/smoke.h"
+#include "kvm/base/json.h"
+#include "kvm/base/pathglob.h"
+#include "kvm/smoke/smoke.h"
 #include "messages.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "x86/symbols.h"
+#include "x86/linux/symbols.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "../../virtio/vhost_user.h"
 #include "kvm/log.h"
 #include "unit/mmio_rig.h"
 #include "virtio/fs.h"
+#include "virtio/vhost/vhost_user.h"
 
 #include <linux/virtio_fs.h>
 #include <pthread.h>

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the launcher and its own init in the guest (guest/init) tell each other when a command is run: `kvm run ... -- CMD`.
+ *
+ * There: the file /.kvm/job of the initramfs, a sequence of records. A record is a letter, text and a NUL byte; so arguments arrive as they
+ * were typed, whatever bytes they have. Records of one letter keep their order; unknown letters are ignored.
+ *
+ * Back: one 32-bit write to an I/O port. It ends the machine. A guest can lie about its own command's code, and about nothing else.
+ *
+ * Constants only: the init is freestanding.
+ */
+#ifndef GUEST_GUESTJOB_H
+#define GUEST_GUESTJOB_H
+
+#define GUESTJOB_DIR "/.kvm"
+#define GUESTJOB_INIT GUESTJOB_DIR "/init"
+#define GUESTJOB_FILE GUESTJOB_DIR "/job"
+
+#define JOB_ARG 'a'	/* one of the command's arguments; the first is its own name */
+#define JOB_ENV 'e'	/* NAME=VALUE */
+#define JOB_PROGRAM 'x' /* the file to execute; without a slash it is looked for in PATH */
+#define JOB_CWD 'd'	/* the folder to execute it in */
+#define JOB_HOST 'h'	/* the host name */
+#define JOB_CLOCK 'c'	/* seconds since 1970, decimal: the clock shows no less */
+#define JOB_MODULE 'm'	/* a kernel module's file; to be inserted in this order */
+#define JOB_ROOT                                                                                             \
+	'r' /* all else is done in the host's files, mounted by this tag; the text is one letter, see below */
+#define JOB_SHARE 's' /* a folder of the host's, mounted at GUESTJOB_SHARES/TAG; one letter, and TAG */
+#define JOB_TERMINAL                                                                                         \
+	't' /* the command gets the terminal, "ROWS COLUMNS" (0: not known), not the ports below */
+
+#define JOB_READ_ONLY 'r' /* the letters of the two */
+#define JOB_WRITABLE 'w'
+#define JOB_OVERLAY 'o'		/* what is written stays in memory */
+#define JOB_OVERLAY_OF_USER 'u' /* the same, and the host's side has an ordinary user's rights */
+
+#define GUESTJOB_ROOT_TAG "kvm-root"
+#define GUESTJOB_SHARES "/mnt"
+
+#define GUESTJOB_STDIN "kvm.stdin"
+#define GUESTJOB_STDOUT "kvm.stdout"
+#define GUESTJOB_STDERR "kvm.stderr"
+#define GUESTJOB_SIGNALS                                                                                     \
+	"kvm.signals" /* the launcher writes a byte to it for each signal that the command is to get */
+
+/* What is written to the port, at PORT_GUESTJOB: one of these, and a number in the low eight bits. */
+#define PORT_GUESTJOB 0x610
+#define GUESTJOB_EXITED 0x000 /* the command exited with this code */
+#define GUESTJOB_KILLED 0x100 /* the command was killed by this signal */
+#define GUESTJOB_FAILED 0x200 /* the init could not start it, and has said why on the console */
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lists of strings, for set-up: short ones, looked through from the start. */
+#include "strlist.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAP 8
+
+int strlist_add(struct strlist *l, const char *text, size_t len)
+{
+	if (l->nr == l->cap) {
+		unsigned int cap = l->cap ? 2 * l->cap : FIRST_CAP;
+		char **s = reallocarray(l->s, cap, sizeof(*s));
+
+		if (!s)
+			return -ENOMEM;
+		l->s = s;
+		l->cap = cap;
+	}
+	l->s[l->nr] = strndup(text, len);
+	if (!l->s[l->nr])
+		return -ENOMEM;
+	l->nr++;
+	return 0;
+}
+
+bool strlist_has(const struct strlist *l, const char *text, size_t len)
+{
+	for (unsigned int i = 0; i < l->nr; i++) {
+		if (!strncmp(l->s[i], text, len) && !l->s[i][len])
+			return true;
+	}
+	return false;
+}
+
+void strlist_free(struct strlist *l)
+{
+	for (unsigned int i = 0; i < l->nr; i++)
+		free(l->s[i]);
+	free(l->s);
+	*l = (struct strlist){ 0 };
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Unpacks by running the program that does it, as depmod's and the kernel's own scripts do: no library of ours has to know three formats. The program
+ * reads the file itself and writes to a pipe of ours; it ends before we go on.
+ */
+#include "unpack.h"
+
+#include "kvm/log.h"
+#include "kvm/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_BYTES (256 * KIB)
+
+static const char *const programs[][2] = { { ".gz", "gzip" }, { ".xz", "xz" }, { ".zst", "zstd" } };
+
+static const char *program_for(const char *path)
+{
+	size_t len = strlen(path);
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		size_t end = strlen(programs[i][0]);
+
+		if (len > end && !strcmp(path + len - end, programs[i][0]))
+			return programs[i][1];
+	}
+	return NULL;
+}
+
+static int read_all(int fd, uint8_t **bytes, size_t *len)
+{
+	size_t cap = 0;
+	ssize_t n = 1;
+
+	*bytes = NULL;
+	*len = 0;
+	while (n > 0) {
+		uint8_t *more =
+			cap - *len < READ_BYTES ? realloc(*bytes, cap = *len + 2 * READ_BYTES) : *bytes;
+
+		if (!more)
+			return -ENOMEM;
+		*bytes = more;
+		do {
+			n = read(fd, *bytes + *len, READ_BYTES);
+		} while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return -errno;
+		*len += (size_t)n;
+	}
+	return 0;
+}
+
+/* "PROGRAM -dc" reads the file and writes to a pipe of ours. */
+static int run(const char *program, int in, uint8_t **bytes, size_t *len)
+{
+	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "-dc", NULL };
+	int ends[2], err;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	err = spawn_program(
+		&pid,
+		&(struct spawn){
+			.argv = argv, .in = in, .out = ends[1], .err = STDERR_FILENO, .keep = SPAWN_NONE });
+	close(ends[1]);
+	if (err) {
+		close(ends[0]);
+		return err;
+	}
+	err = read_all(ends[0], bytes, len);
+	close(ends[0]);
+	return spawn_wait(pid, SPAWN_FOREVER) || err ? err : -EIO;
+}
+
+int unpack_file(const char *path, uint8_t **bytes, size_t *len)
+{
+	const char *program = program_for(path);
+	int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	*bytes = NULL;
+	if (fd < 0)
+		err = -errno;
+	else
+		err = program ? run(program, fd, bytes, len) : read_all(fd, bytes, len);
+	if (fd >= 0)
+		close(fd);
+	if (!err)
+		return 0;
+	free(*bytes);
+	*bytes = NULL;
+	if (fd >= 0 && program && err == -ENOENT)
+		pr_err("%s: %s is needed to unpack it and is not on this host; install it, or unpack the "
+		       "file",
+		       path, program);
+	else
+		pr_err("%s: cannot be read%s%s: %s", path, program ? " by " : "", program ? program : "",
+		       strerror(-err));
+	return err;
+}

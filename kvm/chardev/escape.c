@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The Ctrl-a filter: a state machine of two states, run by the loop's thread over what is typed at stdio's
+ * terminal (and nowhere else: a pipe or a file may carry any byte). A Ctrl-a waits for its second byte as
+ * long as it takes; there is no timeout.
+ */
+#include "escape.h"
+
+enum escape_action escape_feed(struct escape *e, uint8_t *byte)
+{
+	if (!e->armed) {
+		e->armed = *byte == ESCAPE_CHAR;
+		return e->armed ? ESCAPE_NOTHING : ESCAPE_PASS;
+	}
+	e->armed = false;
+	switch (*byte) {
+	case 'a':
+		*byte = ESCAPE_CHAR;
+		return ESCAPE_PASS;
+	case ESCAPE_CHAR:
+		return ESCAPE_PASS;
+	case 'x':
+		return ESCAPE_QUIT;
+	case 'b':
+		return ESCAPE_BREAK;
+	case 'd':
+		return ESCAPE_REPORT;
+	default:
+		return ESCAPE_HELP;
+	}
+}
+
+const char *escape_help(void)
+{
+	return "after Ctrl-a: x ends the machine, d describes what its CPUs do, b sends a break (SysRq), "
+	       "Ctrl-a sends Ctrl-a, h is this "
+	       "help";
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm debug NAME: the post-mortem of a machine that runs, with its flight recorder, and with --dump a core of it. The machine goes on.
+ *
+ * Exit code 0, or 125 when it could not be had. Main's thread.
+ */
+#include "control.h"
+#include "kvm/base/newfile.h"
+#include "kvm/base/options.h"
+#include "kvm/cmd.h"
+#include "kvm/log.h"
+#include "kvm/verdict.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PATIENCE_S 30
+
+struct debug_options {
+	const char *dump;
+	bool help;
+};
+
+static const struct opt rows[] = {
+	{ 0, "dump", OPT_STRING, offsetof(struct debug_options, dump), "FILE",
+	  "instead, its memory and registers as an ELF core for gdb and\ncrash; the machine stands still "
+	  "meanwhile",
+	  0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct debug_options, help), NULL, "this help", 0, 0, NULL },
+};
+
+static int usage(void)
+{
+	printf("usage: kvm debug NAME [--dump FILE]\n\n"
+	       "Prints what the CPUs of the running machine NAME (kvm run --name NAME) are doing: registers, "
+	       "page\n"
+	       "tables, code, stack, the last accesses to devices; before it, what its kernel has logged and "
+	       "no console\n"
+	       "has shown. The machine goes on.\n\n");
+	opt_help(stdout, rows, ARRAY_SIZE(rows));
+	return 0;
+}
+
+static int ask(const char *name, const char *request, int fd, struct control_reply *reply)
+{
+	struct control_question q = { .name = name, .request = request, .pass_fd = fd, .body = stdout };
+	int err;
+
+	q.patience_s = fd < 0 ? PATIENCE_S : 0; /* a core may take its time */
+	err = control_ask(&q, true);
+	*reply = q.reply;
+	if (q.pidfd >= 0)
+		close(q.pidfd);
+	return err;
+}
+
+static int dump(const char *name, const char *path)
+{
+	struct control_reply reply;
+	struct newfile file;
+	int err;
+
+	if (newfile_check("--dump", path))
+		return EXIT_LAUNCHER;
+	err = newfile_open(&file, path);
+	if (!err) {
+		if (ask(name, "dump", file.fd, &reply)) {
+			newfile_abandon(&file);
+			return EXIT_LAUNCHER;
+		}
+		err = newfile_commit(&file);
+	}
+	if (err) {
+		pr_err("--dump %s: %s; no core was written", path, strerror(-err));
+		return EXIT_LAUNCHER;
+	}
+	pr_info("--dump %s: %s %s", path, reply.text, path);
+	return 0;
+}
+
+int cmd_debug(int argc, char **argv)
+{
+	struct debug_options options = { .dump = NULL };
+	struct control_reply reply;
+	const char *name;
+
+	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name", &options.help,
+			  &name))
+		return EXIT_LAUNCHER;
+	if (options.help)
+		return usage();
+	if (options.dump)
+		return dump(name, options.dump);
+	return ask(name, "debug", -1, &reply) ? EXIT_LAUNCHER : 0;
+}

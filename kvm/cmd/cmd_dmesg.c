@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm dmesg NAME: the log of a running machine's kernel, read out of its memory: whatever its consoles show, and without a word to the guest.
+ *
+ * Exit code 0, or 125 when it could not be had. Main's thread.
+ */
+#include "control.h"
+#include "kvm/base/options.h"
+#include "kvm/cmd.h"
+#include "kvm/log.h"
+#include "kvm/verdict.h"
+
+#include <unistd.h>
+
+#define PATIENCE_S 60 /* a large memory is looked through */
+
+struct dmesg_options {
+	bool help;
+};
+
+static const struct opt rows[] = {
+	{ 'h', "help", OPT_FLAG, offsetof(struct dmesg_options, help), NULL, "this help", 0, 0, NULL },
+};
+
+static int usage(void)
+{
+	printf("usage: kvm dmesg NAME\n\n"
+	       "Prints the log of the kernel in the running machine NAME (kvm run --name NAME), out of its "
+	       "memory: with or\n"
+	       "without a console, also when the guest hangs. 64-bit Linux.\n\n");
+	opt_help(stdout, rows, ARRAY_SIZE(rows));
+	return 0;
+}
+
+int cmd_dmesg(int argc, char **argv)
+{
+	struct control_question q = {
+		.request = "dmesg", .pass_fd = -1, .patience_s = PATIENCE_S, .body = stdout
+	};
+	struct dmesg_options options = { .help = false };
+	int err;
+
+	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name", &options.help,
+			  &q.name))
+		return EXIT_LAUNCHER;
+	if (options.help)
+		return usage();
+	err = control_ask(&q, true);
+	if (q.pidfd >= 0)
+		close(q.pidfd);
+	if (!err && q.reply.text[0])
+		pr_warn("%s: %s", q.name, q.reply.text);
+	return err ? EXIT_LAUNCHER : 0;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm report merge: one result of the reports that shards of a `kvm smoke` have written, on however many machines, as if there had been one.
+ *
+ * Exit code 0 when all boots of the matrix are there and have passed, 122 when some have not, or are in no report, 125 when a report cannot be used.
+ */
+#include "kvm/base/options.h"
+#include "kvm/base/unpack.h"
+#include "kvm/cmd.h"
+#include "kvm/log.h"
+#include "kvm/outfile.h"
+#include "kvm/smoke/smoke.h"
+#include "kvm/verdict.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct report_options {
+	const char *report, *junit;
+	bool quiet, help;
+};
+
+#define AT(field) offsetof(struct report_options, field)
+
+static const struct opt rows[] = {
+	{ 0, "report", OPT_STRING, AT(report), "FILE", "all results as JSON" },
+	{ 0, "junit", OPT_STRING, AT(junit), "FILE", "all results as JUnit's XML" },
+	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "no table" },
+	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help" },
+};
+
+static int usage(void)
+{
+	printf("usage: kvm report merge [OPTION...] FILE...\n\n"
+	       "Makes one result of the reports that the shards of a `kvm smoke` have written.\n"
+	       "Ends with 0 if all boots are there and have passed, with %d if not, with %d if a report\n"
+	       "cannot be used.\n\n",
+	       EXIT_FAILED, EXIT_LAUNCHER);
+	opt_help(stdout, rows, ARRAY_SIZE(rows));
+	return 0;
+}
+
+/* Adds what the report @path has to @set. Returns 0 or -errno having said why. */
+static int add(struct smoke_set *set, const char *path)
+{
+	struct smoke_set more = { 0 };
+	char why[200] = "out of memory";
+	uint8_t *text;
+	size_t len;
+	int err = unpack_file(path, &text, &len);
+
+	if (err)
+		return err;
+	err = smoke_read(&more, (const char *)text, len, why);
+	free(text);
+	if (!err)
+		err = smoke_merge(set, &more, why);
+	if (err)
+		pr_err("%s: %s", path, why);
+	smoke_set_free(&more);
+	return err;
+}
+
+static int merge(struct smoke_set *set, const struct report_options *o, int nr, char **paths)
+{
+	struct smoke_counts counts;
+	int err = o->report ? outfile_check("report", o->report) : 0;
+
+	if (!err && o->junit)
+		err = outfile_check("junit", o->junit);
+	for (int i = 0; i < nr && !err; i++)
+		err = add(set, paths[i]);
+	if (err)
+		return EXIT_LAUNCHER;
+	set->whole = true;
+	if (o->report)
+		err = outfile_write("report", o->report, smoke_json, set, false);
+	if (o->junit && outfile_write("junit", o->junit, smoke_junit, set, false))
+		err = -EIO;
+	if (!o->quiet)
+		smoke_table(stdout, set);
+	if (err)
+		return EXIT_LAUNCHER;
+	counts = smoke_count(set);
+	if (counts.missing)
+		pr_err("%llu of %llu boots are in no report", (unsigned long long)counts.missing,
+		       (unsigned long long)set->total);
+	return counts.failed || counts.missing ? EXIT_FAILED : 0;
+}
+
+/* Files and options in any order; the files' names move to the front of @argv. Returns their number, or -EINVAL having said why. */
+static int parse(struct report_options *o, int argc, char **argv)
+{
+	int nr = 0, at = 0, n;
+
+	while ((n = opt_parse(rows, ARRAY_SIZE(rows), o, argc - at, argv + at)) >= 0) {
+		at += n;
+		if (at >= argc)
+			return nr;
+		argv[nr++] = argv[at];
+	}
+	return n;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct report_options o = { 0 };
+	struct smoke_set set = { 0 };
+	bool named = argc > 1 && !strcmp(argv[1], "merge");
+	int nr = parse(&o, argc - named, argv + named), code;
+
+	if (nr < 0)
+		return EXIT_LAUNCHER;
+	if (o.help)
+		return usage();
+	if (!named) {
+		pr_err("kvm report: what is to be done? there is `kvm report merge FILE...`");
+		return EXIT_LAUNCHER;
+	}
+	if (!nr) {
+		pr_err("kvm report merge: which reports? name the files that `kvm smoke --report` has "
+		       "written");
+		return EXIT_LAUNCHER;
+	}
+	code = merge(&set, &o, nr, argv + named);
+	smoke_set_free(&set);
+	return code;
+}

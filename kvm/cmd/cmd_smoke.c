@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm smoke: file -> matrix -> boots -> table and reports. Exit code 0 when all of this shard's have passed, 122 when some have not, 125 when it could
+ * not be done as asked, 128+N when signal N ended it: then the reports have what had been done.
+ */
+#include "kvm/base/options.h"
+#include "kvm/base/unpack.h"
+#include "kvm/cmd.h"
+#include "kvm/log.h"
+#include "kvm/outfile.h"
+#include "kvm/smoke/smoke.h"
+#include "kvm/verdict.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_JOBS 1024
+#define DEFAULT_DIR "kvm-smoke"
+
+struct smoke_options {
+	const char *dir, *report, *junit;
+	uint64_t jobs, rounds;
+	struct smoke_shard shard;
+	bool keep, list, quiet, help;
+	uint64_t verbose;
+};
+
+static int set_shard(void *options, const char *name, const char *arg)
+{
+	struct smoke_shard *shard = &((struct smoke_options *)options)->shard;
+	char number[24];
+	size_t len = strcspn(arg, "/");
+
+	if (len < sizeof(number) && arg[len]) {
+		snprintf(number, sizeof(number), "%.*s", (int)len, arg);
+		if (!parse_uint(number, &shard->number) && !parse_uint(arg + len + 1, &shard->of) &&
+		    shard->number && shard->number <= shard->of)
+			return 0;
+	}
+	pr_err("--%s %s: not I/N with I from 1 to N (such as 2/4, the second of four parts)", name, arg);
+	return -EINVAL;
+}
+
+#define AT(field) offsetof(struct smoke_options, field)
+
+static const struct opt rows[] = {
+	{ 'j', "jobs", OPT_UINT, AT(jobs), "N", "at most N machines side by side (default: one a CPU)", 1,
+	  MAX_JOBS },
+	{ 0, "repeat", OPT_UINT, AT(rounds), "N", "start each machine N times, and show how long it took", 1,
+	  SMOKE_MAX_BOOTS },
+	{ 0, "shard", OPT_CALL, 0, "I/N", "only the I-th of N parts; the same file gives the same parts", 0,
+	  0, set_shard },
+	{ 'o', "out", OPT_STRING, AT(dir), "DIR",
+	  "where those that fail leave a folder each: console,\nmessages, report and command "
+	  "(default " DEFAULT_DIR ")" },
+	{ 0, "keep", OPT_FLAG, AT(keep), NULL, "those that pass leave theirs, too" },
+	{ 0, "report", OPT_STRING, AT(report), "FILE", "all results as JSON, for `kvm report merge`" },
+	{ 0, "junit", OPT_STRING, AT(junit), "FILE", "all results as JUnit's XML" },
+	{ 0, "list", OPT_FLAG, AT(list), NULL, "print the boots' commands, do not run them" },
+	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "name each boot that has passed" },
+	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "no progress and no table" },
+	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help" },
+};
+
+static int usage(void)
+{
+	printf("usage: kvm smoke FILE [OPTION...]\n\n"
+	       "Boots many kernels on many machines. FILE has a setting a line; kvm(1) has them all:\n\n"
+	       "  # files, or patterns of files\n"
+	       "  kernel  = out/*/bzImage\n"
+	       "  cpus    = 1 4\n"
+	       "  mem     = 256M 2G\n"
+	       "  initrd  = test.cpio\n"
+	       "  options = --fail-on-warning\n"
+	       "  expect  = userspace up\n\n"
+	       "Ends with 0 if all have passed, %d if some have not, %d if FILE or an option is wrong.\n\n",
+	       EXIT_FAILED, EXIT_LAUNCHER);
+	opt_help(stdout, rows, ARRAY_SIZE(rows));
+	return 0;
+}
+
+static int load(struct smoke_set *set, const char *path, const struct smoke_options *o)
+{
+	struct smoke_file file = { 0 };
+	uint8_t *text;
+	size_t len;
+	int err = unpack_file(path, &text, &len);
+
+	if (err)
+		return err;
+	err = smoke_file_parse(&file, (const char *)text, len);
+	free(text);
+	if (err == -EINVAL)
+		pr_err("%s:%u: %s", path, file.line, file.why);
+	else if (err)
+		pr_err("out of memory");
+	else
+		err = smoke_expand(set, &file, path, o->rounds, o->shard);
+	smoke_file_free(&file);
+	return err;
+}
+
+static int list(const struct smoke_set *set)
+{
+	for (unsigned int i = 0; i < set->nr; i++)
+		printf("%s\n", set->boot[i].command);
+	return 0;
+}
+
+static int check_paths(const struct smoke_options *o)
+{
+	int err = o->report ? outfile_check("report", o->report) : 0;
+
+	return err || !o->junit ? err : outfile_check("junit", o->junit);
+}
+
+/* Returns 0 or -errno having said why. */
+static int tell(const struct smoke_set *set, const struct smoke_options *o)
+{
+	sigset_t all, before;
+	int err = 0, junit_err = 0;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	if (o->report)
+		err = outfile_write("report", o->report, smoke_json, set, false);
+	if (o->junit)
+		junit_err = outfile_write("junit", o->junit, smoke_junit, set, false);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (!o->quiet)
+		smoke_table(stdout, set);
+	fflush(stdout);
+	smoke_annotate(stderr, set);
+	return err ? err : junit_err;
+}
+
+static int run(struct smoke_set *set, const struct smoke_options *o)
+{
+	const struct smoke_run how = {
+		.jobs = (unsigned int)o->jobs, .dir = o->dir, .keep = o->keep, .quiet = o->quiet
+	};
+	struct smoke_counts counts;
+	int ended_by, err;
+
+	if (check_paths(o))
+		return EXIT_LAUNCHER;
+	ended_by = smoke_run(set, &how);
+	if (ended_by < 0)
+		return EXIT_LAUNCHER;
+	err = tell(set, o);
+	if (ended_by)
+		return 128 + ended_by;
+	if (err)
+		return EXIT_LAUNCHER;
+	counts = smoke_count(set);
+	if (counts.failed > counts.unable)
+		return EXIT_FAILED;
+	return counts.unable ? EXIT_LAUNCHER : 0;
+}
+
+/* FILE is before the options, or behind them, or between. Returns it, or NULL having said why. */
+static const char *parse(struct smoke_options *o, int argc, char **argv)
+{
+	int first = opt_parse(rows, ARRAY_SIZE(rows), o, argc, argv), rest = argc - first;
+
+	if (first >= 0 && first < argc)
+		rest = opt_parse(rows, ARRAY_SIZE(rows), o, argc - first, argv + first);
+	if (first < 0 || rest < 0)
+		return NULL;
+	if (o->help)
+		return "";
+	if (first == argc || rest != argc - first) {
+		pr_err("kvm smoke takes one file; --help shows what is in it");
+		return NULL;
+	}
+	return argv[first];
+}
+
+int cmd_smoke(int argc, char **argv)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct smoke_options o = {
+		.dir = DEFAULT_DIR,
+		.jobs = cpus < 1	  ? 1
+			: cpus > MAX_JOBS ? MAX_JOBS
+					  : (uint64_t)cpus,
+		.rounds = 1,
+		.shard = { 1, 1 },
+	};
+	struct smoke_set set = { 0 };
+	const char *path = parse(&o, argc, argv);
+	int code = EXIT_LAUNCHER;
+
+	if (!path)
+		return EXIT_LAUNCHER;
+	if (o.help)
+		return usage();
+	if (o.quiet)
+		log_set_level(LOG_LEVEL_ERROR);
+	else if (o.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	if (!load(&set, path, &o))
+		code = o.list ? list(&set) : run(&set, &o);
+	smoke_set_free(&set);
+	return code;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Why /dev/kvm cannot be used, and what to do about it: facts gathered from the system around the device, and
+ * one sentence made from them.
+ *
+ * The sentence names a command where there is one. It separates the cases that look alike: no driver and no
+ * node, a group that the user is in but this session is not, a container's device policy behind the file's
+ * permissions. open(2) decides whether KVM can be used, the facts only explain: so a fact that cannot be read
+ * (no /proc in a chroot) makes the sentence vaguer, never wrong. Users and groups are read from /etc as
+ * group(5) and passwd(5) have it and not through libc, whose resolvers a static program cannot load; members
+ * known to a directory server only are not seen there.
+ *
+ * Called on main's or vCPU 0's thread, when something failed or on `kvm host`: nothing here runs on the way
+ * to a machine.
+ */
+#include "host_access.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define MAX_GROUPS 256
+#define LINE_MAX_BYTES 4096
+
+/* Splits off what comes before ':' or the end of the line. */
+static char *field(char **line)
+{
+	char *f = strsep(line, ":\n");
+
+	return f ? f : (char *)"";
+}
+
+static bool names_user(char *members, const char *user)
+{
+	for (char *m; (m = strsep(&members, ",\n"));)
+		if (*m && !strcmp(m, user))
+			return true;
+	return false;
+}
+
+bool host_group_lists(FILE *group_file, uint32_t gid, const char *user, char *name, size_t n)
+{
+	char line[LINE_MAX_BYTES];
+
+	snprintf(name, n, "%u", gid);
+	while (fgets(line, sizeof(line), group_file)) {
+		char *rest = line, *group = field(&rest), *id;
+
+		field(&rest);
+		id = field(&rest);
+		if (!*id || strtoul(id, NULL, 10) != gid)
+			continue;
+		snprintf(name, n, "%s", group);
+		return names_user(field(&rest), user);
+	}
+	return false;
+}
+
+static void find_user(struct host_facts *facts)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	char line[LINE_MAX_BYTES];
+
+	snprintf(facts->user, sizeof(facts->user), "%u", facts->uid);
+	while (f && fgets(line, sizeof(line), f)) {
+		char *rest = line, *user = field(&rest), *id;
+
+		field(&rest);
+		id = field(&rest);
+		if (!*id || strtoul(id, NULL, 10) != facts->uid)
+			continue;
+		snprintf(facts->user, sizeof(facts->user), "%s", user);
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+static bool process_in_group(gid_t gid)
+{
+	gid_t groups[MAX_GROUPS];
+	int nr = getgroups(MAX_GROUPS, groups);
+
+	for (int i = 0; i < nr; i++)
+		if (groups[i] == gid)
+			return true;
+	return getegid() == gid;
+}
+
+static void find_node(struct host_facts *facts)
+{
+	struct statvfs fs;
+	struct stat st;
+	FILE *f;
+
+	if (stat(KVM_DEVICE, &st))
+		return;
+	facts->node_exists = true;
+	facts->node_is_device = S_ISCHR(st.st_mode);
+	facts->node_mode = st.st_mode & 07777;
+	facts->node_uid = st.st_uid;
+	facts->node_gid = st.st_gid;
+	facts->node_has_acl = getxattr(KVM_DEVICE, "system.posix_acl_access", NULL, 0) > 0;
+	facts->node_on_nodev = !statvfs(KVM_DEVICE, &fs) && fs.f_flag & ST_NODEV;
+	facts->in_group = process_in_group(st.st_gid);
+	snprintf(facts->node_group, sizeof(facts->node_group), "%u", facts->node_gid);
+	f = fopen("/etc/group", "re");
+	if (!f)
+		return;
+	facts->in_group_file = host_group_lists(f, facts->node_gid, facts->user, facts->node_group,
+						sizeof(facts->node_group));
+	fclose(f);
+}
+
+static void find_driver(struct host_facts *facts)
+{
+	FILE *f = fopen("/proc/misc", "re");
+	char line[128], name[64];
+
+	facts->kernel_known = f;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*d %63s", name) == 1 && !strcmp(name, "kvm"))
+			facts->kernel_has_kvm = true;
+	if (f)
+		fclose(f);
+}
+
+static void find_nested(struct host_facts *facts)
+{
+	char path[96], answer;
+	FILE *f;
+
+	facts->nested = -1;
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/nested", facts->module);
+	f = *facts->module ? fopen(path, "re") : NULL;
+	if (!f)
+		return;
+	if (fread(&answer, 1, 1, f) == 1)
+		facts->nested = answer == 'Y' || answer == '1';
+	fclose(f);
+}
+
+/* The vendor's module, or another backend's (kvm_pvm): whichever is loaded. */
+static void find_module(struct host_facts *facts)
+{
+	DIR *dir = opendir("/sys/module");
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		size_t bytes = strlen(e->d_name) + 1;
+
+		if (!strncmp(e->d_name, "kvm_", 4) && bytes <= sizeof(facts->module))
+			memcpy(facts->module, e->d_name, bytes);
+	}
+	if (dir)
+		closedir(dir);
+	find_nested(facts);
+}
+
+static bool in_container(void)
+{
+	return !access("/.dockerenv", F_OK) || !access("/run/.containerenv", F_OK) || getenv("container");
+}
+
+void host_gather(struct host_facts *facts)
+{
+	memset(facts, 0, sizeof(*facts));
+	facts->uid = geteuid();
+	find_user(facts);
+	find_node(facts);
+	find_driver(facts);
+	find_module(facts);
+	facts->container = in_container();
+	arch_host_cpu(&facts->cpu);
+}
+
+static void explain_no_driver(const struct host_facts *facts, char *buf, size_t n)
+{
+	const struct arch_host_cpu *cpu = &facts->cpu;
+
+	if (!cpu->module)
+		snprintf(buf, n, "the kernel has no KVM for this processor");
+	else if (cpu->virt_flag && facts->container)
+		snprintf(buf, n, "KVM is not loaded: on the container's host, `sudo modprobe %s`",
+			 cpu->module);
+	else if (cpu->virt_flag)
+		snprintf(buf, n,
+			 "KVM is not loaded: `sudo modprobe %s`; if that fails, %s is switched off in the "
+			 "firmware "
+			 "set-up",
+			 cpu->module, cpu->virt_name);
+	else if (cpu->in_vm)
+		snprintf(buf, n,
+			 "this host is itself a virtual machine%s%s%s and does not get %s: switch on nested "
+			 "virtualization where it runs",
+			 *cpu->hypervisor ? " (" : "", cpu->hypervisor, *cpu->hypervisor ? ")" : "",
+			 cpu->virt_name);
+	else
+		snprintf(buf, n,
+			 "the processor does not offer %s: it is switched off in the firmware set-up, or "
+			 "missing",
+			 cpu->virt_name);
+}
+
+static void explain_no_node(const struct host_facts *facts, char *buf, size_t n)
+{
+	if (!facts->kernel_known)
+		snprintf(buf, n, "is this a chroot or a container without it? (there is no /proc to tell)");
+	else if (!facts->kernel_has_kvm)
+		explain_no_driver(facts, buf, n);
+	else if (facts->container)
+		snprintf(buf, n,
+			 "the kernel has KVM but this container was not given it: start it with "
+			 "`--device " KVM_DEVICE "`");
+	else
+		snprintf(buf, n,
+			 "the kernel has KVM but the device node is missing: `sudo mknod " KVM_DEVICE
+			 " c 10 232`");
+}
+
+/* By the file's mode alone; an ACL may say more or less. */
+static bool mode_lets_us(const struct host_facts *facts)
+{
+	uint32_t both = 06;
+
+	if (facts->uid == 0)
+		return true;
+	if (facts->uid == facts->node_uid)
+		return (facts->node_mode >> 6 & both) == both;
+	return (facts->node_mode >> (facts->in_group ? 3 : 0) & both) == both;
+}
+
+static void explain_permission(const struct host_facts *facts, char *buf, size_t n)
+{
+	bool group_may = (facts->node_mode & 060) == 060 && facts->node_gid != 0;
+	const char *group = facts->node_group, *user = facts->user;
+
+	if (facts->node_exists && facts->node_on_nodev)
+		snprintf(buf, n, "it lies on a file system that is mounted nodev");
+	else if (facts->node_exists && mode_lets_us(facts) && !facts->node_has_acl)
+		snprintf(buf, n, "the permissions are right, so a device policy forbids it%s",
+			 facts->container ? ": start the container with `--device " KVM_DEVICE "`"
+					  : " (cgroup, security module)");
+	else if (group_may && facts->in_group_file && !facts->in_group)
+		snprintf(buf, n,
+			 "%s is in group %s, but this session is not yet: log in again, or `newgrp %s`", user,
+			 group, group);
+	else if (group_may && !facts->in_group)
+		snprintf(buf, n, "it is for group %s: `sudo usermod -aG %s %s`, then log in again", group,
+			 group, user);
+	else
+		snprintf(buf, n,
+			 "it is mode %04o, group %s%s: `sudo setfacl -m u:%s:rw " KVM_DEVICE
+			 "` lets you in until reboot",
+			 facts->node_mode, group, facts->node_has_acl ? ", and its ACL leaves you out" : "",
+			 user);
+}
+
+void host_explain(const struct host_facts *facts, int err, char *buf, size_t n)
+{
+	int at = snprintf(buf, n, KVM_DEVICE ": %s: ", strerror(err));
+
+	if (at < 0 || (size_t)at >= n)
+		return;
+	buf += at;
+	n -= (size_t)at;
+	switch (err) {
+	case ENOENT:
+	case ENOTDIR:
+		explain_no_node(facts, buf, n);
+		break;
+	case ENODEV:
+	case ENXIO:
+		explain_no_driver(facts, buf, n);
+		break;
+	case EACCES:
+	case EPERM:
+		explain_permission(facts, buf, n);
+		break;
+	case EMFILE:
+	case ENFILE:
+		snprintf(buf, n, "raise the limit of open files (`ulimit -n`)");
+		break;
+	case EBUSY:
+		snprintf(buf, n,
+			 "another hypervisor (VirtualBox, VMware) holds the processor: stop its machines");
+		break;
+	default:
+		snprintf(buf, n, "`kvm host` tells more");
+		break;
+	}
+}
+
+void host_explain_open(int err, char *buf, size_t n)
+{
+	struct host_facts facts;
+
+	host_gather(&facts);
+	host_explain(&facts, err, buf, n);
+}
+
+void host_explain_create(int err, char *buf, size_t n)
+{
+	const char *hint;
+
+	switch (err) {
+	case EBUSY:
+		hint = ": another hypervisor (VirtualBox, VMware) holds the processor; stop its machines";
+		break;
+	case ENOMEM:
+		hint = ": no memory left for it on the host, or in this control group";
+		break;
+	case EMFILE:
+	case ENFILE:
+		hint = ": raise the limit of open files (`ulimit -n`)";
+		break;
+	case ENOTTY:
+		hint = ": " KVM_DEVICE " is not KVM's device";
+		break;
+	default:
+		hint = "";
+		break;
+	}
+	snprintf(buf, n, "KVM does not make a machine: %s%s", strerror(err), hint);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Can this host run a machine, how well, and if not: why, and what to do about it.
+ *
+ * Three steps that can be tested apart: facts are gathered (host_gather), judged (host_explain, host_judge:
+ * pure), printed (host_print_text, host_print_json).
+ */
+#ifndef KVM_CMD_HOST_ACCESS_H
+#define KVM_CMD_HOST_ACCESS_H
+
+#include "kvm/arch_host.h"
+#include "kvm/types.h"
+
+#include <stdio.h>
+
+#define KVM_DEVICE "/dev/kvm"
+
+/* What the system around /dev/kvm looks like to this process. */
+struct host_facts {
+	bool node_exists;
+	bool node_is_device;
+	uint32_t node_mode; /* permission bits */
+	uint32_t node_uid, node_gid;
+	char node_group[32]; /* its name, or the number */
+	bool node_has_acl;
+	bool node_on_nodev; /* its file system forbids devices */
+	uint32_t uid;	    /* ours, effective */
+	char user[32];
+	bool in_group;	     /* this process is in the node's group */
+	bool in_group_file;  /* the user is, by /etc/group */
+	bool kernel_known;   /* /proc could be read: what follows is true */
+	bool kernel_has_kvm; /* a driver is registered */
+	char module[32];     /* loaded: "kvm_amd"; "" none or built in */
+	int nested;	     /* that module's: 0, 1; -1 unknown */
+	bool container;
+	struct arch_host_cpu cpu;
+};
+
+void host_gather(struct host_facts *facts);
+
+/*
+ * Why open(KVM_DEVICE) failed with @err (positive), and what to do: one line without a final newline, cut
+ * to fit. Pure.
+ */
+void host_explain(const struct host_facts *facts, int err, char *buf, size_t n);
+
+/* The same for this process, now: what `kvm run` prints when it cannot open the device. */
+void host_explain_open(int err, char *buf, size_t n);
+/* Why KVM_CREATE_VM failed with @err (positive). Pure. */
+void host_explain_create(int err, char *buf, size_t n);
+
+/*
+ * Whether group @gid lists @user as a member in @group_file (group(5)). Its name, or the number where it has none, goes
+ * to @name. Exposed for the test.
+ */
+bool host_group_lists(FILE *group_file, uint32_t gid, const char *user, char *name, size_t n);
+
+enum host_ability { HOST_CANNOT, HOST_SLOWLY, HOST_CAN };
+
+#define HOST_MAX_CAPS 32
+
+struct host_report {
+	struct host_facts facts;
+	int open_err; /* positive errno; 0: open */
+	int api_version;
+	unsigned int nr_caps;
+	struct {
+		const struct host_cap *cap;
+		int value; /* of KVM_CHECK_EXTENSION; <= 0: KVM lacks it */
+	} caps[HOST_MAX_CAPS];
+	int max_vcpus, recommended_vcpus, max_memory_slots; /* <= 0: not told */
+	struct arch_host_probe probe;
+	enum host_ability ability;
+	char why[256];
+};
+
+/* Asks KVM. Fills in everything but the last two. */
+void host_survey(struct host_report *r);
+/* Fills in ability and why. Pure. */
+void host_judge(struct host_report *r);
+
+void host_print_text(FILE *f, const struct host_report *r);
+/* One object; its keys are a promise of kvm(1). */
+void host_print_json(FILE *f, const struct host_report *r);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button, or are passed on to its command (-- CMD); when it has not done so after --grace
+ * seconds, or a second signal comes, the machine ends with 128 + N. A terminal in raw mode sends no SIGINT: there
+ * Ctrl-C is the guest's. SIGQUIT prints what the vCPUs are doing, and the machine goes on. SIGCONT also
+ * tries again what waits for the host (-d werror=stop).
+ */
+#include "signals.h"
+
+#include "kvm/arch.h"
+#include "kvm/log.h"
+#include "kvm/postmortem.h"
+#include "kvm/vm.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000ULL
+
+bool signals_ignored(int signo)
+{
+	struct sigaction now;
+
+	return !sigaction(signo, NULL, &now) && now.sa_handler == SIG_IGN;
+}
+
+static void fill_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	if (!signals_ignored(SIGHUP)) /* by nohup(1); blocked, it would come all the same */
+		sigaddset(set, SIGHUP);
+	sigaddset(set, SIGQUIT);
+	sigaddset(set, SIGWINCH);
+	sigaddset(set, SIGCONT); /* in the foreground again, maybe: the terminal is looked at anew */
+}
+
+void signals_block(void)
+{
+	sigset_t set;
+
+	fill_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like any other */
+}
+
+static void end_by_signal(struct signals *s)
+{
+	vm_end(s->vm, VERDICT_SIGNAL, s->first, "ended by SIG%s", sigabbrev_np(s->first));
+}
+
+static void on_grace_over(void *ctx)
+{
+	end_by_signal(ctx);
+}
+
+static void on_end_signal(struct signals *s, int signo)
+{
+	uint64_t grace_s = s->vm->config->grace_s;
+
+	if (s->first || !grace_s) {
+		s->first = signo;
+		end_by_signal(s);
+		return;
+	}
+	s->first = signo;
+	s->vm->asked_to_end = true;
+	pr_info("SIG%s: %s; the machine ends in %llu s at the latest", sigabbrev_np(signo),
+		arch_ask_to_end(s->vm, signo), (unsigned long long)grace_s);
+	loop_timer_arm(&s->grace, grace_s * NS_PER_S);
+}
+
+static void on_signal(void *ctx, uint32_t events)
+{
+	struct signals *s = ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT)
+			arch_winch(s->vm);
+		else if (info.ssi_signo == SIGQUIT)
+			report_request(s->vm, NULL);
+		else
+			on_end_signal(s, (int)info.ssi_signo);
+		if (info.ssi_signo == SIGCONT)
+			arch_retry(s->vm);
+	}
+}
+
+int signals_init(struct signals *s, struct vm *vm)
+{
+	sigset_t set;
+	int err;
+
+	*s = (struct signals){ .vm = vm, .fd = -1 };
+	loop_timer_init(&vm->loop, &s->grace, on_grace_over, s);
+	fill_set(&set);
+	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	err = s->fd < 0 ? -errno : loop_add(&vm->loop, &s->source, s->fd, EPOLLIN, on_signal, s);
+	if (err)
+		pr_err("cannot take signals: %s", strerror(-err));
+	return err;
+}
+
+void signals_fini(struct signals *s)
+{
+	loop_timer_fini(&s->grace);
+	loop_del(&s->source);
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}

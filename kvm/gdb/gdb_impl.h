@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The debugger's server: its connection (gdb.c) and its hold on the vCPUs (gdb_vcpus.c). Private to kvm/. */
+#ifndef KVM_GDB_GDB_IMPL_H
+#define KVM_GDB_GDB_IMPL_H
+
+#include "kvm/gdb.h"
+#include "kvm/loop.h"
+
+enum gdb_phase { GDB_IDLE, GDB_STOPPING, GDB_STOPPED, GDB_RUNNING };
+
+#define GDB_NO_CAUSE UINT32_MAX
+
+struct gdb {
+	struct vm *vm;
+	int listen_fd, fd; /* -1: none */
+	const char *path;  /* to remove; NULL: none */
+	struct loop_source listening, client;
+	struct loop_timer stop_timer; /* all wait, or will not; armed under vm->pause_lock */
+
+	/* Under vm->pause_lock: */
+	_Atomic enum gdb_phase phase;
+	unsigned int cause;    /* the vCPU that trapped first; GDB_NO_CAUSE: none */
+	struct gdb_stop *trap; /* of each vCPU; signal 0: none */
+
+	bool answer_due; /* the client waits for the machine to stop */
+	bool leaving;	 /* nobody is interested any more once it has stopped */
+	bool over;	 /* what runs is one vCPU's step over a breakpoint */
+
+	struct gdb_session session;
+	struct gdb_parser parser;
+	struct gdb_reply reply;
+	size_t in_at, in_len, out_at, out_len;
+	uint8_t in[4096];
+	char out[GDB_FRAME_MAX + 1]; /* an acknowledgement and a packet */
+};
+
+/* What the session calls; its context is the struct gdb. */
+extern const struct gdb_target_ops gdb_target_ops;
+
+/* All vCPUs are to stop: g->stop_timer fires when they have. Nothing, if that is so or under way. */
+void gdb_stop_machine(struct gdb *g);
+/* From GDB_STOPPED: those that @action has something for go on, with breakpoints; or all, with none, as if nobody had been there. */
+void gdb_run(struct gdb *g, const enum gdb_action *action);
+void gdb_let_go(struct gdb *g);
+
+#endif

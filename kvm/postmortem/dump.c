@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Core files. The architecture knows what is in one (arch_dump()); here is when it is written, and where to.
+ *
+ * A running machine is paused as a disk pauses it (vm_pause()). The thread that writes waits until each vCPU stands; one that does not, because it
+ * waits inside a device for somebody, is left out, and its part of memory may change meanwhile.
+ */
+#include "dump.h"
+
+#include "kvm/arch.h"
+#include "kvm/base/newfile.h"
+#include "kvm/log.h"
+#include "kvm/vm.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define STAND_NS 2000000000ULL
+#define LOOK_NS 1000000L
+
+void dump_text(char *buf, size_t n, const struct dump_result *r)
+{
+	char missing[64] = "", slide[64] = "vmlinux";
+
+	if (r->nr_missing)
+		snprintf(missing, sizeof(missing), ", without %u vCPUs' registers", r->nr_missing);
+	if (r->slide)
+		snprintf(slide, sizeof(slide), "-ex 'symbol-file -o 0x%llx vmlinux'",
+			 (unsigned long long)r->slide);
+	snprintf(buf, n, "a core of %llu MiB, %llu MiB of them in use%s: gdb %s -c",
+		 (unsigned long long)(r->memory_bytes / MIB),
+		 (unsigned long long)((r->written_bytes + MIB - 1) / MIB), missing, slide);
+}
+
+static bool calls_for_dump(const struct verdict *v)
+{
+	return v->kind == VERDICT_CRASH || v->kind == VERDICT_PANIC || v->kind == VERDICT_TIMEOUT;
+}
+
+void dump_at_end(struct vm *vm)
+{
+	const char *path = vm->config->dump;
+	struct dump_result result;
+	struct newfile file;
+	char text[DUMP_TEXT_BYTES];
+	int err;
+
+	if (!path || !calls_for_dump(&vm->verdict))
+		return;
+	err = newfile_open(&file, path);
+	if (!err) {
+		err = arch_dump(vm, file.fd, NULL, &result);
+		if (err)
+			newfile_abandon(&file);
+		else
+			err = newfile_commit(&file);
+	}
+	if (err) {
+		pr_err("--dump %s: %s; no core was written", path, strerror(-err));
+		return;
+	}
+	dump_text(text, sizeof(text), &result);
+	pr_info("--dump %s: %s %s", path, text, path);
+}
+
+/*--- while it runs -------------------------------------------------------------------------------------------------------*/
+
+static void wait_until_they_stand(struct dump_job *job)
+{
+	uint64_t until = now_ns() + STAND_NS;
+	struct timespec look = { .tv_nsec = LOOK_NS };
+
+	for (unsigned int i = 0; i < job->vm->nr_vcpus; i++) {
+		while (!vm_vcpu_stands(&job->vm->vcpu[i]) && now_ns() < until && !atomic_load(&job->cancel))
+			nanosleep(&look, NULL);
+	}
+}
+
+static void *run_job(void *ctx)
+{
+	struct dump_job *job = ctx;
+
+	vm_pause(job->vm);
+	wait_until_they_stand(job);
+	job->err = arch_dump(job->vm, job->fd, &job->cancel, &job->result);
+	vm_resume(job->vm);
+	loop_timer_arm(&job->ended, 0);
+	return NULL;
+}
+
+static void finish(struct dump_job *job)
+{
+	pthread_join(job->thread, NULL);
+	job->running = false;
+	loop_timer_fini(&job->ended);
+	job->done(job->ctx, job->err, &job->result);
+}
+
+static void on_ended(void *ctx)
+{
+	finish(ctx);
+}
+
+int dump_job_start(struct dump_job *job, struct vm *vm, int fd,
+		   void (*done)(void *ctx, int err, const struct dump_result *r), void *ctx)
+{
+	int err;
+
+	if (job->running)
+		return -EBUSY;
+	*job = (struct dump_job){ .vm = vm, .fd = fd, .done = done, .ctx = ctx };
+	loop_timer_init(&vm->loop, &job->ended, on_ended, job);
+	err = pthread_create(&job->thread, NULL, run_job, job);
+	job->running = !err;
+	return -err;
+}
+
+void dump_job_stop(struct dump_job *job)
+{
+	if (!job->running)
+		return;
+	atomic_store(&job->cancel, true);
+	finish(job);
+}

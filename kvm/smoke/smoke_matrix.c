@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From the file's settings to boots: sections in their order, and in each kernels, CPUs, memory sizes, parameters and rounds, the last one changing
+ * fastest. What a boot's `kvm run` gets is made here and nowhere else; @matrix is a hash of that (FNV-1a, 64 bits), over all shards.
+ */
+#include "smoke.h"
+
+#include "kvm/base/options.h"
+#include "kvm/base/pathglob.h"
+#include "kvm/base/quote.h"
+#include "kvm/checks/expect.h"
+#include "kvm/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FNV_BASIS 0xcbf29ce484222325ULL
+#define FNV_PRIME 0x100000001b3ULL
+#define MAX_LABEL 60
+
+struct expansion {
+	struct smoke_set *set;
+	const struct smoke_file *file;
+	const char *path;
+	struct smoke_shard shard;
+	struct strlist kernels; /* all of them */
+	uint64_t hash;
+	/* the boot that is being made */
+	unsigned int section;
+	const char *kernel, *cpus, *mem, *params;
+	unsigned int params_nr; /* from 1; 0: there is one kind only */
+};
+
+static const struct smoke_list *get(const struct expansion *x, enum smoke_key key)
+{
+	return smoke_file_get(x->file, x->section, key);
+}
+
+static int complain(const struct expansion *x, const struct smoke_value *v, enum smoke_key key,
+		    const char *why)
+{
+	pr_err("%s:%u: %s: %s: %s", x->path, v->line, smoke_key_name(key), v->text, why);
+	return -EINVAL;
+}
+
+/* ---- names -------------------------------------------------------------------------------------------------------- */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* What a kernel is called in names: its file's name, or its path where there is another of that name. Cut to its end. */
+static void make_label(const struct expansion *x, char label[MAX_LABEL + 1])
+{
+	const char *name = base_name(x->kernel);
+	size_t len;
+
+	for (unsigned int i = 0; i < x->kernels.nr; i++) {
+		if (strcmp(x->kernels.s[i], x->kernel) != 0 && !strcmp(base_name(x->kernels.s[i]), name)) {
+			name = x->kernel + strspn(x->kernel, "./");
+			break;
+		}
+	}
+	len = strlen(name);
+	snprintf(label, MAX_LABEL + 1, "%s", name + (len > MAX_LABEL ? len - MAX_LABEL : 0));
+}
+
+static void make_safe(char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
+
+	for (; *text; text++) {
+		if (!strchr(letters, *text))
+			*text = '_';
+	}
+}
+
+static char *make_id(const struct expansion *x, uint64_t index, uint64_t round)
+{
+	const char *section = x->file->section[x->section].name;
+	char label[MAX_LABEL + 1], params[24] = "", rounds[24] = "", *id;
+
+	make_label(x, label);
+	if (x->params_nr)
+		snprintf(params, sizeof(params), "-p%u", x->params_nr);
+	if (x->set->rounds > 1)
+		snprintf(rounds, sizeof(rounds), "-r%llu", (unsigned long long)round);
+	if (asprintf(&id, "%04llu-%s%s%s-c%s-m%s%s%s", (unsigned long long)index / x->set->rounds + 1,
+		     section, *section ? "-" : "", label, x->cpus, x->mem, params, rounds) < 0)
+		return NULL;
+	make_safe(id);
+	return id;
+}
+
+static char *make_command(const struct strlist *args)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fputs("kvm run", f);
+	for (unsigned int i = 0; i < args->nr; i++) {
+		fputc(' ', f);
+		quote_shell(f, args->s[i]);
+	}
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* ---- arguments ---------------------------------------------------------------------------------------------------- */
+
+static int add(struct strlist *l, const char *text)
+{
+	return strlist_add(l, text, strlen(text));
+}
+
+static int add_option(struct strlist *l, const char *option, const char *value)
+{
+	int err = add(l, option);
+
+	return err ? err : add(l, value);
+}
+
+/* @option NULL: the values by themselves. */
+static int add_list(const struct expansion *x, struct strlist *l, const char *option, enum smoke_key key)
+{
+	const struct smoke_list *values = get(x, key);
+	int err = 0;
+
+	for (unsigned int i = 0; i < values->nr && !err; i++) {
+		if (option)
+			err = add(l, option);
+		if (!err)
+			err = add(l, values->value[i].text);
+	}
+	return err;
+}
+
+static int make_args(const struct expansion *x, struct strlist *l, unsigned int *nr_options)
+{
+	int err = add_option(l, "-k", x->kernel);
+
+	if (!err)
+		err = add_list(x, l, "-i", SMOKE_INITRD);
+	if (!err)
+		err = add_option(l, "-c", x->cpus);
+	if (!err)
+		err = add_option(l, "-m", x->mem);
+	if (!err && *x->params)
+		err = add_option(l, "-p", x->params);
+	if (!err)
+		err = add_list(x, l, "--timeout", SMOKE_TIMEOUT);
+	if (!err)
+		err = add_list(x, l, "--expect", SMOKE_EXPECT);
+	if (!err)
+		err = add_list(x, l, "--fail-on", SMOKE_FAIL_ON);
+	if (!err)
+		err = add_list(x, l, NULL, SMOKE_OPTIONS);
+	*nr_options = l->nr;
+	if (!err && get(x, SMOKE_COMMAND)->nr)
+		err = add(l, "--");
+	return err ? err : add_list(x, l, NULL, SMOKE_COMMAND);
+}
+
+static uint64_t hash(uint64_t h, const char *text)
+{
+	do
+		h = (h ^ (unsigned char)*text) * FNV_PRIME;
+	while (*text++);
+	return h;
+}
+
+static int fill_in(const struct expansion *x, struct smoke_boot *b, uint64_t index, uint64_t round)
+{
+	b->index = index;
+	b->round = round;
+	b->id = make_id(x, index, round);
+	b->section = strdup(x->file->section[x->section].name);
+	b->kernel = strdup(x->kernel);
+	b->params = strdup(x->params);
+	parse_uint(x->cpus, &b->cpus);
+	parse_size(x->mem, &b->mem_bytes);
+	parse_uint(get(x, SMOKE_TIMEOUT)->value[0].text, &b->timeout_s);
+	parse_uint(get(x, SMOKE_EXIT)->value[0].text, &b->expected);
+	return b->id && b->section && b->kernel && b->params ? 0 : -ENOMEM;
+}
+
+/* One machine, as often as asked for; those of other shards are only counted. */
+static int add_machine(struct expansion *x)
+{
+	struct smoke_set *set = x->set;
+	int err = 0;
+
+	for (uint64_t round = 1; round <= set->rounds && !err; round++) {
+		struct smoke_boot made = { 0 }, *b;
+		uint64_t index = set->total++;
+
+		if (set->total > SMOKE_MAX_BOOTS) {
+			pr_err("%s: these are more than %d boots", x->path, SMOKE_MAX_BOOTS);
+			return -E2BIG;
+		}
+		err = make_args(x, &made.args, &made.nr_options);
+		for (unsigned int i = 0; i < made.args.nr && round == 1; i++)
+			x->hash = hash(x->hash, made.args.s[i]);
+		if (!err && index % x->shard.of == x->shard.number - 1) {
+			b = smoke_add(set);
+			if (!b) {
+				strlist_free(&made.args);
+				return -ENOMEM;
+			}
+			*b = made;
+			b->command = make_command(&b->args);
+			err = b->command ? fill_in(x, b, index, round) : -ENOMEM;
+		} else {
+			strlist_free(&made.args);
+		}
+	}
+	return err;
+}
+
+/* ---- the product -------------------------------------------------------------------------------------------------- */
+
+static int each_params(struct expansion *x)
+{
+	const struct smoke_list *l = get(x, SMOKE_PARAMS);
+	int err = 0;
+
+	for (unsigned int i = 0; i < l->nr && !err; i++) {
+		x->params = l->value[i].text;
+		x->params_nr = l->nr > 1 ? i + 1 : 0;
+		err = add_machine(x);
+	}
+	return err;
+}
+
+static int each_machine(struct expansion *x, const struct strlist *kernels)
+{
+	const struct smoke_list *cpus = get(x, SMOKE_CPUS), *mem = get(x, SMOKE_MEM);
+	uint64_t nr = (uint64_t)kernels->nr * cpus->nr * mem->nr;
+	int err = 0;
+
+	for (uint64_t i = 0; i < nr && !err; i++) {
+		x->mem = mem->value[i % mem->nr].text;
+		x->cpus = cpus->value[i / mem->nr % cpus->nr].text;
+		x->kernel = kernels->s[i / mem->nr / cpus->nr];
+		err = each_params(x);
+	}
+	return err;
+}
+
+/* The kernels of the section, in the order of its patterns; a file that two of them name is there once. */
+static int find_kernels(struct expansion *x, struct strlist *to)
+{
+	const struct smoke_list *l = get(x, SMOKE_KERNEL);
+	int err = 0;
+
+	for (unsigned int i = 0; i < l->nr && !err; i++) {
+		struct strlist found = { 0 };
+
+		err = pathglob(&found, l->value[i].text, SMOKE_MAX_VALUES);
+		if (err == -E2BIG)
+			err = complain(x, &l->value[i], SMOKE_KERNEL, "too many files match it");
+		else if (!err && !found.nr)
+			err = complain(x, &l->value[i], SMOKE_KERNEL, "no file matches it");
+		for (unsigned int j = 0; j < found.nr && !err; j++) {
+			if (access(found.s[j], R_OK))
+				err = complain(x, &l->value[i], SMOKE_KERNEL, strerror(errno));
+			else if (!strlist_has(to, found.s[j], strlen(found.s[j])))
+				err = add(to, found.s[j]);
+		}
+		strlist_free(&found);
+	}
+	return err;
+}
+
+static int check_files(const struct expansion *x)
+{
+	const struct smoke_list *initrds = get(x, SMOKE_INITRD);
+
+	for (unsigned int i = 0; i < initrds->nr; i++) {
+		if (access(initrds->value[i].text, R_OK))
+			return complain(x, &initrds->value[i], SMOKE_INITRD, strerror(errno));
+	}
+	return 0;
+}
+
+/* What `kvm run` would refuse, each time. */
+static int check_section(const struct expansion *x)
+{
+	static const enum smoke_key regexes[] = { SMOKE_EXPECT, SMOKE_FAIL_ON };
+	const struct smoke_list *options = get(x, SMOKE_OPTIONS);
+	char why[EXPECT_WHY_BYTES];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(regexes); i++) {
+		const struct smoke_list *l = get(x, regexes[i]);
+
+		for (unsigned int j = 0; j < l->nr; j++) {
+			if (expect_try(l->value[j].text, why))
+				return complain(x, &l->value[j], regexes[i], why);
+		}
+	}
+	for (unsigned int i = 0; i < options->nr; i++) {
+		if (!strcmp(options->value[i].text, "--"))
+			return complain(x, &options->value[i], SMOKE_OPTIONS,
+					"a command has a setting of its own");
+	}
+	return check_files(x);
+}
+
+static int expand_section(struct expansion *x)
+{
+	struct strlist kernels = { 0 };
+	int err = check_section(x);
+
+	if (!err)
+		err = find_kernels(x, &kernels);
+	if (!err)
+		err = each_machine(x, &kernels);
+	strlist_free(&kernels);
+	return err;
+}
+
+/* Before any name is made, all kernels are known. */
+static int gather_kernels(struct expansion *x)
+{
+	int err = 0;
+
+	for (x->section = smoke_file_first(x->file); x->section < x->file->nr_sections && !err; x->section++)
+		err = find_kernels(x, &x->kernels);
+	return err;
+}
+
+int smoke_expand(struct smoke_set *set, const struct smoke_file *f, const char *path, uint64_t rounds,
+		 struct smoke_shard shard)
+{
+	struct expansion x = { .set = set, .file = f, .path = path, .shard = shard, .hash = FNV_BASIS };
+	int err = gather_kernels(&x);
+
+	set->file = strdup(base_name(path));
+	set->rounds = rounds;
+	if (!err && !set->file)
+		err = -ENOMEM;
+	for (x.section = smoke_file_first(f); x.section < f->nr_sections && !err; x.section++)
+		err = expand_section(&x);
+	snprintf(set->matrix, sizeof(set->matrix), "%016llx", (unsigned long long)x.hash);
+	strlist_free(&x.kernels);
+	if (err == -ENOMEM)
+		pr_err("out of memory");
+	return err;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The file system device, see fs.h: a high-priority queue and one for requests, both handed over to virtiofsd on the loop's thread when they would be
+ * handled for the first time. From then on their notifications and interrupts do not come by here. They are taken back for good before the driver's
+ * reset is complete: the answer to GET_VRING_BASE comes when virtiofsd has let go of the ring.
+ *
+ * virtiofsd may go at any time: its socket hangs up, it says what it should not, or does not answer. The device is broken then, which its driver is
+ * told; requests that were under way are never answered, so who waits for them in the guest does so for ever. One that does not answer and is
+ * ours is killed, so that it cannot write to memory that the driver has got back.
+ *
+ * Its log is shown line by line while the machine runs, the first lines of it: a guest may cause more.
+ */
+#include "virtio/fs.h"
+
+#include "virtio/vhost/vhost_user.h"
+#include "virtio/vhost/virtiofsd.h"
+
+#include "kvm/log.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_fs.h>
+#include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define NR_QUEUES 2
+#define QUEUE_SIZE 1024
+#define GREET_WAIT_MS 60000 /* a program's start on a loaded host */
+#define MAX_LOG_LINES 20
+
+static_assert(sizeof(((struct virtio_fs_config *)NULL)->tag) == SHARE_MAX_TAG_BYTES, "");
+
+struct fs {
+	struct virtio_device v;
+	struct share share;
+	struct loop *loop;
+	struct vhost_user *backend; /* NULL: not there yet, or hung up */
+	struct virtiofsd daemon;    /* if it is ours */
+	bool lost;		    /* the back end has gone, for good */
+	struct loop_source hang_up, mistake, log;
+	unsigned int log_lines;
+	void (*on_loss)(void *ctx, const char *why);
+	void *on_loss_ctx;
+};
+
+/* Lock held; any thread. The sources hear of it by the socket's hang-up, and are taken out of the loop by its own thread. */
+static void lose(struct fs *f)
+{
+	char why[128];
+
+	if (f->lost)
+		return;
+	f->lost = true;
+	virtiofsd_stop(&f->daemon, false);
+	snprintf(why, sizeof(why), "virtiofsd of %s: %s", f->share.tag, vhost_user_why(f->backend));
+	virtio_break(&f->v, why);
+	if (f->on_loss)
+		f->on_loss(f->on_loss_ctx, why);
+}
+
+static int hand_over(struct fs *f, unsigned int queue)
+{
+	struct virtio_queue *q = &f->v.queue[queue];
+	struct vhost_ring ring = {
+		.vq = &q->vq, .kick_fd = q->kick_fd, .call_fd = virtio_used_fd(&f->v), .tap_fd = -1
+	};
+	int err;
+
+	if (ring.call_fd < 0) {
+		virtio_break(&f->v, "this host's KVM takes no interrupts by eventfd");
+		return ring.call_fd;
+	}
+	/* Some back ends (virtiofsd without VIRTIO_RING_F_EVENT_IDX) leave it as they find it; from then on it is not ours to write. */
+	vq_enable_notify(&q->vq);
+	err = vhost_user_start(f->backend, queue, &ring, f->v.driver_features);
+	if (err)
+		lose(f);
+	return err;
+}
+
+static void fs_handle(struct virtio_device *v, unsigned int queue)
+{
+	struct fs *f = (struct fs *)v;
+
+	if (f->lost || !f->backend)
+		virtio_break(v, "there is no virtiofsd any more");
+	else if (!hand_over(f, queue))
+		virtio_hand_over(v, queue);
+}
+
+static void fs_quiesce(struct virtio_device *v, unsigned int queue)
+{
+	struct fs *f = (struct fs *)v;
+
+	if (!f->lost && f->backend && vhost_user_stop(f->backend, queue))
+		lose(f);
+}
+
+static const struct virtio_ops fs_ops = {
+	.name = "fs",
+	.device_id = VIRTIO_ID_FS,
+	.handle = fs_handle,
+	.quiesce = fs_quiesce,
+};
+
+int fs_create(struct fs **out, const struct share *share, const struct gmem *mem, struct loop *loop)
+{
+	struct virtio_fs_config config = { .num_request_queues = htole32(NR_QUEUES - 1) };
+	struct fs *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->share = *share;
+	f->loop = loop;
+	f->daemon.log_fd = -1;
+	*out = f;
+	memcpy(config.tag, share->tag, strlen(share->tag));
+	return virtio_init(&f->v, &fs_ops, mem, loop, NR_QUEUES, QUEUE_SIZE, 0, &config, sizeof(config));
+}
+
+struct virtio_device *fs_virtio(struct fs *f)
+{
+	return &f->v;
+}
+
+void fs_on_loss(struct fs *f, void (*fn)(void *ctx, const char *why), void *ctx)
+{
+	f->on_loss = fn;
+	f->on_loss_ctx = ctx;
+}
+
+/* ---- what the loop hears -------------------------------------------------------------------------------------------- */
+
+static void on_hang_up(void *ctx, uint32_t events)
+{
+	struct fs *f = ctx;
+
+	(void)events;
+	virtio_lock(&f->v);
+	if (!f->lost && vhost_user_check(f->backend))
+		lose(f);
+	if (f->lost) {
+		loop_del(&f->hang_up);
+		loop_del(&f->mistake);
+	}
+	virtio_unlock(&f->v);
+}
+
+static void on_mistake(void *ctx, uint32_t events)
+{
+	struct fs *f = ctx;
+	eventfd_t count;
+
+	(void)events;
+	virtio_lock(&f->v);
+	if (!eventfd_read(vhost_user_error_fd(f->backend), &count))
+		virtio_break(&f->v, "virtiofsd found a chain that breaks the rules");
+	virtio_unlock(&f->v);
+}
+
+static void show_log(struct fs *f, char *text)
+{
+	char *rest = text;
+
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (f->log_lines++ < MAX_LOG_LINES)
+			pr_warn("%s %s: virtiofsd: %s", f->share.option, f->share.dir, line);
+	}
+}
+
+static void on_log(void *ctx, uint32_t events)
+{
+	struct fs *f = ctx;
+	char text[1024];
+	int n;
+
+	(void)events;
+	virtio_lock(&f->v);
+	n = virtiofsd_read_log(&f->daemon, text, sizeof(text));
+	virtio_unlock(&f->v);
+	if (n < 0)
+		loop_del(&f->log);
+	else
+		show_log(f, text);
+}
+
+/* ---- its life --------------------------------------------------------------------------------------------------------- */
+
+static int connect_to(const struct share *s, int *fd)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int err = 0;
+
+	static_assert(SHARE_MAX_SOCKET_BYTES < sizeof(addr.sun_path), "");
+	memcpy(addr.sun_path, s->socket, strlen(s->socket));
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*fd < 0 || connect(*fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		err = -errno;
+		pr_err("%s :%s,socket=%s: %s: is virtiofsd running, with --socket-path of that name?",
+		       s->option, s->tag, s->socket, strerror(-err));
+		if (*fd >= 0)
+			close(*fd);
+	}
+	return err;
+}
+
+int fs_launch(struct fs *f)
+{
+	const struct share *s = &f->share;
+	int fd, err = s->socket[0] ? connect_to(s, &fd) : virtiofsd_start(&f->daemon, s, &fd);
+
+	return err ? err : vhost_user_open(&f->backend, fd);
+}
+
+/* The last line of what it has said, or "". */
+static void last_words(struct fs *f, char *line, size_t size)
+{
+	char text[1024], *rest;
+
+	*line = '\0';
+	while (virtiofsd_read_log(&f->daemon, text, sizeof(text)) > 0) {
+		for (char *word = strtok_r(text, "\n", &rest); word; word = strtok_r(NULL, "\n", &rest))
+			snprintf(line, size, "%s", word);
+	}
+}
+
+static int say_why_not(struct fs *f, int err)
+{
+	char line[512];
+
+	virtiofsd_stop(&f->daemon, false);
+	last_words(f, line, sizeof(line));
+	pr_err("%s %s%s: virtiofsd: %s", f->share.option, f->share.dir, f->share.socket,
+	       line[0] ? line : vhost_user_why(f->backend));
+	return err;
+}
+
+int fs_greet(struct fs *f)
+{
+	int err = vhost_user_greet(f->backend, NR_QUEUES, GREET_WAIT_MS);
+
+	if (err)
+		return say_why_not(f, err);
+	err = loop_add(f->loop, &f->hang_up, vhost_user_fd(f->backend), EPOLLIN, on_hang_up, f);
+	if (!err)
+		err = loop_add(f->loop, &f->mistake, vhost_user_error_fd(f->backend), EPOLLIN, on_mistake, f);
+	if (!err && f->daemon.log_fd >= 0)
+		err = loop_add(f->loop, &f->log, f->daemon.log_fd, EPOLLIN, on_log, f);
+	return err;
+}
+
+void fs_hang_up(struct fs *f)
+{
+	if (!f)
+		return;
+	loop_del(&f->hang_up);
+	loop_del(&f->mistake);
+	loop_del(&f->log);
+	vhost_user_close(f->backend);
+	f->backend = NULL;
+	virtiofsd_stop(&f->daemon, true);
+	if (f->daemon.log_fd >= 0)
+		close(f->daemon.log_fd);
+	f->daemon.log_fd = -1;
+}
+
+void fs_destroy(struct fs *f)
+{
+	if (!f)
+		return;
+	fs_hang_up(f);
+	virtio_fini(&f->v);
+	free(f);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which data queues of the network device the host's kernel serves, by vhost.c: those in use, while the cable is in, if the backend can. A queue
+ * is handed over on the loop's thread, when it would be handled for the first time. From then on neither its notifications nor its
+ * interrupts come by here. It is taken back when its pair is not used any more or the cable is pulled, and then we go on where the
+ * kernel has stopped; or for good, before the driver's reset is complete: the kernel touches nothing of the ring after vhost_stop().
+ *
+ * A mistake of the driver's that the kernel finds breaks the device as one that we find. Should the kernel refuse a queue, all is
+ * as without vhost, and said once. vhost sees no frames on their way: a tap that goes away under it is not noticed.
+ */
+#include "net_impl.h"
+#include "virtio/vhost/vhost.h"
+
+#include "kvm/log.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+
+static void on_mistake(void *ctx, uint32_t events)
+{
+	struct net_pair *p = ctx;
+	struct virtio_device *v = &p->net->v;
+	struct vhost *vh = netdev_vhost(p->backend);
+	eventfd_t count;
+
+	(void)events;
+	if (eventfd_read(vhost_error_fd(vh), &count))
+		return;
+	virtio_lock(v);
+	/* Otherwise that driver has gone meanwhile. */
+	if (vhost_runs(vh, 0) || vhost_runs(vh, 1)) {
+		net_vhost_stop_all(p->net, false);
+		virtio_break(v, "vhost-net found a chain that breaks the rules");
+	}
+	virtio_unlock(v);
+}
+
+/* Before the first queue of a driver, so that no mistake of the one before is its own. */
+static int watch_mistakes(struct net_pair *p, struct vhost *vh)
+{
+	eventfd_t count;
+
+	if (!vhost_runs(vh, 0) && !vhost_runs(vh, 1))
+		eventfd_read(vhost_error_fd(vh), &count);
+	if (p->mistake.loop)
+		return 0;
+	return loop_add(p->net->loop, &p->mistake, vhost_error_fd(vh), EPOLLIN, on_mistake, p);
+}
+
+static int hand_over(struct net_pair *p, struct vhost *vh, unsigned int queue)
+{
+	struct virtio_device *v = &p->net->v;
+	struct vhost_ring ring = {
+		.vq = &v->queue[queue].vq,
+		.kick_fd = v->queue[queue].kick_fd,
+		.call_fd = virtio_used_fd(v),
+		.tap_fd = netdev_fd(p->backend),
+	};
+	int err = ring.call_fd < 0 ? ring.call_fd : watch_mistakes(p, vh);
+
+	if (!err)
+		err = vhost_start(vh, queue % 2, &ring, v->driver_features);
+	if (!err)
+		virtio_hand_over(v, queue);
+	return err;
+}
+
+bool net_vhost_take(struct net *n, unsigned int queue)
+{
+	struct net_pair *p = &n->pair[queue / 2];
+	struct vhost *vh = netdev_vhost(p->backend);
+	int err;
+
+	if (!vh || n->vhost_refused || !n->link_up || !net_is_active(n, queue / 2))
+		return false;
+	if (queue % 2) {
+		p->want_out = false;
+	} else {
+		net_drop_frame(p, queue);
+		p->want_in = false;
+	}
+	err = hand_over(p, vh, queue);
+	if (!err)
+		return true;
+	pr_warn("network %s: vhost-net cannot be used: %s; its frames take the longer way",
+		netdev_name(p->backend), strerror(-err));
+	n->vhost_refused = true;
+	return false;
+}
+
+void net_vhost_stop(struct net *n, unsigned int queue, bool resume)
+{
+	struct vhost *vh = netdev_vhost(n->pair[queue / 2].backend);
+	uint16_t next;
+
+	if (!vh || !vhost_runs(vh, queue % 2))
+		return;
+	next = vhost_stop(vh, queue % 2);
+	if (!resume)
+		return;
+	vq_resume(&n->v.queue[queue].vq, next);
+	virtio_take_back(&n->v, queue);
+}
+
+void net_vhost_stop_all(struct net *n, bool resume)
+{
+	for (unsigned int i = 0; i < 2 * n->nr_pairs; i++)
+		net_vhost_stop(n, i, resume);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The parts of the qcow2 format ("The QCOW2 image format", QEMU's docs/interop/qcow2), private to
+ * virtio/qcow2*.c:
+ *
+ *   qcow2.c           opening, closing, flushing
+ *   qcow2_header.c    the header and its extensions, every value checked
+ *   qcow2_meta.c      the one cache of all tables, and the order in which they reach the disk
+ *   qcow2_refcount.c  who uses a cluster of the file; allocation
+ *   qcow2_map.c       guest offset -> cluster of the file
+ *   qcow2_io.c        requests
+ *   qcow2_compressed.c reading of compressed clusters
+ *   qcow2_repair.c    refcounts rebuilt, for images left dirty
+ *
+ * Two locks. map_lock: shared by requests that use mappings as they are while they do their I/O, exclusive
+ * for those that change one. meta_lock: the cache, for one access at a time; taken last. (And unpack_lock, see
+ * qcow2_compressed.c.)
+ *
+ * The invariant that holds on the disk at every moment, whatever is lost: each cluster's refcount is at least
+ * the number of references to it. So a crash can leak clusters and nothing else. Refcounts are raised before
+ * a reference is written, and lowered after its removal has been.
+ */
+#ifndef VIRTIO_QCOW2_QCOW2_IMPL_H
+#define VIRTIO_QCOW2_QCOW2_IMPL_H
+
+#include "virtio/disk/disk_impl.h"
+
+#include <endian.h>
+
+#define QCOW2_COPIED (1ULL << 63)
+#define QCOW2_COMPRESSED (1ULL << 62)
+#define QCOW2_ZERO 1ULL
+#define QCOW2_OFFSET_MASK 0x00fffffffffffe00ULL
+
+#define QCOW2_INCOMPAT_DIRTY 1ULL
+#define QCOW2_INCOMPAT_CORRUPT 2ULL
+#define QCOW2_INCOMPAT_COMPRESSION 8ULL
+
+#define QCOW2_NAME_BYTES 1024
+
+struct qcow2_header {
+	unsigned int version, cluster_bits, refcount_order;
+	uint64_t size_bytes;
+	uint64_t l1_offset, reftable_offset, snapshots_offset;
+	uint64_t l1_entries, reftable_clusters, nr_snapshots;
+	uint64_t incompatible, autoclear;
+	char backing_name[QCOW2_NAME_BYTES];
+	char backing_format[16]; /* empty: not said */
+};
+
+/* The order in which classes of tables are written; between two that are both dirty, the file is synced. */
+enum meta_class { META_REFBLOCK, META_REFTABLE, META_L2, META_L1, META_CLASSES };
+
+#define META_SLICES 64
+#define META_SLICE_BYTES 4096
+
+struct meta_slice {
+	uint64_t offset;
+	uint64_t used_at;
+	unsigned char *data; /* NULL: never used */
+	uint8_t class;
+	bool valid, dirty;
+};
+
+struct qcow2_extent {
+	uint64_t first_cluster, nr_clusters;
+};
+
+struct qcow2 {
+	struct disk_node node;
+	struct disk_file *file;
+	struct disk_node *backing;
+	unsigned int version, cluster_bits, l2_bits, refcount_order, refblock_bits;
+	uint64_t cluster_bytes;
+	uint64_t l1_offset, l1_entries, reftable_offset, reftable_entries;
+	bool punch;
+
+	pthread_rwlock_t map_lock;
+	uint64_t free_hint;	       /* no free cluster below */
+	struct qcow2_extent *unlinked; /* lost a reference that the disk may still have */
+	size_t nr_unlinked, max_unlinked;
+
+	pthread_mutex_t meta_lock;
+	struct meta_slice slices[META_SLICES];
+	uint64_t slice_bytes, tick;
+	_Atomic unsigned int nr_dirty;
+	_Atomic bool unsynced; /* something was written that later tables rely on */
+
+	pthread_mutex_t unpack_lock;
+	uint64_t unpacked_from; /* where in the file the cluster in @unpacked is; 0: nowhere */
+	unsigned char *unpacked;
+};
+
+/* All return 0 or -errno. */
+
+/* qcow2_header.c: says why not */
+int qcow2_header_read(struct disk_file *f, struct qcow2_header *h);
+
+/* qcow2_meta.c: @offset..@offset+@len lies within one table's naturally aligned 8 bytes */
+int meta_read(struct qcow2 *q, enum meta_class class, uint64_t offset, void *buf, size_t len);
+int meta_write(struct qcow2 *q, enum meta_class class, uint64_t offset, const void *buf, size_t len);
+int meta_get64(struct qcow2 *q, enum meta_class class, uint64_t offset, uint64_t *value);
+int meta_put64(struct qcow2 *q, enum meta_class class, uint64_t offset, uint64_t value);
+/* Whether an access would be served from memory; false also when another one is under way. */
+bool meta_cached(struct qcow2 *q, uint64_t offset);
+/* Writes all dirty tables, in order. What was written last may still need a sync. */
+int meta_write_all(struct qcow2 *q);
+/* Drops what is cached of a range of the file, dirty or not. */
+void meta_forget(struct qcow2 *q, uint64_t offset, uint64_t len);
+/* A cluster becomes a table of zeros. */
+int meta_zero_cluster(struct qcow2 *q, uint64_t offset);
+void meta_free(struct qcow2 *q);
+
+/* qcow2_refcount.c: map_lock held exclusively */
+int refcount_get(struct qcow2 *q, uint64_t cluster, uint64_t *count);
+int refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t count);
+int qcow2_alloc(struct qcow2 *q, uint64_t *offset);
+/* One reference less, once the tables without it are on the disk. Never fails: at worst a cluster leaks. */
+void qcow2_unlink(struct qcow2 *q, uint64_t offset, uint64_t nr_clusters);
+/* Everything to the disk, and then unlinked clusters are free. */
+int qcow2_commit(struct qcow2 *q);
+/* Says that the image is not in order; returns -EIO. */
+int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
+/* Whether it is a place where a table of this kind may be: aligned, not the header, inside the file. */
+bool qcow2_table_ok(struct qcow2 *q, uint64_t offset);
+/* Whether a cluster holds the header, the L1 table or the refcount table. */
+bool qcow2_reserved(const struct qcow2 *q, uint64_t offset);
+
+/* qcow2_map.c */
+enum qcow2_type {
+	QCOW2_UNALLOCATED,
+	QCOW2_ZERO_PLAIN,
+	QCOW2_ZERO_ALLOCATED,
+	QCOW2_NORMAL,
+	QCOW2_IS_COMPRESSED
+};
+
+struct qcow2_mapping {
+	enum qcow2_type type;
+	bool copied;
+	uint64_t host; /* NORMAL, ZERO_ALLOCATED: the cluster's offset; COMPRESSED: the first one's */
+	uint64_t nr_clusters;
+	uint64_t packed, packed_bytes; /* COMPRESSED: the stream, and no more of it than the file has */
+};
+
+int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m);
+/* Whether qcow2_map() would find what it needs in memory. */
+bool qcow2_map_cached(struct qcow2 *q, uint64_t offset);
+/* As qcow2_map(); how many bytes from @offset, up to @len, go on in the same way. */
+int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m, uint64_t *run);
+/* Exclusive: the L2 table is made, or made our own, first. */
+int qcow2_map_set(struct qcow2 *q, uint64_t offset, uint64_t entry);
+
+/* qcow2_io.c */
+int qcow2_read(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *to);
+uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
+			    unsigned int nr);
+int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from);
+int qcow2_discard(struct disk_node *n, uint64_t offset, uint64_t len);
+int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap);
+
+/* qcow2_compressed.c: within one cluster */
+int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t in_cluster, uint64_t len,
+			  struct disk_cursor *to);
+
+/* qcow2_repair.c: at opening for write, when the image says that its refcounts are not up to date */
+int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h);
+
+static inline uint32_t load_be32(const unsigned char *p)
+{
+	uint32_t v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return be32toh(v);
+}
+
+static inline uint64_t load_be64(const unsigned char *p)
+{
+	uint64_t v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return be64toh(v);
+}
+
+#endif

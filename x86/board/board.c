@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The board: what is at a PC's addresses and lines, and THE device table. Devices are created in its order and destroyed in reverse, on main's
+ * thread.
+ */
+#include "board_pit.h"
+#include "board_testdev.h"
+#include "board_virtio.h"
+#include "hyperv_board.h"
+#include "machine.h"
+
+#include "guest/guestjob.h"
+#include "hw/i8042.h"
+#include "hw/rtc.h"
+#include "hw/serial.h"
+#include "kvm/log.h"
+#include "x86/layout.h"
+
+#include <errno.h>
+#include <string.h>
+
+int machine_publish(struct machine *m, const struct device_info *info)
+{
+	if (m->devices.nr == DEVICE_LIST_MAX)
+		return -ENOSPC;
+	m->devices.dev[m->devices.nr++] = *info;
+	return 0;
+}
+
+static struct resource res_pio(uint64_t port, uint64_t size_bytes)
+{
+	return (struct resource){ .type = RES_PIO, .base = port, .size_bytes = size_bytes };
+}
+
+static struct resource res_isa_irq(unsigned int gsi)
+{
+	return (struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = true };
+}
+
+static void com_coalesce(void *ctx, bool on)
+{
+	struct com_port *com = ctx;
+	struct vm *vm = com->machine->vm;
+	static const uint16_t base[CONFIG_NR_SERIAL] = COM_PORTS;
+
+	coalesced_zone(&vm->coalesced, BUS_PIO, base[com - com->machine->com] + SERIAL_REG_THR, 1, on);
+}
+
+static void com_drain(void *ctx)
+{
+	struct com_port *com = ctx;
+
+	coalesced_try_drain(&com->machine->vm->coalesced);
+}
+
+static const uint8_t com_gsi[CONFIG_NR_SERIAL] = { GSI_COM1, GSI_COM2, GSI_COM1, GSI_COM2 };
+
+/* COM1 and COM3 share a line, COM2 and COM4 another: it is up while one of them holds it up. @port stands for the GSI. */
+static void com_irq_set(void *ctx, unsigned int port, bool level)
+{
+	struct machine *m = ctx;
+	unsigned int pair = port & 1;
+
+	pthread_mutex_lock(&m->com_irq_lock);
+	m->com_asserted = level ? m->com_asserted | 1U << port : m->com_asserted & ~(1U << port);
+	irq_set(&m->com_irq[pair], m->com_asserted & (5U << pair));
+	pthread_mutex_unlock(&m->com_irq_lock);
+}
+
+static int create_com(struct machine *m, unsigned int index)
+{
+	static const uint16_t base[CONFIG_NR_SERIAL] = COM_PORTS;
+	struct com_port *com = &m->com[index];
+	struct chardev_hooks hooks;
+	struct irq_line irq = { .set = com_irq_set, .ctx = m, .gsi = index };
+	const char *where = m->vm->config->serial[index];
+	struct device_info info = {
+		.name = "COM",
+		.acpi_hid = "PNP0501",
+		.fdt_compatible = "ns16550a",
+		.uid = index + 1,
+		.res = { res_pio(base[index], SERIAL_PORTS), res_isa_irq(com_gsi[index]) },
+	};
+	int err;
+
+	/* A virtio console shares COM1's chardev, and needs one where there is no such port. */
+	if (!index && !where && m->vm->config->console == CONSOLE_VIRTIO)
+		where = "stdio";
+	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
+	com->machine = m;
+	hooks = machine_console_hooks(com);
+	com->tail = &m->com_tail[index];
+	com->watch.whole_boot = m->vm->config->timeline;
+	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
+	if (!where)
+		return 0;
+	err = chardev_open(&com->chardev, &m->vm->loop, where, &hooks);
+	if (!err && m->vm->config->timestamps && !strcmp(where, "stdio"))
+		chardev_stamp_lines(com->chardev, m->vm->config->exec_ns);
+	if (err || !m->vm->config->serial[index])
+		return err;
+	com->serial = serial_create(com->chardev, &irq, &com->coalesce);
+	if (!com->serial)
+		return -ENOMEM;
+	err = bus_insert(&m->vm->pio, base[index], SERIAL_PORTS, &serial_bus_ops, com->serial, "serial");
+	return err ? err : machine_publish(m, &info);
+}
+
+static int create_coms(struct machine *m)
+{
+	int err = 0;
+
+	pthread_mutex_init(&m->com_irq_lock, NULL);
+	m->com_irq[0] = vm_irq_line(m->vm, GSI_COM1);
+	m->com_irq[1] = vm_irq_line(m->vm, GSI_COM2);
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && !err; i++)
+		err = create_com(m, i);
+	return err;
+}
+
+void destroy_coms(struct machine *m)
+{
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
+		serial_destroy(m->com[i].serial);
+		chardev_close(m->com[i].chardev);
+		m->com[i].serial = NULL;
+		m->com[i].chardev = NULL;
+	}
+}
+
+/*
+ * A controller without an AUX port: Linux gives up on it after two commands. The mouse's node is there all the same, for
+ * without one Linux warns that the firmware may be wrong about it.
+ */
+static int create_i8042(struct machine *m)
+{
+	struct irq_line kbd = vm_irq_line(m->vm, GSI_KBD);
+	struct device_info keyboard = {
+		.name = "keyboard controller",
+		.acpi_hid = "PNP0303",
+		.res = { res_pio(0x60, 1), res_pio(0x64, 1), res_isa_irq(GSI_KBD) },
+	};
+	struct device_info mouse = {
+		.name = "mouse",
+		.acpi_hid = "PNP0F13",
+		.res = { res_isa_irq(GSI_AUX) },
+	};
+	int err;
+
+	m->i8042 = i8042_create(&kbd, NULL, &m->power);
+	if (!m->i8042)
+		return -ENOMEM;
+	err = bus_insert(&m->vm->pio, 0x60, 1, &i8042_data_ops, m->i8042, "i8042 data");
+	if (!err)
+		err = bus_insert(&m->vm->pio, 0x64, 1, &i8042_command_ops, m->i8042, "i8042 command");
+	if (!err)
+		err = machine_publish(m, &keyboard);
+	return err ? err : machine_publish(m, &mouse);
+}
+
+static void destroy_i8042(struct machine *m)
+{
+	i8042_destroy(m->i8042);
+}
+
+static int create_rtc(struct machine *m)
+{
+	struct irq_line irq = vm_irq_line(m->vm, GSI_RTC);
+	const struct gmem *mem = &m->vm->mem;
+	struct rtc_config config = {
+		.ram_below_4g = mem->region[0].size_bytes,
+		.ram_above_4g = gmem_total_bytes(mem) - mem->region[0].size_bytes,
+	};
+	struct device_info info = {
+		.name = "RTC",
+		.acpi_hid = "PNP0B00",
+		.fdt_compatible = "motorola,mc146818",
+		.res = { res_pio(PORT_RTC, 2), res_isa_irq(GSI_RTC) },
+	};
+	int err = rtc_parse(m->vm->config->rtc, &config);
+
+	if (err) {
+		pr_err("--rtc %s: utc, local or @SECONDS since 1970", m->vm->config->rtc);
+		return err;
+	}
+	tap_rtc_irq(m, &irq);
+	m->rtc = rtc_create(&config, &irq, &m->vm->loop, NULL, NULL);
+	if (!m->rtc)
+		return -ENOMEM;
+	err = bus_insert(&m->vm->pio, PORT_RTC, 2, &rtc_bus_ops, m->rtc, "RTC");
+	return err ? err : machine_publish(m, &info);
+}
+
+static void destroy_rtc(struct machine *m)
+{
+	rtc_destroy(m->rtc);
+}
+
+static int create_ports(struct machine *m)
+{
+	struct bus *pio = &m->vm->pio;
+	int err;
+
+	m->ports.power = &m->power;
+	err = bus_insert(pio, PORT_POST, 1, &post_ops, &m->ports, "POST code");
+	if (!err)
+		err = bus_insert(pio, PORT_92, 1, &port92_ops, &m->ports, "port 0x92");
+	if (!err)
+		err = bus_insert(pio, RESET_CONTROL_BASE, RESET_CONTROL_PORTS, &reset_control_ops, &m->ports,
+				 "reset control");
+	if (!err)
+		err = bus_insert(pio, PORT_ACPI_SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, &m->ports, "ACPI");
+	if (!err && (m->vm->config->debug_exit || m->vm->config->testdev))
+		err = bus_insert(pio, PORT_DEBUG_EXIT, 4, &debug_exit_ops, &m->ports, "debug exit");
+	if (!err && m->vm->config->has_command)
+		err = bus_insert(pio, PORT_GUESTJOB, 4, &guestjob_ops, &m->ports, "command");
+	return err ? err : machine_create_marks(m);
+}
+
+static int create_power_button(struct machine *m)
+{
+	struct device_info info = {
+		.name = "power button",
+		.kind = DEVICE_POWER_BUTTON,
+		.res = { res_isa_irq(GSI_POWER_BUTTON) },
+	};
+
+	m->power_button = vm_irq_line(m->vm, GSI_POWER_BUTTON);
+	return machine_publish(m, &info);
+}
+
+struct board_device {
+	const char *name;
+	int (*create)(struct machine *m);
+	void (*destroy)(struct machine *m); /* works after a partial or no create; NULL: nothing to undo */
+};
+
+/* THE device table. */
+static const struct board_device board[] = {
+	{ "ports", create_ports, NULL },
+	{ "PIT", create_pit, destroy_pit },
+	{ "test device", create_testdev, destroy_testdev }, /* hears of the RTC's interrupt */
+	{ "Hyper-V", create_hyperv, destroy_hyperv },
+	{ "RTC", create_rtc, destroy_rtc },
+	{ "serial", create_coms, destroy_coms },
+	{ "i8042", create_i8042, destroy_i8042 },
+	{ "power button", create_power_button, NULL },
+	{ "virtio", create_virtio, destroy_virtio },
+};
+
+int create_devices(struct machine *m)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(board); i++) {
+		int err = board[i].create(m);
+
+		if (err) {
+			pr_debug("%s: not created: %s", board[i].name, strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+void destroy_devices(struct machine *m)
+{
+	for (unsigned int i = ARRAY_SIZE(board); i-- > 0;) {
+		if (board[i].destroy)
+			board[i].destroy(m);
+	}
+}

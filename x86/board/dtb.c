@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device tree's way to the guest: made (fdt.c) or read from --dtb's file, in guest memory from the first byte on, and
+ * linked into what the kernel is told (zeropage.c). --dump-dtb writes that same memory to a file instead of running it.
+ *
+ * A user's file is anybody's bytes: bounded by the room there is, and fdt_check.c looks through all of it before a
+ * guest may. What it says is the user's own affair.
+ */
+#include "kvm/log.h"
+#include "kvm/outfile.h"
+#include "machine.h"
+#include "x86/boot/bootparts.h"
+#include "x86/layout.h"
+#include "x86/tables/fdt.h"
+
+#include <asm/bootparam.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TREE_GPA (DTB_GPA + sizeof(struct setup_data))
+#define TREE_MAX_BYTES (DTB_NODE_MAX_BYTES - sizeof(struct setup_data))
+_Static_assert(TREE_GPA % 8 == 0, "libfdt wants a border of 8 bytes");
+
+static void *tree_at(const struct machine *m)
+{
+	void *tree = gmem_at(&m->vm->mem, TREE_GPA, TREE_MAX_BYTES);
+
+	assert(tree); /* there is no machine with less than 640 KiB */
+	return tree;
+}
+
+/* Returns the tree's size or -errno. */
+static int make_tree(struct machine *m, const char *cmdline)
+{
+	struct tables_config tables;
+	struct fdt_config config = { .tables = &tables, .mem = &m->vm->mem, .bootargs = cmdline };
+	int bytes = machine_tables_config(m, &tables);
+
+	if (bytes)
+		return bytes;
+	boot_initrd(&m->vm->mem, &config.initrd, &config.initrd_bytes);
+	bytes = fdt_build(tree_at(m), TREE_MAX_BYTES, &config);
+	if (bytes < 0)
+		pr_err("the device tree of %u CPUs and %u devices does not fit; use fewer CPUs",
+		       tables.nr_cpus, m->devices.nr);
+	free(tables.apic_id);
+	return bytes;
+}
+
+static int read_tree(struct machine *m, int fd, const char *path)
+{
+	const char *why;
+	uint64_t bytes;
+	int err = bootfile_check(fd, path, "device tree", &bytes);
+
+	if (err)
+		return err;
+	if (bytes > TREE_MAX_BYTES) {
+		pr_err("%s: a device tree of %llu bytes; at most %zu fit", path, (unsigned long long)bytes,
+		       TREE_MAX_BYTES);
+		return -EFBIG;
+	}
+	err = bootfile_place(&m->vm->mem, TREE_GPA, fd, 0, bytes, path, BOOTFILE_READ);
+	if (err)
+		return err;
+	err = fdt_accept(tree_at(m), bytes, &why);
+	if (err < 0)
+		pr_err("%s: %s", path, why);
+	return err;
+}
+
+static int open_tree(struct machine *m, const char *path)
+{
+	int bytes, fd = bootfile_open(path, "device tree");
+
+	if (fd < 0)
+		return fd;
+	bytes = read_tree(m, fd, path);
+	close(fd);
+	return bytes;
+}
+
+int machine_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry)
+{
+	const char *own = m->vm->config->dtb;
+	int err, bytes = own ? open_tree(m, own) : make_tree(m, cmdline);
+
+	if (bytes < 0)
+		return bytes;
+	err = boot_add_dtb(&m->vm->mem, entry, (uint32_t)bytes);
+	if (err)
+		pr_err("this kernel cannot be handed a device tree: that takes Linux's boot protocol 2.09");
+	else
+		pr_debug("device tree%s%s: %d bytes", own ? " " : "", own ? own : "", bytes);
+	m->dtb_bytes = (uint32_t)bytes;
+	return err;
+}
+
+static void write_tree(FILE *f, const void *ctx)
+{
+	const struct machine *m = ctx;
+
+	fwrite(tree_at(m), 1, m->dtb_bytes, f);
+}
+
+int machine_save_dtb(struct machine *m, const char *path)
+{
+	return outfile_write("dump-dtb", path, write_tree, m, false);
+}

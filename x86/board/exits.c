@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What KVM needs to know for x86 between creating the VM and running a vCPU, and the exits that only x86 has. The set-up
+ * runs on vCPU 0's thread; its order is KVM's: TSS and interrupt controllers before the first vCPU, CPUID before MSRs.
+ */
+#include "hyperv_board.h"
+#include "kvm/arch.h"
+#include "kvm/ioctl.h"
+#include "kvm/log.h"
+#include "kvm/retrace.h"
+#include "machine.h"
+#include "x86/cpu/cpu.h"
+#include "x86/gdb/gdb_x86.h"
+#include "x86/layout.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int refused(const char *what, int err)
+{
+	pr_err("KVM refuses %s: %s", what, strerror(-err));
+	return err;
+}
+
+/* MSRs that KVM does not know or refuses come to us on their way to #GP, for the recorder. Older KVMs keep them to themselves. */
+static void watch_msrs(struct vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X86_USER_SPACE_MSR,
+		.args = { KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN },
+	};
+
+	if (kvm_ioctl(vm->vm_fd, KVM_ENABLE_CAP, &cap))
+		pr_debug("KVM does not report MSRs that it refuses");
+}
+
+int arch_vm_setup(struct vm *vm)
+{
+	uint64_t identity_map = KVM_IDENTITY_MAP_GPA;
+	int err;
+
+	/* Needed by VMX without unrestricted guest; in memory nobody else has. Must come before the first vCPU. */
+	err = kvm_ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
+	if (!err)
+		err = kvm_ioctl_raw(vm->vm_fd, KVM_SET_TSS_ADDR, KVM_TSS_GPA);
+	if (err)
+		return refused("the TSS address", err);
+	watch_msrs(vm);
+	err = kvm_ioctl_val(vm->vm_fd, KVM_CREATE_IRQCHIP, 0);
+	if (err)
+		return refused("an in-kernel interrupt controller", err);
+	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus, vm->config->cpuid);
+}
+
+int arch_vcpu_setup(struct vcpu *v)
+{
+	int err = report_vcpu_setup(v);
+
+	return err ? err : cpu_setup(v->vm->machine->cpus, v->fd, v->index);
+}
+
+/*
+ * A triple fault is a crash, except that it is also how Linux resets a machine at reboot=t: it loads an empty IDT and
+ * executes int3. A kernel that dies early has an empty IDT as well, but does not stand on (or, on some hosts, behind) an
+ * int3. On AMD this is not to be seen, since KVM has reset the vCPU by then; there the console tells, if there is one.
+ */
+static bool stands_on_int3(const struct vcpu *v)
+{
+	struct kvm_translation tr = { 0 };
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	const uint8_t *code;
+
+	if (kvm_ioctl(v->fd, KVM_GET_SREGS, &sregs) || kvm_ioctl(v->fd, KVM_GET_REGS, &regs) ||
+	    sregs.idt.limit)
+		return false;
+	tr.linear_address = regs.rip - 1;
+	if (kvm_ioctl(v->fd, KVM_TRANSLATE, &tr) || !tr.valid)
+		return false;
+	code = gmem_at(&v->vm->mem, tr.physical_address, 2);
+	return code && (code[0] == 0xcc || code[1] == 0xcc);
+}
+
+static void on_shutdown(struct vcpu *v)
+{
+	struct machine *m = v->vm->machine;
+
+	guestlog_hear_end(m);
+	if (atomic_load(&m->restarting) || stands_on_int3(v))
+		machine_reset_requested(m, "triple fault");
+	else if (atomic_load(&m->panicked))
+		vm_end(v->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then a triple fault)");
+	else
+		vm_end(v->vm, VERDICT_CRASH, 0, "triple fault on vCPU %u%s", v->index,
+		       arch_registers_lost(v) ? " (its registers are lost: KVM on this CPU has reset them)"
+					      : "");
+}
+
+bool arch_handle_exit(struct vcpu *v)
+{
+	const struct kvm_run *run = v->run;
+	char text[160];
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_SHUTDOWN:
+		on_shutdown(v);
+		return true;
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		return true;
+	case KVM_EXIT_DEBUG:
+		if (v->vm->retrace)
+			retrace_stepped(v);
+		else
+			gdb_exit(v);
+		return true;
+	case KVM_EXIT_FAIL_ENTRY:
+	case KVM_EXIT_INTERNAL_ERROR:
+		cpu_exit_text(run, text, sizeof(text));
+		vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: %s", v->index, text);
+		return true;
+	case KVM_EXIT_HLT:
+		vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: halted without an interrupt controller", v->index);
+		return true;
+	case KVM_EXIT_HYPERV:
+		return hyperv_exit(v);
+	case KVM_EXIT_SYSTEM_EVENT:
+		return hyperv_system_event(v);
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+		v->run->msr.error = 1; /* #GP, as without us: they come here to be recorded */
+		return true;
+	default:
+		return false;
+	}
+}

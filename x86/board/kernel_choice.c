@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which kernel to run and what to tell it.
+ *
+ * By default we add nothing that changes what a kernel does or tests. --fast adds what a boot can do without; what each
+ * parameter saves was counted on Debian's cloud kernel and stands in docs/fast.md. An exception is root=: a boot from a disk needs it, so
+ * it is worked out from the first one (virtio/disk/rootdev.c) when the user does not say it. Another are virtio devices that no table of the
+ * machine names (--machine tables=).
+ */
+#include "board_virtio.h"
+#include "guest/guestjob.h"
+#include "kvm/log.h"
+#include "machine.h"
+#include "virtio/disk.h"
+#include "virtio/rootdev.h"
+#include "x86/boot/fastkernel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define SERIAL_PARAMS "console=ttyS0"
+/* With a command the console is a log, and COM1 on a terminal is the command's. */
+#define COMMAND_PARAMS "console=ttyS0 quiet rdinit=" GUESTJOB_INIT
+/* A warning that is looked for must come out. */
+#define COMMAND_LOUD_PARAMS "console=ttyS0 rdinit=" GUESTJOB_INIT
+#define COMMAND_TERMINAL_PARAMS "console=ttyS1 quiet rdinit=" GUESTJOB_INIT
+/*
+ * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there, and then shows on hvc0 only what is
+ * new. As a second console= it would go on, and hvc0 would begin with the whole log: each message would come twice.
+ */
+#define VIRTIO_PARAMS "console=hvc0"
+#define EARLY_PARAMS "earlycon=uart8250,io,0x3f8"
+/* For --early: of the ways to print early, the only one that the decompressor knows as well. */
+#define VERBOSE_PARAMS "earlyprintk=serial,ttyS0,115200 ignore_loglevel"
+#define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
+
+/* The host's own kernel, then what distributions and build trees call theirs. */
+static int open_host_kernel(struct machine *m, struct boot_image *img, const struct boot_how *how)
+{
+	static const char *const formats[] = {
+		"/boot/vmlinuz-%s", "/lib/modules/%s/vmlinuz", "/boot/vmlinuz",
+		"/vmlinuz",	    "arch/x86/boot/bzImage",
+	};
+	struct utsname host;
+
+	uname(&host);
+	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
+		snprintf(m->host_kernel, sizeof(m->host_kernel), formats[i], host.release);
+		if (access(m->host_kernel, R_OK))
+			continue;
+		pr_info("no -k: running this host's kernel %s", m->host_kernel);
+		return boot_open(img, m->host_kernel, how);
+	}
+	snprintf(m->host_kernel, sizeof(m->host_kernel), formats[0], host.release);
+	pr_err("%s: this host's kernel is not %s; name a kernel with -k", m->host_kernel,
+	       access(m->host_kernel, F_OK) ? "there" : "readable for you");
+	return -ENOENT;
+}
+
+int boot_parse_entry(const char *text, enum boot_wish *wish)
+{
+	static const char *const words[] = {
+		[BOOT_WISH_AUTO] = "auto", [BOOT_WISH_16] = "16",   [BOOT_WISH_32] = "32",
+		[BOOT_WISH_64] = "64",	   [BOOT_WISH_PVH] = "pvh",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!strcmp(text, words[i])) {
+			*wish = (enum boot_wish)i;
+			return 0;
+		}
+	}
+	pr_err("--entry %s: auto, 16, 32, 64 or pvh", text);
+	return -EINVAL;
+}
+
+int machine_open_kernel(struct machine *m, struct boot_image *img)
+{
+	const struct config *config = m->vm->config;
+	struct boot_how how = { .load_gpa = config->load_gpa };
+	int err = boot_parse_entry(config->entry, &how.wish);
+
+	if (!err)
+		err = config->kernel ? boot_open(img, config->kernel, &how) : open_host_kernel(m, img, &how);
+	if (!err && config->fast && !config->no_cache && how.wish == BOOT_WISH_AUTO)
+		fastkernel_use(img);
+	return err;
+}
+
+/* 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64, as it is on disks */
+static const uint8_t root_type[GUID_BYTES] = { 0xe3, 0xbc, 0x68, 0x4f, 0xcd, 0xe8, 0xb1, 0x4d,
+					       0x96, 0xe7, 0xfb, 0xca, 0xf9, 0x84, 0xb7, 0x09 };
+
+static int read_disk(void *ctx, uint64_t offset_bytes, void *buf, uint64_t len_bytes)
+{
+	return disk_read_sync(ctx, offset_bytes, buf, len_bytes);
+}
+
+static void say_choices(const char *disk, const struct rootdev *root)
+{
+	if (root->choices[0])
+		pr_info("-d %s: not clear which partition is the root: %s; -p root=/dev/vdaN names it", disk,
+			root->choices);
+	else
+		pr_info("-d %s: neither a partition nor a file system (ext, XFS, btrfs): no root= is passed",
+			disk);
+}
+
+/* Writes "root=... rw" or nothing to @text. A disk that cannot be read is the guest's to complain about. */
+static void root_params(struct machine *m, char *text, size_t size)
+{
+	struct disk *disk = virtio_first_disk(m);
+	const char *name = m->vm->config->disk[0];
+	char partition[12] = "";
+	struct rootdev_disk source = { .read = read_disk, .ctx = disk, .root_type = root_type };
+	struct rootdev root;
+
+	text[0] = '\0';
+	if (!disk || m->vm->config->has_command || m->vm->config->no_default_params ||
+	    boot_cmdline_has(m->vm->config->params, "root"))
+		return;
+	source.size_bytes = disk_size_bytes(disk);
+	if (rootdev_find(&source, &root))
+		return;
+	if (!root.found) {
+		say_choices(name, &root);
+		return;
+	}
+	if (root.partition)
+		snprintf(partition, sizeof(partition), "%u", root.partition);
+	snprintf(text, size, "root=/dev/vda%s %s", partition, disk_read_only(disk) ? "ro" : "rw");
+	pr_debug("-d %s: passing %s: %s", name, text, root.why);
+}
+
+static const char *console_params(const struct config *config)
+{
+	if (config->no_default_params)
+		return NULL;
+	if (config->has_command)
+		return config->on_terminal	 ? COMMAND_TERMINAL_PARAMS
+		       : config->fail_on_warning ? COMMAND_LOUD_PARAMS
+						 : COMMAND_PARAMS;
+	if (config->console == CONSOLE_SERIAL)
+		return SERIAL_PARAMS;
+	/* Two boot consoles on one port would print all twice. */
+	return config->serial[0] && !config->early ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;
+}
+
+/* @first, which is freed, and @second behind it; NULL without memory, and when @first is. */
+static char *join(char *first, const char *second)
+{
+	char *line = first ? boot_cmdline(first, second) : NULL;
+
+	free(first);
+	return line;
+}
+
+/* As a Multiboot kernel gets it: its own name first, then what the user says; nothing of ours. */
+static char *other_cmdline(const struct boot_image *img, const char *params)
+{
+	return boot_cmdline(img->path, params);
+}
+
+/* Not in line: it has kilobytes on its stack. */
+static __attribute__((noinline)) char *join_devices(char *cmdline, const struct machine *m)
+{
+	char devices[TABLES_VIRTIO_PARAMS_BYTES];
+
+	tables_virtio_params(&m->devices, devices);
+	return join(cmdline, devices);
+}
+
+static char *linux_cmdline(struct machine *m)
+{
+	const struct config *config = m->vm->config;
+	char root[48], *cmdline;
+
+	root_params(m, root, sizeof(root));
+	cmdline = boot_cmdline(console_params(config), config->fast ? FAST_PARAMS : NULL);
+	cmdline = join(cmdline, config->early ? VERBOSE_PARAMS : NULL);
+	if (!(m->tables & (TABLES_ACPI | TABLES_DT)) && !config->no_default_params)
+		cmdline = join_devices(cmdline, m);
+	cmdline = join(cmdline, root);
+	cmdline = join(cmdline, config->params);
+	return cmdline;
+}
+
+char *machine_cmdline(struct machine *m, const struct boot_image *img)
+{
+	char *cmdline =
+		boot_takes_linux_params(img) ? linux_cmdline(m) : other_cmdline(img, m->vm->config->params);
+
+	if (!cmdline)
+		pr_err("out of memory");
+	return cmdline;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The machine: memory map, tables and kernel around the board's devices (board.c), from its set-up to its end.
+ *
+ * arch_machine_create() runs on main's thread while vCPU 0's thread sets up KVM; it waits for that only before it writes the
+ * boot processor's registers.
+ */
+#include "machine.h"
+#include "board_consoles.h"
+#include "board_testdev.h"
+#include "board_virtio.h"
+#include "x86/gdb/gdb_x86.h"
+
+#include "kvm/arch.h"
+#include "kvm/guestcmd.h"
+#include "kvm/log.h"
+#include "kvm/pages.h"
+#include "kvm/share.h"
+#include "kvm/timeline.h"
+#include "x86/layout.h"
+#include "x86/tables/tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define RNG_SEED_BYTES 32
+
+static int add_memory(struct vm *vm)
+{
+	const bool huge = vm->config->hugepages, shared = share_count(vm->config) > 0;
+	enum gmem_backing backing = shared ? (huge ? GMEM_SHARED_HUGETLB : GMEM_SHARED)
+				    : huge ? GMEM_HUGETLB
+					   : GMEM_NORMAL;
+	uint64_t mem_bytes = align_down(vm->config->mem_bytes, 4 * KIB);
+	uint64_t low = min_u64(mem_bytes, MMIO_HOLE_GPA), high = mem_bytes - low;
+	int err = gmem_add(&vm->mem, 0, low, backing);
+
+	if (!err && high)
+		err = gmem_add(&vm->mem, MMIO_HOLE_END, high, backing);
+	if (err && vm->config->hugepages)
+		pr_err("--hugepages: the host's pool has no %llu free pages of 2 MiB; see "
+		       "/proc/sys/vm/nr_hugepages",
+		       (unsigned long long)((low + high) / GMEM_HUGE_BYTES));
+	else if (err)
+		pr_err("-m %lluM: the host cannot map this much: %s",
+		       (unsigned long long)(vm->config->mem_bytes / MIB), strerror(-err));
+	return err;
+}
+
+int machine_tables_config(const struct machine *m, struct tables_config *tables)
+{
+	unsigned int nr = m->vm->nr_vcpus;
+
+	*tables = (struct tables_config){
+		.nr_cpus = nr,
+		.devices = &m->devices,
+		.pm_registers = m->vm->config->testdev,
+	};
+	tables->apic_id = calloc(nr, sizeof(*tables->apic_id));
+	if (!tables->apic_id) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		tables->apic_id[i] = cpu_apic_id(i);
+	return 0;
+}
+
+/* All but the device tree, which says where the initrd is. */
+static int write_tables(struct machine *m, gpa_t *rsdp)
+{
+	struct tables_config tables;
+	int err = machine_tables_config(m, &tables);
+
+	if (err)
+		return err;
+	if (!m->tables && tables.nr_cpus > 1)
+		pr_warn("-c %u: without a table the guest knows of one CPU only", tables.nr_cpus);
+	if (m->tables & TABLES_ACPI)
+		err = acpi_write(&m->vm->mem, &tables, rsdp);
+	if (!err && m->tables & TABLES_MP)
+		err = mptable_write(&m->vm->mem, &tables);
+	if (!err)
+		err = reset_vector_write(&m->vm->mem);
+	if (err)
+		pr_err("cannot write the tables of %u CPUs and %u devices: %s", tables.nr_cpus, m->devices.nr,
+		       err == -ENOSPC ? "they do not fit; use fewer CPUs" : strerror(-err));
+	free(tables.apic_id);
+	return err;
+}
+
+/* The files of the command that is to run in the guest, if there is one. */
+static int pack_command(const struct config *config, const struct boot_image *img, struct cpio *files)
+{
+	int err;
+
+	if (!config->has_command)
+		return 0;
+	if (!boot_takes_linux_params(img)) {
+		pr_err("%s: a command in the guest (--) needs a Linux kernel", img->path);
+		return -EINVAL;
+	}
+	err = guestcmd_pack(files, config, img->path, img->version);
+	if (err)
+		cpio_free(files);
+	return err;
+}
+
+static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
+{
+	const struct config *config = m->vm->config;
+	uint8_t seed[RNG_SEED_BYTES];
+	struct boot_image img;
+	struct boot_config boot = {
+		.initrds = config->initrd,
+		.nr_initrds = config->nr_initrds,
+		.rsdp = rsdp,
+	};
+	struct cpio files = { 0 };
+	char *cmdline;
+	int err = machine_open_kernel(m, &img);
+
+	if (err)
+		return err;
+	m->for_linux = boot_takes_linux_params(&img);
+	m->is_packed = img.format == BOOT_BZIMAGE && img.hdr.payload_length;
+	err = pack_command(config, &img, &files);
+	if (err) {
+		boot_close(&img);
+		return err;
+	}
+	boot.archive = files.bytes;
+	boot.archive_bytes = files.len;
+	cmdline = machine_cmdline(m, &img);
+	boot.cmdline = cmdline;
+	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed)) {
+		boot.rng_seed = seed;
+		boot.rng_seed_bytes = sizeof(seed);
+	}
+	if (cmdline) {
+		pr_debug("kernel parameters: %s", cmdline);
+		err = boot_load(&img, &m->vm->mem, &boot, entry);
+	} else {
+		err = -ENOMEM;
+	}
+	if (!err && (m->tables & TABLES_DT || config->dump_dtb))
+		err = machine_pass_dtb(m, cmdline, entry);
+	explicit_bzero(seed, sizeof(seed));
+	free(cmdline);
+	cpio_free(&files);
+	boot_close(&img);
+	return err;
+}
+
+static int parse_options(struct machine *m)
+{
+	const struct config *config = m->vm->config;
+	int err = machine_parse(config->machine, &m->tables);
+
+	if (!err)
+		err = cpuid_check_changes(config->cpuid);
+	if (err || !config->dtb || m->tables & TABLES_DT)
+		return err;
+	if (config->machine) {
+		pr_err("--dtb %s: for a machine with tables=dt; this one has %s", config->dtb,
+		       config->machine);
+		return -EINVAL;
+	}
+	m->tables = TABLES_DT;
+	return 0;
+}
+
+int arch_vm_init(struct vm *vm)
+{
+	struct machine *m = pages_alloc(sizeof(*m));
+	int err;
+
+	if (!m) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	vm->machine = m;
+	m->vm = vm;
+	machine_watch_ends(m);
+	loop_timer_init(&vm->loop, &m->idle_timer, NULL, m);
+	loop_timer_init(&vm->loop, &m->hang.timer, NULL, m);
+	loop_timer_init(&vm->loop, &m->timeline_timer, NULL, m);
+	pthread_mutex_init(&m->report_lock, NULL);
+	pthread_mutex_init(&m->tail_lock, NULL);
+	err = parse_options(m);
+	return err ? err : add_memory(vm);
+}
+
+/* All that takes no KVM. */
+static int create_board(struct machine *m, struct boot_entry *entry)
+{
+	gpa_t rsdp = 0;
+	int err = create_devices(m);
+
+	if (!err)
+		err = write_tables(m, &rsdp);
+	return err ? err : load_kernel(m, rsdp, entry);
+}
+
+int arch_machine_create(struct vm *vm)
+{
+	struct boot_entry entry = { 0 };
+	int err = create_board(vm->machine, &entry);
+
+	if (!err)
+		err = greet_shares(vm->machine);
+	timeline_reach(vm->timeline, TIMELINE_LOADED);
+	if (!err)
+		err = vm_wait_kvm(vm);
+	if (!err && vm->config->gdb)
+		err = gdb_setup(vm->machine);
+	if (!err)
+		err = leave_as_firmware(vm->machine);
+	return err ? err : cpu_set_entry(vm->vcpu[0].fd, &entry);
+}
+
+int arch_machine_dump(struct vm *vm)
+{
+	struct boot_entry entry = { 0 };
+	int err = create_board(vm->machine, &entry);
+
+	return err ? err : machine_save_dtb(vm->machine, vm->config->dump_dtb);
+}
+
+void arch_machine_destroy(struct vm *vm)
+{
+	struct machine *m = vm->machine;
+
+	if (!m)
+		return;
+	loop_timer_fini(&m->idle_timer);
+	loop_timer_fini(&m->hang.timer);
+	loop_timer_fini(&m->timeline_timer);
+	symbols_destroy(m->symbols);
+	symbols_destroy(m->kernel_symbols);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		report_vcpu_destroy(&vm->vcpu[i]);
+	loop_timer_fini(&m->panic_timer);
+	destroy_devices(m);
+	cpu_set_destroy(m->cpus);
+	gdb_destroy(m);
+	pages_free(m, sizeof(*m));
+	vm->machine = NULL;
+}
+
+int arch_machine_start(struct vm *vm)
+{
+	struct machine *m = vm->machine;
+
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
+		int err = m->com[i].chardev ? chardev_start(m->com[i].chardev) : 0;
+
+		if (err)
+			return err;
+	}
+	machine_watch_idle(m);
+	machine_watch_hang(m);
+	machine_watch_timeline(m);
+	return start_ports(m);
+}
+
+/* What a console has kept for a bad end. */
+static void show_kept_logs(struct machine *m)
+{
+	const struct verdict *v = &m->vm->verdict;
+
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && v->kind != VERDICT_COMMAND && verdict_exit_code(v);
+	     i++) {
+		if (m->com[i].chardev)
+			chardev_show_log(m->com[i].chardev);
+	}
+}
+
+void arch_machine_drain(struct vm *vm, int stall_ms)
+{
+	struct machine *m = vm->machine;
+
+	coalesced_try_drain(&vm->coalesced);
+	drain_consoles(m, stall_ms);
+	show_kept_logs(m);
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
+		if (!m->com[i].chardev)
+			continue;
+		if (!chardev_flush(m->com[i].chardev, stall_ms))
+			pr_warn("COM%u: nobody takes its output; the end of it is lost", i + 1);
+		chardev_abort(m->com[i].chardev);
+	}
+}
+
+bool arch_output_lost(const struct vm *vm)
+{
+	return command_output_lost(vm->machine);
+}
+
+int arch_machine_close(struct vm *vm)
+{
+	int err = settle_virtio(vm->machine);
+
+	hang_up_shares(vm->machine);
+	destroy_consoles(vm->machine);
+	destroy_coms(vm->machine);
+	return err;
+}
+
+const char *arch_ask_to_end(struct vm *vm, int signo)
+{
+	if (signal_command(vm->machine, signo))
+		return "passed on to the command";
+	irq_pulse(&vm->machine->power_button);
+	return "pressed the power button";
+}
+
+void arch_retry(struct vm *vm)
+{
+	retry_virtio(vm->machine);
+}
+
+void arch_winch(struct vm *vm)
+{
+	struct machine *m = vm->machine;
+
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
+		if (m->com[i].chardev)
+			chardev_winch(m->com[i].chardev);
+	}
+	winch_ports(m);
+}

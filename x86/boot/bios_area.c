@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Installing our BIOS for the 16-bit entries: the blob at the end of its area, the interrupt vectors, and the data area at 0x400.
+ *
+ * Interrupt list and data area as in the IBM PC/AT's technical reference. All vectors lead into the blob. Interrupts of the hardware have
+ * vectors 8 to 15 and 0x70 to 0x77, as the blob's post programs the 8259s. It is written for these entries, and for
+ * --testdev, whose guests may go to real mode by themselves: other machines have nothing of it in their memory.
+ *
+ * Called once a boot by boot.c or testdev.c, before any vCPU runs.
+ */
+#include "bios_area.h"
+#include "bootparts.h"
+#include "x86/layout.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define BIOS_SEGMENT (BIOS_GPA >> 4)
+#define NR_VECTORS 256
+#define PARAGRAPH 16
+
+/* The data area's fields that are not zero, from 0x400 on. */
+struct bios_data {
+	uint16_t com[4], lpt[3], ebda_segment;
+	uint16_t equipment;
+	uint8_t post_flag;
+	uint16_t base_kib;
+	uint8_t keyboard[0x49 - 0x15];
+	uint8_t video_mode;
+	uint16_t columns, page_bytes;
+	uint8_t cursor[0x84 - 0x4e];
+	uint8_t last_row;
+	uint16_t char_height;
+} __attribute__((packed));
+_Static_assert(offsetof(struct bios_data, base_kib) == 0x13, "as a PC's");
+_Static_assert(offsetof(struct bios_data, video_mode) == 0x49, "as a PC's");
+_Static_assert(offsetof(struct bios_data, last_row) == 0x84, "as a PC's");
+
+#define EQUIPMENT_80X25 0x0020
+#define EQUIPMENT_ONE_COM 0x0200
+
+static const struct bios_data data = {
+	.com = { 0x3f8 },
+	.ebda_segment = EBDA_GPA / PARAGRAPH,
+	.equipment = EQUIPMENT_80X25 | EQUIPMENT_ONE_COM,
+	.base_kib = EBDA_GPA / KIB,
+	.video_mode = 3,
+	.columns = 80,
+	.page_bytes = 4096,
+	.last_row = 24,
+	.char_height = 16,
+};
+
+static void set_vector(uint8_t *ivt, unsigned int vector, uint16_t offset)
+{
+	const uint16_t far[2] = { offset, BIOS_SEGMENT };
+
+	memcpy(ivt + vector * sizeof(far), far, sizeof(far));
+}
+
+static void write_vectors(uint8_t *ivt, const struct bios_head *head)
+{
+	const uint16_t reset[2] = { RESET_VECTOR_GPA & 0xffff, RESET_VECTOR_GPA >> 4 & 0xf000 };
+
+	for (unsigned int i = 0; i < NR_VECTORS; i++)
+		set_vector(ivt, i, head->ignore);
+	set_vector(ivt, 0x08, head->tick);
+	for (unsigned int i = 1; i < 8; i++)
+		set_vector(ivt, 0x08 + i, head->irq);
+	for (unsigned int i = 0; i < 8; i++)
+		set_vector(ivt, 0x70 + i, head->irq_slave);
+	set_vector(ivt, 0x10, head->int10);
+	set_vector(ivt, 0x11, head->int11);
+	set_vector(ivt, 0x12, head->int12);
+	set_vector(ivt, 0x13, head->int13);
+	set_vector(ivt, 0x15, head->int15);
+	set_vector(ivt, 0x16, head->int16);
+	set_vector(ivt, 0x1a, head->int1a);
+	/* "No boot device" and "boot again": there is nothing to go on with. */
+	memcpy(ivt + 0x18 * sizeof(reset), reset, sizeof(reset));
+	memcpy(ivt + 0x19 * sizeof(reset), reset, sizeof(reset));
+}
+
+static void write_memory_map(struct bios_head *head, const struct gmem *mem)
+{
+	struct boot_e820_entry e820[BOOT_E820_ENTRIES];
+
+	_Static_assert(BOOT_E820_ENTRIES <= BIOS_E820_ENTRIES, "all of it has room");
+	head->low_kib = (uint32_t)((mem->region[0].size_bytes - HIGH_RAM_GPA) / KIB);
+	head->nr_e820 = (uint16_t)boot_e820(mem, e820);
+	for (unsigned int i = 0; i < head->nr_e820; i++) {
+		head->e820[i].gpa = e820[i].addr;
+		head->e820[i].bytes = e820[i].size;
+		head->e820[i].type = e820[i].type;
+	}
+}
+
+struct bios_head *bios_write(struct gmem *mem)
+{
+	struct bios_head *head = gmem_at(mem, BIOS_GPA, BIOS_MAX_BYTES);
+	uint8_t *ivt = gmem_at(mem, IVT_GPA, NR_VECTORS * 4),
+		*area = gmem_at(mem, BIOS_DATA_GPA, sizeof(data));
+
+	assert(head && ivt && area && bios_bytes <= BIOS_MAX_BYTES);
+	memcpy(head, bios_start, bios_bytes);
+	memcpy(area, &data, sizeof(data));
+	write_vectors(ivt, head);
+	write_memory_map(head, mem);
+	return head;
+}
+
+void bios_install(struct gmem *mem, struct boot_entry *entry)
+{
+	struct bios_head *head = bios_write(mem);
+
+	head->go_cs = entry->cs;
+	head->go_ip = (uint16_t)(entry->rip - ((uint32_t)entry->cs << 4));
+	head->go_ds = entry->ds;
+	head->go_sp = (uint16_t)entry->rsp;
+	*entry = (struct boot_entry){
+		.mode = CPU_REAL16,
+		.rip = BIOS_GPA + head->post,
+		.cs = BIOS_SEGMENT,
+		.ds = BIOS_SEGMENT,
+	};
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Loading a kernel: recognise the file, place it and its initrds, build what its entry point is handed.
+ *
+ * A file is recognised by its content (boot_open), without guest memory. The answer is struct boot_image: its
+ * format, the *placements* (which bytes of the file go where), and the ways to start it, of which one is chosen.
+ * Then it is placed (boot_load), which gives the *entry state*. No file is ever read into a buffer of ours but its
+ * headers: it is read straight into guest memory, or mapped privately, so that start-up does not grow with its size.
+ *
+ * Linux x86 boot protocol: Documentation/arch/x86/boot.rst in the kernel's tree. PVH: xen/include/public/arch-x86/hvm/
+ * start_info.h and docs/misc/pvh.pandoc in Xen's. Multiboot 0.6.96 and Multiboot 2.0: their specifications.
+ */
+#ifndef X86_BOOT_BOOT_H
+#define X86_BOOT_BOOT_H
+
+#include "kvm/gmem.h"
+#include "kvm/types.h"
+
+#include <asm/bootparam.h>
+
+enum cpu_mode { CPU_REAL16, CPU_PROT32, CPU_LONG64 };
+
+/* The boot processor's state at its first instruction; everything not named is as the protocol wants it. */
+struct boot_entry {
+	enum cpu_mode mode;
+	uint64_t rip;
+	uint64_t rsi; /* boot_params for Linux */
+	uint64_t rbx; /* start info for PVH, multiboot */
+	uint64_t rax; /* multiboot magic */
+	uint64_t rsp;
+	/* Real mode alone; both 0: as cpu_set_entry() says. */
+	uint16_t cs, ds;
+};
+
+/*
+ * What boot_load() leaves at BOOT_GDT_GPA: flat segments of the entry's mode and a busy TSS (its descriptor
+ * takes 16 bytes, base 0, limit BOOT_TSS_LIMIT).
+ */
+#define BOOT_CS 0x10
+#define BOOT_DS 0x18
+#define BOOT_TR 0x20
+#define BOOT_GDT_BYTES 0x30
+#define BOOT_TSS_LIMIT 0x67
+
+#define BOOT_HEADER_MAX_BYTES (0x290 - 0x1f1) /* what the zero page has room for */
+#define BOOT_MAX_INITRDS 16
+#define BOOT_MAX_SEGMENTS 32
+#define BOOT_REFUSAL_BYTES 320
+#define BOOT_LOAD_ANYWHERE UINT64_MAX
+
+enum boot_format { BOOT_UNKNOWN, BOOT_BZIMAGE, BOOT_ELF, BOOT_MULTIBOOT, BOOT_FLAT };
+
+/* The ways to start an image; it may have several. */
+enum boot_start {
+	BOOT_LINUX64,	 /* 64-bit entry, boot_params in RSI */
+	BOOT_LINUX32,	 /* 32-bit entry, boot_params in ESI */
+	BOOT_LINUX16,	 /* the setup code of a bzImage, in real mode */
+	BOOT_PVH,	 /* 32-bit entry, hvm_start_info in EBX */
+	BOOT_MULTIBOOT2, /* 32-bit entry, tags at EBX */
+	BOOT_MULTIBOOT1, /* 32-bit entry, multiboot_info at EBX */
+	BOOT_FLAT16,	 /* these three: nothing is handed over */
+	BOOT_FLAT32,
+	BOOT_FLAT64,
+	BOOT_NR_STARTS,
+};
+
+/* What the user asks for (--entry): 16, 32 and 64 are the bits the processor begins with. */
+enum boot_wish { BOOT_WISH_AUTO, BOOT_WISH_16, BOOT_WISH_32, BOOT_WISH_64, BOOT_WISH_PVH };
+
+/* How to take a file; all zeros but load_gpa is the default, as is NULL for boot_open(). */
+struct boot_how {
+	enum boot_wish wish;
+	gpa_t load_gpa; /* of a flat binary; BOOT_LOAD_ANYWHERE: where its kind usually lies */
+};
+
+/* A placement: bytes of the file, then zeros up to mem_bytes. */
+struct boot_segment {
+	uint64_t offset, file_bytes;
+	gpa_t gpa;
+	uint64_t mem_bytes;
+	bool is_written; /* by its own word: an ELF segment's PF_W */
+};
+
+struct boot_image {
+	int fd;
+	const char *path; /* the caller's */
+	uint64_t file_bytes;
+	enum boot_format format;
+	unsigned int starts; /* a bit for each enum boot_start it has */
+	enum boot_start start;
+	gpa_t start_gpa[BOOT_NR_STARTS]; /* linear entry points */
+	unsigned int nr_segments;
+	struct boot_segment segment[BOOT_MAX_SEGMENTS]; /* inside the file; below MMIO_HOLE_GPA */
+	gpa_t load_gpa;					/* the lowest address it takes */
+	uint64_t runtime_bytes;				/* what must be free from there on */
+	char version[256]; /* kernel_version string, "" when it has none; printable */
+
+	/* A bzImage's header as in the file, checked; bytes past the file's header length are zero. */
+	union {
+		struct setup_header hdr;
+		uint8_t hdr_bytes[BOOT_HEADER_MAX_BYTES];
+	};
+	unsigned int hdr_len; /* how many of hdr_bytes the file's header has */
+	uint64_t pm_offset;   /* protected-mode kernel in the file, bytes */
+	uint64_t pm_bytes;
+
+	unsigned int elf_bits; /* 32 or 64; 0: no ELF file */
+	/* Of a multiboot header: where it is in the file, and what it asks for beyond being loaded. */
+	uint64_t multiboot_offset[2]; /* of version 1 and 2; 0 and no bit in starts: none */
+	bool wants_video;
+
+	char refusal[BOOT_REFUSAL_BYTES]; /* why it cannot be started, with what to do; "": it can */
+};
+
+/* --entry's words, kernel.c. Returns 0 or -EINVAL having said why. */
+int boot_parse_entry(const char *text, enum boot_wish *wish);
+
+/*
+ * Opens and checks a kernel, @how may be NULL. Returns 0, or -errno having said in one line naming the file what is
+ * wrong and what to do. boot_close() is needed after success only.
+ */
+int boot_open(struct boot_image *img, const char *path, const struct boot_how *how);
+/* The same for a regular file that is open already: takes @fd over, in failure too. */
+int boot_open_fd(struct boot_image *img, int fd, const char *path, const struct boot_how *how);
+/*
+ * The same without a word: what was found out stands in @img in failure too, with the reason in refusal. boot_close()
+ * is needed in either case.
+ */
+int boot_identify(struct boot_image *img, int fd, const char *path, const struct boot_how *how);
+void boot_close(struct boot_image *img);
+
+/* "bzImage", "ELF", ... */
+const char *boot_format_name(enum boot_format format);
+/* "64-bit entry", ... */
+const char *boot_start_name(enum boot_start start);
+/* Whether it is handed a Linux command line: parameters of ours and the user's, without the kernel's own name. */
+bool boot_takes_linux_params(const struct boot_image *img);
+/* The longest command line it can be given, characters. */
+uint64_t boot_cmdline_limit(const struct boot_image *img);
+/* The last address of an initrd, where its protocol sets a limit. */
+uint64_t boot_initrd_addr_max(const struct boot_image *img);
+
+struct boot_config {
+	const char *const
+		*initrds;	 /* joined in this order, each beginning at a page; paths outlive the gmem */
+	unsigned int nr_initrds; /* at most BOOT_MAX_INITRDS */
+	const void *archive;	 /* one more, behind them, from memory; NULL: none */
+	uint64_t archive_bytes;
+	const char *cmdline;	 /* complete; NULL: empty */
+	gpa_t rsdp;		 /* 0: none */
+	const uint8_t *rng_seed; /* for SETUP_RNG_SEED; NULL: none */
+	unsigned int rng_seed_bytes;
+};
+
+/*
+ * Places kernel, initrds, command line, zero page, e820, setup_data, GDT and page tables in @mem, which
+ * must be fresh and begin with RAM at 0. Returns 0 and the entry state, or -errno having said why (too
+ * large for -m: how much it takes). Set-up time only.
+ */
+int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config *config,
+	      struct boot_entry *entry);
+
+/* After a boot_load() that made a zero page: where the initrds are. @bytes 0: there are none. */
+void boot_initrd(const struct gmem *mem, gpa_t *gpa, uint64_t *bytes);
+
+/*
+ * After boot_load(): hands over the device tree of @bytes that lies at DTB_GPA behind a struct setup_data, as SETUP_DTB.
+ * Returns 0, or -EOPNOTSUPP when the entry is not Linux's own or its protocol too old (below 2.09).
+ */
+int boot_add_dtb(struct gmem *mem, const struct boot_entry *entry, uint32_t bytes);
+
+/*
+ * "ours user's": ours first, so that the user's wins, and whatever follows a " -- " in the user's part
+ * stays last: it goes to init. Allocates; the caller frees. NULL without memory. Either may be NULL or
+ * empty.
+ */
+char *boot_cmdline(const char *ours, const char *users);
+
+/* Whether @params (or NULL) has the parameter "@name=...", before a "--", as the kernel cuts it into words. */
+bool boot_cmdline_has(const char *params, const char *name);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a PVH entry is handed: struct hvm_start_info, version 1, with the memory map, and the initrd as a module.
+ *
+ * Xen's public/arch-x86/hvm/start_info.h. Version 1, since a Linux that finds version 0 asks Xen for its memory map. And
+ * the part of guest memory that all such information is put into, here as for Multiboot: one stretch, filled from its
+ * beginning.
+ *
+ * Called once a boot by boot.c, before any vCPU runs.
+ */
+#include "bootparts.h"
+#include "e820.h"
+#include "x86/layout.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define START_INFO_MAGIC 0x336ec578
+
+struct start_info {
+	uint32_t magic, version, flags, nr_modules;
+	uint64_t modlist_gpa, cmdline_gpa, rsdp_gpa, memmap_gpa;
+	uint32_t memmap_entries, reserved;
+};
+_Static_assert(sizeof(struct start_info) == 56, "as start_info.h has it");
+
+struct module {
+	uint64_t gpa, bytes, cmdline_gpa, reserved;
+};
+
+struct memmap_entry {
+	uint64_t gpa, bytes;
+	uint32_t type, reserved;
+};
+
+gpa_t guest_info_add(struct guest_info *info, const void *bytes, uint32_t len, uint32_t align)
+{
+	uint32_t at = (uint32_t)align_up(info->used, align);
+
+	if (at > BOOT_INFO_MAX_BYTES || len > BOOT_INFO_MAX_BYTES - at ||
+	    (len && gmem_write(info->mem, BOOT_INFO_GPA + at, bytes, len)))
+		return 0;
+	info->used = at + len;
+	return BOOT_INFO_GPA + at;
+}
+
+gpa_t guest_info_string(struct guest_info *info, const char *text)
+{
+	return guest_info_add(info, text, (uint32_t)strlen(text) + 1, 1);
+}
+
+unsigned int boot_e820(const struct gmem *mem, struct boot_e820_entry table[BOOT_E820_ENTRIES])
+{
+	struct e820_ram ram[GMEM_MAX_REGIONS];
+	unsigned int nr;
+
+	for (unsigned int i = 0; i < mem->nr_regions; i++)
+		ram[i] = (struct e820_ram){ mem->region[i].gpa, mem->region[i].size_bytes };
+	nr = e820_build(ram, mem->nr_regions, table, BOOT_E820_ENTRIES);
+	assert(nr > 0);
+	return nr;
+}
+
+static gpa_t add_memmap(struct guest_info *info, struct start_info *start)
+{
+	struct boot_e820_entry e820[BOOT_E820_ENTRIES];
+	struct memmap_entry map[BOOT_E820_ENTRIES];
+
+	start->memmap_entries = boot_e820(info->mem, e820);
+	for (unsigned int i = 0; i < start->memmap_entries; i++)
+		map[i] = (struct memmap_entry){ e820[i].addr, e820[i].size, e820[i].type, 0 };
+	return guest_info_add(info, map, start->memmap_entries * (uint32_t)sizeof(map[0]), 8);
+}
+
+int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
+{
+	const struct boot_layout *layout = facts->layout;
+	const struct module module = { .gpa = layout->initrd, .bytes = layout->initrd_bytes };
+	struct guest_info info = { .mem = mem };
+	struct start_info start = {
+		.magic = START_INFO_MAGIC,
+		.version = 1,
+		.rsdp_gpa = facts->config->rsdp,
+	};
+
+	start.memmap_gpa = add_memmap(&info, &start);
+	if (layout->initrd) {
+		start.nr_modules = 1;
+		start.modlist_gpa = guest_info_add(&info, &module, sizeof(module), 8);
+	}
+	start.cmdline_gpa = guest_info_string(&info, facts->config->cmdline ? facts->config->cmdline : "");
+	entry->rbx = guest_info_add(&info, &start, sizeof(start), 8);
+	assert(start.cmdline_gpa && entry->rbx); /* boot_cmdline_limit() leaves room for all of it */
+	return 0;
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Setting up vCPUs through KVM: CPUID, MSRs, and the registers at the first instruction.
+ *
+ * What all vCPUs share is read once (struct x86_cpu_set), then each vCPU costs two system calls: CPUID, which
+ * must come first because KVM checks and resets MSRs by it, and all MSRs in one call. Set is only what KVM's
+ * reset state lacks:
+ *
+ *  - MTRRdefType: on, write-back. A kernel that finds the MTRRs off as after power-up believes memory
+ *    uncacheable and gives up PAT. CPUID's MTRR flag announces it; KVM's list of MSRs to save leaves MTRRs out.
+ *  - MISC_ENABLE (Intel, where KVM lists it): fast strings, or Linux turns `rep movsb` off.
+ *
+ * Left as KVM has them: PAT (the default is in place), the TSC (KVM starts all vCPUs' together), the local
+ * APIC. KVM starts the boot processor's LINT0 as ExtINT, which is all that a kernel without APIC support
+ * needs from the 8259; Linux programs both pins itself (setup_local_APIC) when it uses the APIC. Other
+ * processors wait for INIT and SIPI, which load their registers, so only the boot processor gets an entry
+ * state.
+ *
+ * Segment state satisfies the checks on guest state at VM entry by the letter (Intel SDM vol. 3, 27.3.1),
+ * which AMD's VMRUN does not make. Called on the thread that sets KVM up (cpu_set_entry: any thread while the
+ * vCPU does not run).
+ */
+#include "cpu.h"
+#include "hyperv.h"
+#include "kvm/ioctl.h"
+#include "kvm/log.h"
+#include "x86/layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define APIC_BASE_EXTD (1ULL << 10)
+#define MAX_XAPIC_CPUS 255
+#define CPUID_ROOM_FIRST 128
+#define CPUID_ROOM_MAX 4096
+#define MSR_ROOM_FIRST 256
+#define MSR_ROOM_MAX 65536
+
+#define MSR_IA32_MISC_ENABLE 0x1a0
+#define MISC_ENABLE_FAST_STRINGS 1ULL
+#define MSR_MTRR_DEF_TYPE 0x2ff
+#define MTRR_DEF_ENABLED_WRITE_BACK 0x806
+
+#define LEAF1_EDX_MTRR (1U << 12)
+
+#define CR0_PE (1ULL << 0)
+#define CR0_ET (1ULL << 4)
+#define CR0_PG (1ULL << 31)
+#define CR4_PAE (1ULL << 5)
+#define EFER_LME (1ULL << 8)
+#define EFER_LMA (1ULL << 10)
+#define RFLAGS_FIXED 2
+
+#define SEG_CODE 11 /* execute, read, accessed */
+#define SEG_DATA 3  /* read, write, accessed */
+#define SEG_LDT 2
+#define SEG_TSS_BUSY 11
+
+struct x86_cpu_set {
+	struct cpuid_config config;
+	bool mtrr;
+	bool misc_enable;
+	unsigned int cap;
+	const char *changes;	    /* the user's, or NULL */
+	struct kvm_cpuid2 *offered; /* with changes: KVM's list as it was */
+	bool synic;		    /* Hyper-V's interrupt controller for each vCPU */
+	struct kvm_cpuid2 *cpuid;   /* tailored; the APIC id is whichever vCPU's was set up last */
+};
+
+/* As struct kvm_msrs, with room. */
+struct msr_batch {
+	uint32_t nr, pad;
+	struct kvm_msr_entry entry[2];
+};
+
+static struct kvm_msrs *as_kvm(struct msr_batch *batch)
+{
+	return (void *)batch;
+}
+
+static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
+{
+	unsigned int room = CPUID_ROOM_FIRST;
+	int err;
+
+	do {
+		free(set->cpuid);
+		set->cap = room + CPUID_ADDED_MAX + HYPERV_LEAVES;
+		set->cpuid = malloc(sizeof(*set->cpuid) + set->cap * sizeof(set->cpuid->entries[0]));
+		if (!set->cpuid)
+			return -ENOMEM;
+		set->cpuid->nent = room;
+		err = kvm_ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, set->cpuid);
+		room *= 2;
+	} while (err == -E2BIG && room <= CPUID_ROOM_MAX);
+	if (err < 0)
+		pr_err("KVM_GET_SUPPORTED_CPUID: %s; is this host's KVM too old or broken? `kvm host` tells "
+		       "more",
+		       strerror(-err));
+	return err < 0 ? err : 0;
+}
+
+static const struct kvm_cpuid_entry2 *leaf(const struct x86_cpu_set *set, uint32_t function)
+{
+	for (uint32_t i = 0; i < set->cpuid->nent; i++)
+		if (set->cpuid->entries[i].function == function)
+			return &set->cpuid->entries[i];
+	return NULL;
+}
+
+/* Whether KVM_GET_MSR_INDEX_LIST names @msr. Not knowing counts as no. */
+static bool kvm_lists_msr(int kvm_fd, uint32_t msr)
+{
+	struct kvm_msr_list *list = NULL;
+	uint32_t room = MSR_ROOM_FIRST;
+	bool found = false;
+	int err;
+
+	do {
+		free(list);
+		list = malloc(sizeof(*list) + room * sizeof(list->indices[0]));
+		if (!list)
+			return false;
+		list->nmsrs = room;
+		err = kvm_ioctl(kvm_fd, KVM_GET_MSR_INDEX_LIST, list);
+		room *= 2;
+	} while (err == -E2BIG && room <= MSR_ROOM_MAX);
+	for (uint32_t i = 0; !err && i < list->nmsrs && !found; i++)
+		found = list->indices[i] == msr;
+	free(list);
+	return found;
+}
+
+/* Only Intel's guests look at MISC_ENABLE, so that others' machines do not pay for reading the list. */
+static void choose_msrs(struct x86_cpu_set *set, int kvm_fd)
+{
+	const struct kvm_cpuid_entry2 *leaf0 = leaf(set, 0), *leaf1 = leaf(set, 1);
+
+	set->mtrr = leaf1 && (leaf1->edx & LEAF1_EDX_MTRR);
+	if (leaf0 && leaf0->ebx == 0x756e6547) /* "Genu" */
+		set->misc_enable = kvm_lists_msr(kvm_fd, MSR_IA32_MISC_ENABLE);
+}
+
+/*
+ * APIC ids of 255 and more: KVM must take 32-bit ids in its messages, and must not take 255 for everybody.
+ */
+static int widen_apic_ids(int vm_fd, unsigned int nr_cpus)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X2APIC_API,
+		.args = { KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
+	};
+	int err;
+
+	if (nr_cpus <= MAX_XAPIC_CPUS)
+		return 0;
+	err = kvm_ioctl(vm_fd, KVM_ENABLE_CAP, &cap);
+	if (err)
+		pr_err("-c %u: this host's KVM has no 32-bit APIC ids (%s); use at most 255 CPUs", nr_cpus,
+		       strerror(-err));
+	return err;
+}
+
+static int tailor(struct x86_cpu_set *set)
+{
+	int err = cpuid_tailor(set->cpuid, set->cap, &set->config);
+
+	if (err)
+		pr_err("KVM's CPUID list leaves no room for ours");
+	return err ? err : cpuid_change_features(set->cpuid, set->offered, set->changes);
+}
+
+static int add_hyperv(struct x86_cpu_set *set, int kvm_fd)
+{
+	struct kvm_cpuid2 *supported;
+	int err;
+
+	if (!hyperv_wanted(set->changes))
+		return 0;
+	supported = hyperv_supported(kvm_fd);
+	if (!supported)
+		return -EOPNOTSUPP;
+	err = hyperv_cpuid(set->cpuid, set->cap - CPUID_ADDED_MAX, supported, set->changes);
+	set->synic = hyperv_wants_synic(set->changes, supported);
+	set->config.hyperv = true;
+	free(supported);
+	return err;
+}
+
+/* With changes to come, KVM's own list is kept. */
+static int apply_vendor(struct x86_cpu_set *set)
+{
+	size_t bytes = sizeof(*set->cpuid) + set->cpuid->nent * sizeof(set->cpuid->entries[0]);
+
+	if (!set->changes)
+		return 0;
+	set->offered = malloc(bytes);
+	if (!set->offered)
+		return -ENOMEM;
+	memcpy(set->offered, set->cpuid, bytes);
+	cpuid_change_vendor(set->cpuid, set->changes);
+	return 0;
+}
+
+int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int nr_cpus,
+		   const char *cpuid_changes)
+{
+	struct x86_cpu_set *set = calloc(1, sizeof(*set));
+	int tsc_khz, err;
+
+	*out = set;
+	if (!set)
+		return -ENOMEM;
+	set->changes = cpuid_changes;
+	err = widen_apic_ids(vm_fd, nr_cpus);
+	if (!err)
+		err = read_supported_cpuid(set, kvm_fd);
+	if (!err)
+		err = apply_vendor(set);
+	if (!err)
+		err = add_hyperv(set, kvm_fd);
+	if (!err) {
+		tsc_khz = kvm_ioctl_val(vm_fd, KVM_GET_TSC_KHZ, 0);
+		set->config.nr_cpus = nr_cpus;
+		set->config.tsc_khz = tsc_khz > 0 ? (uint32_t)tsc_khz : 0;
+		set->config.tsc_deadline =
+			kvm_ioctl_val(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+		err = tailor(set);
+	}
+	if (!err) {
+		choose_msrs(set, kvm_fd);
+		return 0;
+	}
+	cpu_set_destroy(set);
+	*out = NULL;
+	return err;
+}
+
+void cpu_set_destroy(struct x86_cpu_set *set)
+{
+	if (!set)
+		return;
+	free(set->offered);
+	free(set->cpuid);
+	free(set);
+}
+
+/* KVM before 5.18 tells the frequency only to a vCPU. */
+static int ask_vcpu_for_tsc(struct x86_cpu_set *set, int vcpu_fd)
+{
+	int tsc_khz = kvm_ioctl_val(vcpu_fd, KVM_GET_TSC_KHZ, 0);
+
+	if (tsc_khz <= 0)
+		return 0;
+	set->config.tsc_khz = (uint32_t)tsc_khz;
+	return tailor(set);
+}
+
+/* Fast strings belong on top of what else KVM has put in there. */
+static void add_misc_enable(struct msr_batch *batch, int vcpu_fd)
+{
+	struct msr_batch now = { .nr = 1, .entry = { { .index = MSR_IA32_MISC_ENABLE } } };
+
+	if (kvm_ioctl(vcpu_fd, KVM_GET_MSRS, as_kvm(&now)) != 1 ||
+	    now.entry[0].data & MISC_ENABLE_FAST_STRINGS)
+		return;
+	now.entry[0].data |= MISC_ENABLE_FAST_STRINGS;
+	batch->entry[batch->nr++] = now.entry[0];
+}
+
+/* KVM stops at the first MSR it refuses: that one is left as it is. */
+static int write_msrs(struct msr_batch *batch, int vcpu_fd, unsigned int index)
+{
+	while (batch->nr) {
+		int done = kvm_ioctl(vcpu_fd, KVM_SET_MSRS, as_kvm(batch));
+
+		if (done < 0)
+			return done;
+		if ((uint32_t)done >= batch->nr)
+			break;
+		pr_debug("vCPU %u: KVM refuses MSR 0x%x = 0x%llx; left as it is", index,
+			 batch->entry[done].index, (unsigned long long)batch->entry[done].data);
+		batch->nr -= (uint32_t)done + 1;
+		memmove(batch->entry, &batch->entry[done + 1], batch->nr * sizeof(batch->entry[0]));
+	}
+	return 0;
+}
+
+static int set_msrs(const struct x86_cpu_set *set, int vcpu_fd, unsigned int index)
+{
+	struct msr_batch batch = { .nr = 0 };
+
+	if (set->mtrr)
+		batch.entry[batch.nr++] = (struct kvm_msr_entry){
+			.index = MSR_MTRR_DEF_TYPE,
+			.data = MTRR_DEF_ENABLED_WRITE_BACK,
+		};
+	if (set->misc_enable)
+		add_misc_enable(&batch, vcpu_fd);
+	return write_msrs(&batch, vcpu_fd, index);
+}
+
+/* x2APIC specification, 2.4: where there are ids of 255 and more, firmware hands over in x2APIC mode. Linux takes no such CPU otherwise. */
+static int enter_x2apic(int vcpu_fd)
+{
+	struct kvm_sregs sregs;
+	int err = kvm_ioctl(vcpu_fd, KVM_GET_SREGS, &sregs);
+
+	if (err)
+		return err;
+	sregs.apic_base |= APIC_BASE_EXTD;
+	return kvm_ioctl(vcpu_fd, KVM_SET_SREGS, &sregs);
+}
+
+int cpu_setup(struct x86_cpu_set *set, int vcpu_fd, unsigned int index)
+{
+	const char *what = "CPUID (KVM_SET_CPUID2)";
+	int err = 0;
+
+	if (!set->config.tsc_khz)
+		err = ask_vcpu_for_tsc(set, vcpu_fd);
+	if (err)
+		return err;
+	cpuid_set_apic_id(set->cpuid, cpu_apic_id(index));
+	err = kvm_ioctl(vcpu_fd, KVM_SET_CPUID2, set->cpuid);
+	if (!err) {
+		what = "MSRs (KVM_SET_MSRS)";
+		err = set_msrs(set, vcpu_fd, index);
+	}
+	if (!err && set->config.nr_cpus > MAX_XAPIC_CPUS) {
+		what = "local APIC in x2APIC mode (KVM_SET_SREGS)";
+		err = enter_x2apic(vcpu_fd);
+	}
+	if (!err && set->synic) {
+		what = "SynIC (KVM_CAP_HYPERV_SYNIC)";
+		err = hyperv_enable_synic(vcpu_fd);
+	}
+	if (err)
+		pr_err("vCPU %u: KVM refuses its %s: %s", index, what, strerror(-err));
+	return err;
+}
+
+static struct kvm_segment flat(uint16_t selector, uint8_t type, bool code64)
+{
+	return (struct kvm_segment){
+		.limit = 0xffffffff,
+		.selector = selector,
+		.type = type,
+		.present = 1,
+		.s = 1,
+		.g = 1,
+		.l = code64,
+		.db = !code64, /* L and D together are reserved */
+	};
+}
+
+static struct kvm_segment real(uint16_t selector, uint8_t type)
+{
+	return (struct kvm_segment){
+		.base = (uint64_t)selector << 4,
+		.limit = 0xffff,
+		.selector = selector,
+		.type = type,
+		.present = 1,
+		.s = 1,
+	};
+}
+
+static void set_data_segments(struct kvm_sregs *sregs, struct kvm_segment data)
+{
+	sregs->ds = data;
+	sregs->es = data;
+	sregs->ss = data;
+	sregs->fs = data;
+	sregs->gs = data;
+}
+
+/* VMX wants a task register in every mode, and a busy one; nobody uses it. */
+static void set_system_segments(struct kvm_sregs *sregs, uint16_t tr)
+{
+	sregs->tr = (struct kvm_segment){
+		.limit = BOOT_TSS_LIMIT, .selector = tr, .type = SEG_TSS_BUSY, .present = 1
+	};
+	sregs->ldt = (struct kvm_segment){ .limit = 0xffff, .type = SEG_LDT, .unusable = 1 };
+}
+
+static void enter_real(const struct boot_entry *entry, struct kvm_sregs *sregs, struct kvm_regs *regs)
+{
+	uint16_t paragraph = regs->rip > 0xffff ? (uint16_t)(regs->rip >> 4) : 0;
+	bool given = entry->cs || entry->ds;
+
+	sregs->cr0 = CR0_ET;
+	sregs->cs = real(given ? entry->cs : paragraph, SEG_CODE);
+	set_data_segments(sregs, real(given ? entry->ds : paragraph, SEG_DATA));
+	set_system_segments(sregs, 0);
+	/* Where a PC has its interrupt vectors. */
+	sregs->idt = (struct kvm_dtable){ .limit = 0x3ff };
+	sregs->gdt = (struct kvm_dtable){ .limit = 0 };
+	regs->rip -= sregs->cs.base;
+}
+
+static void enter_flat(struct kvm_sregs *sregs, bool long64)
+{
+	/* No NE: PVH asks for all writable bits but PE to be clear, and where VMX wants it KVM sets it beneath. */
+	sregs->cr0 = CR0_PE | CR0_ET | (long64 ? CR0_PG : 0);
+	sregs->cr3 = long64 ? BOOT_PML4_GPA : 0;
+	sregs->cr4 = long64 ? CR4_PAE : 0;
+	sregs->efer = long64 ? EFER_LME | EFER_LMA : 0;
+	sregs->cs = flat(BOOT_CS, SEG_CODE, long64);
+	set_data_segments(sregs, flat(BOOT_DS, SEG_DATA, false));
+	set_system_segments(sregs, BOOT_TR);
+	sregs->gdt = (struct kvm_dtable){ .base = BOOT_GDT_GPA, .limit = BOOT_GDT_BYTES - 1 };
+	/* Nothing to take an interrupt or a fault with until the guest has its own. */
+	sregs->idt = (struct kvm_dtable){ .limit = 0 };
+}
+
+void cpu_entry_state(const struct boot_entry *entry, struct kvm_sregs *sregs, struct kvm_regs *regs)
+{
+	*regs = (struct kvm_regs){
+		.rip = entry->rip,
+		.rsi = entry->rsi,
+		.rbx = entry->rbx,
+		.rax = entry->rax,
+		.rsp = entry->rsp,
+		.rflags = RFLAGS_FIXED,
+	};
+	sregs->cr2 = sregs->cr3 = sregs->cr4 = sregs->cr8 = sregs->efer = 0;
+	if (entry->mode == CPU_REAL16)
+		enter_real(entry, sregs, regs);
+	else
+		enter_flat(sregs, entry->mode == CPU_LONG64);
+}
+
+int cpu_set_entry(int vcpu_fd, const struct boot_entry *entry)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	int err;
+
+	/* Read first: it carries the APIC's base as well. */
+	err = kvm_ioctl(vcpu_fd, KVM_GET_SREGS, &sregs);
+	if (!err) {
+		cpu_entry_state(entry, &sregs, &regs);
+		err = kvm_ioctl(vcpu_fd, KVM_SET_SREGS, &sregs);
+	}
+	if (!err)
+		err = kvm_ioctl(vcpu_fd, KVM_SET_REGS, &regs);
+	if (err)
+		pr_err("vCPU 0: KVM refuses the registers at entry: %s", strerror(-err));
+	return err;
+}

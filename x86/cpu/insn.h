@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Just enough of x86's instruction format (Intel SDM vol. 2A, chapter 2) to say which memory an instruction touches and why it may
+ * have failed. No disassembler. Pure.
+ */
+#ifndef X86_CPU_INSN_H
+#define X86_CPU_INSN_H
+
+#include "kvm/types.h"
+
+#include <linux/kvm.h>
+
+#define INSN_MAX_BYTES 15
+#define INSN_MAX_TOUCHED 2
+
+struct insn {
+	unsigned int
+		map; /* 0: one-byte opcodes; 0x0f, 0x0f38, 0x0f3a; 0xc5: VEX or EVEX, of which nothing else is known */
+	uint8_t opcode;
+	bool has_modrm;
+	uint8_t modrm; /* has_modrm */
+	uint8_t rex;
+	bool opsize;	  /* prefix 0x66 */
+	unsigned int imm; /* bytes of immediate operand */
+	uint64_t imm_value;
+	unsigned int len;
+	unsigned int bits; /* 16, 32, 64: the mode's */
+	/* The memory it touches, as far as that is known. */
+	unsigned int nr_touched;
+	struct {
+		uint64_t gva;
+		bool write;
+		bool stack; /* through SS: an address that is not canonical is #SS */
+	} touched[INSN_MAX_TOUCHED];
+};
+
+/*
+ * Decodes @len bytes at @regs->rip. Returns whether they hold a whole instruction of a form that is known; what it means
+ * is the processor's to say.
+ */
+bool insn_decode(struct insn *in, const uint8_t *code, size_t len, const struct kvm_regs *regs,
+		 const struct kvm_sregs *sregs);
+
+/* The register numbered @nr (0: RAX .. 15: R15). */
+uint64_t insn_reg(const struct kvm_regs *regs, unsigned int nr);
+
+static inline unsigned int insn_modrm_reg(const struct insn *in)
+{
+	return in->modrm >> 3 & 7;
+}
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a vCPU that has stopped to the exception it most likely met, and why that could not be delivered. A triple fault tells
+ * neither; but registers, the instruction and the guest's tables mostly leave one possibility. Pure.
+ */
+#ifndef X86_POSTMORTEM_FAULT_H
+#define X86_POSTMORTEM_FAULT_H
+
+#include "kvm/gmem.h"
+#include "x86/cpu/cpu.h"
+#include "x86/cpu/insn.h"
+#include "x86/cpu/pagewalk.h"
+
+#define FAULT_TEXT_BYTES 200
+
+struct fault {
+	int vector; /* -1: the facts name none */
+	/* "#PF reading 0x1000: not present at level 4 (PGD)"; "" with vector -1 */
+	char what[FAULT_TEXT_BYTES];
+	/* Why its handler could not be entered; "" when nothing speaks against it. */
+	char delivery[2 * FAULT_TEXT_BYTES + 40];
+};
+
+void fault_explain(struct fault *fault, const struct cpu_state *cpu, const struct gmem *mem);
+
+/* The paging that @cpu's accesses go through. */
+struct paging fault_paging(const struct cpu_state *cpu);
+
+/* One IDT entry (Intel SDM vol. 3A, 6.11, 6.14.1); in real mode one of the vector table. */
+struct idt_gate {
+	bool present, valid; /* valid: could be read, and is an interrupt or trap gate */
+	uint16_t selector;
+	uint64_t offset;
+	unsigned int ist; /* 0: none */
+};
+
+/* "" when the gate can be read, else why not: "IDT limit is 0". @gate is filled in as far as it goes. */
+void idt_read_gate(struct idt_gate *gate, const struct cpu_state *cpu, const struct gmem *mem,
+		   unsigned int vector, char *why, size_t n);
+
+#endif

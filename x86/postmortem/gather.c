@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Between KVM and the post-mortem: gathers a vCPU's state, the symbols, the recorder's events, and knows what KVM has lost.
+ *
+ * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state undefined (AMD APM vol. 2, 15.14.3): no
+ * registers are to be had then, by any call. Therefore on such hosts registers are sampled at an exit every few
+ * milliseconds, which costs a fraction of a per cent; the last sample is shown, with its age. KVM leaves them in kvm_run with the exit
+ * (KVM_CAP_SYNC_REGS), which is cheaper than calls for each.
+ */
+#include "fault.h"
+#include "kvm/arch.h"
+#include "kvm/arch_host.h"
+#include "kvm/ioctl.h"
+#include "page.h"
+#include "x86/board/machine.h"
+#include "x86/linux/linux.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A few milliseconds of a processor's clock. */
+#define SAMPLE_TICKS (1ULL << 23)
+/* The newest interrupts that a report looks at. */
+#define MAX_IRQS 64
+
+#define SAMPLE_REGS (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
+
+struct arch_sample {
+	uint64_t ticks; /* 0: none yet */
+	bool stepping;	/* after each instruction */
+	struct cpu_state cpu;
+};
+
+int report_vcpu_setup(struct vcpu *v)
+{
+	struct arch_host_cpu host;
+
+	arch_host_cpu(&host);
+	if (!host.module || strcmp(host.module, "kvm_amd") != 0)
+		return 0;
+	if ((kvm_ioctl_val(v->vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & SAMPLE_REGS) !=
+	    SAMPLE_REGS)
+		return 0;
+	v->sample = calloc(1, sizeof(*v->sample));
+	if (v->sample)
+		v->run->kvm_valid_regs = SAMPLE_REGS; /* the first exit has them */
+	return v->sample ? 0 : -ENOMEM;
+}
+
+void report_vcpu_destroy(struct vcpu *v)
+{
+	free(v->sample);
+	v->sample = NULL;
+}
+
+/* What the last exit has brought along. */
+static void keep_sample(struct vcpu *v, uint64_t ticks)
+{
+	const struct kvm_sync_regs *regs = &v->run->s.regs;
+	struct arch_sample *sample = v->sample;
+
+	sample->cpu.index = v->index;
+	sample->cpu.regs = regs->regs;
+	sample->cpu.sregs = regs->sregs;
+	sample->cpu.events = regs->events;
+	sample->cpu.mp_state = KVM_MP_STATE_RUNNABLE;
+	if (sample->ticks && !sample->stepping) /* a kernel has not come to it by its first exit */
+		sample->cpu.lstar = cpu_read_lstar(v->fd);
+	sample->ticks = ticks;
+}
+
+void arch_sample(struct vcpu *v, uint64_t ticks)
+{
+	if (!v->sample) {
+		v->sample_due = UINT64_MAX;
+	} else if (!v->run->kvm_valid_regs) {
+		v->run->kvm_valid_regs = SAMPLE_REGS; /* the next exit has them, and we are called again */
+	} else {
+		if (v->run->exit_reason != KVM_EXIT_SHUTDOWN) /* too late */
+			keep_sample(v, ticks);
+		if (v->sample->stepping)
+			return;
+		v->run->kvm_valid_regs = 0;
+		v->sample_due = ticks + SAMPLE_TICKS;
+	}
+}
+
+/* Anew for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only where this was last said. */
+int arch_step(struct vcpu *v)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+
+	return kvm_ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug);
+}
+
+int arch_step_on(struct vcpu *v)
+{
+	int err = v->sample ? arch_step(v) : -ENOTSUP;
+
+	if (!err)
+		err = cpu_gather(&v->sample->cpu, v->fd, v->index, false);
+	if (err)
+		return err;
+	v->sample->ticks = arch_ticks();
+	v->sample->stepping = true;
+	v->sample_due = 0;
+	v->run->kvm_valid_regs = SAMPLE_REGS;
+	return 0;
+}
+
+void arch_step_off(struct vcpu *v)
+{
+	struct kvm_guest_debug debug = { 0 };
+
+	kvm_ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug);
+	v->sample->stepping = false;
+}
+
+bool arch_stepped(const struct vcpu *v)
+{
+	return v->sample && v->sample->stepping;
+}
+
+bool arch_stopped_by_itself(const struct vcpu *v)
+{
+	uint32_t reason = v->run ? v->run->exit_reason : 0;
+
+	return reason == KVM_EXIT_SHUTDOWN || reason == KVM_EXIT_FAIL_ENTRY ||
+	       reason == KVM_EXIT_INTERNAL_ERROR;
+}
+
+void arch_record_exit(struct vcpu *v, uint64_t ticks)
+{
+	const struct kvm_run *run = v->run;
+	uint64_t detail = 0;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_DEBUG:
+		if (v->vm->retrace)
+			return; /* each instruction */
+		break;
+	case KVM_EXIT_X86_RDMSR:
+		record_wide(&v->recorder, ticks, EVENT_MSR_READ, 8, run->msr.index, 0);
+		return;
+	case KVM_EXIT_X86_WRMSR:
+		record_wide(&v->recorder, ticks, EVENT_MSR_WRITE, 8, run->msr.index, run->msr.data);
+		return;
+	case KVM_EXIT_FAIL_ENTRY:
+		detail = run->fail_entry.hardware_entry_failure_reason;
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		detail = run->internal.suberror;
+		break;
+	default:
+		break;
+	}
+	record_wide(&v->recorder, ticks, EVENT_EXIT, 4, run->exit_reason, detail);
+}
+
+uint64_t arch_ticks_khz(const struct vm *vm)
+{
+	int khz = kvm_ioctl_val(vm->vcpu[0].fd, KVM_GET_TSC_KHZ, 0);
+
+	return khz > 0 ? (uint64_t)khz : 0;
+}
+
+/* The user's own, or when the guest is no Linux that names itself, those of the file that is run. NULL: none. */
+static void load_symbols(struct machine *m)
+{
+	const struct config *config = m->vm->config;
+	const char *path = config->symbols ? config->symbols : m->kernel_symbols ? NULL : config->kernel;
+
+	if (!path || m->symbols_tried)
+		return;
+	m->symbols_tried = true;
+	m->symbols = symbols_create();
+	if (m->symbols &&
+	    (config->symbols ? symbols_load(m->symbols, path) : symbols_load_elf(m->symbols, path))) {
+		symbols_destroy(m->symbols);
+		m->symbols = NULL;
+	}
+}
+
+/* The symbols are read when they are first needed. Under the report lock. */
+static void find_symbols(struct machine *m, const struct cpu_state *cpu)
+{
+	struct symbols_anchors anchors = { .lstar = cpu->lstar };
+	char why[FAULT_TEXT_BYTES];
+	struct idt_gate gate;
+
+	guestlog_find_kernel(m);
+	load_symbols(m);
+	if (!m->symbols || m->slide_known)
+		return;
+	idt_read_gate(&gate, cpu, &m->vm->mem, 14, why, sizeof(why));
+	if (gate.present)
+		anchors.page_fault = gate.offset;
+	if (m->kernel_symbols)
+		symbols_lookup(m->kernel_symbols, "_stext", &anchors.stext);
+	m->slide_known = symbols_find_slide(m->symbols, &anchors);
+}
+
+/*
+ * Whether the vCPU runs where the kernel lies, before the kernel's own page tables are on. Only then are low numbers given names: they are many.
+ * Under the report lock.
+ */
+static bool name_image(struct symbols *s, const struct cpu_state *cpu, const struct gmem *mem)
+{
+	char name[8];
+
+	if (!s)
+		return false;
+	symbols_set_image(s, 0, 0, 0);
+	/* Real mode: a CPU that has not been started, of which there may be many. Memory is not searched for each. */
+	if (!(cpu->sregs.cr0 & 1) || cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
+		return false;
+	if (linux_name_image(s, mem) && symbols_text(s, cpu_linear_rip(cpu), name, sizeof(name))[0])
+		return true;
+	symbols_set_image(s, 0, 0, 0);
+	return false;
+}
+
+static unsigned int copy_irqs(struct vm *vm, struct event_view *irq)
+{
+	unsigned int nr = 0;
+
+	pthread_mutex_lock(&vm->irq_recorder_lock);
+	while (nr < MAX_IRQS && recorder_back(&vm->irq_recorder, nr, &irq[MAX_IRQS - 1 - nr]))
+		nr++;
+	pthread_mutex_unlock(&vm->irq_recorder_lock);
+	memmove(irq, irq + MAX_IRQS - nr, nr * sizeof(*irq));
+	return nr;
+}
+
+/* KVM has reset the vCPU: it stands at the reset vector, in real mode. */
+static bool registers_lost(const struct vcpu *v, const struct cpu_state *cpu)
+{
+	return v->sample && v->run->exit_reason == KVM_EXIT_SHUTDOWN && cpu->regs.rip == 0xfff0 &&
+	       !cpu->regs.rsp && !(cpu->sregs.cr0 & 1);
+}
+
+bool arch_registers_lost(const struct vcpu *v)
+{
+	struct cpu_state cpu = { 0 };
+
+	return v->sample && !kvm_ioctl(v->fd, KVM_GET_REGS, &cpu.regs) &&
+	       !kvm_ioctl(v->fd, KVM_GET_SREGS, &cpu.sregs) && registers_lost(v, &cpu);
+}
+
+int report_last_state(struct vcpu *v, struct cpu_state *cpu)
+{
+	int err = cpu_gather(cpu, v->fd, v->index, false);
+
+	if (!err && registers_lost(v, cpu) && v->sample->ticks)
+		*cpu = v->sample->cpu;
+	return err;
+}
+
+static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, bool brief)
+{
+	struct machine *m = v->vm->machine;
+	struct symbols *symbols;
+	struct event_view irq[MAX_IRQS];
+	char stopped_by[160];
+	struct postmortem pm = {
+		.cpu = cpu,
+		.mem = &v->vm->mem,
+		.brief = brief,
+		.disassemble = true,
+		.panic = m->panic_text,
+		.bug = m->bug_text,
+		.early = v->vm->config->early,
+		.triple_fault = v->run->exit_reason == KVM_EXIT_SHUTDOWN,
+		.events = &v->recorder,
+		.irqs = irq,
+		.nr_irqs = copy_irqs(v->vm, irq),
+		.pio = &v->vm->pio,
+		.mmio = &v->vm->mmio,
+		.now_ticks = arch_ticks(),
+		.ticks_khz = arch_ticks_khz(v->vm),
+	};
+
+	cpu_exit_text(v->run, stopped_by, sizeof(stopped_by));
+	if (arch_stopped_by_itself(v))
+		pm.stopped_by = stopped_by;
+	if (registers_lost(v, cpu)) {
+		pm.retraced = v->sample->stepping;
+		pm.sampled = v->sample->ticks && !pm.retraced;
+		pm.lost = !pm.sampled && !pm.retraced;
+	}
+	if (pm.retraced)
+		pm.cpu = &v->sample->cpu;
+	if (pm.sampled) {
+		pm.cpu = &v->sample->cpu;
+		pm.sample_age_us =
+			pm.ticks_khz ? (recorder_now(&v->recorder) - v->sample->ticks) * 1000 / pm.ticks_khz
+				     : 0;
+	}
+	pthread_mutex_lock(&m->report_lock);
+	find_symbols(m, pm.cpu);
+	symbols = m->symbols ? m->symbols : m->kernel_symbols;
+	pm.at_image = name_image(symbols, pm.cpu, &v->vm->mem);
+	pm.symbols = symbols;
+	pm.kernel = m->kernel_symbols;
+	pm.slide_known = m->slide_known || !m->symbols;
+	pm.packed = m->is_packed && !m->kernel_symbols;
+	postmortem_print(f, &pm);
+	pthread_mutex_unlock(&m->report_lock);
+}
+
+void arch_report(FILE *f, struct vcpu *v, bool brief)
+{
+	struct cpu_state cpu = { .index = v->index };
+	int err = cpu_gather(&cpu, v->fd, v->index, true);
+
+	if (err)
+		fprintf(f, "vCPU %u: KVM does not tell its registers: %s\n", v->index, strerror(-err));
+	else
+		print_report(f, v, &cpu, brief);
+}
