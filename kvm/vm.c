@@ -16,7 +16,6 @@
 #include "kvm/trace.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,19 +298,11 @@ int vm_run(struct vm *vm)
 	return loop_run(&vm->loop);
 }
 
-static void set_ended(struct vm *vm)
-{
-	atomic_store(&vm->ended, true);
-	pthread_mutex_lock(&vm->pause_lock);
-	pthread_cond_broadcast(&vm->resumed);
-	pthread_mutex_unlock(&vm->pause_lock);
-}
-
 void vm_join(struct vm *vm)
 {
 	if (!vm->vcpu)
 		return;
-	set_ended(vm);
+	vm_set_ended(vm);
 	if (vm->vcpu[0].started)
 		wait_kvm(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
@@ -325,69 +316,6 @@ void vm_join(struct vm *vm)
 	/* Only now: a vCPU that was still in vm_end() kicks its brothers. */
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpu[i].started = false;
-}
-
-void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, ...)
-{
-	char text[sizeof(vm->verdict.text)];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	pthread_mutex_lock(&vm->verdict_lock);
-	timeline_reach(vm->timeline, TIMELINE_END);
-	if (vm->verdict.kind == VERDICT_NONE)
-		verdict_set(&vm->verdict, kind, value, "%s", text);
-	pthread_mutex_unlock(&vm->verdict_lock);
-	set_ended(vm);
-	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		vcpu_kick(&vm->vcpu[i]);
-	loop_stop(&vm->loop);
-}
-
-void vm_pause(struct vm *vm)
-{
-	bool first;
-
-	pthread_mutex_lock(&vm->pause_lock);
-	first = vm->nr_pauses++ == 0;
-	pthread_mutex_unlock(&vm->pause_lock);
-	for (unsigned int i = 0; i < vm->nr_vcpus && first; i++)
-		vcpu_kick(&vm->vcpu[i]);
-}
-
-void vm_resume(struct vm *vm)
-{
-	pthread_mutex_lock(&vm->pause_lock);
-	if (--vm->nr_pauses == 0)
-		pthread_cond_broadcast(&vm->resumed);
-	pthread_mutex_unlock(&vm->pause_lock);
-}
-
-bool vm_vcpu_stands(struct vcpu *v)
-{
-	struct vm *vm = v->vm;
-	bool stands;
-
-	pthread_mutex_lock(&vm->pause_lock);
-	stands = !v->started || v->waits;
-	pthread_mutex_unlock(&vm->pause_lock);
-	return stands;
-}
-
-void vm_wait_resumed(struct vcpu *v)
-{
-	struct vm *vm = v->vm;
-
-	pthread_mutex_lock(&vm->pause_lock);
-	v->waits = true;
-	if (v->held)
-		gdb_vcpu_waits(vm->gdb);
-	while ((vm->nr_pauses || v->held) && !atomic_load(&vm->ended))
-		pthread_cond_wait(&vm->resumed, &vm->pause_lock);
-	v->waits = false;
-	pthread_mutex_unlock(&vm->pause_lock);
 }
 
 static void kvm_irq_set(void *ctx, unsigned int gsi, bool level)

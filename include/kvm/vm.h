@@ -111,6 +111,9 @@ void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, .
  */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
+/* What vm_end() does without a verdict, but for the kick: for vm_join(). */
+void vm_set_ended(struct vm *vm);
+
 /* For a vCPU that was kicked: returns once neither the machine is paused nor the debugger holds this vCPU, or the machine has ended. */
 void vm_wait_resumed(struct vcpu *v);
 
