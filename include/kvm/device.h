@@ -42,4 +42,7 @@ struct device_list {
 	struct device_info dev[DEVICE_LIST_MAX];
 };
 
+/* Puts a device on the list. Returns 0 or -ENOSPC. Set-up time. */
+int device_publish(struct device_list *list, const struct device_info *info);
+
 #endif

@@ -19,14 +19,6 @@
 #include <errno.h>
 #include <string.h>
 
-int machine_publish(struct machine *m, const struct device_info *info)
-{
-	if (m->devices.nr == DEVICE_LIST_MAX)
-		return -ENOSPC;
-	m->devices.dev[m->devices.nr++] = *info;
-	return 0;
-}
-
 static struct resource res_pio(uint64_t port, uint64_t size_bytes)
 {
 	return (struct resource){ .type = RES_PIO, .base = port, .size_bytes = size_bytes };
@@ -103,7 +95,7 @@ static int create_com(struct machine *m, unsigned int index)
 	if (!com->serial)
 		return -ENOMEM;
 	err = bus_insert(&m->vm->pio, base[index], SERIAL_PORTS, &serial_bus_ops, com->serial, "serial");
-	return err ? err : machine_publish(m, &info);
+	return err ? err : device_publish(&m->devices, &info);
 }
 
 static int create_coms(struct machine *m)
@@ -154,8 +146,8 @@ static int create_i8042(struct machine *m)
 	if (!err)
 		err = bus_insert(&m->vm->pio, 0x64, 1, &i8042_command_ops, m->i8042, "i8042 command");
 	if (!err)
-		err = machine_publish(m, &keyboard);
-	return err ? err : machine_publish(m, &mouse);
+		err = device_publish(&m->devices, &keyboard);
+	return err ? err : device_publish(&m->devices, &mouse);
 }
 
 static void destroy_i8042(struct machine *m)
@@ -188,7 +180,7 @@ static int create_rtc(struct machine *m)
 	if (!m->rtc)
 		return -ENOMEM;
 	err = bus_insert(&m->vm->pio, PORT_RTC, 2, &rtc_bus_ops, m->rtc, "RTC");
-	return err ? err : machine_publish(m, &info);
+	return err ? err : device_publish(&m->devices, &info);
 }
 
 static void destroy_rtc(struct machine *m)
@@ -226,7 +218,7 @@ static int create_power_button(struct machine *m)
 	};
 
 	m->power_button = vm_irq_line(m->vm, GSI_POWER_BUTTON);
-	return machine_publish(m, &info);
+	return device_publish(&m->devices, &info);
 }
 
 struct board_device {

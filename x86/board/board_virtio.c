@@ -251,7 +251,7 @@ static int publish_slot(struct machine *m, const struct slot *s)
 			   .shared = true } },
 	};
 
-	return machine_publish(m, &info);
+	return device_publish(&m->devices, &info);
 }
 
 int virtio_plug(struct virtio_board *b, struct virtio_device *device)

@@ -104,8 +104,6 @@ int create_devices(struct machine *m);
 void destroy_devices(struct machine *m);
 /* The COM ports alone, which end what is shown. */
 void destroy_coms(struct machine *m);
-/* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */
-int machine_publish(struct machine *m, const struct device_info *info);
 
 /* ends.c: sets @m->power, and the timer of a panic. */
 void machine_watch_ends(struct machine *m);
