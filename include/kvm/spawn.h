@@ -30,4 +30,7 @@ int spawn_program(pid_t *pid, const struct spawn *s);
  */
 bool spawn_wait(pid_t pid, int limit_ms);
 
+/* Whether this process ignores the signal, as the one that started it may have wanted (nohup). Any thread. */
+bool spawn_was_ignored(int signo);
+
 #endif

@@ -71,3 +71,10 @@ bool spawn_wait(pid_t pid, int limit_ms)
 	}
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
+
+bool spawn_was_ignored(int signo)
+{
+	struct sigaction now;
+
+	return !sigaction(signo, NULL, &now) && now.sa_handler == SIG_IGN;
+}

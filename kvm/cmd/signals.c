@@ -10,6 +10,7 @@
 #include "kvm/arch.h"
 #include "kvm/log.h"
 #include "kvm/postmortem.h"
+#include "kvm/spawn.h"
 #include "kvm/vm.h"
 
 #include <errno.h>
@@ -20,19 +21,12 @@
 
 #define NS_PER_S 1000000000ULL
 
-bool signals_ignored(int signo)
-{
-	struct sigaction now;
-
-	return !sigaction(signo, NULL, &now) && now.sa_handler == SIG_IGN;
-}
-
 static void fill_set(sigset_t *set)
 {
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
-	if (!signals_ignored(SIGHUP)) /* by nohup(1); blocked, it would come all the same */
+	if (!spawn_was_ignored(SIGHUP)) /* by nohup(1); blocked, it would come all the same */
 		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGQUIT);
 	sigaddset(set, SIGWINCH);

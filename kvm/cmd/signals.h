@@ -23,9 +23,6 @@ struct signals {
  */
 void signals_block(void);
 
-/* Whether this process ignores it, as whoever started it may have wanted. */
-bool signals_ignored(int signo);
-
 /* Begins to serve them for @vm. Returns 0 or -errno having said why. signals_fini() works after a failed init. */
 int signals_init(struct signals *s, struct vm *vm);
 void signals_fini(struct signals *s);

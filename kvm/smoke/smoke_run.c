@@ -10,9 +10,9 @@
 #include "smoke.h"
 
 #include "kvm/base/quote.h"
-#include "kvm/cmd/signals.h"
 #include "kvm/log.h"
 #include "kvm/loop.h"
+#include "kvm/spawn.h"
 #include "kvm/verdict.h"
 
 #include <errno.h>
@@ -518,7 +518,7 @@ static int prepare(struct runner *r)
 	sigaddset(&r->signals, SIGCHLD);
 	sigaddset(&r->signals, SIGINT);
 	sigaddset(&r->signals, SIGTERM);
-	if (!signals_ignored(SIGHUP)) /* by nohup(1) */
+	if (!spawn_was_ignored(SIGHUP)) /* by nohup(1) */
 		sigaddset(&r->signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &r->signals, NULL);
 	/* Ignored, as under nohup(1) or some CI, it would leave us without our children's ends. */
