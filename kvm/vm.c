@@ -333,3 +333,15 @@ struct irq_line vm_irq_line(struct vm *vm, unsigned int gsi)
 {
 	return (struct irq_line){ .set = kvm_irq_set, .ctx = vm, .gsi = gsi };
 }
+
+void vm_add_sink(struct vm *vm, struct vm_sink *sink)
+{
+	sink->next = vm->sinks;
+	vm->sinks = sink;
+}
+
+void vm_console_output(const struct vm *vm, const uint8_t *bytes, size_t len)
+{
+	for (const struct vm_sink *s = vm->sinks; s; s = s->next)
+		s->output(s->ctx, bytes, len);
+}

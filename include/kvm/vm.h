@@ -24,10 +24,25 @@
 
 #include <semaphore.h>
 
-struct checks;
 struct control;
 struct machine;
 struct retrace;
+
+/*
+ * Hears what the main console shows, in order. Any thread, under the output lock of its chardev; may
+ * end the machine.
+ */
+struct vm_sink {
+	void (*output)(void *ctx, const uint8_t *bytes, size_t len);
+	void *ctx;
+	struct vm_sink *next;
+};
+
+/* A key of the console that is the launcher's, not the guest's. Thread: loop. */
+struct vm_key {
+	void (*pressed)(void *ctx); /* NULL: nobody listens */
+	void *ctx;
+};
 
 struct vm {
 	const struct config *config; /* the caller's */
@@ -37,11 +52,19 @@ struct vm {
 	struct coalesced coalesced;
 	unsigned int nr_vcpus;
 	struct vcpu *vcpu;
-	struct machine *machine; /* the board's own; see arch.h */
-	uint64_t began_ns;	 /* when the first life of this machine did, by now_ns() */
-	bool restarted;		 /* this life is not its first */
-	bool asked_to_end;	 /* somebody wants it to end: it begins no further life; loop's thread */
-	struct checks *checks;	 /* on the main console; the caller's, NULL: none; see checks.h */
+	struct machine *machine;  /* the board's own; see arch.h */
+	uint64_t began_ns;	  /* when the first life of this machine did, by now_ns() */
+	bool restarted;		  /* this life is not its first */
+	bool asked_to_end;	  /* somebody wants it to end: it begins no further life; loop's thread */
+	struct vm_sink *sinks;	  /* see vm_add_sink() */
+	struct vm_key report_key; /* Ctrl-a d */
+	/*
+	 * Makes the archive of the guest's command for the kernel file @kernel, whose setup header has the
+	 * version string @version. The caller's; config->has_command needs it. Returns 0, and *@bytes to
+	 * free(), or -errno (reported).
+	 */
+	int (*pack)(const struct config *config, const char *kernel, const char *version, uint8_t **bytes,
+		    uint64_t *len);
 
 	struct control *control; /* the caller's, NULL: none; see control.h */
 
@@ -111,6 +134,11 @@ void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, .
  */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
+/* @sink hears the main console from now on, and for good; it is the caller's. Before vCPUs run. */
+void vm_add_sink(struct vm *vm, struct vm_sink *sink);
+/* For the board: the main console has shown this. */
+void vm_console_output(const struct vm *vm, const uint8_t *bytes, size_t len);
+
 /* What vm_end() does without a verdict, but for the kick: for vm_join(). */
 void vm_set_ended(struct vm *vm);
 

@@ -8,9 +8,9 @@
  * what has not come, and tests. A guest decides by what it prints; it can make it neither slow nor large: lines, reports and tests are
  * bounded.
  *
- * Lines come on vCPUs' threads, ticks on the loop's: one lock, behind the chardev's and before the verdict's.
+ * Lines come on vCPUs' threads, ticks on the loop's: one lock, after the chardev's and before the verdict's.
  */
-#include "kvm/checks.h"
+#include "checks.h"
 
 #include "kernlog.h"
 #include "ktap.h"
@@ -47,6 +47,7 @@ struct checks {
 	bool guarded;		    /* once begun, for good */
 	bool wants_ktap;
 
+	struct vm_sink sink;
 	pthread_mutex_t lock; /* all below */
 	struct vm *vm;	      /* NULL: no life is attached */
 	struct loop_timer tick, failing;
@@ -156,8 +157,11 @@ static void on_line(void *ctx, const char *text, size_t len)
 		ktap_line(&c->ktap, text, c->nr_lines);
 }
 
-void checks_output(struct checks *c, const uint8_t *bytes, size_t len)
+/* A struct vm_sink's. */
+static void on_output(void *ctx, const uint8_t *bytes, size_t len)
 {
+	struct checks *c = ctx;
+
 	pthread_mutex_lock(&c->lock);
 	c->bytes += len;
 	lines_feed(&c->lines, bytes, len);
@@ -237,6 +241,7 @@ int checks_create(struct checks **out, const struct config *config, int argc, ch
 	c->wants_ktap = config->ktap || wants_reports(config);
 	c->started_s = time(NULL);
 	c->started_ns = now_ns();
+	c->sink = (struct vm_sink){ .output = on_output, .ctx = c };
 	c->lines.line = on_line;
 	c->lines.ctx = c;
 	pthread_mutex_init(&c->lock, NULL);
@@ -286,10 +291,10 @@ int checks_attach(struct checks *c, struct vm *vm)
 {
 	int err = 0;
 
-	vm->checks = c;
 	if (!c)
 		return 0;
 	guard_console(c);
+	vm_add_sink(vm, &c->sink);
 	pthread_mutex_lock(&c->lock);
 	c->vm = vm;
 	c->reported_ns = 0;

@@ -8,9 +8,10 @@
  */
 #include "control.h"
 #include "kvm/arch.h"
-#include "kvm/checks.h"
+#include "kvm/checks/checks.h"
 #include "kvm/cmd.h"
 #include "kvm/gdb.h"
+#include "kvm/guestcmd/guestcmd.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
 #include "kvm/postmortem/dump.h"
@@ -57,14 +58,14 @@ static int arm_timeout(struct vm *vm, struct loop_timer *timeout)
 	return limit_ns ? loop_timer_arm(timeout, limit_ns > run_ns ? limit_ns - run_ns : 1) : 0;
 }
 
-static int run_loop(struct vm *vm, struct signals *signals)
+static int run_loop(struct vm *vm, struct checks *checks, struct signals *signals)
 {
 	struct loop_timer timeout;
 	int err = signals_init(signals, vm);
 
 	loop_timer_init(&vm->loop, &timeout, on_timeout, vm);
 	if (!err)
-		err = checks_attach(vm->checks, vm);
+		err = checks_attach(checks, vm);
 	if (!err)
 		err = arm_timeout(vm, &timeout);
 	if (!err)
@@ -76,7 +77,7 @@ static int run_loop(struct vm *vm, struct signals *signals)
 	if (!err)
 		err = vm_run(vm);
 	control_detach(vm->control);
-	checks_detach(vm->checks);
+	checks_detach(checks);
 	loop_timer_fini(&timeout);
 	signals_fini(signals);
 	return err;
@@ -148,7 +149,7 @@ static void close_machine(struct vm *vm)
  * The guest is done: nothing it wrote may be lost, and nobody may be left hanging. Between two lives of a machine the
  * signals stay blocked, for the next one's loop to take; so there, too, nobody is waited for without end.
  */
-static void settle(struct vm *vm, bool by_signal)
+static void settle(struct vm *vm, struct checks *checks, bool by_signal)
 {
 	bool patient = !by_signal && vm->verdict.kind != VERDICT_QUIT &&
 		       vm->verdict.kind != VERDICT_TIMEOUT && !restarts(vm);
@@ -156,7 +157,7 @@ static void settle(struct vm *vm, bool by_signal)
 
 	judge_command(vm);
 	if (!restarts(vm)) {
-		checks_report(vm->checks, &vm->verdict, true);
+		checks_report(checks, &vm->verdict, true);
 		control_remove(vm->control);
 		signals_end_us();
 	}
@@ -199,6 +200,7 @@ static int dump_dtb(const struct config *config)
 		return EXIT_LAUNCHER;
 	}
 	err = vm_init(vm, config);
+	vm->pack = guestcmd_archive;
 	if (!err)
 		err = arch_machine_dump(vm);
 	vm_fini(vm);
@@ -230,13 +232,13 @@ static bool run_once(const struct lives *l, struct verdict *v, bool *again)
 	vm->began_ns = l->began_ns;
 	vm->restarted = l->restarted;
 	err = vm_init(vm, l->config);
-	vm->checks = l->checks;
+	vm->pack = guestcmd_archive;
 	vm->control = l->control;
 	atomic_store(&sigbus_mem, &vm->mem);
 	if (!err)
 		err = vm_bring_up(vm);
 	if (!err)
-		err = run_loop(vm, &signals);
+		err = run_loop(vm, l->checks, &signals);
 	if (err) {
 		term_restore();
 		atomic_store(&sigbus_mem, NULL);
@@ -244,7 +246,7 @@ static bool run_once(const struct lives *l, struct verdict *v, bool *again)
 		pages_free(vm, sizeof(*vm));
 		return false;
 	}
-	settle(vm, signals.first);
+	settle(vm, l->checks, signals.first);
 	*v = vm->verdict;
 	*again = restarts(vm);
 	if (!*again)

@@ -10,7 +10,7 @@
 #include "kvm/base/options.h"
 #include "kvm/checks/expect.h"
 #include "kvm/cmd/control.h"
-#include "kvm/guestcmd.h"
+#include "kvm/guestcmd/guestcmd.h"
 #include "kvm/log.h"
 #include "kvm/share.h"
 #include "kvm/timeline.h"

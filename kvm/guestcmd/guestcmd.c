@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a command in the guest makes of the configuration, what is packed for it, and what its end means.
+ * Sets up the configuration for a command in the guest, and packs what it needs into an archive.
  *
  * The command's streams: on a terminal (stdin and stdout both are one) it gets that terminal, as hvc0, or as ttyS0 where the kernel has no virtio
  * console; the kernel's log goes to COM2. Otherwise each of the launcher's stdin, stdout and stderr is a virtio-console port, and COM1 has the
  * log. One more port brings the signals that the launcher gets. The log is kept, and shown when the machine ends badly, or with -v from the start.
  */
-#include "kvm/guestcmd.h"
+#include "guestcmd.h"
 
 #include "guest/guestjob.h"
 #include "guestfiles.h"
@@ -334,7 +334,7 @@ static int finish(struct cpio *files, struct guestjob *job)
 	return err;
 }
 
-int guestcmd_pack(struct cpio *files, const struct config *c, const char *kernel, const char *version)
+static int pack(struct cpio *files, const struct config *c, const char *kernel, const char *version)
 {
 	struct guest_files g = { .cpio = files };
 	struct guestjob job = { 0 };
@@ -362,22 +362,17 @@ int guestcmd_pack(struct cpio *files, const struct config *c, const char *kernel
 	return err;
 }
 
-/* ---- its end ------------------------------------------------------------------------------------------------------ */
-
-void guestcmd_ended(struct vm *vm, unsigned int status)
+int guestcmd_archive(const struct config *config, const char *kernel, const char *version, uint8_t **bytes,
+		     uint64_t *len)
 {
-	int number = status & 0xff;
+	struct cpio files = { 0 };
+	int err = pack(&files, config, kernel, version);
 
-	switch (status & ~0xffU) {
-	case GUESTJOB_EXITED:
-		vm_end(vm, VERDICT_COMMAND, number, "the command exited with code %d", number);
-		break;
-	case GUESTJOB_KILLED:
-		vm_end(vm, VERDICT_COMMAND, (128 + number) & 0xff, "the command was killed by signal %d (%s)",
-		       number, sigdescr_np(number) ? sigdescr_np(number) : "unknown");
-		break;
-	default:
-		vm_end(vm, VERDICT_LAUNCHER, 0, "the guest could not run the command; its console says why");
-		break;
+	if (err) {
+		cpio_free(&files);
+		return err;
 	}
+	*bytes = files.bytes;
+	*len = files.len;
+	return 0;
 }

@@ -133,8 +133,14 @@ static void give_answers(void *ctx)
 	free(text);
 }
 
+static void on_key(void *ctx)
+{
+	report_request(ctx, NULL);
+}
+
 void report_init(struct vm *vm)
 {
+	vm->report_key = (struct vm_key){ .pressed = on_key, .ctx = vm };
 	pthread_mutex_init(&vm->report_lock, NULL);
 	loop_timer_init(&vm->loop, &vm->report_timer, give_answers, vm);
 }

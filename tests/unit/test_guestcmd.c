@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "guest/guestjob.h"
-#include "kvm/guestcmd.h"
 #include "kvm/guestcmd/elfneeds.h"
+#include "kvm/guestcmd/guestcmd.h"
 #include "kvm/guestcmd/guestfiles.h"
 #include "kvm/guestcmd/moddep.h"
 #include "kvm/log.h"

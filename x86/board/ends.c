@@ -5,11 +5,10 @@
  */
 #include "machine.h"
 
-#include "kvm/checks.h"
-#include "kvm/guestcmd.h"
-#include "kvm/postmortem.h"
+#include "guest/guestjob.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 /*
  * A console that is silent so often, once in so long, has nothing more to say. In rounds, since a host that lets us all stand still for a
@@ -25,6 +24,25 @@ void machine_reset_requested(struct machine *m, const char *by)
 		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then reset by %s)", by);
 	else
 		vm_end(m->vm, VERDICT_REBOOT, 0, "the guest rebooted (%s)", by);
+}
+
+/* The guest's init wrote @status to its port. */
+static void end_by_command(struct vm *vm, unsigned int status)
+{
+	int number = status & 0xff;
+
+	switch (status & ~0xffU) {
+	case GUESTJOB_EXITED:
+		vm_end(vm, VERDICT_COMMAND, number, "the command exited with code %d", number);
+		break;
+	case GUESTJOB_KILLED:
+		vm_end(vm, VERDICT_COMMAND, (128 + number) & 0xff, "the command was killed by signal %d (%s)",
+		       number, sigdescr_np(number) ? sigdescr_np(number) : "unknown");
+		break;
+	default:
+		vm_end(vm, VERDICT_LAUNCHER, 0, "the guest could not run the command; its console says why");
+		break;
+	}
 }
 
 static void on_power_request(void *ctx, enum power_request what, unsigned int value, const char *by)
@@ -43,7 +61,7 @@ static void on_power_request(void *ctx, enum power_request what, unsigned int va
 		       value);
 		break;
 	case POWER_COMMAND:
-		guestcmd_ended(m->vm, value);
+		end_by_command(m->vm, value);
 		break;
 	}
 }
@@ -76,8 +94,8 @@ static void on_console_output(void *ctx, const uint8_t *bytes, size_t len)
 	if (com->watch.whole_boot)
 		machine_timeline_line(m, found);
 	atomic_fetch_add_explicit(&m->console_bytes, len, memory_order_relaxed);
-	if (m->vm->checks && com == &m->com[0])
-		checks_output(m->vm->checks, bytes, len);
+	if (com == &m->com[0])
+		vm_console_output(m->vm, bytes, len);
 	if (found & (1U << WATCH_HALTED))
 		atomic_store(&m->halted, true);
 	if (found & (1U << WATCH_RESTARTING))
@@ -102,9 +120,10 @@ static void on_console_quit(void *ctx)
 
 static void on_console_report(void *ctx)
 {
-	struct com_port *com = ctx;
+	const struct vm_key *key = &((struct com_port *)ctx)->machine->vm->report_key;
 
-	report_request(com->machine->vm, NULL);
+	if (key->pressed)
+		key->pressed(key->ctx);
 }
 
 struct chardev_hooks machine_console_hooks(struct com_port *com)

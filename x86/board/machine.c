@@ -12,7 +12,6 @@
 #include "x86/gdb/gdb_x86.h"
 
 #include "kvm/arch.h"
-#include "kvm/guestcmd.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
 #include "kvm/share.h"
@@ -92,20 +91,15 @@ static int write_tables(struct machine *m, gpa_t *rsdp)
 }
 
 /* The files of the command that is to run in the guest, if there is one. */
-static int pack_command(const struct config *config, const struct boot_image *img, struct cpio *files)
+static int pack_command(const struct vm *vm, const struct boot_image *img, uint8_t **bytes, uint64_t *len)
 {
-	int err;
-
-	if (!config->has_command)
+	if (!vm->config->has_command)
 		return 0;
 	if (!boot_takes_linux_params(img)) {
 		pr_err("%s: a command in the guest (--) needs a Linux kernel", img->path);
 		return -EINVAL;
 	}
-	err = guestcmd_pack(files, config, img->path, img->version);
-	if (err)
-		cpio_free(files);
-	return err;
+	return vm->pack(vm->config, img->path, img->version, bytes, len);
 }
 
 static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
@@ -118,7 +112,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 		.nr_initrds = config->nr_initrds,
 		.rsdp = rsdp,
 	};
-	struct cpio files = { 0 };
+	uint8_t *files = NULL;
 	char *cmdline;
 	int err = machine_open_kernel(m, &img);
 
@@ -126,13 +120,12 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 		return err;
 	m->for_linux = boot_takes_linux_params(&img);
 	m->is_packed = img.format == BOOT_BZIMAGE && img.hdr.payload_length;
-	err = pack_command(config, &img, &files);
+	err = pack_command(m->vm, &img, &files, &boot.archive_bytes);
 	if (err) {
 		boot_close(&img);
 		return err;
 	}
-	boot.archive = files.bytes;
-	boot.archive_bytes = files.len;
+	boot.archive = files;
 	cmdline = machine_cmdline(m, &img);
 	boot.cmdline = cmdline;
 	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed)) {
@@ -149,7 +142,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 		err = machine_pass_dtb(m, cmdline, entry);
 	explicit_bzero(seed, sizeof(seed));
 	free(cmdline);
-	cpio_free(&files);
+	free(files);
 	boot_close(&img);
 	return err;
 }

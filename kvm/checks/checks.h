@@ -3,8 +3,8 @@
  * What the user has asked of the main console (expectations, forbidden lines, kernel reports, tests, silence), and the reports made of it. One
  * object for all lives of a machine; a life is attached and detached.
  */
-#ifndef KVM_CHECKS_H
-#define KVM_CHECKS_H
+#ifndef KVM_CHECKS_CHECKS_H
+#define KVM_CHECKS_CHECKS_H
 
 #include "kvm/config.h"
 #include "kvm/types.h"
@@ -21,12 +21,12 @@ int checks_create(struct checks **out, const struct config *config, int argc, ch
 /* NULL is fine, here and below. */
 void checks_destroy(struct checks *c);
 
-/* A life begins or is over: before its loop runs, and when it does not any more. Main's thread. */
+/*
+ * A life begins or is over: before its loop runs, and when it does not any more. From then to the end of the life all that
+ * its main console shows is looked at. Main's thread.
+ */
 int checks_attach(struct checks *c, struct vm *vm);
 void checks_detach(struct checks *c);
-
-/* The main console's bytes, in order. Any thread, under the output lock of its chardev; may end the machine. */
-void checks_output(struct checks *c, const uint8_t *bytes, size_t len);
 
 /* All output is there, and the machine ended in @v: what it comes to with what was asked for. Main's thread. */
 void checks_judge(struct checks *c, struct verdict *v);
