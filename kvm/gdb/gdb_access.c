@@ -47,7 +47,7 @@ static bool take_reg(struct gdb_session *s, const char **at, size_t *offset, siz
 	uint64_t number;
 
 	return gdb_take_number(at, &number) && number <= UINT32_MAX &&
-	       s->ops->reg((unsigned int)number, offset, bytes);
+	       s->ops->reg(s->ctx, (unsigned int)number, offset, bytes);
 }
 
 bool gdb_on_read_reg(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)

@@ -3,7 +3,7 @@
 #ifndef KVM_GDB_GDB_COMMANDS_H
 #define KVM_GDB_GDB_COMMANDS_H
 
-#include "kvm/gdb_target.h"
+#include "gdb_session.h"
 
 /* Two digits a byte must fit. */
 #define GDB_MAX_MEMORY_BYTES (GDB_BODY_MAX / 2)

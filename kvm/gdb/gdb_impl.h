@@ -3,6 +3,7 @@
 #ifndef KVM_GDB_GDB_IMPL_H
 #define KVM_GDB_GDB_IMPL_H
 
+#include "gdb_session.h"
 #include "kvm/gdb.h"
 #include "kvm/loop.h"
 

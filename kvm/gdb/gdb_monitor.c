@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* GDB's `monitor`: commands of ours, for what the protocol has no packet for. */
+#include "gdb_session.h"
 #include "kvm/base/options.h"
-#include "kvm/gdb_target.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -105,7 +105,7 @@ static bool on_description(struct gdb_session *s, const char *at, size_t len, st
 		gdb_put(r, "E00");
 		return true;
 	}
-	total = s->ops->description(xml, GDB_MAX_DESCRIPTION_BYTES);
+	total = s->ops->description(s->ctx, xml, GDB_MAX_DESCRIPTION_BYTES);
 	if (offset > total) {
 		gdb_put(r, "E01");
 		return true;

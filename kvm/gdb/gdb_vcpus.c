@@ -137,6 +137,18 @@ static struct vcpu *vcpu_of(void *ctx, unsigned int thread)
 	return &((struct gdb *)ctx)->vm->vcpu[thread];
 }
 
+static size_t target_description(void *ctx, char *xml, size_t n)
+{
+	(void)ctx;
+	return arch_gdb_description(xml, n);
+}
+
+static bool target_reg(void *ctx, unsigned int n, size_t *offset, size_t *bytes)
+{
+	(void)ctx;
+	return arch_gdb_reg(n, offset, bytes);
+}
+
 static int target_read_regs(void *ctx, unsigned int thread, uint8_t *bytes, size_t *len)
 {
 	return arch_gdb_read_regs(vcpu_of(ctx, thread), bytes, len);
@@ -229,8 +241,8 @@ static void target_print_info(void *ctx, FILE *f)
 }
 
 const struct gdb_target_ops gdb_target_ops = {
-	.description = arch_gdb_description,
-	.reg = arch_gdb_reg,
+	.description = target_description,
+	.reg = target_reg,
 	.read_regs = target_read_regs,
 	.write_regs = target_write_regs,
 	.read = target_read,

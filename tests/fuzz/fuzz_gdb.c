@@ -3,7 +3,7 @@
  * A hostile debugger: any bytes, through the framing into a session over a target of a page of memory, with the real registers' layout and
  * breakpoints. Each reply must be a frame that our own parser takes, and the guest's memory is as written once breakpoints are out.
  */
-#include "kvm/gdb_target.h"
+#include "kvm/gdb/gdb_session.h"
 #include "x86/gdb/gdb_breaks.h"
 #include "x86/gdb/gdb_regs.h"
 
@@ -121,9 +121,21 @@ static void print_info(void *ctx, FILE *f)
 	fputs("nothing\n", f);
 }
 
+static size_t description(void *ctx, char *xml, size_t n)
+{
+	(void)ctx;
+	return gdb_regs_xml(xml, n);
+}
+
+static bool reg(void *ctx, unsigned int n, size_t *offset, size_t *bytes)
+{
+	(void)ctx;
+	return gdb_regs_at(n, offset, bytes);
+}
+
 static const struct gdb_target_ops ops = {
-	.description = gdb_regs_xml,
-	.reg = gdb_regs_at,
+	.description = description,
+	.reg = reg,
 	.read_regs = read_regs,
 	.write_regs = write_regs,
 	.read = read_memory,

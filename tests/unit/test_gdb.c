@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/gdb_target.h"
+#include "kvm/gdb/gdb_session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,13 +28,15 @@ static struct gdb_session session;
 static struct gdb_reply reply;
 static bool replied;
 
-static size_t description(char *xml, size_t n)
+static size_t description(void *ctx, char *xml, size_t n)
 {
+	(void)ctx;
 	return (size_t)snprintf(xml, n, "<target>#$}*</target>");
 }
 
-static bool reg(unsigned int n, size_t *offset, size_t *bytes)
+static bool reg(void *ctx, unsigned int n, size_t *offset, size_t *bytes)
 {
+	(void)ctx;
 	*offset = n ? 8 : 0;
 	*bytes = n ? 4 : 8;
 	return n < 2;
