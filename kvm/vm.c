@@ -13,7 +13,7 @@
 #include "kvm/pages.h"
 #include "kvm/postmortem.h"
 #include "kvm/timeline.h"
-#include "kvm/trace.h"
+#include "kvm/trace/trace.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -40,8 +40,8 @@ static int start_trace(struct vm *vm)
 	if (!err)
 		err = trace_open(&vm->trace, &config, &vm->pio, &vm->mmio);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		vm->vcpu[i].recorder.trace = vm->trace;
-	vm->irq_recorder.trace = vm->trace;
+		trace_attach(vm->trace, &vm->vcpu[i].recorder);
+	trace_attach(vm->trace, &vm->irq_recorder);
 	vm->irq_recorder.source = RECORDER_DEVICES;
 	return err;
 }

@@ -33,13 +33,13 @@ struct event {
 	uint64_t value;
 };
 
-struct trace;
-
 struct recorder {
-	struct event *ring;  /* NULL: records nothing */
-	uint64_t nr;	     /* ever recorded */
-	struct trace *trace; /* NULL: none */
-	unsigned int source; /* for the trace: the vCPU's index, or RECORDER_DEVICES */
+	struct event *ring; /* NULL: records nothing */
+	uint64_t nr;	    /* ever recorded */
+	/* Hears each event as well, on the writer's thread; NULL: nobody does. */
+	void (*also)(const struct recorder *r, const struct event *e);
+	void *also_ctx;
+	unsigned int source; /* for it: the vCPU's index, or RECORDER_DEVICES */
 };
 
 /* What an event says, unpacked. */
@@ -59,9 +59,6 @@ bool recorder_back(const struct recorder *r, unsigned int back, struct event_vie
 /* When the last event was; 0: there is none. */
 uint64_t recorder_now(const struct recorder *r);
 
-/* See trace.h. Called when r->trace is set. */
-void recorder_trace(const struct recorder *r, const struct event *e);
-
 static inline uint64_t event_head(uint64_t ticks, enum event_kind kind, unsigned int size, uint64_t port)
 {
 	return ticks >> 8 << 24 | (uint64_t)kind << 20 | (uint64_t)size << 16 | port;
@@ -78,8 +75,8 @@ static inline void recorder_put(struct recorder *r, uint64_t head, uint64_t valu
 	__atomic_store_n(&r->nr, r->nr + 1, __ATOMIC_RELAXED);
 	e->head = head;
 	e->value = value;
-	if (__builtin_expect(r->trace != NULL, 0))
-		recorder_trace(r, e);
+	if (__builtin_expect(r->also != NULL, 0))
+		r->also(r, e);
 }
 
 /* @port: at most 16 bits. */

@@ -18,7 +18,7 @@
 #include "kvm/retrace.h"
 #include "kvm/term.h"
 #include "kvm/timeline.h"
-#include "kvm/trace.h"
+#include "kvm/trace/trace.h"
 #include "kvm/vm.h"
 #include "signals.h"
 
@@ -172,8 +172,8 @@ static void settle(struct vm *vm, struct checks *checks, bool by_signal)
 	retrace_free(other, &sigbus_mem);
 	say_timeline(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		vm->vcpu[i].recorder.trace = NULL;
-	vm->irq_recorder.trace = NULL;
+		trace_attach(NULL, &vm->vcpu[i].recorder);
+	trace_attach(NULL, &vm->irq_recorder);
 	trace_close(vm->trace);
 	vm->trace = NULL;
 }

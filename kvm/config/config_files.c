@@ -7,7 +7,7 @@
 
 #include "kvm/config.h"
 #include "kvm/log.h"
-#include "kvm/trace.h"
+#include "kvm/trace/trace.h"
 
 #include <errno.h>
 #include <limits.h>

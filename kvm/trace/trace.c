@@ -5,10 +5,11 @@
  * for interrupts; times are microseconds since the first life of the machine began, with --timeline
  * since exec.
  */
-#include "kvm/trace.h"
+#include "trace.h"
 
 #include "kvm/log.h"
 #include "kvm/loop.h"
+#include "kvm/trace_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -206,9 +207,9 @@ void trace_timeline(struct trace *t, const struct timeline *timeline)
 		timeline_walk(timeline, put_stage, t);
 }
 
-void recorder_trace(const struct recorder *r, const struct event *e)
+static void trace_event(const struct recorder *r, const struct event *e)
 {
-	struct trace *t = r->trace;
+	struct trace *t = r->also_ctx;
 	struct event_view view = event_view(e);
 	uint64_t ns = now_ns() - t->start_ns;
 	char what[LINE_BYTES];
@@ -227,4 +228,10 @@ void recorder_trace(const struct recorder *r, const struct event *e)
 	else
 		put_line(t, r->source, ns, what);
 	pthread_mutex_unlock(&t->lock);
+}
+
+void trace_attach(struct trace *t, struct recorder *r)
+{
+	r->also_ctx = t;
+	r->also = t ? trace_event : NULL;
 }

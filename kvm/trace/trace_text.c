@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A recorded event in words, for post-mortems and traces. */
-#include "kvm/trace.h"
+#include "kvm/trace_text.h"
 
 #include <inttypes.h>
 #include <linux/kvm.h>

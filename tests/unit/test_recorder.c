@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kvm/trace.h"
+#include "kvm/trace/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -99,6 +99,7 @@ static char *trace_of(const char *spec, const char *suffix)
 	char path[64], arg[128];
 	struct recorder r = { .ring = ring };
 	struct trace_config c;
+	struct trace *trace;
 	struct bus pio, mmio;
 	size_t n;
 	FILE *f;
@@ -110,11 +111,14 @@ static char *trace_of(const char *spec, const char *suffix)
 	bus_insert(&pio, 0x3f8, 8, &ops, NULL, "serial");
 	bus_insert(&mmio, 0xd0000000, 0x1000, &ops, NULL, "virtio disk");
 	assert_int_equal(trace_parse(&c, arg), 0);
-	assert_int_equal(trace_open(&r.trace, &c, &pio, &mmio), 0);
+	assert_int_equal(trace_open(&trace, &c, &pio, &mmio), 0);
+	trace_attach(trace, &r);
 	record_port(&r, 1, EVENT_PORT_READ, 1, 0x3fd, 0x60);
 	record_wide(&r, 2, EVENT_MMIO_WRITE, 4, 0xd0000070, 3);
 	record_wide(&r, 3, EVENT_MMIO_WRITE, 4, 0xe0000000, 3);
-	trace_close(r.trace);
+	trace_attach(NULL, &r);
+	record_port(&r, 4, EVENT_PORT_READ, 1, 0x3fe, 0x61);
+	trace_close(trace);
 	bus_fini(&pio);
 	bus_fini(&mmio);
 	f = fopen(path, "r");

@@ -9,7 +9,7 @@
 
 #include "kvm/loop.h"
 #include "kvm/timeline.h"
-#include "kvm/trace.h"
+#include "kvm/trace/trace.h"
 
 #include <stdlib.h>
 #include <string.h>

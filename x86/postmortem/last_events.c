@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The flight recorder's events in print: a vCPU's last ones, and the interrupts that our devices raised meanwhile. */
-#include "kvm/trace.h"
+#include "kvm/trace_text.h"
 #include "page.h"
 
 #include <inttypes.h>

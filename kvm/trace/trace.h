@@ -3,14 +3,12 @@
  * --trace: the flight recorder's events as they happen, in readable lines or as a Chrome trace (JSON, for Perfetto). It slows the guest
  * down, and nothing when it is off: the recorder looks at one pointer.
  */
-#ifndef KVM_TRACE_H
-#define KVM_TRACE_H
+#ifndef KVM_TRACE_TRACE_H
+#define KVM_TRACE_TRACE_H
 
 #include "kvm/bus.h"
 #include "kvm/recorder.h"
 #include "kvm/timeline.h"
-
-#include <stdio.h>
 
 struct trace;
 
@@ -30,13 +28,13 @@ int trace_parse(struct trace_config *config, const char *text);
 int trace_open(struct trace **out, const struct trace_config *config, const struct bus *pio,
 	       const struct bus *mmio);
 
+/* Has @r's events traced from now on; @t NULL: no more. While its writer does not write. */
+void trace_attach(struct trace *t, struct recorder *r);
+
 /* Ends the file. No recorder may point to it any more, or no thread record. NULL is fine. */
 void trace_close(struct trace *t);
 
 /* A JSON trace gets the timeline's stages as a thread of its own; others have no use for them. Either may be NULL. */
 void trace_timeline(struct trace *t, const struct timeline *timeline);
-
-/* "in    port 0x3fd = 60  serial", without a newline. */
-void event_print(FILE *f, const struct event_view *e, const struct bus *pio, const struct bus *mmio);
 
 #endif
