@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm: a minimal launcher of Linux virtual machines. The table of verbs, and the only place that ends the process.
+ * kvm: a minimal launcher of Linux virtual machines. The table of verbs, and the only place that names an architecture or
+ * ends the process.
  */
 #include "kvm/cmd.h"
 #include "kvm/log.h"
 #include "kvm/term.h"
 #include "kvm/types.h"
 #include "kvm/verdict.h"
+#include "x86/arch_x86.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,12 +21,12 @@
 
 struct verb {
 	const char *name;
-	int (*run)(int argc, char **argv);
+	int (*run)(int argc, char **argv, const struct arch *arch);
 	const char *help;
 };
 
-static int cmd_help(int argc, char **argv);
-static int cmd_version(int argc, char **argv);
+static int cmd_help(int argc, char **argv, const struct arch *arch);
+static int cmd_version(int argc, char **argv, const struct arch *arch);
 
 static const struct verb verbs[] = {
 	{ "run", cmd_run, "start a machine: kvm run -k kernel -i initrd" },
@@ -64,7 +66,7 @@ static int unknown_verb(const char *name)
 	return EXIT_LAUNCHER;
 }
 
-static int cmd_help(int argc, char **argv)
+static int cmd_help(int argc, char **argv, const struct arch *arch)
 {
 	char *verb_argv[] = { argv[1], (char *)"--help", NULL };
 	const struct verb *verb;
@@ -76,11 +78,12 @@ static int cmd_help(int argc, char **argv)
 		return unknown_verb(argv[1]);
 	if (verb->run == cmd_help || verb->run == cmd_version)
 		return list_verbs(stdout);
-	return verb->run(2, verb_argv);
+	return verb->run(2, verb_argv, arch);
 }
 
-static int cmd_version(int argc, char **argv)
+static int cmd_version(int argc, char **argv, const struct arch *arch)
 {
+	(void)arch;
 	(void)argc;
 	(void)argv;
 	printf("kvm %s\n", KVM_VERSION);
@@ -113,7 +116,7 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
 		return printed(list_verbs(stdout));
 	if (!strcmp(name, "--version"))
-		return printed(cmd_version(argc, argv));
+		return printed(cmd_version(argc, argv, &arch_x86));
 	verb = find_verb(name);
-	return verb ? printed(verb->run(argc - 1, argv + 1)) : unknown_verb(name);
+	return verb ? printed(verb->run(argc - 1, argv + 1, &arch_x86)) : unknown_verb(name);
 }

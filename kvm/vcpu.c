@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes a vCPU and interrupts it: all that other threads do to one. Its loop is vcpu_run.c's.
+ * Makes a vCPU, interrupts it, and asks it things: all that other threads do to one. Its loop is vcpu_run.c's.
+ *
+ * Asks are a list in which any thread puts what it has, and which the vCPU takes whole; no lock. An ask that is in it, or
+ * taken and not yet answered, is not put in again: it is answered once for all that asked until then.
  */
 #include "kvm/vcpu.h"
 
@@ -9,6 +12,7 @@
 #include "kvm/vm.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -73,4 +77,27 @@ void vcpu_kick(struct vcpu *v)
 	/* A vCPU's own thread is not in the guest: it finds the flag when it would go there. */
 	if (!pthread_equal(v->thread, pthread_self()))
 		pthread_kill(v->thread, KICK_SIGNAL);
+}
+
+void vcpu_ask(struct vcpu *v, struct vcpu_ask *ask)
+{
+	struct vcpu_ask *first = atomic_load_explicit(&v->asks, memory_order_relaxed);
+
+	if (!atomic_exchange(&ask->due, true)) {
+		do
+			ask->next = first;
+		while (!atomic_compare_exchange_weak(&v->asks, &first, ask));
+	}
+	vcpu_kick(v);
+}
+
+void vcpu_answer(struct vcpu *v)
+{
+	struct vcpu_ask *ask = atomic_exchange(&v->asks, NULL), *next;
+
+	for (; ask; ask = next) {
+		next = ask->next;
+		atomic_store(&ask->due, false); /* from here on it may be put in again */
+		ask->fn(v, ask->ctx);
+	}
 }

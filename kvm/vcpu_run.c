@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Runs a vCPU's thread: KVM_RUN, serve the exit, again. The path of a port or MMIO access is kept straight: a look at the
- * coalesced ring, a look at the bus table, the device; no lock of ours but the device's.
+ * coalesced ring, a look at the bus table, the device; no lock of ours but the device's, and no look at asks or pauses.
  *
  * Ends: vm_end() sets `ended` and kicks every vCPU; the flag is looked at after each exit, and immediate_exit closes the
- * gap between looking and entering the guest. A pause (vm_pause()) is the same kick; only an interrupted vCPU looks for one.
+ * gap between looking and entering the guest. A pause (vm_pause()) and an ask (vcpu_ask()) are the same kick; only an
+ * interrupted vCPU looks for them.
  */
 #include "kvm/vcpu.h"
 
 #include "kvm/arch.h"
 #include "kvm/ioctl.h"
-#include "kvm/postmortem.h"
-#include "kvm/retrace.h"
 #include "kvm/vm.h"
 
 #include <stdatomic.h>
@@ -62,7 +61,7 @@ static inline uint8_t *io_byte(const struct vcpu *v)
 }
 
 /*
- * One byte, which is nearly all of them, in a straight line. What kvm_run has is read anew behind the device's call, here and
+ * One byte, which is nearly all of them, in a straight line. What kvm_run has is read anew after the device's call, here and
  * below: that is cheaper than to keep it in registers across.
  */
 static inline void handle_io(struct vcpu *v, uint64_t ticks)
@@ -111,8 +110,8 @@ static inline void handle_mmio(struct vcpu *v, uint64_t ticks)
 static __attribute__((noinline)) void handle_rare(struct vcpu *v, uint64_t ticks)
 {
 	v->rare_ticks = ticks;
-	arch_record_exit(v, ticks);
-	if (v->run->exit_reason == KVM_EXIT_INTR || arch_handle_exit(v))
+	v->vm->arch->record_exit(v, ticks);
+	if (v->run->exit_reason == KVM_EXIT_INTR || v->vm->arch->handle_exit(v))
 		return;
 	vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: exit reason %u, which nothing here serves", v->index,
 	       v->run->exit_reason);
@@ -124,7 +123,7 @@ void vcpu_handle_exit(struct vcpu *v)
 
 	coalesced_drain(&v->vm->coalesced);
 	if (__builtin_expect(ticks >= v->sample_due, 0))
-		arch_sample(v, ticks);
+		v->vm->arch->sample(v, ticks);
 	if (v->run->exit_reason == KVM_EXIT_IO)
 		handle_io(v, ticks);
 	else if (v->run->exit_reason == KVM_EXIT_MMIO)
@@ -145,15 +144,9 @@ static void interrupted(struct vcpu *v)
 {
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	coalesced_drain(&v->vm->coalesced);
-	report_answer(v);
-	if (v->vm->retrace)
-		retrace_interrupted(v);
+	vcpu_answer(v);
 	if (atomic_load(&v->vm->nr_pauses) || atomic_load(&v->held))
 		stay_paused(v);
-	if (atomic_exchange(&v->probe, false)) {
-		atomic_store(&v->dead_halt, arch_dead_halt(v));
-		atomic_store(&v->pc, arch_pc(v));
-	}
 }
 
 /* KVM_RUN failed. Returns whether to go on. */

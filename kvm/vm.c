@@ -6,14 +6,9 @@
 #include "kvm/vm.h"
 
 #include "kvm/arch.h"
-#include "kvm/cmd/host_access.h"
-#include "kvm/gdb.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
-#include "kvm/postmortem.h"
-#include "kvm/timeline.h"
-#include "kvm/trace/trace.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -30,41 +25,13 @@ static size_t rings_bytes(const struct vm *vm)
 	return (vm->nr_vcpus + 1ULL) * RECORDER_EVENTS * sizeof(struct event);
 }
 
-static int start_trace(struct vm *vm)
-{
-	struct trace_config config;
-	int err = trace_parse(&config, vm->config->trace);
-
-	config.start_ns = vm->config->exec_ns ? vm->config->exec_ns : vm->began_ns;
-	config.goes_on = vm->restarted;
-	if (!err)
-		err = trace_open(&vm->trace, &config, &vm->pio, &vm->mmio);
-	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		trace_attach(vm->trace, &vm->vcpu[i].recorder);
-	trace_attach(vm->trace, &vm->irq_recorder);
-	vm->irq_recorder.source = RECORDER_DEVICES;
-	return err;
-}
-
-/* Options were parsed before: that was a moment ago. */
-static int start_timeline(struct vm *vm)
-{
-	vm->timeline = calloc(1, sizeof(*vm->timeline));
-	if (!vm->timeline) {
-		pr_err("out of memory");
-		return -ENOMEM;
-	}
-	vm->timeline->exec_ns = vm->config->exec_ns;
-	timeline_reach(vm->timeline, TIMELINE_OPTIONS);
-	return 0;
-}
-
-int vm_init(struct vm *vm, const struct config *config)
+int vm_init(struct vm *vm, const struct config *config, const struct arch *arch)
 {
 	struct event *rings;
 	int err;
 
 	vm->config = config;
+	vm->arch = arch;
 	vm->kvm_fd = -1;
 	vm->vm_fd = -1;
 	vm->loop.epoll_fd = -1;
@@ -85,6 +52,7 @@ int vm_init(struct vm *vm, const struct config *config)
 	}
 	rings = pages_alloc(rings_bytes(vm)); /* NULL: nothing is recorded */
 	vm->irq_recorder.ring = rings;
+	vm->irq_recorder.source = RECORDER_DEVICES;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		vm->vcpu[i].vm = vm;
 		vm->vcpu[i].index = i;
@@ -92,12 +60,6 @@ int vm_init(struct vm *vm, const struct config *config)
 		vm->vcpu[i].recorder.source = i;
 		vm->vcpu[i].recorder.ring = rings ? rings + (i + 1ULL) * RECORDER_EVENTS : NULL;
 	}
-	report_init(vm);
-	err = config->timeline ? start_timeline(vm) : 0;
-	if (!err && config->trace)
-		err = start_trace(vm);
-	if (err)
-		return err;
 	err = bus_init(&vm->mmio, BUS_MMIO);
 	if (!err)
 		err = bus_init(&vm->pio, BUS_PIO);
@@ -105,25 +67,19 @@ int vm_init(struct vm *vm, const struct config *config)
 		err = loop_init(&vm->loop);
 	if (err)
 		pr_err("cannot set up the event loop or the buses: %s", strerror(-err));
-	return err ? err : arch_vm_init(vm);
+	return err ? err : arch->init(vm);
 }
 
 void vm_fini(struct vm *vm)
 {
 	vm_join(vm);
-	report_fini(vm);
-	gdb_close(vm);
-	arch_machine_destroy(vm);
+	vm->arch->destroy(vm);
 	for (unsigned int i = 0; vm->vcpu && i < vm->nr_vcpus; i++)
 		vcpu_destroy(&vm->vcpu[i]);
-	trace_close(vm->trace);
-	vm->trace = NULL;
 	pages_free(vm->irq_recorder.ring, rings_bytes(vm));
 	vm->irq_recorder.ring = NULL;
 	free(vm->vcpu);
 	vm->vcpu = NULL;
-	free(vm->timeline);
-	vm->timeline = NULL;
 	if (vm->vm_fd >= 0)
 		close(vm->vm_fd);
 	if (vm->kvm_fd >= 0)
@@ -142,10 +98,8 @@ static int open_kvm(struct vm *vm)
 
 	vm->kvm_fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0) {
-		int err = errno;
-
-		host_explain_open(err, vm->kvm_why, sizeof(vm->kvm_why));
-		return -err;
+		vm->kvm_failed_at = VM_KVM_OPEN;
+		return -errno;
 	}
 	version = kvm_ioctl_val(vm->kvm_fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION) {
@@ -154,7 +108,7 @@ static int open_kvm(struct vm *vm)
 	}
 	vm->vm_fd = kvm_ioctl_val(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->vm_fd < 0) {
-		host_explain_create(-vm->vm_fd, vm->kvm_why, sizeof(vm->kvm_why));
+		vm->kvm_failed_at = VM_KVM_CREATE;
 		return vm->vm_fd;
 	}
 	return 0;
@@ -202,7 +156,7 @@ static int create_vcpus(struct vm *vm)
 		coalesced_attach(&vm->coalesced, vm->kvm_fd, vm->vm_fd, vm->vcpu[0].run,
 				 vm->vcpu[0].run_bytes);
 	for (unsigned int i = 0; i < vm->nr_vcpus && !err; i++)
-		err = arch_vcpu_setup(&vm->vcpu[i]);
+		err = vm->arch->setup_vcpu(&vm->vcpu[i]);
 	return err;
 }
 
@@ -213,7 +167,7 @@ static int set_up_kvm(struct vm *vm)
 	if (!err)
 		err = check_cpu_limit(vm);
 	if (!err)
-		err = arch_vm_setup(vm);
+		err = vm->arch->setup_vm(vm);
 	if (!err)
 		err = set_memory_slots(vm);
 	return err ? err : create_vcpus(vm);
@@ -226,7 +180,7 @@ static void *vcpu_thread(void *arg)
 
 	if (v->index == 0) {
 		vm->kvm_err = set_up_kvm(vm);
-		timeline_reach(vm->timeline, TIMELINE_KVM);
+		vm->times.kvm_ns = now_ns();
 		sem_post(&vm->kvm_ready);
 	}
 	while (sem_wait(&vm->go) < 0 && errno == EINTR)
@@ -261,7 +215,7 @@ static int wait_kvm(struct vm *vm)
 {
 	while (sem_wait(&vm->kvm_ready) < 0 && errno == EINTR)
 		;
-	sem_post(&vm->kvm_ready); /* for whoever asks again */
+	sem_post(&vm->kvm_ready); /* for the next one who asks */
 	return vm->kvm_err;
 }
 
@@ -269,9 +223,7 @@ int vm_wait_kvm(struct vm *vm)
 {
 	int err = wait_kvm(vm);
 
-	if (vm->kvm_why[0])
-		pr_err("%s", vm->kvm_why);
-	vm->kvm_why[0] = '\0';
+	vm->kvm_step = vm->kvm_failed_at;
 	return err;
 }
 
@@ -280,7 +232,7 @@ int vm_bring_up(struct vm *vm)
 	int err = vm_start_kvm(vm);
 
 	if (!err)
-		err = arch_machine_create(vm);
+		err = vm->arch->create(vm);
 	return err ? err : vm_wait_kvm(vm);
 }
 
@@ -292,7 +244,7 @@ int vm_run(struct vm *vm)
 		if (err)
 			return err;
 	}
-	timeline_reach(vm->timeline, TIMELINE_ENTRY);
+	vm->times.entry_ns = now_ns();
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		sem_post(&vm->go);
 	return loop_run(&vm->loop);
@@ -313,7 +265,7 @@ void vm_join(struct vm *vm)
 		if (vm->vcpu[i].started)
 			pthread_join(vm->vcpu[i].thread, NULL);
 	}
-	/* Only now: a vCPU that was still in vm_end() kicks its brothers. */
+	/* Only now: a vCPU that was still in vm_end() kicks the others. */
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpu[i].started = false;
 }

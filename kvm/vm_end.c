@@ -4,9 +4,6 @@
  */
 #include "kvm/vm.h"
 
-#include "kvm/gdb.h"
-#include "kvm/timeline.h"
-
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,7 +25,8 @@ void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, .
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	pthread_mutex_lock(&vm->verdict_lock);
-	timeline_reach(vm->timeline, TIMELINE_END);
+	if (!vm->times.ended_ns)
+		vm->times.ended_ns = now_ns();
 	if (vm->verdict.kind == VERDICT_NONE)
 		verdict_set(&vm->verdict, kind, value, "%s", text);
 	pthread_mutex_unlock(&vm->verdict_lock);
@@ -74,8 +72,8 @@ void vm_wait_resumed(struct vcpu *v)
 
 	pthread_mutex_lock(&vm->pause_lock);
 	v->waits = true;
-	if (v->held)
-		gdb_vcpu_waits(vm->gdb);
+	if (v->held && vm->hooks.held_waits)
+		vm->hooks.held_waits(vm->hooks.ctx);
 	while ((vm->nr_pauses || v->held) && !atomic_load(&vm->ended))
 		pthread_cond_wait(&vm->resumed, &vm->pause_lock);
 	v->waits = false;

@@ -100,7 +100,7 @@ step_unit() {
 
 step_tsan() {
 	made TSAN=1 unit-programs
-	for t in loop chardev serial rtc core virtio_mmio disk net_vhost vhost_user; do
+	for t in loop chardev serial rtc core vm virtio_mmio disk net_vhost vhost_user; do
 		expect "tsan: test_$t" timeout 120 build/obj-tsan/unit/test_$t
 	done
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What `kvm host` asks of the architecture's folder: the processor behind KVM, and a measured probe of it.
+ * What the architecture answers `kvm host`: the processor behind KVM, and a measured probe of it; see struct arch_host.
  */
 #ifndef KVM_ARCH_HOST_H
 #define KVM_ARCH_HOST_H
@@ -16,11 +16,12 @@ struct arch_host_cpu {
 	char hypervisor[16];   /* in_vm: by which one: "KVM", "VMware", ...; "" unknown */
 };
 
-void arch_host_cpu(struct arch_host_cpu *cpu);
-
 /* From here on an instruction of the guest's kernel is not executed by a processor. */
 #define HOST_EMULATED_NS 100
 
+/*
+ * The result of a measured probe: a machine of one page runs a loop at ring 0, which is timed without the exits around it.
+ */
 struct arch_host_probe {
 	int err;		  /* 0, or -errno of the step that failed */
 	const char *step;	  /* err: which one: "KVM_CREATE_VCPU" */
@@ -30,12 +31,6 @@ struct arch_host_probe {
 	bool emulated;
 };
 
-/*
- * Makes a machine of one page, runs a loop at ring 0 in it and times the loop without the exits around it. A
- * few milliseconds. @kvm_fd: /dev/kvm.
- */
-void arch_host_probe(int kvm_fd, struct arch_host_probe *probe);
-
 /* A capability that this launcher uses. */
 struct host_cap {
 	int cap;
@@ -43,8 +38,5 @@ struct host_cap {
 	bool required;
 	const char *without; /* what we lose */
 };
-
-/* The architecture's own rows. */
-const struct host_cap *arch_host_caps(unsigned int *nr);
 
 #endif

@@ -5,7 +5,6 @@
 #ifndef KVM_CONFIG_H
 #define KVM_CONFIG_H
 
-#include "kvm/postmortem.h"
 #include "kvm/types.h"
 
 #define CONFIG_MAX_INITRDS 16
@@ -23,6 +22,9 @@ enum rng { RNG_ON, RNG_OFF };
 enum console_kind { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 enum on_panic { ON_PANIC_EXIT, ON_PANIC_WAIT };
+enum post_mortem { POST_MORTEM_SHORT, POST_MORTEM_FULL, POST_MORTEM_OFF };
+
+struct arch;
 
 struct config {
 	const char *name;   /* the machine's, or NULL */
@@ -108,7 +110,10 @@ struct config {
  */
 int config_parse(struct config *config, int argc, char **argv);
 
-/* Prints what was asked for instead of a machine: --help, or `help` for a list's content. Returns whether it was. */
-bool config_help(const struct config *config);
+/*
+ * Prints what was asked for instead of a machine: --help, or `help` for a list's content, which is @arch's. Returns
+ * whether it was.
+ */
+bool config_help(const struct config *config, const struct arch *arch);
 
 #endif

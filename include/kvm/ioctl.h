@@ -10,6 +10,8 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
+#define KVM_DEVICE "/dev/kvm"
+
 static inline int kvm_ioctl_raw(int fd, unsigned long request, unsigned long arg)
 {
 	int r;

@@ -24,14 +24,25 @@
 
 #include <semaphore.h>
 
-struct control;
+struct arch;
 struct machine;
-struct retrace;
+struct timeline;
 
 /*
- * Hears what the main console shows, in order. Any thread, under the output lock of its chardev; may
- * end the machine.
+ * What a debugger of the machine hears (--gdb, or a boot that is run again). Set before vCPUs run, and for good.
+ * Each may be NULL.
  */
+struct vm_hooks {
+	/* A held vCPU waits now, see struct vcpu. On its thread, under vm->pause_lock. */
+	void (*held_waits)(void *ctx);
+	/* Serves KVM_EXIT_DEBUG. On the vCPU's thread. */
+	void (*debug_exit)(void *ctx, struct vcpu *v);
+	/* Whether somebody debugs it now, so that standing still is no fault of the guest. Loop's thread. */
+	bool (*is_debugged)(const void *ctx);
+	void *ctx;
+};
+
+/* Hears what the main console shows, in order. Any thread, under the output lock of its chardev; may end the machine. */
 struct vm_sink {
 	void (*output)(void *ctx, const uint8_t *bytes, size_t len);
 	void *ctx;
@@ -44,20 +55,35 @@ struct vm_key {
 	void *ctx;
 };
 
+/* When the machine came how far, by now_ns(); 0: not yet. */
+struct vm_times {
+	uint64_t kvm_ns;     /* KVM's set-up was done: vCPU 0's thread, until kvm_ready */
+	uint64_t created_ns; /* devices, tables, kernel and initrds were in place */
+	uint64_t entry_ns;   /* the first vCPU began */
+	uint64_t ended_ns;   /* the verdict; under verdict_lock */
+};
+
+/* The steps of KVM's set-up of whose failure vm_wait_kvm() says nothing; all others are reported. */
+enum vm_kvm_step { VM_KVM_NONE, VM_KVM_OPEN, VM_KVM_CREATE };
+
 struct vm {
 	const struct config *config; /* the caller's */
-	int kvm_fd, vm_fd;	     /* -1: not open */
+	const struct arch *arch;
+	struct vm_hooks hooks;
+	int kvm_fd, vm_fd; /* -1: not open */
 	struct gmem mem;
 	struct loop loop;
 	struct coalesced coalesced;
 	unsigned int nr_vcpus;
 	struct vcpu *vcpu;
-	struct machine *machine;  /* the board's own; see arch.h */
-	uint64_t began_ns;	  /* when the first life of this machine did, by now_ns() */
-	bool restarted;		  /* this life is not its first */
-	bool asked_to_end;	  /* somebody wants it to end: it begins no further life; loop's thread */
-	struct vm_sink *sinks;	  /* see vm_add_sink() */
-	struct vm_key report_key; /* Ctrl-a d */
+	struct machine *machine; /* the board's own; see arch.h */
+	uint64_t began_ns;	 /* when the first life of this machine did, by now_ns() */
+	bool restarted;		 /* this life is not its first */
+	bool asked_to_end;	 /* somebody wants it to end: it begins no further life; loop's thread */
+	struct vm_times times;
+	struct timeline *timeline; /* for what the board sees of a boot; the caller's, NULL: none */
+	struct vm_sink *sinks;	   /* see vm_add_sink() */
+	struct vm_key report_key;  /* Ctrl-a d */
 	/*
 	 * Makes the archive of the guest's command for the kernel file @kernel, whose setup header has the
 	 * version string @version. The caller's; config->has_command needs it. Returns 0, and *@bytes to
@@ -66,14 +92,14 @@ struct vm {
 	int (*pack)(const struct config *config, const char *kernel, const char *version, uint8_t **bytes,
 		    uint64_t *len);
 
-	struct control *control; /* the caller's, NULL: none; see control.h */
-
 	sem_t kvm_ready; /* vCPU 0's thread is done with KVM's set-up */
-	int kvm_err;	 /* its result; after kvm_ready */
+	int kvm_err;	 /* its result, and at which step; after kvm_ready */
+	enum vm_kvm_step kvm_failed_at;
 	/*
-	 * Why there is no KVM. Said by vm_wait_kvm(), not when it happens: an image that main finds broken meanwhile gets the one line.
+	 * The same, but set by vm_wait_kvm() when its caller learns that there is no KVM: an image that main
+	 * finds broken meanwhile gets the one line. Main's thread.
 	 */
-	char kvm_why[256];
+	enum vm_kvm_step kvm_step;
 	sem_t go; /* posted once a vCPU: run the guest now */
 
 	/* Held up by this many; see vm_pause(). Changes under the lock. */
@@ -81,18 +107,8 @@ struct vm {
 	pthread_mutex_t pause_lock;
 	pthread_cond_t resumed;
 
-	struct gdb *gdb;	 /* NULL: no --gdb */
-	struct retrace *retrace; /* what it is run again for, see retrace.h; NULL: an ordinary life */
-
-	pthread_mutex_t report_lock; /* what follows, and the vCPUs' report_text */
-	struct loop_timer report_timer;
-	struct report_sink report_sink;
-	unsigned int reports_due; /* 0: none was asked for */
-
 	pthread_mutex_t irq_recorder_lock; /* irq_recorder; innermost */
 	struct recorder irq_recorder;
-	struct trace *trace;	   /* NULL: none */
-	struct timeline *timeline; /* NULL: none */
 
 	_Atomic bool ended;
 	pthread_mutex_t verdict_lock; /* verdict */
@@ -101,8 +117,11 @@ struct vm {
 	struct bus pio, mmio; /* large, and last: of their pages few are touched */
 };
 
-/* Everything but KVM: memory, buses, loop. @vm is zeroed, but for what it has of lives before. Returns 0 or -errno having said why. vm_fini() in either case. */
-int vm_init(struct vm *vm, const struct config *config);
+/*
+ * Everything but KVM: memory, buses, loop. @vm is zeroed, but for what it has of lives before. Returns 0 or -errno
+ * (reported). vm_fini() in either case.
+ */
+int vm_init(struct vm *vm, const struct config *config, const struct arch *arch);
 void vm_fini(struct vm *vm);
 
 /*
@@ -110,9 +129,9 @@ void vm_fini(struct vm *vm);
  * meanwhile. Guest memory must be there. Returns 0 or -errno having said why.
  */
 int vm_start_kvm(struct vm *vm);
-/* Waits for it. Returns 0 or its -errno (already said). */
+/* Waits for it. Returns 0, or -errno: vm->kvm_step is the step that failed and was not reported. Thread: main. */
 int vm_wait_kvm(struct vm *vm);
-/* Both, with the board made meanwhile: vCPUs may run then. Returns 0 or -errno (said). */
+/* Both, with the board made meanwhile: vCPUs may run then. Returns 0, or -errno: reported, or vm_wait_kvm()'s. */
 int vm_bring_up(struct vm *vm);
 
 /* Starts all vCPUs and runs the loop until the machine has ended. Returns 0 or -errno (then nothing runs). */
@@ -147,6 +166,11 @@ void vm_wait_resumed(struct vcpu *v);
 
 /* Whether it is outside of the guest and of our devices, and stays there for as long as the machine is paused, or it has not begun or has ended. Any thread. */
 bool vm_vcpu_stands(struct vcpu *v);
+
+static inline bool vm_is_debugged(const struct vm *vm)
+{
+	return vm->hooks.is_debugged && vm->hooks.is_debugged(vm->hooks.ctx);
+}
 
 /* A line to interrupt @gsi through KVM. */
 struct irq_line vm_irq_line(struct vm *vm, unsigned int gsi);

@@ -78,12 +78,13 @@ static int dump(const char *name, const char *path)
 	return 0;
 }
 
-int cmd_debug(int argc, char **argv)
+int cmd_debug(int argc, char **argv, const struct arch *arch)
 {
 	struct debug_options options = { .dump = NULL };
 	struct control_reply reply;
 	const char *name;
 
+	(void)arch;
 	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name", &options.help,
 			  &name))
 		return EXIT_LAUNCHER;

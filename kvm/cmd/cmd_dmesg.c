@@ -32,7 +32,7 @@ static int usage(void)
 	return 0;
 }
 
-int cmd_dmesg(int argc, char **argv)
+int cmd_dmesg(int argc, char **argv, const struct arch *arch)
 {
 	struct control_question q = {
 		.request = "dmesg", .pass_fd = -1, .patience_s = PATIENCE_S, .body = stdout
@@ -40,6 +40,7 @@ int cmd_dmesg(int argc, char **argv)
 	struct dmesg_options options = { .help = false };
 	int err;
 
+	(void)arch;
 	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name", &options.help,
 			  &q.name))
 		return EXIT_LAUNCHER;

@@ -31,7 +31,7 @@ static int usage(void)
 	return 0;
 }
 
-int cmd_host(int argc, char **argv)
+int cmd_host(int argc, char **argv, const struct arch *arch)
 {
 	struct host_options options = { .json = false };
 	struct host_report report;
@@ -45,7 +45,7 @@ int cmd_host(int argc, char **argv)
 	}
 	if (options.help)
 		return usage();
-	host_survey(&report);
+	host_survey(&report, &arch->host);
 	host_judge(&report);
 	if (options.json)
 		host_print_json(stdout, &report);

@@ -38,7 +38,7 @@ static int usage(void)
 	return 0;
 }
 
-int cmd_inspect(int argc, char **argv)
+int cmd_inspect(int argc, char **argv, const struct arch *arch)
 {
 	struct inspect_options options = { .entry = "auto", .load_gpa = UINT64_MAX };
 	const char *file;
@@ -47,5 +47,5 @@ int cmd_inspect(int argc, char **argv)
 		return EXIT_LAUNCHER;
 	if (options.help)
 		return usage();
-	return arch_inspect(stdout, file, options.entry, options.load_gpa, options.json) ? EXIT_LAUNCHER : 0;
+	return arch->inspect(stdout, file, options.entry, options.load_gpa, options.json) ? EXIT_LAUNCHER : 0;
 }

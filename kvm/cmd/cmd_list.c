@@ -91,7 +91,7 @@ static unsigned int print_all(struct dirent **entry, int nr, bool json)
 	return printed;
 }
 
-int cmd_list(int argc, char **argv)
+int cmd_list(int argc, char **argv, const struct arch *arch)
 {
 	struct list_options options = { .json = false };
 	int first = opt_parse(rows, ARRAY_SIZE(rows), &options, argc, argv), err, nr = 0;
@@ -99,6 +99,7 @@ int cmd_list(int argc, char **argv)
 	struct dirent **entry = NULL;
 	unsigned int printed;
 
+	(void)arch;
 	if (first < 0)
 		return EXIT_LAUNCHER;
 	if (first < argc) {

@@ -103,13 +103,14 @@ static int parse(struct report_options *o, int argc, char **argv)
 	return n;
 }
 
-int cmd_report(int argc, char **argv)
+int cmd_report(int argc, char **argv, const struct arch *arch)
 {
 	struct report_options o = { 0 };
 	struct smoke_set set = { 0 };
 	bool named = argc > 1 && !strcmp(argv[1], "merge");
 	int nr = parse(&o, argc - named, argv + named), code;
 
+	(void)arch;
 	if (nr < 0)
 		return EXIT_LAUNCHER;
 	if (o.help)

@@ -179,7 +179,7 @@ static const char *parse(struct smoke_options *o, int argc, char **argv)
 	return argv[first];
 }
 
-int cmd_smoke(int argc, char **argv)
+int cmd_smoke(int argc, char **argv, const struct arch *arch)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct smoke_options o = {
@@ -194,6 +194,7 @@ int cmd_smoke(int argc, char **argv)
 	const char *path = parse(&o, argc, argv);
 	int code = EXIT_LAUNCHER;
 
+	(void)arch;
 	if (!path)
 		return EXIT_LAUNCHER;
 	if (o.help)

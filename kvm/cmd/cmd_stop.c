@@ -68,7 +68,7 @@ static int wait_for_end(const char *name, int pidfd, uint64_t grace_s)
 	return EXIT_TIMEOUT;
 }
 
-int cmd_stop(int argc, char **argv)
+int cmd_stop(int argc, char **argv, const struct arch *arch)
 {
 	struct stop_options options = { .grace_s = NO_GRACE };
 	struct control_question q = { .pass_fd = -1, .patience_s = PATIENCE_S };
@@ -76,6 +76,7 @@ int cmd_stop(int argc, char **argv)
 	char request[64] = "stop";
 	int code;
 
+	(void)arch;
 	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name", &options.help,
 			  &q.name))
 		return EXIT_LAUNCHER;

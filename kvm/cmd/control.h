@@ -27,6 +27,7 @@
 #define CONTROL_MAX_SECONDS 1000000000ULL
 
 struct config;
+struct reports;
 struct vm;
 
 /*--- the machine's side: control.c ------------------------------------------------------------------------------------------*/
@@ -39,7 +40,7 @@ struct control;
  */
 int control_create(struct control **out, const struct config *config);
 /* Serves clients on @vm's loop; between two lives of a machine they wait. Return 0 or -errno having said why. Loop's thread; @c may be NULL. */
-int control_attach(struct control *c, struct vm *vm);
+int control_attach(struct control *c, struct vm *vm, struct reports *reports);
 /* Drops its clients. Before vm's vCPUs are joined. */
 void control_detach(struct control *c);
 /* No machine of this name is here any more: removes the socket. control_destroy() does so, too. */

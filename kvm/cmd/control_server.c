@@ -11,8 +11,8 @@
 #include "kvm/arch.h"
 #include "kvm/config.h"
 #include "kvm/log.h"
-#include "kvm/postmortem.h"
 #include "kvm/postmortem/dump.h"
+#include "kvm/postmortem/postmortem.h"
 #include "kvm/vm.h"
 
 #include <assert.h>
@@ -57,6 +57,7 @@ struct control {
 	ino_t ino;
 	uint64_t since_ns;
 	struct vm *vm; /* NULL: between two lives */
+	struct reports *reports;
 	struct loop_source listening;
 	struct seat seat[NR_SEATS];
 	struct dump_job dump;
@@ -191,7 +192,7 @@ static void answer_dmesg(struct seat *s)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	int err = f ? arch_print_log(f, s->control->vm) : -ENOMEM;
+	int err = f ? s->control->vm->arch->print_log(f, s->control->vm) : -ENOMEM;
 
 	if (f && fclose(f))
 		err = -ENOMEM;
@@ -214,7 +215,7 @@ static void start_report(struct seat *s)
 {
 	struct report_sink sink = { .fn = on_report, .ctx = s };
 
-	if (!report_request(s->control->vm, &sink))
+	if (!reports_request(s->control->reports, &sink))
 		refuse(s, "another report is under way; try again");
 }
 
@@ -269,7 +270,7 @@ static void answer_stop(struct seat *s, const struct control_request *request)
 	c->vm->asked_to_end = true;
 	loop_timer_arm(&c->grace, seconds * NS_PER_S);
 	snprintf(note, sizeof(note), "%s; the machine ends in %llu s at the latest",
-		 arch_ask_to_end(c->vm, SIGTERM), (unsigned long long)seconds);
+		 c->vm->arch->ask_to_end(c->vm, SIGTERM), (unsigned long long)seconds);
 	pr_info("kvm stop: %s", note);
 	answer(s, NULL, 0, note);
 }
@@ -453,7 +454,7 @@ int control_create(struct control **out, const struct config *config)
 	return 0;
 }
 
-int control_attach(struct control *c, struct vm *vm)
+int control_attach(struct control *c, struct vm *vm, struct reports *reports)
 {
 	int err;
 
@@ -461,6 +462,7 @@ int control_attach(struct control *c, struct vm *vm)
 		return 0;
 	assert(!c->vm);
 	c->vm = vm;
+	c->reports = reports;
 	loop_timer_init(&vm->loop, &c->grace, end_machine, c);
 	err = loop_add(&vm->loop, &c->listening, c->listen_fd, EPOLLIN, on_connection, c);
 	if (err)

@@ -10,10 +10,11 @@
  * group(5) and passwd(5) have it and not through libc, whose resolvers a static program cannot load; members
  * known to a directory server only are not seen there.
  *
- * Called on main's or vCPU 0's thread, when something failed or on `kvm host`: nothing here runs on the way
+ * Called on main's thread, when something failed or on `kvm host`: nothing here runs on the way
  * to a machine.
  */
 #include "host_access.h"
+#include "kvm/ioctl.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -168,7 +169,7 @@ static bool in_container(void)
 	return !access("/.dockerenv", F_OK) || !access("/run/.containerenv", F_OK) || getenv("container");
 }
 
-void host_gather(struct host_facts *facts)
+void host_gather(struct host_facts *facts, const struct arch_host *arch)
 {
 	memset(facts, 0, sizeof(*facts));
 	facts->uid = geteuid();
@@ -177,7 +178,7 @@ void host_gather(struct host_facts *facts)
 	find_driver(facts);
 	find_module(facts);
 	facts->container = in_container();
-	arch_host_cpu(&facts->cpu);
+	arch->cpu(&facts->cpu);
 }
 
 static void explain_no_driver(const struct host_facts *facts, char *buf, size_t n)
@@ -297,11 +298,11 @@ void host_explain(const struct host_facts *facts, int err, char *buf, size_t n)
 	}
 }
 
-void host_explain_open(int err, char *buf, size_t n)
+void host_explain_open(const struct arch_host *arch, int err, char *buf, size_t n)
 {
 	struct host_facts facts;
 
-	host_gather(&facts);
+	host_gather(&facts, arch);
 	host_explain(&facts, err, buf, n);
 }
 

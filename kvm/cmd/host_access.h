@@ -8,12 +8,9 @@
 #ifndef KVM_CMD_HOST_ACCESS_H
 #define KVM_CMD_HOST_ACCESS_H
 
-#include "kvm/arch_host.h"
-#include "kvm/types.h"
+#include "kvm/arch.h"
 
 #include <stdio.h>
-
-#define KVM_DEVICE "/dev/kvm"
 
 /* What the system around /dev/kvm looks like to this process. */
 struct host_facts {
@@ -36,7 +33,7 @@ struct host_facts {
 	struct arch_host_cpu cpu;
 };
 
-void host_gather(struct host_facts *facts);
+void host_gather(struct host_facts *facts, const struct arch_host *arch);
 
 /*
  * Why open(KVM_DEVICE) failed with @err (positive), and what to do: one line without a final newline, cut
@@ -45,7 +42,7 @@ void host_gather(struct host_facts *facts);
 void host_explain(const struct host_facts *facts, int err, char *buf, size_t n);
 
 /* The same for this process, now: what `kvm run` prints when it cannot open the device. */
-void host_explain_open(int err, char *buf, size_t n);
+void host_explain_open(const struct arch_host *arch, int err, char *buf, size_t n);
 /* Why KVM_CREATE_VM failed with @err (positive). Pure. */
 void host_explain_create(int err, char *buf, size_t n);
 
@@ -75,7 +72,7 @@ struct host_report {
 };
 
 /* Asks KVM. Fills in everything but the last two. */
-void host_survey(struct host_report *r);
+void host_survey(struct host_report *r, const struct arch_host *arch);
 /* Fills in ability and why. Pure. */
 void host_judge(struct host_report *r);
 

@@ -35,14 +35,14 @@ static void ask_caps(struct host_report *r, int kvm_fd, const struct host_cap *c
 	}
 }
 
-void host_survey(struct host_report *r)
+void host_survey(struct host_report *r, const struct arch_host *arch)
 {
 	const struct host_cap *arch_caps;
 	unsigned int nr;
 	int fd;
 
 	memset(r, 0, sizeof(*r));
-	host_gather(&r->facts);
+	host_gather(&r->facts, arch);
 	fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		r->open_err = errno;
@@ -50,13 +50,13 @@ void host_survey(struct host_report *r)
 	}
 	r->api_version = kvm_ioctl_val(fd, KVM_GET_API_VERSION, 0);
 	if (r->api_version == KVM_API_VERSION) {
-		arch_caps = arch_host_caps(&nr);
+		arch_caps = arch->caps(&nr);
 		ask_caps(r, fd, common_caps, ARRAY_SIZE(common_caps));
 		ask_caps(r, fd, arch_caps, nr);
 		r->max_vcpus = kvm_ioctl_val(fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
 		r->recommended_vcpus = kvm_ioctl_val(fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS);
 		r->max_memory_slots = kvm_ioctl_val(fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
-		arch_host_probe(fd, &r->probe);
+		arch->probe(fd, &r->probe);
 	}
 	close(fd);
 }

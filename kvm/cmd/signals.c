@@ -9,7 +9,7 @@
 
 #include "kvm/arch.h"
 #include "kvm/log.h"
-#include "kvm/postmortem.h"
+#include "kvm/postmortem/postmortem.h"
 #include "kvm/spawn.h"
 #include "kvm/vm.h"
 
@@ -65,7 +65,7 @@ static void on_end_signal(struct signals *s, int signo)
 	s->first = signo;
 	s->vm->asked_to_end = true;
 	pr_info("SIG%s: %s; the machine ends in %llu s at the latest", sigabbrev_np(signo),
-		arch_ask_to_end(s->vm, signo), (unsigned long long)grace_s);
+		s->vm->arch->ask_to_end(s->vm, signo), (unsigned long long)grace_s);
 	loop_timer_arm(&s->grace, grace_s * NS_PER_S);
 }
 
@@ -77,22 +77,22 @@ static void on_signal(void *ctx, uint32_t events)
 	(void)events;
 	while (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH || info.ssi_signo == SIGCONT)
-			arch_winch(s->vm);
+			s->vm->arch->winch(s->vm);
 		else if (info.ssi_signo == SIGQUIT)
-			report_request(s->vm, NULL);
+			reports_request(s->reports, NULL);
 		else
 			on_end_signal(s, (int)info.ssi_signo);
 		if (info.ssi_signo == SIGCONT)
-			arch_retry(s->vm);
+			s->vm->arch->retry(s->vm);
 	}
 }
 
-int signals_init(struct signals *s, struct vm *vm)
+int signals_init(struct signals *s, struct vm *vm, struct reports *reports)
 {
 	sigset_t set;
 	int err;
 
-	*s = (struct signals){ .vm = vm, .fd = -1 };
+	*s = (struct signals){ .vm = vm, .reports = reports, .fd = -1 };
 	loop_timer_init(&vm->loop, &s->grace, on_grace_over, s);
 	fill_set(&set);
 	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

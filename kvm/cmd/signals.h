@@ -8,11 +8,13 @@
 
 #include "kvm/loop.h"
 
+struct reports;
 struct vm;
 
 struct signals {
 	struct vm *vm;
-	int fd; /* -1: not open */
+	struct reports *reports; /* SIGQUIT asks for one */
+	int fd;			 /* -1: not open */
 	struct loop_source source;
 	struct loop_timer grace;
 	int first; /* the signal that was passed on or has pressed the power button; 0: none yet */
@@ -24,7 +26,7 @@ struct signals {
 void signals_block(void);
 
 /* Begins to serve them for @vm. Returns 0 or -errno having said why. signals_fini() works after a failed init. */
-int signals_init(struct signals *s, struct vm *vm);
+int signals_init(struct signals *s, struct vm *vm, struct reports *reports);
 void signals_fini(struct signals *s);
 
 #endif

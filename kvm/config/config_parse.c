@@ -232,14 +232,14 @@ static void usage(void)
 	printf("\nAt a terminal: Ctrl-a x ends the machine, Ctrl-a h lists what else there is.\n");
 }
 
-bool config_help(const struct config *config)
+bool config_help(const struct config *config, const struct arch *arch)
 {
 	if (config->help)
 		usage();
 	else if (config->machine && !strcmp(config->machine, "help"))
-		arch_machine_help(stdout);
+		arch->machine_help(stdout);
 	else if (config->cpuid && !strcmp(config->cpuid, "help"))
-		arch_cpuid_help(stdout);
+		arch->cpuid_help(stdout);
 	else
 		return false;
 	return true;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The debugger's server: its connection (gdb.c) and its hold on the vCPUs (gdb_vcpus.c). Private to kvm/. */
+/* The debugger's server: its connection (gdb_server.c) and its hold on the vCPUs (gdb_vcpus.c). Private to kvm/. */
 #ifndef KVM_GDB_GDB_IMPL_H
 #define KVM_GDB_GDB_IMPL_H
 
+#include "gdb_server.h"
 #include "gdb_session.h"
-#include "kvm/gdb.h"
 #include "kvm/loop.h"
 
 enum gdb_phase { GDB_IDLE, GDB_STOPPING, GDB_STOPPED, GDB_RUNNING };
 
 #define GDB_NO_CAUSE UINT32_MAX
+
+struct vcpu;
+struct vm;
 
 struct gdb {
 	struct vm *vm;
@@ -43,5 +46,9 @@ void gdb_stop_machine(struct gdb *g);
 /* From GDB_STOPPED: those that @action has something for go on, with breakpoints; or all, with none, as if nobody had been there. */
 void gdb_run(struct gdb *g, const enum gdb_action *action);
 void gdb_let_go(struct gdb *g);
+
+/* The machine's hooks, see struct vm_hooks; the context is the struct gdb. */
+void gdb_held_waits(void *ctx);
+void gdb_debug_exit(void *ctx, struct vcpu *v);
 
 #endif

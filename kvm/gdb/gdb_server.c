@@ -217,7 +217,7 @@ static bool has_stopped(struct gdb *g)
 /* The one that left while the machine ran. True: the machine goes on; false: another one has come meanwhile. */
 static bool forget_client(struct gdb *g)
 {
-	arch_gdb_remove_all(g->vm);
+	g->vm->arch->gdb.remove_all(g->vm);
 	g->leaving = false;
 	if (g->fd < 0)
 		gdb_let_go(g);
@@ -235,7 +235,7 @@ static void on_stopped(void *ctx)
 	if (!has_stopped(g))
 		return;
 	g->over = false;
-	arch_gdb_plant(g->vm, false);
+	g->vm->arch->gdb.plant(g->vm, false);
 	if (g->leaving && forget_client(g))
 		return;
 	thread = choose_stop(g, &stop);
@@ -254,9 +254,11 @@ static void on_stopped(void *ctx)
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-bool gdb_attached(const struct vm *vm)
+static bool is_debugged(const void *ctx)
 {
-	return vm->gdb && (vm->gdb->phase != GDB_IDLE || vm->vcpu[0].held);
+	const struct gdb *g = ctx;
+
+	return g->phase != GDB_IDLE || g->vm->vcpu[0].held;
 }
 
 /* The first KVM_RUN of each comes back at once, and finds that it is held. */
@@ -283,12 +285,13 @@ static int gdb_start(struct gdb *g, const char *where)
 	return loop_add(&g->vm->loop, &g->listening, g->listen_fd, EPOLLIN, on_connection, g);
 }
 
-int gdb_open(struct vm *vm)
+int gdb_open(struct gdb **out, struct vm *vm)
 {
 	const char *where = vm->config->gdb;
 	struct gdb *g;
 	int err;
 
+	*out = NULL;
 	if (!where)
 		return 0;
 	g = calloc(1, sizeof(*g));
@@ -296,7 +299,7 @@ int gdb_open(struct vm *vm)
 		pr_err("out of memory");
 		return -ENOMEM;
 	}
-	vm->gdb = g;
+	*out = g;
 	g->vm = vm;
 	g->listen_fd = -1;
 	g->fd = -1;
@@ -305,6 +308,12 @@ int gdb_open(struct vm *vm)
 	err = gdb_start(g, where);
 	if (err)
 		return err;
+	vm->hooks = (struct vm_hooks){
+		.held_waits = gdb_held_waits,
+		.debug_exit = gdb_debug_exit,
+		.is_debugged = is_debugged,
+		.ctx = g,
+	};
 	if (vm->config->gdb_wait)
 		hold_first_instruction(vm);
 	pr_info("gdb: `target remote %s%s`%s", g->path ? "" : ":", g->path ? g->path : where,
@@ -323,10 +332,8 @@ static void say_end(struct gdb *g)
 	flush(g);
 }
 
-void gdb_close(struct vm *vm)
+void gdb_close(struct gdb *g)
 {
-	struct gdb *g = vm->gdb;
-
 	if (!g)
 		return;
 	if (g->fd >= 0)
@@ -345,5 +352,4 @@ void gdb_close(struct vm *vm)
 	gdb_session_fini(&g->session);
 	free(g->trap);
 	free(g);
-	vm->gdb = NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The debugger and the vCPUs. All but gdb_trapped() and gdb_vcpu_waits() is the loop's thread.
+ * The debugger and the vCPUs. All but gdb_debug_exit() and gdb_held_waits() is the loop's thread.
  *
  * Phases: IDLE, nobody is there -> STOPPING, all vCPUs are held and kicked -> STOPPED, all wait: packets are served -> RUNNING, some were
  * let go; a trap, or 0x03 from the client, leads to STOPPING again. A vCPU that waits, waits in vm_wait_resumed(), after a KVM_RUN
@@ -29,8 +29,10 @@ static bool all_wait(const struct vm *vm)
 	return true;
 }
 
-void gdb_vcpu_waits(struct gdb *g)
+void gdb_held_waits(void *ctx)
 {
+	struct gdb *g = ctx;
+
 	if (g->phase == GDB_STOPPING && all_wait(g->vm))
 		loop_timer_arm(&g->stop_timer, 0);
 }
@@ -59,12 +61,15 @@ void gdb_stop_machine(struct gdb *g)
 	pthread_mutex_unlock(&g->vm->pause_lock);
 }
 
-void gdb_trapped(struct vcpu *v, const struct gdb_stop *stop)
+void gdb_debug_exit(void *ctx, struct vcpu *v)
 {
-	struct gdb *g = v->vm->gdb;
+	struct gdb *g = ctx;
+	struct gdb_stop stop;
 
+	if (!v->vm->arch->gdb.trapped(v, &stop))
+		return;
 	pthread_mutex_lock(&v->vm->pause_lock);
-	g->trap[v->index] = *stop;
+	g->trap[v->index] = stop;
 	if (g->cause == GDB_NO_CAUSE)
 		g->cause = v->index;
 	if (g->phase == GDB_RUNNING)
@@ -94,10 +99,10 @@ void gdb_run(struct gdb *g, const enum gdb_action *action)
 {
 	struct vm *vm = g->vm;
 
-	arch_gdb_plant(vm, true);
+	vm->arch->gdb.plant(vm, true);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		if (action[i] != GDB_STAY)
-			arch_gdb_resume(&vm->vcpu[i], action[i] == GDB_STEP, true);
+			vm->arch->gdb.resume(&vm->vcpu[i], action[i] == GDB_STEP, true);
 	}
 	release(g, GDB_RUNNING, action);
 }
@@ -106,7 +111,7 @@ static void step_over(struct gdb *g, unsigned int index)
 {
 	struct vm *vm = g->vm;
 
-	arch_gdb_resume(&vm->vcpu[index], true, false);
+	vm->arch->gdb.resume(&vm->vcpu[index], true, false);
 	pthread_mutex_lock(&vm->pause_lock);
 	g->over = true;
 	g->phase = GDB_RUNNING;
@@ -121,9 +126,9 @@ void gdb_let_go(struct gdb *g)
 {
 	struct vm *vm = g->vm;
 
-	arch_gdb_remove_all(vm);
+	vm->arch->gdb.remove_all(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		arch_gdb_resume(&vm->vcpu[i], false, false);
+		vm->arch->gdb.resume(&vm->vcpu[i], false, false);
 	release(g, GDB_IDLE, NULL);
 	g->leaving = false;
 	g->answer_due = false;
@@ -137,47 +142,50 @@ static struct vcpu *vcpu_of(void *ctx, unsigned int thread)
 	return &((struct gdb *)ctx)->vm->vcpu[thread];
 }
 
+static const struct arch_gdb *arch_of(void *ctx)
+{
+	return &((struct gdb *)ctx)->vm->arch->gdb;
+}
+
 static size_t target_description(void *ctx, char *xml, size_t n)
 {
-	(void)ctx;
-	return arch_gdb_description(xml, n);
+	return arch_of(ctx)->description(xml, n);
 }
 
 static bool target_reg(void *ctx, unsigned int n, size_t *offset, size_t *bytes)
 {
-	(void)ctx;
-	return arch_gdb_reg(n, offset, bytes);
+	return arch_of(ctx)->reg(n, offset, bytes);
 }
 
 static int target_read_regs(void *ctx, unsigned int thread, uint8_t *bytes, size_t *len)
 {
-	return arch_gdb_read_regs(vcpu_of(ctx, thread), bytes, len);
+	return arch_of(ctx)->read_regs(vcpu_of(ctx, thread), bytes, len);
 }
 
 static int target_write_regs(void *ctx, unsigned int thread, const uint8_t *bytes)
 {
-	return arch_gdb_write_regs(vcpu_of(ctx, thread), bytes);
+	return arch_of(ctx)->write_regs(vcpu_of(ctx, thread), bytes);
 }
 
 static size_t target_read(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len, bool physical)
 {
-	return arch_gdb_read(vcpu_of(ctx, thread), addr, buf, len, physical);
+	return arch_of(ctx)->read(vcpu_of(ctx, thread), addr, buf, len, physical);
 }
 
 static size_t target_write(void *ctx, unsigned int thread, uint64_t addr, const void *buf, size_t len,
 			   bool physical)
 {
-	return arch_gdb_write(vcpu_of(ctx, thread), addr, buf, len, physical);
+	return arch_of(ctx)->write(vcpu_of(ctx, thread), addr, buf, len, physical);
 }
 
 static int target_insert(void *ctx, unsigned int thread, enum gdb_break kind, uint64_t addr, uint64_t len)
 {
-	return arch_gdb_insert(vcpu_of(ctx, thread), kind, addr, len);
+	return arch_of(ctx)->insert(vcpu_of(ctx, thread), kind, addr, len);
 }
 
 static int target_remove(void *ctx, enum gdb_break kind, uint64_t addr, uint64_t len)
 {
-	return arch_gdb_remove(((struct gdb *)ctx)->vm, kind, addr, len);
+	return arch_of(ctx)->remove(((struct gdb *)ctx)->vm, kind, addr, len);
 }
 
 /* A trap that came together with the one that was reported, and does not come again by itself: it has to be told. */
@@ -204,7 +212,7 @@ static void target_resume(void *ctx, const enum gdb_action *action)
 		hold_all(g);
 		pthread_mutex_unlock(&g->vm->pause_lock);
 	} else if (g->session.stop.at_break && action[last] != GDB_STAY &&
-		   arch_gdb_on_break(&g->vm->vcpu[last])) {
+		   arch_of(ctx)->on_break(&g->vm->vcpu[last])) {
 		step_over(g, last);
 	} else {
 		gdb_run(g, action);
@@ -218,12 +226,12 @@ static void target_kill(void *ctx)
 
 static void target_thread_info(void *ctx, unsigned int thread, char *text, size_t n)
 {
-	arch_gdb_thread_info(vcpu_of(ctx, thread), text, n);
+	arch_of(ctx)->thread_info(vcpu_of(ctx, thread), text, n);
 }
 
 static void target_print_registers(void *ctx, unsigned int thread, FILE *f)
 {
-	arch_gdb_print_registers(vcpu_of(ctx, thread), f);
+	arch_of(ctx)->print_registers(vcpu_of(ctx, thread), f);
 }
 
 static void target_print_info(void *ctx, FILE *f)
@@ -235,7 +243,7 @@ static void target_print_info(void *ctx, FILE *f)
 		fprintf(f, "memory %#llx..%#llx\n", (unsigned long long)vm->mem.region[i].gpa,
 			(unsigned long long)(vm->mem.region[i].gpa + vm->mem.region[i].size_bytes - 1));
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
-		arch_gdb_thread_info(&vm->vcpu[i], text, sizeof(text));
+		arch_of(ctx)->thread_info(&vm->vcpu[i], text, sizeof(text));
 		fprintf(f, "thread %u: vCPU %u, %s\n", i + 1, i, text);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Core files. The architecture knows what is in one (arch_dump()); here is when it is written, and where to.
+ * Core files. The architecture knows what is in one (struct arch's dump()); here is when it is written, and where to.
  *
  * A running machine is paused as a disk pauses it (vm_pause()). The thread that writes waits until each vCPU stands; one that does not, because it
  * waits inside a device for somebody, is left out, and its part of memory may change meanwhile.
@@ -52,7 +52,7 @@ void dump_at_end(struct vm *vm)
 		return;
 	err = newfile_open(&file, path);
 	if (!err) {
-		err = arch_dump(vm, file.fd, NULL, &result);
+		err = vm->arch->dump(vm, file.fd, NULL, &result);
 		if (err)
 			newfile_abandon(&file);
 		else
@@ -85,7 +85,7 @@ static void *run_job(void *ctx)
 
 	vm_pause(job->vm);
 	wait_until_they_stand(job);
-	job->err = arch_dump(job->vm, job->fd, &job->cancel, &job->result);
+	job->err = job->vm->arch->dump(job->vm, job->fd, &job->cancel, &job->result);
 	vm_resume(job->vm);
 	loop_timer_arm(&job->ended, 0);
 	return NULL;

@@ -6,19 +6,12 @@
 #ifndef KVM_POSTMORTEM_DUMP_H
 #define KVM_POSTMORTEM_DUMP_H
 
+#include "kvm/arch.h"
 #include "kvm/loop.h"
 
 #include <pthread.h>
 
 struct vm;
-
-/* What a core holds. */
-struct dump_result {
-	uint64_t memory_bytes;	 /* the machine's */
-	uint64_t written_bytes;	 /* of it, what is no hole */
-	uint64_t slide;		 /* what KASLR has added to the kernel's addresses */
-	unsigned int nr_missing; /* vCPUs whose registers are not in it */
-};
 
 /* What there is to say of a core, in one line that ends with the command that opens it, but for the core's path. */
 #define DUMP_TEXT_BYTES 256

@@ -1,18 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who describes itself in how many words, and how the texts come together. A vCPU's text is rendered into memory and printed in one piece, so
- * that nothing else comes between its lines.
+ * Decides which vCPUs are reported in full and prints each report in one piece: a vCPU's text is rendered into memory
+ * first, so that nothing else comes between its lines.
  */
-#include "kvm/postmortem.h"
+#include "postmortem.h"
 
 #include "kvm/arch.h"
 #include "kvm/log.h"
 #include "kvm/vm.h"
 
-#include <stdatomic.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct answer {
+	struct reports *reports;
+	struct vcpu_ask ask;
+	bool due;   /* this one's text belongs to the report under way */
+	char *text; /* NULL: not given yet */
+};
+
+struct reports {
+	struct vm *vm;
+	pthread_mutex_t lock; /* what follows */
+	struct loop_timer timer;
+	struct report_sink sink;
+	unsigned int due;	/* answers, or until they are printed; 0: no report is under way */
+	struct answer answer[]; /* of each vCPU */
+};
 
 /* How long the loop gives vCPUs to answer. One may wait inside a device for somebody to take its output. */
 #define ANSWER_NS 2000000000ULL
@@ -26,7 +42,7 @@ static char *render(struct vcpu *v, bool brief)
 
 	if (!f)
 		return NULL;
-	arch_report(f, v, brief);
+	v->vm->arch->report(f, v, brief);
 	if (fclose(f)) {
 		free(text);
 		return NULL;
@@ -56,7 +72,12 @@ static void print_block(struct vm *vm, void (*write)(FILE *f, struct vm *vm))
 /* What the kernel has said and nobody has seen. */
 static void write_log(FILE *f, struct vm *vm)
 {
-	arch_report_log(f, vm, full(vm));
+	vm->arch->report_log(f, vm, full(vm));
+}
+
+static void write_panic(FILE *f, struct vm *vm)
+{
+	vm->arch->report_panic(f, vm);
 }
 
 static bool calls_for_report(const struct vm *vm)
@@ -75,10 +96,10 @@ void report_at_end(struct vm *vm)
 		return;
 	print_block(vm, write_log); /* before what we say */
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		any = any || arch_stopped_by_itself(&vm->vcpu[i]);
+		any = any || vm->arch->stopped_by_itself(&vm->vcpu[i]);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
-		bool to_blame = any ? arch_stopped_by_itself(v) : i == 0;
+		bool to_blame = any ? vm->arch->stopped_by_itself(v) : i == 0;
 		char *text;
 
 		/* A kernel that panicked has told its story, on the console or in the log. */
@@ -88,42 +109,42 @@ void report_at_end(struct vm *vm)
 		free(text);
 	}
 	if (panic && !full(vm))
-		print_block(vm, arch_report_panic); /* in a sentence, when it has come with the log */
+		print_block(vm, write_panic); /* in a sentence, when it has come with the log */
 }
 
-static void write_answers(FILE *f, struct vm *vm)
+static void write_answers(struct reports *r, FILE *f)
 {
-	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
-		struct vcpu *v = &vm->vcpu[i];
+	for (unsigned int i = 0; i < r->vm->nr_vcpus; i++) {
+		struct answer *a = &r->answer[i];
 
-		if (v->report_text)
-			fputs(v->report_text, f);
+		if (a->text)
+			fputs(a->text, f);
 		else
 			fprintf(f,
 				"kvm: vCPU %u: does not answer; it is paused, or inside a device of ours\n",
 				i);
-		free(v->report_text);
-		v->report_text = NULL;
-		atomic_store(&v->report_asked, false);
+		free(a->text);
+		a->text = NULL;
+		a->due = false;
 	}
 }
 
 static void give_answers(void *ctx)
 {
-	struct vm *vm = ctx;
+	struct reports *r = ctx;
 	struct report_sink sink;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
 	if (f)
-		arch_report_log(f, vm, full(vm));
-	pthread_mutex_lock(&vm->report_lock);
+		write_log(f, r->vm);
+	pthread_mutex_lock(&r->lock);
 	if (f)
-		write_answers(f, vm);
-	vm->reports_due = 0;
-	sink = vm->report_sink;
-	pthread_mutex_unlock(&vm->report_lock);
+		write_answers(r, f);
+	r->due = 0;
+	sink = r->sink;
+	pthread_mutex_unlock(&r->lock);
 	if (f && fclose(f))
 		len = 0;
 	if (sink.fn)
@@ -133,63 +154,85 @@ static void give_answers(void *ctx)
 	free(text);
 }
 
-static void on_key(void *ctx)
+/* On the vCPU's thread. One that comes too late, after its report was given, says nothing. */
+static void on_asked(struct vcpu *v, void *ctx)
 {
-	report_request(ctx, NULL);
-}
+	struct answer *a = ctx;
+	struct reports *r = a->reports;
+	char *text;
+	bool due;
 
-void report_init(struct vm *vm)
-{
-	vm->report_key = (struct vm_key){ .pressed = on_key, .ctx = vm };
-	pthread_mutex_init(&vm->report_lock, NULL);
-	loop_timer_init(&vm->loop, &vm->report_timer, give_answers, vm);
-}
-
-void report_fini(struct vm *vm)
-{
-	loop_timer_fini(&vm->report_timer);
-	for (unsigned int i = 0; vm->vcpu && i < vm->nr_vcpus; i++) {
-		free(vm->vcpu[i].report_text);
-		vm->vcpu[i].report_text = NULL;
+	pthread_mutex_lock(&r->lock);
+	due = a->due;
+	a->due = false;
+	pthread_mutex_unlock(&r->lock);
+	if (!due)
+		return;
+	text = render(v, !full(v->vm) && v->index != 0);
+	pthread_mutex_lock(&r->lock);
+	if (r->due && !a->text) {
+		a->text = text;
+		text = NULL;
+		if (--r->due == 0) {
+			r->due = v->vm->nr_vcpus; /* until they are printed */
+			loop_timer_arm(&r->timer, 0);
+		}
 	}
+	pthread_mutex_unlock(&r->lock);
+	free(text);
 }
 
-bool report_request(struct vm *vm, const struct report_sink *sink)
+bool reports_request(struct reports *r, const struct report_sink *sink)
 {
 	bool begun;
 
-	pthread_mutex_lock(&vm->report_lock);
-	begun = !vm->reports_due;
+	pthread_mutex_lock(&r->lock);
+	begun = !r->due;
 	if (begun) {
-		vm->reports_due = vm->nr_vcpus;
-		vm->report_sink = sink ? *sink : (struct report_sink){ NULL, NULL };
-		loop_timer_arm(&vm->report_timer, ANSWER_NS);
-		for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
-			atomic_store(&vm->vcpu[i].report_asked, true);
-			vcpu_kick(&vm->vcpu[i]);
+		r->due = r->vm->nr_vcpus;
+		r->sink = sink ? *sink : (struct report_sink){ NULL, NULL };
+		loop_timer_arm(&r->timer, ANSWER_NS);
+		for (unsigned int i = 0; i < r->vm->nr_vcpus; i++) {
+			r->answer[i].due = true;
+			vcpu_ask(&r->vm->vcpu[i], &r->answer[i].ask);
 		}
 	}
-	pthread_mutex_unlock(&vm->report_lock);
+	pthread_mutex_unlock(&r->lock);
 	return begun;
 }
 
-void report_answer(struct vcpu *v)
+static void on_key(void *ctx)
 {
-	struct vm *vm = v->vm;
-	char *text;
+	reports_request(ctx, NULL);
+}
 
-	if (!atomic_exchange(&v->report_asked, false))
-		return;
-	text = render(v, !full(vm) && v->index != 0);
-	pthread_mutex_lock(&vm->report_lock);
-	if (vm->reports_due && !v->report_text) {
-		v->report_text = text;
-		text = NULL;
-		if (--vm->reports_due == 0) {
-			vm->reports_due = vm->nr_vcpus; /* until they are printed */
-			loop_timer_arm(&vm->report_timer, 0);
-		}
+int reports_open(struct reports **out, struct vm *vm)
+{
+	struct reports *r = calloc(1, sizeof(*r) + vm->nr_vcpus * sizeof(r->answer[0]));
+
+	*out = r;
+	if (!r) {
+		pr_err("out of memory");
+		return -ENOMEM;
 	}
-	pthread_mutex_unlock(&vm->report_lock);
-	free(text);
+	r->vm = vm;
+	pthread_mutex_init(&r->lock, NULL);
+	loop_timer_init(&vm->loop, &r->timer, give_answers, r);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		r->answer[i].reports = r;
+		r->answer[i].ask = (struct vcpu_ask){ .fn = on_asked, .ctx = &r->answer[i] };
+	}
+	vm->report_key = (struct vm_key){ .pressed = on_key, .ctx = r };
+	return 0;
+}
+
+void reports_close(struct reports *r)
+{
+	if (!r)
+		return;
+	loop_timer_fini(&r->timer);
+	for (unsigned int i = 0; i < r->vm->nr_vcpus; i++)
+		free(r->answer[i].text);
+	r->vm->report_key = (struct vm_key){ NULL, NULL };
+	free(r);
 }

@@ -7,14 +7,13 @@
  * The other machine has no disk, network, console or share: what it does must not be done twice. So this is for guests
  * that have died before a driver of theirs used one; and one that takes another way without them is told by its other end.
  */
-#include "kvm/retrace.h"
+#include "retrace.h"
 
 #include "kvm/arch.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
 #include "kvm/vm.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #define NS_PER_MS 1000000ULL
@@ -29,32 +28,35 @@
 
 struct retrace {
 	struct config config;
+	const struct arch *arch;
 	struct vm *vm; /* NULL: none yet */
 	uint64_t step_ns;
 	struct loop_timer begin, limit;
-	_Atomic bool due; /* stepping is to begin */
+	struct vcpu_ask ask; /* stepping is to begin */
 	/* vCPU 0's: */
 	bool stepping;
 	uint64_t stepping_since_ns, given_up_ns; /* given_up_ns 0: not */
 };
 
-void retrace_interrupted(struct vcpu *v)
+static void begin_stepping(struct vcpu *v, void *ctx)
 {
-	struct retrace *r = v->vm->retrace;
+	struct retrace *r = ctx;
 
-	if (v->index || !atomic_exchange(&r->due, false) || arch_step_on(v))
+	if (v->vm->arch->step_on(v))
 		return;
 	r->stepping = true;
 	r->stepping_since_ns = now_ns();
 }
 
-void retrace_stepped(struct vcpu *v)
+/* One instruction was executed. */
+static void on_step(void *ctx, struct vcpu *v)
 {
-	struct retrace *r = v->vm->retrace;
+	const struct arch *arch = v->vm->arch;
+	struct retrace *r = ctx;
 
-	if (!r->stepping || (now_ns() - r->stepping_since_ns < STEPPING_NS && !arch_step(v)))
+	if (!r->stepping || (now_ns() - r->stepping_since_ns < STEPPING_NS && !arch->step(v)))
 		return;
-	arch_step_off(v);
+	arch->step_off(v);
 	r->stepping = false;
 	r->given_up_ns = now_ns();
 }
@@ -63,8 +65,7 @@ static void on_begin(void *ctx)
 {
 	struct retrace *r = ctx;
 
-	atomic_store(&r->due, true);
-	vcpu_kick(&r->vm->vcpu[0]);
+	vcpu_ask(&r->vm->vcpu[0], &r->ask);
 }
 
 static void on_limit(void *ctx)
@@ -100,11 +101,12 @@ static bool live(struct retrace *r, uint64_t limit_ns, _Atomic(struct gmem *) *g
 	if (!vm)
 		return false;
 	r->vm = vm;
-	r->due = r->stepping = false;
+	r->ask = (struct vcpu_ask){ .fn = begin_stepping, .ctx = r };
+	r->stepping = false;
 	r->given_up_ns = 0;
 	log_set_level(LOG_LEVEL_NONE); /* all of it was said in the first life */
-	err = vm_init(vm, &r->config);
-	vm->retrace = r;
+	err = vm_init(vm, &r->config, r->arch);
+	vm->hooks = (struct vm_hooks){ .debug_exit = on_step, .ctx = r };
 	atomic_store(guarded, &vm->mem);
 	loop_timer_init(&vm->loop, &r->begin, on_begin, r);
 	loop_timer_init(&vm->loop, &r->limit, on_limit, r);
@@ -136,7 +138,7 @@ static void end_life(struct retrace *r, _Atomic(struct gmem *) *guarded)
 /* From vCPU 0's first instruction to its end; 0: not known. */
 static uint64_t ran_ns(struct vm *vm)
 {
-	uint64_t khz = arch_ticks_khz(vm);
+	uint64_t khz = vm->arch->ticks_khz(vm);
 	const struct vcpu *v = &vm->vcpu[0];
 
 	return khz && v->rare_ticks > v->entered_ticks
@@ -144,10 +146,10 @@ static uint64_t ran_ns(struct vm *vm)
 		       : 0;
 }
 
-/* Another life ended as the first one did. Returns whether it knows enough; else where the next one looks is set. */
-static bool told(struct retrace *r, uint64_t *end_ns, uint64_t *ahead_ns)
+/* A re-run died like the original. Returns true if its registers are known; else adjusts where the next starts to step. */
+static bool registers_known(struct retrace *r, uint64_t *end_ns, uint64_t *ahead_ns)
 {
-	if (arch_stepped(&r->vm->vcpu[0]))
+	if (r->arch->stepped(&r->vm->vcpu[0]))
 		return true;
 	if (r->given_up_ns) { /* too early */
 		*end_ns = r->step_ns + now_ns() - r->given_up_ns;
@@ -159,36 +161,37 @@ static bool told(struct retrace *r, uint64_t *end_ns, uint64_t *ahead_ns)
 	return false;
 }
 
-static struct vm *retrace(struct retrace *r, uint64_t end_ns, _Atomic(struct gmem *) *guarded)
+/* Returns whether r->vm is a life that ended as the first one, its registers known. */
+static bool run_again(struct retrace *r, uint64_t end_ns, _Atomic(struct gmem *) *guarded)
 {
 	uint64_t began_ns = now_ns(), ahead_ns = AHEAD_NS;
 
 	for (unsigned int i = 0; i < MAX_LIVES && now_ns() - began_ns < ALL_LIVES_NS; i++) {
 		r->step_ns = end_ns > 2 * ahead_ns ? end_ns - ahead_ns : 0;
 		if (!live(r, 2 * end_ns + STEPPING_NS + NS_PER_S, guarded) ||
-		    !arch_registers_lost(&r->vm->vcpu[0]))
+		    !r->arch->registers_lost(&r->vm->vcpu[0]))
 			break;
-		if (told(r, &end_ns, &ahead_ns))
-			return r->vm;
+		if (registers_known(r, &end_ns, &ahead_ns))
+			return true;
 		end_life(r, guarded);
 	}
 	if (r->vm)
 		end_life(r, guarded);
-	return NULL;
+	return false;
 }
 
 static bool wanted(struct vm *vm)
 {
 	uint64_t ns;
 
-	if (vm->verdict.kind != VERDICT_CRASH || vm->config->gdb || !arch_registers_lost(&vm->vcpu[0]) ||
+	if (vm->verdict.kind != VERDICT_CRASH || vm->config->gdb || !vm->arch->registers_lost(&vm->vcpu[0]) ||
 	    (vm->config->post_mortem == POST_MORTEM_OFF && !vm->config->dump))
 		return false;
 	ns = ran_ns(vm);
-	return ns && ns <= MAX_RUN_NS && !arch_has_driver(vm);
+	return ns && ns <= MAX_RUN_NS && !vm->arch->has_driver(vm);
 }
 
-struct vm *retrace_at_end(struct vm *vm, _Atomic(struct gmem *) *guarded)
+struct retrace *retrace_at_end(struct vm *vm, _Atomic(struct gmem *) *guarded)
 {
 	struct retrace *r;
 
@@ -198,24 +201,27 @@ struct vm *retrace_at_end(struct vm *vm, _Atomic(struct gmem *) *guarded)
 	if (!r)
 		return NULL;
 	r->config = *vm->config;
+	r->arch = vm->arch;
 	silence(&r->config);
 	pr_info("KVM on this CPU has reset the registers: running it once more, its end step by step");
-	if (retrace(r, ran_ns(vm), guarded)) {
+	if (run_again(r, ran_ns(vm), guarded)) {
 		verdict_set(&vm->verdict, VERDICT_CRASH, 0, "triple fault on vCPU 0");
-		return r->vm;
+		return r;
 	}
 	free(r);
 	atomic_store(guarded, &vm->mem);
 	return NULL;
 }
 
-void retrace_free(struct vm *vm, _Atomic(struct gmem *) *guarded)
+struct vm *retrace_vm(struct retrace *r)
 {
-	struct retrace *r;
+	return r->vm;
+}
 
-	if (!vm)
+void retrace_free(struct retrace *r, _Atomic(struct gmem *) *guarded)
+{
+	if (!r)
 		return;
-	r = vm->retrace;
 	end_life(r, guarded);
 	free(r);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "kvm/arch.h"
 #include "kvm/console_watch.h"
 #include "kvm/vm.h"
 
@@ -121,10 +122,35 @@ static void port_write(void *dev, uint64_t offset, unsigned int size, uint64_t v
 
 static const struct bus_ops ops = { port_read, port_write, 4 };
 
+static bool serve_nothing(struct vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
+static void record_nothing(struct vcpu *v, uint64_t ticks)
+{
+	(void)v;
+	(void)ticks;
+}
+
+static void sample_nothing(struct vcpu *v, uint64_t ticks)
+{
+	(void)ticks;
+	v->sample_due = UINT64_MAX;
+}
+
+static const struct arch fake_arch = {
+	.handle_exit = serve_nothing,
+	.record_exit = record_nothing,
+	.sample = sample_nothing,
+};
+
 static int setup(void **state)
 {
 	struct fake *f = calloc(1, sizeof(*f));
 
+	f->vm.arch = &fake_arch;
 	f->vm.vcpu = &f->vcpu;
 	f->vm.nr_vcpus = 1;
 	f->vm.loop.wake_fd = -1;

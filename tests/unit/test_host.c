@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "kvm/cmd/host_access.h"
+#include "x86/arch_x86.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -312,12 +313,12 @@ static void test_gather(void **state)
 
 	(void)state;
 	memset(&f, 0xff, sizeof(f));
-	host_gather(&f);
+	host_gather(&f, &arch_x86.host);
 	assert_int_equal(f.uid, geteuid());
 	assert_in_range(strlen(f.user), 1, sizeof(f.user) - 1);
 	assert_non_null(memchr(f.cpu.hypervisor, 0, sizeof(f.cpu.hypervisor)));
 	assert_in_range(f.nested + 1, 0, 2);
-	host_explain_open(EACCES, line, sizeof(line));
+	host_explain_open(&arch_x86.host, EACCES, line, sizeof(line));
 	has(line, "/dev/kvm: Permission denied: ");
 }
 

@@ -17,7 +17,6 @@
 #include "board_virtio.h"
 #include "board_consoles.h"
 
-#include "kvm/arch.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
@@ -162,7 +161,7 @@ static int set_window(struct virtio_board *b, bool on)
 	return err;
 }
 
-bool arch_has_driver(struct vm *vm)
+bool virtio_has_driver(struct vm *vm)
 {
 	struct virtio_board *b = vm->machine->virtio;
 	bool has;

@@ -25,6 +25,9 @@ void hang_up_shares(struct machine *m);
 /* Puts @device into the next slot. Returns 0 or -errno. Set-up time. */
 int virtio_plug(struct virtio_board *b, struct virtio_device *device);
 
+/* A row of arch_x86.c, see struct arch. */
+bool virtio_has_driver(struct vm *vm);
+
 /* The guest's /dev/vda; NULL without disks. Set-up time. */
 struct disk *virtio_first_disk(struct machine *m);
 

@@ -42,21 +42,26 @@ int machine_create_marks(struct machine *m)
 			       : 0;
 }
 
+static void on_asked(struct vcpu *v, void *ctx)
+{
+	struct machine *m = ctx;
+
+	atomic_store(&m->mark_rip, cpu_read_rip(v->fd));
+}
+
 static void look(void *ctx)
 {
 	struct machine *m = ctx;
 	struct timeline *t = m->vm->timeline;
-	struct vcpu *v = &m->vm->vcpu[0];
-	uint64_t life_ns = now_ns() - t->stage_ns[TIMELINE_ENTRY];
+	uint64_t life_ns = now_ns() - m->vm->times.entry_ns;
 
 	if (timeline_reached(t, TIMELINE_VERSION) || life_ns > GIVE_UP_NS)
 		return;
-	if (atomic_load(&v->pc) >= PAGE_OFFSET_32) {
+	if (atomic_load(&m->mark_rip) >= PAGE_OFFSET_32) {
 		timeline_reach(t, TIMELINE_KERNEL);
 		return;
 	}
-	atomic_store(&v->probe, true);
-	vcpu_kick(v);
+	vcpu_ask(&m->vm->vcpu[0], &m->mark_ask);
 	loop_timer_arm(&m->timeline_timer, max_u64(FIRST_LOOK_NS, life_ns / LOOKS_A_LIFE));
 }
 
@@ -64,6 +69,7 @@ void machine_watch_timeline(struct machine *m)
 {
 	if (!m->vm->timeline)
 		return;
+	m->mark_ask = (struct vcpu_ask){ .fn = on_asked, .ctx = m };
 	loop_timer_init(&m->vm->loop, &m->timeline_timer, look, m);
 	loop_timer_arm(&m->timeline_timer, FIRST_LOOK_NS);
 }

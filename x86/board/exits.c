@@ -3,15 +3,14 @@
  * What KVM needs to know for x86 between creating the VM and running a vCPU, and the exits that only x86 has. The set-up
  * runs on vCPU 0's thread; its order is KVM's: TSS and interrupt controllers before the first vCPU, CPUID before MSRs.
  */
+#include "exits.h"
 #include "hyperv_board.h"
-#include "kvm/arch.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
-#include "kvm/retrace.h"
 #include "machine.h"
 #include "x86/cpu/cpu.h"
-#include "x86/gdb/gdb_x86.h"
 #include "x86/layout.h"
+#include "x86/postmortem/gather.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +33,7 @@ static void watch_msrs(struct vm *vm)
 		pr_debug("KVM does not report MSRs that it refuses");
 }
 
-int arch_vm_setup(struct vm *vm)
+int x86_setup_vm(struct vm *vm)
 {
 	uint64_t identity_map = KVM_IDENTITY_MAP_GPA;
 	int err;
@@ -52,7 +51,7 @@ int arch_vm_setup(struct vm *vm)
 	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus, vm->config->cpuid);
 }
 
-int arch_vcpu_setup(struct vcpu *v)
+int x86_setup_vcpu(struct vcpu *v)
 {
 	int err = report_vcpu_setup(v);
 
@@ -92,11 +91,11 @@ static void on_shutdown(struct vcpu *v)
 		vm_end(v->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then a triple fault)");
 	else
 		vm_end(v->vm, VERDICT_CRASH, 0, "triple fault on vCPU %u%s", v->index,
-		       arch_registers_lost(v) ? " (its registers are lost: KVM on this CPU has reset them)"
-					      : "");
+		       gather_registers_lost(v) ? " (its registers are lost: KVM on this CPU has reset them)"
+						: "");
 }
 
-bool arch_handle_exit(struct vcpu *v)
+bool x86_handle_exit(struct vcpu *v)
 {
 	const struct kvm_run *run = v->run;
 	char text[160];
@@ -108,10 +107,8 @@ bool arch_handle_exit(struct vcpu *v)
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return true;
 	case KVM_EXIT_DEBUG:
-		if (v->vm->retrace)
-			retrace_stepped(v);
-		else
-			gdb_exit(v);
+		if (v->vm->hooks.debug_exit)
+			v->vm->hooks.debug_exit(v->vm->hooks.ctx, v);
 		return true;
 	case KVM_EXIT_FAIL_ENTRY:
 	case KVM_EXIT_INTERNAL_ERROR:

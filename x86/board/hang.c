@@ -11,11 +11,25 @@
 #include "machine.h"
 
 #include "hw/i8042.h"
-#include "kvm/gdb.h"
+#include "kvm/log.h"
 
+#include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #define ROUND_NS 1000000000ULL
+
+struct hang_cpu {
+	struct vcpu_ask ask;
+	_Atomic uint64_t rip;
+};
+
+static void on_asked(struct vcpu *v, void *ctx)
+{
+	struct hang_cpu *cpu = ctx;
+
+	atomic_store(&cpu->rip, cpu_read_rip(v->fd));
+}
 
 static uint64_t count_events(const struct machine *m)
 {
@@ -45,11 +59,11 @@ static bool got_somewhere(struct machine *m)
 {
 	struct hang *h = &m->hang;
 	uint64_t events = count_events(m);
-	bool moved = events != h->events || atomic_load(&m->vm->nr_pauses) || gdb_attached(m->vm);
+	bool moved = events != h->events || atomic_load(&m->vm->nr_pauses) || vm_is_debugged(m->vm);
 
 	h->events = events;
 	for (unsigned int i = 0; i < m->vm->nr_vcpus && !moved; i++)
-		moved = is_new_page(h, atomic_load(&m->vm->vcpu[i].pc)) && h->nr_pages > HANG_PAGES;
+		moved = is_new_page(h, atomic_load(&h->cpu[i].rip)) && h->nr_pages > HANG_PAGES;
 	return moved;
 }
 
@@ -68,18 +82,25 @@ static void on_hang_timer(void *ctx)
 		       (unsigned long long)limit_s);
 		return;
 	}
-	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++) {
-		atomic_store(&m->vm->vcpu[i].probe, true);
-		vcpu_kick(&m->vm->vcpu[i]);
-	}
+	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++)
+		vcpu_ask(&m->vm->vcpu[i], &h->cpu[i].ask);
 	loop_timer_arm(&h->timer, ROUND_NS);
 }
 
-void machine_watch_hang(struct machine *m)
+int machine_watch_hang(struct machine *m)
 {
+	struct hang *h = &m->hang;
+
 	if (!m->vm->config->hang_s)
-		return;
-	m->hang.since_ns = now_ns();
-	loop_timer_init(&m->vm->loop, &m->hang.timer, on_hang_timer, m);
-	loop_timer_arm(&m->hang.timer, ROUND_NS);
+		return 0;
+	h->cpu = calloc(m->vm->nr_vcpus, sizeof(*h->cpu));
+	if (!h->cpu) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++)
+		h->cpu[i].ask = (struct vcpu_ask){ .fn = on_asked, .ctx = &h->cpu[i] };
+	h->since_ns = now_ns();
+	loop_timer_init(&m->vm->loop, &h->timer, on_hang_timer, m);
+	return loop_timer_arm(&h->timer, ROUND_NS);
 }

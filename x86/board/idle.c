@@ -7,16 +7,24 @@
  * moved, each vCPU is asked, on its own thread, whether an interrupt could still wake it. Two rounds in agreement end the
  * machine: in order when the kernel has said so on its console, else as a crash.
  */
-#include "kvm/arch.h"
 #include "kvm/ioctl.h"
+#include "kvm/log.h"
 #include "machine.h"
 
+#include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
 
 #define ROUND_NS 1000000000ULL
 #define ASKED_NS 50000000ULL   /* time for the vCPUs to answer */
 #define IDLE_CPU_NS 5000000ULL /* CPU time a second below which a guest may be dead */
+
+/* One vCPU's answer: whether it is halted with interrupts off, or was never started, so that nothing can wake it. */
+struct idle_cpu {
+	struct vcpu_ask ask;
+	_Atomic bool dead;
+};
 
 static uint64_t vcpus_cpu_ns(const struct vm *vm)
 {
@@ -32,19 +40,39 @@ static uint64_t vcpus_cpu_ns(const struct vm *vm)
 	return sum;
 }
 
-static void ask_vcpus(struct vm *vm)
+static bool is_dead(const struct vcpu *v)
 {
-	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
-		atomic_store(&vm->vcpu[i].dead_halt, false);
-		atomic_store(&vm->vcpu[i].probe, true);
-		vcpu_kick(&vm->vcpu[i]);
+	struct kvm_mp_state mp;
+	struct kvm_regs regs;
+
+	if (kvm_ioctl(v->fd, KVM_GET_MP_STATE, &mp))
+		return false;
+	if (mp.mp_state == KVM_MP_STATE_UNINITIALIZED || mp.mp_state == KVM_MP_STATE_INIT_RECEIVED)
+		return true;
+	if (mp.mp_state != KVM_MP_STATE_HALTED || kvm_ioctl(v->fd, KVM_GET_REGS, &regs))
+		return false;
+	return !(regs.rflags & (1U << 9));
+}
+
+static void on_asked(struct vcpu *v, void *ctx)
+{
+	struct idle_cpu *cpu = ctx;
+
+	atomic_store(&cpu->dead, is_dead(v));
+}
+
+static void ask_vcpus(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++) {
+		atomic_store(&m->idle_cpu[i].dead, false);
+		vcpu_ask(&m->vm->vcpu[i], &m->idle_cpu[i].ask);
 	}
 }
 
-static bool all_dead(struct vm *vm)
+static bool all_dead(const struct machine *m)
 {
-	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
-		if (!atomic_load(&vm->vcpu[i].dead_halt))
+	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++) {
+		if (!atomic_load(&m->idle_cpu[i].dead))
 			return false;
 	}
 	return true;
@@ -69,7 +97,7 @@ static void on_idle_timer(void *ctx)
 
 	gmem_repair(&m->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
 	m->idle_cpu_ns = cpu_ns;
-	if (!idle || (m->idle_rounds && !all_dead(m->vm))) {
+	if (!idle || (m->idle_rounds && !all_dead(m))) {
 		m->idle_rounds = 0;
 		loop_timer_arm(&m->idle_timer, ROUND_NS);
 		return;
@@ -79,33 +107,19 @@ static void on_idle_timer(void *ctx)
 		return;
 	}
 	m->idle_rounds++;
-	ask_vcpus(m->vm);
+	ask_vcpus(m);
 	loop_timer_arm(&m->idle_timer, ASKED_NS);
 }
 
-void machine_watch_idle(struct machine *m)
+int machine_watch_idle(struct machine *m)
 {
+	m->idle_cpu = calloc(m->vm->nr_vcpus, sizeof(*m->idle_cpu));
+	if (!m->idle_cpu) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++)
+		m->idle_cpu[i].ask = (struct vcpu_ask){ .fn = on_asked, .ctx = &m->idle_cpu[i] };
 	loop_timer_init(&m->vm->loop, &m->idle_timer, on_idle_timer, m);
-	loop_timer_arm(&m->idle_timer, ROUND_NS);
-}
-
-uint64_t arch_pc(struct vcpu *v)
-{
-	struct kvm_regs regs;
-
-	return kvm_ioctl(v->fd, KVM_GET_REGS, &regs) ? 0 : regs.rip;
-}
-
-bool arch_dead_halt(struct vcpu *v)
-{
-	struct kvm_mp_state mp;
-	struct kvm_regs regs;
-
-	if (kvm_ioctl(v->fd, KVM_GET_MP_STATE, &mp))
-		return false;
-	if (mp.mp_state == KVM_MP_STATE_UNINITIALIZED || mp.mp_state == KVM_MP_STATE_INIT_RECEIVED)
-		return true;
-	if (mp.mp_state != KVM_MP_STATE_HALTED || kvm_ioctl(v->fd, KVM_GET_REGS, &regs))
-		return false;
-	return !(regs.rflags & (1U << 9));
+	return loop_timer_arm(&m->idle_timer, ROUND_NS);
 }

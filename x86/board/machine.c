@@ -2,7 +2,7 @@
 /*
  * The machine: memory map, tables and kernel around the board's devices (board.c), from its set-up to its end.
  *
- * arch_machine_create() runs on main's thread while vCPU 0's thread sets up KVM; it waits for that only before it writes the
+ * machine_create() runs on main's thread while vCPU 0's thread sets up KVM; it waits for that only before it writes the
  * boot processor's registers.
  */
 #include "machine.h"
@@ -11,11 +11,9 @@
 #include "board_virtio.h"
 #include "x86/gdb/gdb_x86.h"
 
-#include "kvm/arch.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
 #include "kvm/share.h"
-#include "kvm/timeline.h"
 #include "x86/layout.h"
 #include "x86/tables/tables.h"
 
@@ -165,7 +163,7 @@ static int parse_options(struct machine *m)
 	return 0;
 }
 
-int arch_vm_init(struct vm *vm)
+int machine_init(struct vm *vm)
 {
 	struct machine *m = pages_alloc(sizeof(*m));
 	int err;
@@ -197,14 +195,14 @@ static int create_board(struct machine *m, struct boot_entry *entry)
 	return err ? err : load_kernel(m, rsdp, entry);
 }
 
-int arch_machine_create(struct vm *vm)
+int machine_create(struct vm *vm)
 {
 	struct boot_entry entry = { 0 };
 	int err = create_board(vm->machine, &entry);
 
 	if (!err)
 		err = greet_shares(vm->machine);
-	timeline_reach(vm->timeline, TIMELINE_LOADED);
+	vm->times.created_ns = now_ns();
 	if (!err)
 		err = vm_wait_kvm(vm);
 	if (!err && vm->config->gdb)
@@ -214,7 +212,7 @@ int arch_machine_create(struct vm *vm)
 	return err ? err : cpu_set_entry(vm->vcpu[0].fd, &entry);
 }
 
-int arch_machine_dump(struct vm *vm)
+int machine_dump_dtb(struct vm *vm)
 {
 	struct boot_entry entry = { 0 };
 	int err = create_board(vm->machine, &entry);
@@ -222,7 +220,7 @@ int arch_machine_dump(struct vm *vm)
 	return err ? err : machine_save_dtb(vm->machine, vm->config->dump_dtb);
 }
 
-void arch_machine_destroy(struct vm *vm)
+void machine_destroy(struct vm *vm)
 {
 	struct machine *m = vm->machine;
 
@@ -231,6 +229,8 @@ void arch_machine_destroy(struct vm *vm)
 	loop_timer_fini(&m->idle_timer);
 	loop_timer_fini(&m->hang.timer);
 	loop_timer_fini(&m->timeline_timer);
+	free(m->idle_cpu);
+	free(m->hang.cpu);
 	symbols_destroy(m->symbols);
 	symbols_destroy(m->kernel_symbols);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
@@ -243,20 +243,21 @@ void arch_machine_destroy(struct vm *vm)
 	vm->machine = NULL;
 }
 
-int arch_machine_start(struct vm *vm)
+int machine_start(struct vm *vm)
 {
 	struct machine *m = vm->machine;
 
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		int err = m->com[i].chardev ? chardev_start(m->com[i].chardev) : 0;
+	int err = 0;
 
-		if (err)
-			return err;
-	}
-	machine_watch_idle(m);
-	machine_watch_hang(m);
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && !err; i++)
+		err = m->com[i].chardev ? chardev_start(m->com[i].chardev) : 0;
+	if (err)
+		return err;
 	machine_watch_timeline(m);
-	return start_ports(m);
+	err = machine_watch_idle(m);
+	if (!err)
+		err = machine_watch_hang(m);
+	return err ? err : start_ports(m);
 }
 
 /* What a console has kept for a bad end. */
@@ -271,7 +272,7 @@ static void show_kept_logs(struct machine *m)
 	}
 }
 
-void arch_machine_drain(struct vm *vm, int stall_ms)
+void machine_drain(struct vm *vm, int stall_ms)
 {
 	struct machine *m = vm->machine;
 
@@ -287,12 +288,12 @@ void arch_machine_drain(struct vm *vm, int stall_ms)
 	}
 }
 
-bool arch_output_lost(const struct vm *vm)
+bool machine_output_lost(const struct vm *vm)
 {
 	return command_output_lost(vm->machine);
 }
 
-int arch_machine_close(struct vm *vm)
+int machine_close(struct vm *vm)
 {
 	int err = settle_virtio(vm->machine);
 
@@ -302,7 +303,7 @@ int arch_machine_close(struct vm *vm)
 	return err;
 }
 
-const char *arch_ask_to_end(struct vm *vm, int signo)
+const char *machine_ask_to_end(struct vm *vm, int signo)
 {
 	if (signal_command(vm->machine, signo))
 		return "passed on to the command";
@@ -310,12 +311,12 @@ const char *arch_ask_to_end(struct vm *vm, int signo)
 	return "pressed the power button";
 }
 
-void arch_retry(struct vm *vm)
+void machine_retry(struct vm *vm)
 {
 	retry_virtio(vm->machine);
 }
 
-void arch_winch(struct vm *vm)
+void machine_winch(struct vm *vm)
 {
 	struct machine *m = vm->machine;
 

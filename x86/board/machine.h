@@ -15,6 +15,8 @@
 #include "x86/linux/symbols.h"
 #include "x86/tables/tables.h"
 
+#include <stdio.h>
+
 #define TAIL_BYTES 2048
 
 /* The last bytes that a console has shown, oldest first from @nr modulo TAIL_BYTES on once it is full. */
@@ -36,8 +38,12 @@ struct com_port {
 #define HANG_PAGES 8
 #define GUESTLOG_TEXT_BYTES 128
 
+struct hang_cpu;
+struct idle_cpu;
+
 /* hang.c: what was seen since the guest last got anywhere. */
 struct hang {
+	struct hang_cpu *cpu; /* of each vCPU; NULL: no --hang */
 	struct loop_timer timer;
 	uint64_t since_ns;
 	uint64_t events; /* exits but the keyboard controller's, and console bytes */
@@ -80,8 +86,11 @@ struct machine {
 	struct loop_timer idle_timer;
 	uint64_t idle_cpu_ns;
 	unsigned int idle_rounds;
+	struct idle_cpu *idle_cpu; /* of each vCPU; NULL: not begun */
 	struct hang hang;
 	struct loop_timer timeline_timer;
+	struct vcpu_ask mark_ask; /* where vCPU 0 is: mark_rip */
+	_Atomic uint64_t mark_rip;
 
 	struct gdb_x86 *gdb; /* NULL: no --gdb */
 
@@ -91,7 +100,7 @@ struct machine {
 	bool symbols_tried;
 	bool slide_known;
 	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
-	/* What its log says of its end, printable, as of the last arch_report_log(); "": nothing. */
+	/* What its log says of its end, printable, as of the last guestlog_report(); "": nothing. */
 	char panic_text[GUESTLOG_TEXT_BYTES], bug_text[GUESTLOG_TEXT_BYTES];
 
 	/* Large, and last: of their pages a machine touches few. */
@@ -112,11 +121,11 @@ struct chardev_hooks machine_console_hooks(struct com_port *com);
 /* Ends the machine because of a reset by @by, with the verdict that what the console said calls for. Any thread. */
 void machine_reset_requested(struct machine *m, const char *by);
 
-/* idle.c: starts the look-out for dead machines. Loop's thread. */
-void machine_watch_idle(struct machine *m);
+/* idle.c: starts the look-out for dead machines. Returns 0 or -errno (reported). Loop's thread. */
+int machine_watch_idle(struct machine *m);
 
-/* hang.c: with --hang, starts the look-out for a guest that gets nowhere. Loop's thread. */
-void machine_watch_hang(struct machine *m);
+/* hang.c: with --hang, starts the look-out for a guest that gets nowhere. Returns as machine_watch_idle(). */
+int machine_watch_hang(struct machine *m);
 
 /* guestlog.c: finds the guest kernel's own symbols, if it is there by now. Under the report lock. */
 void guestlog_find_kernel(struct machine *m);
@@ -166,6 +175,20 @@ int machine_tables_config(const struct machine *m, struct tables_config *tables)
 int machine_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry);
 /* Writes the guest's device tree to a file: all of it or none. Returns 0 or -errno having said why. */
 int machine_save_dtb(struct machine *m, const char *path);
+
+/* machine.c: rows of arch_x86.c, see struct arch; the help is machine_options.c's. */
+int machine_init(struct vm *vm);
+int machine_create(struct vm *vm);
+void machine_destroy(struct vm *vm);
+int machine_dump_dtb(struct vm *vm);
+int machine_start(struct vm *vm);
+void machine_drain(struct vm *vm, int stall_ms);
+bool machine_output_lost(const struct vm *vm);
+int machine_close(struct vm *vm);
+const char *machine_ask_to_end(struct vm *vm, int signo);
+void machine_retry(struct vm *vm);
+void machine_winch(struct vm *vm);
+void machine_help(FILE *f);
 
 /* resetvec.c: writes the code at F000:FFF0. Returns 0 or -EFAULT. */
 int reset_vector_write(struct gmem *mem);

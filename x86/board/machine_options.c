@@ -6,7 +6,6 @@
  * default suits every stock kernel, with ACPI and without. virtio devices are on the command line when neither ACPI nor a
  * device tree names them, and never twice: Linux would take the second for another device.
  */
-#include "kvm/arch.h"
 #include "kvm/log.h"
 #include "machine.h"
 
@@ -27,17 +26,12 @@ static const struct {
 	{ "none", 0, "no table: one CPU, no IOAPIC, virtio devices on the command line" },
 };
 
-void arch_machine_help(FILE *f)
+void machine_help(FILE *f)
 {
 	fprintf(f, "--machine tables=KIND[+KIND]...: how the guest learns of its CPUs and devices (default "
 		   "acpi+mp)\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++)
 		fprintf(f, "  %-5s %s\n", kinds[i].name, kinds[i].what);
-}
-
-void arch_cpuid_help(FILE *f)
-{
-	cpuid_list_features(f);
 }
 
 /* The bit of the name in @text[0 .. len), or -EINVAL. */

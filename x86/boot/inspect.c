@@ -7,9 +7,9 @@
  *
  * Main's thread; reads the file and nothing else.
  */
+#include "inspect.h"
 #include "bootparts.h"
 #include "fastkernel.h"
-#include "kvm/arch.h"
 #include "listing.h"
 
 #include <errno.h>
@@ -248,7 +248,7 @@ static void print(struct listing *l, struct boot_image *img)
 	print_multiboot(l, img);
 }
 
-int arch_inspect(FILE *f, const char *path, const char *entry, uint64_t load_gpa, bool json)
+int inspect_kernel(FILE *f, const char *path, const char *entry, uint64_t load_gpa, bool json)
 {
 	struct boot_how how = { .load_gpa = load_gpa };
 	struct boot_image img;

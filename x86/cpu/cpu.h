@@ -98,6 +98,8 @@ struct cpu_state {
 int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic);
 /* See cpu_state.lstar. On the vCPU's own thread, or when it does not run. */
 uint64_t cpu_read_lstar(int vcpu_fd);
+/* The next instruction's address, without the code segment's base; 0: not told. On the vCPU's own thread. */
+uint64_t cpu_read_rip(int vcpu_fd);
 
 /* Prints mode, registers, control registers, segments, descriptor tables, local APIC, pending events. Pure. */
 void cpu_print(FILE *f, const struct cpu_state *s);

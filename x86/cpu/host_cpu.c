@@ -15,7 +15,7 @@
  *
  * Called from one thread; keeps nothing. The CPUID flags read here explain, they never decide.
  */
-#include "kvm/arch_host.h"
+#include "host_cpu.h"
 #include "kvm/ioctl.h"
 #include "kvm/loop.h"
 #include "x86/layout.h"
@@ -57,7 +57,7 @@ static const struct host_cap caps[] = {
 	{ KVM_CAP_VCPU_EVENTS, "VCPU_EVENTS", false, "no pending exceptions in crash reports" },
 };
 
-const struct host_cap *arch_host_caps(unsigned int *nr)
+const struct host_cap *host_cpu_caps(unsigned int *nr)
 {
 	*nr = ARRAY_SIZE(caps);
 	return caps;
@@ -82,7 +82,7 @@ static void find_hypervisor(struct arch_host_cpu *cpu)
 	}
 }
 
-void arch_host_cpu(struct arch_host_cpu *cpu)
+void host_cpu_identify(struct arch_host_cpu *cpu)
 {
 	uint32_t eax, ebx, ecx, edx, vendor;
 
@@ -253,7 +253,7 @@ static int measure(struct probe_vm *vm, struct arch_host_probe *p)
 	return 0;
 }
 
-void arch_host_probe(int kvm_fd, struct arch_host_probe *probe)
+void host_cpu_probe(int kvm_fd, struct arch_host_probe *probe)
 {
 	struct probe_vm vm = { .vm_fd = -1, .vcpu_fd = -1 };
 

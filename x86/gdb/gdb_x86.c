@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The debugger's hooks: registers, memory and breakpoints through KVM. Called on the loop's thread while no vCPU is in the guest, but
- * gdb_exit(), which is the vCPU's own.
+ * Gives the debugger registers, memory and breakpoints through KVM. Called on the loop's thread while no vCPU is in the
+ * guest, but for gdb_x86_trapped(), which is called on the vCPU's own.
  *
- * Traps come as KVM_EXIT_DEBUG (Documentation/virt/kvm/api.rst, KVM_SET_GUEST_DEBUG). What is none of ours, an int3 or a trap of the guest's
+ * Traps come as KVM_EXIT_DEBUG (Documentation/virt/kvm/api.rst, KVM_SET_GUEST_DEBUG). What is not ours, an int3 or a trap of the guest's
  * own, is handed back to it. RIP goes to GDB as the processor has it, without the code segment's base, while breakpoints are at linear
  * addresses; so in real mode a trap may have no reason that GDB could agree with, and gets none.
  */
@@ -11,8 +11,6 @@
 
 #include "gdb_breaks.h"
 #include "gdb_regs.h"
-#include "kvm/arch.h"
-#include "kvm/gdb.h"
 #include "kvm/ioctl.h"
 #include "x86/board/machine.h"
 #include "x86/cpu/cpu.h"
@@ -126,17 +124,7 @@ static int set_regs(const struct vcpu *v, struct gdb_regs *r, const struct gdb_r
 	return err;
 }
 
-size_t arch_gdb_description(char *xml, size_t n)
-{
-	return gdb_regs_xml(xml, n);
-}
-
-bool arch_gdb_reg(unsigned int n, size_t *offset, size_t *bytes)
-{
-	return gdb_regs_at(n, offset, bytes);
-}
-
-int arch_gdb_read_regs(struct vcpu *v, uint8_t *bytes, size_t *len)
+int gdb_x86_read_regs(struct vcpu *v, uint8_t *bytes, size_t *len)
 {
 	struct gdb_regs r;
 	int err = get_regs(v, &r);
@@ -145,7 +133,7 @@ int arch_gdb_read_regs(struct vcpu *v, uint8_t *bytes, size_t *len)
 	return err;
 }
 
-int arch_gdb_write_regs(struct vcpu *v, const uint8_t *bytes)
+int gdb_x86_write_regs(struct vcpu *v, const uint8_t *bytes)
 {
 	struct gdb_regs r, was;
 	int err = get_regs(v, &was);
@@ -212,19 +200,19 @@ static size_t copy(struct vcpu *v, uint64_t addr, void *to, const void *from, si
 	return done;
 }
 
-size_t arch_gdb_read(struct vcpu *v, uint64_t addr, void *buf, size_t len, bool physical)
+size_t gdb_x86_read(struct vcpu *v, uint64_t addr, void *buf, size_t len, bool physical)
 {
 	return copy(v, addr, buf, NULL, len, physical);
 }
 
-size_t arch_gdb_write(struct vcpu *v, uint64_t addr, const void *buf, size_t len, bool physical)
+size_t gdb_x86_write(struct vcpu *v, uint64_t addr, const void *buf, size_t len, bool physical)
 {
 	return copy(v, addr, NULL, buf, len, physical);
 }
 
 /* ---- breakpoints ---------------------------------------------------------------------------------------- */
 
-int arch_gdb_insert(struct vcpu *v, enum gdb_break kind, uint64_t addr, uint64_t len)
+int gdb_x86_insert(struct vcpu *v, enum gdb_break kind, uint64_t addr, uint64_t len)
 {
 	const struct gmem *mem = &v->vm->mem;
 	gpa_t gpa = 0;
@@ -238,23 +226,23 @@ int arch_gdb_insert(struct vcpu *v, enum gdb_break kind, uint64_t addr, uint64_t
 	return gdb_breaks_add(&state_of(v->vm)->breaks, kind, addr, len, gpa);
 }
 
-int arch_gdb_remove(struct vm *vm, enum gdb_break kind, uint64_t addr, uint64_t len)
+int gdb_x86_remove(struct vm *vm, enum gdb_break kind, uint64_t addr, uint64_t len)
 {
 	return gdb_breaks_del(&state_of(vm)->breaks, kind, addr, len);
 }
 
-void arch_gdb_remove_all(struct vm *vm)
+void gdb_x86_remove_all(struct vm *vm)
 {
-	arch_gdb_plant(vm, false);
+	gdb_x86_plant(vm, false);
 	state_of(vm)->breaks.nr = 0;
 }
 
-void arch_gdb_plant(struct vm *vm, bool on)
+void gdb_x86_plant(struct vm *vm, bool on)
 {
 	gdb_breaks_plant(&state_of(vm)->breaks, &vm->mem, on);
 }
 
-void arch_gdb_resume(struct vcpu *v, bool step, bool breaks)
+void gdb_x86_resume(struct vcpu *v, bool step, bool breaks)
 {
 	struct gdb_x86 *g = state_of(v->vm);
 	struct kvm_guest_debug *debug = &g->debug[v->index];
@@ -286,7 +274,7 @@ static bool locate(struct vcpu *v, struct cpu_state *cpu, gpa_t *gpa)
 	return translate(&v->vm->mem, &p, cpu_linear_rip(cpu), gpa);
 }
 
-bool arch_gdb_on_break(struct vcpu *v)
+bool gdb_x86_on_break(struct vcpu *v)
 {
 	const struct gdb_breaks *b = &state_of(v->vm)->breaks;
 	struct cpu_state cpu = { 0 };
@@ -338,29 +326,28 @@ static void hand_back(struct vcpu *v, uint32_t vector)
 	kvm_ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug);
 }
 
-void gdb_exit(struct vcpu *v)
+bool gdb_x86_trapped(struct vcpu *v, struct gdb_stop *stop)
 {
 	const struct kvm_debug_exit_arch *exit = &v->run->debug.arch;
 	const struct gdb_x86 *g = state_of(v->vm);
 	const struct gdb_break_entry *soft = NULL;
-	struct gdb_stop stop = { 0 };
 	struct cpu_state cpu = { 0 };
 	struct gdb_debug_regs d;
 	gpa_t gpa;
 
+	*stop = (struct gdb_stop){ 0 };
 	if (locate(v, &cpu, &gpa))
 		soft = gdb_breaks_soft_at(&g->breaks, gpa);
 	if (exit->exception == VECTOR_BP && soft)
-		trapped_soft(&stop, soft, &cpu);
+		trapped_soft(stop, soft, &cpu);
 	if (exit->exception == VECTOR_DB && gdb_breaks_debug_regs(&g->breaks, &d))
-		trapped_hard(&stop, &d, exit->dr6, &cpu);
+		trapped_hard(stop, &d, exit->dr6, &cpu);
 	if (exit->exception == VECTOR_DB && exit->dr6 & DR6_STEP &&
 	    g->debug[v->index].control & KVM_GUESTDBG_SINGLESTEP)
-		stop.signal = GDB_SIGTRAP;
-	if (stop.signal)
-		gdb_trapped(v, &stop);
-	else
+		stop->signal = GDB_SIGTRAP;
+	if (!stop->signal)
 		hand_back(v, exit->exception);
+	return stop->signal;
 }
 
 /* ---- texts ---------------------------------------------------------------------------------------------- */
@@ -378,7 +365,7 @@ static const char *activity(uint32_t mp_state)
 	}
 }
 
-void arch_gdb_thread_info(struct vcpu *v, char *text, size_t n)
+void gdb_x86_thread_info(struct vcpu *v, char *text, size_t n)
 {
 	struct cpu_state cpu = { 0 };
 
@@ -389,7 +376,7 @@ void arch_gdb_thread_info(struct vcpu *v, char *text, size_t n)
 			 cpu.sregs.cs.selector & 3U);
 }
 
-void arch_gdb_print_registers(struct vcpu *v, FILE *f)
+void gdb_x86_print_registers(struct vcpu *v, FILE *f)
 {
 	struct cpu_state cpu = { 0 };
 

@@ -10,8 +10,10 @@
  *
  * The guest stands still, but may be hostile: whatever it says of addresses is looked up by checked accessors, and elfcore_write() looks again.
  */
+#include "coredump.h"
+
 #include "fault.h"
-#include "kvm/arch.h"
+#include "gather.h"
 #include "kvm/elfcore.h"
 #include "x86/board/machine.h"
 #include "x86/linux/linux.h"
@@ -189,7 +191,7 @@ static void add_vcpus(struct coredump *d, bool to_blame, struct dump_result *r)
 		struct vcpu *v = &d->vm->vcpu[i];
 		struct cpu_state cpu = { .index = i };
 
-		if (arch_stopped_by_itself(v) != to_blame)
+		if (gather_stopped_by_itself(v) != to_blame)
 			continue;
 		if (v->fd < 0 || !vm_vcpu_stands(v) || report_last_state(v, &cpu)) {
 			r->nr_missing++;
@@ -200,7 +202,7 @@ static void add_vcpus(struct coredump *d, bool to_blame, struct dump_result *r)
 	}
 }
 
-int arch_dump(struct vm *vm, int fd, const _Atomic bool *cancel, struct dump_result *r)
+int coredump_write(struct vm *vm, int fd, const _Atomic bool *cancel, struct dump_result *r)
 {
 	struct coredump *d = calloc(1, sizeof(*d));
 	struct elfcore core = { .machine = EM_X86_64, .mem = &vm->mem, .cancel = cancel };

@@ -266,6 +266,13 @@ uint64_t cpu_read_lstar(int vcpu_fd)
 	return kvm_ioctl(vcpu_fd, KVM_GET_MSRS, (struct kvm_msrs *)&msrs) == 1 ? msrs.entry.data : 0;
 }
 
+uint64_t cpu_read_rip(int vcpu_fd)
+{
+	struct kvm_regs regs;
+
+	return kvm_ioctl(vcpu_fd, KVM_GET_REGS, &regs) ? 0 : regs.rip;
+}
+
 int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic)
 {
 	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_RUNNABLE };

@@ -7,12 +7,13 @@
  * milliseconds, which costs a fraction of a per cent; the last sample is shown, with its age. KVM leaves them in kvm_run with the exit
  * (KVM_CAP_SYNC_REGS), which is cheaper than calls for each.
  */
+#include "gather.h"
+
 #include "fault.h"
-#include "kvm/arch.h"
-#include "kvm/arch_host.h"
 #include "kvm/ioctl.h"
 #include "page.h"
 #include "x86/board/machine.h"
+#include "x86/cpu/host_cpu.h"
 #include "x86/linux/linux.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ int report_vcpu_setup(struct vcpu *v)
 {
 	struct arch_host_cpu host;
 
-	arch_host_cpu(&host);
+	host_cpu_identify(&host);
 	if (!host.module || strcmp(host.module, "kvm_amd") != 0)
 		return 0;
 	if ((kvm_ioctl_val(v->vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & SAMPLE_REGS) !=
@@ -70,7 +71,7 @@ static void keep_sample(struct vcpu *v, uint64_t ticks)
 	sample->ticks = ticks;
 }
 
-void arch_sample(struct vcpu *v, uint64_t ticks)
+void gather_sample(struct vcpu *v, uint64_t ticks)
 {
 	if (!v->sample) {
 		v->sample_due = UINT64_MAX;
@@ -87,16 +88,16 @@ void arch_sample(struct vcpu *v, uint64_t ticks)
 }
 
 /* Anew for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only where this was last said. */
-int arch_step(struct vcpu *v)
+int gather_step(struct vcpu *v)
 {
 	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
 
 	return kvm_ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug);
 }
 
-int arch_step_on(struct vcpu *v)
+int gather_step_on(struct vcpu *v)
 {
-	int err = v->sample ? arch_step(v) : -ENOTSUP;
+	int err = v->sample ? gather_step(v) : -ENOTSUP;
 
 	if (!err)
 		err = cpu_gather(&v->sample->cpu, v->fd, v->index, false);
@@ -109,7 +110,7 @@ int arch_step_on(struct vcpu *v)
 	return 0;
 }
 
-void arch_step_off(struct vcpu *v)
+void gather_step_off(struct vcpu *v)
 {
 	struct kvm_guest_debug debug = { 0 };
 
@@ -117,12 +118,12 @@ void arch_step_off(struct vcpu *v)
 	v->sample->stepping = false;
 }
 
-bool arch_stepped(const struct vcpu *v)
+bool gather_stepped(const struct vcpu *v)
 {
 	return v->sample && v->sample->stepping;
 }
 
-bool arch_stopped_by_itself(const struct vcpu *v)
+bool gather_stopped_by_itself(const struct vcpu *v)
 {
 	uint32_t reason = v->run ? v->run->exit_reason : 0;
 
@@ -130,14 +131,14 @@ bool arch_stopped_by_itself(const struct vcpu *v)
 	       reason == KVM_EXIT_INTERNAL_ERROR;
 }
 
-void arch_record_exit(struct vcpu *v, uint64_t ticks)
+void gather_record_exit(struct vcpu *v, uint64_t ticks)
 {
 	const struct kvm_run *run = v->run;
 	uint64_t detail = 0;
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_DEBUG:
-		if (v->vm->retrace)
+		if (gather_stepped(v))
 			return; /* each instruction */
 		break;
 	case KVM_EXIT_X86_RDMSR:
@@ -158,7 +159,7 @@ void arch_record_exit(struct vcpu *v, uint64_t ticks)
 	record_wide(&v->recorder, ticks, EVENT_EXIT, 4, run->exit_reason, detail);
 }
 
-uint64_t arch_ticks_khz(const struct vm *vm)
+uint64_t gather_ticks_khz(const struct vm *vm)
 {
 	int khz = kvm_ioctl_val(vm->vcpu[0].fd, KVM_GET_TSC_KHZ, 0);
 
@@ -240,7 +241,7 @@ static bool registers_lost(const struct vcpu *v, const struct cpu_state *cpu)
 	       !cpu->regs.rsp && !(cpu->sregs.cr0 & 1);
 }
 
-bool arch_registers_lost(const struct vcpu *v)
+bool gather_registers_lost(const struct vcpu *v)
 {
 	struct cpu_state cpu = { 0 };
 
@@ -278,11 +279,11 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 		.pio = &v->vm->pio,
 		.mmio = &v->vm->mmio,
 		.now_ticks = arch_ticks(),
-		.ticks_khz = arch_ticks_khz(v->vm),
+		.ticks_khz = gather_ticks_khz(v->vm),
 	};
 
 	cpu_exit_text(v->run, stopped_by, sizeof(stopped_by));
-	if (arch_stopped_by_itself(v))
+	if (gather_stopped_by_itself(v))
 		pm.stopped_by = stopped_by;
 	if (registers_lost(v, cpu)) {
 		pm.retraced = v->sample->stepping;
@@ -309,7 +310,7 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 	pthread_mutex_unlock(&m->report_lock);
 }
 
-void arch_report(FILE *f, struct vcpu *v, bool brief)
+void gather_report(FILE *f, struct vcpu *v, bool brief)
 {
 	struct cpu_state cpu = { .index = v->index };
 	int err = cpu_gather(&cpu, v->fd, v->index, true);

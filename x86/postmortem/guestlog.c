@@ -8,7 +8,8 @@
  *
  * On whichever thread asks for a report, under the report lock; the guest may be running.
  */
-#include "kvm/arch.h"
+#include "guestlog.h"
+
 #include "page.h"
 #include "x86/board/machine.h"
 #include "x86/linux/linux.h"
@@ -127,7 +128,7 @@ static unsigned int count_shown(struct machine *m, const struct linux_guest *g, 
 	return s.last;
 }
 
-void arch_report_log(FILE *f, struct vm *vm, bool whole)
+void guestlog_report(FILE *f, struct vm *vm, bool whole)
 {
 	struct machine *m = vm->machine;
 	struct linux_guest g;
@@ -208,7 +209,7 @@ void guestlog_hear_end(struct machine *m)
 		atomic_store(&m->restarting, true);
 }
 
-void arch_report_panic(FILE *f, struct vm *vm)
+void guestlog_report_panic(FILE *f, struct vm *vm)
 {
 	struct machine *m = vm->machine;
 
@@ -218,7 +219,7 @@ void arch_report_panic(FILE *f, struct vm *vm)
 	pthread_mutex_unlock(&m->report_lock);
 }
 
-int arch_print_log(FILE *f, struct vm *vm)
+int guestlog_print(FILE *f, struct vm *vm)
 {
 	struct machine *m = vm->machine;
 	enum log_end end = LOG_NONE;

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* `kvm inspect`: a row of arch_x86.c, see struct arch; private to x86/. */
+#ifndef X86_BOOT_INSPECT_H
+#define X86_BOOT_INSPECT_H
+
+#include "kvm/types.h"
+
+#include <stdio.h>
+
+int inspect_kernel(FILE *f, const char *path, const char *entry, uint64_t load_gpa, bool json);
+
+#endif
