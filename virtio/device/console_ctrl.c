@@ -92,7 +92,7 @@ static void set_guest_open(struct console_port *p, bool open)
 	p->guest_closed = !open && p->guest_open;
 	p->guest_open = open;
 	if (p->guest_closed)
-		console_closed(p);
+		p->closed(p);
 	if (open && p->rx_stalled)
 		chardev_rx_ready(p->chardev);
 }
