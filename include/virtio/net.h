@@ -3,7 +3,7 @@
 #ifndef VIRTIO_NET_H
 #define VIRTIO_NET_H
 
-#include "virtio/netdev/netdev.h"
+#include "virtio/netdev.h"
 #include "virtio/virtio.h"
 
 struct net;
