@@ -210,7 +210,7 @@ int arch_machine_create(struct vm *vm)
 	int err = create_board(vm->machine, &entry);
 
 	if (!err)
-		err = greet_shares(vm->machine);
+		err = shares_connect(vm->machine);
 	timeline_reach(vm->timeline, TIMELINE_LOADED);
 	if (!err)
 		err = vm_wait_kvm(vm);
@@ -303,7 +303,7 @@ int arch_machine_close(struct vm *vm)
 {
 	int err = settle_virtio(vm->machine);
 
-	hang_up_shares(vm->machine);
+	shares_disconnect(vm->machine);
 	destroy_consoles(vm->machine);
 	destroy_coms(vm->machine);
 	return err;
