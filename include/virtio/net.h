@@ -18,10 +18,4 @@ void net_destroy(struct net *n);
 
 struct virtio_device *net_virtio(struct net *n);
 
-/* Plugs the cable in or pulls it; frames are lost while it is out. Loop's thread, without the lock. */
-void net_set_link(struct net *n, bool up);
-
-/* Asks the driver to tell its neighbours where it is (5.1.6.5.4), if it can. Loop's thread, without the lock. */
-void net_announce(struct net *n);
-
 #endif

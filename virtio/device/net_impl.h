@@ -71,6 +71,13 @@ const char *net_check_header(const struct net *n, struct virtio_net_hdr *h, uint
 bool net_driver_takes(const struct net *n, struct virtio_net_hdr *h);
 /* Set-up time. */
 void net_link_init(struct net *n);
+/* Plugs the cable in or pulls it: frames are lost while it is out. Loop's thread, without lock. */
+void net_set_link(struct net *n, bool up);
+/*
+ * Asks the driver to tell its neighbours where it is (5.1.6.5.4), if it can. Loop's thread, without
+ * the lock.
+ */
+void net_announce(struct net *n);
 /* @p->gone is set and it was not said yet. Loop's thread, without the lock. */
 void net_close_backend(struct net_pair *p);
 /* Shows the configuration with the status of the link in it, without an interrupt: for what the driver itself has asked for. */
