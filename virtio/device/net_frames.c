@@ -117,21 +117,6 @@ static bool fetch(struct net_pair *p)
 	return false;
 }
 
-/* Copies to @iov from byte @skip on. Returns how much. */
-static size_t scatter(const struct iovec *iov, unsigned int nr, size_t skip, const void *from, size_t len)
-{
-	size_t done = 0;
-
-	for (unsigned int i = 0; i < nr && done < len; i++) {
-		size_t over = min_u64(skip, iov[i].iov_len), n = min_u64(iov[i].iov_len - over, len - done);
-
-		memcpy((uint8_t *)iov[i].iov_base + over, (const uint8_t *)from + done, n);
-		skip -= over;
-		done += n;
-	}
-	return done;
-}
-
 static uint8_t *byte_at(const struct iovec *iov, size_t at)
 {
 	for (; at >= iov->iov_len; iov++)
@@ -147,12 +132,13 @@ static void fill(struct net_pair *p, const struct vq_chain *c)
 	size_t head = p->nr_held ? 0 : HEADER_BYTES, n;
 
 	if (head) {
-		scatter(iov, c->nr_writable, 0, &header, head);
+		vq_iov_push(iov, c->nr_writable, 0, &header, head);
 		for (unsigned int i = 0; i < 2; i++)
 			p->num_buffers[i] =
 				byte_at(iov, offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers) + i);
 	}
-	n = scatter(iov, c->nr_writable, head, p->frame + p->copied_bytes, p->frame_bytes - p->copied_bytes);
+	n = vq_iov_push(iov, c->nr_writable, head, p->frame + p->copied_bytes,
+			p->frame_bytes - p->copied_bytes);
 	p->copied_bytes += n;
 	p->held[p->nr_held].head = c->head;
 	p->held[p->nr_held++].written = (uint32_t)(head + n);

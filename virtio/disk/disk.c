@@ -92,15 +92,10 @@ static void take_pool_done(struct disk *d)
 
 	if (read(d->done_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		pr_debug("disk: eventfd: %s", strerror(errno));
-	disk_list_init(&l);
 	pthread_mutex_lock(&d->done_lock);
-	if (d->done_list.head) {
-		l = d->done_list;
-		disk_list_init(&d->done_list);
-	}
+	disk_list_move(&l, &d->done_list);
 	pthread_mutex_unlock(&d->done_lock);
-	if (l.head)
-		finish_list(d, &l);
+	finish_list(d, &l);
 }
 
 static void on_pool_done(void *ctx, uint32_t events)

@@ -175,6 +175,8 @@ struct disk_list {
 void disk_list_init(struct disk_list *l);
 void disk_list_add(struct disk_list *l, struct disk_request *r);
 struct disk_request *disk_list_take(struct disk_list *l);
+/* @to gets all that @from has. */
+void disk_list_move(struct disk_list *to, struct disk_list *from);
 
 struct disk_pool {
 	pthread_mutex_t lock;
