@@ -786,6 +786,8 @@ static void options_are_parsed(void **state)
 	assert_string_equal(b.path, "a,b,");
 	assert_int_equal(parse("a,werror=report", &d, &b, copy), 0);
 	assert_false(b.werror_stop);
+	assert_int_equal(parse("a,format=raw,format=auto", &d, &b, copy), 0);
+	assert_null(d.format);
 }
 
 static void bad_options_are_refused(void **state)

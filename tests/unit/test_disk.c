@@ -413,6 +413,9 @@ static void test_other_format(void **state)
 	r->o.format = NULL;
 	assert_int_equal(disk_open(&r->d, &r->o, &r->loop), -EINVAL);
 	assert_int_equal(logged(r, "looks like VHDX"), 1);
+	r->o.format = "vhdx";
+	assert_int_equal(disk_open(&r->d, &r->o, &r->loop), -ENOTSUP);
+	assert_int_equal(logged(r, "has the format vhdx"), 1);
 	r->o.format = "raw";
 	open_disk(r);
 }
