@@ -15,7 +15,7 @@ failed=0
 
 flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude -I. -D_GNU_SOURCE -pthread"
 [ -n "${SAN:-}" ] && flags="$flags -fsanitize=address,undefined -fno-sanitize-recover=all"
-${CC:-gcc} $flags -o "$work/disk_stress" tests/tools/disk_stress.c tests/tools/disk_power.c virtio/disk/*.c virtio/qcow2/*.c kvm/loop.c kvm/base/log.c ||
+${CC:-gcc} $flags -o "$work/disk_stress" tests/tools/disk_stress.c tests/tools/disk_power.c virtio/disk/*.c virtio/qcow2/*.c virtio/device/disk_formats.c kvm/loop.c kvm/base/log.c ||
 	{ echo "not ok disk: disk_stress does not build"; exit 1; }
 stress=$work/disk_stress
 ${CC:-gcc} ${flags%% -fsanitize*} -O2 -fPIC -shared -o "$work/inflate.so" virtio/qcow2/inflate.c ||

@@ -316,3 +316,18 @@ bool vq_iov_pull(struct iovec **iov, unsigned int *nr, void *buf, size_t len)
 	}
 	return true;
 }
+
+size_t vq_iov_push(const struct iovec *iov, unsigned int nr, size_t skip, const void *buf, size_t len)
+{
+	const uint8_t *from = buf;
+	size_t done = 0;
+
+	for (unsigned int i = 0; i < nr && done < len; i++) {
+		size_t over = min_u64(skip, iov[i].iov_len), n = min_u64(iov[i].iov_len - over, len - done);
+
+		memcpy((uint8_t *)iov[i].iov_base + over, from + done, n);
+		skip -= over;
+		done += n;
+	}
+	return done;
+}

@@ -5,9 +5,9 @@
  */
 #include "x86/arch_x86.h"
 
-#include "x86/board/board_virtio.h"
 #include "x86/board/exits.h"
 #include "x86/board/machine.h"
+#include "x86/board/virtio_slots.h"
 #include "x86/boot/inspect.h"
 #include "x86/cpu/host_cpu.h"
 #include "x86/gdb/gdb_regs.h"

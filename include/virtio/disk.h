@@ -38,15 +38,17 @@ struct disk_request {
 	int result;
 };
 
-enum disk_format { DISK_FORMAT_AUTO, DISK_FORMAT_RAW, DISK_FORMAT_QCOW2 };
 enum disk_cache { DISK_CACHE_WRITEBACK, DISK_CACHE_WRITETHROUGH, DISK_CACHE_NONE };
 enum disk_aio { DISK_AIO_AUTO, DISK_AIO_URING, DISK_AIO_THREADS };
 
+struct disk_format;
+
 struct disk_options {
 	const char *path;
-	enum disk_format
-		format; /* AUTO: probed; a file probed as raw refuses writes that would make it look like another format */
-	enum disk_cache cache; /* NONE: O_DIRECT */
+	/* Its format's name. NULL: guessed; raw, it refuses writes that would change the guess. */
+	const char *format;
+	const struct disk_format *formats; /* all there are; ends with a row that has no name */
+	enum disk_cache cache;		   /* NONE: O_DIRECT */
 	enum disk_aio aio;
 	bool read_only;
 	bool snapshot; /* writes go to an unlinked sparse file and are gone at the end */

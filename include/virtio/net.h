@@ -3,7 +3,7 @@
 #ifndef VIRTIO_NET_H
 #define VIRTIO_NET_H
 
-#include "virtio/netdev/netdev.h"
+#include "virtio/netdev.h"
 #include "virtio/virtio.h"
 
 struct net;
@@ -17,11 +17,5 @@ int net_create(struct net **out, struct netdev *const *backend, unsigned int nr_
 void net_destroy(struct net *n);
 
 struct virtio_device *net_virtio(struct net *n);
-
-/* Plugs the cable in or pulls it; frames are lost while it is out. Loop's thread, without the lock. */
-void net_set_link(struct net *n, bool up);
-
-/* Asks the driver to tell its neighbours where it is (5.1.6.5.4), if it can. Loop's thread, without the lock. */
-void net_announce(struct net *n);
 
 #endif

@@ -115,4 +115,10 @@ void vq_disable_notify(struct virtqueue *vq);
  */
 bool vq_iov_pull(struct iovec **iov, unsigned int *nr, void *buf, size_t len);
 
+/*
+ * Copies @buf's @len bytes, or as many as there is room for, to the @nr pieces of @iov, after their
+ * first @skip bytes. Returns how many.
+ */
+size_t vq_iov_push(const struct iovec *iov, unsigned int nr, size_t skip, const void *buf, size_t len);
+
 #endif

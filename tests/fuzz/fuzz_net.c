@@ -7,7 +7,7 @@
 #include "virtio_fuzz.h"
 
 #include "kvm/log.h"
-#include "virtio/net.h"
+#include "virtio/device/net_impl.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

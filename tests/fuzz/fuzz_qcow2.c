@@ -5,7 +5,7 @@
  * first bit, the image's bytes themselves. It lives in a memfd, whose size the host limits. Nothing may
  * crash, hang or leave the file; what was written to an image that is good reads back.
  */
-#include "virtio/disk.h"
+#include "virtio/device/disk_formats.h"
 
 #include "kvm/log.h"
 
@@ -136,7 +136,7 @@ static size_t make(struct image *m, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rlimit fsize = { 64 * MIB, 64 * MIB };
-	struct disk_options o = { .format = DISK_FORMAT_QCOW2, .aio = DISK_AIO_THREADS };
+	struct disk_options o = { .format = "qcow2", .formats = disk_formats, .aio = DISK_AIO_THREADS };
 	struct image m = { 0 };
 	struct loop loop;
 	struct disk *d;

@@ -28,7 +28,7 @@ deny hw/**/*.c hw/**/*.h include/hw/*.h -- '#include "(x86|virtio)/' 'hw/ sees k
 deny virtio/**/*.c virtio/**/*.h include/virtio/*.h -- '#include "(x86|hw)/' 'virtio/ sees kvm/ only'
 for folder in hw virtio; do
 	deny $folder/**/*.c $folder/**/*.h include/$folder/*.h -- \
-		'#include "kvm/(vm|vcpu|config|arch|ioctl|signals|cmd)\.h"|<linux/kvm\.h>' 'devices are handed what they use'
+		'#include "kvm/(vm|vcpu|config|share|arch|ioctl|signals|cmd)\.h"|<linux/kvm\.h>' 'devices are handed what they use'
 done
 deny kvm/**/*.c hw/**/*.c virtio/**/*.c main.c -- '\b(exit|abort|_exit|quick_exit)\(' 'only main() ends the process'
 deny kvm/**/*.c x86/**/*.c hw/**/*.c virtio/**/*.c -- '[^_a-z]ioctl\([^)]*KVM_(GET|SET|CREATE|CHECK|IRQ|REG|UNREG)' 'use kvm_ioctl()'

@@ -13,7 +13,7 @@
  * OPTIONS: words with commas: raw qcow2 ro snapshot none writethrough threads uring discard
  */
 #include "disk_power.h"
-#include "virtio/disk.h"
+#include "virtio/device/disk_formats.h"
 
 #include "kvm/log.h"
 
@@ -333,9 +333,8 @@ static void next(struct stress *st)
 
 static void parse(struct disk_options *o, const char *words)
 {
-	o->format = strstr(words, "raw")     ? DISK_FORMAT_RAW
-		    : strstr(words, "qcow2") ? DISK_FORMAT_QCOW2
-					     : DISK_FORMAT_AUTO;
+	o->format = strstr(words, "raw") ? "raw" : strstr(words, "qcow2") ? "qcow2" : NULL;
+	o->formats = disk_formats;
 	o->read_only = strstr(words, "ro,") != NULL;
 	o->snapshot = strstr(words, "snapshot") != NULL;
 	o->discard = strstr(words, "discard") != NULL;

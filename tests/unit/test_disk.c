@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "unit/messages.h"
-#include "virtio/disk.h"
+#include "virtio/device/disk_formats.h"
 
 #include "kvm/log.h"
 
@@ -63,7 +63,9 @@ static int setup(void **state)
 	make_file(r->path, DISK_BYTES);
 	assert_int_equal(loop_init(&r->loop), 0);
 	assert_int_equal(messages_begin(&r->messages, r->log), 0);
-	r->o = (struct disk_options){ .path = r->path, .format = DISK_FORMAT_RAW, .discard = true };
+	r->o = (struct disk_options){
+		.path = r->path, .format = "raw", .formats = disk_formats, .discard = true
+	};
 	*state = r;
 	return 0;
 }
@@ -381,7 +383,7 @@ static void test_guard(void **state)
 {
 	struct rig *r = *state;
 
-	r->o.format = DISK_FORMAT_AUTO;
+	r->o.format = NULL;
 	open_disk(r);
 	write_text(r, 0, "QFI\xfb\0\0\0\3", 8, -EPERM);
 	write_text(r, 0, "QFI\xfb\0\0\0\1", 8, -EPERM);
@@ -392,12 +394,12 @@ static void test_guard(void **state)
 	write_text(r, 512, "QFI\xfb\0\0\0\3", 8, 0);
 	write_text(r, 0, "\xeb\x63\x90", 3, 0);
 	reopen(r);
-	r->o.format = DISK_FORMAT_RAW;
+	r->o.format = "raw";
 	reopen(r);
 	write_text(r, 0, "QFI\xfb\0\0\0\3", 8, 0);
 	disk_close(r->d);
 	r->d = NULL;
-	r->o.format = DISK_FORMAT_AUTO;
+	r->o.format = NULL;
 	assert_true(disk_open(&r->d, &r->o, &r->loop) < 0); /* it is a qcow2 now, and no good one */
 }
 
@@ -408,10 +410,13 @@ static void test_other_format(void **state)
 
 	assert_int_equal(pwrite(fd, "vhdxfile", 8, 0), 8);
 	close(fd);
-	r->o.format = DISK_FORMAT_AUTO;
+	r->o.format = NULL;
 	assert_int_equal(disk_open(&r->d, &r->o, &r->loop), -EINVAL);
 	assert_int_equal(logged(r, "looks like VHDX"), 1);
-	r->o.format = DISK_FORMAT_RAW;
+	r->o.format = "vhdx";
+	assert_int_equal(disk_open(&r->d, &r->o, &r->loop), -ENOTSUP);
+	assert_int_equal(logged(r, "has the format vhdx"), 1);
+	r->o.format = "raw";
 	open_disk(r);
 }
 

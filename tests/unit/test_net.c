@@ -12,7 +12,7 @@
 
 #include "kvm/log.h"
 #include "unit/mmio_rig.h"
-#include "virtio/net.h"
+#include "virtio/device/net_impl.h"
 
 #include <fcntl.h>
 #include <linux/virtio_net.h>

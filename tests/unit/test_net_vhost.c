@@ -12,7 +12,7 @@
 
 #include "kvm/log.h"
 #include "unit/mmio_rig.h"
-#include "virtio/net.h"
+#include "virtio/device/net_impl.h"
 #include "virtio/netdev/netdev_impl.h"
 #include "virtio/vhost/vhost.h"
 

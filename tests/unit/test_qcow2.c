@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "unit/messages.h"
-#include "virtio/disk.h"
+#include "virtio/device/disk_formats.h"
 
 #include "kvm/log.h"
 
@@ -46,7 +46,9 @@ static int setup(void **state)
 	snprintf(r->log, sizeof(r->log), "%s/log", r->dir);
 	assert_int_equal(loop_init(&r->loop), 0);
 	assert_int_equal(messages_begin(&r->messages, r->log), 0);
-	r->o = (struct disk_options){ .path = r->path, .format = DISK_FORMAT_QCOW2, .discard = true };
+	r->o = (struct disk_options){
+		.path = r->path, .format = "qcow2", .formats = disk_formats, .discard = true
+	};
 	*state = r;
 	return 0;
 }
@@ -654,7 +656,7 @@ static void test_backing_refused(void **state)
 	free(m.bytes);
 	m = make_overlay("base", "vmdk");
 	store(r->path, &m);
-	refused(r, "format vmdk", 1);
+	refused(r, "format vmdk", 2);
 	free(m.bytes);
 	m = make_overlay("/dev/null", "raw");
 	store(r->path, &m);

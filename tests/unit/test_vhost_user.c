@@ -535,18 +535,19 @@ static void on_loss(void *ctx, const char *why)
 
 static void make_fs(struct fs_fix *f)
 {
-	struct share share = { .option = "--share", .tag = "files" };
+	char path[FS_MAX_SOCKET_BYTES + 1];
+	struct fs_options options = { .option = "--share", .tag = "files", .dir = "", .socket = path };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
-	snprintf(share.socket, sizeof(share.socket), "/tmp/test_vhost_user.%d", getpid());
-	memcpy(addr.sun_path, share.socket, strlen(share.socket));
+	snprintf(path, sizeof(path), "/tmp/test_vhost_user.%d", getpid());
+	memcpy(addr.sun_path, path, strlen(path));
 	f->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(f->listening, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(f->listening, 1), 0);
-	assert_int_equal(fs_create(&f->fs, &share, &f->r.ring.mem, &f->r.loop), 0);
+	assert_int_equal(fs_create(&f->fs, &options, &f->r.ring.mem, &f->r.loop), 0);
 	fs_on_loss(f->fs, on_loss, f);
 	assert_int_equal(fs_launch(f->fs), 0);
-	unlink(share.socket);
+	unlink(path);
 	back_end_start(&f->b, accept(f->listening, NULL, NULL));
 	assert_int_equal(fs_greet(f->fs), 0);
 	mmio_rig_plug(&f->r, fs_virtio(f->fs));

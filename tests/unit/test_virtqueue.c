@@ -272,6 +272,24 @@ static void bad_places_and_sizes_do_not_start(void **state)
 	assert_int_equal(try_start(f, 1, RIG_DESC_GPA, RIG_AVAIL_GPA, RIG_HIGH_GPA), 0);
 }
 
+static void pieces_are_filled_and_emptied(void **state)
+{
+	char a[3] = "", b[2] = "", text[8] = "";
+	struct iovec iov[] = { { a, 3 }, { b, 2 } }, *at = iov;
+	unsigned int nr = 2;
+
+	(void)state;
+	assert_int_equal(vq_iov_push(iov, 2, 0, "abcd", 4), 4);
+	assert_int_equal(vq_iov_push(iov, 2, 4, "efgh", 4), 1); /* there is no more room */
+	assert_int_equal(vq_iov_push(iov, 2, 5, "x", 1), 0);
+	assert_int_equal(vq_iov_push(iov, 0, 0, "x", 1), 0);
+	assert_true(vq_iov_pull(&at, &nr, text, 4));
+	assert_string_equal(text, "abcd");
+	assert_int_equal(nr, 1);
+	assert_false(vq_iov_pull(&at, &nr, text, 2));
+	assert_int_equal(b[1], 'e');
+}
+
 /* ---- the rules --------------------------------------------------------------------------------------------------- */
 
 static void rule_avail_jump(void **state)
@@ -492,6 +510,7 @@ int main(void)
 		T(flags_suppress_interrupts_and_kicks),
 		T(event_indices_suppress_too),
 		T(bad_places_and_sizes_do_not_start),
+		T(pieces_are_filled_and_emptied),
 		T(rule_avail_jump),
 		T(rule_avail_backwards),
 		T(rule_head_range),

@@ -205,16 +205,9 @@ static uint8_t *pull_last(struct iovec *iov, unsigned int *nr)
 static void push_id(struct blk_request *r, const struct iovec *iov, unsigned int nr)
 {
 	char id[BLK_SERIAL_BYTES] = { 0 };
-	size_t at = 0;
 
 	memcpy(id, r->blk->options.serial, strnlen(r->blk->options.serial, sizeof(id)));
-	for (unsigned int i = 0; i < nr && at < sizeof(id); i++) {
-		size_t n = min_u64(iov[i].iov_len, sizeof(id) - at);
-
-		memcpy(iov[i].iov_base, id + at, n);
-		at += n;
-	}
-	r->data_bytes = (uint32_t)at;
+	r->data_bytes = (uint32_t)vq_iov_push(iov, nr, 0, id, sizeof(id));
 	answer(r, VIRTIO_BLK_S_OK);
 }
 

@@ -3,6 +3,8 @@
  * What -d says: "FILE[,KEY=VALUE]...". Called on main's thread at set-up. The text is cut up in place; a comma in a file's name is
  * written twice, as QEMU's users know it.
  */
+#include "disk_formats.h"
+
 #include "kvm/log.h"
 #include "virtio/blk.h"
 
@@ -16,9 +18,6 @@ struct choice {
 	int value;
 };
 
-static const struct choice formats[] = {
-	{ "auto", DISK_FORMAT_AUTO }, { "raw", DISK_FORMAT_RAW }, { "qcow2", DISK_FORMAT_QCOW2 }, { NULL, 0 }
-};
 static const struct choice caches[] = { { "writeback", DISK_CACHE_WRITEBACK },
 					{ "writethrough", DISK_CACHE_WRITETHROUGH },
 					{ "none", DISK_CACHE_NONE },
@@ -57,6 +56,25 @@ static int choose(const char *key, const char *value, const struct choice *choic
 		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "", c->word);
 	}
 	pr_err("-d: %s=%s: one of %s", key, value ? value : "", list);
+	return -EINVAL;
+}
+
+static int set_format(struct disk_options *disk, const char *value)
+{
+	char list[64] = "auto";
+	size_t at = strlen(list);
+
+	for (const struct disk_format *format = disk->formats; format->name; format++) {
+		if (value && !strcmp(value, format->name)) {
+			disk->format = format->name;
+			return 0;
+		}
+		at += (size_t)snprintf(list + at, sizeof(list) - at, ", %s", format->name);
+	}
+	disk->format = NULL;
+	if (value && !strcmp(value, "auto"))
+		return 0;
+	pr_err("-d: format=%s: one of %s", value ? value : "", list);
 	return -EINVAL;
 }
 
@@ -106,10 +124,9 @@ static int set_key(const char *key, const char *value, struct disk_options *disk
 		return set_serial(blk, value);
 	if (!strcmp(key, "queues"))
 		return set_queues(blk, value);
-	if (!strcmp(key, "format")) {
-		n = choose(key, value, formats);
-		disk->format = n < 0 ? DISK_FORMAT_AUTO : (enum disk_format)n;
-	} else if (!strcmp(key, "cache")) {
+	if (!strcmp(key, "format"))
+		return set_format(disk, value);
+	if (!strcmp(key, "cache")) {
 		n = choose(key, value, caches);
 		disk->cache = n < 0 ? DISK_CACHE_WRITEBACK : (enum disk_cache)n;
 	} else if (!strcmp(key, "aio")) {
@@ -132,7 +149,7 @@ int blk_parse(char *text, struct disk_options *disk, struct blk_options *blk)
 {
 	char *word;
 
-	*disk = (struct disk_options){ .discard = true };
+	*disk = (struct disk_options){ .formats = disk_formats, .discard = true };
 	*blk = (struct blk_options){ .nr_queues = 1 };
 	disk->path = next_word(&text);
 	if (!disk->path || !*disk->path) {

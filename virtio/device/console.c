@@ -151,7 +151,7 @@ static void handle_tx(struct console_port *p)
 		chardev_end(p->chardev);
 }
 
-void console_closed(struct console_port *p)
+static void on_closed(struct console_port *p)
 {
 	virtio_run(&p->console->v, tx_queue(p));
 }
@@ -350,6 +350,7 @@ static struct console *new_console(unsigned int nr_ports)
 	c->nr_ports = nr_ports;
 	for (unsigned int i = 0; i < nr_ports; i++) {
 		c->port[i].console = c;
+		c->port[i].closed = on_closed;
 		c->port[i].id = i;
 	}
 	return c;

@@ -43,7 +43,7 @@ static bool send_message(struct console_port *p, unsigned int event)
 	struct iovec iov[CONSOLE_MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = CONSOLE_MAX_PIECES };
 	struct message m;
-	size_t len, done = 0;
+	size_t len;
 
 	if (!virtio_pop(v, CONSOLE_CTRL_RX, &c))
 		return false;
@@ -52,12 +52,7 @@ static bool send_message(struct console_port *p, unsigned int event)
 		virtio_break(v, "a control buffer without room for a message");
 		return false;
 	}
-	for (unsigned int i = c.nr_readable; done < len; i++) {
-		size_t n = min_u64(iov[i].iov_len, len - done);
-
-		memcpy(iov[i].iov_base, (const char *)&m + done, n);
-		done += n;
-	}
+	vq_iov_push(iov + c.nr_readable, c.nr_writable, 0, &m, len);
 	virtio_push(v, CONSOLE_CTRL_RX, c.head, (uint32_t)len);
 	return true;
 }
@@ -92,7 +87,7 @@ static void set_guest_open(struct console_port *p, bool open)
 	p->guest_closed = !open && p->guest_open;
 	p->guest_open = open;
 	if (p->guest_closed)
-		console_closed(p);
+		p->closed(p);
 	if (open && p->rx_stalled)
 		chardev_rx_ready(p->chardev);
 }

@@ -28,6 +28,8 @@ struct console_port {
 	struct console *console;
 	const char *name; /* NULL: the console */
 	struct chardev *chardev;
+	/* The guest has closed the port: ends its chardev, after what was sent. Lock held. */
+	void (*closed)(struct console_port *p);
 	unsigned int id;
 	bool ready;	   /* the driver has taken note of the port */
 	bool guest_open;   /* somebody in the guest has it open */
@@ -49,8 +51,6 @@ struct console {
 void console_ctrl_handle(struct console *c, unsigned int queue);
 /* The port's chardev has got a client or lost it. Loop's thread. */
 void console_ctrl_presence(struct console_port *p);
-/* Somebody in the guest has closed the port: its chardev is told, behind what was sent. Lock held. */
-void console_closed(struct console_port *p);
 /* The driver is gone. Any thread. */
 void console_ctrl_forget(struct console *c);
 

@@ -35,11 +35,11 @@
 #define GREET_WAIT_MS 60000 /* a program's start on a loaded host */
 #define MAX_LOG_LINES 20
 
-static_assert(sizeof(((struct virtio_fs_config *)NULL)->tag) == SHARE_MAX_TAG_BYTES, "");
+static_assert(sizeof(((struct virtio_fs_config *)NULL)->tag) == FS_MAX_TAG_BYTES, "");
 
 struct fs {
 	struct virtio_device v;
-	struct share share;
+	struct fs_options options;
 	struct loop *loop;
 	struct vhost_user *backend; /* NULL: not there yet, or hung up */
 	struct virtiofsd daemon;    /* if it is ours */
@@ -59,7 +59,7 @@ static void lose(struct fs *f)
 		return;
 	f->lost = true;
 	virtiofsd_stop(&f->daemon, false);
-	snprintf(why, sizeof(why), "virtiofsd of %s: %s", f->share.tag, vhost_user_why(f->backend));
+	snprintf(why, sizeof(why), "virtiofsd of %s: %s", f->options.tag, vhost_user_why(f->backend));
 	virtio_break(&f->v, why);
 	if (f->on_loss)
 		f->on_loss(f->on_loss_ctx, why);
@@ -110,18 +110,18 @@ static const struct virtio_ops fs_ops = {
 	.quiesce = fs_quiesce,
 };
 
-int fs_create(struct fs **out, const struct share *share, const struct gmem *mem, struct loop *loop)
+int fs_create(struct fs **out, const struct fs_options *options, const struct gmem *mem, struct loop *loop)
 {
 	struct virtio_fs_config config = { .num_request_queues = htole32(NR_QUEUES - 1) };
 	struct fs *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
-	f->share = *share;
+	f->options = *options;
 	f->loop = loop;
 	f->daemon.log_fd = -1;
 	*out = f;
-	memcpy(config.tag, share->tag, strlen(share->tag));
+	memcpy(config.tag, options->tag, strlen(options->tag));
 	return virtio_init(&f->v, &fs_ops, mem, loop, NR_QUEUES, QUEUE_SIZE, 0, &config, sizeof(config));
 }
 
@@ -171,7 +171,7 @@ static void show_log(struct fs *f, char *text)
 
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		if (f->log_lines++ < MAX_LOG_LINES)
-			pr_warn("%s %s: virtiofsd: %s", f->share.option, f->share.dir, line);
+			pr_warn("%s %s: virtiofsd: %s", f->options.option, f->options.dir, line);
 	}
 }
 
@@ -193,18 +193,18 @@ static void on_log(void *ctx, uint32_t events)
 
 /* ---- its life --------------------------------------------------------------------------------------------------------- */
 
-static int connect_to(const struct share *s, int *fd)
+static int connect_to(const struct fs_options *o, int *fd)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int err = 0;
 
-	static_assert(SHARE_MAX_SOCKET_BYTES < sizeof(addr.sun_path), "");
-	memcpy(addr.sun_path, s->socket, strlen(s->socket));
+	static_assert(FS_MAX_SOCKET_BYTES < sizeof(addr.sun_path), "");
+	memcpy(addr.sun_path, o->socket, strlen(o->socket));
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (*fd < 0 || connect(*fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		err = -errno;
 		pr_err("%s :%s,socket=%s: %s: is virtiofsd running, with --socket-path of that name?",
-		       s->option, s->tag, s->socket, strerror(-err));
+		       o->option, o->tag, o->socket, strerror(-err));
 		if (*fd >= 0)
 			close(*fd);
 	}
@@ -213,9 +213,18 @@ static int connect_to(const struct share *s, int *fd)
 
 int fs_launch(struct fs *f)
 {
-	const struct share *s = &f->share;
-	int fd, err = s->socket[0] ? connect_to(s, &fd) : virtiofsd_start(&f->daemon, s, &fd);
+	const struct fs_options *o = &f->options;
+	int fd, err;
 
+	if (o->socket[0])
+		err = connect_to(o, &fd);
+	else
+		err = virtiofsd_start(&f->daemon,
+				      &(struct virtiofsd_options){ .option = o->option,
+								   .dir = o->dir,
+								   .read_only = o->read_only,
+								   .privileged = o->privileged },
+				      &fd);
 	return err ? err : vhost_user_open(&f->backend, fd);
 }
 
@@ -237,7 +246,7 @@ static int say_why_not(struct fs *f, int err)
 
 	virtiofsd_stop(&f->daemon, false);
 	last_words(f, line, sizeof(line));
-	pr_err("%s %s%s: virtiofsd: %s", f->share.option, f->share.dir, f->share.socket,
+	pr_err("%s %s%s: virtiofsd: %s", f->options.option, f->options.dir, f->options.socket,
 	       line[0] ? line : vhost_user_why(f->backend));
 	return err;
 }

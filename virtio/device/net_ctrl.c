@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device's control queue: virtio 1.2, 5.1.6.5. What the driver wants to receive (5.1.6.5.1, 5.1.6.5.2), its address, how many pairs
- * of queues are used (5.1.6.5.5), which offloads the driver takes from now on (5.1.6.5.6), and that it has announced itself (5.1.6.5.4).
- * Loop's thread, the device's lock held, called from net.c.
+ * Serves the network device's control queue (virtio 1.2, 5.1.6.5): what the driver wants to receive
+ * (5.1.6.5.1, 5.1.6.5.2), its address, how many pairs of queues are used (5.1.6.5.5), which
+ * offloads it takes from now on (5.1.6.5.6), and that it has announced itself (5.1.6.5.4). Loop's
+ * thread, the device's lock held, called from net.c.
  *
- * Every command that has a byte for its answer gets one: an error for what is unknown, was not negotiated, or makes no sense. Receive
- * modes and tables of addresses are checked and then forgotten: all that the backend brings is handed on, and the driver filters. An
- * address that the driver sets is what it reads back, until the reset.
+ * Every command that has a byte for its answer gets one: an error for what is unknown, was not
+ * negotiated, or makes no sense. Receive modes and tables of addresses are checked and then
+ * forgotten: all that the backend brings is handed on, and the driver filters. An address that the
+ * driver sets is what it reads back, until the reset.
  */
 #include "net_impl.h"
+
+#include "kvm/log.h"
 
 #include <endian.h>
 #include <string.h>
@@ -55,6 +59,29 @@ static bool set_mac(struct net *n, struct iovec *iov, unsigned int nr)
 	memcpy(n->v.config, mac, sizeof(mac));
 	net_quiet_status(n);
 	return true;
+}
+
+void net_apply(struct net *n)
+{
+	for (unsigned int i = 0; i < n->nr_pairs; i++) {
+		struct netdev *backend = n->pair[i].backend;
+		bool active = net_is_active(n, i);
+		int err;
+
+		if (!active) {
+			net_vhost_stop(n, 2 * i, true);
+			net_vhost_stop(n, 2 * i + 1, true);
+		}
+		err = netdev_set_active(backend, active);
+		if (!err && active)
+			err = netdev_set_offloads(backend, n->offloads);
+		if (err)
+			pr_guest("network %s: what the guest asks for is refused: %s", netdev_name(backend),
+				 strerror(-err));
+		/* Left alone until now. */
+		virtio_kick(&n->v, 2 * i);
+		virtio_kick(&n->v, 2 * i + 1);
+	}
 }
 
 static bool set_pairs(struct net *n, struct iovec *iov, unsigned int nr)

@@ -16,7 +16,9 @@
 struct net_pair {
 	struct net *net;
 	struct netdev *backend;
-	struct loop_source source;  /* the backend's, added when the driver is there */
+	/* Calls back when something happens to source, which is the backend's fd. */
+	void (*on_backend)(void *pair, uint32_t events);
+	struct loop_source source;  /* added when the driver is there */
 	bool want_in, want_out;	    /* what it shall be watched for */
 	int gone;		    /* -errno: the backend's peer has ended */
 	bool closed;		    /* and that was said */
@@ -51,6 +53,10 @@ struct net {
 unsigned int net_ctrl_queue(const struct net *n);
 /* Serves it. */
 void net_ctrl_handle(struct net *n, unsigned int queue);
+/* Makes the backends follow n->offloads and n->nr_active. Loop's thread. */
+void net_apply(struct net *n);
+/* Sends or receives on the data queue @queue of @p, as far as both sides go. Loop's thread. */
+void net_move_frames(struct net_pair *p, unsigned int queue);
 /* Whether the driver uses pair @index now. */
 bool net_is_active(const struct net *n, unsigned int index);
 /* Makes the loop watch what is wanted of @p. Loop's thread. */
@@ -65,6 +71,13 @@ const char *net_check_header(const struct net *n, struct virtio_net_hdr *h, uint
 bool net_driver_takes(const struct net *n, struct virtio_net_hdr *h);
 /* Set-up time. */
 void net_link_init(struct net *n);
+/* Plugs the cable in or pulls it: frames are lost while it is out. Loop's thread, without lock. */
+void net_set_link(struct net *n, bool up);
+/*
+ * Asks the driver to tell its neighbours where it is (5.1.6.5.4), if it can. Loop's thread, without
+ * the lock.
+ */
+void net_announce(struct net *n);
 /* @p->gone is set and it was not said yet. Loop's thread, without the lock. */
 void net_close_backend(struct net_pair *p);
 /* Shows the configuration with the status of the link in it, without an interrupt: for what the driver itself has asked for. */
@@ -75,7 +88,5 @@ bool net_vhost_take(struct net *n, unsigned int queue);
 void net_vhost_stop(struct net *n, unsigned int queue, bool resume);
 /* The same for all queues. */
 void net_vhost_stop_all(struct net *n, bool resume);
-/* Makes the backends follow n->offloads and n->nr_active. Loop's thread. */
-void net_apply(struct net *n);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Disks: opening an image with all that is below it, and the way of each request through it
- * (include/virtio/disk.h is the contract).
+ * The disk layer takes requests to a node and returns them when they are done
+ * (include/virtio/disk.h is the contract; disk_open.c makes the node).
  *
  * A request is checked, and then goes one of three ways:
  *
@@ -26,10 +26,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_CHAIN 32
 #define DRAIN_POLL_MS 20 /* the loop's thread may have taken the event that we wait for */
 
 struct disk {
@@ -94,15 +92,10 @@ static void take_pool_done(struct disk *d)
 
 	if (read(d->done_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		pr_debug("disk: eventfd: %s", strerror(errno));
-	disk_list_init(&l);
 	pthread_mutex_lock(&d->done_lock);
-	if (d->done_list.head) {
-		l = d->done_list;
-		disk_list_init(&d->done_list);
-	}
+	disk_list_move(&l, &d->done_list);
 	pthread_mutex_unlock(&d->done_lock);
-	if (l.head)
-		finish_list(d, &l);
+	finish_list(d, &l);
 }
 
 static void on_pool_done(void *ctx, uint32_t events)
@@ -294,99 +287,7 @@ int disk_read_sync(struct disk *d, uint64_t offset_bytes, void *buf, uint64_t le
 	return len_bytes ? d->node->ops->read(d->node, offset_bytes, len_bytes, &c) : 0;
 }
 
-/* ---- opening ---- */
-
-/* By the path, before it is opened: our own lock would be in the way. */
-static int refuse_loops(const char *path, const struct disk_chain *above)
-{
-	struct stat st;
-
-	if (!above || stat(path, &st) < 0)
-		return 0;
-	if (above->depth >= MAX_CHAIN) {
-		pr_err("%s: more than %d backing files below one another; `qemu-img rebase` or `commit` "
-		       "shortens the chain",
-		       path, MAX_CHAIN);
-		return -ELOOP;
-	}
-	for (; above; above = above->above) {
-		const struct disk_file *a = above->file;
-
-		if ((a->dev == st.st_dev && a->ino == st.st_ino) ||
-		    (a->block_device && S_ISBLK(st.st_mode) && a->rdev == st.st_rdev)) {
-			pr_err("%s: is its own backing file, by way of a loop; `qemu-img rebase -u` sets the "
-			       "right one",
-			       path);
-			return -ELOOP;
-		}
-	}
-	return 0;
-}
-
-/* Finds out what @f is when nobody said so. */
-static int probe(struct disk_file *f, enum disk_format *format)
-{
-	char sector[DISK_SECTOR_BYTES];
-	size_t len = min_u64(sizeof(sector), atomic_load(&f->size_bytes));
-	const char *name;
-	int err;
-
-	err = disk_file_pread(f, sector, len, 0);
-	if (err)
-		return err;
-	name = disk_probe_name(sector, len);
-	*format = name ? DISK_FORMAT_QCOW2 : DISK_FORMAT_RAW;
-	if (!name || !strcmp(name, DISK_PROBE_QCOW2))
-		return 0;
-	pr_err("%s: looks like %s, which is not supported: `qemu-img convert -O qcow2` converts it, "
-	       "format=raw takes its bytes as they are",
-	       f->path, name);
-	return -EINVAL;
-}
-
-int disk_image_open(struct disk_node **out, const char *path, enum disk_format format, bool read_only,
-		    const struct disk_options *options, const struct disk_chain *above)
-{
-	bool guessed = format == DISK_FORMAT_AUTO;
-	struct disk_file *f;
-	int err;
-
-	err = refuse_loops(path, above);
-	if (!err)
-		err = disk_file_open(&f, path, options, read_only);
-	if (err)
-		return err;
-	if (guessed)
-		err = probe(f, &format);
-	if (err) {
-		disk_file_close(f);
-		return err;
-	}
-	if (format == DISK_FORMAT_RAW)
-		return disk_raw_open(out, f, guessed);
-	/* A backing file that was a guest's raw disk may have become a qcow2 by that guest: it names no further files. */
-	return qcow2_open(out, f, options, above, !guessed || !above);
-}
-
-static int open_nodes(struct disk *d, const struct disk_options *o)
-{
-	struct disk_node *node;
-	int err;
-
-	err = disk_image_open(&node, o->path, o->format, o->read_only || o->snapshot, o, NULL);
-	if (err)
-		return err;
-	d->node = node;
-	d->guarded = o->format == DISK_FORMAT_AUTO;
-	if (o->snapshot && !o->read_only) {
-		err = disk_snapshot_open(&d->node, node);
-		if (err)
-			return err;
-	}
-	d->read_only = o->read_only;
-	d->raw = d->node->raw;
-	return 0;
-}
+/* ---- starting and closing ---- */
 
 static int open_ring(struct disk *d, const struct disk_options *o, struct loop *loop)
 {
@@ -412,12 +313,8 @@ static int open_ring(struct disk *d, const struct disk_options *o, struct loop *
 
 static int open_parts(struct disk *d, const struct disk_options *o, struct loop *loop)
 {
-	int err = open_nodes(d, o);
+	int err;
 
-	if (err)
-		return err;
-	d->writethrough = o->cache == DISK_CACHE_WRITETHROUGH;
-	d->discard = o->discard;
 	d->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->done_fd < 0)
 		return -errno;
@@ -425,13 +322,22 @@ static int open_parts(struct disk *d, const struct disk_options *o, struct loop 
 	return err ? err : open_ring(d, o, loop);
 }
 
-int disk_open(struct disk **out, const struct disk_options *options, struct loop *loop)
+int disk_start(struct disk **out, struct disk_node *node, const struct disk_options *options,
+	       struct loop *loop)
 {
 	struct disk *d = calloc(1, sizeof(*d));
 	int err;
 
-	if (!d)
+	if (!d) {
+		node->ops->close(node);
 		return -ENOMEM;
+	}
+	d->node = node;
+	d->raw = node->raw;
+	d->guarded = !options->format;
+	d->read_only = options->read_only;
+	d->writethrough = options->cache == DISK_CACHE_WRITETHROUGH;
+	d->discard = options->discard;
 	d->done_fd = -1;
 	disk_list_init(&d->todo);
 	disk_list_init(&d->done_list);
@@ -450,7 +356,7 @@ int disk_open(struct disk **out, const struct disk_options *options, struct loop
 
 int disk_close(struct disk *d)
 {
-	int err = 0;
+	int err;
 
 	if (!d)
 		return 0;
@@ -459,8 +365,7 @@ int disk_close(struct disk *d)
 	loop_del(&d->ring_source);
 	loop_del(&d->done_source);
 	disk_ring_close(d->ring);
-	if (d->node)
-		err = d->node->ops->close(d->node);
+	err = d->node->ops->close(d->node);
 	if (d->done_fd >= 0)
 		close(d->done_fd);
 	pthread_mutex_destroy(&d->ring_lock);

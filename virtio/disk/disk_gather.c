@@ -100,12 +100,8 @@ void disk_gather_run(struct disk_gather *g, struct disk_node *n, struct disk_lis
 	struct disk_list list;
 	struct run run;
 
-	disk_list_init(&list);
 	pthread_mutex_lock(&g->lock);
-	if (g->list.head) {
-		list = g->list;
-		disk_list_init(&g->list);
-	}
+	disk_list_move(&list, &g->list);
 	pthread_mutex_unlock(&g->lock);
 	while (list.head) {
 		uint64_t got;

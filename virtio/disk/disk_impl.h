@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The parts of the disk layer, private to virtio/disk*.c and virtio/qcow2*.c. From the top:
+ * The parts of the disk layer, private to virtio/disk/ and the formats on top of it. From the top:
  *
+ *   disk_open.c      finds an image's format and has it opened, with all that is below it
  *   disk.c           requests: checks, which way each goes, completion
  *   disk_gather.c    reads that need not wait
  *   disk_ring.c      io_uring for what maps straight to a host file
@@ -31,6 +32,7 @@ void cursor_copy_in(struct disk_cursor *c, const void *from, uint64_t len); /* i
 void cursor_copy_out(struct disk_cursor *c, void *to, uint64_t len);	    /* from the iovecs */
 void cursor_zero(struct disk_cursor *c, uint64_t len);
 
+struct disk_format;
 struct disk_node;
 
 struct disk_node_ops {
@@ -118,27 +120,50 @@ int disk_file_lost(const struct disk_file *f, int err);
 /* disk_lock.c: 0, or -errno having said who has it */
 int disk_lock(int fd, const char *path, bool read_only);
 
-/* disk_probe.c: what a first sector says. NULL: nothing known, that is raw. */
-const char *disk_probe_name(const void *sector, size_t len);
-#define DISK_PROBE_QCOW2 "qcow2"
+/*
+ * disk_probe.c: guesses by a first sector which format it is: one of @formats, or one that we
+ * refuse. Returns its name, or NULL: no known one, that is raw.
+ */
+const char *disk_probe_name(const struct disk_format *formats, const void *sector, size_t len);
 
 /* ---- nodes ---- */
-
-/* @guard_first_sector: the format was guessed, so the guest may not make the guess come out otherwise next time. */
-int disk_raw_open(struct disk_node **out, struct disk_file *f, bool guard_first_sector);
-int disk_snapshot_open(struct disk_node **out, struct disk_node *base);
 
 struct disk_chain { /* what is open above: a backing file must be none of these */
 	const struct disk_chain *above;
 	const struct disk_file *file;
 	unsigned int depth;
 };
-/* Opens one image and, below it, its backing files. @format_known: named by the user or by the image above. */
-int disk_image_open(struct disk_node **out, const char *path, enum disk_format format, bool read_only,
+
+/* A row of the table of formats, which ends with a row that has no name. */
+struct disk_format {
+	const char *name; /* as the user says it, and an image of its backing file */
+	/* Whether a file that begins with @sector is one. NULL: none is recognised. */
+	bool (*probe)(const void *sector, size_t len);
+	/*
+	 * Takes over @f, also when it fails. @above is NULL for the disk's own image. @guessed: the
+	 * format comes from probing, so it may be what a guest made of the file. Returns 0 or
+	 * -errno (reported).
+	 */
+	int (*open)(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
+		    const struct disk_chain *above, bool guessed);
+};
+
+/* disk_raw.c: as struct disk_format has it. If @guessed, no guest can change the next guess. */
+int disk_raw_open(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
+		  const struct disk_chain *above, bool guessed);
+/* disk_snapshot.c: keeps writes apart from @base, which it takes over if it succeeds. */
+int disk_snapshot_open(struct disk_node **out, struct disk_node *base);
+
+/*
+ * disk_open.c: opens one image and, below it, its backing files. @format_name is what the user or
+ * the image above calls its format; NULL: it is guessed. Returns 0 or -errno (reported).
+ */
+int disk_image_open(struct disk_node **out, const char *path, const char *format_name, bool read_only,
 		    const struct disk_options *options, const struct disk_chain *above);
-/* Takes over @f, also when it fails. */
-int qcow2_open(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
-	       const struct disk_chain *above, bool backing_allowed);
+
+/* disk.c: a disk on @node, which it takes over, also when it fails. Returns as disk_open(). */
+int disk_start(struct disk **out, struct disk_node *node, const struct disk_options *options,
+	       struct loop *loop);
 
 /* ---- disk_pool.c: threads ---- */
 
@@ -150,6 +175,8 @@ struct disk_list {
 void disk_list_init(struct disk_list *l);
 void disk_list_add(struct disk_list *l, struct disk_request *r);
 struct disk_request *disk_list_take(struct disk_list *l);
+/* @to gets all that @from has. */
+void disk_list_move(struct disk_list *to, struct disk_list *from);
 
 struct disk_pool {
 	pthread_mutex_t lock;

@@ -39,6 +39,15 @@ struct disk_request *disk_list_take(struct disk_list *l)
 	return r;
 }
 
+void disk_list_move(struct disk_list *to, struct disk_list *from)
+{
+	disk_list_init(to);
+	if (!from->head)
+		return;
+	*to = *from;
+	disk_list_init(from);
+}
+
 unsigned int cursor_slice(const struct disk_cursor *c, uint64_t len, struct iovec *out, unsigned int max)
 {
 	const struct iovec *iov = c->iov;

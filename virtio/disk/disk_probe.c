@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a disk image's first sector says its format is: the magic bytes of each format that we, or a QEMU that
- * opens the same file later without being told its format, would take it for. A raw disk has whatever its
- * guest wrote there, so the answer is a guess; disk_raw.c keeps guests from turning it.
+ * Guesses the format of a disk image by its first sector. Each supported format recognises its own;
+ * the magic bytes here are of those that QEMU would guess if it opened the same file later. A raw
+ * disk has whatever its guest wrote there, so it is a guess; disk_raw.c has no guest change it.
  */
 #include "disk_impl.h"
 
@@ -15,8 +15,6 @@ struct magic {
 };
 
 static const struct magic magics[] = {
-	{ DISK_PROBE_QCOW2, 0, 8, "QFI\xfb\0\0\0\2" },
-	{ DISK_PROBE_QCOW2, 0, 8, "QFI\xfb\0\0\0\3" },
 	{ "qcow", 0, 4, "QFI\xfb" },
 	{ "QED", 0, 4, "QED\0" },
 	{ "VMDK", 0, 4, "KDMV" },
@@ -53,10 +51,14 @@ static bool vmdk_text(const char *p, size_t len)
 	return false;
 }
 
-const char *disk_probe_name(const void *sector, size_t len)
+const char *disk_probe_name(const struct disk_format *formats, const void *sector, size_t len)
 {
 	const char *bytes = sector;
 
+	for (const struct disk_format *format = formats; format->name; format++) {
+		if (format->probe && format->probe(sector, len))
+			return format->name;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
 		const struct magic *m = &magics[i];
 

@@ -18,7 +18,8 @@
 struct disk_raw {
 	struct disk_node node;
 	struct disk_file *file;
-	bool guarded;
+	/* What its first sector may not look like; NULL: anything is allowed. */
+	const struct disk_format *formats;
 	_Atomic bool said_guarded;
 };
 
@@ -45,7 +46,7 @@ static int write_first_sector(struct disk_raw *r, struct disk_cursor *from)
 	const char *name;
 
 	cursor_copy_out(from, sector, sizeof(sector));
-	name = disk_probe_name(sector, sizeof(sector));
+	name = disk_probe_name(r->formats, sector, sizeof(sector));
 	if (!name)
 		return disk_file_pwrite(r->file, sector, sizeof(sector), 0);
 	if (!atomic_exchange(&r->said_guarded, true))
@@ -59,7 +60,7 @@ static int raw_write(struct disk_node *n, uint64_t offset, uint64_t len, struct 
 {
 	struct disk_raw *r = to_raw(n);
 
-	if (r->guarded && offset == 0) {
+	if (r->formats && offset == 0) {
 		int err = write_first_sector(r, from);
 
 		if (err)
@@ -105,9 +106,12 @@ static const struct disk_node_ops raw_ops = {
 	.close = raw_close,
 };
 
-int disk_raw_open(struct disk_node **out, struct disk_file *f, bool guard_first_sector)
+int disk_raw_open(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
+		  const struct disk_chain *above, bool guessed)
 {
 	struct disk_raw *r = calloc(1, sizeof(*r));
+
+	(void)above;
 
 	if (!r) {
 		disk_file_close(f);
@@ -121,7 +125,7 @@ int disk_raw_open(struct disk_node **out, struct disk_file *f, bool guard_first_
 		.raw = f,
 	};
 	r->file = f;
-	r->guarded = guard_first_sector && !f->read_only;
+	r->formats = guessed && !f->read_only ? options->formats : NULL;
 	*out = &r->node;
 	return 0;
 }

@@ -112,7 +112,10 @@ static int copy_up(struct snapshot *s, uint64_t cluster)
 	return err ? err : make_upper(s, cluster);
 }
 
-/* Alone. The clusters at both ends keep what is not written. */
+/*
+ * Alone. The clusters at both ends keep what is not written. Without @from zeros are written: a
+ * hole in the upper file.
+ */
 static int write_new(struct snapshot *s, uint64_t offset, uint64_t len, struct disk_cursor *from)
 {
 	uint64_t first = offset / CLUSTER_BYTES, last = (offset + len - 1) / CLUSTER_BYTES;
@@ -123,7 +126,8 @@ static int write_new(struct snapshot *s, uint64_t offset, uint64_t len, struct d
 	if (!err && !is_aligned(offset + len, CLUSTER_BYTES))
 		err = copy_up(s, last);
 	if (!err)
-		err = disk_file_write(s->upper, offset, len, from);
+		err = from ? disk_file_write(s->upper, offset, len, from)
+			   : disk_file_zero(s->upper, offset, len, true);
 	for (uint64_t cluster = first; !err && cluster <= last; cluster++)
 		err = make_upper(s, cluster);
 	return err;
@@ -153,23 +157,6 @@ static int snapshot_flush(struct disk_node *n)
 	return 0;
 }
 
-/* Alone. Zeros are a hole in the upper file. */
-static int zero_new(struct snapshot *s, uint64_t offset, uint64_t len)
-{
-	uint64_t first = offset / CLUSTER_BYTES, last = (offset + len - 1) / CLUSTER_BYTES;
-	int err = 0;
-
-	if (!is_aligned(offset, CLUSTER_BYTES))
-		err = copy_up(s, first);
-	if (!err && !is_aligned(offset + len, CLUSTER_BYTES))
-		err = copy_up(s, last);
-	if (!err)
-		err = disk_file_zero(s->upper, offset, len, true);
-	for (uint64_t cluster = first; !err && cluster <= last; cluster++)
-		err = make_upper(s, cluster);
-	return err;
-}
-
 static int snapshot_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap)
 {
 	struct snapshot *s = to_snapshot(n);
@@ -177,7 +164,7 @@ static int snapshot_zero(struct disk_node *n, uint64_t offset, uint64_t len, boo
 
 	(void)unmap;
 	pthread_rwlock_wrlock(&s->lock);
-	err = zero_new(s, offset, len);
+	err = write_new(s, offset, len, NULL);
 	pthread_rwlock_unlock(&s->lock);
 	return err;
 }

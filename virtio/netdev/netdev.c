@@ -10,11 +10,9 @@
  * Called on the loop's thread, and on main's at set-up. Buffers have a fixed size and are made when the first frame comes, so a network
  * that nobody uses costs no memory. Nothing here trusts the peer: a frame too long ends a stream, whose framing is lost then.
  */
-#include "netdev.h"
+#include "netdev_impl.h"
 
 #include "kvm/log.h"
-#include "kvm/spawn.h"
-#include "netdev_impl.h"
 #include "virtio/vhost/vhost.h"
 
 #include <errno.h>
@@ -220,17 +218,6 @@ int netdev_reopen(struct netdev *d)
 	close(old);
 	d->in_at = d->in_have = d->out_at = d->out_have = 0;
 	return 0;
-}
-
-int netdev_spawn(pid_t *pid, char *const *argv, int keep)
-{
-	return spawn_program(pid, &(struct spawn){ .argv = argv,
-						   .in = SPAWN_NULL,
-						   .out = STDERR_FILENO,
-						   .err = STDERR_FILENO,
-						   .keep = keep,
-						   .keep_as = keep,
-						   .own_group = true });
 }
 
 void netdev_make_mac(uint8_t mac[ETH_ALEN], const char *name, unsigned int index)

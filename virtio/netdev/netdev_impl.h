@@ -3,7 +3,7 @@
 #ifndef VIRTIO_NETDEV_NETDEV_IMPL_H
 #define VIRTIO_NETDEV_NETDEV_IMPL_H
 
-#include "netdev.h"
+#include "virtio/netdev.h"
 
 #include <sys/types.h>
 

@@ -3,8 +3,9 @@
  * What -n says: "tap[,KEY=VALUE]...", "passt[,...]", "fd=N[,...]" or "none". Called on main's thread at set-up. The text is cut up in
  * place. A key that the chosen kind does not have is refused by name.
  */
+#include "virtio/netdev.h"
+
 #include "kvm/log.h"
-#include "netdev.h"
 
 #include <errno.h>
 #include <linux/if.h>

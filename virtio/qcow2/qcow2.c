@@ -9,6 +9,7 @@
  * Not supported, and refused by name: encryption, external data files, extended L2 entries, compression other
  * than deflate, what else is incompatible.
  */
+#include "qcow2.h"
 #include "qcow2_impl.h"
 
 #include "kvm/log.h"
@@ -103,27 +104,11 @@ static int backing_path(const struct qcow2 *q, const char *name, char *path, siz
 	return -ENAMETOOLONG;
 }
 
-static int backing_format(const struct qcow2 *q, const char *name, enum disk_format *format)
-{
-	if (!name[0])
-		*format = DISK_FORMAT_AUTO;
-	else if (!strcmp(name, "raw"))
-		*format = DISK_FORMAT_RAW;
-	else if (!strcmp(name, "qcow2"))
-		*format = DISK_FORMAT_QCOW2;
-	else {
-		pr_err("%s: its backing file has the format %.15s; raw and qcow2 are supported",
-		       q->file->path, name);
-		return -ENOTSUP;
-	}
-	return 0;
-}
-
 static int open_backing(struct qcow2 *q, const struct qcow2_header *h, const struct disk_options *options,
 			const struct disk_chain *above, bool allowed)
 {
+	const char *format = h->backing_format[0] ? h->backing_format : NULL;
 	struct disk_chain chain = { .above = above, .file = q->file, .depth = above ? above->depth + 1 : 1 };
-	enum disk_format format;
 	char path[PATH_MAX];
 	int err;
 
@@ -137,8 +122,6 @@ static int open_backing(struct qcow2 *q, const struct qcow2_header *h, const str
 		return -EPERM;
 	}
 	err = backing_path(q, h->backing_name, path, sizeof(path));
-	if (!err)
-		err = backing_format(q, h->backing_format, &format);
 	if (err)
 		return err;
 	err = disk_image_open(&q->backing, path, format, true, options, &chain);
@@ -210,8 +193,10 @@ static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header
 }
 
 int qcow2_open(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
-	       const struct disk_chain *above, bool backing_allowed)
+	       const struct disk_chain *above, bool guessed)
 {
+	/* A guest may have made a qcow2 of its raw disk, now a backing file: it names no files. */
+	const bool backing_allowed = !guessed || !above;
 	struct qcow2_header *h = malloc(sizeof(*h));
 	struct qcow2 *q = calloc(1, sizeof(*q));
 	int err = h && q ? 0 : -ENOMEM;

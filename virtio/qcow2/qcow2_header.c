@@ -4,6 +4,7 @@
  * checked before anything is computed or allocated from it, and what is not supported is refused by its name,
  * in one line.
  */
+#include "qcow2.h"
 #include "qcow2_impl.h"
 
 #include "kvm/log.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define MAGIC "QFI\xfb"
 #define V2_BYTES 72
 #define V3_BYTES 104
 #define COMPRESSION_TYPE 104 /* one byte, where the header is that long */
@@ -26,6 +28,13 @@
 
 #define KNOWN_INCOMPATIBLE (QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT | QCOW2_INCOMPAT_COMPRESSION)
 
+bool qcow2_probe(const void *sector, size_t len)
+{
+	const unsigned char *p = sector;
+
+	return len >= 8 && !memcmp(p, MAGIC, 4) && (load_be32(p + 4) == 2 || load_be32(p + 4) == 3);
+}
+
 static int refuse(const struct disk_file *f, const char *what)
 {
 	pr_err("%s: %s", f->path, what);
@@ -34,7 +43,7 @@ static int refuse(const struct disk_file *f, const char *what)
 
 static int check_version(const struct disk_file *f, const unsigned char *p)
 {
-	if (memcmp(p, "QFI\xfb", 4) != 0)
+	if (memcmp(p, MAGIC, 4) != 0)
 		return refuse(f, "not a qcow2 image (bad magic); use format=raw");
 	if (load_be32(p + 4) == 1)
 		return refuse(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The parts of the qcow2 format ("The QCOW2 image format", QEMU's docs/interop/qcow2), private to
- * virtio/qcow2*.c:
+ * virtio/qcow2/:
  *
  *   qcow2.c           opening, closing, flushing
  *   qcow2_header.c    the header and its extensions, every value checked
@@ -11,6 +11,7 @@
  *   qcow2_io.c        requests
  *   qcow2_compressed.c reading of compressed clusters
  *   qcow2_repair.c    refcounts rebuilt, for images left dirty
+ *   qcow2_error.c     the report that an image is corrupt
  *
  * Two locks. map_lock: shared by requests that use mappings as they are while they do their I/O, exclusive
  * for those that change one. meta_lock: the cache, for one access at a time; taken last. (And unpack_lock, see
@@ -96,6 +97,9 @@ struct qcow2 {
 /* qcow2_header.c: says why not */
 int qcow2_header_read(struct disk_file *f, struct qcow2_header *h);
 
+/* qcow2_error.c: reports that the image is not in order; returns -EUCLEAN. Any thread. */
+int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
+
 /* qcow2_meta.c: @offset..@offset+@len lies within one table's naturally aligned 8 bytes */
 int meta_read(struct qcow2 *q, enum meta_class class, uint64_t offset, void *buf, size_t len);
 int meta_write(struct qcow2 *q, enum meta_class class, uint64_t offset, const void *buf, size_t len);
@@ -119,8 +123,6 @@ int qcow2_alloc(struct qcow2 *q, uint64_t *offset);
 void qcow2_unlink(struct qcow2 *q, uint64_t offset, uint64_t nr_clusters);
 /* Everything to the disk, and then unlinked clusters are free. */
 int qcow2_commit(struct qcow2 *q);
-/* Says that the image is not in order; returns -EIO. */
-int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
 /* Whether it is a place where a table of this kind may be: aligned, not the header, inside the file. */
 bool qcow2_table_ok(struct qcow2 *q, uint64_t offset);
 /* Whether a cluster holds the header, the L1 table or the refcount table. */

@@ -24,15 +24,6 @@
 #define MAX_REFTABLE_BYTES (8 * MIB)
 #define HEADER_REFTABLE 48 /* offset (8 bytes), clusters (4) */
 
-int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset)
-{
-	if (!atomic_exchange(&q->file->said_error, true))
-		pr_err("%s: corrupt: %s at byte %llu; the guest gets I/O errors; `qemu-img check -r all` may "
-		       "repair it",
-		       q->file->path, what, (unsigned long long)offset);
-	return -EUCLEAN; /* not -EIO, which may go away: see blk_hold.c */
-}
-
 bool qcow2_table_ok(struct qcow2 *q, uint64_t offset)
 {
 	return is_aligned(offset, q->cluster_bytes) && offset >= q->cluster_bytes &&

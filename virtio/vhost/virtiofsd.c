@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -109,7 +110,7 @@ static int probe(struct plan *p, const char *program)
 	return err;
 }
 
-static int find_program(struct plan *p, const struct share *s)
+static int find_program(struct plan *p, const struct virtiofsd_options *o)
 {
 	int err = -ENOENT;
 
@@ -119,9 +120,9 @@ static int find_program(struct plan *p, const struct share *s)
 	if (err == -ENOENT || err == -EACCES)
 		pr_err("%s: there is no virtiofsd on this host: install the package virtiofsd (Debian 12: "
 		       "qemu-system-common)",
-		       s->option);
+		       o->option);
 	else if (err)
-		pr_err("%s: cannot start virtiofsd: %s", s->option, strerror(-err));
+		pr_err("%s: cannot start virtiofsd: %s", o->option, strerror(-err));
 	return err;
 }
 
@@ -171,7 +172,7 @@ static void add_arg(struct plan *p, unsigned int *nr, const char *arg)
 	p->argv[(*nr)++] = (char *)(uintptr_t)arg;
 }
 
-static void plan_args(struct plan *p, const struct share *s)
+static void plan_args(struct plan *p, const struct virtiofsd_options *o)
 {
 	unsigned int nr = 0;
 
@@ -180,14 +181,14 @@ static void plan_args(struct plan *p, const struct share *s)
 	add_arg(p, &nr, p->fd_arg);
 	if (p->old) {
 		memcpy(p->source, "source=", 7);
-		escape_commas(p->source + 7, s->dir);
+		escape_commas(p->source + 7, o->dir);
 		add_arg(p, &nr, "-o");
 		add_arg(p, &nr, p->source);
 		add_arg(p, &nr, "-o");
 		add_arg(p, &nr, "log_level=err,cache=auto");
 		add_arg(p, &nr, "-o");
 	} else {
-		snprintf(p->source, sizeof(p->source), "--shared-dir=%s", s->dir);
+		snprintf(p->source, sizeof(p->source), "--shared-dir=%s", o->dir);
 		add_arg(p, &nr, p->source);
 		add_arg(p, &nr, "--log-level=error");
 		add_arg(p, &nr, "--no-announce-submounts");
@@ -339,7 +340,7 @@ static int start(struct virtiofsd *d, struct plan *p)
 	return 0;
 }
 
-int virtiofsd_start(struct virtiofsd *d, const struct share *s, int *fd)
+int virtiofsd_start(struct virtiofsd *d, const struct virtiofsd_options *o, int *fd)
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	int err;
@@ -347,27 +348,27 @@ int virtiofsd_start(struct virtiofsd *d, const struct share *s, int *fd)
 	*d = (struct virtiofsd){ .log_fd = -1 };
 	if (!p)
 		return -ENOMEM;
-	err = find_program(p, s);
+	err = find_program(p, o);
 	if (err) {
 		free(p);
 		return err;
 	}
-	p->privileged = share_by_root();
-	p->read_only = s->read_only;
-	p->chroot = !strcmp(s->dir, "/");
+	p->privileged = o->privileged;
+	p->read_only = o->read_only;
+	p->chroot = !strcmp(o->dir, "/");
 	snprintf(p->uid_map, sizeof(p->uid_map), "0 %u 1", geteuid());
 	snprintf(p->gid_map, sizeof(p->gid_map), "0 %u 1", getegid());
 	p->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	err = p->null_fd < 0 ? -errno : connect_pair(&p->listen_fd, fd);
 	if (!err) {
-		plan_args(p, s);
+		plan_args(p, o);
 		err = start(d, p);
 		close(p->listen_fd);
 		if (err)
 			close(*fd);
 	}
 	if (err)
-		pr_err("%s %s: cannot start virtiofsd: %s", s->option, s->dir, strerror(-err));
+		pr_err("%s %s: cannot start virtiofsd: %s", o->option, o->dir, strerror(-err));
 	if (p->null_fd >= 0)
 		close(p->null_fd);
 	free(p);

@@ -3,7 +3,7 @@
 #ifndef VIRTIO_VHOST_VIRTIOFSD_H
 #define VIRTIO_VHOST_VIRTIOFSD_H
 
-#include "kvm/share.h"
+#include "kvm/types.h"
 
 #include <sys/types.h>
 
@@ -12,11 +12,18 @@ struct virtiofsd {
 	int log_fd; /* what it says, to be read without waiting; -1: none */
 };
 
+struct virtiofsd_options {
+	const char *option; /* which the user gave the folder with, for messages */
+	const char *dir;    /* absolute */
+	bool read_only;	    /* on the host's side: no guest can change that */
+	bool privileged;    /* it may do what root may (CAP_SYS_ADMIN); else what this user may */
+};
+
 /*
- * Starts one for @share, connected to *@fd, which becomes the caller's. Returns 0, or -errno having said why. What goes wrong in the new process
- * shows by the end of the connection.
+ * Starts one, connected to *@fd, which becomes the caller's. Returns 0, or -errno having said why.
+ * What goes wrong in the new process shows by the end of the connection.
  */
-int virtiofsd_start(struct virtiofsd *d, const struct share *share, int *fd);
+int virtiofsd_start(struct virtiofsd *d, const struct virtiofsd_options *o, int *fd);
 
 /*
  * Once the connection is closed: waits for its end for a moment, or, when not @patient, ends it at once; touches no guest memory when this

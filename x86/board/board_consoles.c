@@ -6,7 +6,7 @@
  * Order on the way out: what the drivers have sent goes to the chardevs, then those are brought out, and the devices are destroyed before them.
  */
 #include "board_consoles.h"
-#include "board_virtio.h"
+#include "virtio_slots.h"
 
 #include "guest/guestjob.h"
 #include "kvm/log.h"
@@ -74,7 +74,7 @@ static int create_ports_device(struct machine *m)
 	}
 	if (!err)
 		err = console_create_ports(&b->ports, port, nr, &m->vm->mem, &m->vm->loop);
-	return err ? err : virtio_plug(m->virtio, console_virtio(b->ports));
+	return err ? err : virtio_plug(m, console_virtio(b->ports));
 }
 
 int create_consoles(struct machine *m)
@@ -89,7 +89,7 @@ int create_consoles(struct machine *m)
 	if (config->console == CONSOLE_VIRTIO) {
 		err = console_create(&b->hvc, m->com[0].chardev, &m->vm->mem, &m->vm->loop);
 		if (!err)
-			err = virtio_plug(m->virtio, console_virtio(b->hvc));
+			err = virtio_plug(m, console_virtio(b->hvc));
 	}
 	if (!err && config->nr_ports)
 		err = create_ports_device(m);

@@ -1,61 +1,125 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The board's virtio slots: which device is where, on which line, and what virtio-mmio gets from KVM.
+ * Makes the board's virtio devices from the configuration, by a table with a row for each kind.
  *
- * Slot n is at VIRTIO_MMIO_GPA + 4 KiB * n. Lines are taken in turn from those that no ISA device has (GSI 16 to 23, 5, 10, 11); with more devices
- * than lines they are shared. All are edges, so two devices on one line must not pulse it at the same time (the second
- * rise would be none, and could be the news the first's handler was too early for): a lock a line. A line that the host's kernel pulses too
- * (vhost) has an irqfd, one for all its devices and queues, and from then on we write to its eventfd as well: KVM does the pulses
- * of one irqfd one after the other, and at least one after each write.
+ * The order of the table is the order of the slots, so guests see it: /dev/vda is the first disk's.
+ * A new kind of device is its file in virtio/device/, and a row here with the functions that make
+ * it of the configuration and take it away. The devices are kept in one list, in the order in which
+ * they were made.
  *
- * The register pages of all slots are one piece of memory and one read-only KVM slot. It is shown to the guest when the first driver
- * goes live, and not before: machines without virtio drivers do not pay for it. KVM_SET_USER_MEMORY_REGION from a vCPU's thread is
- * fine: that vCPU is not in the guest.
- *
- * Created on main's thread while KVM is being set up, so nothing here talks to KVM before a vCPU runs.
+ * Main's thread, but for retry_virtio().
  */
 #include "board_virtio.h"
 #include "board_consoles.h"
+#include "virtio_slots.h"
 
-#include "kvm/ioctl.h"
 #include "kvm/log.h"
-#include "kvm/pages.h"
 #include "kvm/share.h"
 #include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/fs.h"
 #include "virtio/net.h"
 #include "virtio/rng.h"
-#include "virtio/virtio_mmio.h"
-#include "x86/layout.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
-#define MAX_SLOTS 64
-#define WINDOW_KVM_SLOT GMEM_MAX_REGIONS /* guest memory has the ones below */
-
-static const uint8_t lines[] = { 16, 17, 18, 19, 20, 21, 22, 23, 5, 10, 11 };
-/* Without a table that names the IOAPIC interrupts come by the 8259s. */
-static const uint8_t pic_lines[] = { 5, 10, 11 };
-
-struct line {
-	pthread_mutex_t lock;
-	int fd; /* eventfd: the irqfd's, once there is one; -1: none */
+struct virtio_row {
+	const char *name;
+	/* How many of them the machine has. */
+	unsigned int (*count)(const struct config *config);
+	/*
+	 * Makes number @index of them and plugs it in. *@device is for the functions below, which
+	 * are called as soon as it is set, after a failure too; NULL: there is nothing to be
+	 * undone. Returns 0 or -errno.
+	 */
+	int (*create)(struct virtio_board *b, unsigned int index, void **device);
+	/* These may be NULL. See shares_connect() and those after it in board_virtio.h. */
+	int (*connect)(void *device);
+	void (*retry)(void *device);
+	int (*settle)(void *device);
+	void (*disconnect)(void *device);
+	/* Frees it; settled before. */
+	void (*destroy)(void *device);
 };
 
-struct slot {
-	struct virtio_board *board;
-	struct virtio_mmio mmio;
-	struct virtio_mmio_host host;
-	struct irq_line irq;
-	unsigned int index;
+struct virtio_board {
+	struct machine *m;
+	struct board_disk *first_disk; /* NULL: there is none */
+	unsigned int nr_devices;
+	struct {
+		const struct virtio_row *row;
+		void *device;
+	} device[];
 };
+
+/* ---- shared folders -------------------------------------------------------------------------- */
+
+struct board_share {
+	struct share share;
+	struct fs *fs;
+};
+
+static_assert(SHARE_MAX_TAG_BYTES <= FS_MAX_TAG_BYTES, "");
+static_assert(SHARE_MAX_SOCKET_BYTES <= FS_MAX_SOCKET_BYTES, "");
+
+/* Without its root there is nothing that the guest could still do. */
+static void root_is_lost(void *ctx, const char *why)
+{
+	vm_end(ctx, VERDICT_LAUNCHER, 0, "the guest has lost its root (--root): %s", why);
+}
+
+static int create_share(struct virtio_board *b, unsigned int index, void **device)
+{
+	struct vm *vm = b->m->vm;
+	struct board_share *s = *device = calloc(1, sizeof(*s));
+	struct fs_options options;
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	err = share_get(&s->share, vm->config, index);
+	if (err)
+		return err;
+	options = (struct fs_options){
+		.option = s->share.option,
+		.tag = s->share.tag,
+		.dir = s->share.dir,
+		.socket = s->share.socket,
+		.read_only = s->share.read_only,
+		.privileged = share_by_root(),
+	};
+	err = fs_create(&s->fs, &options, &vm->mem, &vm->loop);
+	if (!err && vm->config->root && !index)
+		fs_on_loss(s->fs, root_is_lost, vm);
+	if (!err && !vm->config->dump_dtb)
+		err = fs_launch(s->fs);
+	return err ? err : virtio_plug(b->m, fs_virtio(s->fs));
+}
+
+static int connect_share(void *device)
+{
+	return fs_greet(((struct board_share *)device)->fs);
+}
+
+static void disconnect_share(void *device)
+{
+	fs_hang_up(((struct board_share *)device)->fs);
+}
+
+static void destroy_share(void *device)
+{
+	struct board_share *s = device;
+
+	fs_destroy(s->fs);
+	free(s);
+}
+
+/* ---- disks ----------------------------------------------------------------------------------- */
 
 struct board_disk {
 	char *text; /* -d's argument, cut up */
@@ -63,226 +127,9 @@ struct board_disk {
 	struct blk *blk;
 };
 
-struct board_net {
-	char *text; /* -n's argument, cut up */
-	struct net *net;
-};
-
-struct virtio_board {
-	struct machine *m;
-	unsigned int nr_slots;
-	struct slot *slot[MAX_SLOTS];
-	uint8_t *pages;
-	size_t pages_bytes;
-	const uint8_t *lines; /* those that the guest can know of */
-	unsigned int nr_lines;
-	struct line line[ARRAY_SIZE(lines)];
-	/* Whether the guest sees the pages. */
-	pthread_mutex_t window_lock;
-	bool window_wanted, window_refused, window_shown;
-	unsigned int nr_hides; /* hide_page() calls under way */
-
-	struct board_disk disk[CONFIG_MAX_DISKS];
-	struct board_net net[CONFIG_MAX_NETS];
-	struct virtio_device *rng;
-	struct virtio_device *balloon;
-	struct fs **fs; /* NULL: nothing is shared */
-	unsigned int nr_fs;
-};
-
-static gpa_t slot_gpa(const struct slot *s)
+static unsigned int count_disks(const struct config *config)
 {
-	return VIRTIO_MMIO_GPA + (gpa_t)s->index * VIRTIO_MMIO_BYTES;
-}
-
-static struct line *slot_line(const struct slot *s)
-{
-	return &s->board->line[s->index % s->board->nr_lines];
-}
-
-static void slot_pulse(void *ctx)
-{
-	struct slot *s = ctx;
-	struct line *line = slot_line(s);
-
-	pthread_mutex_lock(&line->lock);
-	if (line->fd < 0)
-		irq_pulse(&s->irq);
-	else
-		eventfd_write(line->fd, 1); /* KVM empties it at once */
-	pthread_mutex_unlock(&line->lock);
-}
-
-static int open_irq_fd(const struct slot *s)
-{
-	struct kvm_irqfd irqfd = { .gsi = s->irq.gsi };
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
-
-	if (fd < 0)
-		return -errno;
-	irqfd.fd = (uint32_t)fd;
-	err = kvm_ioctl(s->board->m->vm->vm_fd, KVM_IRQFD, &irqfd);
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
-
-static int slot_irq_fd(void *ctx)
-{
-	struct slot *s = ctx;
-	struct line *line = slot_line(s);
-	int fd;
-
-	pthread_mutex_lock(&line->lock);
-	fd = line->fd >= 0 ? line->fd : open_irq_fd(s);
-	line->fd = fd >= 0 ? fd : -1;
-	pthread_mutex_unlock(&line->lock);
-	return fd;
-}
-
-/* Under window_lock. */
-static int set_window(struct virtio_board *b, bool on)
-{
-	struct kvm_userspace_memory_region region = {
-		.slot = WINDOW_KVM_SLOT,
-		.flags = KVM_MEM_READONLY,
-		.guest_phys_addr = VIRTIO_MMIO_GPA,
-		.memory_size = on ? (uint64_t)b->nr_slots * VIRTIO_MMIO_BYTES : 0,
-		.userspace_addr = (uintptr_t)b->pages,
-	};
-	int err;
-
-	if (on == b->window_shown)
-		return 0;
-	err = kvm_ioctl(b->m->vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
-	if (!err)
-		b->window_shown = on;
-	return err;
-}
-
-bool virtio_has_driver(struct vm *vm)
-{
-	struct virtio_board *b = vm->machine->virtio;
-	bool has;
-
-	if (!b)
-		return false;
-	pthread_mutex_lock(&b->window_lock);
-	has = b->window_wanted;
-	pthread_mutex_unlock(&b->window_lock);
-	return has;
-}
-
-static bool slot_show_page(void *ctx)
-{
-	struct virtio_board *b = ((struct slot *)ctx)->board;
-	struct vm *vm = b->m->vm;
-
-	pthread_mutex_lock(&b->window_lock);
-	if (!b->window_wanted) {
-		b->window_wanted = true;
-		b->window_refused =
-			kvm_ioctl_val(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) <= 0 ||
-			set_window(b, !b->nr_hides);
-		if (b->window_refused)
-			pr_debug("KVM takes no read-only memory: virtio's registers are read by exits");
-	}
-	pthread_mutex_unlock(&b->window_lock);
-	return !b->window_refused;
-}
-
-static void slot_hide_page(void *ctx, bool hide)
-{
-	struct virtio_board *b = ((struct slot *)ctx)->board;
-
-	pthread_mutex_lock(&b->window_lock);
-	b->nr_hides += hide ? 1U : -1U;
-	/* Should KVM refuse to take it back, reads exit for good, to the same bytes. */
-	if (b->window_wanted && !b->window_refused)
-		set_window(b, !b->nr_hides);
-	pthread_mutex_unlock(&b->window_lock);
-}
-
-/* 4-byte writes of @value at @offset signal @fd. */
-static int route(const struct slot *s, unsigned int offset, uint32_t value, int fd)
-{
-	struct kvm_ioeventfd to = {
-		.datamatch = value,
-		.addr = slot_gpa(s) + offset,
-		.len = 4,
-		.fd = fd,
-		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
-	};
-
-	return kvm_ioctl(s->board->m->vm->vm_fd, KVM_IOEVENTFD, &to);
-}
-
-static int slot_route_kicks(void *ctx, unsigned int offset, unsigned int queue, int fd)
-{
-	return route(ctx, offset, queue, fd);
-}
-
-/* KVM keeps the eventfd as long as it signals it: we need none of our own. */
-static int slot_swallow(void *ctx, unsigned int offset, uint32_t value)
-{
-	int fd = eventfd(0, EFD_CLOEXEC), err;
-
-	if (fd < 0)
-		return -errno;
-	err = route(ctx, offset, value, fd);
-	close(fd);
-	return err;
-}
-
-static int publish_slot(struct machine *m, const struct slot *s)
-{
-	struct device_info info = {
-		.name = s->mmio.device->ops->name,
-		.acpi_hid = "LNRO0005",
-		.fdt_compatible = "virtio,mmio",
-		.uid = s->index,
-		.res = { { .type = RES_MMIO, .base = slot_gpa(s), .size_bytes = VIRTIO_MMIO_BYTES },
-			 { .type = RES_IRQ,
-			   .base = s->irq.gsi,
-			   .size_bytes = 1,
-			   .edge = true,
-			   .shared = true } },
-	};
-
-	return device_publish(&m->devices, &info);
-}
-
-int virtio_plug(struct virtio_board *b, struct virtio_device *device)
-{
-	struct machine *m = b->m;
-	struct slot *s;
-	int err;
-
-	if (b->nr_slots == MAX_SLOTS) {
-		pr_err("more than %d virtio devices: this machine has no room for them", MAX_SLOTS);
-		return -ENOSPC;
-	}
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	s->board = b;
-	s->index = b->nr_slots;
-	b->slot[b->nr_slots++] = s;
-	s->irq = vm_irq_line(m->vm, b->lines[s->index % b->nr_lines]);
-	s->host = (struct virtio_mmio_host){
-		.pulse = slot_pulse,
-		.irq_fd = slot_irq_fd,
-		.show_page = slot_show_page,
-		.hide_page = slot_hide_page,
-		.route_kicks = slot_route_kicks,
-		.swallow = slot_swallow,
-		.ctx = s,
-	};
-	virtio_mmio_init(&s->mmio, device, &s->host, b->pages + (size_t)s->index * VIRTIO_MMIO_BYTES);
-	err = bus_insert(&m->vm->mmio, slot_gpa(s), VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops, &s->mmio,
-			 "virtio");
-	return err ? err : publish_slot(m, s);
+	return config->nr_disks;
 }
 
 static void pause_machine(void *ctx, bool on)
@@ -295,17 +142,20 @@ static void pause_machine(void *ctx, bool on)
 		vm_resume(vm);
 }
 
-static int create_disk(struct virtio_board *b, unsigned int index)
+static int create_disk(struct virtio_board *b, unsigned int index, void **device)
 {
 	struct vm *vm = b->m->vm;
-	struct board_disk *d = &b->disk[index];
+	struct board_disk *d = *device = calloc(1, sizeof(*d));
 	struct disk_options disk;
 	struct blk_options blk;
 	int err;
 
-	d->text = strdup(vm->config->disk[index]);
-	if (!d->text)
+	if (d)
+		d->text = strdup(vm->config->disk[index]);
+	if (!d || !d->text)
 		return -ENOMEM;
+	if (!index)
+		b->first_disk = d;
 	err = blk_parse(d->text, &disk, &blk);
 	if (!err)
 		err = disk_open(&d->disk, &disk, &vm->loop);
@@ -315,7 +165,44 @@ static int create_disk(struct virtio_board *b, unsigned int index)
 	}
 	if (!err)
 		err = blk_create(&d->blk, d->disk, &blk, &vm->mem, &vm->loop);
-	return err ? err : virtio_plug(b, blk_virtio(d->blk));
+	return err ? err : virtio_plug(b->m, blk_virtio(d->blk));
+}
+
+static void retry_disk(void *device)
+{
+	blk_retry(((struct board_disk *)device)->blk);
+}
+
+static int settle_disk(void *device)
+{
+	struct board_disk *d = device;
+	int err;
+
+	blk_destroy(d->blk);
+	err = disk_close(d->disk);
+	d->blk = NULL;
+	d->disk = NULL;
+	return err;
+}
+
+static void destroy_disk(void *device)
+{
+	struct board_disk *d = device;
+
+	free(d->text);
+	free(d);
+}
+
+/* ---- networks -------------------------------------------------------------------------------- */
+
+struct board_net {
+	char *text; /* -n's argument, cut up */
+	struct net *net;
+};
+
+static unsigned int count_nets(const struct config *config)
+{
+	return config->nr_nets;
 }
 
 /*
@@ -326,7 +213,7 @@ static void choose_mac(const struct virtio_board *b, unsigned int index, const s
 		       uint8_t mac[ETH_ALEN])
 {
 	const struct config *config = b->m->vm->config;
-	const char *what = config->nr_disks ? b->disk[0].text : netdev_name(backend);
+	const char *what = b->first_disk ? b->first_disk->text : netdev_name(backend);
 	char name[512];
 	struct utsname host;
 
@@ -341,16 +228,17 @@ static void choose_mac(const struct virtio_board *b, unsigned int index, const s
 		 mac[2], mac[3], mac[4], mac[5]);
 }
 
-static int create_net(struct virtio_board *b, unsigned int index)
+static int create_net(struct virtio_board *b, unsigned int index, void **device)
 {
 	struct vm *vm = b->m->vm;
-	struct board_net *n = &b->net[index];
+	struct board_net *n = *device = calloc(1, sizeof(*n));
 	struct netdev *backend[NETDEV_MAX_QUEUES];
 	struct netdev_options options;
 	int err;
 
-	n->text = strdup(vm->config->net[index]);
-	if (!n->text)
+	if (n)
+		n->text = strdup(vm->config->net[index]);
+	if (!n || !n->text)
 		return -ENOMEM;
 	err = netdev_parse(n->text, &options);
 	if (err || options.kind == NETDEV_NONE)
@@ -361,19 +249,55 @@ static int create_net(struct virtio_board *b, unsigned int index)
 	if (!options.has_mac)
 		choose_mac(b, index, backend[0], options.mac);
 	err = net_create(&n->net, backend, options.nr_queues, options.mac, &vm->mem, &vm->loop);
-	return err ? err : virtio_plug(b, net_virtio(n->net));
+	return err ? err : virtio_plug(b->m, net_virtio(n->net));
 }
 
-static int create_rng(struct virtio_board *b)
+static int settle_net(void *device)
+{
+	struct board_net *n = device;
+
+	net_destroy(n->net);
+	n->net = NULL;
+	return 0;
+}
+
+static void destroy_net(void *device)
+{
+	struct board_net *n = device;
+
+	free(n->text);
+	free(n);
+}
+
+/* ---- entropy, balloon, consoles -------------------------------------------------------------- */
+
+static unsigned int count_rng(const struct config *config)
+{
+	return config->rng == RNG_ON;
+}
+
+static int create_rng(struct virtio_board *b, unsigned int index, void **device)
 {
 	struct vm *vm = b->m->vm;
+	struct virtio_device *v = *device = calloc(1, sizeof(*v));
 	int err;
 
-	b->rng = calloc(1, sizeof(*b->rng));
-	if (!b->rng)
+	(void)index;
+	if (!v)
 		return -ENOMEM;
-	err = rng_init(b->rng, &vm->mem, &vm->loop);
-	return err ? err : virtio_plug(b, b->rng);
+	err = rng_init(v, &vm->mem, &vm->loop);
+	return err ? err : virtio_plug(b->m, v);
+}
+
+static void destroy_device(void *device)
+{
+	virtio_fini(device);
+	free(device);
+}
+
+static unsigned int count_balloon(const struct config *config)
+{
+	return config->balloon;
 }
 
 static int check_balloon(const struct config *config)
@@ -390,128 +314,137 @@ static int check_balloon(const struct config *config)
 	return 0;
 }
 
-static int create_balloon(struct virtio_board *b)
+static int create_balloon(struct virtio_board *b, unsigned int index, void **device)
 {
 	struct vm *vm = b->m->vm;
+	struct virtio_device *v;
 	int err = check_balloon(vm->config);
 
+	(void)index;
 	if (err)
 		return err;
-	b->balloon = calloc(1, sizeof(*b->balloon));
-	if (!b->balloon)
+	v = *device = calloc(1, sizeof(*v));
+	if (!v)
 		return -ENOMEM;
-	err = balloon_init(b->balloon, &vm->mem, &vm->loop, vm->config->balloon_bytes);
-	return err ? err : virtio_plug(b, b->balloon);
+	err = balloon_init(v, &vm->mem, &vm->loop, vm->config->balloon_bytes);
+	return err ? err : virtio_plug(b->m, v);
 }
 
-/* Without its root there is nothing that the guest could still do. */
-static void root_is_lost(void *ctx, const char *why)
+static unsigned int count_consoles(const struct config *config)
 {
-	vm_end(ctx, VERDICT_LAUNCHER, 0, "the guest has lost its root (--root): %s", why);
+	return has_consoles(config);
 }
 
-static int create_fs(struct virtio_board *b, unsigned int index)
+static int create_all_consoles(struct virtio_board *b, unsigned int index, void **device)
 {
-	struct vm *vm = b->m->vm;
-	struct share share;
-	int err = share_get(&share, vm->config, index);
-
-	if (!err)
-		err = fs_create(&b->fs[index], &share, &vm->mem, &vm->loop);
-	if (!err && vm->config->root && !index)
-		fs_on_loss(b->fs[index], root_is_lost, vm);
-	if (!err && !vm->config->dump_dtb)
-		err = fs_launch(b->fs[index]);
-	return err ? err : virtio_plug(b, fs_virtio(b->fs[index]));
+	(void)index;
+	*device = b->m;
+	return create_consoles(b->m);
 }
 
-static int create_shares(struct virtio_board *b)
+static void destroy_all_consoles(void *device)
 {
+	destroy_consoles(device);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static const struct virtio_row rows[] = {
+	{
+		.name = "shared folder",
+		.count = share_count,
+		.create = create_share, /* virtiofsd starts while the rest is made */
+		.connect = connect_share,
+		.disconnect = disconnect_share,
+		.destroy = destroy_share,
+	},
+	{
+		.name = "disk",
+		.count = count_disks,
+		.create = create_disk,
+		.retry = retry_disk,
+		.settle = settle_disk,
+		.destroy = destroy_disk,
+	},
+	{
+		.name = "network",
+		.count = count_nets,
+		.create = create_net,
+		.settle = settle_net,
+		.destroy = destroy_net,
+	},
+	{ .name = "entropy", .count = count_rng, .create = create_rng, .destroy = destroy_device },
+	{ .name = "balloon", .count = count_balloon, .create = create_balloon, .destroy = destroy_device },
+	{
+		.name = "consoles",
+		.count = count_consoles,
+		.create = create_all_consoles,
+		.destroy = destroy_all_consoles,
+	},
+};
+
+static int create_row(struct virtio_board *b, const struct virtio_row *row)
+{
+	unsigned int nr = row->count(b->m->vm->config);
 	int err = 0;
 
-	b->nr_fs = share_count(b->m->vm->config);
-	if (!b->nr_fs)
-		return 0;
-	b->fs = calloc(b->nr_fs, sizeof(*b->fs));
-	for (unsigned int i = 0; i < b->nr_fs && !err; i++)
-		err = b->fs ? create_fs(b, i) : -ENOMEM;
+	for (unsigned int i = 0; i < nr && !err; i++) {
+		unsigned int at = b->nr_devices++;
+
+		b->device[at].row = row;
+		err = row->create(b, i, &b->device[at].device);
+		if (err)
+			pr_debug("virtio %s: not created: %s", row->name, strerror(-err));
+	}
 	return err;
-}
-
-int greet_shares(struct machine *m)
-{
-	struct virtio_board *b = m->virtio;
-	int err = 0;
-
-	for (unsigned int i = 0; b && i < b->nr_fs && !err; i++)
-		err = fs_greet(b->fs[i]);
-	return err;
-}
-
-void hang_up_shares(struct machine *m)
-{
-	struct virtio_board *b = m->virtio;
-
-	for (unsigned int i = 0; b && b->fs && i < b->nr_fs; i++)
-		fs_hang_up(b->fs[i]);
-}
-
-/* Pages for as many slots as there can be; untouched ones cost nothing. */
-static int map_pages(struct virtio_board *b)
-{
-	b->pages_bytes = (size_t)MAX_SLOTS * VIRTIO_MMIO_BYTES;
-	b->pages = pages_alloc(b->pages_bytes);
-	return b->pages ? 0 : -ENOMEM;
 }
 
 int create_virtio(struct machine *m)
 {
-	const struct config *config = m->vm->config;
 	struct virtio_board *b;
+	unsigned int nr = 0;
 	int err;
 
-	if (!config->nr_disks && !config->nr_nets && config->rng == RNG_OFF && !config->balloon &&
-	    !share_count(config) && !has_consoles(config))
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
+		nr += rows[i].count(m->vm->config);
+	if (!nr)
 		return 0;
-	b = calloc(1, sizeof(*b));
+	b = calloc(1, sizeof(*b) + nr * sizeof(b->device[0]));
 	if (!b)
 		return -ENOMEM;
 	m->virtio = b;
 	b->m = m;
-	b->lines = m->tables ? lines : pic_lines;
-	b->nr_lines = m->tables ? ARRAY_SIZE(lines) : ARRAY_SIZE(pic_lines);
-	pthread_mutex_init(&b->window_lock, NULL);
-	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
-		pthread_mutex_init(&b->line[i].lock, NULL);
-		b->line[i].fd = -1;
-	}
-	err = map_pages(b);
-	if (!err)
-		err = create_shares(b); /* virtiofsd starts while the rest is made */
-	for (unsigned int i = 0; i < config->nr_disks && !err; i++)
-		err = create_disk(b, i);
-	for (unsigned int i = 0; i < config->nr_nets && !err; i++)
-		err = create_net(b, i);
-	if (!err && config->rng == RNG_ON)
-		err = create_rng(b);
-	if (!err && config->balloon)
-		err = create_balloon(b);
-	if (!err && has_consoles(config))
-		err = create_consoles(m);
+	err = virtio_slots_create(m);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows) && !err; i++)
+		err = create_row(b, &rows[i]);
 	return err;
 }
 
 struct disk *virtio_first_disk(struct machine *m)
 {
-	return m->virtio ? m->virtio->disk[0].disk : NULL;
+	return m->virtio && m->virtio->first_disk ? m->virtio->first_disk->disk : NULL;
+}
+
+int shares_connect(struct machine *m)
+{
+	struct virtio_board *b = m->virtio;
+	int err = 0;
+
+	for (unsigned int i = 0; b && i < b->nr_devices && !err; i++) {
+		if (b->device[i].row->connect)
+			err = b->device[i].row->connect(b->device[i].device);
+	}
+	return err;
 }
 
 void retry_virtio(struct machine *m)
 {
 	struct virtio_board *b = m->virtio;
 
-	for (unsigned int i = 0; b && i < m->vm->config->nr_disks; i++)
-		blk_retry(b->disk[i].blk);
+	for (unsigned int i = 0; b && i < b->nr_devices; i++) {
+		if (b->device[i].row->retry)
+			b->device[i].row->retry(b->device[i].device);
+	}
 }
 
 int settle_virtio(struct machine *m)
@@ -519,28 +452,25 @@ int settle_virtio(struct machine *m)
 	struct virtio_board *b = m->virtio;
 	int err = 0;
 
-	for (unsigned int i = 0; b && i < CONFIG_MAX_DISKS; i++) {
-		int disk_err;
+	for (unsigned int i = 0; b && i < b->nr_devices; i++) {
+		int device_err = 0;
 
-		blk_destroy(b->disk[i].blk);
-		disk_err = disk_close(b->disk[i].disk);
-		if (disk_err)
-			err = disk_err;
-		b->disk[i].blk = NULL;
-		b->disk[i].disk = NULL;
-	}
-	for (unsigned int i = 0; b && i < CONFIG_MAX_NETS; i++) {
-		net_destroy(b->net[i].net);
-		b->net[i].net = NULL;
+		if (b->device[i].row->settle && b->device[i].device)
+			device_err = b->device[i].row->settle(b->device[i].device);
+		if (device_err)
+			err = device_err;
 	}
 	return err;
 }
 
-static void unplug(struct virtio_device *v)
+void shares_disconnect(struct machine *m)
 {
-	if (v)
-		virtio_fini(v);
-	free(v);
+	struct virtio_board *b = m->virtio;
+
+	for (unsigned int i = 0; b && i < b->nr_devices; i++) {
+		if (b->device[i].row->disconnect && b->device[i].device)
+			b->device[i].row->disconnect(b->device[i].device);
+	}
 }
 
 void destroy_virtio(struct machine *m)
@@ -550,23 +480,11 @@ void destroy_virtio(struct machine *m)
 	if (!b)
 		return;
 	settle_virtio(m);
-	destroy_consoles(m);
-	for (unsigned int i = 0; i < CONFIG_MAX_DISKS; i++)
-		free(b->disk[i].text);
-	for (unsigned int i = 0; i < CONFIG_MAX_NETS; i++)
-		free(b->net[i].text);
-	unplug(b->rng);
-	unplug(b->balloon);
-	for (unsigned int i = 0; b->fs && i < b->nr_fs; i++)
-		fs_destroy(b->fs[i]);
-	free(b->fs);
-	for (unsigned int i = 0; i < b->nr_slots; i++)
-		free(b->slot[i]);
-	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
-		if (b->line[i].fd >= 0)
-			close(b->line[i].fd);
+	for (unsigned int i = b->nr_devices; i-- > 0;) {
+		if (b->device[i].device)
+			b->device[i].row->destroy(b->device[i].device);
 	}
-	pages_free(b->pages, b->pages_bytes);
+	virtio_slots_destroy(m);
 	free(b);
 	m->virtio = NULL;
 }

@@ -201,7 +201,7 @@ int machine_create(struct vm *vm)
 	int err = create_board(vm->machine, &entry);
 
 	if (!err)
-		err = greet_shares(vm->machine);
+		err = shares_connect(vm->machine);
 	vm->times.created_ns = now_ns();
 	if (!err)
 		err = vm_wait_kvm(vm);
@@ -297,7 +297,7 @@ int machine_close(struct vm *vm)
 {
 	int err = settle_virtio(vm->machine);
 
-	hang_up_shares(vm->machine);
+	shares_disconnect(vm->machine);
 	destroy_consoles(vm->machine);
 	destroy_coms(vm->machine);
 	return err;

@@ -70,6 +70,7 @@ struct machine {
 	bool is_packed;		     /* it is a bzImage with a kernel in it that unpacks itself */
 	struct irq_line power_button;
 	struct virtio_board *virtio;	 /* NULL: no virtio device */
+	struct virtio_slots *slots;	 /* likewise */
 	struct board_consoles *consoles; /* virtio's; NULL: none */
 	char host_kernel[256];		 /* the path, when no kernel was named */
 	struct x86_cpu_set *cpus;	 /* vCPU 0's thread, until it is ready */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where a network device's frames go to and come from: a tap interface, passt(1), or a file descriptor from whoever started us.
- * virtio-net sends and receives frames; it knows no interface and no framing.
+ * Where a network device's frames go to and come from: a tap interface, passt(1), or a file
+ * descriptor from whoever started us. virtio-net sends and receives frames; it knows no interface
+ * and no framing.
  *
- * A struct netdev is one queue of it. All functions are for the loop's thread or set-up, one at a time; none of them blocks
- * but netdev_open() (which may run a script).
+ * A struct netdev is one queue of it. All functions are for the loop's thread or set-up, one at a
+ * time; none of them blocks but netdev_open() (which may run a script).
  */
-#ifndef VIRTIO_NETDEV_NETDEV_H
-#define VIRTIO_NETDEV_NETDEV_H
+#ifndef VIRTIO_NETDEV_H
+#define VIRTIO_NETDEV_H
 
 #include "kvm/types.h"
 
@@ -46,8 +47,8 @@ struct netdev;
 struct vhost;
 
 /*
- * "KIND[,KEY=VALUE]...", as -n has it. @text is cut up, and the strings of @o point into it. Returns 0 or -EINVAL having said
- * what is wrong.
+ * "KIND[,KEY=VALUE]...", as -n has it. @text is cut up, and the strings of @o point into it.
+ * Returns 0 or -EINVAL having said what is wrong.
  */
 int netdev_parse(char *text, struct netdev_options *o);
 
@@ -79,21 +80,23 @@ int netdev_set_offloads(struct netdev *d, uint64_t features);
 int netdev_set_active(struct netdev *d, bool active);
 
 /*
- * The next frame: *@frame is the netdev's, until the next call, and at most NETDEV_MAX_FRAME_BYTES. *@hdr is its header, zero where
- * there are no offloads. Returns the frame's bytes, -EAGAIN when there is none, or another -errno when none will ever come.
+ * The next frame: *@frame is the netdev's, until the next call, and at most NETDEV_MAX_FRAME_BYTES.
+ * *@hdr is its header, zero where there are no offloads. Returns the frame's bytes, -EAGAIN when
+ * there is none, or another -errno when none will ever come.
  */
 ssize_t netdev_recv(struct netdev *d, struct virtio_net_hdr *hdr, const uint8_t **frame);
 
 /*
- * Sends the frame @iov[0 .. nr), @bytes in all and at most NETDEV_MAX_FRAME_BYTES. @iov[-1] is the netdev's to use. Returns 0 when
- * the frame is sent or dropped, as networks do; -EAGAIN when it is to be sent again once netdev_fd() is writable.
+ * Sends the frame @iov[0 .. nr), @bytes in all and at most NETDEV_MAX_FRAME_BYTES. @iov[-1] is the
+ * netdev's to use. Returns 0 when the frame is sent or dropped, as networks do; -EAGAIN when it is
+ * to be sent again once netdev_fd() is writable.
  */
 int netdev_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov, unsigned int nr,
 		size_t bytes);
 
 /*
- * A frame that was taken may be half sent: writes the rest of it. Returns false while there is some left; to be called again
- * once netdev_fd() is writable.
+ * A frame that was taken may be half sent: writes the rest of it. Returns false while there is some
+ * left; to be called again once netdev_fd() is writable.
  */
 bool netdev_flush(struct netdev *d);
 

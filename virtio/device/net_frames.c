@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Moves frames between the network device's data queues and its backend, where the host's kernel
+ * does not do it itself (net_vhost.c). Loop's thread, the device's lock held.
+ *
+ * Transmit (5.1.6.2). A chain is popped, its header copied and checked, and the rest handed to the
+ * backend as it is; then it is returned. So nothing is ever under way. A backend that is full has
+ * the chain put back, and the queue parked until the backend is writable. A frame that makes no
+ * sense, or uses an offload that was not negotiated, is dropped; the device lives on.
+ *
+ * Receive (5.1.6.4). The backend's next frame is its own memory until it is asked again. It is
+ * copied into one chain, or into as many as it needs with mergeable buffers. While the ring is
+ * empty the backend is not watched, so a frame waits and those after it wait in the host; the
+ * driver's next notification goes on where this stopped. While the backend is empty the ring is
+ * parked, and the driver is not asked to notify. A frame that the whole ring cannot hold is
+ * dropped. The receive queues of pairs that the driver does not use are left alone.
+ */
+#include "net_impl.h"
+
+#include "kvm/log.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#define RX_BUDGET 64					     /* frames, until other devices have their turn */
+#define TX_BUDGET 256					     /* likewise */
+#define HEADER_BYTES sizeof(struct virtio_net_hdr_mrg_rxbuf) /* always this one since 1.0 */
+
+void net_sync_watch(struct net_pair *p)
+{
+	uint32_t events = (p->want_in ? EPOLLIN : 0U) | (p->want_out ? EPOLLOUT : 0U);
+	int err;
+
+	if (p->closed)
+		return;
+	if (p->source.loop)
+		err = loop_mod(&p->source, events);
+	else if (events)
+		err = loop_add(p->net->loop, &p->source, netdev_fd(p->backend), events, p->on_backend, p);
+	else
+		err = 0;
+	if (err)
+		pr_err("network %s cannot be watched: %s", netdev_name(p->backend), strerror(-err));
+}
+
+/* ---- transmit -------------------------------------------------------------------------------- */
+
+/* Returns 0 or -EAGAIN. @c->iov[-1] is free. */
+static int transmit(struct net_pair *p, const struct vq_chain *c)
+{
+	struct net *n = p->net;
+	struct virtio_net_hdr_mrg_rxbuf header;
+	unsigned int nr = c->nr_readable;
+	struct iovec *iov = c->iov;
+	const char *why;
+
+	if (!vq_iov_pull(&iov, &nr, &header, HEADER_BYTES)) {
+		pr_guest("virtio net: a frame without a header; dropped");
+		return 0;
+	}
+	why = net_check_header(n, &header.hdr, c->readable_bytes - HEADER_BYTES);
+	if (why) {
+		pr_guest("virtio net: %s; dropped", why);
+		return 0;
+	}
+	if (!n->link_up || p->gone)
+		return 0;
+	return netdev_send(p->backend, &header.hdr, iov, nr, c->readable_bytes - HEADER_BYTES);
+}
+
+static void handle_tx(struct net_pair *p, unsigned int queue)
+{
+	struct virtio_device *v = &p->net->v;
+	struct iovec iov[1 + NET_MAX_PIECES];
+	struct vq_chain c = { .iov = iov + 1, .iov_cap = NET_MAX_PIECES };
+
+	p->want_out = false;
+	for (unsigned int i = 0; i < TX_BUDGET && virtio_pop(v, queue, &c); i++) {
+		if (transmit(p, &c) == -EAGAIN) {
+			vq_unpop(&v->queue[queue].vq, &c);
+			p->want_out = true;
+			virtio_park(v, queue);
+			return;
+		}
+		virtio_push(v, queue, c.head, 0);
+	}
+	p->want_out = !p->gone && !netdev_flush(p->backend);
+}
+
+/* ---- receive --------------------------------------------------------------------------------- */
+
+/* Makes the next frame the one to be handed on. */
+static bool fetch(struct net_pair *p)
+{
+	ssize_t n = 0;
+
+	if (p->frame)
+		return true;
+	if (p->gone)
+		return false;
+	for (unsigned int i = 0; i < RX_BUDGET; i++) {
+		n = netdev_recv(p->backend, &p->hdr, &p->frame);
+		if (n < 0)
+			break;
+		if (p->net->link_up && n >= ETH_HLEN && net_driver_takes(p->net, &p->hdr)) {
+			p->frame_bytes = (size_t)n;
+			p->copied_bytes = 0;
+			return true;
+		}
+	}
+	p->frame = NULL;
+	if (n >= 0) /* there may be more in the backend's memory, of which its descriptor says nothing */
+		virtio_kick(&p->net->v, 2 * (unsigned int)(p - p->net->pair));
+	else if (n != -EAGAIN)
+		p->gone = (int)n; /* the loop sees it too, and on_backend() says so */
+	return false;
+}
+
+static uint8_t *byte_at(const struct iovec *iov, size_t at)
+{
+	for (; at >= iov->iov_len; iov++)
+		at -= iov->iov_len;
+	return (uint8_t *)iov->iov_base + at;
+}
+
+/* Puts as much of the frame as fits into @c. */
+static void fill(struct net_pair *p, const struct vq_chain *c)
+{
+	struct virtio_net_hdr_mrg_rxbuf header = { .hdr = p->hdr, .num_buffers = htole16(1) };
+	const struct iovec *iov = c->iov + c->nr_readable;
+	size_t head = p->nr_held ? 0 : HEADER_BYTES, n;
+
+	if (head) {
+		vq_iov_push(iov, c->nr_writable, 0, &header, head);
+		for (unsigned int i = 0; i < 2; i++)
+			p->num_buffers[i] =
+				byte_at(iov, offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers) + i);
+	}
+	n = vq_iov_push(iov, c->nr_writable, head, p->frame + p->copied_bytes,
+			p->frame_bytes - p->copied_bytes);
+	p->copied_bytes += n;
+	p->held[p->nr_held].head = c->head;
+	p->held[p->nr_held++].written = (uint32_t)(head + n);
+}
+
+void net_forget_frame(struct net_pair *p)
+{
+	p->frame = NULL;
+	p->nr_held = 0;
+}
+
+/* Last one first. */
+void net_drop_frame(struct net_pair *p, unsigned int queue)
+{
+	while (p->nr_held) {
+		struct vq_chain c = { .head = p->held[--p->nr_held].head };
+
+		vq_unpop(&p->net->v.queue[queue].vq, &c);
+	}
+	p->frame = NULL;
+}
+
+static void finish_frame(struct net_pair *p, unsigned int queue)
+{
+	if (p->nr_held > 1) {
+		*p->num_buffers[0] = (uint8_t)p->nr_held;
+		*p->num_buffers[1] = (uint8_t)(p->nr_held >> 8);
+	}
+	for (unsigned int i = 0; i < p->nr_held; i++)
+		virtio_push(&p->net->v, queue, p->held[i].head, p->held[i].written);
+	net_forget_frame(p);
+}
+
+/* Hands the frame on. False when the ring is empty: some of it may be there already. */
+static bool deliver(struct net_pair *p, unsigned int queue)
+{
+	struct virtio_device *v = &p->net->v;
+	bool mergeable = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF);
+	struct iovec iov[NET_MAX_PIECES];
+	struct vq_chain c = { .iov = iov, .iov_cap = NET_MAX_PIECES };
+
+	while (p->copied_bytes < p->frame_bytes) {
+		if (p->nr_held == v->queue[queue].vq.size) {
+			net_drop_frame(p, queue);
+			return true;
+		}
+		if (!virtio_pop(v, queue, &c))
+			return false;
+		if (c.writable_bytes < (p->nr_held ? 1 : HEADER_BYTES)) {
+			virtio_break(v, "a receive buffer with no room for a header");
+			return false;
+		}
+		fill(p, &c);
+		if (!mergeable && p->copied_bytes < p->frame_bytes) {
+			net_drop_frame(p, queue);
+			return true;
+		}
+	}
+	finish_frame(p, queue);
+	return true;
+}
+
+static void handle_rx(struct net_pair *p, unsigned int queue)
+{
+	struct virtio_device *v = &p->net->v;
+
+	p->want_in = false;
+	for (unsigned int i = 0; i < RX_BUDGET; i++) {
+		if (!fetch(p)) {
+			p->want_in = true;
+			virtio_park(v, queue);
+			return;
+		}
+		if (!deliver(p, queue))
+			return; /* the core asks the driver to notify, and looks again */
+	}
+	/* As in fetch(). */
+	virtio_kick(v, queue);
+	virtio_park(v, queue);
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
+bool net_is_active(const struct net *n, unsigned int index)
+{
+	return index < n->nr_active;
+}
+
+void net_move_frames(struct net_pair *p, unsigned int queue)
+{
+	if (queue % 2) {
+		handle_tx(p, queue);
+	} else if (net_is_active(p->net, queue / 2)) {
+		handle_rx(p, queue);
+	} else {
+		p->want_in = false;
+		virtio_park(&p->net->v, queue);
+	}
+}
