@@ -234,7 +234,8 @@ static int add_command(struct guest_files *g, struct guestjob *job, const struct
 static void add_root_shell(struct guestjob *job, const struct config *c)
 {
 	const char *shell = getenv("SHELL");
-	bool own = !strcmp(c->root, "/") || !strncmp(c->root, "/,", 2);
+	struct share root;
+	bool own = !share_parse_root(&root, c->root) && !strcmp(root.dir, "/");
 
 	if (!own || !shell || shell[0] != '/')
 		shell = "/bin/sh";
