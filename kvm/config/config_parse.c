@@ -6,12 +6,12 @@
 
 #include "config_files.h"
 #include "kvm/arch.h"
-#include "kvm/base/newfile.h"
 #include "kvm/base/options.h"
 #include "kvm/checks/expect.h"
 #include "kvm/cmd/control.h"
 #include "kvm/guestcmd.h"
 #include "kvm/log.h"
+#include "kvm/newfile.h"
 #include "kvm/share.h"
 #include "kvm/timeline.h"
 
@@ -270,7 +270,7 @@ static int parse_command(struct config *config, int argc, char **argv, int first
 /* In the order in which they cost something: nothing is written before all of it is known to be well. */
 static int check_files(const struct config *config)
 {
-	if (config_check_files(config) || (config->dump && newfile_check("--dump", config->dump)))
+	if (config_check_files(config) || (config->dump && newfile_check("dump", config->dump)))
 		return -EINVAL;
 	if (config->symbols && access(config->symbols, R_OK)) {
 		pr_err("--symbols %s: %s", config->symbols, strerror(errno));

@@ -104,7 +104,7 @@ void smoke_table(FILE *f, const struct smoke_set *set);
 void smoke_histograms(FILE *f, const struct smoke_set *set);
 /* Folded and annotated, on GitHub and GitLab: what failed. */
 void smoke_annotate(FILE *f, const struct smoke_set *set);
-/* For outfile_write(); @ctx is a struct smoke_set. docs/report.md has the JSON's schema. */
+/* For newfile_write(); @ctx is a struct smoke_set. docs/report.md has the JSON's schema. */
 void smoke_json(FILE *f, const void *ctx);
 void smoke_junit(FILE *f, const void *ctx);
 
