@@ -25,7 +25,7 @@ int guestcmd_pack(struct cpio *files, const struct config *config, const char *k
 /* One record of the init's job file (guestjob.h), appended to @job; errors as in a cpio's. */
 struct guestjob {
 	char *bytes;
-	size_t len, cap;
+	size_t len, room;
 	int err;
 };
 void guestjob_add(struct guestjob *job, char kind, const char *text);

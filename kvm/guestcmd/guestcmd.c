@@ -10,6 +10,7 @@
 
 #include "guest/guestjob.h"
 #include "guestfiles.h"
+#include "kvm/base/grow.h"
 #include "kvm/base/strlist.h"
 #include "kvm/log.h"
 #include "kvm/share.h"
@@ -26,7 +27,6 @@
 
 #define PATH_VALUE "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define DEFAULT_HOST_NAME "kvm"
-#define FIRST_CAP_BYTES 4096
 
 /* guest/init, see guest/Makefile.inc */
 extern const uint8_t guest_init[];
@@ -77,20 +77,15 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 void guestjob_add(struct guestjob *job, char kind, const char *text)
 {
 	size_t bytes = strlen(text) + 2;
+	char *moved = NULL;
 
-	if (!job->err && job->cap - job->len < bytes) {
-		size_t cap = 2 * job->cap + bytes + FIRST_CAP_BYTES;
-		char *moved = realloc(job->bytes, cap);
-
-		if (moved) {
-			job->bytes = moved;
-			job->cap = cap;
-		} else {
-			job->err = -ENOMEM;
-		}
-	}
-	if (job->err)
+	if (!job->err)
+		moved = grow_array(job->bytes, &job->room, job->len + bytes, 1);
+	if (!moved) {
+		job->err = -ENOMEM;
 		return;
+	}
+	job->bytes = moved;
 	job->bytes[job->len] = kind;
 	memcpy(job->bytes + job->len + 1, text, bytes - 1);
 	job->len += bytes;

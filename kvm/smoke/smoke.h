@@ -48,7 +48,8 @@ struct smoke_set {
 	uint64_t total, rounds;
 	char matrix[SMOKE_MATRIX_CHARS + 1];
 	bool whole; /* boots that are not done are missed: it is no shard */
-	unsigned int nr, room;
+	unsigned int nr;
+	size_t room;
 	struct smoke_boot *boot; /* by their index */
 };
 
