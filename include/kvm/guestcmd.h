@@ -11,10 +11,10 @@
 #include "kvm/vm.h"
 
 /*
- * Sets in @config what a command needs: its streams or its terminal, and where the kernel's log goes. @argv has @nr words (none: a shell) and outlives
- * @config. Returns 0 or -EINVAL having said why.
+ * Sets in @config what its command needs, if it has one: its streams or its terminal, and where the kernel's
+ * log goes. Returns 0 or -EINVAL (reported).
  */
-int guestcmd_configure(struct config *config, char *const *argv, unsigned int nr);
+int guestcmd_configure(struct config *config);
 
 /*
  * Makes the initramfs in @files, all zero. @kernel is the kernel's file, @version its setup header's version string. Returns 0 or -errno having

@@ -11,6 +11,7 @@
 #include "kvm/checks.h"
 #include "kvm/cmd.h"
 #include "kvm/gdb.h"
+#include "kvm/guestcmd.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
 #include "kvm/postmortem/dump.h"
@@ -305,6 +306,8 @@ int cmd_run(int argc, char **argv)
 		return EXIT_LAUNCHER;
 	if (config_help(&config))
 		return 0;
+	if (guestcmd_configure(&config) || config_open_files(&config))
+		return EXIT_LAUNCHER;
 	if (config.dump_dtb)
 		return dump_dtb(&config);
 	/* vCPU threads hardly allocate: an arena for each would cost system calls at start-up, and memory. */

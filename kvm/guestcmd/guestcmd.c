@@ -43,13 +43,15 @@ static int add_port(struct config *c, const char *port)
 	return 0;
 }
 
-int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
+int guestcmd_configure(struct config *c)
 {
 	static const char *const streams[] = { GUESTJOB_STDIN "=stdin", GUESTJOB_STDOUT "=stdout",
 					       GUESTJOB_STDERR "=stderr" };
 	static const char *const signals = GUESTJOB_SIGNALS "=signals";
 	int err = 0;
 
+	if (!c->has_command)
+		return 0;
 	if (c->no_default_params) {
 		pr_err("--no-default-params: a command in the guest (--) needs ours; -p comes behind them "
 		       "and can "
@@ -60,9 +62,6 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 		pr_err("--add: with --root the guest's files are those of that root; --share brings others");
 		return -EINVAL;
 	}
-	c->has_command = true;
-	c->command = argv;
-	c->nr_command = nr;
 	c->on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	c->console = c->on_terminal ? CONSOLE_VIRTIO : CONSOLE_SERIAL;
 	if (!c->serial[c->on_terminal] || !strcmp(c->serial[c->on_terminal], "stdio"))
@@ -190,7 +189,7 @@ static const char *why_not(const char *path)
 
 	if (stat(path, &st) || !S_ISREG(st.st_mode))
 		return "not a file that can be run";
-	return access(path, X_OK) ? "not executable; chmod +x is missing, maybe" : NULL;
+	return access(path, X_OK) ? "not executable; try chmod +x" : NULL;
 }
 
 static int add_command(struct guest_files *g, struct guestjob *job, const struct config *c)
@@ -332,7 +331,7 @@ static int finish(struct cpio *files, struct guestjob *job)
 
 int guestcmd_pack(struct cpio *files, const struct config *c, const char *kernel, const char *version)
 {
-	struct guest_files g = { .cpio = files };
+	struct guest_files g = { .cpio = files, .found = guest_libs_add };
 	struct guestjob job = { 0 };
 	int err;
 
