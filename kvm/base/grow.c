@@ -8,7 +8,7 @@
 
 void *grow_array(void *array, size_t *room, size_t need, size_t element_bytes)
 {
-	size_t more = *room ? *room : FIRST_BYTES / element_bytes + 1;
+	size_t more = *room ? *room : FIRST_BYTES / element_bytes + 1, bytes;
 
 	if (need <= *room)
 		return array;
@@ -16,7 +16,9 @@ void *grow_array(void *array, size_t *room, size_t need, size_t element_bytes)
 		if (__builtin_mul_overflow(more, 2, &more))
 			return NULL;
 	}
-	array = reallocarray(array, more, element_bytes);
+	if (__builtin_mul_overflow(more, element_bytes, &bytes))
+		return NULL;
+	array = realloc(array, bytes);
 	if (array)
 		*room = more;
 	return array;
