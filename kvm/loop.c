@@ -17,14 +17,6 @@
 
 #define NS_PER_S 1000000000ULL
 
-uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 static void on_wake(void *ctx, uint32_t events)
 {
 	struct loop *l = ctx;

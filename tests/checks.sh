@@ -62,7 +62,7 @@ payload() {
 said() {
 	local ktap='KTAP version 1\n1..2\n    KTAP version 1\n    # Subtest: suite\n    1..2\n    ok 1 a\n    # b: EXPECTATION FAILED\n    not ok 2 b\nnot ok 1 suite\nok 2 other # SKIP why\n'
 	local off='the guest powered off'
-	say "expectations in order" 0 'all that was expected has come \(2\)' 'r["verdict"] == "met"' \
+	say "expectations in order" 0 'all 2 expectations were met' 'r["verdict"] == "met"' \
 		'one\ntwo\nthree\n' --expect one --expect '^three$'
 	say "expectations out of order" 122 "$off; /one/ has not come" 'r["verdict"] == "failed"' \
 		'one\ntwo\n' --expect two --expect one
@@ -170,7 +170,7 @@ stock_kernel() {
 	stock hung "a hung task" 122 'the kernel reported hung task in line .*: INFO: task touch.*' '"Call Trace" in r["failures"][0]["excerpt"]'
 	stock warning "a warning by printk" 122 'the kernel reported warning .*' 'r["failures"][0]["excerpt"].count("\n") == 3'
 	stock ktap "tests in printk's lines" 122 '1 of 3 tests failed, the first: second' 'r["tests"]["skipped"] == 1'
-	stock met "booted" 0 'all that was expected has come \(2\)' 'r["kernel_reports"] == 0'
+	stock met "booted" 0 'all 2 expectations were met' 'r["kernel_reports"] == 0'
 	for i in ${ROUNDS:-1}; do
 		stock "clean$i" "a clean boot has no report ($i)" 0 'the guest powered off' 'r["kernel_reports"] == 0'
 	done

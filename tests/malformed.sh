@@ -3,6 +3,8 @@
 #
 # Every malformed kernel and initrd of tests/tools/make_images.py, given to `kvm run`: each must end with exit code 125
 # and exactly one line, which begins with "kvm: ", names the file and says what is wrong with it. No /dev/kvm is needed.
+# The same for command lines that would overwrite one of their own inputs, by whatever option and with commas in names:
+# every file is as it was.
 # KVM_BIN names the program (default build/kvm), best one built with sanitizers: their reports are failures too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -65,4 +67,41 @@ while read -r kind image what; do
 	timeout $limit_s "${run[@]}" run -q -m 256M "${args[@]}" </dev/null >/dev/null 2>"$dir/err"
 	judge "$kind $image" "$dir/$image" "$what" $?
 done <"$dir/list"
+
+# attempt NAME FILE REASON ARG...: this command line must be refused by a line about FILE, and cost nothing.
+attempt() {
+	local name=$1 file=$2 what=$3
+	shift 3
+	printf '1 ' >"$dir/a,b.img"
+	printf '2 ' >"$dir/a,,b.img"
+	printf '3' >"$dir/a"
+	timeout $limit_s "$kvm" run -q -m 256M -k "$dir/good" "$@" </dev/null >/dev/null 2>"$dir/err"
+	judge "$name" "$file" "$what" $?
+	if ! cat "$dir/a,b.img" "$dir/a,,b.img" "$dir/a" | cmp -s - <(printf '1 2 3'); then
+		echo "not ok malformed $name: a file has changed"
+		rc=1
+	fi
+}
+same='as well, and would be overwritten'
+for reader in "-d $dir/a,,b.img" "-d $dir/a,,b.img,ro" "-i $dir/a,b.img" \
+	"-n tap,script=$dir/a,,b.img"; do
+	read -ra args <<<"$reader"
+	for writer in --log= --report= --junit= --tap= --dump= --dump-dtb= --trace=pio, \
+		--serial=1=file: --port=x=file:; do
+		option=${writer%%=*} where=${writer#*=}
+		# What the line names after the option: the value, or of a console the path in it.
+		shown=$where$dir/a,b.img
+		[[ $where = *file: ]] && shown=$dir/a,b.img
+		attempt "${args[0]} and $option" "$option $shown" "$same" "${args[@]}" "$writer$dir/a,b.img"
+	done
+	attempt "${args[0]} and --trace, escaped" "--trace pio,$dir/a,,b.img" "$same" \
+		"${args[@]}" --trace "pio,$dir/a,,b.img"
+done
+# A literal path has both commas, and in a list one comma ends the item.
+attempt "two literal commas" "--log $dir/a,,b.img" "$same" -i "$dir/a,,b.img" --log "$dir/a,,b.img"
+attempt "the end of a name" "--log $dir/a" "$same" -d "$dir/a,ro" --log "$dir/a"
+# A path that does not exist is refused by all of its name.
+attempt "-d without a file" "$dir/a,none.img" "No such file" -d "$dir/a,,none.img"
+attempt "--share without a folder" "--share $dir/a,,none:t,ro" "a,none: No such file" \
+	--share "$dir/a,,none:t,ro"
 exit $rc

@@ -16,6 +16,7 @@
 #define CONFIG_MAX_ADDS 64
 #define CONFIG_MAX_SHARES 15
 #define CONFIG_MAX_ENVS 64
+#define CONFIG_NAME_LENGTH 64
 
 /* In the order of the option's words. */
 enum rng { RNG_ON, RNG_OFF };
@@ -105,14 +106,26 @@ struct config {
 };
 
 /*
- * Fills @config by the command line of `kvm run`; its strings point into @argv. Sets the log's level and file, too. Returns 0, or -errno
- * having said in one line what is wrong. Not thread-safe (getopt).
+ * Fills @config by the command line of `kvm run`; its strings point into @argv. Sets the log's level, too.
+ * Returns 0 or -errno (reported, in one line). Not thread-safe (getopt).
  */
 int config_parse(struct config *config, int argc, char **argv);
 
 /*
- * Prints what was asked for instead of a machine: --help, or `help` for a list's content, which is @arch's. Returns
- * whether it was.
+ * Checks the files that the options name, and opens the log's. Call it when all else is known to be
+ * right: it may be the first to write something. Returns 0 or -errno (reported).
+ */
+int config_open_files(const struct config *config);
+
+/*
+ * Whether @name can be a machine's, which is fit for a file's name, a host's, and a line of a list:
+ * 1 to CONFIG_NAME_LENGTH letters, digits, and after the first also . _ -
+ */
+bool config_is_name(const char *name);
+
+/*
+ * Prints what was asked for instead of a machine: --help, or `help` for a list's content, which is
+ * @arch's. Returns whether it was.
  */
 bool config_help(const struct config *config, const struct arch *arch);
 

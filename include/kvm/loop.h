@@ -10,6 +10,7 @@
 #ifndef KVM_LOOP_H
 #define KVM_LOOP_H
 
+#include "kvm/clock.h"
 #include "kvm/types.h"
 
 #include <sys/epoll.h>
@@ -73,8 +74,5 @@ int loop_timer_arm(struct loop_timer *t, uint64_t delay_ns);
 void loop_timer_disarm(struct loop_timer *t);
 /* For the loop's thread or tear-down. Works on a zeroed or never armed timer that was initialised. */
 void loop_timer_fini(struct loop_timer *t);
-
-/* CLOCK_MONOTONIC in ns. */
-uint64_t now_ns(void);
 
 #endif

@@ -27,7 +27,8 @@ struct share {
 };
 
 /*
- * "DIR[:TAG][,ro]" or ":TAG,socket=PATH"; a comma in DIR is written twice. Returns 0 or -EINVAL, -ENOENT ... having said what is wrong.
+ * Reads "DIR[:TAG][,ro]" or ":TAG,socket=PATH", a list by optlist.h. Returns 0, or -EINVAL, -ENOENT ...
+ * (reported).
  */
 int share_parse(struct share *share, const char *text);
 /* "DIR[,ro|overlay]" */

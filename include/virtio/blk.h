@@ -38,8 +38,8 @@ struct virtio_device *blk_virtio(struct blk *b);
 void blk_retry(struct blk *b);
 
 /*
- * "FILE[,KEY=VALUE]...", as -d has it; ",," is a comma in the file's name. @text is cut up, and the strings of @disk point
- * into it. Returns 0 or -EINVAL having said what is wrong.
+ * Reads "FILE[,KEY=VALUE]...", a list by optlist.h, as -d has it. @text is cut up, and the strings of @disk
+ * point into it. Returns 0 or -EINVAL (reported).
  */
 int blk_parse(char *text, struct disk_options *disk, struct blk_options *blk);
 

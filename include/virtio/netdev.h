@@ -47,8 +47,8 @@ struct netdev;
 struct vhost;
 
 /*
- * "KIND[,KEY=VALUE]...", as -n has it. @text is cut up, and the strings of @o point into it.
- * Returns 0 or -EINVAL having said what is wrong.
+ * Reads "KIND[,KEY=VALUE]...", a list by optlist.h, as -n has it. @text is cut up, and the strings of @o
+ * point into it. Returns 0 or -EINVAL (reported).
  */
 int netdev_parse(char *text, struct netdev_options *o);
 

@@ -6,6 +6,8 @@
  */
 #include "json.h"
 
+#include "grow.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,18 +37,14 @@ static void skip_space(struct parser *s)
 static int add_node(struct parser *s, unsigned int *index)
 {
 	struct json *j = s->j;
+	struct json_node *node;
 
 	if (j->nr == JSON_MAX_NODES)
 		return fail(s, "there are too many values");
-	if (j->nr == j->room) {
-		unsigned int room = j->room ? 2 * j->room : 64;
-		struct json_node *node = reallocarray(j->node, room, sizeof(*node));
-
-		if (!node)
-			return -ENOMEM;
-		j->node = node;
-		j->room = room;
-	}
+	node = grow_array(j->node, &j->room, j->nr + 1U, sizeof(*node));
+	if (!node)
+		return -ENOMEM;
+	j->node = node;
 	*index = j->nr++;
 	j->node[*index] = (struct json_node){ 0 };
 	return 0;

@@ -25,7 +25,8 @@ struct json_node {
 struct json {
 	char *text;
 	struct json_node *node; /* [0] is the whole */
-	unsigned int nr, room;
+	unsigned int nr;
+	size_t room;
 	unsigned int line; /* after -EINVAL: where, from 1 */
 	const char *why;   /* after -EINVAL: what */
 };

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * O_TMPFILE and linkat(2) leave nothing behind even when the process is killed. linkat() does not replace, so the last step is a
- * rename(2) all the same.
+ * Gives a file its name by rename(2), so that anyone who waits for it sees all of it or the one before.
+ * Until then it has no name (O_TMPFILE), or, where the file system cannot do that, one of its own beside
+ * the real one, with our process's number in it. linkat(2) does not replace a file, so a file without a
+ * name gets such a name, too, just before the rename.
  */
-#include "newfile.h"
+#include "kvm/newfile.h"
 
 #include "kvm/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,32 +25,46 @@ static const char *folder_of(const char *path, char buf[PATH_MAX])
 	return dirname(buf);
 }
 
-static int check(const char *path)
+static int check_folder(const char *path)
 {
 	char folder[PATH_MAX];
+
+	return access(folder_of(path, folder), W_OK | X_OK) ? -errno : 0;
+}
+
+static int check_name(const char *path)
+{
 	struct stat st;
 
 	if (!*path)
 		return -ENOENT;
-	if (strlen(path) >= PATH_MAX - TEMPORARY_BYTES)
-		return -ENAMETOOLONG;
-	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return S_ISDIR(st.st_mode) ? -EISDIR : -ENOTSUP;
-	return access(folder_of(path, folder), W_OK | X_OK) ? -errno : 0;
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return strlen(path) >= PATH_MAX - TEMPORARY_BYTES ? -ENAMETOOLONG : 0;
 }
 
-int newfile_check(const char *what, const char *path)
+static int check(const char *path)
+{
+	struct stat st;
+	int err = check_name(path);
+
+	if (err)
+		return err;
+	return !stat(path, &st) && !S_ISREG(st.st_mode) ? -ENOTSUP : check_folder(path);
+}
+
+int newfile_check(const char *option, const char *path)
 {
 	int err = check(path);
 
 	if (err == -ENOTSUP)
-		pr_err("%s %s: exists and is no regular file", what, path);
+		pr_err("--%s %s: exists and is no regular file", option, path);
 	else if (err)
-		pr_err("%s %s: %s", what, path, strerror(-err));
+		pr_err("--%s %s: %s", option, path, strerror(-err));
 	return err;
 }
 
-int newfile_open(struct newfile *f, const char *path)
+int newfile_open(struct newfile *f, const char *path, mode_t mode)
 {
 	char folder[PATH_MAX];
 	int err = check(path);
@@ -62,10 +77,10 @@ int newfile_open(struct newfile *f, const char *path)
 	snprintf(f->temporary, sizeof(f->temporary), "%.*s.%d.tmp", PATH_MAX - TEMPORARY_BYTES, path,
 		 (int)getpid());
 	if (!access("/proc/self/fd", X_OK))
-		f->fd = open(folder_of(path, folder), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		f->fd = open(folder_of(path, folder), O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
 	if (f->fd >= 0)
 		return 0;
-	f->fd = open(f->temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	f->fd = open(f->temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 	f->named = f->fd >= 0;
 	return f->named ? 0 : -errno;
 }
@@ -88,7 +103,7 @@ int newfile_commit(struct newfile *f)
 {
 	int err = give_name(f);
 
-	/* Some file systems tell only now that there is no room. */
+	/* Some file systems report only now that there is no room. */
 	if (close(f->fd) && !err)
 		err = -errno;
 	f->fd = -1;
@@ -108,4 +123,74 @@ void newfile_abandon(struct newfile *f)
 		unlink(f->temporary);
 	f->fd = -1;
 	f->named = false;
+}
+
+/* A link is written through, not replaced. */
+static bool is_replaced(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 || S_ISREG(st.st_mode);
+}
+
+int newfile_check_report(const char *option, const char *path)
+{
+	int err = check_name(path);
+
+	if (!err && is_replaced(path))
+		err = check_folder(path);
+	else if (!err && access(path, W_OK))
+		err = -errno;
+	if (err)
+		pr_err("--%s %s: %s", option, path, strerror(-err));
+	return err;
+}
+
+/* Closes @fd. */
+static int write_stream(int fd, void (*writer)(FILE *f, const void *ctx), const void *ctx)
+{
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	int err = 0;
+
+	if (!f) {
+		err = -errno;
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	errno = 0;
+	writer(f, ctx);
+	if (ferror(f))
+		err = errno ? -errno : -EIO;
+	if (fclose(f) && !err)
+		err = -errno;
+	return err;
+}
+
+static int replace(const char *path, void (*writer)(FILE *f, const void *ctx), const void *ctx)
+{
+	struct newfile file;
+	int err = newfile_open(&file, path, 0666);
+
+	if (err)
+		return err;
+	err = write_stream(fcntl(file.fd, F_DUPFD_CLOEXEC, 0), writer, ctx);
+	if (!err)
+		return newfile_commit(&file);
+	newfile_abandon(&file);
+	return err;
+}
+
+int newfile_write(const char *option, const char *path, void (*writer)(FILE *f, const void *ctx),
+		  const void *ctx, bool early)
+{
+	int err = 0;
+
+	if (is_replaced(path))
+		err = replace(path, writer, ctx);
+	else if (!early)
+		err = write_stream(open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), writer, ctx);
+	if (err)
+		pr_err("--%s %s: %s", option, path, strerror(-err));
+	return err;
 }

@@ -2,23 +2,19 @@
 /* Lists of strings, for set-up: short ones, looked through from the start. */
 #include "strlist.h"
 
+#include "grow.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAP 8
-
 int strlist_add(struct strlist *l, const char *text, size_t len)
 {
-	if (l->nr == l->cap) {
-		unsigned int cap = l->cap ? 2 * l->cap : FIRST_CAP;
-		char **s = reallocarray(l->s, cap, sizeof(*s));
+	char **s = grow_array(l->s, &l->room, l->nr + 1U, sizeof(*s));
 
-		if (!s)
-			return -ENOMEM;
-		l->s = s;
-		l->cap = cap;
-	}
+	if (!s)
+		return -ENOMEM;
+	l->s = s;
 	l->s[l->nr] = strndup(text, len);
 	if (!l->s[l->nr])
 		return -ENOMEM;

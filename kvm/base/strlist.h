@@ -7,7 +7,8 @@
 
 struct strlist {
 	char **s;
-	unsigned int nr, cap;
+	unsigned int nr;
+	size_t room;
 };
 
 /* Appends a copy of @len bytes, which have no NUL in them. Returns 0 or -ENOMEM. */

@@ -5,6 +5,8 @@
  */
 #include "unpack.h"
 
+#include "grow.h"
+
 #include "kvm/log.h"
 #include "kvm/spawn.h"
 
@@ -33,14 +35,13 @@ static const char *program_for(const char *path)
 
 static int read_all(int fd, uint8_t **bytes, size_t *len)
 {
-	size_t cap = 0;
+	size_t room = 0;
 	ssize_t n = 1;
 
 	*bytes = NULL;
 	*len = 0;
 	while (n > 0) {
-		uint8_t *more =
-			cap - *len < READ_BYTES ? realloc(*bytes, cap = *len + 2 * READ_BYTES) : *bytes;
+		uint8_t *more = grow_array(*bytes, &room, *len + READ_BYTES, 1);
 
 		if (!more)
 			return -ENOMEM;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a character device can stand for, and its life: parsing, opening, starting, closing. One row a
- * backend; those whose other side comes and goes live in chardev_unix.c and chardev_pty.c.
+ * Makes, starts and closes character devices, by what their specification names. One row a backend; those
+ * whose other side comes and goes live in chardev_unix.c and chardev_pty.c. A path in a specification is
+ * the rest of it, commas and all.
  *
  * Set-up and the loop's thread only. Opening costs as few system calls as can be: what stdin and stdout are
  * is found out when the first byte comes.
@@ -37,23 +38,11 @@ static int stdio_open(struct chardev *cd, const char *path)
 	return 0;
 }
 
-/* Goes raw, if the terminal is ours now. */
-static int take_terminal(struct chardev *cd)
-{
-	int err = term_raw(STDIN_FILENO);
-
-	if (err == -EAGAIN)
-		chardev_wait_foreground(cd);
-	else if (err)
-		pr_err("console stdio: the terminal refuses raw mode: %s", strerror(-err));
-	return err == -EAGAIN ? 0 : err;
-}
-
 static int stdio_start(struct chardev *cd)
 {
 	cd->in.terminal = isatty(STDIN_FILENO);
 	if (cd->in.terminal) {
-		int err = take_terminal(cd);
+		int err = chardev_take_terminal(cd);
 
 		if (err)
 			return err;
@@ -233,15 +222,6 @@ int chardev_start(struct chardev *cd)
 	cd->loop_thread = pthread_self();
 	cd->started = true;
 	return cd->backend->start ? cd->backend->start(cd) : 0;
-}
-
-void chardev_winch(struct chardev *cd)
-{
-	if (!cd->is_stdio)
-		return;
-	if (cd->in.terminal && !term_in_background(STDIN_FILENO) && !take_terminal(cd))
-		chardev_rx_ready(cd);
-	chardev_event(cd, CHARDEV_RESIZE);
 }
 
 bool chardev_size(const struct chardev *cd, unsigned int *columns, unsigned int *rows)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of a character device share: chardev.c (output), chardev_input.c (input), chardev_open.c
- * (backends), chardev_unix.c and chardev_pty.c (those that come and go).
+ * Declares what the parts of a character device share. From the bottom: chardev_core.c, chardev_stamp.c;
+ * chardev_output.c, chardev_input.c; the backends that come and go, chardev_unix.c and chardev_pty.c, and
+ * those that have an end, chardev_stream.c; chardev.c, which makes a device of them.
  *
  * Locks: chardev.lock guards struct chardev_out and both timers' arming; nothing else is taken under it but
  * what hooks.output takes. struct chardev_in and the backend's own state belong to the loop's thread.
@@ -128,10 +129,9 @@ int chardev_attach(struct chardev *cd, int fd, enum out_kind kind);
 /* It is gone: output is kept, input over. @fd stays the caller's to close. */
 void chardev_detach(struct chardev *cd);
 
-/* Bytes into the ring, waiting for room if it must. Under the lock. */
-void chardev_queue(struct chardev *cd, const uint8_t *bytes, size_t len);
-/* The same, with the time in front of each line. */
-void chardev_queue_stamped(struct chardev *cd, const uint8_t *bytes, size_t len);
+/* Hands @bytes on to @emit, with the time in front of each line. Under the lock. */
+typedef void chardev_emit(struct chardev *cd, const uint8_t *bytes, size_t len);
+void chardev_stamp(struct chardev *cd, const uint8_t *bytes, size_t len, chardev_emit *emit);
 #define CHARDEV_STAMP_BYTES 32 /* the longest */
 
 void chardev_out_init(struct chardev *cd);
@@ -141,6 +141,8 @@ void chardev_in_init(struct chardev *cd);
 void chardev_in_fini(struct chardev *cd);
 /* Begins input from @fd. Loop's thread or set-up; the client may be called. */
 void chardev_in_begin(struct chardev *cd, int fd);
+/* Goes raw, if the terminal is ours now, else waits for it. Returns 0 or -errno (reported). */
+int chardev_take_terminal(struct chardev *cd);
 /* The terminal is another job's now: looks when it is ours, and takes it as chardev_winch() does. */
 void chardev_wait_foreground(struct chardev *cd);
 /* What was read ahead is still given. */

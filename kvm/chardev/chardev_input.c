@@ -36,16 +36,6 @@
 static void on_readable(void *ctx, uint32_t events);
 static void pump(void *ctx);
 
-void chardev_event(struct chardev *cd, enum chardev_event event)
-{
-	const struct chardev_client *to[] = { &cd->client, &cd->front };
-
-	for (size_t i = 0; i < ARRAY_SIZE(to); i++) {
-		if (to[i]->event && (event != CHARDEV_BREAK || to[i] == cd->in.taker))
-			to[i]->event(to[i]->ctx, event);
-	}
-}
-
 static size_t client_room(struct chardev *cd)
 {
 	bool to_front = cd->front_wants && cd->front_wants(cd->front.ctx);
@@ -255,6 +245,26 @@ static void ended(struct chardev *cd, bool half_closed)
 void chardev_wait_foreground(struct chardev *cd)
 {
 	loop_timer_arm(&cd->in.look, LOOK_NS);
+}
+
+int chardev_take_terminal(struct chardev *cd)
+{
+	int err = term_raw(STDIN_FILENO);
+
+	if (err == -EAGAIN)
+		chardev_wait_foreground(cd);
+	else if (err)
+		pr_err("console stdio: the terminal refuses raw mode: %s", strerror(-err));
+	return err == -EAGAIN ? 0 : err;
+}
+
+void chardev_winch(struct chardev *cd)
+{
+	if (!cd->is_stdio)
+		return;
+	if (cd->in.terminal && !term_in_background(STDIN_FILENO) && !chardev_take_terminal(cd))
+		chardev_rx_ready(cd);
+	chardev_event(cd, CHARDEV_RESIZE);
 }
 
 static void look_for_foreground(void *ctx)

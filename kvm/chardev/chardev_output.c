@@ -20,6 +20,7 @@
  */
 #include "chardev_impl.h"
 
+#include "kvm/clock.h"
 #include "kvm/log.h"
 
 #include <errno.h>
@@ -50,29 +51,6 @@ static void arm_soon(struct chardev *cd)
 		return;
 	atomic_store_explicit(&cd->out.soon, true, memory_order_relaxed);
 	loop_timer_arm(&cd->out.timer, TICK_NS);
-}
-
-/* "/proc/self/fd/N" without printf(3), whose pages nothing else needs while a guest runs well. */
-static void fd_path(char path[32], int fd)
-{
-	char digits[12], *first = &digits[11];
-
-	*first = '\0';
-	do {
-		*--first = (char)('0' + fd % 10);
-		fd /= 10;
-	} while (fd);
-	stpcpy(stpcpy(path, "/proc/self/fd/"), first);
-}
-
-int chardev_reopen(int fd, int access)
-{
-	char path[32];
-	int copy;
-
-	fd_path(path, fd);
-	copy = open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return copy < 0 ? -errno : copy;
 }
 
 static int find_out_kind(struct chardev_out *o)
@@ -275,7 +253,8 @@ void chardev_putc(struct chardev *cd, uint8_t byte)
 	pthread_mutex_unlock(&cd->lock);
 }
 
-void chardev_queue(struct chardev *cd, const uint8_t *bytes, size_t len)
+/* Bytes into the ring, waiting for room if it must. Under the lock. */
+static void queue(struct chardev *cd, const uint8_t *bytes, size_t len)
 {
 	struct chardev_out *o = &cd->out;
 
@@ -301,9 +280,9 @@ void chardev_write(struct chardev *cd, const void *bytes, size_t len)
 	pthread_mutex_lock(&cd->lock);
 	if (cd->out.stamps_ns) {
 		show(cd, bytes, len); /* as the guest wrote them */
-		chardev_queue_stamped(cd, bytes, len);
+		chardev_stamp(cd, bytes, len, queue);
 	} else {
-		chardev_queue(cd, bytes, len);
+		queue(cd, bytes, len);
 	}
 	if (newline)
 		commit(cd);

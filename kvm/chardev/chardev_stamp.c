@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --timestamps: host time in front of each line of a console. The time is that of the line's first byte, so a prompt that waits has its
- * own; a carriage return does not begin a line. Hooks and the log have seen what the guest wrote by then, without them.
+ * Puts the host's time in front of each line of a console, for --timestamps. The time is that of the line's
+ * first byte, so a prompt that waits has its own; a carriage return does not begin a line. Hooks and the log
+ * see what the guest wrote before it comes here, without times.
  */
 #include "chardev_impl.h"
+
+#include "kvm/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-static void put_stamp(struct chardev *cd)
+static void put_stamp(struct chardev *cd, chardev_emit *emit)
 {
 	uint64_t ms = (now_ns() - cd->out.stamps_ns) / 1000000;
 	char text[CHARDEV_STAMP_BYTES];
 	int len = snprintf(text, sizeof(text), "[%5" PRIu64 ".%03u] ", ms / 1000, (unsigned int)(ms % 1000));
 
-	chardev_queue(cd, (const uint8_t *)text, (size_t)len);
+	emit(cd, (const uint8_t *)text, (size_t)len);
 }
 
-void chardev_queue_stamped(struct chardev *cd, const uint8_t *bytes, size_t len)
+void chardev_stamp(struct chardev *cd, const uint8_t *bytes, size_t len, chardev_emit *emit)
 {
 	while (len) {
 		bool begins = !cd->out.mid_line && *bytes != '\r';
@@ -26,8 +29,8 @@ void chardev_queue_stamped(struct chardev *cd, const uint8_t *bytes, size_t len)
 		size_t n = end ? (size_t)(end - bytes) + 1 : len;
 
 		if (begins)
-			put_stamp(cd);
-		chardev_queue(cd, bytes, n);
+			put_stamp(cd, emit);
+		emit(cd, bytes, n);
 		cd->out.mid_line = bytes[n - 1] != '\n' && (begins || cd->out.mid_line);
 		bytes += n;
 		len -= n;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The controlling terminal: raw while a console owns it (termios(3)), restored by whoever ends the process.
+ * Makes the controlling terminal raw while a console owns it (termios(3)), and restores it when the process
+ * ends, however it does.
  *
  * Called by stdio's character device on the main thread, by main on the way out, and by handlers of fatal
- * signals on any thread. raw_fd says who restores: it is taken by an atomic exchange, so that it happens
- * once. `saved` and `raw` are written before raw_fd is set and not changed while it is.
+ * signals on any thread. raw_fd is taken by an atomic exchange, so that only one of them restores. `saved`
+ * is written before raw_fd is set and not changed while it is.
  *
  * The handlers run on a small stack of their own where the thread has one (the main thread does), so that
  * running out of stack is survived long enough to restore. atexit() is not used: a crash does not run it.
@@ -23,12 +24,15 @@
 
 #define ALT_STACK_BYTES 16384 /* above what the kernel asks for with AMX state */
 
-static struct termios saved;
-static _Atomic int raw_fd = -1;
-static _Atomic bool claimed;
-static int (*mend_sigbus)(void *addr);
-static char alt_stack[ALT_STACK_BYTES];
-static bool catching;
+/* There is one terminal, and handlers of signals are given nothing else. */
+static struct term {
+	struct termios saved;
+	_Atomic int raw_fd; /* -1: nothing to restore */
+	_Atomic bool claimed;
+	int (*mend_sigbus)(void *addr);
+	bool catching;
+	char alt_stack[ALT_STACK_BYTES];
+} term = { .raw_fd = -1 };
 
 void term_guard_stdio(void)
 {
@@ -41,12 +45,12 @@ void term_guard_stdio(void)
 
 bool term_claim(void)
 {
-	return !atomic_exchange(&claimed, true);
+	return !atomic_exchange(&term.claimed, true);
 }
 
 void term_release(void)
 {
-	atomic_store(&claimed, false);
+	atomic_store(&term.claimed, false);
 }
 
 void term_make_raw(struct termios *t)
@@ -67,13 +71,13 @@ bool term_in_background(int fd)
 
 void term_restore(void)
 {
-	int fd = atomic_exchange(&raw_fd, -1);
+	int fd = atomic_exchange(&term.raw_fd, -1);
 	int err = errno;
 
 	if (fd < 0)
 		return;
 	if (!term_in_background(fd))
-		tcsetattr(fd, TCSANOW, &saved);
+		tcsetattr(fd, TCSANOW, &term.saved);
 	log_set_raw(0);
 	errno = err;
 }
@@ -81,7 +85,7 @@ void term_restore(void)
 static void on_crash(int signo, siginfo_t *info, void *context)
 {
 	(void)context;
-	if (signo == SIGBUS && mend_sigbus && mend_sigbus(info->si_addr))
+	if (signo == SIGBUS && term.mend_sigbus && term.mend_sigbus(info->si_addr))
 		return;
 	term_restore();
 	/* Pending until we return; a faulting instruction is executed again and faults first. */
@@ -100,11 +104,11 @@ static void catch_signal(int signo)
 static void catch_all(void)
 {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-	stack_t old, ss = { .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) };
+	stack_t old, ss = { .ss_sp = term.alt_stack, .ss_size = sizeof(term.alt_stack) };
 
-	if (catching)
+	if (term.catching)
 		return;
-	catching = true;
+	term.catching = true;
 	/* A sanitizer gives threads one of its own, and wants it back. */
 	if (!sigaltstack(NULL, &old) && (old.ss_flags & SS_DISABLE))
 		sigaltstack(&ss, NULL);
@@ -114,7 +118,7 @@ static void catch_all(void)
 
 void term_catch_crashes(int (*sigbus)(void *addr))
 {
-	mend_sigbus = sigbus;
+	term.mend_sigbus = sigbus;
 	if (sigbus)
 		catch_signal(SIGBUS);
 }
@@ -127,11 +131,11 @@ int term_raw(int fd)
 		return -errno;
 	if (term_in_background(fd))
 		return -EAGAIN;
-	if (atomic_load(&raw_fd) < 0)
-		saved = t;
+	if (atomic_load(&term.raw_fd) < 0)
+		term.saved = t;
 	catch_all();
 	term_make_raw(&t);
-	atomic_store(&raw_fd, fd);
+	atomic_store(&term.raw_fd, fd);
 	if (tcsetattr(fd, TCSANOW, &t) < 0) {
 		int err = errno;
 

@@ -90,7 +90,7 @@ static void say_report(const struct checks *c, char text[200])
 
 	snprintf(text, 200, "the kernel reported %s in line %llu: %s", r->class,
 		 (unsigned long long)r->line_nr, r->title);
-	outcome_defuse(text);
+	outcome_escape_ci(text);
 }
 
 static void on_failing(void *ctx)
@@ -140,7 +140,7 @@ static void look_for_wanted(struct checks *c, const char *text, uint64_t line_nr
 	if (!expect_wanted(&c->expect, text, line_nr) || !expect_all_met(&c->expect))
 		return;
 	if (c->vm && !c->config->ktap && !c->config->has_command && !c->forbidden && !kernel_failed(c))
-		vm_end(c->vm, VERDICT_MET, 0, "all that was expected has come (%u)", c->expect.nr_wanted);
+		vm_end(c->vm, VERDICT_MET, 0, "all %u expectations were met", c->expect.nr_wanted);
 }
 
 static void on_line(void *ctx, const char *text, size_t len)
@@ -339,7 +339,7 @@ static void judge_tests(struct checks *c, struct verdict *v)
 		verdict_set(v, VERDICT_FAILED, 0, "%llu of %llu tests failed, the first: %s",
 			    (unsigned long long)t.failed, (unsigned long long)nr,
 			    ktap_path(&c->ktap, t.first_failed, path, sizeof(path)));
-		outcome_defuse(v->text);
+		outcome_escape_ci(v->text);
 	} else if (c->config->ktap && !nr) {
 		verdict_set(v, VERDICT_FAILED, 0, "there was no test result on the console");
 	}

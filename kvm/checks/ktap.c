@@ -9,13 +9,12 @@
  */
 #include "ktap.h"
 
+#include "kvm/base/grow.h"
 #include "lines.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FIRST_ROOM 64
 
 bool ktap_is_bad(enum ktap_status status)
 {
@@ -90,18 +89,13 @@ static void remember(struct ktap *k, const char *line)
 /* NULL: no memory, or too many. */
 static struct ktap_node *new_node(struct ktap *k)
 {
-	if (k->nr_nodes == k->room) {
-		unsigned int room = k->room ? 2 * k->room : FIRST_ROOM;
-		struct ktap_node *node;
+	struct ktap_node *node = NULL;
 
-		if (room > KTAP_MAX_NODES)
-			room = KTAP_MAX_NODES;
-		node = room > k->room ? realloc(k->node, room * sizeof(*node)) : NULL;
-		if (!node)
-			return NULL;
-		k->node = node;
-		k->room = room;
-	}
+	if (k->nr_nodes < KTAP_MAX_NODES)
+		node = grow_array(k->node, &k->room, k->nr_nodes + 1U, sizeof(*node));
+	if (!node)
+		return NULL;
+	k->node = node;
 	k->node[k->nr_nodes] = (struct ktap_node){ .parent = -1 };
 	return &k->node[k->nr_nodes++];
 }

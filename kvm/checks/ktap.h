@@ -43,7 +43,8 @@ struct ktap_level {
 };
 
 struct ktap {
-	unsigned int nr_nodes, room;
+	unsigned int nr_nodes;
+	size_t room;
 	struct ktap_node *node;
 	unsigned int nr_levels;
 	struct ktap_level level[KTAP_MAX_DEPTH];

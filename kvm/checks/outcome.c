@@ -2,7 +2,7 @@
 /* Which ends are good, what they are called in reports, and the way of the reports into their files. */
 #include "outcome.h"
 
-#include "kvm/outfile.h"
+#include "kvm/newfile.h"
 
 bool outcome_is_good(const struct outcome *o)
 {
@@ -46,7 +46,7 @@ const char *outcome_verdict_name(enum verdict_kind kind)
 
 int outcome_check_path(const char *option, const char *path)
 {
-	return outfile_check(option, path);
+	return newfile_check_report(option, path);
 }
 
 struct written {
@@ -66,5 +66,5 @@ int outcome_write(const char *option, const char *path, const struct outcome *o,
 {
 	const struct written w = { o, writer };
 
-	return outfile_write(option, path, write_outcome, &w, early);
+	return newfile_write(option, path, write_outcome, &w, early);
 }

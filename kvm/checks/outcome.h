@@ -57,7 +57,7 @@ void outcome_tap(FILE *f, const struct outcome *o);
 void outcome_annotate(FILE *f, const struct outcome *o, enum outcome_ci ci);
 
 /* Takes out of a line of ours with a guest's text in it what GitHub's runner would take for a command. */
-void outcome_defuse(char *text);
+void outcome_escape_ci(char *text);
 
 /*
  * While a guest's console is on @fd, GitHub's runner takes no commands from it: between the two it obeys none but the one with a random token, which a

@@ -22,7 +22,7 @@ enum outcome_ci outcome_find_ci(void)
 	return gitlab && *gitlab ? OUTCOME_GITLAB : OUTCOME_NO_CI;
 }
 
-void outcome_defuse(char *text)
+void outcome_escape_ci(char *text)
 {
 	while ((text = strstr(text, "##[")))
 		text[2] = '(';

@@ -5,10 +5,10 @@
  * Exit code 0, or 125 when it could not be had. Main's thread.
  */
 #include "control.h"
-#include "kvm/base/newfile.h"
 #include "kvm/base/options.h"
 #include "kvm/cmd.h"
 #include "kvm/log.h"
+#include "kvm/newfile.h"
 #include "kvm/verdict.h"
 
 #include <string.h>
@@ -60,9 +60,9 @@ static int dump(const char *name, const char *path)
 	struct newfile file;
 	int err;
 
-	if (newfile_check("--dump", path))
+	if (newfile_check("dump", path))
 		return EXIT_LAUNCHER;
-	err = newfile_open(&file, path);
+	err = newfile_open(&file, path, 0600);
 	if (!err) {
 		if (ask(name, "dump", file.fd, &reply)) {
 			newfile_abandon(&file);

@@ -7,6 +7,7 @@
 #include "kvm/base/options.h"
 #include "kvm/base/quote.h"
 #include "kvm/cmd.h"
+#include "kvm/config.h"
 #include "kvm/log.h"
 #include "kvm/verdict.h"
 
@@ -37,7 +38,7 @@ static int usage(void)
 
 static int is_machine(const struct dirent *e)
 {
-	return control_is_name(e->d_name);
+	return config_is_name(e->d_name);
 }
 
 /* False: no machine of this name is there. */

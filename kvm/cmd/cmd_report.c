@@ -8,7 +8,7 @@
 #include "kvm/base/unpack.h"
 #include "kvm/cmd.h"
 #include "kvm/log.h"
-#include "kvm/outfile.h"
+#include "kvm/newfile.h"
 #include "kvm/smoke/smoke.h"
 #include "kvm/verdict.h"
 
@@ -65,18 +65,18 @@ static int add(struct smoke_set *set, const char *path)
 static int merge(struct smoke_set *set, const struct report_options *o, int nr, char **paths)
 {
 	struct smoke_counts counts;
-	int err = o->report ? outfile_check("report", o->report) : 0;
+	int err = o->report ? newfile_check_report("report", o->report) : 0;
 
 	if (!err && o->junit)
-		err = outfile_check("junit", o->junit);
+		err = newfile_check_report("junit", o->junit);
 	for (int i = 0; i < nr && !err; i++)
 		err = add(set, paths[i]);
 	if (err)
 		return EXIT_LAUNCHER;
 	set->whole = true;
 	if (o->report)
-		err = outfile_write("report", o->report, smoke_json, set, false);
-	if (o->junit && outfile_write("junit", o->junit, smoke_junit, set, false))
+		err = newfile_write("report", o->report, smoke_json, set, false);
+	if (o->junit && newfile_write("junit", o->junit, smoke_junit, set, false))
 		err = -EIO;
 	if (!o->quiet)
 		smoke_table(stdout, set);

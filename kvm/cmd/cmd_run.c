@@ -416,6 +416,8 @@ int cmd_run(int argc, char **argv, const struct arch *arch)
 		return EXIT_LAUNCHER;
 	if (config_help(&config, arch))
 		return 0;
+	if (guestcmd_configure(&config) || config_open_files(&config))
+		return EXIT_LAUNCHER;
 	if (config.dump_dtb)
 		return dump_dtb(&config, arch);
 	/* vCPU threads hardly allocate: an arena for each would cost system calls at start-up, and memory. */

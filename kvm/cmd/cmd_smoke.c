@@ -7,7 +7,7 @@
 #include "kvm/base/unpack.h"
 #include "kvm/cmd.h"
 #include "kvm/log.h"
-#include "kvm/outfile.h"
+#include "kvm/newfile.h"
 #include "kvm/smoke/smoke.h"
 #include "kvm/verdict.h"
 
@@ -112,9 +112,9 @@ static int list(const struct smoke_set *set)
 
 static int check_paths(const struct smoke_options *o)
 {
-	int err = o->report ? outfile_check("report", o->report) : 0;
+	int err = o->report ? newfile_check_report("report", o->report) : 0;
 
-	return err || !o->junit ? err : outfile_check("junit", o->junit);
+	return err || !o->junit ? err : newfile_check_report("junit", o->junit);
 }
 
 /* Returns 0 or -errno having said why. */
@@ -126,9 +126,9 @@ static int tell(const struct smoke_set *set, const struct smoke_options *o)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	if (o->report)
-		err = outfile_write("report", o->report, smoke_json, set, false);
+		err = newfile_write("report", o->report, smoke_json, set, false);
 	if (o->junit)
-		junit_err = outfile_write("junit", o->junit, smoke_junit, set, false);
+		junit_err = newfile_write("junit", o->junit, smoke_junit, set, false);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (!o->quiet)
 		smoke_table(stdout, set);

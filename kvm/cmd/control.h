@@ -94,10 +94,6 @@ int control_parse_reply(const char *line, size_t len, struct control_reply *repl
 void control_parse_info(const char *text, size_t len, struct control_info *info);
 void control_print_info(FILE *f, const struct control_info *info);
 
-#define CONTROL_NAME_LENGTH 64
-/* Whether it can be a machine's name: 1 to CONTROL_NAME_LENGTH letters, digits, and behind the first also . _ - */
-bool control_is_name(const char *name);
-
 /*--- the client's side: control_client.c -----------------------------------------------------------------------------------------*/
 
 struct control_question {

@@ -2,6 +2,7 @@
 /* The asking side of the control protocol, see control.h: for the verbs, on main's thread. The machine's answer is read as a stranger's. */
 #include "control.h"
 
+#include "kvm/config.h"
 #include "kvm/log.h"
 
 #include <errno.h>
@@ -163,7 +164,7 @@ int control_ask(struct control_question *q, bool loud)
 	int err, fd;
 
 	q->pidfd = -1;
-	if (!control_is_name(q->name)) {
+	if (!config_is_name(q->name)) {
 		err = -ENOENT;
 	} else {
 		err = control_folder_open(&folder, false);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The folder of machines' sockets. Who reaches a socket owns its guest, so the folder must be the user's own and nobody else's to enter,
- * and each socket is mode 0600 besides.
+ * Keeps the folder of machines' sockets. Anyone who can connect controls the guest, so only the user may
+ * enter the folder, and each socket is mode 0600 besides.
  *
  * A launcher that was killed leaves its socket behind; nobody answers there. It is removed by whoever meets it: under a lock on the folder, so
  * that the name is not somebody else's by then. Binding and listening are one step under the same lock.

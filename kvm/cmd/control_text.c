@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The lines of the control protocol, see control.h. What comes from the other side is of any bytes and any length. */
+/*
+ * Parses and prints the lines of the control protocol, see control.h. Input is untrusted: any bytes, any
+ * length.
+ */
 #include "control.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-bool control_is_name(const char *name)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-	size_t len = strlen(name), ok = strspn(name, letters);
-
-	while (ok && name[ok] && strchr("._-", name[ok]))
-		ok += 1 + strspn(name + ok + 1, letters);
-	return len && len <= CONTROL_NAME_LENGTH && ok == len;
-}
 
 /* A number that is all of [text, text + len), and at most @max. */
 static bool number(const char *text, size_t len, uint64_t max, uint64_t *value)

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A slip of the hand, as in `-d disk.img --log disk.img`, must not cost a file: what would be written is compared with what is read, before
- * anything is opened.
+ * Refuses a command line that would overwrite one of its own inputs, such as `-d disk.img --log disk.img`,
+ * before anything is opened. Values that are lists are taken apart by optlist, as by those that use them
+ * later; all others are paths as they are, commas and all.
  */
 #include "config_files.h"
 
 #include "kvm/config.h"
 #include "kvm/log.h"
+#include "kvm/optlist.h"
 #include "kvm/trace/trace.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAX_FILES (CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_NR_SERIAL + CONFIG_MAX_PORTS + 16)
+#define MAX_FILES                                                                                            \
+	(CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_NR_SERIAL + CONFIG_MAX_PORTS + 16)
 
 /* Two streams may share a file, each appends to it. Nothing else shares one that is written. */
 enum use { READ, STREAM, WRITTEN };
@@ -24,22 +27,66 @@ struct files {
 	struct {
 		enum use use;
 		const char *option;
-		const char *path;
-		int len;
+		const char *value; /* the option's, for messages */
+		char *path;
 	} file[MAX_FILES];
 	unsigned int nr;
+	int err;
 	bool any_output;
 };
 
-static void add(struct files *f, enum use use, const char *option, const char *path)
+/* @path is the file that @value of @option names. */
+static void add_path(struct files *f, enum use use, const char *option, const char *value, const char *path)
 {
-	if (!path || f->nr == MAX_FILES)
+	char *copy = f->nr < MAX_FILES ? strdup(path) : NULL;
+
+	if (!copy) {
+		f->err = -ENOMEM;
 		return;
+	}
 	f->file[f->nr].use = use;
 	f->file[f->nr].option = option;
-	f->file[f->nr].path = path;
-	f->file[f->nr++].len = (int)(strcmp(option, "-d") ? strlen(path) : strcspn(path, ","));
+	f->file[f->nr].value = value;
+	f->file[f->nr++].path = copy;
 	f->any_output = f->any_output || use != READ;
+}
+
+/* @path is all of the option's value, or NULL. */
+static void add(struct files *f, enum use use, const char *option, const char *path)
+{
+	if (path)
+		add_path(f, use, option, path, path);
+}
+
+/* The first item of -d's list. */
+static void add_disk(struct files *f, const char *value)
+{
+	const char *rest = value;
+	struct optitem item;
+	char path[PATH_MAX];
+
+	if (optlist_next(&rest, &item) && !optitem_copy(&item, path, sizeof(path)))
+		add_path(f, READ, "-d", value, path);
+}
+
+/* The script of -n's list, the last one if there are several. */
+static void add_network(struct files *f, const char *value)
+{
+	static const char key[] = "script=";
+	const char *rest = value;
+	char path[PATH_MAX] = "";
+	struct optitem item;
+
+	while (optlist_next(&rest, &item)) {
+		if (item.len < strlen(key) || memcmp(item.text, key, strlen(key)) != 0)
+			continue;
+		item.text += strlen(key);
+		item.len -= strlen(key);
+		if (optitem_copy(&item, path, sizeof(path)))
+			path[0] = '\0';
+	}
+	if (path[0])
+		add_path(f, READ, "-n", value, path);
 }
 
 static void add_console(struct files *f, const char *option, const char *where)
@@ -52,8 +99,8 @@ static void add_trace(struct files *f, const char *arg)
 {
 	struct trace_config trace;
 
-	if (arg && !trace_parse(&trace, arg))
-		add(f, WRITTEN, "--trace", trace.path);
+	if (arg && !trace_parse(&trace, arg) && *trace.path)
+		add_path(f, WRITTEN, "--trace", arg, trace.path);
 }
 
 static void collect(struct files *f, const struct config *c)
@@ -62,7 +109,9 @@ static void collect(struct files *f, const struct config *c)
 	for (unsigned int i = 0; i < c->nr_initrds; i++)
 		add(f, READ, "-i", c->initrd[i]);
 	for (unsigned int i = 0; i < c->nr_disks; i++)
-		add(f, READ, "-d", c->disk[i]);
+		add_disk(f, c->disk[i]);
+	for (unsigned int i = 0; i < c->nr_nets; i++)
+		add_network(f, c->net[i]);
 	add(f, READ, "--symbols", c->symbols);
 	add(f, READ, "--dtb", c->dtb);
 	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++)
@@ -81,25 +130,16 @@ static void collect(struct files *f, const struct config *c)
 	add(f, WRITTEN, "--dump-dtb", c->dump_dtb);
 }
 
-static int look(const struct files *f, unsigned int i, struct stat *st)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%.*s", f->file[i].len, f->file[i].path);
-	return stat(path, st);
-}
-
 /* Devices like /dev/null and FIFOs may be given as often as one likes. */
 static bool is_same(const struct files *f, unsigned int a, unsigned int b)
 {
 	struct stat of_a, of_b;
-	bool there_a = !look(f, a, &of_a), there_b = !look(f, b, &of_b);
+	bool there_a = !stat(f->file[a].path, &of_a), there_b = !stat(f->file[b].path, &of_b);
 
 	if (there_a && there_b)
 		return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino &&
 		       (S_ISREG(of_a.st_mode) || S_ISBLK(of_a.st_mode));
-	return !there_a && !there_b && f->file[a].len == f->file[b].len &&
-	       !strncmp(f->file[a].path, f->file[b].path, (size_t)f->file[a].len);
+	return !there_a && !there_b && !strcmp(f->file[a].path, f->file[b].path);
 }
 
 static bool may_share(enum use a, enum use b)
@@ -107,20 +147,31 @@ static bool may_share(enum use a, enum use b)
 	return (a == READ && b == READ) || (a == STREAM && b == STREAM);
 }
 
-int config_check_files(const struct config *config)
+static int compare(const struct files *f)
 {
-	struct files f = { .nr = 0 };
-
-	collect(&f, config);
-	for (unsigned int i = 0; f.any_output && i < f.nr; i++) {
+	for (unsigned int i = 0; f->any_output && i < f->nr; i++) {
 		for (unsigned int j = 0; j < i; j++) {
-			if (may_share(f.file[i].use, f.file[j].use) || !is_same(&f, i, j))
+			if (may_share(f->file[i].use, f->file[j].use) || !is_same(f, i, j))
 				continue;
 			pr_err("%s %s: that is the file of %s as well, and would be overwritten; name "
 			       "another",
-			       f.file[i].option, f.file[i].path, f.file[j].option);
+			       f->file[i].option, f->file[i].value, f->file[j].option);
 			return -EINVAL;
 		}
 	}
 	return 0;
+}
+
+int config_check_files(const struct config *config)
+{
+	struct files f = { .nr = 0 };
+	int err;
+
+	collect(&f, config);
+	err = f.err ? f.err : compare(&f);
+	if (f.err)
+		pr_err("cannot compare the files of the options: %s", strerror(-f.err));
+	for (unsigned int i = 0; i < f.nr; i++)
+		free(f.file[i].path);
+	return err;
 }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm run's options: the table of them, and what each must be like. What is behind a KEY=VALUE or a path, those look at who use it.
+ * Parses the options of kvm run by a table that says what each must be like. Values after KEY= and paths are
+ * checked by the code that uses them.
  */
 #include "kvm/config.h"
 
 #include "config_files.h"
 #include "kvm/arch.h"
-#include "kvm/base/newfile.h"
 #include "kvm/base/options.h"
 #include "kvm/checks/expect.h"
-#include "kvm/cmd/control.h"
-#include "kvm/guestcmd/guestcmd.h"
 #include "kvm/log.h"
+#include "kvm/newfile.h"
 #include "kvm/share.h"
 #include "kvm/timeline.h"
 
@@ -22,12 +21,22 @@
 #define DEFAULT_MEM_BYTES (1 * GIB)
 #define DEFAULT_GRACE_S 5
 
-/* Fit for a file's name, a host's, and a line of a list. */
+bool config_is_name(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	size_t len = strlen(name), ok = strspn(name, letters);
+
+	while (ok && name[ok] && strchr("._-", name[ok]))
+		ok += 1 + strspn(name + ok + 1, letters);
+	return len && len <= CONFIG_NAME_LENGTH && ok == len;
+}
+
 static int set_name(void *config, const char *name, const char *arg)
 {
-	if (!control_is_name(arg)) {
-		pr_err("--%s %s: 1 to %d letters, digits, and behind the first also . _ -", name, arg,
-		       CONTROL_NAME_LENGTH);
+	if (!config_is_name(arg)) {
+		pr_err("--%s %s: must be 1 to %d letters, digits, '.', '_' or '-', and start with a letter "
+		       "or digit",
+		       name, arg, CONFIG_NAME_LENGTH);
 		return -EINVAL;
 	}
 	((struct config *)config)->name = arg;
@@ -181,7 +190,7 @@ static const struct opt rows[] = {
 	{ 0, "timeout", OPT_UINT, AT(timeout_s), "SECONDS", "end the machine after this long, with 124", 1,
 	  1000000000 },
 	{ 0, "grace", OPT_UINT, AT(grace_s), "SECONDS",
-	  "from a signal, passed on or a press of the\npower button, to the end (default 5)", 0, 1000000000 },
+	  "how long the guest gets to shut down after a signal (default 5)", 0, 1000000000 },
 	{ 0, "hang", OPT_UINT, AT(hang_s), "SECONDS", "end a guest that gets nowhere for this long, with 124",
 	  1, 1000000000 },
 	{ 0, "post-mortem", OPT_CHOICE, AT(post_mortem), "short|full|off",
@@ -194,8 +203,8 @@ static const struct opt rows[] = {
 	  "accesses as they happen: pio, mmio, msr, irq, virtio;\nFILE.json for Perfetto (default: on "
 	  "stderr)" },
 	{ 0, "gdb", OPT_STRING, AT(gdb), "WHERE", "serve GDB: a TCP port of this host, or unix:PATH" },
-	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL, "the first instruction waits for GDB" },
-	{ 0, "timeline", OPT_FLAG, AT(timeline), NULL, "when launcher and guest came how far, at the end" },
+	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL, "wait for GDB before the first instruction" },
+	{ 0, "timeline", OPT_FLAG, AT(timeline), NULL, "at the end, print when each boot stage was reached" },
 	{ 0, "timestamps", OPT_FLAG, AT(timestamps), NULL, "seconds since exec before each line on stdout" },
 	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL, "a write of V to port 0xf4 ends with 2V + 1" },
 	{ 0, "testdev", OPT_FLAG, AT(testdev), NULL,
@@ -245,15 +254,17 @@ bool config_help(const struct config *config, const struct arch *arch)
 	return true;
 }
 
-/* What is left behind the options: nothing, or "--" and a command. */
+/* Takes what is left after the options: nothing, or "--" and a command. */
 static int parse_command(struct config *config, int argc, char **argv, int first)
 {
 	bool dashes = first > 1 && !strcmp(argv[first - 1], "--") && argv[first - 1] != config->params;
 
-	if (dashes)
-		return guestcmd_configure(config, argv + first, (unsigned int)(argc - first));
-	if (first == argc && config->root)
-		return guestcmd_configure(config, argv + argc, 0);
+	if (dashes || (first == argc && config->root)) {
+		config->has_command = true;
+		config->command = argv + first;
+		config->nr_command = (unsigned int)(argc - first);
+		return 0;
+	}
 	if (first < argc) {
 		pr_err("%s: what is this for? kernels are given by -k, parameters by -p, commands behind --",
 		       argv[first]);
@@ -267,10 +278,10 @@ static int parse_command(struct config *config, int argc, char **argv, int first
 	return 0;
 }
 
-/* In the order in which they cost something: nothing is written before all of it is known to be well. */
-static int check_files(const struct config *config)
+/* In the order in which they cost something: nothing is written before all is known to be well. */
+int config_open_files(const struct config *config)
 {
-	if (config_check_files(config) || (config->dump && newfile_check("--dump", config->dump)))
+	if (config_check_files(config) || (config->dump && newfile_check("dump", config->dump)))
 		return -EINVAL;
 	if (config->symbols && access(config->symbols, R_OK)) {
 		pr_err("--symbols %s: %s", config->symbols, strerror(errno));
@@ -307,5 +318,5 @@ int config_parse(struct config *config, int argc, char **argv)
 		pr_err("--gdb-wait: where does GDB come to? add --gdb PORT or --gdb unix:PATH");
 		return -EINVAL;
 	}
-	return config->help ? 0 : check_files(config);
+	return 0;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --share and --root, see share.h. Main's thread, at set-up. The command's init has to know tags, the device has to know folders: both ask here.
+ * Reads the values of --share and --root, for the command's init, which needs the tags, and for the device,
+ * which needs the folders. See share.h. Main's thread, at set-up.
  */
 #include "kvm/share.h"
 
 #include "kvm/config.h"
 #include "kvm/log.h"
+#include "kvm/optlist.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -15,24 +17,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* Copies the first comma-separated word of *@text; a comma written twice is one. Returns whether it fits. */
-static bool next_word(const char **text, char *word, size_t size)
-{
-	const char *from = *text;
-	size_t len = 0;
-
-	while (*from && (*from != ',' || from[1] == ',')) {
-		if (*from == ',')
-			from++;
-		if (len + 1 >= size)
-			return false;
-		word[len++] = *from++;
-	}
-	word[len] = '\0';
-	*text = *from ? from + 1 : NULL;
-	return true;
-}
 
 static int find_folder(struct share *s, const char *text, const char *dir)
 {
@@ -126,22 +110,22 @@ static int set_key(struct share *s, const char *text, const char *key)
 	return -EINVAL;
 }
 
-/* What both have: a word in @first, and keys behind it. */
+/* Reads what both options have: a word, for @first, and then keys. */
 static int parse_words(struct share *s, const char *text, char first[PATH_MAX])
 {
+	char word[PATH_MAX], *to = first;
 	const char *rest = text;
-	char key[PATH_MAX];
-	bool fits = next_word(&rest, first, PATH_MAX);
+	struct optitem item;
 	int err = 0;
 
-	while (fits && rest && !err) {
-		fits = next_word(&rest, key, sizeof(key));
-		err = fits ? set_key(s, text, key) : 0;
+	for (; !err && optlist_next(&rest, &item); to = word) {
+		if (optitem_copy(&item, to, PATH_MAX)) {
+			pr_err("%s: a name of more than %d bytes", s->option, PATH_MAX - 1);
+			return -EINVAL;
+		}
+		err = to == first ? 0 : set_key(s, text, word);
 	}
-	if (fits)
-		return err;
-	pr_err("%s: a name of more than %d bytes", s->option, PATH_MAX - 1);
-	return -EINVAL;
+	return err;
 }
 
 int share_parse(struct share *s, const char *text)

@@ -5,6 +5,8 @@
  */
 #include "cpio.h"
 
+#include "kvm/base/grow.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,23 +17,15 @@
 #define HEADER_BYTES 110
 #define ALIGN_BYTES 4
 #define TRAILER "TRAILER!!!"
-#define FIRST_CAP_BYTES (64 * KIB)
 
 /* Room for @bytes more; what is new is not zero. */
 static int make_room(struct cpio *c, uint64_t bytes)
 {
-	uint64_t cap = c->cap ? c->cap : FIRST_CAP_BYTES;
-	uint8_t *moved;
+	uint8_t *moved = grow_array(c->bytes, &c->room, c->len + bytes, 1);
 
-	while (cap - c->len < bytes)
-		cap *= 2;
-	if (cap == c->cap)
-		return 0;
-	moved = realloc(c->bytes, cap);
 	if (!moved)
 		return -ENOMEM;
 	c->bytes = moved;
-	c->cap = cap;
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 /* All zero is an empty one. */
 struct cpio {
 	uint8_t *bytes;
-	uint64_t len, cap; /* bytes */
+	size_t len, room; /* bytes */
 	uint32_t last_ino;
 	int err; /* the first one, or 0 */
 };

@@ -10,6 +10,7 @@
 
 #include "guest/guestjob.h"
 #include "guestfiles.h"
+#include "kvm/base/grow.h"
 #include "kvm/base/strlist.h"
 #include "kvm/log.h"
 #include "kvm/share.h"
@@ -26,7 +27,6 @@
 
 #define PATH_VALUE "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define DEFAULT_HOST_NAME "kvm"
-#define FIRST_CAP_BYTES 4096
 
 /* guest/init, see guest/Makefile.inc */
 extern const uint8_t guest_init[];
@@ -43,13 +43,15 @@ static int add_port(struct config *c, const char *port)
 	return 0;
 }
 
-int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
+int guestcmd_configure(struct config *c)
 {
 	static const char *const streams[] = { GUESTJOB_STDIN "=stdin", GUESTJOB_STDOUT "=stdout",
 					       GUESTJOB_STDERR "=stderr" };
 	static const char *const signals = GUESTJOB_SIGNALS "=signals";
 	int err = 0;
 
+	if (!c->has_command)
+		return 0;
 	if (c->no_default_params) {
 		pr_err("--no-default-params: a command in the guest (--) needs ours; -p comes behind them "
 		       "and can "
@@ -60,9 +62,6 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 		pr_err("--add: with --root the guest's files are those of that root; --share brings others");
 		return -EINVAL;
 	}
-	c->has_command = true;
-	c->command = argv;
-	c->nr_command = nr;
 	c->on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	c->console = c->on_terminal ? CONSOLE_VIRTIO : CONSOLE_SERIAL;
 	if (!c->serial[c->on_terminal] || !strcmp(c->serial[c->on_terminal], "stdio"))
@@ -77,20 +76,15 @@ int guestcmd_configure(struct config *c, char *const *argv, unsigned int nr)
 void guestjob_add(struct guestjob *job, char kind, const char *text)
 {
 	size_t bytes = strlen(text) + 2;
+	char *moved = NULL;
 
-	if (!job->err && job->cap - job->len < bytes) {
-		size_t cap = 2 * job->cap + bytes + FIRST_CAP_BYTES;
-		char *moved = realloc(job->bytes, cap);
-
-		if (moved) {
-			job->bytes = moved;
-			job->cap = cap;
-		} else {
-			job->err = -ENOMEM;
-		}
-	}
-	if (job->err)
+	if (!job->err)
+		moved = grow_array(job->bytes, &job->room, job->len + bytes, 1);
+	if (!moved) {
+		job->err = -ENOMEM;
 		return;
+	}
+	job->bytes = moved;
 	job->bytes[job->len] = kind;
 	memcpy(job->bytes + job->len + 1, text, bytes - 1);
 	job->len += bytes;
@@ -195,7 +189,7 @@ static const char *why_not(const char *path)
 
 	if (stat(path, &st) || !S_ISREG(st.st_mode))
 		return "not a file that can be run";
-	return access(path, X_OK) ? "not executable; chmod +x is missing, maybe" : NULL;
+	return access(path, X_OK) ? "not executable; try chmod +x" : NULL;
 }
 
 static int add_command(struct guest_files *g, struct guestjob *job, const struct config *c)
@@ -234,7 +228,8 @@ static int add_command(struct guest_files *g, struct guestjob *job, const struct
 static void add_root_shell(struct guestjob *job, const struct config *c)
 {
 	const char *shell = getenv("SHELL");
-	bool own = !strcmp(c->root, "/") || !strncmp(c->root, "/,", 2);
+	struct share root;
+	bool own = !share_parse_root(&root, c->root) && !strcmp(root.dir, "/");
 
 	if (!own || !shell || shell[0] != '/')
 		shell = "/bin/sh";
@@ -336,7 +331,7 @@ static int finish(struct cpio *files, struct guestjob *job)
 
 static int pack(struct cpio *files, const struct config *c, const char *kernel, const char *version)
 {
-	struct guest_files g = { .cpio = files };
+	struct guest_files g = { .cpio = files, .found = guest_libs_add };
 	struct guestjob job = { 0 };
 	int err;
 

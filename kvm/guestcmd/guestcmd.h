@@ -9,10 +9,10 @@
 #include "kvm/config.h"
 
 /*
- * Sets in @config what a command needs: its streams or its terminal, and where the kernel's log goes. @argv has @nr words (none: a shell) and outlives
- * @config. Returns 0 or -EINVAL having said why.
+ * Sets in @config what its command needs, if it has one: its streams or its terminal, and where the kernel's
+ * log goes. Returns 0 or -EINVAL (reported).
  */
-int guestcmd_configure(struct config *config, char *const *argv, unsigned int nr);
+int guestcmd_configure(struct config *config);
 
 /* Makes the initramfs: see struct vm's pack(), which this is. */
 int guestcmd_archive(const struct config *config, const char *kernel, const char *version, uint8_t **bytes,
@@ -21,7 +21,7 @@ int guestcmd_archive(const struct config *config, const char *kernel, const char
 /* One record of the init's job file (guestjob.h), appended to @job; errors as in a cpio's. */
 struct guestjob {
 	char *bytes;
-	size_t len, cap;
+	size_t len, room;
 	int err;
 };
 void guestjob_add(struct guestjob *job, char kind, const char *text);

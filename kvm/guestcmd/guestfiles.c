@@ -137,7 +137,7 @@ static int put_file(struct guest_files *g, const char *host, const char *guest)
 		pr_err("%s: cannot be copied for the guest: %s", host, strerror(fd < 0 ? -fd : -err));
 		return fd < 0 ? fd : err;
 	}
-	return guest_libs_add(g, host, to, (size_t)st.st_size);
+	return g->found ? g->found(g, host, to, (size_t)st.st_size) : 0;
 }
 
 static int put_tree(struct guest_files *g, const char *host, const char *guest);

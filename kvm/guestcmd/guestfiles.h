@@ -7,9 +7,14 @@
 
 #include <sys/stat.h>
 
-/* All zero but for @cpio is the start. */
+/* All zero but for @cpio and @found is the start. */
 struct guest_files {
 	struct cpio *cpio;
+	/*
+	 * A file has just been read from @path and added; adds what else it needs. NULL: nothing. Returns 0 or
+	 * -errno (reported). @bytes are not there any more once something has been added.
+	 */
+	int (*found)(struct guest_files *g, const char *path, const uint8_t *bytes, size_t len);
 	void *seen; /* tsearch(3)'s tree of paths in the archive */
 	uint8_t *ld_cache;
 	size_t ld_cache_bytes;
@@ -27,7 +32,7 @@ int guest_files_copy(struct guest_files *g, const char *host, const char *guest)
 void guest_files_mirror_links(struct guest_files *g, const char *path);
 void guest_files_fini(struct guest_files *g);
 
-/* guestlibs.c: adds what this program or library, just read from @path, needs. @bytes are not used any more once something has been added. */
+/* For @found, from guestlibs.c: adds what a program or a library needs. */
 int guest_libs_add(struct guest_files *g, const char *path, const uint8_t *bytes, size_t len);
 
 /* Reads a whole file; the caller frees *@bytes, behind which there is a NUL. Returns 0 or -errno, having said nothing. */

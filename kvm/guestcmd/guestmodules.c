@@ -100,6 +100,13 @@ static int read_lists(struct depot *d)
 	return err;
 }
 
+static bool wants_overlay(const struct config *config)
+{
+	struct share root;
+
+	return config->root && !share_parse_root(&root, config->root) && root.overlay;
+}
+
 /* The files of what the devices need, in order. */
 static int choose(const struct depot *d, const struct config *config, const char *version,
 		  struct strlist *files)
@@ -113,7 +120,7 @@ static int choose(const struct depot *d, const struct config *config, const char
 		{ "virtio_rng", config->rng == RNG_ON, false },
 		{ "virtio_balloon", config->balloon, false },
 		{ "virtiofs", shares, shares },
-		{ "overlay", config->root && strstr(config->root, ",overlay"), false },
+		{ "overlay", wants_overlay(config), false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {

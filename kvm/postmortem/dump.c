@@ -8,8 +8,8 @@
 #include "dump.h"
 
 #include "kvm/arch.h"
-#include "kvm/base/newfile.h"
 #include "kvm/log.h"
+#include "kvm/newfile.h"
 #include "kvm/vm.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ void dump_at_end(struct vm *vm)
 
 	if (!path || !calls_for_dump(&vm->verdict))
 		return;
-	err = newfile_open(&file, path);
+	err = newfile_open(&file, path, 0600);
 	if (!err) {
 		err = vm->arch->dump(vm, file.fd, NULL, &result);
 		if (err)

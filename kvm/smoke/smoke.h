@@ -48,7 +48,8 @@ struct smoke_set {
 	uint64_t total, rounds;
 	char matrix[SMOKE_MATRIX_CHARS + 1];
 	bool whole; /* boots that are not done are missed: it is no shard */
-	unsigned int nr, room;
+	unsigned int nr;
+	size_t room;
 	struct smoke_boot *boot; /* by their index */
 };
 
@@ -104,7 +105,7 @@ void smoke_table(FILE *f, const struct smoke_set *set);
 void smoke_histograms(FILE *f, const struct smoke_set *set);
 /* Folded and annotated, on GitHub and GitLab: what failed. */
 void smoke_annotate(FILE *f, const struct smoke_set *set);
-/* For outfile_write(); @ctx is a struct smoke_set. docs/report.md has the JSON's schema. */
+/* For newfile_write(); @ctx is a struct smoke_set. docs/report.md has the JSON's schema. */
 void smoke_json(FILE *f, const void *ctx);
 void smoke_junit(FILE *f, const void *ctx);
 

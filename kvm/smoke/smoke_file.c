@@ -5,6 +5,7 @@
  */
 #include "smoke_file.h"
 
+#include "kvm/base/grow.h"
 #include "kvm/base/options.h"
 
 #include <errno.h>
@@ -82,6 +83,7 @@ static int add_value(struct smoke_file *f, struct smoke_section *s, enum smoke_k
 		     size_t len, unsigned int line)
 {
 	struct smoke_list *l = &s->list[key];
+	struct smoke_value *v;
 
 	if (settings[key].kind == NUMBER && l->nr) {
 		free(l->value[0].text);
@@ -89,15 +91,10 @@ static int add_value(struct smoke_file *f, struct smoke_section *s, enum smoke_k
 	}
 	if (l->nr == SMOKE_MAX_VALUES)
 		return fail(f, line, "%s: more than %d of them", settings[key].name, SMOKE_MAX_VALUES);
-	if (l->nr == l->room) {
-		unsigned int room = l->room ? 2 * l->room : 4;
-		struct smoke_value *v = reallocarray(l->value, room, sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		l->value = v;
-		l->room = room;
-	}
+	v = grow_array(l->value, &l->room, l->nr + 1U, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	l->value = v;
 	l->value[l->nr] = (struct smoke_value){ strndup(text, len), line };
 	return l->value[l->nr].text ? (int)(l->nr++, 0) : -ENOMEM;
 }

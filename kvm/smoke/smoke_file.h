@@ -37,7 +37,8 @@ struct smoke_value {
 struct smoke_list {
 	bool set; /* also when it is set to nothing */
 	unsigned int line;
-	unsigned int nr, room;
+	unsigned int nr;
+	size_t room;
 	struct smoke_value *value;
 };
 

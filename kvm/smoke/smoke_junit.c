@@ -107,7 +107,7 @@ static void annotate_one(FILE *f, const struct smoke_boot *b, enum outcome_ci ci
 			v.kind = kind;
 	}
 	snprintf(v.text, sizeof(v.text), "%s: %s", b->id, r->text);
-	outcome_defuse(v.text);
+	outcome_escape_ci(v.text);
 	o.failure[o.nr_failures++] =
 		(struct outcome_failure){ "smoke", NULL,       b->command,
 					  0,	   r->excerpt, r->excerpt ? strlen(r->excerpt) : 0 };

@@ -2,6 +2,8 @@
 /* Sets of boots: their memory, their sums, and one made of two. */
 #include "smoke.h"
 
+#include "kvm/base/grow.h"
+
 #include "kvm/verdict.h"
 
 #include <errno.h>
@@ -10,15 +12,11 @@
 
 struct smoke_boot *smoke_add(struct smoke_set *set)
 {
-	if (set->nr == set->room) {
-		unsigned int room = set->room ? 2 * set->room : 16;
-		struct smoke_boot *boot = reallocarray(set->boot, room, sizeof(*boot));
+	struct smoke_boot *boot = grow_array(set->boot, &set->room, set->nr + 1U, sizeof(*boot));
 
-		if (!boot)
-			return NULL;
-		set->boot = boot;
-		set->room = room;
-	}
+	if (!boot)
+		return NULL;
+	set->boot = boot;
 	set->boot[set->nr] = (struct smoke_boot){ 0 };
 	return &set->boot[set->nr++];
 }

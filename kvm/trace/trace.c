@@ -9,6 +9,7 @@
 
 #include "kvm/log.h"
 #include "kvm/loop.h"
+#include "kvm/optlist.h"
 #include "kvm/trace_text.h"
 
 #include <errno.h>
@@ -54,23 +55,23 @@ static int find_word(const char *text, size_t len)
 int trace_parse(struct trace_config *config, const char *text)
 {
 	bool mmio = false, virtio = false;
+	struct optitem item;
+	int word, err = 0;
 
 	*config = (struct trace_config){ .kinds = 1U << EVENT_EXIT };
-	while (*text) {
-		size_t len = strcspn(text, ",");
-		int word = find_word(text, len);
-
-		if (word < 0) {
-			config->path = text; /* the rest, commas and all */
+	while (text && *text && optlist_next(&text, &item)) {
+		word = find_word(item.text, item.len);
+		if (word < 0) { /* the file is the last item: the rest of the commas are its own */
+			item.len = strlen(item.text);
+			err = optitem_copy(&item, config->path, sizeof(config->path));
 			break;
 		}
 		config->kinds |= words[word].kinds;
 		mmio = mmio || !strcmp(words[word].name, "mmio");
 		virtio = virtio || !strcmp(words[word].name, "virtio");
-		text += len + (text[len] == ',');
 	}
 	config->virtio_only = virtio && !mmio;
-	if (config->kinds != 1U << EVENT_EXIT && (!config->path || (*config->path && *config->path != ',')))
+	if (config->kinds != 1U << EVENT_EXIT && !err)
 		return 0;
 	pr_err("--trace: pio, mmio, msr, irq, virtio, joined by commas, and maybe a file at the end");
 	return -EINVAL;
@@ -130,7 +131,7 @@ int trace_open(struct trace **out, const struct trace_config *config, const stru
 	t->pio = pio;
 	t->mmio = mmio;
 	t->start_ns = config->start_ns ? config->start_ns : now_ns();
-	if (config->path && open_file(t, config)) {
+	if (*config->path && open_file(t, config)) {
 		int err = errno;
 
 		pr_err("--trace %s: %s", config->path, strerror(err));

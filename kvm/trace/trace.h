@@ -10,18 +10,24 @@
 #include "kvm/recorder.h"
 #include "kvm/timeline.h"
 
+#include <limits.h>
+#include <stdio.h>
+
 struct trace;
 
-/* What --trace names, and where to: "pio,mmio,msr,irq,virtio[,FILE]". */
+/*
+ * What --trace names, and where to: "pio,mmio,msr,irq,virtio[,FILE]", a list by optlist.h; FILE may have
+ * single commas, too.
+ */
 struct trace_config {
-	unsigned int kinds; /* a bit a kind of event */
-	bool virtio_only;   /* of MMIO, virtio's registers alone */
-	bool goes_on;	    /* behind what the file has of a life before */
-	uint64_t start_ns;  /* what its times are since; 0: since it was opened */
-	const char *path;   /* into the option's text; NULL: stderr */
+	unsigned int kinds;  /* a bit a kind of event */
+	bool virtio_only;    /* of MMIO, virtio's registers alone */
+	bool goes_on;	     /* behind what the file has of a life before */
+	uint64_t start_ns;   /* what its times are since; 0: since it was opened */
+	char path[PATH_MAX]; /* empty: stderr */
 };
 
-/* Returns 0 or -EINVAL having said why. */
+/* Returns 0 or -EINVAL (reported). */
 int trace_parse(struct trace_config *config, const char *text);
 
 /* Returns 0 or -errno having said why. Buses are for devices' names. */

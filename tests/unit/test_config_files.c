@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* "c,d" has a comma in its name, and "c" is what is left when it is cut there. */
 struct folder {
-	char path[32], a[64], b[64], link[64], gone[64];
+	char path[32], a[64], b[64], link[64], gone[64], comma[64], cut[64];
 };
 
 static void make_file(const char *path)
@@ -37,8 +38,12 @@ static int setup(void **state)
 	snprintf(f->b, sizeof(f->b), "%s/b", f->path);
 	snprintf(f->link, sizeof(f->link), "%s/link", f->path);
 	snprintf(f->gone, sizeof(f->gone), "%s/gone", f->path);
+	snprintf(f->comma, sizeof(f->comma), "%s/c,d", f->path);
+	snprintf(f->cut, sizeof(f->cut), "%s/c", f->path);
 	make_file(f->a);
 	make_file(f->b);
+	make_file(f->comma);
+	make_file(f->cut);
 	assert_int_equal(symlink("a", f->link), 0);
 	*state = f;
 	return 0;
@@ -51,6 +56,8 @@ static int teardown(void **state)
 	unlink(f->a);
 	unlink(f->b);
 	unlink(f->link);
+	unlink(f->comma);
+	unlink(f->cut);
 	rmdir(f->path);
 	free(f);
 	return 0;
@@ -107,6 +114,72 @@ static void streams_may_share_and_reports_may_not(void **state)
 	assert_int_equal(config_check_files(&c), -EINVAL);
 }
 
+/* Whether @reader and @writer, two configurations of one file each, get along. */
+static int together(const struct config *reader, const struct config *writer)
+{
+	struct config c = *writer;
+
+	c.nr_disks = reader->nr_disks;
+	c.disk[0] = reader->disk[0];
+	c.nr_nets = reader->nr_nets;
+	c.net[0] = reader->net[0];
+	c.kernel = reader->kernel;
+	return config_check_files(&c);
+}
+
+static void a_comma_is_part_of_a_name(void **state)
+{
+	struct folder *f = *state;
+	char disk[96], net[96], serial[96], port[96], trace[96], plain[96];
+	const struct config readers[] = {
+		{ .kernel = f->comma },
+		{ .disk = { disk }, .nr_disks = 1 },
+		{ .net = { net }, .nr_nets = 1 },
+	};
+	/* Paths are literal; a trace's, the last of a list, may have the comma once or twice. */
+	const struct config writers[] = {
+		{ .log_path = f->comma },   { .report_path = f->comma },
+		{ .junit_path = f->comma }, { .tap_path = f->comma },
+		{ .dump = f->comma },	    { .dump_dtb = f->comma },
+		{ .serial = { serial } },   { .port = { port }, .nr_ports = 1 },
+		{ .trace = trace },	    { .trace = plain },
+	};
+	const struct config others[] = {
+		{ .log_path = f->cut },
+		{ .report_path = f->cut },
+		{ .dump = f->cut },
+	};
+
+	snprintf(disk, sizeof(disk), "%s/c,,d,ro", f->path);
+	snprintf(net, sizeof(net), "tap,script=%s/c,,d,queues=2", f->path);
+	snprintf(serial, sizeof(serial), "file:%s", f->comma);
+	snprintf(port, sizeof(port), "x=file:%s", f->comma);
+	snprintf(trace, sizeof(trace), "pio,%s/c,,d", f->path);
+	snprintf(plain, sizeof(plain), "pio,%s/c,d", f->path);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(writers); k++) {
+			if (together(&readers[i], &writers[k]) != -EINVAL)
+				fail_msg("reader %zu and writer %zu share a file", i, k);
+		}
+		for (size_t k = 0; k < ARRAY_SIZE(others); k++)
+			assert_int_equal(together(&readers[i], &others[k]), 0);
+	}
+	/* A literal path is not unescaped: this is another file. */
+	snprintf(plain, sizeof(plain), "%s/c,,d", f->path);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
+		assert_int_equal(together(&readers[i], &(struct config){ .log_path = plain }), 0);
+}
+
+static void a_single_comma_ends_a_disk(void **state)
+{
+	struct folder *f = *state;
+	struct config c = { .disk = { f->comma }, .nr_disks = 1, .log_path = f->cut };
+
+	assert_int_equal(config_check_files(&c), -EINVAL);
+	c.log_path = f->comma;
+	assert_int_equal(config_check_files(&c), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -115,6 +188,8 @@ int main(void)
 		T(files_of_their_own_are_fine),
 		T(what_is_read_is_not_written),
 		T(streams_may_share_and_reports_may_not),
+		T(a_comma_is_part_of_a_name),
+		T(a_single_comma_ends_a_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "kvm/cmd/control.h"
+#include "kvm/config.h"
 #include "unit/messages.h"
 
 #include <errno.h>
@@ -128,19 +129,19 @@ static void names(void **state)
 	char name[80];
 
 	(void)state;
-	assert_true(control_is_name("a"));
-	assert_true(control_is_name("web-1.test_x"));
-	assert_false(control_is_name(""));
-	assert_false(control_is_name("."));
-	assert_false(control_is_name("../x"));
-	assert_false(control_is_name("a/b"));
-	assert_false(control_is_name("a\n"));
+	assert_true(config_is_name("a"));
+	assert_true(config_is_name("web-1.test_x"));
+	assert_false(config_is_name(""));
+	assert_false(config_is_name("."));
+	assert_false(config_is_name("../x"));
+	assert_false(config_is_name("a/b"));
+	assert_false(config_is_name("a\n"));
 	memset(name, 'n', sizeof(name));
-	name[CONTROL_NAME_LENGTH] = '\0';
-	assert_true(control_is_name(name));
-	name[CONTROL_NAME_LENGTH] = 'n';
-	name[CONTROL_NAME_LENGTH + 1] = '\0';
-	assert_false(control_is_name(name));
+	name[CONFIG_NAME_LENGTH] = '\0';
+	assert_true(config_is_name(name));
+	name[CONFIG_NAME_LENGTH] = 'n';
+	name[CONFIG_NAME_LENGTH + 1] = '\0';
+	assert_false(config_is_name(name));
 }
 
 /*--- the folder ------------------------------------------------------------------------------------------------------------*/

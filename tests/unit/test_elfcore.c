@@ -7,8 +7,9 @@
 
 #include <cmocka.h>
 
-#include "kvm/base/newfile.h"
 #include "kvm/elfcore.h"
+#include "kvm/log.h"
+#include "kvm/newfile.h"
 #include "unit/messages.h"
 
 #include <dirent.h>
@@ -275,12 +276,12 @@ static void a_new_file_is_whole_or_not_there(void **state)
 	char old[8];
 
 	assert_int_equal(write(r->fd, "old", 3), 3);
-	assert_int_equal(newfile_open(&f, r->path), 0);
+	assert_int_equal(newfile_open(&f, r->path, 0600), 0);
 	assert_int_equal(write(f.fd, "new!", 4), 4);
 	assert_memory_equal(read_back(r->fd, 0, 3), "old", 3);
 	newfile_abandon(&f);
 	assert_int_equal(count_files(r->folder), 1);
-	assert_int_equal(newfile_open(&f, r->path), 0);
+	assert_int_equal(newfile_open(&f, r->path, 0600), 0);
 	assert_int_equal(write(f.fd, "new!", 4), 4);
 	assert_int_equal(newfile_commit(&f), 0);
 	assert_int_equal(count_files(r->folder), 1);
@@ -288,6 +289,51 @@ static void a_new_file_is_whole_or_not_there(void **state)
 	r->fd = open(r->path, O_RDWR | O_CLOEXEC);
 	assert_int_equal(read(r->fd, old, sizeof(old)), 4);
 	assert_memory_equal(old, "new!", 4);
+}
+
+static void write_text(FILE *f, const void *ctx)
+{
+	fputs(ctx, f);
+}
+
+static void reports_are_whole_or_written_in_place(void **state)
+{
+	struct rig *r = *state;
+	char link[96], folder[96], text[8] = "";
+	struct stat st;
+	mode_t mask = umask(022);
+
+	snprintf(link, sizeof(link), "%s/link", r->folder);
+	snprintf(folder, sizeof(folder), "%s/none/report", r->folder);
+	assert_int_equal(write(r->fd, "old", 3), 3);
+	assert_int_equal(newfile_check_report("report", r->path), 0);
+	assert_int_equal(newfile_write("report", r->path, write_text, "new!", true), 0);
+	umask(mask);
+	assert_memory_equal(read_back(r->fd, 0, 3), "old", 3); /* another file has its name */
+	assert_int_equal(count_files(r->folder), 1);
+	assert_int_equal(stat(r->path, &st), 0);
+	assert_true(st.st_size == 4 && (st.st_mode & 07777) == 0644);
+	/* A link is written through, but not for a report that another one follows. */
+	assert_int_equal(symlink(r->path, link), 0);
+	assert_int_equal(newfile_check_report("report", link), 0);
+	assert_int_equal(newfile_write("report", link, write_text, "early", true), 0);
+	assert_int_equal(newfile_write("report", link, write_text, "last", false), 0);
+	assert_int_equal(readlink(link, text, sizeof(text) - 1) > 0, 1);
+	assert_int_equal(unlink(link), 0);
+	close(r->fd);
+	r->fd = open(r->path, O_RDWR | O_CLOEXEC);
+	memset(text, 0, sizeof(text));
+	assert_int_equal(read(r->fd, text, sizeof(text)), 4);
+	assert_string_equal(text, "last");
+	assert_int_equal(newfile_check_report("report", "/dev/null"), 0);
+	assert_int_equal(newfile_write("report", "/dev/full", write_text, "x", true), 0);
+	log_set_level(LOG_LEVEL_NONE);
+	assert_int_equal(newfile_write("report", "/dev/full", write_text, "x", false), -ENOSPC);
+	assert_int_equal(newfile_write("report", folder, write_text, "x", false), -ENOENT);
+	assert_int_equal(newfile_check_report("report", folder), -ENOENT);
+	assert_int_equal(newfile_check_report("report", ""), -ENOENT);
+	assert_int_equal(newfile_check_report("report", r->folder), -EISDIR);
+	log_set_level(LOG_LEVEL_WARN);
 }
 
 static void bad_places_are_told_before(void **state)
@@ -300,23 +346,24 @@ static void bad_places_are_told_before(void **state)
 
 	snprintf(path, sizeof(path), "%s/none/core", r->folder);
 	assert_int_equal(messages_begin(&messages, "/tmp/elfcore.messages"), 0);
-	missing = newfile_check("--dump", path);
-	folder = newfile_check("--dump", r->folder);
-	device = newfile_check("--dump", "/dev/null");
+	missing = newfile_check("dump", path);
+	folder = newfile_check("dump", r->folder);
+	device = newfile_check("dump", "/dev/null");
 	messages_end(&messages);
 	unlink("/tmp/elfcore.messages");
 	assert_int_equal(missing, -ENOENT);
 	assert_int_equal(folder, -EISDIR);
 	assert_int_equal(device, -ENOTSUP);
-	assert_int_equal(newfile_check("--dump", r->path), 0);
-	assert_int_equal(newfile_open(&f, path), -ENOENT);
-	assert_int_equal(newfile_open(&f, "/dev/null"), -ENOTSUP);
+	assert_int_equal(newfile_check("dump", r->path), 0);
+	assert_int_equal(newfile_open(&f, path, 0600), -ENOENT);
+	assert_int_equal(newfile_open(&f, "/dev/null", 0600), -ENOTSUP);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(headers_and_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(reports_are_whole_or_written_in_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(holes_cost_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(mapped_files_are_in_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(shared_memory_is_in_it, setup, teardown),

@@ -365,7 +365,7 @@ static void links_on_the_way_come_along(void **state)
 static void programs_bring_their_libraries(void **state)
 {
 	struct cpio c = { 0 };
-	struct guest_files g = { .cpio = &c };
+	struct guest_files g = { .cpio = &c, .found = guest_libs_add };
 	unsigned int nr_libraries = 0;
 	char self[256];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);

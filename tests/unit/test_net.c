@@ -723,6 +723,7 @@ static void options_are_parsed(void **state)
 {
 	char tap[] = "tap,ifname=vm1,mac=02:aB:00:00:00:0f,queues=3,script=/etc/up,vhost=off";
 	char tap_on[] = "tap,vhost=on";
+	char commas[] = "tap,script=/etc/a,,b,,,vhost=off", socket[] = "passt,path=/run/a,,b";
 	char passt[] = "passt,hostfwd=2222:22,hostfwd=udp:127.0.0.1/53:53", fd[] = "fd=7", none[] = "none";
 	struct netdev_options o;
 
@@ -745,6 +746,11 @@ static void options_are_parsed(void **state)
 	assert_int_equal(o.fd, 7);
 	assert_int_equal(netdev_parse(none, &o), 0);
 	assert_int_equal(o.kind, NETDEV_NONE);
+	assert_int_equal(netdev_parse(commas, &o), 0);
+	assert_string_equal(o.script, "/etc/a,b,");
+	assert_int_equal(o.vhost, NETDEV_VHOST_OFF);
+	assert_int_equal(netdev_parse(socket, &o), 0);
+	assert_string_equal(o.path, "/run/a,b");
 }
 
 static void bad_options_are_refused(void **state)
@@ -778,6 +784,7 @@ static void bad_options_are_refused(void **state)
 		"fd=3,ifname=x",
 		"tap,",
 		"tap,script=",
+		"tap,,script=/x",
 	};
 	struct netdev_options o;
 	char text[64];

@@ -63,15 +63,21 @@ static void options(void **state)
 	(void)state;
 	assert_int_equal(trace_parse(&c, "pio"), 0);
 	assert_true(c.kinds == (1U << EVENT_PORT_READ | 1U << EVENT_PORT_WRITE | 1U << EVENT_EXIT));
-	assert_null(c.path);
+	assert_string_equal(c.path, "");
 	assert_int_equal(trace_parse(&c, "virtio,msr,a,b.json"), 0);
 	assert_true(c.virtio_only && c.kinds & 1U << EVENT_MSR_READ && c.kinds & 1U << EVENT_MMIO_WRITE);
 	assert_string_equal(c.path, "a,b.json");
+	assert_int_equal(trace_parse(&c, "irq,a,,b.json"), 0);
+	assert_string_equal(c.path, "a,b.json");
+	assert_int_equal(trace_parse(&c, "irq,"), 0);
+	assert_string_equal(c.path, "");
 	assert_int_equal(trace_parse(&c, "virtio,mmio"), 0);
 	assert_false(c.virtio_only);
 	assert_int_equal(trace_parse(&c, ""), -EINVAL);
 	assert_int_equal(trace_parse(&c, "file"), -EINVAL);
 	assert_int_equal(trace_parse(&c, "pio,,"), -EINVAL);
+	assert_int_equal(trace_parse(&c, "pio,,a"), -EINVAL);
+	assert_int_equal(trace_parse(&c, ",pio"), -EINVAL);
 }
 
 static uint64_t no_read(void *dev, uint64_t offset, unsigned int size)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What -d says: "FILE[,KEY=VALUE]...". Called on main's thread at set-up. The text is cut up in place; a comma in a file's name is
- * written twice, as QEMU's users know it.
+ * Reads -d's value, "FILE[,KEY=VALUE]...", into the options of a disk and of its device. Called on main's
+ * thread at set-up. The text is cut up in place.
  */
 #include "disk_formats.h"
 
 #include "kvm/log.h"
+#include "kvm/optlist.h"
 #include "virtio/blk.h"
 
 #include <errno.h>
@@ -27,23 +28,6 @@ static const struct choice aios[] = {
 };
 static const struct choice werrors[] = { { "report", 0 }, { "stop", 1 }, { NULL, 0 } };
 static const struct choice on_off[] = { { "on", 1 }, { "off", 0 }, { NULL, 0 } };
-
-/* Takes the first comma-separated word off *@text; NULL at its end. */
-static char *next_word(char **text)
-{
-	char *word = *text, *from = word, *to = word;
-
-	if (!word)
-		return NULL;
-	while (*from && (*from != ',' || from[1] == ',')) {
-		if (*from == ',')
-			from++;
-		*to++ = *from++;
-	}
-	*text = *from ? from + 1 : NULL;
-	*to = '\0';
-	return word;
-}
 
 static int choose(const char *key, const char *value, const struct choice *choices)
 {
@@ -147,22 +131,19 @@ static int set_key(const char *key, const char *value, struct disk_options *disk
 
 int blk_parse(char *text, struct disk_options *disk, struct blk_options *blk)
 {
-	char *word;
+	char *key;
 
 	*disk = (struct disk_options){ .formats = disk_formats, .discard = true };
 	*blk = (struct blk_options){ .nr_queues = 1 };
-	disk->path = next_word(&text);
+	disk->path = optlist_take(&text);
 	if (!disk->path || !*disk->path) {
 		pr_err("-d: needs a file: -d FILE[,KEY=VALUE]...");
 		return -EINVAL;
 	}
-	while ((word = next_word(&text))) {
-		char *value = strchr(word, '=');
-		int err;
+	while ((key = optlist_take(&text))) {
+		const char *value = optlist_value(key);
+		int err = set_key(key, value, disk, blk);
 
-		if (value)
-			*value++ = '\0';
-		err = set_key(word, value, disk, blk);
 		if (err)
 			return err;
 	}

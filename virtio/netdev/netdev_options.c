@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What -n says: "tap[,KEY=VALUE]...", "passt[,...]", "fd=N[,...]" or "none". Called on main's thread at set-up. The text is cut up in
- * place. A key that the chosen kind does not have is refused by name.
+ * Reads -n's value into the options of a network: "tap[,KEY=VALUE]...", "passt[,...]", "fd=N[,...]" or
+ * "none". Called on main's thread at set-up. The text is cut up in place. A key that the chosen kind does
+ * not have is refused by name.
  */
 #include "virtio/netdev.h"
 
 #include "kvm/log.h"
+#include "kvm/optlist.h"
 
 #include <errno.h>
 #include <linux/if.h>
@@ -175,11 +177,9 @@ int netdev_parse(char *text, struct netdev_options *o)
 	int err = 0;
 
 	*o = (struct netdev_options){ .fd = -1, .nr_queues = 1, .vhost = NETDEV_VHOST_AUTO };
-	while (!err && (word = strsep(&text, ","))) {
-		char *value = strchr(word, '=');
+	while (!err && (word = optlist_take(&text))) {
+		const char *value = optlist_value(word);
 
-		if (value)
-			*value++ = '\0';
 		err = first ? set_kind(o, word, value) : set_key(o, word, value);
 		first = false;
 	}

@@ -7,7 +7,7 @@
  * guest may. What it says is the user's own affair.
  */
 #include "kvm/log.h"
-#include "kvm/outfile.h"
+#include "kvm/newfile.h"
 #include "machine.h"
 #include "x86/boot/bootparts.h"
 #include "x86/layout.h"
@@ -108,5 +108,5 @@ static void write_tree(FILE *f, const void *ctx)
 
 int machine_save_dtb(struct machine *m, const char *path)
 {
-	return outfile_write("dump-dtb", path, write_tree, m, false);
+	return newfile_write("dump-dtb", path, write_tree, m, false);
 }

@@ -7,6 +7,7 @@
  * device tree names them, and never twice: Linux would take the second for another device.
  */
 #include "kvm/log.h"
+#include "kvm/optlist.h"
 #include "machine.h"
 
 #include <errno.h>
@@ -69,21 +70,18 @@ static int parse_tables(const char *value, size_t len, unsigned int *tables)
 int machine_parse(const char *text, unsigned int *tables)
 {
 	static const char key[] = "tables=";
+	struct optitem item;
+	int err = 0;
 
 	*tables = DEFAULT_TABLES;
-	for (const char *p = text; p && *p;) {
-		size_t len = strcspn(p, ",");
-		int err = 0;
-
-		if (strncmp(p, key, strlen(key)) != 0) {
-			pr_err("--machine %.*s: no such key; tables= is one, and help says more", (int)len,
-			       p);
+	/* Nothing at all is no change, and nothing follows a comma at the end. */
+	while (!err && text && *text && optlist_next(&text, &item)) {
+		if (strncmp(item.text, key, strlen(key)) != 0) {
+			pr_err("--machine %.*s: no such key; tables= is one, and help says more",
+			       (int)item.len, item.text);
 			return -EINVAL;
 		}
-		err = parse_tables(p + strlen(key), len - strlen(key), tables);
-		if (err)
-			return err;
-		p += len + (p[len] == ',');
+		err = parse_tables(item.text + strlen(key), item.len - strlen(key), tables);
 	}
-	return 0;
+	return err;
 }

@@ -3,7 +3,7 @@
 #ifndef X86_CPU_CPUID_WORDS_H
 #define X86_CPU_CPUID_WORDS_H
 
-#include "kvm/types.h"
+#include "kvm/optlist.h"
 
 #include <string.h>
 
@@ -18,11 +18,12 @@ struct change {
 /* Takes the next word off @p; false at the end. An empty one is a word. */
 static inline bool next_change(const char **p, struct change *c)
 {
-	if (!*p)
+	struct optitem item;
+
+	if (!optlist_next(p, &item))
 		return false;
-	c->text = *p;
-	c->len = (int)strcspn(*p, ",");
-	*p = c->text[c->len] ? c->text + c->len + 1 : NULL;
+	c->text = item.text;
+	c->len = (int)item.len;
 	return true;
 }
 
