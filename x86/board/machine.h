@@ -169,7 +169,4 @@ int machine_pass_dtb(struct machine *m, const char *cmdline, const struct boot_e
 /* Writes the guest's device tree to a file: all of it or none. Returns 0 or -errno having said why. */
 int machine_save_dtb(struct machine *m, const char *path);
 
-/* resetvec.c: writes the code at F000:FFF0. Returns 0 or -EFAULT. */
-int reset_vector_write(struct gmem *mem);
-
 #endif

@@ -112,7 +112,7 @@ struct boot_image {
 	char refusal[BOOT_REFUSAL_BYTES]; /* why it cannot be started, with what to do; "": it can */
 };
 
-/* --entry's words, kernel.c. Returns 0 or -EINVAL having said why. */
+/* Parses --entry's word. Returns 0, or -EINVAL (reported). */
 int boot_parse_entry(const char *text, enum boot_wish *wish);
 
 /*
@@ -178,5 +178,11 @@ char *boot_cmdline(const char *ours, const char *users);
 
 /* Whether @params (or NULL) has the parameter "@name=...", before a "--", as the kernel cuts it into words. */
 bool boot_cmdline_has(const char *params, const char *name);
+
+/*
+ * Writes the code at F000:FFF0, which resets the machine for a guest that goes back to real mode and
+ * jumps there. Returns 0 or -EFAULT.
+ */
+int reset_vector_write(struct gmem *mem);
 
 #endif

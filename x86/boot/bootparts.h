@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The parts of the boot path, between its own files: what recognises (bootopen.c, bzimage.c, elf.c, multiboot.c, filetype.c),
- * what brings files into memory (bootfile.c, initrd.c), what an entry point is handed (zeropage.c, pvh.c, multiboot_info.c,
- * realmode.c, bios.c, bootgdt.c).
+ * What the files of the boot path offer to each other: the recognisers (bootopen.c, bzimage.c, elf.c,
+ * multiboot.c, filetype.c) and the image that they fill (image.c), what brings files into memory
+ * (bootfile.c, initrd.c), and what an entry point is handed (zeropage.c, pvh.c, multiboot_info.c,
+ * realmode.c, bios_area.c, bootgdt.c).
  */
 #ifndef X86_BOOT_BOOTPARTS_H
 #define X86_BOOT_BOOTPARTS_H
@@ -34,6 +35,10 @@ struct boot_head {
 	size_t len;
 };
 
+/* By which wish of the user's (--entry) an entry is chosen; the wish's word. */
+enum boot_wish boot_start_wish(enum boot_start start);
+const char *boot_wish_name(enum boot_wish wish);
+
 /* Writes why the image cannot be started, with what to do, and returns -ENOEXEC. */
 int boot_refuse(struct boot_image *img, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -48,15 +53,21 @@ static inline void boot_add_start(struct boot_image *img, enum boot_start start,
 	img->start_gpa[start] = gpa;
 }
 
-/* Adds a placement whose range in the file was checked. Returns 0, or -ENOEXEC: it lies on another, or where no RAM of the kernel's is. */
+/*
+ * Adds a placement whose range in the file was checked. Returns 0, or -ENOEXEC having refused it: it
+ * lies on another, or where no RAM of the kernel's is.
+ */
 int boot_add_segment(struct boot_image *img, const struct boot_segment *segment);
 
-/* Reads @len bytes of the file at @offset. Returns 0, -ENOEXEC when the file ends before that, or -errno having refused. */
+/*
+ * Reads @len bytes of the file at @offset. Returns 0, or -ENOEXEC: the file ends before that, or it
+ * cannot be read (then it is refused).
+ */
 int boot_read(struct boot_image *img, void *to, uint64_t len, uint64_t offset);
 
 /*
- * The recognisers. Each returns 0 when the file is none of its own, 1 when it is and @img says all about it, or -ENOEXEC
- * having refused it.
+ * The recognisers. Each returns 0 when the file has another format, 1 when it has this one and @img
+ * says all about it, or -ENOEXEC having refused it.
  */
 int bzimage_recognise(struct boot_image *img, const struct boot_head *head);
 int elf_recognise(struct boot_image *img, const struct boot_head *head);
