@@ -17,14 +17,13 @@
  */
 #include "bootparts.h"
 #include "kvm/log.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/layout.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#define PAGE_BYTES 4096ULL
 
 /* From this size on, faults in the guest cost less than we would wait for the copy. */
 #define MAP_MIN_BYTES (1 * MIB)

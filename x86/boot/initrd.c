@@ -14,12 +14,12 @@
  */
 #include "bootparts.h"
 #include "kvm/log.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/layout.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-#define PAGE_BYTES 4096ULL
 #define MIN_GAP_BYTES 4
 
 /* From this size on, faults in the guest cost less than we would wait for the copy. */
