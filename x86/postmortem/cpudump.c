@@ -8,6 +8,7 @@
  */
 #include "kvm/ioctl.h"
 #include "x86/cpu/cpu.h"
+#include "x86/cpu/msrs.h"
 #include "x86/cpu/x86_bits.h"
 
 #include <inttypes.h>
@@ -254,13 +255,10 @@ void cpu_print(FILE *f, const struct cpu_state *s)
 
 uint64_t cpu_read_lstar(int vcpu_fd)
 {
-	/* As struct kvm_msrs, with room for one. */
-	struct {
-		uint32_t nmsrs, pad;
-		struct kvm_msr_entry entry;
-	} msrs = { .nmsrs = 1, .entry = { .index = MSR_LSTAR } };
+	uint64_t lstar;
 
-	return kvm_ioctl(vcpu_fd, KVM_GET_MSRS, (struct kvm_msrs *)&msrs) == 1 ? msrs.entry.data : 0;
+	msr_read(vcpu_fd, MSR_LSTAR, &lstar);
+	return lstar;
 }
 
 int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic)
