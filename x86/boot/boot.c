@@ -25,9 +25,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* From this size on, faults in the guest cost less than we would wait for the copy. */
-#define MAP_MIN_BYTES (1 * MIB)
-
 static unsigned long long mib_up(uint64_t bytes)
 {
 	return align_up(bytes, MIB) / MIB;
@@ -160,7 +157,7 @@ static int place_mapped(struct gmem *mem, const struct boot_image *img, const st
 	uint64_t before = start - s->gpa, after = s->gpa + s->file_bytes - end;
 	int err;
 
-	if (s->is_written || end <= start || end - start < MAP_MIN_BYTES ||
+	if (s->is_written || end <= start || end - start < BOOTFILE_MAP_MIN_BYTES ||
 	    s->gpa % PAGE_BYTES != s->offset % PAGE_BYTES)
 		return bootfile_place(mem, s->gpa, img->fd, s->offset, s->file_bytes, img->path,
 				      BOOTFILE_READ);

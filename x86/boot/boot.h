@@ -19,7 +19,8 @@
 
 #include <asm/bootparam.h>
 
-#define BOOT_HEADER_MAX_BYTES (0x290 - 0x1f1) /* what the zero page has room for */
+#define BOOT_HEADER_OFFSET 0x1f1			   /* of the setup header in a bzImage */
+#define BOOT_HEADER_MAX_BYTES (0x290 - BOOT_HEADER_OFFSET) /* what the zero page has room for */
 #define BOOT_MAX_INITRDS 16
 #define BOOT_MAX_SEGMENTS 32
 #define BOOT_REFUSAL_BYTES 320

@@ -21,7 +21,6 @@
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 #define MAX_PROGRAM_HEADERS 128
 #define NOTES_MAX_BYTES 8192 /* of a segment; Linux has some 500 */
-#define DAMAGED "the file is damaged, copy or build it again"
 
 static int read_image(void *ctx, void *to, uint64_t len, uint64_t offset)
 {
@@ -60,15 +59,6 @@ static bool in_segment(uint64_t address, uint64_t start, uint64_t bytes)
 	return address >= start && address - start < bytes;
 }
 
-static bool is_loaded(const struct boot_image *img, uint64_t gpa)
-{
-	for (unsigned int i = 0; i < img->nr_segments; i++) {
-		if (in_segment(gpa, img->segment[i].gpa, img->segment[i].mem_bytes))
-			return true;
-	}
-	return false;
-}
-
 /* Segments, and in @entry where e_entry is in memory. */
 static int take_segments(struct boot_image *img, const struct elf_file *f, uint64_t *entry)
 {
@@ -91,7 +81,7 @@ static int take_segments(struct boot_image *img, const struct elf_file *f, uint6
 	if (!img->nr_segments)
 		return boot_refuse(
 			img, "an ELF file without anything to load (no PT_LOAD); use the kernel itself");
-	if (is_loaded(img, linked))
+	if (boot_is_loaded(img, linked))
 		*entry = linked;
 	return 0;
 }
@@ -183,10 +173,10 @@ static int check_header(struct boot_image *img, const struct boot_head *head, st
 static int check_entries(struct boot_image *img, uint64_t entry)
 {
 	elf_each_note(img, take_pvh_note, img);
-	if (boot_has(img, BOOT_PVH) && !is_loaded(img, img->start_gpa[BOOT_PVH]))
+	if (boot_has(img, BOOT_PVH) && !boot_is_loaded(img, img->start_gpa[BOOT_PVH]))
 		return boot_refuse(img, "its PVH entry 0x%llx lies in none of its segments; " DAMAGED,
 				   (unsigned long long)img->start_gpa[BOOT_PVH]);
-	if (!is_loaded(img, entry))
+	if (!boot_is_loaded(img, entry))
 		return boot_refuse(img, "its entry point lies in none of its segments; " DAMAGED);
 	boot_add_start(img, img->elf_bits == 64 ? BOOT_LINUX64 : BOOT_LINUX32, entry);
 	return 0;

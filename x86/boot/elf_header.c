@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads ELF headers of both classes into one shape, for loading kernels and for finding their symbols.
+ * Reads ELF headers of both classes into one shape, for loading kernels and finding their symbols.
  *
- * System V ABI, "ELF-64 Object File Format" and its 32-bit form. The file is not trusted: every header
- * that is read lies inside it. Pure but for the caller's read(); any thread.
+ * System V ABI, "ELF-64 Object File Format" and its 32-bit form. The file is not trusted: every
+ * header that is read lies inside it. Pure but for the caller's read(); any thread.
  */
 #include "elf_header.h"
 

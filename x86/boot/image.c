@@ -90,23 +90,26 @@ int boot_refuse(struct boot_image *img, const char *fmt, ...)
 
 int boot_read(struct boot_image *img, void *to, uint64_t len, uint64_t offset)
 {
-	uint8_t *at = to;
+	int err;
 
 	if (offset > img->file_bytes || len > img->file_bytes - offset)
 		return -ENOEXEC;
-	while (len > 0) {
-		ssize_t n = pread(img->fd, at, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return boot_refuse(img, "cannot be read: %s",
-					   n ? strerror(errno) : "it became shorter");
-		at += n;
-		offset += (uint64_t)n;
-		len -= (uint64_t)n;
-	}
+	err = bootfile_read(img->fd, to, len, offset);
+	if (err)
+		return boot_refuse(img, "cannot be read: %s",
+				   err == -ENODATA ? "it became shorter" : strerror(-err));
 	return 0;
+}
+
+bool boot_is_loaded(const struct boot_image *img, uint64_t gpa)
+{
+	for (unsigned int i = 0; i < img->nr_segments; i++) {
+		const struct boot_segment *s = &img->segment[i];
+
+		if (gpa >= s->gpa && gpa - s->gpa < s->mem_bytes)
+			return true;
+	}
+	return false;
 }
 
 /* Low memory is the guest's below 64 KiB, then ours, then the guest's up to the EBDA (layout.h). */

@@ -22,9 +22,6 @@
 
 #define MIN_GAP_BYTES 4
 
-/* From this size on, faults in the guest cost less than we would wait for the copy. */
-#define MAP_MIN_BYTES (1 * MIB)
-
 /* Puts the last one behind those before. */
 static int append(struct initrd_set *set, struct initrd *f)
 {
@@ -108,7 +105,7 @@ int initrd_place(const struct initrd_set *set, struct gmem *mem, gpa_t gpa)
 {
 	for (unsigned int i = 0; i < set->nr; i++) {
 		const struct initrd *f = &set->file[i];
-		enum bootfile_how how = f->bytes >= MAP_MIN_BYTES ? BOOTFILE_MAP : BOOTFILE_READ;
+		enum bootfile_how how = f->bytes >= BOOTFILE_MAP_MIN_BYTES ? BOOTFILE_MAP : BOOTFILE_READ;
 		int err;
 
 		if (f->fd < 0)

@@ -2,8 +2,8 @@
 /*
  * Reads lists of unknown length from KVM: CPUID entries, MSR numbers.
  *
- * KVM refuses with E2BIG while the caller's room is too small, so the call is made again with twice the
- * room. Set-up time; prints nothing.
+ * KVM refuses with E2BIG while the caller's room is too small, so the call is made again with twice
+ * the room. Set-up time; prints nothing.
  */
 #include "kvm_list.h"
 

@@ -12,7 +12,7 @@
 /* What a zero byte among @bytes has to become for all of them to add up to 0 modulo 256. */
 uint8_t tables_checksum(const void *bytes, size_t len);
 
-/* The IOAPIC's id in both tables: the lowest that no local APIC has; 254 when they have all of them. */
+/* The IOAPIC's id in both tables: the lowest that no local APIC has; 254 if they have all. */
 uint8_t tables_ioapic_id(const struct tables_config *config);
 
 /* The IOAPIC's lines that devices use, and those of them that are level triggered; a bit a GSI. */
