@@ -69,10 +69,9 @@
 #define KVM_IDENTITY_MAP_GPA 0xfffbc000U /* one page, for VMX without unrestricted guest */
 #define KVM_TSS_GPA 0xfffbd000U		 /* three pages */
 
-#define PORT_COM1 0x3f8
 #define COM_PORTS                                                                                            \
 	{                                                                                                    \
-		PORT_COM1, 0x2f8, 0x3e8, 0x2e8                                                               \
+		0x3f8, 0x2f8, 0x3e8, 0x2e8                                                                   \
 	}
 #define PORT_RTC 0x70
 #define PORT_POST 0x80
