@@ -17,6 +17,7 @@
 #include "kvm/pages.h"
 #include "kvm/share.h"
 #include "kvm/timeline.h"
+#include "x86/boot/bios_area.h"
 #include "x86/layout.h"
 #include "x86/tables/tables.h"
 

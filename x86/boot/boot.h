@@ -157,10 +157,4 @@ char *boot_cmdline(const char *ours, const char *users);
 /* Whether @params (or NULL) has the parameter "@name=...", before a "--", as the kernel cuts it into words. */
 bool boot_cmdline_has(const char *params, const char *name);
 
-/*
- * Writes the code at F000:FFF0, which resets the machine for a guest that goes back to real mode and
- * jumps there. Returns 0 or -EFAULT.
- */
-int reset_vector_write(struct gmem *mem);
-
 #endif
