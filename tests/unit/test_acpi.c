@@ -19,6 +19,7 @@
 #define MAX_CPUS 4200
 
 #include "unit/tables_rig.h"
+#include "x86/tables/table.h"
 
 static struct device_info *add(struct board *b, const char *hid, unsigned int uid)
 {

@@ -15,6 +15,7 @@
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "x86/cpu/hyperv.h"
+#include "x86/cpu/msrs.h"
 #include "x86/layout.h"
 
 #include <inttypes.h>
@@ -24,9 +25,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define HV_CPUID_ROOM_FIRST 32
-#define HV_CPUID_ROOM_MAX 1024
-
 #define NR_PIC_PINS 8
 #define NR_PIC_GSIS 16
 #define NR_DEFAULT_ROUTES (NR_PIC_GSIS + NR_IOAPIC_PINS)
@@ -34,6 +32,7 @@
 
 #define MSR_CRASH_P0 0x40000100U
 #define NR_CRASH_PARAMS 5
+_Static_assert(NR_CRASH_PARAMS <= MSRS_MAX, "they are read at once");
 
 struct hyperv_board {
 	struct machine *m;
@@ -43,39 +42,6 @@ struct hyperv_board {
 	int acked_fd;
 	struct loop_source acked;
 };
-
-struct kvm_cpuid2 *hyperv_supported(int kvm_fd)
-{
-	struct kvm_cpuid2 *list = NULL;
-	uint32_t room = HV_CPUID_ROOM_FIRST;
-	int err;
-
-	do {
-		free(list);
-		list = malloc(sizeof(*list) + room * sizeof(list->entries[0]));
-		if (!list) {
-			pr_err("out of memory");
-			return NULL;
-		}
-		list->nent = room;
-		err = kvm_ioctl(kvm_fd, KVM_GET_SUPPORTED_HV_CPUID, list);
-		room *= 2;
-	} while (err == -E2BIG && room <= HV_CPUID_ROOM_MAX);
-	if (err >= 0)
-		return list;
-	pr_err("--cpuid +hyperv: this host's KVM cannot give it (KVM_GET_SUPPORTED_HV_CPUID: %s)",
-	       strerror(-err));
-	free(list);
-	return NULL;
-}
-
-int hyperv_enable_synic(int vcpu_fd)
-{
-	/* The first version clears a page when the guest shows it, as Hyper-V's own are clear. */
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_HYPERV_SYNIC };
-
-	return kvm_ioctl(vcpu_fd, KVM_ENABLE_CAP, &cap);
-}
 
 /* ---- SINTs ---- */
 
@@ -284,21 +250,15 @@ bool hyperv_exit(struct vcpu *v)
 	}
 }
 
-/* As struct kvm_msrs, with room. */
-struct crash_msrs {
-	uint32_t nr, pad;
-	struct kvm_msr_entry entry[NR_CRASH_PARAMS];
-};
-
 static void on_crash(struct vcpu *v)
 {
 	struct machine *m = v->vm->machine;
-	struct crash_msrs msrs = { .nr = NR_CRASH_PARAMS };
+	struct msrs msrs = { .nr = NR_CRASH_PARAMS };
 	uint64_t p[NR_CRASH_PARAMS] = { 0 };
 
 	for (uint32_t i = 0; i < NR_CRASH_PARAMS; i++)
 		msrs.entry[i].index = MSR_CRASH_P0 + i;
-	if (kvm_ioctl(v->fd, KVM_GET_MSRS, (struct kvm_msrs *)(void *)&msrs) == NR_CRASH_PARAMS) {
+	if (msrs_get(v->fd, &msrs) == NR_CRASH_PARAMS) {
 		for (unsigned int i = 0; i < NR_CRASH_PARAMS; i++)
 			p[i] = msrs.entry[i].data;
 	}

@@ -61,23 +61,6 @@ static int open_host_kernel(struct machine *m, struct boot_image *img, const str
 	return -ENOENT;
 }
 
-int boot_parse_entry(const char *text, enum boot_wish *wish)
-{
-	static const char *const words[] = {
-		[BOOT_WISH_AUTO] = "auto", [BOOT_WISH_16] = "16",   [BOOT_WISH_32] = "32",
-		[BOOT_WISH_64] = "64",	   [BOOT_WISH_PVH] = "pvh",
-	};
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
-		if (!strcmp(text, words[i])) {
-			*wish = (enum boot_wish)i;
-			return 0;
-		}
-	}
-	pr_err("--entry %s: auto, 16, 32, 64 or pvh", text);
-	return -EINVAL;
-}
-
 int machine_open_kernel(struct machine *m, struct boot_image *img)
 {
 	const struct config *config = m->vm->config;

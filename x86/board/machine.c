@@ -14,6 +14,7 @@
 #include "kvm/log.h"
 #include "kvm/pages.h"
 #include "kvm/share.h"
+#include "x86/boot/bios_area.h"
 #include "x86/layout.h"
 #include "x86/tables/tables.h"
 

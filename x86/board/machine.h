@@ -191,7 +191,4 @@ void machine_retry(struct vm *vm);
 void machine_winch(struct vm *vm);
 void machine_help(FILE *f);
 
-/* resetvec.c: writes the code at F000:FFF0. Returns 0 or -EFAULT. */
-int reset_vector_write(struct gmem *mem);
-
 #endif

@@ -86,7 +86,7 @@ static void write_memory_map(struct bios_head *head, const struct gmem *mem)
 	struct boot_e820_entry e820[BOOT_E820_ENTRIES];
 
 	_Static_assert(BOOT_E820_ENTRIES <= BIOS_E820_ENTRIES, "all of it has room");
-	head->low_kib = (uint32_t)((mem->region[0].size_bytes - HIGH_RAM_GPA) / KIB);
+	head->low_kib = boot_high_kib(mem);
 	head->nr_e820 = (uint16_t)boot_e820(mem, e820);
 	for (unsigned int i = 0; i < head->nr_e820; i++) {
 		head->e820[i].gpa = e820[i].addr;

@@ -17,17 +17,13 @@
  */
 #include "bootparts.h"
 #include "kvm/log.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/layout.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#define PAGE_BYTES 4096ULL
-
-/* From this size on, faults in the guest cost less than we would wait for the copy. */
-#define MAP_MIN_BYTES (1 * MIB)
 
 static unsigned long long mib_up(uint64_t bytes)
 {
@@ -161,7 +157,7 @@ static int place_mapped(struct gmem *mem, const struct boot_image *img, const st
 	uint64_t before = start - s->gpa, after = s->gpa + s->file_bytes - end;
 	int err;
 
-	if (s->is_written || end <= start || end - start < MAP_MIN_BYTES ||
+	if (s->is_written || end <= start || end - start < BOOTFILE_MAP_MIN_BYTES ||
 	    s->gpa % PAGE_BYTES != s->offset % PAGE_BYTES)
 		return bootfile_place(mem, s->gpa, img->fd, s->offset, s->file_bytes, img->path,
 				      BOOTFILE_READ);

@@ -15,34 +15,12 @@
 
 #include "kvm/gmem.h"
 #include "kvm/types.h"
+#include "x86/cpu/boot_entry.h"
 
 #include <asm/bootparam.h>
 
-enum cpu_mode { CPU_REAL16, CPU_PROT32, CPU_LONG64 };
-
-/* The boot processor's state at its first instruction; everything not named is as the protocol wants it. */
-struct boot_entry {
-	enum cpu_mode mode;
-	uint64_t rip;
-	uint64_t rsi; /* boot_params for Linux */
-	uint64_t rbx; /* start info for PVH, multiboot */
-	uint64_t rax; /* multiboot magic */
-	uint64_t rsp;
-	/* Real mode alone; both 0: as cpu_set_entry() says. */
-	uint16_t cs, ds;
-};
-
-/*
- * What boot_load() leaves at BOOT_GDT_GPA: flat segments of the entry's mode and a busy TSS (its descriptor
- * takes 16 bytes, base 0, limit BOOT_TSS_LIMIT).
- */
-#define BOOT_CS 0x10
-#define BOOT_DS 0x18
-#define BOOT_TR 0x20
-#define BOOT_GDT_BYTES 0x30
-#define BOOT_TSS_LIMIT 0x67
-
-#define BOOT_HEADER_MAX_BYTES (0x290 - 0x1f1) /* what the zero page has room for */
+#define BOOT_HEADER_OFFSET 0x1f1			   /* of the setup header in a bzImage */
+#define BOOT_HEADER_MAX_BYTES (0x290 - BOOT_HEADER_OFFSET) /* what the zero page has room for */
 #define BOOT_MAX_INITRDS 16
 #define BOOT_MAX_SEGMENTS 32
 #define BOOT_REFUSAL_BYTES 320
@@ -112,7 +90,7 @@ struct boot_image {
 	char refusal[BOOT_REFUSAL_BYTES]; /* why it cannot be started, with what to do; "": it can */
 };
 
-/* --entry's words, kernel.c. Returns 0 or -EINVAL having said why. */
+/* Parses --entry's word. Returns 0, or -EINVAL (reported). */
 int boot_parse_entry(const char *text, enum boot_wish *wish);
 
 /*

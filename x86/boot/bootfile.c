@@ -77,29 +77,35 @@ int bootfile_open(const char *path, const char *what)
 	return fd;
 }
 
-static int read_exactly(int fd, void *to, uint64_t len, uint64_t offset, const char *path)
+int bootfile_read(int fd, void *to, uint64_t len, uint64_t offset)
 {
 	uint8_t *at = to;
 
 	while (len > 0) {
 		ssize_t n = pread(fd, at, len, (off_t)offset);
-		int err = n < 0 ? errno : 0;
 
-		if (err == EINTR)
+		if (n < 0 && errno == EINTR)
 			continue;
-		if (err) {
-			pr_err("%s: cannot be read: %s", path, strerror(err));
-			return -err;
-		}
-		if (n == 0) {
-			pr_err("%s: became shorter while it was read; start again when it is complete", path);
-			return -EIO;
-		}
+		if (n <= 0)
+			return n ? -errno : -ENODATA;
 		at += n;
 		offset += (uint64_t)n;
 		len -= (uint64_t)n;
 	}
 	return 0;
+}
+
+static int read_in(int fd, void *to, uint64_t len, uint64_t offset, const char *path)
+{
+	int err = bootfile_read(fd, to, len, offset);
+
+	if (err == -ENODATA) {
+		pr_err("%s: became shorter while it was read; start again when it is complete", path);
+		return -EIO;
+	}
+	if (err)
+		pr_err("%s: cannot be read: %s", path, strerror(-err));
+	return err;
 }
 
 int bootfile_place(struct gmem *mem, gpa_t gpa, int fd, uint64_t offset, uint64_t len, const char *path,
@@ -111,5 +117,5 @@ int bootfile_place(struct gmem *mem, gpa_t gpa, int fd, uint64_t offset, uint64_
 	/* Not every file system can map, and memory from the pool of huge pages cannot be mapped over. */
 	if (how == BOOTFILE_MAP && gmem_map_file(mem, gpa, fd, offset, len, path) == 0)
 		return 0;
-	return read_exactly(fd, at, len, offset, path);
+	return read_in(fd, at, len, offset, path);
 }

@@ -14,18 +14,14 @@
  * to the same values.
  */
 #include "bootparts.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/layout.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define PAGE_BYTES 4096ULL
 #define ENTRIES 512
 #define NR_DIRECTORIES 4 /* 1 GiB each */
-
-#define PTE_PRESENT (1ULL << 0)
-#define PTE_WRITE (1ULL << 1)
-#define PTE_LARGE (1ULL << 7)
 
 #define GDT_CODE64 0x00af9b000000ffffULL
 #define GDT_CODE32 0x00cf9b000000ffffULL
@@ -38,11 +34,11 @@ static void write_page_tables(uint64_t *table)
 	uint64_t *directory = table + 2 * ENTRIES;
 
 	memset(table, 0, 2 * PAGE_BYTES);
-	table[0] = pdpt | PTE_PRESENT | PTE_WRITE;
+	table[0] = pdpt | PTE_P | PTE_W;
 	for (unsigned int i = 0; i < NR_DIRECTORIES; i++)
-		table[ENTRIES + i] = (directories + i * PAGE_BYTES) | PTE_PRESENT | PTE_WRITE;
+		table[ENTRIES + i] = (directories + i * PAGE_BYTES) | PTE_P | PTE_W;
 	for (unsigned int i = 0; i < NR_DIRECTORIES * ENTRIES; i++)
-		directory[i] = i * (2 * MIB) | PTE_PRESENT | PTE_WRITE | PTE_LARGE;
+		directory[i] = i * (2 * MIB) | PTE_P | PTE_W | PTE_PS;
 }
 
 void bootgdt_write(struct gmem *mem, enum cpu_mode mode)

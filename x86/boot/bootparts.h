@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The parts of the boot path, between its own files: what recognises (bootopen.c, bzimage.c, elf.c, multiboot.c, filetype.c),
- * what brings files into memory (bootfile.c, initrd.c), what an entry point is handed (zeropage.c, pvh.c, multiboot_info.c,
- * realmode.c, bios.c, bootgdt.c).
+ * What the files of the boot path offer to each other: the recognisers (bootopen.c, bzimage.c, elf.c,
+ * multiboot.c, filetype.c) and the image that they fill (image.c), what brings files into memory
+ * (bootfile.c, initrd.c), and what an entry point is handed (zeropage.c, pvh.c, multiboot_info.c,
+ * e820.c, realmode.c, bios_area.c, bootgdt.c).
  */
 #ifndef X86_BOOT_BOOTPARTS_H
 #define X86_BOOT_BOOTPARTS_H
 
 #include "boot.h"
+#include "x86/layout.h"
 
 /*
  * Opens @path for reading; never waits on a pipe. @what is its part in a message: "kernel". Returns the
@@ -19,12 +21,18 @@ int bootfile_check(int fd, const char *path, const char *what, uint64_t *bytes);
 
 enum bootfile_how { BOOTFILE_READ, BOOTFILE_MAP };
 
+/* From this size on, faults in the guest cost less than we would wait for the copy. */
+#define BOOTFILE_MAP_MIN_BYTES (1 * MIB)
+
 /*
  * Brings @len bytes of the file from @offset to @gpa: all of them, or -errno having said why. BOOTFILE_MAP
  * is a wish: what cannot be mapped is read.
  */
 int bootfile_place(struct gmem *mem, gpa_t gpa, int fd, uint64_t offset, uint64_t len, const char *path,
 		   enum bootfile_how how);
+
+/* Reads all of it. Returns 0, -errno, or -ENODATA: the file ends before that. Prints nothing. */
+int bootfile_read(int fd, void *to, uint64_t len, uint64_t offset);
 
 #define BOOT_HEAD_BYTES 4096 /* enough for a header and for telling what else a file may be */
 
@@ -33,6 +41,13 @@ struct boot_head {
 	uint8_t bytes[BOOT_HEAD_BYTES];
 	size_t len;
 };
+
+/* By which wish of the user's (--entry) an entry is chosen; the wish's word. */
+enum boot_wish boot_start_wish(enum boot_start start);
+const char *boot_wish_name(enum boot_wish wish);
+
+/* How the reason ends when the file contradicts itself. */
+#define DAMAGED "the file is damaged, copy or build it again"
 
 /* Writes why the image cannot be started, with what to do, and returns -ENOEXEC. */
 int boot_refuse(struct boot_image *img, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -48,15 +63,24 @@ static inline void boot_add_start(struct boot_image *img, enum boot_start start,
 	img->start_gpa[start] = gpa;
 }
 
-/* Adds a placement whose range in the file was checked. Returns 0, or -ENOEXEC: it lies on another, or where no RAM of the kernel's is. */
+/*
+ * Adds a placement whose range in the file was checked. Returns 0, or -ENOEXEC having refused it: it
+ * lies on another, or where no RAM of the kernel's is.
+ */
 int boot_add_segment(struct boot_image *img, const struct boot_segment *segment);
 
-/* Reads @len bytes of the file at @offset. Returns 0, -ENOEXEC when the file ends before that, or -errno having refused. */
+/*
+ * Reads @len bytes of the file at @offset. Returns 0, or -ENOEXEC: the file ends before that, or it
+ * cannot be read (then it is refused).
+ */
 int boot_read(struct boot_image *img, void *to, uint64_t len, uint64_t offset);
 
+/* Whether @gpa lies in one of the placements so far. */
+bool boot_is_loaded(const struct boot_image *img, uint64_t gpa);
+
 /*
- * The recognisers. Each returns 0 when the file is none of its own, 1 when it is and @img says all about it, or -ENOEXEC
- * having refused it.
+ * The recognisers. Each returns 0 when the file has another format, 1 when it has this one and @img
+ * says all about it, or -ENOEXEC having refused it.
  */
 int bzimage_recognise(struct boot_image *img, const struct boot_head *head);
 int elf_recognise(struct boot_image *img, const struct boot_head *head);
@@ -114,6 +138,17 @@ struct boot_facts {
 	const struct boot_layout *layout;
 	const struct initrd_set *set;
 };
+
+static inline const char *boot_facts_cmdline(const struct boot_facts *facts)
+{
+	return facts->config->cmdline ? facts->config->cmdline : "";
+}
+
+/* RAM from 1 MiB on, up to the hole. */
+static inline uint32_t boot_high_kib(const struct gmem *mem)
+{
+	return (uint32_t)((mem->region[0].size_bytes - HIGH_RAM_GPA) / KIB);
+}
 
 /* The machine's memory map, as e820_build() makes it. */
 #define BOOT_E820_ENTRIES (2 * GMEM_MAX_REGIONS + 8)

@@ -23,7 +23,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEADER_OFFSET 0x1f1
 #define HEADER_JUMP_OFFSET                                                                                   \
 	0x200 /* a short jump over the rest of the header: opcode, then length from 0x202 */
 #define HEADER_MAGIC_OFFSET 0x202
@@ -36,8 +35,6 @@
 #define MAX_SETUP_SECTS 63 /* so much room has the real-mode code before its heap, see realmode.c */
 #define MIN_ALIGNMENT 0x1000
 #define ENTRY64_OFFSET 0x200
-
-#define DAMAGED "the file is damaged, copy or build it again"
 
 /* Before 2.10 a kernel does not say how much it needs; bzip2, the best packer then, makes a fifth of it. */
 #define UNPACKED_RATIO 5
@@ -53,7 +50,8 @@
 static unsigned int header_end(unsigned int version)
 {
 #define END_OF(field)                                                                                        \
-	(HEADER_OFFSET + offsetof(struct setup_header, field) + sizeof(((struct setup_header *)0)->field))
+	(BOOT_HEADER_OFFSET + offsetof(struct setup_header, field) +                                         \
+	 sizeof(((struct setup_header *)0)->field))
 	if (version >= 0x20f)
 		return END_OF(kernel_info_offset);
 	if (version >= 0x20b)
@@ -90,15 +88,15 @@ static int take_header(struct boot_image *img, const struct boot_head *head)
 		return boot_refuse(
 			img,
 			"the setup header does not say how long it is (no short jump at 0x200); " DAMAGED);
-	if (end < header_end(version) || end > HEADER_OFFSET + BOOT_HEADER_MAX_BYTES)
+	if (end < header_end(version) || end > BOOT_HEADER_OFFSET + BOOT_HEADER_MAX_BYTES)
 		return boot_refuse(img,
 				   "setup header ends at 0x%x, for protocol %u.%02u it must be 0x%x to "
 				   "0x%x; " DAMAGED,
 				   end, version >> 8, version & 0xff, header_end(version),
-				   HEADER_OFFSET + BOOT_HEADER_MAX_BYTES);
-	img->hdr_len = end - HEADER_OFFSET;
+				   BOOT_HEADER_OFFSET + BOOT_HEADER_MAX_BYTES);
+	img->hdr_len = end - BOOT_HEADER_OFFSET;
 	memset(img->hdr_bytes, 0, sizeof(img->hdr_bytes));
-	memcpy(img->hdr_bytes, head->bytes + HEADER_OFFSET, img->hdr_len);
+	memcpy(img->hdr_bytes, head->bytes + BOOT_HEADER_OFFSET, img->hdr_len);
 	return 0;
 }
 
@@ -243,12 +241,12 @@ int bzimage_recognise(struct boot_image *img, const struct boot_head *head)
 	if (memcmp(head->bytes + HEADER_MAGIC_OFFSET, "HdrS", 4) != 0)
 		return 0;
 	img->format = BOOT_BZIMAGE;
-	if (head->len < HEADER_OFFSET + sizeof(img->hdr))
+	if (head->len < BOOT_HEADER_OFFSET + sizeof(img->hdr))
 		return boot_refuse(img,
 				   "only %zu bytes, shorter than a kernel's header; use a complete bzImage",
 				   head->len);
 	/* The longest header we know, to look at; take_header() then keeps what the file's own length says. */
-	memcpy(&img->hdr, head->bytes + HEADER_OFFSET, sizeof(img->hdr));
+	memcpy(&img->hdr, head->bytes + BOOT_HEADER_OFFSET, sizeof(img->hdr));
 	if (img->hdr.boot_flag != BOOT_FLAG)
 		return boot_refuse(img, "a Linux setup header, but without the boot flag 0x55aa; " DAMAGED);
 	err = take_header(img, head);

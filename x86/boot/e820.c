@@ -7,11 +7,15 @@
  * on a PC: RAM lies underneath but nobody is told. The pages KVM itself uses below 4 GiB are reserved, so
  * that no bus is ever given them. The rest of the hole is listed nowhere: devices live there.
  *
- * Called once a boot by zeropage.c; a pure function of the RAM's layout.
+ * Called once a boot by what writes an entry's information; e820_build() is a pure function of the
+ * RAM's layout.
  */
 #include "e820.h"
 
+#include "bootparts.h"
 #include "x86/layout.h"
+
+#include <assert.h>
 
 #define LEFT_OUT 0
 
@@ -72,4 +76,16 @@ unsigned int e820_build(const struct e820_ram *ram, unsigned int nr_ram, struct 
 	}
 	add_cuts_below(&b, UINT64_MAX, UINT64_MAX);
 	return b.full ? 0 : b.nr;
+}
+
+unsigned int boot_e820(const struct gmem *mem, struct boot_e820_entry table[BOOT_E820_ENTRIES])
+{
+	struct e820_ram ram[GMEM_MAX_REGIONS];
+	unsigned int nr;
+
+	for (unsigned int i = 0; i < mem->nr_regions; i++)
+		ram[i] = (struct e820_ram){ mem->region[i].gpa, mem->region[i].size_bytes };
+	nr = e820_build(ram, mem->nr_regions, table, BOOT_E820_ENTRIES);
+	assert(nr > 0);
+	return nr;
 }

@@ -14,16 +14,13 @@
  */
 #include "bootparts.h"
 #include "kvm/log.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/layout.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-#define PAGE_BYTES 4096ULL
 #define MIN_GAP_BYTES 4
-
-/* From this size on, faults in the guest cost less than we would wait for the copy. */
-#define MAP_MIN_BYTES (1 * MIB)
 
 /* Puts the last one behind those before. */
 static int append(struct initrd_set *set, struct initrd *f)
@@ -108,7 +105,7 @@ int initrd_place(const struct initrd_set *set, struct gmem *mem, gpa_t gpa)
 {
 	for (unsigned int i = 0; i < set->nr; i++) {
 		const struct initrd *f = &set->file[i];
-		enum bootfile_how how = f->bytes >= MAP_MIN_BYTES ? BOOTFILE_MAP : BOOTFILE_READ;
+		enum bootfile_how how = f->bytes >= BOOTFILE_MAP_MIN_BYTES ? BOOTFILE_MAP : BOOTFILE_READ;
 		int err;
 
 		if (f->fd < 0)

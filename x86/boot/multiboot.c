@@ -26,8 +26,6 @@
 #define V2_ARCH_I386 0
 #define V2_OPTIONAL 1
 
-#define DAMAGED "the file is damaged, copy or build it again"
-
 struct v1_header {
 	uint32_t magic, flags, checksum;
 	uint32_t header_addr, load_addr, load_end_addr, bss_end_addr, entry_addr;
@@ -102,14 +100,11 @@ static int take_addresses(struct boot_image *img, const struct window *w, const 
 
 static int check_entry(struct boot_image *img, enum boot_start start, uint64_t entry)
 {
-	for (unsigned int i = 0; i < img->nr_segments; i++) {
-		if (entry >= img->segment[i].gpa && entry - img->segment[i].gpa < img->segment[i].mem_bytes) {
-			boot_add_start(img, start, entry);
-			return 0;
-		}
-	}
-	return boot_refuse(img, "its Multiboot entry 0x%llx lies in nothing that is loaded; " DAMAGED,
-			   (unsigned long long)entry);
+	if (!boot_is_loaded(img, entry))
+		return boot_refuse(img, "its Multiboot entry 0x%llx lies in nothing that is loaded; " DAMAGED,
+				   (unsigned long long)entry);
+	boot_add_start(img, start, entry);
+	return 0;
 }
 
 /* Of an ELF file: where its own header enters it. */

@@ -77,22 +77,12 @@ enum {
 	TAG_LOAD_BASE = 21
 };
 
-static uint32_t upper_kib(const struct gmem *mem)
-{
-	return (uint32_t)((mem->region[0].size_bytes - HIGH_RAM_GPA) / KIB);
-}
-
 static int no_room(const struct boot_facts *facts)
 {
 	pr_err("%s: command line, names of the modules and memory map take more than %d KiB together; "
 	       "shorten -p",
 	       facts->img->path, BOOT_INFO_MAX_BYTES / 1024);
 	return -E2BIG;
-}
-
-static const char *cmdline_of(const struct boot_facts *facts)
-{
-	return facts->config->cmdline ? facts->config->cmdline : "";
 }
 
 static gpa_t v1_add_modules(const struct boot_facts *facts, struct guest_info *info)
@@ -131,13 +121,13 @@ int multiboot1_write(const struct boot_facts *facts, struct gmem *mem, struct bo
 	struct v1_info v1 = {
 		.flags = V1_HAS_MEMORY | V1_HAS_CMDLINE | V1_HAS_MODULES | V1_HAS_MMAP | V1_HAS_LOADER_NAME,
 		.mem_lower_kib = LOWER_KIB,
-		.mem_upper_kib = upper_kib(mem),
+		.mem_upper_kib = boot_high_kib(mem),
 		.nr_modules = facts->set->nr,
 	};
 
 	v1.mmap_gpa = (uint32_t)v1_add_mmap(&info, &v1.mmap_bytes);
 	v1.loader_name_gpa = (uint32_t)guest_info_string(&info, LOADER_NAME);
-	v1.cmdline_gpa = (uint32_t)guest_info_string(&info, cmdline_of(facts));
+	v1.cmdline_gpa = (uint32_t)guest_info_string(&info, boot_facts_cmdline(facts));
 	v1.modules_gpa = (uint32_t)v1_add_modules(facts, &info);
 	entry->rax = V1_BOOT_MAGIC;
 	entry->rbx = guest_info_add(&info, &v1, sizeof(v1), 4);
@@ -174,7 +164,7 @@ static bool v2_add_modules(const struct boot_facts *facts, struct guest_info *in
 
 static bool v2_add_memory(struct guest_info *info)
 {
-	const struct v2_memory memory = { LOWER_KIB, upper_kib(info->mem) };
+	const struct v2_memory memory = { LOWER_KIB, boot_high_kib(info->mem) };
 	const struct v2_mmap_head head = { sizeof(struct v2_mmap_entry), 0 };
 	struct boot_e820_entry e820[BOOT_E820_ENTRIES];
 	struct v2_mmap_entry map[BOOT_E820_ENTRIES];
@@ -205,7 +195,7 @@ int multiboot2_write(const struct boot_facts *facts, struct gmem *mem, struct bo
 
 	entry->rax = V2_BOOT_MAGIC;
 	entry->rbx = guest_info_add(&info, total, sizeof(total), 8);
-	if (!v2_add_string(&info, TAG_CMDLINE, cmdline_of(facts)) ||
+	if (!v2_add_string(&info, TAG_CMDLINE, boot_facts_cmdline(facts)) ||
 	    !v2_add_string(&info, TAG_LOADER_NAME, LOADER_NAME) || !v2_add_modules(facts, &info) ||
 	    !v2_add_memory(&info) || !v2_add_rsdp(facts, &info) ||
 	    !v2_add(&info, TAG_LOAD_BASE, &load_base, sizeof(load_base), NULL, 0) ||

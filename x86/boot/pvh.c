@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a PVH entry is handed: struct hvm_start_info, version 1, with the memory map, and the initrd as a module.
+ * Writes what a PVH entry expects: struct hvm_start_info, version 1, with the memory map, and the
+ * initrd as a module.
  *
- * Xen's public/arch-x86/hvm/start_info.h. Version 1, since a Linux that finds version 0 asks Xen for its memory map. And
- * the part of guest memory that all such information is put into, here as for Multiboot: one stretch, filled from its
- * beginning.
+ * Xen's public/arch-x86/hvm/start_info.h. Version 1, since a Linux that finds version 0 asks Xen for
+ * its memory map. The information lies in one stretch of guest memory that is filled from its
+ * beginning (guest_info_add()), here as for Multiboot.
  *
  * Called once a boot by boot.c, before any vCPU runs.
  */
 #include "bootparts.h"
-#include "e820.h"
 #include "x86/layout.h"
 
 #include <assert.h>
@@ -49,18 +49,6 @@ gpa_t guest_info_string(struct guest_info *info, const char *text)
 	return guest_info_add(info, text, (uint32_t)strlen(text) + 1, 1);
 }
 
-unsigned int boot_e820(const struct gmem *mem, struct boot_e820_entry table[BOOT_E820_ENTRIES])
-{
-	struct e820_ram ram[GMEM_MAX_REGIONS];
-	unsigned int nr;
-
-	for (unsigned int i = 0; i < mem->nr_regions; i++)
-		ram[i] = (struct e820_ram){ mem->region[i].gpa, mem->region[i].size_bytes };
-	nr = e820_build(ram, mem->nr_regions, table, BOOT_E820_ENTRIES);
-	assert(nr > 0);
-	return nr;
-}
-
 static gpa_t add_memmap(struct guest_info *info, struct start_info *start)
 {
 	struct boot_e820_entry e820[BOOT_E820_ENTRIES];
@@ -88,7 +76,7 @@ int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entr
 		start.nr_modules = 1;
 		start.modlist_gpa = guest_info_add(&info, &module, sizeof(module), 8);
 	}
-	start.cmdline_gpa = guest_info_string(&info, facts->config->cmdline ? facts->config->cmdline : "");
+	start.cmdline_gpa = guest_info_string(&info, boot_facts_cmdline(facts));
 	entry->rbx = guest_info_add(&info, &start, sizeof(start), 8);
 	assert(start.cmdline_gpa && entry->rbx); /* boot_cmdline_limit() leaves room for all of it */
 	return 0;

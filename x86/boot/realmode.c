@@ -15,7 +15,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define HEADER_OFFSET 0x1f1
 #define SEGMENT(gpa) ((uint16_t)((gpa) >> 4))
 #define SETUP_CS_DISTANCE 0x20
 #define HEAP_SLACK_BYTES 0x200 /* heap_end_ptr is that much below the end, for the stack (boot.rst) */
@@ -24,8 +23,8 @@
 int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
 {
 	const struct boot_image *img = facts->img;
-	const char *cmdline = facts->config->cmdline ? facts->config->cmdline : "";
-	struct setup_header *hdr = gmem_at(mem, REALMODE_GPA + HEADER_OFFSET, sizeof(*hdr));
+	const char *cmdline = boot_facts_cmdline(facts);
+	struct setup_header *hdr = gmem_at(mem, REALMODE_GPA + BOOT_HEADER_OFFSET, sizeof(*hdr));
 	int err = bootfile_place(mem, REALMODE_GPA, img->fd, 0, img->pm_offset, img->path, BOOTFILE_READ);
 
 	assert(hdr);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The reset vector. A hardware-reduced ACPI machine without EFI is restarted by Linux the old way: it goes back to real
- * mode and jumps to F000:FFF0, where a PC has its BIOS (kernels built with CONFIG_EFI do so even though the FADT has a
- * reset register). We have no BIOS; these few bytes are all that such a jump needs.
+ * Writes the reset vector, the few bytes that a jump to a PC's BIOS needs to reset the machine.
+ *
+ * A hardware-reduced ACPI machine without EFI is restarted by Linux the old way: it goes back to real
+ * mode and jumps to F000:FFF0, where a PC has its BIOS (kernels built with CONFIG_EFI do so even
+ * though the FADT has a reset register). We have no BIOS there.
  */
-#include "kvm/gmem.h"
-#include "x86/board/machine.h"
+#include "bios_area.h"
 #include "x86/layout.h"
 
 int reset_vector_write(struct gmem *mem)

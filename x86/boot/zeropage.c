@@ -77,7 +77,7 @@ int zeropage_write(const struct boot_facts *facts, struct gmem *mem, struct boot
 	const struct boot_image *img = facts->img;
 	const struct boot_config *config = facts->config;
 	struct boot_params *zp = gmem_at(mem, ZERO_PAGE_GPA, sizeof(*zp));
-	const char *cmdline = config->cmdline ? config->cmdline : "";
+	const char *cmdline = boot_facts_cmdline(facts);
 	size_t cmdline_bytes = strlen(cmdline) + 1;
 	void *line = gmem_at(mem, CMDLINE_GPA, CMDLINE_MAX_BYTES);
 
@@ -91,7 +91,7 @@ int zeropage_write(const struct boot_facts *facts, struct gmem *mem, struct boot
 	zp->hdr.cmd_line_ptr = CMDLINE_GPA;
 	zp->ext_ramdisk_image = (uint32_t)(facts->layout->initrd >> 32);
 	zp->ext_ramdisk_size = (uint32_t)(facts->layout->initrd_bytes >> 32);
-	zp->alt_mem_k = (uint32_t)((mem->region[0].size_bytes - HIGH_RAM_GPA) / KIB);
+	zp->alt_mem_k = boot_high_kib(mem);
 	if (zp->hdr.version >= 0x20e)
 		zp->acpi_rsdp_addr = config->rsdp;
 	write_e820(zp, mem);

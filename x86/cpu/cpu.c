@@ -24,7 +24,10 @@
 #include "hyperv.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "kvm_list.h"
+#include "msrs.h"
 #include "x86/layout.h"
+#include "x86_bits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +35,7 @@
 #define APIC_BASE_EXTD (1ULL << 10)
 #define MAX_XAPIC_CPUS 255
 #define CPUID_ROOM_FIRST 128
-#define CPUID_ROOM_MAX 4096
 #define MSR_ROOM_FIRST 256
-#define MSR_ROOM_MAX 65536
 
 #define MSR_IA32_MISC_ENABLE 0x1a0
 #define MISC_ENABLE_FAST_STRINGS 1ULL
@@ -43,12 +44,6 @@
 
 #define LEAF1_EDX_MTRR (1U << 12)
 
-#define CR0_PE (1ULL << 0)
-#define CR0_ET (1ULL << 4)
-#define CR0_PG (1ULL << 31)
-#define CR4_PAE (1ULL << 5)
-#define EFER_LME (1ULL << 8)
-#define EFER_LMA (1ULL << 10)
 #define RFLAGS_FIXED 2
 
 #define SEG_CODE 11 /* execute, read, accessed */
@@ -67,74 +62,45 @@ struct x86_cpu_set {
 	struct kvm_cpuid2 *cpuid;   /* tailored; the APIC id is whichever vCPU's was set up last */
 };
 
-/* As struct kvm_msrs, with room. */
-struct msr_batch {
-	uint32_t nr, pad;
-	struct kvm_msr_entry entry[2];
-};
-
-static struct kvm_msrs *as_kvm(struct msr_batch *batch)
-{
-	return (void *)batch;
-}
-
 static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
 {
-	unsigned int room = CPUID_ROOM_FIRST;
-	int err;
+	const uint32_t spare = CPUID_ADDED_MAX + HYPERV_LEAVES;
+	void *list;
+	int err = kvm_list_read(kvm_fd, KVM_GET_SUPPORTED_CPUID, sizeof(set->cpuid->entries[0]),
+				CPUID_ROOM_FIRST, spare, &list);
 
-	do {
-		free(set->cpuid);
-		set->cap = room + CPUID_ADDED_MAX + HYPERV_LEAVES;
-		set->cpuid = malloc(sizeof(*set->cpuid) + set->cap * sizeof(set->cpuid->entries[0]));
-		if (!set->cpuid)
-			return -ENOMEM;
-		set->cpuid->nent = room;
-		err = kvm_ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, set->cpuid);
-		room *= 2;
-	} while (err == -E2BIG && room <= CPUID_ROOM_MAX);
-	if (err < 0)
+	if (err) {
 		pr_err("KVM_GET_SUPPORTED_CPUID: %s; is this host's KVM too old or broken? `kvm host` tells "
 		       "more",
 		       strerror(-err));
-	return err < 0 ? err : 0;
-}
-
-static const struct kvm_cpuid_entry2 *leaf(const struct x86_cpu_set *set, uint32_t function)
-{
-	for (uint32_t i = 0; i < set->cpuid->nent; i++)
-		if (set->cpuid->entries[i].function == function)
-			return &set->cpuid->entries[i];
-	return NULL;
+		return err;
+	}
+	set->cpuid = list;
+	set->cap = set->cpuid->nent + spare;
+	return 0;
 }
 
 /* Whether KVM_GET_MSR_INDEX_LIST names @msr. Not knowing counts as no. */
 static bool kvm_lists_msr(int kvm_fd, uint32_t msr)
 {
-	struct kvm_msr_list *list = NULL;
-	uint32_t room = MSR_ROOM_FIRST;
+	const struct kvm_msr_list *list;
 	bool found = false;
-	int err;
+	void *read;
+	int err = kvm_list_read(kvm_fd, KVM_GET_MSR_INDEX_LIST, sizeof(list->indices[0]), MSR_ROOM_FIRST, 0,
+				&read);
 
-	do {
-		free(list);
-		list = malloc(sizeof(*list) + room * sizeof(list->indices[0]));
-		if (!list)
-			return false;
-		list->nmsrs = room;
-		err = kvm_ioctl(kvm_fd, KVM_GET_MSR_INDEX_LIST, list);
-		room *= 2;
-	} while (err == -E2BIG && room <= MSR_ROOM_MAX);
+	list = read;
 	for (uint32_t i = 0; !err && i < list->nmsrs && !found; i++)
 		found = list->indices[i] == msr;
-	free(list);
+	free(read);
 	return found;
 }
 
 /* Only Intel's guests look at MISC_ENABLE, so that others' machines do not pay for reading the list. */
 static void choose_msrs(struct x86_cpu_set *set, int kvm_fd)
 {
-	const struct kvm_cpuid_entry2 *leaf0 = leaf(set, 0), *leaf1 = leaf(set, 1);
+	const struct kvm_cpuid_entry2 *leaf0 = cpuid_find(set->cpuid, 0, 0),
+				      *leaf1 = cpuid_find(set->cpuid, 1, 0);
 
 	set->mtrr = leaf1 && (leaf1->edx & LEAF1_EDX_MTRR);
 	if (leaf0 && leaf0->ebx == 0x756e6547) /* "Genu" */
@@ -257,22 +223,23 @@ static int ask_vcpu_for_tsc(struct x86_cpu_set *set, int vcpu_fd)
 }
 
 /* Fast strings belong on top of what else KVM has put in there. */
-static void add_misc_enable(struct msr_batch *batch, int vcpu_fd)
+static void add_misc_enable(struct msrs *batch, int vcpu_fd)
 {
-	struct msr_batch now = { .nr = 1, .entry = { { .index = MSR_IA32_MISC_ENABLE } } };
+	uint64_t now;
 
-	if (kvm_ioctl(vcpu_fd, KVM_GET_MSRS, as_kvm(&now)) != 1 ||
-	    now.entry[0].data & MISC_ENABLE_FAST_STRINGS)
+	if (!msr_read(vcpu_fd, MSR_IA32_MISC_ENABLE, &now) || now & MISC_ENABLE_FAST_STRINGS)
 		return;
-	now.entry[0].data |= MISC_ENABLE_FAST_STRINGS;
-	batch->entry[batch->nr++] = now.entry[0];
+	batch->entry[batch->nr++] = (struct kvm_msr_entry){
+		.index = MSR_IA32_MISC_ENABLE,
+		.data = now | MISC_ENABLE_FAST_STRINGS,
+	};
 }
 
 /* KVM stops at the first MSR it refuses: that one is left as it is. */
-static int write_msrs(struct msr_batch *batch, int vcpu_fd, unsigned int index)
+static int write_msrs(struct msrs *batch, int vcpu_fd, unsigned int index)
 {
 	while (batch->nr) {
-		int done = kvm_ioctl(vcpu_fd, KVM_SET_MSRS, as_kvm(batch));
+		int done = msrs_set(vcpu_fd, batch);
 
 		if (done < 0)
 			return done;
@@ -288,7 +255,7 @@ static int write_msrs(struct msr_batch *batch, int vcpu_fd, unsigned int index)
 
 static int set_msrs(const struct x86_cpu_set *set, int vcpu_fd, unsigned int index)
 {
-	struct msr_batch batch = { .nr = 0 };
+	struct msrs batch = { .nr = 0 };
 
 	if (set->mtrr)
 		batch.entry[batch.nr++] = (struct kvm_msr_entry){

@@ -5,9 +5,9 @@
 #ifndef X86_CPU_CPU_H
 #define X86_CPU_CPU_H
 
+#include "boot_entry.h"
 #include "kvm/gmem.h"
 #include "kvm/types.h"
-#include "x86/boot/boot.h"
 
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -20,6 +20,9 @@ struct cpuid_config {
 	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
 	bool hyperv;	   /* 0x40000000.. is Hyper-V's: no frequency leaf there */
 };
+
+/* The list's entry of a leaf and its subleaf @index, or NULL. Pure. */
+struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index);
 
 /* APIC id of vCPU @index: contiguous, one package, one thread a core. */
 uint32_t cpu_apic_id(unsigned int index);

@@ -55,13 +55,14 @@ uint32_t cpu_apic_id(unsigned int index)
 	return index;
 }
 
-static struct kvm_cpuid_entry2 *find(struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index)
+struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index)
 {
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
 
 		if (e->function == function && e->index == index)
-			return e;
+			return (struct kvm_cpuid_entry2 *)
+				e; /* as writable as the caller's list, like strchr() */
 	}
 	return NULL;
 }
@@ -69,14 +70,14 @@ static struct kvm_cpuid_entry2 *find(struct kvm_cpuid2 *cpuid, uint32_t function
 /* 0 where the leaf is missing: nothing above it exists then. */
 static uint32_t leaf_eax(struct kvm_cpuid2 *cpuid, uint32_t function)
 {
-	struct kvm_cpuid_entry2 *e = find(cpuid, function, 0);
+	struct kvm_cpuid_entry2 *e = cpuid_find(cpuid, function, 0);
 
 	return e ? e->eax : 0;
 }
 
 static int put(struct tailor *t, struct kvm_cpuid_entry2 entry)
 {
-	struct kvm_cpuid_entry2 *e = find(t->cpuid, entry.function, entry.index);
+	struct kvm_cpuid_entry2 *e = cpuid_find(t->cpuid, entry.function, entry.index);
 
 	if (!e) {
 		if (t->cpuid->nent >= t->cap)
@@ -121,7 +122,7 @@ static bool vendor_is(const struct kvm_cpuid_entry2 *leaf0, uint32_t ebx, uint32
 
 static void find_vendor(struct tailor *t)
 {
-	const struct kvm_cpuid_entry2 *leaf0 = find(t->cpuid, 0, 0);
+	const struct kvm_cpuid_entry2 *leaf0 = cpuid_find(t->cpuid, 0, 0);
 
 	t->intel = vendor_is(leaf0, 0x756e6547, 0x49656e69, 0x6c65746e); /* GenuineIntel */
 	t->amd = vendor_is(leaf0, 0x68747541, 0x69746e65, 0x444d4163) || /* AuthenticAMD */
@@ -130,7 +131,7 @@ static void find_vendor(struct tailor *t)
 
 static void tailor_features(struct tailor *t)
 {
-	struct kvm_cpuid_entry2 *leaf1 = find(t->cpuid, 1, 0), *leaf7 = find(t->cpuid, 7, 0);
+	struct kvm_cpuid_entry2 *leaf1 = cpuid_find(t->cpuid, 1, 0), *leaf7 = cpuid_find(t->cpuid, 7, 0);
 	uint32_t nr = (uint32_t)min_u64(t->config->nr_cpus, 255);
 
 	if (leaf1) {
@@ -183,7 +184,7 @@ static int put_level(struct tailor *t, uint32_t function, uint32_t index, enum t
 /* The end of the list, a level of type 0, is KVM's own answer where an entry is missing. */
 static int tailor_extended_topology(struct tailor *t)
 {
-	struct kvm_cpuid_entry2 *leaf0 = find(t->cpuid, 0, 0);
+	struct kvm_cpuid_entry2 *leaf0 = cpuid_find(t->cpuid, 0, 0);
 	int err = 0;
 
 	/* Ids beyond 8 bits are told by no other leaf. */
@@ -200,7 +201,8 @@ static int tailor_extended_topology(struct tailor *t)
 
 static int tailor_amd_topology(struct tailor *t)
 {
-	struct kvm_cpuid_entry2 *ext1 = find(t->cpuid, 0x80000001, 0), *sizes = find(t->cpuid, 0x80000008, 0);
+	struct kvm_cpuid_entry2 *ext1 = cpuid_find(t->cpuid, 0x80000001, 0),
+				*sizes = cpuid_find(t->cpuid, 0x80000008, 0);
 	uint32_t nr = t->config->nr_cpus;
 
 	if (ext1)
@@ -274,7 +276,7 @@ static int tailor_crystal(struct tailor *t)
 
 static int tailor_frequencies(struct tailor *t)
 {
-	struct kvm_cpuid_entry2 *hv = find(t->cpuid, LEAF_HV, 0);
+	struct kvm_cpuid_entry2 *hv = cpuid_find(t->cpuid, LEAF_HV, 0);
 	int err = 0;
 
 	if (!t->config->tsc_khz)

@@ -131,14 +131,11 @@ int cpuid_check_changes(const char *changes)
 
 static uint32_t *find_register(struct kvm_cpuid2 *cpuid, const struct word *w)
 {
-	for (uint32_t i = 0; i < cpuid->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
-		uint32_t *const regs[] = { &e->eax, &e->ebx, &e->ecx, &e->edx };
+	struct kvm_cpuid_entry2 *e = cpuid_find(cpuid, w->function, w->index);
 
-		if (e->function == w->function && e->index == w->index)
-			return regs[w->reg];
-	}
-	return NULL;
+	if (!e)
+		return NULL;
+	return (uint32_t *const[]){ &e->eax, &e->ebx, &e->ecx, &e->edx }[w->reg];
 }
 
 void cpuid_change_vendor(struct kvm_cpuid2 *cpuid, const char *changes)

@@ -19,6 +19,7 @@
 #include "kvm/ioctl.h"
 #include "kvm/loop.h"
 #include "x86/layout.h"
+#include "x86_bits.h"
 
 #include <assert.h>
 #include <cpuid.h>
@@ -27,7 +28,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE_BYTES 4096
 #define TURNS_SHORT 1
 #define TURNS_SLOW 1000
 #define TURNS_FAST 100000

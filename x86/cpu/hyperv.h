@@ -31,7 +31,7 @@ bool hyperv_wants_synic(const char *changes, const struct kvm_cpuid2 *offered);
 int hyperv_cpuid(struct kvm_cpuid2 *cpuid, unsigned int cap, const struct kvm_cpuid2 *offered,
 		 const char *changes);
 
-/* KVM_GET_SUPPORTED_HV_CPUID; the caller frees. NULL having said why. */
+/* KVM_GET_SUPPORTED_HV_CPUID; the caller frees. NULL (reported). */
 struct kvm_cpuid2 *hyperv_supported(int kvm_fd);
 /* Gives a vCPU its SynIC, after its CPUID. Returns 0 or -errno. */
 int hyperv_enable_synic(int vcpu_fd);

@@ -9,12 +9,14 @@
  * A guest looks at 0x40000000 first, and one that knows both finds KVM's signature at 0x40000100, as on other machines of KVM's that have both. The
  * frequency leaf 0x40000010 is not there then: that number is Hyper-V's.
  *
- * Pure: any thread.
+ * Pure, any thread; but for the two functions at the end, which ask KVM.
  */
+#include "cpu.h"
 #include "cpuid_words.h"
 #include "hyperv.h"
-
+#include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "kvm_list.h"
 
 #include <errno.h>
 
@@ -32,6 +34,8 @@
 #define INTERFACE_HV1 0x31237648U    /* "Hv#1" */
 #define HYPERCALL_MSRS (1U << 5)     /* in LEAF_FEATURES' EAX: part of any such interface */
 #define NEVER_NOTIFY_SPIN UINT32_MAX /* in LEAF_HINTS' EBX */
+
+#define ROOM_FIRST 32 /* leaves that KVM may have for it */
 
 #define WORD_ALL "hyperv"
 
@@ -176,11 +180,9 @@ bool hyperv_wanted(const char *changes)
 
 static struct kvm_cpuid_entry2 leaf(const struct kvm_cpuid2 *list, uint32_t function)
 {
-	for (uint32_t i = 0; i < list->nent; i++) {
-		if (list->entries[i].function == function)
-			return list->entries[i];
-	}
-	return (struct kvm_cpuid_entry2){ .function = function };
+	const struct kvm_cpuid_entry2 *e = cpuid_find(list, function, 0);
+
+	return e ? *e : (struct kvm_cpuid_entry2){ .function = function };
 }
 
 static uint32_t available(const struct kvm_cpuid2 *offered)
@@ -271,4 +273,24 @@ int hyperv_cpuid(struct kvm_cpuid2 *cpuid, unsigned int cap, const struct kvm_cp
 	memcpy(&cpuid->entries[cpuid->nent], leaves, sizeof(leaves));
 	cpuid->nent += HYPERV_LEAVES;
 	return 0;
+}
+
+struct kvm_cpuid2 *hyperv_supported(int kvm_fd)
+{
+	void *list;
+	int err = kvm_list_read(kvm_fd, KVM_GET_SUPPORTED_HV_CPUID, sizeof(struct kvm_cpuid_entry2),
+				ROOM_FIRST, 0, &list);
+
+	if (err)
+		pr_err("--cpuid +hyperv: this host's KVM cannot give it (KVM_GET_SUPPORTED_HV_CPUID: %s)",
+		       strerror(-err));
+	return list;
+}
+
+int hyperv_enable_synic(int vcpu_fd)
+{
+	/* The first version clears a page when the guest shows it, as Hyper-V's own are clear. */
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HYPERV_SYNIC };
+
+	return kvm_ioctl(vcpu_fd, KVM_ENABLE_CAP, &cap);
 }

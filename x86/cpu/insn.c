@@ -5,11 +5,9 @@
  * The opcode maps are those of the Intel SDM vol. 2D, appendix A. Operands with 16-bit addresses are not worked out.
  */
 #include "insn.h"
+#include "x86_bits.h"
 
 #include <string.h>
-
-#define CR0_PE 1ULL
-#define EFER_LMA (1ULL << 10)
 
 struct decoder {
 	struct insn *in;

@@ -8,28 +8,11 @@
  * present at level 2": 1 is the table of 4 KiB pages. They are named as Linux names them.
  */
 #include "pagewalk.h"
+#include "x86_bits.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
-
-#define CR0_WP (1ULL << 16)
-#define CR0_PG (1ULL << 31)
-#define CR4_PSE (1ULL << 4)
-#define CR4_PAE (1ULL << 5)
-#define CR4_LA57 (1ULL << 12)
-#define CR4_SMEP (1ULL << 20)
-#define CR4_SMAP (1ULL << 21)
-#define EFER_LMA (1ULL << 10)
-#define EFER_NXE (1ULL << 11)
-#define RFLAGS_AC (1ULL << 18)
-
-#define PTE_P (1ULL << 0)
-#define PTE_W (1ULL << 1)
-#define PTE_U (1ULL << 2)
-#define PTE_PS (1ULL << 7)
-#define PTE_NX (1ULL << 63)
-#define PTE_ADDRESS 0x000ffffffffff000ULL
 
 /* PAE's top entries have neither W, U, A nor D (SDM vol. 3A, table 4-8). */
 #define PDPTE_RESERVED 0xfff00000000001e6ULL

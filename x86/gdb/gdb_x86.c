@@ -14,6 +14,8 @@
 #include "kvm/ioctl.h"
 #include "x86/board/machine.h"
 #include "x86/cpu/cpu.h"
+#include "x86/cpu/msrs.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/postmortem/fault.h"
 
 #include <errno.h>
@@ -23,9 +25,6 @@
 #define VECTOR_DB 1
 #define VECTOR_BP 3
 #define DR6_STEP (1ULL << 14)
-#define CR0_PE 1ULL
-#define RFLAGS_VM (1ULL << 17)
-#define MSR_KERNEL_GS_BASE 0xc0000102
 
 struct gdb_x86 {
 	struct gdb_breaks breaks;
@@ -57,15 +56,8 @@ void gdb_destroy(struct machine *m)
 
 /* ---- registers ------------------------------------------------------------------------------------------ */
 
-/* As struct kvm_msrs, with room for one. */
-struct one_msr {
-	uint32_t nr, pad;
-	struct kvm_msr_entry entry;
-};
-
 static int get_regs(const struct vcpu *v, struct gdb_regs *r)
 {
-	struct one_msr msr = { .nr = 1, .entry.index = MSR_KERNEL_GS_BASE };
 	int err = kvm_ioctl(v->fd, KVM_GET_REGS, &r->regs);
 
 	if (!err)
@@ -74,8 +66,7 @@ static int get_regs(const struct vcpu *v, struct gdb_regs *r)
 		err = kvm_ioctl(v->fd, KVM_GET_FPU, &r->fpu);
 	if (err)
 		return err;
-	kvm_ioctl(v->fd, KVM_GET_MSRS, (struct kvm_msrs *)(void *)&msr);
-	r->kernel_gs_base = msr.entry.data;
+	msr_read(v->fd, MSR_KERNEL_GS_BASE, &r->kernel_gs_base);
 	gdb_regs_tags(r);
 	return 0;
 }
@@ -109,7 +100,6 @@ static int load_segments(struct gdb_regs *r, const struct gdb_regs *was)
 /* Only what has changed, so that one register that KVM refuses does not stand in the others' way. */
 static int set_regs(const struct vcpu *v, struct gdb_regs *r, const struct gdb_regs *was)
 {
-	struct one_msr msr = { .nr = 1, .entry = { .index = MSR_KERNEL_GS_BASE, .data = r->kernel_gs_base } };
 	int err = load_segments(r, was);
 
 	if (!err && memcmp(&r->sregs, &was->sregs, sizeof(r->sregs)) != 0)
@@ -119,7 +109,7 @@ static int set_regs(const struct vcpu *v, struct gdb_regs *r, const struct gdb_r
 	if (!err && memcmp(&r->fpu, &was->fpu, sizeof(r->fpu)) != 0)
 		err = kvm_ioctl(v->fd, KVM_SET_FPU, &r->fpu);
 	if (!err && r->kernel_gs_base != was->kernel_gs_base &&
-	    kvm_ioctl(v->fd, KVM_SET_MSRS, (struct kvm_msrs *)(void *)&msr) != 1)
+	    !msr_write(v->fd, MSR_KERNEL_GS_BASE, r->kernel_gs_base))
 		err = -EINVAL;
 	return err;
 }
@@ -190,7 +180,7 @@ static size_t copy(struct vcpu *v, uint64_t addr, void *to, const void *from, si
 
 		if (!translate(mem, physical ? NULL : &p, addr + done, &gpa))
 			break;
-		part = (size_t)min_u64(len - done, 4 * KIB - (gpa & (4 * KIB - 1)));
+		part = (size_t)min_u64(len - done, PAGE_BYTES - (gpa & (PAGE_BYTES - 1)));
 		err = to ? gmem_read(mem, gpa, (char *)to + done, part)
 			 : gmem_write(mem, gpa, (const char *)from + done, part);
 		if (err)

@@ -9,8 +9,8 @@
 #include "symbols.h"
 
 #include "kvm/log.h"
+#include "x86/boot/elf_header.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,66 +106,31 @@ int symbols_finish(struct symbols *s)
 	return 0;
 }
 
-/* An ELF file of either class, its fields as those of the wider one. */
-struct elf {
-	const uint8_t *bytes;
-	size_t len;
-	bool wide;
-	uint64_t sections; /* offset */
-	unsigned int nr_sections;
-};
-
-static bool elf_open(struct elf *e, const uint8_t *bytes, size_t len)
+/* An ELF file that is in memory: @ctx of its struct elf_file are its bytes. */
+static int read_bytes(void *ctx, void *to, uint64_t len, uint64_t offset)
 {
-	Elf64_Ehdr h64;
-	Elf32_Ehdr h32;
-
-	*e = (struct elf){ .bytes = bytes, .len = len };
-	if (len < sizeof(h64) || bytes[EI_DATA] != ELFDATA2LSB)
-		return false;
-	memcpy(&h64, bytes, sizeof(h64));
-	memcpy(&h32, bytes, sizeof(h32));
-	e->wide = bytes[EI_CLASS] == ELFCLASS64;
-	e->sections = e->wide ? h64.e_shoff : h32.e_shoff;
-	e->nr_sections = e->wide ? h64.e_shnum : h32.e_shnum;
-	return e->wide ? h64.e_shentsize == sizeof(Elf64_Shdr)
-		       : bytes[EI_CLASS] == ELFCLASS32 && h32.e_shentsize == sizeof(Elf32_Shdr);
+	memcpy(to, (const uint8_t *)ctx + offset, len);
+	return 0;
 }
 
 /* The section header @index; what it names lies in the file. */
-static bool elf_section(const struct elf *e, unsigned int index, Elf64_Shdr *section)
+static bool elf_section(const struct elf_file *f, unsigned int index, Elf64_Shdr *section)
 {
-	size_t size = e->wide ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
-	Elf32_Shdr s32;
-	uint64_t at;
-
-	if (index >= e->nr_sections || e->sections > e->len)
-		return false;
-	at = e->sections + (uint64_t)index * size;
-	if (at > e->len || e->len - at < size)
-		return false;
-	if (e->wide) {
-		memcpy(section, e->bytes + at, size);
-	} else {
-		memcpy(&s32, e->bytes + at, size);
-		*section = (Elf64_Shdr){ .sh_type = s32.sh_type,
-					 .sh_offset = s32.sh_offset,
-					 .sh_size = s32.sh_size,
-					 .sh_link = s32.sh_link };
-	}
-	return section->sh_offset <= e->len && section->sh_size <= e->len - section->sh_offset;
+	return index < f->header.e_shnum && !elf_header_section(f, index, section) &&
+	       section->sh_offset <= f->file_bytes && section->sh_size <= f->file_bytes - section->sh_offset;
 }
 
-static Elf64_Sym elf_symbol(const struct elf *e, const Elf64_Shdr *table, uint64_t index)
+static Elf64_Sym elf_symbol(const struct elf_file *f, const Elf64_Shdr *table, uint64_t index)
 {
+	const uint8_t *symbols = (const uint8_t *)f->ctx + table->sh_offset;
 	Elf64_Sym sym;
 	Elf32_Sym s32;
 
-	if (e->wide) {
-		memcpy(&sym, e->bytes + table->sh_offset + index * sizeof(sym), sizeof(sym));
+	if (f->bits == 64) {
+		memcpy(&sym, symbols + index * sizeof(sym), sizeof(sym));
 		return sym;
 	}
-	memcpy(&s32, e->bytes + table->sh_offset + index * sizeof(s32), sizeof(s32));
+	memcpy(&s32, symbols + index * sizeof(s32), sizeof(s32));
 	return (Elf64_Sym){ .st_name = s32.st_name,
 			    .st_info = s32.st_info,
 			    .st_shndx = s32.st_shndx,
@@ -180,20 +145,20 @@ static bool is_code_or_data(const Elf64_Sym *sym)
 	       (type == STT_NOTYPE || type == STT_FUNC || type == STT_OBJECT);
 }
 
-static int add_elf_symbols(struct symbols *s, const struct elf *e, const Elf64_Shdr *table,
+static int add_elf_symbols(struct symbols *s, const struct elf_file *f, const Elf64_Shdr *table,
 			   const Elf64_Shdr *strings)
 {
-	uint64_t nr = table->sh_size / (e->wide ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
+	uint64_t nr = table->sh_size / (f->bits == 64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym));
 	int err = 0;
 
 	for (uint64_t i = 0; !err && i < nr; i++) {
-		Elf64_Sym sym = elf_symbol(e, table, i);
+		Elf64_Sym sym = elf_symbol(f, table, i);
 		const char *name;
 		size_t room, n;
 
 		if (!is_code_or_data(&sym) || sym.st_name >= strings->sh_size)
 			continue;
-		name = (const char *)e->bytes + strings->sh_offset + sym.st_name;
+		name = (const char *)f->ctx + strings->sh_offset + sym.st_name;
 		room = strings->sh_size - sym.st_name;
 		n = strnlen(name, room);
 		if (n && n < room && name[0] != '.' && name[0] != '$')
@@ -204,17 +169,17 @@ static int add_elf_symbols(struct symbols *s, const struct elf *e, const Elf64_S
 
 static int parse_elf(struct symbols *s, const uint8_t *bytes, size_t len)
 {
+	struct elf_file f = { .read = read_bytes, .ctx = (void *)bytes, .file_bytes = len };
 	Elf64_Shdr section, strings;
-	struct elf e;
 
-	if (!elf_open(&e, bytes, len))
+	if (!elf_header_read(&f, bytes, len) || f.header.e_shentsize != elf_header_section_bytes(&f))
 		return -EINVAL;
-	for (unsigned int i = 0; i < e.nr_sections; i++) {
-		if (!elf_section(&e, i, &section) || section.sh_type != SHT_SYMTAB)
+	for (unsigned int i = 0; i < f.header.e_shnum; i++) {
+		if (!elf_section(&f, i, &section) || section.sh_type != SHT_SYMTAB)
 			continue;
-		if (!elf_section(&e, section.sh_link, &strings))
+		if (!elf_section(&f, section.sh_link, &strings))
 			return -EINVAL;
-		return add_elf_symbols(s, &e, &section, &strings);
+		return add_elf_symbols(s, &f, &section, &strings);
 	}
 	return -EINVAL;
 }

@@ -8,15 +8,13 @@
  */
 #include "kvm/ioctl.h"
 #include "x86/cpu/cpu.h"
+#include "x86/cpu/msrs.h"
+#include "x86/cpu/x86_bits.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define CR0_PE 1ULL
-#define EFER_LMA (1ULL << 10)
-#define RFLAGS_VM (1ULL << 17)
 #define INSN_MAX_BYTES 15
-#define MSR_LSTAR 0xc0000082
 
 /* The local APIC's registers, Intel SDM vol. 3A, table 11-1. */
 #define LAPIC_TPR 0x80
@@ -257,13 +255,10 @@ void cpu_print(FILE *f, const struct cpu_state *s)
 
 uint64_t cpu_read_lstar(int vcpu_fd)
 {
-	/* As struct kvm_msrs, with room for one. */
-	struct {
-		uint32_t nmsrs, pad;
-		struct kvm_msr_entry entry;
-	} msrs = { .nmsrs = 1, .entry = { .index = MSR_LSTAR } };
+	uint64_t lstar;
 
-	return kvm_ioctl(vcpu_fd, KVM_GET_MSRS, (struct kvm_msrs *)&msrs) == 1 ? msrs.entry.data : 0;
+	msr_read(vcpu_fd, MSR_LSTAR, &lstar);
+	return lstar;
 }
 
 uint64_t cpu_read_rip(int vcpu_fd)

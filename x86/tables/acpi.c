@@ -22,10 +22,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define TABLE_ALIGN 16
-#define OEM_ID "KVM   "
-#define CREATOR_ID "KVM "
-
 struct acpi_rsdp {
 	char signature[8];
 	uint8_t checksum; /* of the first 20 bytes */
@@ -115,42 +111,6 @@ _Static_assert(FACS_GPA % 64 == 0 && FACS_GPA - ACPI_GPA >= sizeof(struct acpi_r
 #define FADT_BOOT_NO_VGA (1U << 2)
 #define FADT_BOOT_NO_CMOS_RTC (1U << 5)
 
-uint8_t tables_checksum(const void *bytes, size_t len)
-{
-	const uint8_t *p = bytes;
-	uint8_t sum = 0;
-
-	while (len--)
-		sum = (uint8_t)(sum + *p++);
-	return (uint8_t)-sum;
-}
-
-size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision, const char *oem_table_id)
-{
-	struct acpi_header header = { .revision = revision, .oem_revision = 1, .creator_revision = 1 };
-	size_t at;
-
-	memcpy(header.signature, signature, sizeof(header.signature));
-	memcpy(header.oem_id, OEM_ID, sizeof(header.oem_id));
-	memcpy(header.oem_table_id, oem_table_id, sizeof(header.oem_table_id));
-	memcpy(header.creator_id, CREATOR_ID, sizeof(header.creator_id));
-	aml_align(out, TABLE_ALIGN);
-	at = out->len;
-	aml_bytes(out, &header, sizeof(header));
-	return at;
-}
-
-gpa_t acpi_table_end(struct aml *out, size_t at)
-{
-	struct acpi_header *header = (struct acpi_header *)(out->buf + at);
-
-	if (!out->overflow) {
-		header->length = (uint32_t)(out->len - at);
-		header->checksum = tables_checksum(header, header->length);
-	}
-	return ACPI_GPA + at;
-}
-
 static bool has_hid(const struct device_list *list, const char *hid)
 {
 	for (unsigned int i = 0; i < list->nr; i++) {
@@ -236,7 +196,7 @@ static void fill_rsdp(struct acpi_rsdp *rsdp, gpa_t xsdt)
 {
 	*rsdp = (struct acpi_rsdp){ .revision = 2, .length = sizeof(*rsdp), .xsdt = xsdt };
 	memcpy(rsdp->signature, "RSD PTR ", sizeof(rsdp->signature));
-	memcpy(rsdp->oem_id, OEM_ID, sizeof(rsdp->oem_id));
+	memcpy(rsdp->oem_id, ACPI_OEM_ID, sizeof(rsdp->oem_id));
 	rsdp->checksum = tables_checksum(rsdp, RSDP_V1_BYTES);
 	rsdp->extended_checksum = tables_checksum(rsdp, sizeof(*rsdp));
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What acpi.c, dsdt.c and madt.c share. */
+/* What the writers of ACPI tables share: acpi.c, dsdt.c and madt.c, with table.c below them. */
 #ifndef X86_TABLES_ACPI_PARTS_H
 #define X86_TABLES_ACPI_PARTS_H
 
 #include "aml.h"
-#include "tables.h"
+#include "table.h"
 
 #define NR_ISA_IRQS 16
+#define ACPI_OEM_ID "KVM   "
 
 struct acpi_header {
 	char signature[4];
@@ -22,8 +23,8 @@ struct acpi_header {
 _Static_assert(sizeof(struct acpi_header) == 36, "table header");
 
 /*
- * Begins a table on its border; returns its offset for acpi_table_end(). @oem_table_id has eight
- * characters.
+ * Begins a table on its border; returns its offset for acpi_table_end(). @signature has four
+ * characters, @oem_table_id eight.
  */
 size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision, const char *oem_table_id);
 /* Sets length and checksum. Returns the table's address. */

@@ -82,7 +82,6 @@ enum {
 #define MADT_ALL_UIDS 0xff
 #define MADT_ALL_X2_UIDS 0xffffffff
 #define MADT_NMI_LINT 1
-#define MADT_LEVEL_HIGH 0xd /* flags: polarity 1 active high, trigger 3 level */
 
 static bool is_xapic_cpu(const struct tables_config *config, unsigned int uid)
 {
@@ -115,22 +114,7 @@ static bool madt_cpus(struct aml *out, const struct tables_config *config)
 	return x2apic;
 }
 
-/* Which of the ISA lines somebody uses level triggered. */
-static uint32_t level_isa_irqs(const struct device_list *list)
-{
-	uint32_t level = 0;
-
-	for (unsigned int i = 0; i < list->nr; i++) {
-		const struct resource *res = list->dev[i].res;
-
-		for (unsigned int j = 0; j < DEVICE_MAX_RESOURCES && res[j].type != RES_END; j++) {
-			if (res[j].type == RES_IRQ && !res[j].edge && res[j].base < NR_ISA_IRQS)
-				level |= 1U << res[j].base;
-		}
-	}
-	return level;
-}
-
+/* One for each ISA line that is level triggered, which is not an ISA line's habit. */
 static void madt_overrides(struct aml *out, uint32_t level)
 {
 	for (unsigned int irq = 0; irq < NR_ISA_IRQS; irq++) {
@@ -141,7 +125,7 @@ static void madt_overrides(struct aml *out, uint32_t level)
 		if (!(level & 1U << irq))
 			continue;
 		e.gsi = irq;
-		e.flags = MADT_LEVEL_HIGH;
+		e.flags = TABLES_LEVEL_HIGH;
 		aml_bytes(out, &e, sizeof(e));
 	}
 }
@@ -164,7 +148,7 @@ gpa_t acpi_write_madt(struct aml *out, const struct tables_config *config)
 	aml_bytes(out, &head, sizeof(head));
 	x2apic = madt_cpus(out, config);
 	aml_bytes(out, &ioapic, sizeof(ioapic));
-	madt_overrides(out, level_isa_irqs(config->devices));
+	madt_overrides(out, tables_lines(config->devices).level);
 	aml_bytes(out, &nmi, sizeof(nmi));
 	if (x2apic)
 		aml_bytes(out, &x2nmi, sizeof(x2nmi));

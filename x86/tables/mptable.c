@@ -17,7 +17,7 @@
  * the default configurations.
  */
 #include "kvm/log.h"
-#include "tables.h"
+#include "table.h"
 #include "x86/layout.h"
 
 #include <errno.h>
@@ -96,53 +96,16 @@ enum { MP_INT = 0, MP_NMI = 1, MP_EXTINT = 3 };
 #define MP_BOOT_PROCESSOR 2
 #define MP_ALL_APICS 0xff
 #define MP_BUS_CONFORMING 0 /* ISA: edge, active high */
-#define MP_LEVEL_HIGH 0xd   /* polarity 1 active high, trigger 3 level */
-#define MAX_APIC_ID 254
 #define LAPIC_VERSION 0x14  /* as KVM's local APIC says */
 #define IOAPIC_VERSION 0x11 /* as KVM's IOAPIC says */
 #define CPU_SIGNATURE 0x600 /* family 6; nobody trusts it where CPUID is */
 #define CPU_FEATURES 0x201  /* FPU, APIC */
 #define TIMER_PIN 0
 
-struct mp_lines {
-	uint32_t used, level; /* one bit a GSI */
-};
-
 struct mp_table {
 	struct mp_config *head;
 	size_t cap_bytes;
 };
-
-uint8_t tables_ioapic_id(const struct tables_config *config)
-{
-	uint64_t used[4] = { 0 };
-	unsigned int id = 0;
-
-	for (unsigned int i = 0; i < config->nr_cpus; i++) {
-		if (config->apic_id[i] <= MAX_APIC_ID)
-			used[config->apic_id[i] / 64] |= 1ULL << config->apic_id[i] % 64;
-	}
-	while (id < MAX_APIC_ID && used[id / 64] & 1ULL << id % 64)
-		id++;
-	return (uint8_t)id;
-}
-
-static struct mp_lines lines_of(const struct device_list *list)
-{
-	struct mp_lines lines = { .used = 1U << TIMER_PIN };
-
-	for (unsigned int i = 0; i < list->nr; i++) {
-		const struct resource *res = list->dev[i].res;
-
-		for (unsigned int j = 0; j < DEVICE_MAX_RESOURCES && res[j].type != RES_END; j++) {
-			if (res[j].type != RES_IRQ || res[j].base >= NR_IOAPIC_PINS)
-				continue;
-			lines.used |= 1U << res[j].base;
-			lines.level |= res[j].edge ? 0 : 1U << res[j].base;
-		}
-	}
-	return lines;
-}
 
 /* False when there is no room. */
 static bool append(struct mp_table *t, const void *entry, size_t len)
@@ -165,7 +128,7 @@ static void append_processors(struct mp_table *t, const struct tables_config *co
 	for (unsigned int i = 0; i < config->nr_cpus; i++) {
 		struct mp_processor e = { .type = MP_PROCESSOR, .apic_version = LAPIC_VERSION };
 
-		if (config->apic_id[i] > MAX_APIC_ID || config->apic_id[i] == ioapic_id)
+		if (config->apic_id[i] > TABLES_MAX_APIC_ID || config->apic_id[i] == ioapic_id)
 			continue;
 		e.apic_id = (uint8_t)config->apic_id[i];
 		e.flags = i == 0 ? MP_ENABLED | MP_BOOT_PROCESSOR : MP_ENABLED;
@@ -193,14 +156,14 @@ static void append_chips(struct mp_table *t, uint8_t ioapic_id)
 	append(t, &ioapic, sizeof(ioapic));
 }
 
-static void append_lines(struct mp_table *t, struct mp_lines lines, uint8_t ioapic_id)
+static void append_lines(struct mp_table *t, struct tables_lines lines, uint8_t ioapic_id)
 {
 	for (unsigned int gsi = 0; gsi < NR_IOAPIC_PINS; gsi++) {
 		struct mp_interrupt e = { .type = MP_IO_INTERRUPT, .kind = MP_INT, .bus = MP_ISA_BUS };
 
 		if (!(lines.used & 1U << gsi))
 			continue;
-		e.flags = lines.level & 1U << gsi ? MP_LEVEL_HIGH : MP_BUS_CONFORMING;
+		e.flags = lines.level & 1U << gsi ? TABLES_LEVEL_HIGH : MP_BUS_CONFORMING;
 		e.bus_irq = (uint8_t)gsi;
 		e.apic_id = ioapic_id;
 		e.pin = (uint8_t)gsi;
@@ -228,10 +191,12 @@ static void append_local(struct mp_table *t, uint8_t boot_apic_id)
 
 static void fill_table(struct mp_table *t, const struct tables_config *config)
 {
-	struct mp_lines lines = lines_of(config->devices);
-	unsigned int nr_interrupts = (unsigned int)__builtin_popcount(lines.used) + 2;
+	struct tables_lines lines = tables_lines(config->devices);
 	uint8_t ioapic_id = tables_ioapic_id(config);
+	unsigned int nr_interrupts;
 
+	lines.used |= 1U << TIMER_PIN;
+	nr_interrupts = (unsigned int)__builtin_popcount(lines.used) + 2;
 	*t->head = (struct mp_config){ .length = sizeof(*t->head), .spec_revision = MP_SPEC_REVISION };
 	memcpy(t->head->signature, "PCMP", 4);
 	memcpy(t->head->oem_id, "KVM     ", 8);

@@ -23,12 +23,6 @@ struct tables_config {
 	bool pm_registers; /* there are PM1 registers, a PM timer and a FACS: --testdev */
 };
 
-/* What a zero byte among @bytes has to become for all of them to add up to 0 modulo 256. */
-uint8_t tables_checksum(const void *bytes, size_t len);
-
-/* The IOAPIC's id in both tables: the lowest that no local APIC has; 254 when they have all of them. */
-uint8_t tables_ioapic_id(const struct tables_config *config);
-
 /*
  * Writes RSDP (at ACPI_GPA), DSDT, hardware-reduced FADT, MADT and XSDT (ACPI 6.5), and with @pm_registers
  * a FACS (at FACS_GPA). A processor's UID is its index. Returns 0 and the RSDP's address, or -ENOSPC when they do not fit ACPI_MAX_BYTES, -EFAULT

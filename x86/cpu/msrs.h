@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reads and writes a vCPU's MSRs through KVM, one or a few at once.
+ *
+ * On the vCPU's own thread, or while it does not run.
+ */
+#ifndef X86_CPU_MSRS_H
+#define X86_CPU_MSRS_H
+
+#include "kvm/ioctl.h"
+#include "kvm/types.h"
+
+#define MSRS_MAX 5
+
+/* As struct kvm_msrs, with room. */
+struct msrs {
+	uint32_t nr, pad;
+	struct kvm_msr_entry entry[MSRS_MAX];
+};
+_Static_assert(offsetof(struct msrs, entry) == sizeof(struct kvm_msrs), "as KVM has it");
+
+/* Both return how many MSRs KVM took, from the first on, or -errno. */
+static inline int msrs_get(int vcpu_fd, struct msrs *msrs)
+{
+	return kvm_ioctl(vcpu_fd, KVM_GET_MSRS, (struct kvm_msrs *)(void *)msrs);
+}
+
+static inline int msrs_set(int vcpu_fd, struct msrs *msrs)
+{
+	return kvm_ioctl(vcpu_fd, KVM_SET_MSRS, (struct kvm_msrs *)(void *)msrs);
+}
+
+/* Both return whether KVM took the MSR. */
+static inline bool msr_read(int vcpu_fd, uint32_t index, uint64_t *value)
+{
+	struct msrs msr = { .nr = 1, .entry = { { .index = index } } };
+	bool read = msrs_get(vcpu_fd, &msr) == 1;
+
+	*value = read ? msr.entry[0].data : 0;
+	return read;
+}
+
+static inline bool msr_write(int vcpu_fd, uint32_t index, uint64_t value)
+{
+	struct msrs msr = { .nr = 1, .entry = { { .index = index, .data = value } } };
+
+	return msrs_set(vcpu_fd, &msr) == 1;
+}
+
+#endif
