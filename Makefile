@@ -111,9 +111,15 @@ TIDY	= $(patsubst %,tidy/%,main.c $(SRC))
 clang-tidy: $(TIDY)
 $(TIDY): tidy/%:
 	@clang-tidy --quiet $* -- -std=gnu11 -Iinclude -I. -D_GNU_SOURCE -Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>/dev/null
-lint: check-format cppcheck clang-tidy
+lint: check-format cppcheck clang-tidy all payload
 	tests/lint/layers.sh
+	tests/lint/house.py
+	tests/lint/text.py columns
+	tests/lint/text.py phrases
+	tests/lint/globals.sh
 	python3 tests/lint/length.py
+	tests/lint/docs.sh
+	tests/lint/breaks.sh
 .PHONY: format check-format cppcheck clang-tidy lint $(TIDY)
 
 # ---- fuzzing: libFuzzer with ASan and UBSan; seeds in tests/fuzz/seeds/NAME -----------------------------------

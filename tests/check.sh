@@ -66,11 +66,18 @@ step_kernels() {
 }
 
 step_lint() {
-	made all
+	made all payload
 	expect "lint: layers, headers, SPDX" tests/lint/layers.sh
+	expect "lint: no circles of files or folders" tests/lint/house.py circles
+	expect "lint: folders call only what they may" tests/lint/house.py calls
+	expect "lint: headers" tests/lint/house.py headers
+	expect "lint: names and sizes" tests/lint/house.py names
+	expect "lint: columns" tests/lint/text.py columns
+	expect "lint: plain English" tests/lint/text.py phrases
 	expect "lint: no writable globals" tests/lint/globals.sh
 	expect "lint: function length" python3 tests/lint/length.py
 	expect "lint: manual" tests/lint/docs.sh
+	lines tests/lint/breaks.sh
 	lines tests/lint/format.py
 	expect "lint: cppcheck" make -s cppcheck
 	expect "lint: clang-tidy" make -s -k clang-tidy TIDY_NODES=75000

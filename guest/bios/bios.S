@@ -10,7 +10,7 @@
  * (Ralf Brown's interrupt list; ACPI 6.5, 15.1 for E820.) Assembled into the launcher as data: it refers to nothing but itself, and
  * every address is an offset from bios_start, which is where CS points. DS and ES are the caller's, and SS:SP too.
  */
-#include "x86/boot/bios_area.h"
+#include "guest/bioshead.h"
 
 #define COM1 0x3f8
 #define LSR 5
@@ -37,7 +37,7 @@
 	.globl bios_start, bios_bytes
 	.code16
 bios_start:
-/* struct bios_head, see x86/boot/bios_area.h */
+/* struct bios_head, see guest/bioshead.h */
 head:	.word AT(post), AT(ignore), AT(tick), AT(irq), AT(irq_slave)
 	.word AT(int10), AT(int11), AT(int12), AT(int13), AT(int15), AT(int16), AT(int1a)
 go_ip:	.word 0

@@ -31,6 +31,8 @@ static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 	sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define sys(name, ...) SYS(__NR_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 
+#define MAX_TAG_BYTES 36 /* of a share */
+
 struct job {
 	char **argv, **envp;
 	const char *program, *cwd;
@@ -40,17 +42,30 @@ struct job {
 	unsigned short rows, columns; /* 0: not known */
 };
 
-/* main.c: a line for a person on the kernel's console. @err is a negative errno, or 0 for none. */
+/* lib.c: prints a line on the kernel's console. @err is a negative errno, or 0 for none. */
 void complain(const char *what, const char *name, long err);
-/* Ends the machine with what went wrong having been said. */
-void fail(void) __attribute__((noreturn));
 bool same(const char *a, const char *b);
+size_t length(const char *s);
 /* Writes both, and a NUL byte, to @to. */
 void join(char *to, const char *a, const char *b);
 void sleep_ms(long ms);
-/* Memory that is never given back; it is zero. */
+/* The compiler calls these by itself, too. */
+void *memset(void *to, int byte, size_t len);
+void *memcpy(void *to, const void *from, size_t len);
+
+/* end.c: ends the machine, which the launcher sees end with this GUESTJOB_ status. */
+void end_machine(unsigned int status) __attribute__((noreturn));
+/* Ends the machine after complain(): the command cannot be run. */
+void fail(void) __attribute__((noreturn));
+/* Memory that is never given back; it is zero. Ends the machine when there is none. */
 void *get_memory(size_t bytes);
-/* Starts the command with these as its standard streams. Returns its process. */
+
+/* sync.c: writes out what is in memory, but does not wait for a share that does not answer. */
+void sync_files(void);
+/* Names the shares, as in struct job, that sync_files() then asks whether they answer. */
+void sync_watch_shares(const char **texts);
+
+/* command.c: starts the command with these as its standard streams. Returns its process. */
 long start_command(const struct job *job, int in, int out, int err);
 
 /* ports.c: opens one of the launcher's ports; with @wait_for_peer once the launcher has said that it is there. */
@@ -77,8 +92,6 @@ void mounts_make(const struct job *job);
 void root_enter(const struct job *job);
 /* Mounts what is shared. Once the root is there. */
 void root_add_shares(const struct job *job);
-/* Writes out what is in memory, but does not wait for a folder of the host's that does not answer any more. */
-void root_sync(void);
 
 /* terminal.c, streams.c: run the command and return its wait status. */
 int run_on_terminal(const struct job *job);

@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host's files, by virtiofs: the root of everything that comes after (--root), and folders (--share).
+ * Mounts the host's files by virtiofs: as the root of everything that comes after (--root), and as
+ * folders (--share).
  *
- * The initramfs cannot be left by pivot_root(2), which wants a mount to leave; so the new root is moved over it, as switch_root(8) does. With an
- * overlay, what is written goes to a tmpfs above the host's files, which are mounted read-only (the launcher sees to that, too).
+ * pivot_root(2) cannot leave the initramfs, as it wants a mount to leave. So the new root is moved
+ * over it, as switch_root(8) does. With an overlay, what is written goes to a tmpfs above the host's
+ * files, which are mounted read-only (the launcher sees to that, too).
  *
- * An overlay opens the files below it with O_NOATIME, which a virtiofsd of an ordinary user's may not do but for the user's own. It leaves
- * that out where whoever has mounted it could not have done so: neither the file's owner nor with CAP_FOWNER. But such an overlay could not give
- * away what it copies up. So there are two: one of the host's files and an empty folder, which cannot be written to and is mounted by such a
- * nobody, and above it the usual one.
- *
- * When virtiofsd has gone, whoever asks for a file waits for ever, and so does sync(2). So both are tried at the end, each by a process of its
- * own: a sync that takes long is waited for as long as the folders answer.
+ * An overlay opens the files below it with O_NOATIME, which an ordinary user's virtiofsd may use
+ * only on the user's own files. The overlay leaves that out where whoever has mounted it could not
+ * use it: neither the file's owner nor with CAP_FOWNER. But such an overlay could not give away what
+ * it copies up. So there are two: one of the host's files and an empty folder, which cannot be
+ * written to and is mounted by such a nobody, and above it the usual one.
  */
 #include "guest/guestjob.h"
 #include "init.h"
 
 #include <linux/capability.h>
 #include <linux/mount.h>
-#include <linux/signal.h>
-#include <linux/wait.h>
 
 #define LOWER GUESTJOB_DIR "/root"
 #define UPPER GUESTJOB_DIR "/top"
@@ -29,10 +27,6 @@
 #define UPPER_OPTIONS ",upperdir=" UPPER "/upper,workdir=" UPPER "/work"
 #define NOBODY 2147483646 /* owns no file */
 #define WAIT_MS 2000	  /* for the device to come */
-#define ANSWER_MS 10000
-#define MAX_TAG_BYTES 36
-
-static const char **mounted; /* the shares' texts; NULL: there are none */
 
 /* Ends the machine when that is not possible. */
 static void mount_or_fail(const char *what, const char *at, const char *type, unsigned long flags,
@@ -121,57 +115,9 @@ void root_add_shares(const struct job *job)
 	sys(mkdir, GUESTJOB_SHARES, 0755);
 	if (job->root) /* whose folders are not ours to make */
 		sys(mount, "tmpfs", GUESTJOB_SHARES, "tmpfs", 0, "mode=755");
-	mounted = job->shares;
+	sync_watch_shares(job->shares);
 	for (const char **share = job->shares; *share; share++) {
 		join(at, GUESTJOB_SHARES "/", *share + 1);
 		mount_or_fail(*share + 1, at, "virtiofs", flags_of(**share), NULL);
 	}
-}
-
-/* A process that does @work and ends. */
-static long start(void (*work)(void))
-{
-	long pid = sys(clone, SIGCHLD);
-
-	if (pid)
-		return pid;
-	work();
-	for (;;)
-		sys(exit_group, 0);
-}
-
-static void write_all(void)
-{
-	sys(sync);
-}
-
-static void ask_all(void)
-{
-	char at[sizeof(GUESTJOB_SHARES) + MAX_TAG_BYTES + 1];
-	char info[256]; /* struct statfs */
-
-	for (const char **share = mounted; *share; share++) {
-		join(at, GUESTJOB_SHARES "/", *share + 1);
-		sys(statfs, at, info);
-	}
-}
-
-void root_sync(void)
-{
-	long writer, asker;
-	bool answered = false;
-
-	if (!mounted) {
-		sys(sync);
-		return;
-	}
-	writer = start(write_all);
-	asker = start(ask_all);
-	for (long ms = 0; answered || ms < ANSWER_MS; ms++) {
-		if (sys(wait4, writer, NULL, WNOHANG))
-			return;
-		answered = answered || sys(wait4, asker, NULL, WNOHANG);
-		sleep_ms(1);
-	}
-	complain("a folder of the host's does not answer; not waited for", GUESTJOB_SHARES, 0);
 }

@@ -2,47 +2,11 @@
 /* What PVH and Multiboot hand over: found, checked, and printed for the test on the host to compare. */
 #include "payload.h"
 
-#define PVH_MAGIC 0x336ec578
-#define MB1_MAGIC 0x2badb002
-#define MB2_MAGIC 0x36d76289
-
-#define MB2_CMDLINE 1
 #define MB2_LOADER_NAME 2
 #define MB2_MODULE 3
 #define MB2_MEMORY 4
 #define MB2_MMAP 6
 #define MB2_RSDP 15
-
-static uint64_t at(unsigned int offset)
-{
-	return read32(entry_state.rbx + offset);
-}
-
-/* The @index'th tag of a type, or 0. */
-static uintptr_t mb2_tag(uint32_t type, unsigned int index)
-{
-	uintptr_t end = entry_state.rbx + read32(entry_state.rbx);
-
-	for (uintptr_t tag = entry_state.rbx + 8; tag < end; tag += (read32(tag + 4) + 7) & ~7UL) {
-		if (read32(tag) == type && index-- == 0)
-			return tag;
-	}
-	return 0;
-}
-
-static bool is_pvh(void)
-{
-	return entry_state.mode == 32 && entry_state.rbx && at(0) == PVH_MAGIC;
-}
-
-const char *handover_cmdline(void)
-{
-	if (entry_state.rax == MB1_MAGIC)
-		return (const char *)at(16);
-	if (entry_state.rax == MB2_MAGIC)
-		return (const char *)(mb2_tag(MB2_CMDLINE, 0) + 8);
-	return is_pvh() ? (const char *)(uintptr_t)read64(entry_state.rbx + 24) : NULL;
-}
 
 static void print_module(uint64_t start, uint64_t bytes, const char *string)
 {
@@ -56,33 +20,33 @@ void test_pvh(void)
 	uintptr_t info = entry_state.rbx, map, mods;
 
 	check("PVH", is_pvh());
-	check_eq("version", at(4), 1);
-	check_eq("flags", at(8), 0);
+	check_eq("version", info_word(4), 1);
+	check_eq("flags", info_word(8), 0);
 	check_eq("RSDP", read64(read64(info + 32)), 0x2052545020445352); /* "RSD PTR " */
 	map = read64(info + 40);
 	check_eq("map begins", read64(map), 0);
 	check_eq("and with RAM", read32(map + 16), 1);
-	check("map has entries", at(48) >= 5);
+	check("map has entries", info_word(48) >= 5);
 	mods = read64(info + 16);
-	for (unsigned int i = 0; i < at(12); i++)
+	for (unsigned int i = 0; i < info_word(12); i++)
 		print_module(read64(mods + 32 * i), read64(mods + 32 * i + 8), "");
 	print("cmdline: %s\n", command_line());
 }
 
 static void check_mb1(void)
 {
-	check_eq("flags", at(0), 0x24d);
-	check_eq("mem_lower", at(4), 639);
-	check_eq("mem_upper", at(8), arg(0, 0) * 1024 - 1024);
-	check_eq("mmap entry", read32(at(48)), 20);
-	check_eq("mmap begins", read64(at(48) + 4), 0);
-	check_eq("and with RAM", read32(at(48) + 20), 1);
-	for (unsigned int i = 0; i < at(20); i++) {
-		uintptr_t m = at(24) + 16 * i;
+	check_eq("flags", info_word(0), 0x24d);
+	check_eq("mem_lower", info_word(4), 639);
+	check_eq("mem_upper", info_word(8), arg(0, 0) * 1024 - 1024);
+	check_eq("mmap entry", read32(info_word(48)), 20);
+	check_eq("mmap begins", read64(info_word(48) + 4), 0);
+	check_eq("and with RAM", read32(info_word(48) + 20), 1);
+	for (unsigned int i = 0; i < info_word(20); i++) {
+		uintptr_t m = info_word(24) + 16 * i;
 
 		print_module(read32(m), read32(m + 4) - read32(m), (const char *)(uintptr_t)read32(m + 8));
 	}
-	print("loader: %s\n", (const char *)at(64));
+	print("loader: %s\n", (const char *)info_word(64));
 }
 
 static void check_mb2(void)

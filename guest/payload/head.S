@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The entries of the image: 32-bit at +0, 64-bit at +0x200. Each notes the processor's state as found in entry_state, and
- * PVH and Multiboot enter at the 32-bit one too. Both end in payload_main() in long mode, on a stack and descriptor table of our own, with interrupts off.
+ * The entries of the image: 32-bit at +0, where PVH and Multiboot enter too, and 64-bit at +0x200.
+ * Each notes the processor's state as found in entry_state. Both end in payload_main() in long mode,
+ * on a stack and descriptor table of our own, with interrupts off.
  */
 #include "payload.h"
 
@@ -108,31 +109,3 @@ common:
 	call payload_main
 1:	hlt
 	jmp 1b
-
-	.data
-	.balign 16
-	.globl entry_state
-entry_state:
-	.fill ES_BYTES, 1, 0
-
-	.balign 16
-	.globl gdt, gdt_pointer
-gdt:
-	.quad 0
-	.quad 0
-	.quad 0x00af9b000000ffff	/* SEL_CODE */
-	.quad 0x00cf93000000ffff	/* SEL_DATA */
-	.quad 0x00cff3000000ffff	/* SEL_USER_DATA */
-	.quad 0x00affb000000ffff	/* SEL_USER_CODE */
-	.quad 0, 0			/* SEL_TSS, filled in at run time */
-gdt_pointer:
-	.word . - gdt - 1
-	.quad gdt
-
-	.section .noinit, "aw", @nobits
-	.balign 4096
-	.globl page_tables
-page_tables:
-	.skip 6 * 4096
-	.skip 16384
-stack_top:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * THE table of tests, and the way from the command line to one of them. A test that returns is followed by a line
- * `done NAME: F failed` and power-off; one that ends the machine in its own way does not return.
+ * THE table of tests: runs the one that the command line names. A test that returns is followed by
+ * a line `done NAME: F failed` and power-off; one that ends the machine in its own way does not
+ * return.
  */
 #include "payload.h"
 
@@ -77,72 +78,6 @@ static const struct {
 };
 
 _Noreturn void payload_main(void);
-
-const struct boot_params *boot_params(void)
-{
-	return (const struct boot_params *)entry_state.rsi;
-}
-
-const char *command_line(void)
-{
-	const char *line = handover_cmdline();
-
-	return line ? line : (const char *)(uintptr_t)boot_params()->hdr.cmd_line_ptr;
-}
-
-/* What follows the last "test=" on the command line, or "". */
-static const char *test_word(void)
-{
-	static const char key[] = "test=";
-	const char *found = "", *p = command_line();
-
-	for (bool start = true; *p; start = *p++ == ' ') {
-		if (start && !memcmp(p, key, sizeof(key) - 1))
-			found = p + sizeof(key) - 1;
-	}
-	return found;
-}
-
-static size_t name_len(const char *word)
-{
-	size_t n = 0;
-
-	while (word[n] && word[n] != ' ' && word[n] != ',')
-		n++;
-	return n;
-}
-
-static uint64_t number(const char *p)
-{
-	uint64_t value = 0, base = 10;
-
-	if (p[0] == '0' && p[1] == 'x') {
-		base = 16;
-		p += 2;
-	}
-	for (;; p++) {
-		if (*p >= '0' && *p <= '9')
-			value = value * base + (uint64_t)(*p - '0');
-		else if (base == 16 && *p >= 'a' && *p <= 'f')
-			value = value * base + (uint64_t)(*p - 'a' + 10);
-		else
-			return value;
-	}
-}
-
-uint64_t arg(unsigned int index, uint64_t otherwise)
-{
-	const char *p = test_word();
-
-	for (unsigned int i = 0;; i++) {
-		p += name_len(p);
-		if (*p != ',')
-			return otherwise;
-		p++;
-		if (i == index)
-			return number(p);
-	}
-}
 
 void payload_main(void)
 {

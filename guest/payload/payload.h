@@ -65,6 +65,7 @@ struct entry_state {
 	uint64_t rbx, rax;
 } __attribute__((packed));
 
+/* state.S */
 extern struct entry_state entry_state;
 extern uint64_t gdt[];
 extern uint64_t page_tables[];
@@ -189,13 +190,18 @@ void delay_us(uint64_t us);
 _Noreturn void power_off(void);
 _Noreturn void spin(void);
 
-/* main.c */
+/* cmdline.c */
+#define MB1_MAGIC 0x2badb002 /* in entry_state.rax: entered by Multiboot */
+#define MB2_MAGIC 0x36d76289
 const struct boot_params *boot_params(void);
 const char *command_line(void);
-uint64_t arg(unsigned int index, uint64_t otherwise); /* the test's arguments, from 0; decimal or 0x */
-
-/* handover.c */
-const char *handover_cmdline(void); /* of PVH and Multiboot; NULL: entered by neither */
+const char *handover_cmdline(void); /* of PVH or Multiboot; NULL: entered by neither */
+const char *test_word(void);	    /* what follows the last "test=" on the command line, or "" */
+size_t name_len(const char *word);
+uint64_t arg(unsigned int index, uint64_t otherwise); /* of the test, from 0; decimal or 0x */
+uint64_t info_word(unsigned int offset);	      /* 32 bits of what PVH or Multiboot handed over */
+uintptr_t mb2_tag(uint32_t type, unsigned int index); /* the @index'th of a type, or 0 */
+bool is_pvh(void);
 
 /* irq.c */
 typedef void (*irq_handler)(void);

@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Our BIOS for the 16-bit entries: guest/bios/bios.S, which this header is shared with.
+ * Installs the launcher's own BIOS, guest/bios/bios.S, in a guest that is entered in real mode.
  */
 #ifndef X86_BOOT_BIOS_AREA_H
 #define X86_BOOT_BIOS_AREA_H
 
-#define BIOS_E820_ENTRIES 20
-#define BIOS_E820_BYTES 20
-
-#ifndef __ASSEMBLER__
-
 #include "boot.h"
+#include "guest/bioshead.h"
 #include "kvm/gmem.h"
 #include "kvm/types.h"
-
-/* What the blob begins with; offsets are from its start. */
-struct bios_head {
-	uint16_t post;
-	uint16_t ignore, tick, irq,
-		irq_slave; /* handlers of exceptions and software, IRQ 0, 1 to 7, 8 to 15 */
-	uint16_t int10, int11, int12, int13, int15, int16, int1a;
-	uint16_t go_ip, go_cs, go_ds, go_sp; /* where post ends; all data segments are go_ds */
-	uint32_t low_kib;		     /* RAM from 1 MiB to the hole */
-	uint16_t nr_e820, reserved;
-	struct {
-		uint64_t gpa, bytes;
-		uint32_t type;
-	} __attribute__((packed)) e820[BIOS_E820_ENTRIES];
-} __attribute__((packed));
 
 /* Assembled from guest/bios/bios.S. */
 extern const uint8_t bios_start[];
@@ -51,5 +32,4 @@ void bios_install(struct gmem *mem, struct boot_entry *entry);
  */
 int reset_vector_write(struct gmem *mem);
 
-#endif
 #endif
