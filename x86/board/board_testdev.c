@@ -14,6 +14,7 @@
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "x86/boot/bios_area.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/layout.h"
 
 #include <stdlib.h>
@@ -21,8 +22,6 @@
 #include <sys/mman.h>
 
 #define FACS_WAKING_VECTOR (FACS_GPA + 12)
-
-#define PAGE_BYTES 4096
 
 #define PIC_VECTORS 0x08
 #define PIC_MASK 0xfa /* all but the timer and the other one */

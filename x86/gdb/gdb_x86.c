@@ -16,6 +16,7 @@
 #include "kvm/ioctl.h"
 #include "x86/board/machine.h"
 #include "x86/cpu/cpu.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/postmortem/fault.h"
 
 #include <errno.h>
@@ -25,9 +26,6 @@
 #define VECTOR_DB 1
 #define VECTOR_BP 3
 #define DR6_STEP (1ULL << 14)
-#define CR0_PE 1ULL
-#define RFLAGS_VM (1ULL << 17)
-#define MSR_KERNEL_GS_BASE 0xc0000102
 
 struct gdb_x86 {
 	struct gdb_breaks breaks;
@@ -202,7 +200,7 @@ static size_t copy(struct vcpu *v, uint64_t addr, void *to, const void *from, si
 
 		if (!translate(mem, physical ? NULL : &p, addr + done, &gpa))
 			break;
-		part = (size_t)min_u64(len - done, 4 * KIB - (gpa & (4 * KIB - 1)));
+		part = (size_t)min_u64(len - done, PAGE_BYTES - (gpa & (PAGE_BYTES - 1)));
 		err = to ? gmem_read(mem, gpa, (char *)to + done, part)
 			 : gmem_write(mem, gpa, (const char *)from + done, part);
 		if (err)

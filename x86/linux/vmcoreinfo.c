@@ -5,6 +5,7 @@
  * died before has its symbol table only.
  */
 #include "linux.h"
+#include "x86/cpu/x86_bits.h"
 
 #include <elf.h>
 #include <inttypes.h>
@@ -12,11 +13,6 @@
 #include <string.h>
 
 #define KERNEL_MAP 0xffffffff80000000ULL
-#define CR3_ADDRESS 0x000ffffffffff000ULL
-#define CR0_PG_WP_PE 0x80010001ULL
-#define CR4_PAE 0x20ULL
-#define CR4_LA57 0x1000ULL
-#define EFER_LONG 0xd00ULL /* LME, LMA, NXE */
 
 /* The note as it begins: its name is padded to a multiple of four. */
 static const char note_name[12] = "VMCOREINFO\0";
@@ -128,10 +124,10 @@ static bool first_tables(struct linux_guest *g)
 	if (!find_symbol(g, "init_top_pgt", &top) || !image_shift(g, &shift))
 		return false;
 	g->paging = (struct paging){
-		.cr0 = CR0_PG_WP_PE,
-		.cr3 = (top + shift) & CR3_ADDRESS,
+		.cr0 = CR0_PG | CR0_WP | CR0_PE,
+		.cr3 = (top + shift) & PTE_ADDRESS,
 		.cr4 = CR4_PAE | (five_levels ? CR4_LA57 : 0),
-		.efer = EFER_LONG,
+		.efer = EFER_LME | EFER_LMA | EFER_NXE,
 	};
 	return true;
 }

@@ -14,6 +14,7 @@
 #include "kvm/arch.h"
 #include "kvm/elfcore.h"
 #include "x86/board/machine.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/linux/linux.h"
 
 #include <elf.h>
@@ -23,7 +24,6 @@
 #include <sys/procfs.h>
 #include <sys/user.h>
 
-#define PAGE_BYTES 4096ULL
 #define STACK_BYTES (16 * KIB)
 #define NOTE_NAME "CORE"
 #define NOTE_NAME_BYTES 8 /* with its padding */

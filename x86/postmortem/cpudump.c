@@ -8,15 +8,12 @@
  */
 #include "kvm/ioctl.h"
 #include "x86/cpu/cpu.h"
+#include "x86/cpu/x86_bits.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define CR0_PE 1ULL
-#define EFER_LMA (1ULL << 10)
-#define RFLAGS_VM (1ULL << 17)
 #define INSN_MAX_BYTES 15
-#define MSR_LSTAR 0xc0000082
 
 /* The local APIC's registers, Intel SDM vol. 3A, table 11-1. */
 #define LAPIC_TPR 0x80

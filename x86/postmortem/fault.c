@@ -7,6 +7,7 @@
  * stack that the frame goes to; for the exception, and then for the double fault that follows.
  */
 #include "fault.h"
+#include "x86/cpu/x86_bits.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -23,17 +24,8 @@
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 
-#define CR0_PE 1ULL
-#define CR0_EM (1ULL << 2)
-#define CR0_TS (1ULL << 3)
-#define CR0_PG (1ULL << 31)
-#define CR4_PAE (1ULL << 5)
-#define CR4_OSFXSR (1ULL << 9)
-#define CR4_OSXSAVE (1ULL << 18)
 /* Bits that no processor defines (SDM vol. 3A, 2.5; FRED is bit 32). */
 #define CR4_RESERVED 0xfffffffee0088000ULL
-#define EFER_LME (1ULL << 8)
-#define EFER_LMA (1ULL << 10)
 
 struct facts {
 	struct fault *fault;

@@ -13,6 +13,7 @@
 #include "kvm/ioctl.h"
 #include "page.h"
 #include "x86/board/machine.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/linux/linux.h"
 
 #include <errno.h>
@@ -213,7 +214,7 @@ static bool name_image(struct symbols *s, const struct cpu_state *cpu, const str
 		return false;
 	symbols_set_image(s, 0, 0, 0);
 	/* Real mode: a CPU that has not been started, of which there may be many. Memory is not searched for each. */
-	if (!(cpu->sregs.cr0 & 1) || cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
+	if (!(cpu->sregs.cr0 & CR0_PE) || cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
 		return false;
 	if (linux_name_image(s, mem) && symbols_text(s, cpu_linear_rip(cpu), name, sizeof(name))[0])
 		return true;
@@ -237,7 +238,7 @@ static unsigned int copy_irqs(struct vm *vm, struct event_view *irq)
 static bool registers_lost(const struct vcpu *v, const struct cpu_state *cpu)
 {
 	return v->sample && v->run->exit_reason == KVM_EXIT_SHUTDOWN && cpu->regs.rip == 0xfff0 &&
-	       !cpu->regs.rsp && !(cpu->sregs.cr0 & 1);
+	       !cpu->regs.rsp && !(cpu->sregs.cr0 & CR0_PE);
 }
 
 bool arch_registers_lost(const struct vcpu *v)

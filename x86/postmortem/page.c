@@ -9,6 +9,7 @@
 #include "page.h"
 
 #include "fault.h"
+#include "x86/cpu/x86_bits.h"
 #include "x86/linux/linux.h"
 
 #include <inttypes.h>
@@ -17,10 +18,6 @@
 #define CODE_BYTES 48
 #define CODE_BEFORE 16
 #define MAX_DISASSEMBLY 6
-#define RFLAGS_IF (1U << 9)
-#define CR0_PE 1ULL
-#define CR0_PG (1ULL << 31)
-#define EFER_LMA (1ULL << 10)
 #define SYMBOL_BYTES 200
 
 /* "in NAME+0x1f", or the bare address. */
