@@ -49,48 +49,6 @@ static int add_memory(struct vm *vm)
 	return err;
 }
 
-int machine_tables_config(const struct machine *m, struct tables_config *tables)
-{
-	unsigned int nr = m->vm->nr_vcpus;
-
-	*tables = (struct tables_config){
-		.nr_cpus = nr,
-		.devices = &m->devices,
-		.pm_registers = m->vm->config->testdev,
-	};
-	tables->apic_id = calloc(nr, sizeof(*tables->apic_id));
-	if (!tables->apic_id) {
-		pr_err("out of memory");
-		return -ENOMEM;
-	}
-	for (unsigned int i = 0; i < nr; i++)
-		tables->apic_id[i] = cpu_apic_id(i);
-	return 0;
-}
-
-/* All but the device tree, which says where the initrd is. */
-static int write_tables(struct machine *m, gpa_t *rsdp)
-{
-	struct tables_config tables;
-	int err = machine_tables_config(m, &tables);
-
-	if (err)
-		return err;
-	if (!m->tables && tables.nr_cpus > 1)
-		pr_warn("-c %u: without a table the guest knows of one CPU only", tables.nr_cpus);
-	if (m->tables & TABLES_ACPI)
-		err = acpi_write(&m->vm->mem, &tables, rsdp);
-	if (!err && m->tables & TABLES_MP)
-		err = mptable_write(&m->vm->mem, &tables);
-	if (!err)
-		err = reset_vector_write(&m->vm->mem);
-	if (err)
-		pr_err("cannot write the tables of %u CPUs and %u devices: %s", tables.nr_cpus, m->devices.nr,
-		       err == -ENOSPC ? "they do not fit; use fewer CPUs" : strerror(-err));
-	free(tables.apic_id);
-	return err;
-}
-
 /* The files of the command that is to run in the guest, if there is one. */
 static int pack_command(const struct config *config, const struct boot_image *img, struct cpio *files)
 {
@@ -146,7 +104,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 		err = -ENOMEM;
 	}
 	if (!err && (m->tables & TABLES_DT || config->dump_dtb))
-		err = machine_pass_dtb(m, cmdline, entry);
+		err = describe_pass_dtb(m, cmdline, entry);
 	explicit_bzero(seed, sizeof(seed));
 	free(cmdline);
 	cpio_free(&files);
@@ -200,7 +158,7 @@ static int create_board(struct machine *m, struct boot_entry *entry)
 	int err = create_devices(m);
 
 	if (!err)
-		err = write_tables(m, &rsdp);
+		err = describe_tables(m, &rsdp);
 	return err ? err : load_kernel(m, rsdp, entry);
 }
 
@@ -226,7 +184,7 @@ int arch_machine_dump(struct vm *vm)
 	struct boot_entry entry = { 0 };
 	int err = create_board(vm->machine, &entry);
 
-	return err ? err : machine_save_dtb(vm->machine, vm->config->dump_dtb);
+	return err ? err : describe_save_dtb(vm->machine, vm->config->dump_dtb);
 }
 
 void arch_machine_destroy(struct vm *vm)

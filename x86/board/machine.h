@@ -156,20 +156,16 @@ char *machine_cmdline(struct machine *m, const struct boot_image *img);
 int machine_parse(const char *text, unsigned int *tables);
 
 /*
- * What the tables describe; the caller frees @tables->apic_id. Returns 0 or -ENOMEM having said so. Once the devices are
- * there.
+ * describe.c: writes ACPI and the MP table, as far as @m->tables has them, and the reset vector;
+ * *@rsdp is where ACPI begins. Needs the devices. Returns 0 or -errno (reported).
  */
-int machine_tables_config(const struct machine *m, struct tables_config *tables);
-
+int describe_tables(struct machine *m, gpa_t *rsdp);
 /*
- * dtb.c: makes the device tree, or reads --dtb's, and hands it to the kernel that boot_load() has placed. Returns 0 or -errno
- * having said why.
+ * Makes the device tree, or reads --dtb's, and hands it to the kernel that boot_load() has placed.
+ * Returns 0 or -errno (reported).
  */
-int machine_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry);
-/* Writes the guest's device tree to a file: all of it or none. Returns 0 or -errno having said why. */
-int machine_save_dtb(struct machine *m, const char *path);
-
-/* resetvec.c: writes the code at F000:FFF0. Returns 0 or -EFAULT. */
-int reset_vector_write(struct gmem *mem);
+int describe_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry);
+/* Writes the guest's device tree to a file: all of it or none. Returns 0 or -errno (reported). */
+int describe_save_dtb(struct machine *m, const char *path);
 
 #endif

@@ -45,5 +45,11 @@ struct bios_head *bios_write(struct gmem *mem);
  */
 void bios_install(struct gmem *mem, struct boot_entry *entry);
 
+/*
+ * resetvec.c: writes the code at F000:FFF0 of a machine that has no BIOS: it resets the machine.
+ * Returns 0 or -EFAULT.
+ */
+int reset_vector_write(struct gmem *mem);
+
 #endif
 #endif

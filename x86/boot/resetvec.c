@@ -4,8 +4,7 @@
  * mode and jumps to F000:FFF0, where a PC has its BIOS (kernels built with CONFIG_EFI do so even though the FADT has a
  * reset register). We have no BIOS; these few bytes are all that such a jump needs.
  */
-#include "kvm/gmem.h"
-#include "x86/board/machine.h"
+#include "bios_area.h"
 #include "x86/layout.h"
 
 int reset_vector_write(struct gmem *mem)
