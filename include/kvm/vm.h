@@ -24,6 +24,7 @@
 
 #include <semaphore.h>
 
+struct autopsy;
 struct checks;
 struct control;
 struct machine;
@@ -38,6 +39,7 @@ struct vm {
 	unsigned int nr_vcpus;
 	struct vcpu *vcpu;
 	struct machine *machine; /* the board's own; see arch.h */
+	struct autopsy *autopsy; /* the architecture's post-mortem's own */
 	uint64_t began_ns;	 /* when the first life of this machine did, by now_ns() */
 	bool restarted;		 /* this life is not its first */
 	bool asked_to_end;	 /* somebody wants it to end: it begins no further life; loop's thread */

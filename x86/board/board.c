@@ -89,7 +89,6 @@ static int create_com(struct machine *m, unsigned int index)
 	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
 	com->machine = m;
 	hooks = machine_console_hooks(com);
-	com->tail = &m->com_tail[index];
 	com->watch.whole_boot = m->vm->config->timeline;
 	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
 	if (!where)

@@ -302,7 +302,7 @@ static void on_crash(struct vcpu *v)
 		for (unsigned int i = 0; i < NR_CRASH_PARAMS; i++)
 			p[i] = msrs.entry[i].data;
 	}
-	atomic_store(&m->panicked, true);
+	atomic_store(&m->autopsy.panicked, true);
 	pr_info("vCPU %u: the guest tells Hyper-V of a crash: 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64
 		" 0x%" PRIx64 " 0x%" PRIx64,
 		v->index, p[0], p[1], p[2], p[3], p[4]);

@@ -20,8 +20,8 @@
 
 void machine_reset_requested(struct machine *m, const char *by)
 {
-	guestlog_hear_end(m);
-	if (atomic_load(&m->panicked))
+	guestlog_judge_end(&m->autopsy);
+	if (atomic_load(&m->autopsy.panicked))
 		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then reset by %s)", by);
 	else
 		vm_end(m->vm, VERDICT_REBOOT, 0, "the guest rebooted (%s)", by);
@@ -70,24 +70,22 @@ static void on_console_output(void *ctx, const uint8_t *bytes, size_t len)
 	struct machine *m = com->machine;
 	unsigned int found = watch_feed(&com->watch, bytes, len);
 
-	pthread_mutex_lock(&m->tail_lock);
-	tail_feed(com->tail, bytes, len);
-	pthread_mutex_unlock(&m->tail_lock);
+	autopsy_console_output(&m->autopsy, (unsigned int)(com - m->com), bytes, len);
 	if (com->watch.whole_boot)
 		machine_timeline_line(m, found);
 	atomic_fetch_add_explicit(&m->console_bytes, len, memory_order_relaxed);
 	if (m->vm->checks && com == &m->com[0])
 		checks_output(m->vm->checks, bytes, len);
 	if (found & (1U << WATCH_HALTED))
-		atomic_store(&m->halted, true);
+		atomic_store(&m->autopsy.halted, true);
 	if (found & (1U << WATCH_RESTARTING))
-		atomic_store(&m->restarting, true);
-	if (found & (1U << WATCH_PANIC_END) && atomic_load(&m->panicked)) {
+		atomic_store(&m->autopsy.restarting, true);
+	if (found & (1U << WATCH_PANIC_END) && atomic_load(&m->autopsy.panicked)) {
 		atomic_store(&m->panic_told, true);
 		if (m->vm->config->on_panic == ON_PANIC_EXIT)
 			loop_timer_arm(&m->panic_timer, 0);
 	}
-	if (!(found & (1U << WATCH_PANIC)) || atomic_exchange(&m->panicked, true))
+	if (!(found & (1U << WATCH_PANIC)) || atomic_exchange(&m->autopsy.panicked, true))
 		return;
 	if (m->vm->config->on_panic == ON_PANIC_EXIT)
 		loop_timer_arm(&m->panic_timer, PANIC_ROUND_NS);

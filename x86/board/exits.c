@@ -54,7 +54,7 @@ int arch_vm_setup(struct vm *vm)
 
 int arch_vcpu_setup(struct vcpu *v)
 {
-	int err = report_vcpu_setup(v);
+	int err = gather_vcpu_setup(v);
 
 	return err ? err : cpu_setup(v->vm->machine->cpus, v->fd, v->index);
 }
@@ -85,10 +85,10 @@ static void on_shutdown(struct vcpu *v)
 {
 	struct machine *m = v->vm->machine;
 
-	guestlog_hear_end(m);
-	if (atomic_load(&m->restarting) || stands_on_int3(v))
+	guestlog_judge_end(&m->autopsy);
+	if (atomic_load(&m->autopsy.restarting) || stands_on_int3(v))
 		machine_reset_requested(m, "triple fault");
-	else if (atomic_load(&m->panicked))
+	else if (atomic_load(&m->autopsy.panicked))
 		vm_end(v->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then a triple fault)");
 	else
 		vm_end(v->vm, VERDICT_CRASH, 0, "triple fault on vCPU %u%s", v->index,

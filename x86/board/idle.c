@@ -52,10 +52,10 @@ static bool all_dead(struct vm *vm)
 
 static void end_dead(struct machine *m)
 {
-	guestlog_hear_end(m);
-	if (atomic_load(&m->panicked))
+	guestlog_judge_end(&m->autopsy);
+	if (atomic_load(&m->autopsy.panicked))
 		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked");
-	else if (atomic_load(&m->halted))
+	else if (atomic_load(&m->autopsy.halted))
 		vm_end(m->vm, VERDICT_HALT, 0, "the guest halted");
 	else
 		vm_end(m->vm, VERDICT_CRASH, 0, "the guest is dead: all CPUs are halted with interrupts off");

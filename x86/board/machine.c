@@ -83,7 +83,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 	if (err)
 		return err;
 	m->for_linux = boot_takes_linux_params(&img);
-	m->is_packed = img.format == BOOT_BZIMAGE && img.hdr.payload_length;
+	m->autopsy.is_packed = img.format == BOOT_BZIMAGE && img.hdr.payload_length;
 	err = pack_command(config, &img, &files);
 	if (err) {
 		boot_close(&img);
@@ -141,12 +141,12 @@ int arch_vm_init(struct vm *vm)
 	}
 	vm->machine = m;
 	m->vm = vm;
+	autopsy_init(&m->autopsy, &vm->mem);
+	vm->autopsy = &m->autopsy;
 	machine_watch_ends(m);
 	loop_timer_init(&vm->loop, &m->idle_timer, NULL, m);
 	loop_timer_init(&vm->loop, &m->hang.timer, NULL, m);
 	loop_timer_init(&vm->loop, &m->timeline_timer, NULL, m);
-	pthread_mutex_init(&m->report_lock, NULL);
-	pthread_mutex_init(&m->tail_lock, NULL);
 	err = parse_options(m);
 	return err ? err : add_memory(vm);
 }
@@ -196,14 +196,14 @@ void arch_machine_destroy(struct vm *vm)
 	loop_timer_fini(&m->idle_timer);
 	loop_timer_fini(&m->hang.timer);
 	loop_timer_fini(&m->timeline_timer);
-	symbols_destroy(m->symbols);
-	symbols_destroy(m->kernel_symbols);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		report_vcpu_destroy(&vm->vcpu[i]);
+		gather_vcpu_destroy(&vm->vcpu[i]);
 	loop_timer_fini(&m->panic_timer);
 	destroy_devices(m);
 	cpu_set_destroy(m->cpus);
 	gdb_destroy(m);
+	autopsy_fini(&m->autopsy);
+	vm->autopsy = NULL;
 	pages_free(m, sizeof(*m));
 	vm->machine = NULL;
 }

@@ -12,16 +12,8 @@
 #include "kvm/vm.h"
 #include "x86/boot/boot.h"
 #include "x86/cpu/cpu.h"
-#include "x86/linux/symbols.h"
+#include "x86/postmortem/autopsy.h"
 #include "x86/tables/tables.h"
-
-#define TAIL_BYTES 2048
-
-/* The last bytes that a console has shown, oldest first from @nr modulo TAIL_BYTES on once it is full. */
-struct console_tail {
-	uint64_t nr; /* shown in all */
-	uint8_t bytes[TAIL_BYTES];
-};
 
 /* A COM port and the console watcher on its output. */
 struct com_port {
@@ -30,11 +22,9 @@ struct com_port {
 	struct serial *serial;
 	struct serial_coalesce coalesce; /* the port keeps a pointer to it */
 	struct watch watch;		 /* under the chardev's output lock */
-	struct console_tail *tail;	 /* under tail_lock */
 };
 
 #define HANG_PAGES 8
-#define GUESTLOG_TEXT_BYTES 128
 
 /* hang.c: what was seen since the guest last got anywhere. */
 struct hang {
@@ -61,16 +51,13 @@ struct machine {
 	struct test_board *test;     /* NULL: no --testdev */
 	struct hyperv_board *hyperv; /* NULL: no Hyper-V interface */
 	bool for_linux;		     /* what runs is started as Linux is */
-	bool is_packed;		     /* it is a bzImage with a kernel in it that unpacks itself */
 	struct irq_line power_button;
 	struct virtio_board *virtio;	 /* NULL: no virtio device */
 	struct board_consoles *consoles; /* virtio's; NULL: none */
 	char host_kernel[256];		 /* the path, when no kernel was named */
 	struct x86_cpu_set *cpus;	 /* vCPU 0's thread, until it is ready */
 
-	/* What the console said, see watch.h; any vCPU's thread sets them. */
-	_Atomic bool panicked, panic_told, halted, restarting;
-	_Atomic bool panic_unseen; /* it is from the log in memory */
+	_Atomic bool panic_told; /* all of it is on the console */
 	_Atomic uint64_t console_bytes;
 	/* Ends a panicked guest once its console is silent. */
 	struct loop_timer panic_timer;
@@ -85,18 +72,9 @@ struct machine {
 
 	struct gdb_x86 *gdb; /* NULL: no --gdb */
 
-	pthread_mutex_t tail_lock;   /* after a chardev's output lock, or the next one */
-	pthread_mutex_t report_lock; /* what is below */
-	struct symbols *symbols;     /* the user's, or the kernel file's; NULL: none, or not read yet */
-	bool symbols_tried;
-	bool slide_known;
-	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
-	/* What its log says of its end, printable, as of the last arch_report_log(); "": nothing. */
-	char panic_text[GUESTLOG_TEXT_BYTES], bug_text[GUESTLOG_TEXT_BYTES];
-
 	/* Large, and last: of their pages a machine touches few. */
+	struct autopsy autopsy;
 	struct device_list devices;
-	struct console_tail com_tail[CONFIG_NR_SERIAL];
 };
 
 /* board.c: all devices of its table. Returns 0 or -errno having said why; destroys what there is of them, after a failure too. Main's thread. */
@@ -120,30 +98,12 @@ void machine_watch_idle(struct machine *m);
 /* hang.c: with --hang, starts the look-out for a guest that gets nowhere. Loop's thread. */
 void machine_watch_hang(struct machine *m);
 
-/* guestlog.c: finds the guest kernel's own symbols, if it is there by now. Under the report lock. */
-void guestlog_find_kernel(struct machine *m);
-/*
- * The guest resets or is dead, and no console has said why: looks in its log, and sets panicked, halted or restarting as if one had.
- * Costs the time of a search through what memory a Linux has touched, and nothing where a console has told. Any thread.
- */
-void guestlog_hear_end(struct machine *m);
-/* Keeps what a console shows. The caller serialises. */
-void tail_feed(struct console_tail *t, const uint8_t *bytes, size_t len);
-
 /* timeline.c: with --timeline, the guest's port for marks. Returns 0 or -errno. */
 int machine_create_marks(struct machine *m);
 /* With --timeline, looks when the kernel is unpacked. Loop's thread. */
 void machine_watch_timeline(struct machine *m);
 /* A console had output, and WATCH_x of @found in it. Any thread. */
 void machine_timeline_line(struct machine *m, unsigned int found);
-
-/* report.c: what a vCPU needs for its post-mortem. Returns 0 or -ENOMEM. */
-int report_vcpu_setup(struct vcpu *v);
-void report_vcpu_destroy(struct vcpu *v);
-/*
- * A vCPU's registers, or those of its last sample when KVM has lost them. On its thread, or when it stands still. Returns 0 or -errno.
- */
-int report_last_state(struct vcpu *v, struct cpu_state *cpu);
 
 /* kernel.c: opens the kernel to run: config->kernel, or the host's own. Returns 0 or -errno having said why. */
 int machine_open_kernel(struct machine *m, struct boot_image *img);
