@@ -24,6 +24,7 @@
 
 #include <semaphore.h>
 
+struct gdb_state;
 struct autopsy;
 struct checks;
 struct control;
@@ -39,13 +40,16 @@ struct vm {
 	unsigned int nr_vcpus;
 	struct vcpu *vcpu;
 	struct machine *machine; /* the board's own; see arch.h */
-	struct autopsy *autopsy; /* the architecture's post-mortem's own */
 	uint64_t began_ns;	 /* when the first life of this machine did, by now_ns() */
 	bool restarted;		 /* this life is not its first */
 	bool asked_to_end;	 /* somebody wants it to end: it begins no further life; loop's thread */
 	struct checks *checks;	 /* on the main console; the caller's, NULL: none; see checks.h */
 
 	struct control *control; /* the caller's, NULL: none; see control.h */
+
+	/* For a post-mortem, and for the debugger (NULL: no --gdb): the architecture's own. */
+	struct autopsy *autopsy;
+	struct gdb_state *gdb_state;
 
 	sem_t kvm_ready; /* vCPU 0's thread is done with KVM's set-up */
 	int kvm_err;	 /* its result; after kvm_ready */

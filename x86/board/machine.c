@@ -173,7 +173,7 @@ int arch_machine_create(struct vm *vm)
 	if (!err)
 		err = vm_wait_kvm(vm);
 	if (!err && vm->config->gdb)
-		err = gdb_setup(vm->machine);
+		err = gdb_setup(vm);
 	if (!err)
 		err = leave_as_firmware(vm->machine);
 	return err ? err : cpu_set_entry(vm->vcpu[0].fd, &entry);
@@ -201,7 +201,7 @@ void arch_machine_destroy(struct vm *vm)
 	loop_timer_fini(&m->panic_timer);
 	destroy_devices(m);
 	cpu_set_destroy(m->cpus);
-	gdb_destroy(m);
+	gdb_destroy(vm);
 	autopsy_fini(&m->autopsy);
 	vm->autopsy = NULL;
 	pages_free(m, sizeof(*m));

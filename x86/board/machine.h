@@ -70,8 +70,6 @@ struct machine {
 	struct hang hang;
 	struct loop_timer timeline_timer;
 
-	struct gdb_x86 *gdb; /* NULL: no --gdb */
-
 	/* Large, and last: of their pages a machine touches few. */
 	struct autopsy autopsy;
 	struct device_list devices;
