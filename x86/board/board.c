@@ -88,8 +88,7 @@ static int create_com(struct machine *m, unsigned int index)
 		where = "stdio";
 	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
 	com->machine = m;
-	hooks = machine_console_hooks(com);
-	com->watch.whole_boot = m->vm->config->timeline;
+	hooks = ends_console_hooks(&m->ends, index);
 	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
 	if (!where)
 		return 0;
@@ -146,7 +145,7 @@ static int create_i8042(struct machine *m)
 	};
 	int err;
 
-	m->i8042 = i8042_create(&kbd, NULL, &m->power);
+	m->i8042 = i8042_create(&kbd, NULL, &m->ends.power);
 	if (!m->i8042)
 		return -ENOMEM;
 	err = bus_insert(&m->vm->pio, 0x60, 1, &i8042_data_ops, m->i8042, "i8042 data");
@@ -200,7 +199,7 @@ static int create_ports(struct machine *m)
 	struct bus *pio = &m->vm->pio;
 	int err;
 
-	m->ports.power = &m->power;
+	m->ports.power = &m->ends.power;
 	err = bus_insert(pio, PORT_POST, 1, &post_ops, &m->ports, "POST code");
 	if (!err)
 		err = bus_insert(pio, PORT_92, 1, &port92_ops, &m->ports, "port 0x92");
@@ -213,7 +212,7 @@ static int create_ports(struct machine *m)
 		err = bus_insert(pio, PORT_DEBUG_EXIT, 4, &debug_exit_ops, &m->ports, "debug exit");
 	if (!err && m->vm->config->has_command)
 		err = bus_insert(pio, PORT_GUESTJOB, 4, &guestjob_ops, &m->ports, "command");
-	return err ? err : machine_create_marks(m);
+	return err ? err : boot_marks_insert_port(&m->marks);
 }
 
 static int create_power_button(struct machine *m)

@@ -83,7 +83,7 @@ static void wake_up(void *ctx)
 	/* Without one that real mode reaches, firmware starts all over. */
 	if (gmem_read(&vm->mem, FACS_WAKING_VECTOR, &vector, sizeof(vector)) || !vector ||
 	    vector >= HIGH_RAM_GPA)
-		machine_reset_requested(b->m, "waking without a vector");
+		ends_by_reset(vm, "waking without a vector");
 	else if (reset_cpus(vm, vector))
 		vm_end(vm, VERDICT_LAUNCHER, 0, "KVM refuses the state after S3");
 	else
@@ -119,7 +119,7 @@ int create_testdev(struct machine *m)
 	struct testdev_config config = {
 		.nr_cpus = m->vm->nr_vcpus,
 		.ram_bytes = gmem_total_bytes(&m->vm->mem),
-		.power = &m->power,
+		.power = &m->ends.power,
 		.flush_page = flush_page,
 		.sleep = go_to_sleep,
 		.wake = wake_up,

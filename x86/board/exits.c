@@ -87,7 +87,7 @@ static void on_shutdown(struct vcpu *v)
 
 	guestlog_judge_end(&m->autopsy);
 	if (atomic_load(&m->autopsy.restarting) || stands_on_int3(v))
-		machine_reset_requested(m, "triple fault");
+		ends_by_reset(v->vm, "triple fault");
 	else if (atomic_load(&m->autopsy.panicked))
 		vm_end(v->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then a triple fault)");
 	else

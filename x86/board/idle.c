@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The look-out for a machine in which nothing can happen any more: every CPU halted with interrupts off, or never
- * started. KVM sleeps in such a guest for ever and tells nobody.
+ * Ends a machine in which nothing can happen any more: every CPU is halted with interrupts off, or
+ * never started. KVM sleeps in such a guest for ever and reports nothing.
  *
- * Once a second the loop looks at the CPU time of the vCPU threads (no exit, no cost to a busy guest). When it has hardly
- * moved, each vCPU is asked, on its own thread, whether an interrupt could still wake it. Two rounds in agreement end the
- * machine: in order when the kernel has said so on its console, else as a crash.
+ * Once a second the loop looks at the CPU time of the vCPU threads: no exit, no cost to a busy
+ * guest. When it has hardly moved, each vCPU's own thread looks whether an interrupt could still
+ * wake it. Two rounds in agreement end the machine: in order if the kernel has printed so on its
+ * console, else as a crash.
  */
+#include "idle.h"
+
 #include "kvm/arch.h"
 #include "kvm/ioctl.h"
-#include "machine.h"
+#include "kvm/vm.h"
+#include "x86/postmortem/autopsy.h"
 
 #include <stdatomic.h>
 #include <time.h>
@@ -50,43 +54,55 @@ static bool all_dead(struct vm *vm)
 	return true;
 }
 
-static void end_dead(struct machine *m)
+static void end_dead(struct vm *vm)
 {
-	guestlog_judge_end(&m->autopsy);
-	if (atomic_load(&m->autopsy.panicked))
-		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked");
-	else if (atomic_load(&m->autopsy.halted))
-		vm_end(m->vm, VERDICT_HALT, 0, "the guest halted");
+	struct autopsy *a = vm->autopsy;
+
+	guestlog_judge_end(a);
+	if (atomic_load(&a->panicked))
+		vm_end(vm, VERDICT_PANIC, 0, "the guest kernel panicked");
+	else if (atomic_load(&a->halted))
+		vm_end(vm, VERDICT_HALT, 0, "the guest halted");
 	else
-		vm_end(m->vm, VERDICT_CRASH, 0, "the guest is dead: all CPUs are halted with interrupts off");
+		vm_end(vm, VERDICT_CRASH, 0, "the guest is dead: all CPUs are halted with interrupts off");
 }
 
 static void on_idle_timer(void *ctx)
 {
-	struct machine *m = ctx;
-	uint64_t cpu_ns = vcpus_cpu_ns(m->vm);
-	bool idle = cpu_ns - m->idle_cpu_ns < IDLE_CPU_NS;
+	struct idle *i = ctx;
+	uint64_t cpu_ns = vcpus_cpu_ns(i->vm);
+	bool idle = cpu_ns - i->cpu_ns < IDLE_CPU_NS;
 
-	gmem_repair(&m->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
-	m->idle_cpu_ns = cpu_ns;
-	if (!idle || (m->idle_rounds && !all_dead(m->vm))) {
-		m->idle_rounds = 0;
-		loop_timer_arm(&m->idle_timer, ROUND_NS);
+	gmem_repair(&i->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
+	i->cpu_ns = cpu_ns;
+	if (!idle || (i->rounds && !all_dead(i->vm))) {
+		i->rounds = 0;
+		loop_timer_arm(&i->timer, ROUND_NS);
 		return;
 	}
-	if (m->idle_rounds == 2) {
-		end_dead(m);
+	if (i->rounds == 2) {
+		end_dead(i->vm);
 		return;
 	}
-	m->idle_rounds++;
-	ask_vcpus(m->vm);
-	loop_timer_arm(&m->idle_timer, ASKED_NS);
+	i->rounds++;
+	ask_vcpus(i->vm);
+	loop_timer_arm(&i->timer, ASKED_NS);
 }
 
-void machine_watch_idle(struct machine *m)
+void idle_init(struct idle *i, struct vm *vm)
 {
-	loop_timer_init(&m->vm->loop, &m->idle_timer, on_idle_timer, m);
-	loop_timer_arm(&m->idle_timer, ROUND_NS);
+	i->vm = vm;
+	loop_timer_init(&vm->loop, &i->timer, on_idle_timer, i);
+}
+
+void idle_start(struct idle *i)
+{
+	loop_timer_arm(&i->timer, ROUND_NS);
+}
+
+void idle_fini(struct idle *i)
+{
+	loop_timer_fini(&i->timer);
 }
 
 uint64_t arch_pc(struct vcpu *v)

@@ -143,10 +143,10 @@ int arch_vm_init(struct vm *vm)
 	m->vm = vm;
 	autopsy_init(&m->autopsy, &vm->mem);
 	vm->autopsy = &m->autopsy;
-	machine_watch_ends(m);
-	loop_timer_init(&vm->loop, &m->idle_timer, NULL, m);
-	loop_timer_init(&vm->loop, &m->hang.timer, NULL, m);
-	loop_timer_init(&vm->loop, &m->timeline_timer, NULL, m);
+	ends_init(&m->ends, vm);
+	idle_init(&m->idle, vm);
+	hang_init(&m->hang, vm);
+	boot_marks_init(&m->marks, vm);
 	err = parse_options(m);
 	return err ? err : add_memory(vm);
 }
@@ -193,12 +193,12 @@ void arch_machine_destroy(struct vm *vm)
 
 	if (!m)
 		return;
-	loop_timer_fini(&m->idle_timer);
-	loop_timer_fini(&m->hang.timer);
-	loop_timer_fini(&m->timeline_timer);
+	idle_fini(&m->idle);
+	hang_fini(&m->hang);
+	boot_marks_fini(&m->marks);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		gather_vcpu_destroy(&vm->vcpu[i]);
-	loop_timer_fini(&m->panic_timer);
+	ends_fini(&m->ends);
 	destroy_devices(m);
 	cpu_set_destroy(m->cpus);
 	gdb_destroy(vm);
@@ -218,9 +218,9 @@ int arch_machine_start(struct vm *vm)
 		if (err)
 			return err;
 	}
-	machine_watch_idle(m);
-	machine_watch_hang(m);
-	machine_watch_timeline(m);
+	idle_start(&m->idle);
+	hang_start(&m->hang, m->i8042, &m->ends.console_bytes);
+	boot_marks_start(&m->marks);
 	return start_ports(m);
 }
 

@@ -3,43 +3,31 @@
 #ifndef X86_BOARD_MACHINE_H
 #define X86_BOARD_MACHINE_H
 
+#include "boot_marks.h"
+#include "ends.h"
+#include "hang.h"
 #include "hw/ports.h"
 #include "hw/serial.h"
-#include "kvm/chardev.h"
-#include "kvm/console_watch.h"
+#include "idle.h"
 #include "kvm/device.h"
-#include "kvm/power.h"
 #include "kvm/vm.h"
 #include "x86/boot/boot.h"
 #include "x86/cpu/cpu.h"
 #include "x86/postmortem/autopsy.h"
 #include "x86/tables/tables.h"
 
-/* A COM port and the console watcher on its output. */
+/* A COM port. */
 struct com_port {
 	struct machine *machine;
 	struct chardev *chardev; /* NULL: no such port */
 	struct serial *serial;
 	struct serial_coalesce coalesce; /* the port keeps a pointer to it */
-	struct watch watch;		 /* under the chardev's output lock */
-};
-
-#define HANG_PAGES 8
-
-/* hang.c: what was seen since the guest last got anywhere. */
-struct hang {
-	struct loop_timer timer;
-	uint64_t since_ns;
-	uint64_t events; /* exits but the keyboard controller's, and console bytes */
-	unsigned int nr_pages;
-	uint64_t page[HANG_PAGES]; /* pages of code that vCPUs were seen on */
 };
 
 struct machine {
 	struct vm *vm;
 	uint32_t dtb_bytes;  /* of the tree in guest memory; 0: none */
 	unsigned int tables; /* enum tables_kind: by which the guest is told of it */
-	struct power power;
 	struct misc_ports ports;
 	struct com_port com[CONFIG_NR_SERIAL];
 	pthread_mutex_t com_irq_lock; /* the two below; after a port's lock */
@@ -57,18 +45,11 @@ struct machine {
 	char host_kernel[256];		 /* the path, when no kernel was named */
 	struct x86_cpu_set *cpus;	 /* vCPU 0's thread, until it is ready */
 
-	_Atomic bool panic_told; /* all of it is on the console */
-	_Atomic uint64_t console_bytes;
-	/* Ends a panicked guest once its console is silent. */
-	struct loop_timer panic_timer;
-	uint64_t panic_seen_bytes;
-	unsigned int panic_silent_rounds; /* since those */
-	/* Looks for a guest in which nothing can happen any more. */
-	struct loop_timer idle_timer;
-	uint64_t idle_cpu_ns;
-	unsigned int idle_rounds;
+	/* What ends the machine, or looks on. */
+	struct ends ends;
+	struct idle idle;
 	struct hang hang;
-	struct loop_timer timeline_timer;
+	struct boot_marks marks;
 
 	/* Large, and last: of their pages a machine touches few. */
 	struct autopsy autopsy;
@@ -82,26 +63,6 @@ void destroy_devices(struct machine *m);
 void destroy_coms(struct machine *m);
 /* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */
 int machine_publish(struct machine *m, const struct device_info *info);
-
-/* ends.c: sets @m->power, and the timer of a panic. */
-void machine_watch_ends(struct machine *m);
-/* What a COM port's chardev tells of. */
-struct chardev_hooks machine_console_hooks(struct com_port *com);
-/* Ends the machine because of a reset by @by, with the verdict that what the console said calls for. Any thread. */
-void machine_reset_requested(struct machine *m, const char *by);
-
-/* idle.c: starts the look-out for dead machines. Loop's thread. */
-void machine_watch_idle(struct machine *m);
-
-/* hang.c: with --hang, starts the look-out for a guest that gets nowhere. Loop's thread. */
-void machine_watch_hang(struct machine *m);
-
-/* timeline.c: with --timeline, the guest's port for marks. Returns 0 or -errno. */
-int machine_create_marks(struct machine *m);
-/* With --timeline, looks when the kernel is unpacked. Loop's thread. */
-void machine_watch_timeline(struct machine *m);
-/* A console had output, and WATCH_x of @found in it. Any thread. */
-void machine_timeline_line(struct machine *m, unsigned int found);
 
 /* kernel.c: opens the kernel to run: config->kernel, or the host's own. Returns 0 or -errno having said why. */
 int machine_open_kernel(struct machine *m, struct boot_image *img);
