@@ -4,6 +4,7 @@
  * thread.
  */
 #include "board_pit.h"
+#include "board_serial.h"
 #include "board_testdev.h"
 #include "board_virtio.h"
 #include "hyperv_board.h"
@@ -12,7 +13,6 @@
 #include "guest/guestjob.h"
 #include "hw/i8042.h"
 #include "hw/rtc.h"
-#include "hw/serial.h"
 #include "kvm/log.h"
 #include "x86/layout.h"
 
@@ -25,105 +25,6 @@ int machine_publish(struct machine *m, const struct device_info *info)
 		return -ENOSPC;
 	m->devices.dev[m->devices.nr++] = *info;
 	return 0;
-}
-
-static struct resource res_pio(uint64_t port, uint64_t size_bytes)
-{
-	return (struct resource){ .type = RES_PIO, .base = port, .size_bytes = size_bytes };
-}
-
-static struct resource res_isa_irq(unsigned int gsi)
-{
-	return (struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = true };
-}
-
-static void com_coalesce(void *ctx, bool on)
-{
-	struct com_port *com = ctx;
-	struct vm *vm = com->machine->vm;
-	static const uint16_t base[CONFIG_NR_SERIAL] = COM_PORTS;
-
-	coalesced_zone(&vm->coalesced, BUS_PIO, base[com - com->machine->com] + SERIAL_REG_THR, 1, on);
-}
-
-static void com_drain(void *ctx)
-{
-	struct com_port *com = ctx;
-
-	coalesced_try_drain(&com->machine->vm->coalesced);
-}
-
-static const uint8_t com_gsi[CONFIG_NR_SERIAL] = { GSI_COM1, GSI_COM2, GSI_COM1, GSI_COM2 };
-
-/* COM1 and COM3 share a line, COM2 and COM4 another: it is up while one of them holds it up. @port stands for the GSI. */
-static void com_irq_set(void *ctx, unsigned int port, bool level)
-{
-	struct machine *m = ctx;
-	unsigned int pair = port & 1;
-
-	pthread_mutex_lock(&m->com_irq_lock);
-	m->com_asserted = level ? m->com_asserted | 1U << port : m->com_asserted & ~(1U << port);
-	irq_set(&m->com_irq[pair], m->com_asserted & (5U << pair));
-	pthread_mutex_unlock(&m->com_irq_lock);
-}
-
-static int create_com(struct machine *m, unsigned int index)
-{
-	static const uint16_t base[CONFIG_NR_SERIAL] = COM_PORTS;
-	struct com_port *com = &m->com[index];
-	struct chardev_hooks hooks;
-	struct irq_line irq = { .set = com_irq_set, .ctx = m, .gsi = index };
-	const char *where = m->vm->config->serial[index];
-	struct device_info info = {
-		.name = "COM",
-		.acpi_hid = "PNP0501",
-		.fdt_compatible = "ns16550a",
-		.uid = index + 1,
-		.res = { res_pio(base[index], SERIAL_PORTS), res_isa_irq(com_gsi[index]) },
-	};
-	int err;
-
-	/* A virtio console shares COM1's chardev, and needs one where there is no such port. */
-	if (!index && !where && m->vm->config->console == CONSOLE_VIRTIO)
-		where = "stdio";
-	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
-	com->machine = m;
-	hooks = ends_console_hooks(&m->ends, index);
-	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
-	if (!where)
-		return 0;
-	err = chardev_open(&com->chardev, &m->vm->loop, where, &hooks);
-	if (!err && m->vm->config->timestamps && !strcmp(where, "stdio"))
-		chardev_stamp_lines(com->chardev, m->vm->config->exec_ns);
-	if (err || !m->vm->config->serial[index])
-		return err;
-	com->serial = serial_create(com->chardev, &irq, &com->coalesce);
-	if (!com->serial)
-		return -ENOMEM;
-	err = bus_insert(&m->vm->pio, base[index], SERIAL_PORTS, &serial_bus_ops, com->serial, "serial");
-	return err ? err : machine_publish(m, &info);
-}
-
-static int create_coms(struct machine *m)
-{
-	int err = 0;
-
-	pthread_mutex_init(&m->com_irq_lock, NULL);
-	m->com_irq[0] = vm_irq_line(m->vm, GSI_COM1);
-	m->com_irq[1] = vm_irq_line(m->vm, GSI_COM2);
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && !err; i++)
-		err = create_com(m, i);
-	return err;
-}
-
-void destroy_coms(struct machine *m)
-{
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		serial_destroy(m->com[i].serial);
-		chardev_close(m->com[i].chardev);
-		m->com[i].serial = NULL;
-		m->com[i].chardev = NULL;
-	}
 }
 
 /*
@@ -240,7 +141,7 @@ static const struct board_device board[] = {
 	{ "test device", create_testdev, destroy_testdev }, /* hears of the RTC's interrupt */
 	{ "Hyper-V", create_hyperv, destroy_hyperv },
 	{ "RTC", create_rtc, destroy_rtc },
-	{ "serial", create_coms, destroy_coms },
+	{ "serial", create_serial, destroy_serial },
 	{ "i8042", create_i8042, destroy_i8042 },
 	{ "power button", create_power_button, NULL },
 	{ "virtio", create_virtio, destroy_virtio },

@@ -6,6 +6,7 @@
  * Order on the way out: what the drivers have sent goes to the chardevs, then those are brought out, and the devices are destroyed before them.
  */
 #include "board_consoles.h"
+#include "board_serial.h"
 #include "board_virtio.h"
 
 #include "guest/guestjob.h"
@@ -87,7 +88,7 @@ int create_consoles(struct machine *m)
 		return -ENOMEM;
 	m->consoles = b;
 	if (config->console == CONSOLE_VIRTIO) {
-		err = console_create(&b->hvc, m->com[0].chardev, &m->vm->mem, &m->vm->loop);
+		err = console_create(&b->hvc, serial_main_chardev(m), &m->vm->mem, &m->vm->loop);
 		if (!err)
 			err = virtio_plug(m->virtio, console_virtio(b->hvc));
 	}

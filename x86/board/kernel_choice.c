@@ -14,6 +14,7 @@
 #include "virtio/disk.h"
 #include "virtio/rootdev.h"
 #include "x86/boot/fastkernel.h"
+#include "x86/layout.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@
  */
 #define VIRTIO_PARAMS "console=hvc0"
 #define EARLY_PARAMS "earlycon=uart8250,io,0x3f8"
+_Static_assert(PORT_COM1 == 0x3f8, "the parameter names it");
 /* For --early: of the ways to print early, the only one that the decompressor knows as well. */
 #define VERBOSE_PARAMS "earlyprintk=serial,ttyS0,115200 ignore_loglevel"
 #define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"

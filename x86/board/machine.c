@@ -7,6 +7,7 @@
  */
 #include "machine.h"
 #include "board_consoles.h"
+#include "board_serial.h"
 #include "board_testdev.h"
 #include "board_virtio.h"
 #include "x86/gdb/gdb_x86.h"
@@ -211,29 +212,14 @@ void arch_machine_destroy(struct vm *vm)
 int arch_machine_start(struct vm *vm)
 {
 	struct machine *m = vm->machine;
+	int err = start_serial(m);
 
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		int err = m->com[i].chardev ? chardev_start(m->com[i].chardev) : 0;
-
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
 	idle_start(&m->idle);
 	hang_start(&m->hang, m->i8042, &m->ends.console_bytes);
 	boot_marks_start(&m->marks);
 	return start_ports(m);
-}
-
-/* What a console has kept for a bad end. */
-static void show_kept_logs(struct machine *m)
-{
-	const struct verdict *v = &m->vm->verdict;
-
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && v->kind != VERDICT_COMMAND && verdict_exit_code(v);
-	     i++) {
-		if (m->com[i].chardev)
-			chardev_show_log(m->com[i].chardev);
-	}
 }
 
 void arch_machine_drain(struct vm *vm, int stall_ms)
@@ -242,14 +228,7 @@ void arch_machine_drain(struct vm *vm, int stall_ms)
 
 	coalesced_try_drain(&vm->coalesced);
 	drain_consoles(m, stall_ms);
-	show_kept_logs(m);
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		if (!m->com[i].chardev)
-			continue;
-		if (!chardev_flush(m->com[i].chardev, stall_ms))
-			pr_warn("COM%u: nobody takes its output; the end of it is lost", i + 1);
-		chardev_abort(m->com[i].chardev);
-	}
+	drain_serial(m, stall_ms);
 }
 
 bool arch_output_lost(const struct vm *vm)
@@ -263,7 +242,7 @@ int arch_machine_close(struct vm *vm)
 
 	hang_up_shares(vm->machine);
 	destroy_consoles(vm->machine);
-	destroy_coms(vm->machine);
+	destroy_serial(vm->machine);
 	return err;
 }
 
@@ -284,9 +263,6 @@ void arch_winch(struct vm *vm)
 {
 	struct machine *m = vm->machine;
 
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		if (m->com[i].chardev)
-			chardev_winch(m->com[i].chardev);
-	}
+	winch_serial(m);
 	winch_ports(m);
 }

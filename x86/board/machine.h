@@ -7,7 +7,6 @@
 #include "ends.h"
 #include "hang.h"
 #include "hw/ports.h"
-#include "hw/serial.h"
 #include "idle.h"
 #include "kvm/device.h"
 #include "kvm/vm.h"
@@ -16,23 +15,12 @@
 #include "x86/postmortem/autopsy.h"
 #include "x86/tables/tables.h"
 
-/* A COM port. */
-struct com_port {
-	struct machine *machine;
-	struct chardev *chardev; /* NULL: no such port */
-	struct serial *serial;
-	struct serial_coalesce coalesce; /* the port keeps a pointer to it */
-};
-
 struct machine {
 	struct vm *vm;
 	uint32_t dtb_bytes;  /* of the tree in guest memory; 0: none */
 	unsigned int tables; /* enum tables_kind: by which the guest is told of it */
 	struct misc_ports ports;
-	struct com_port com[CONFIG_NR_SERIAL];
-	pthread_mutex_t com_irq_lock; /* the two below; after a port's lock */
-	struct irq_line com_irq[2];   /* COM1 and COM3, COM2 and COM4 */
-	unsigned int com_asserted;    /* a bit a port */
+	struct board_serial *serial;
 	struct i8042 *i8042;
 	struct rtc *rtc;
 	struct pit *pit;
@@ -56,11 +44,20 @@ struct machine {
 	struct device_list devices;
 };
 
+/* For a device's resources. */
+static inline struct resource res_pio(uint64_t port, uint64_t size_bytes)
+{
+	return (struct resource){ .type = RES_PIO, .base = port, .size_bytes = size_bytes };
+}
+
+static inline struct resource res_isa_irq(unsigned int gsi)
+{
+	return (struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = true };
+}
+
 /* board.c: all devices of its table. Returns 0 or -errno having said why; destroys what there is of them, after a failure too. Main's thread. */
 int create_devices(struct machine *m);
 void destroy_devices(struct machine *m);
-/* The COM ports alone, which end what is shown. */
-void destroy_coms(struct machine *m);
 /* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */
 int machine_publish(struct machine *m, const struct device_info *info);
 
