@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The board's virtio console and ports, see console.c; private to x86/. */
+/* The board's virtio console and ports; private to x86/board. */
 #ifndef X86_BOARD_BOARD_CONSOLES_H
 #define X86_BOARD_BOARD_CONSOLES_H
 
@@ -11,7 +11,7 @@ static inline bool has_consoles(const struct config *config)
 	return config->console == CONSOLE_VIRTIO || config->nr_ports;
 }
 
-/* From virtio's row of the device table, behind all other virtio devices. Returns 0 or -errno having said why. */
+/* From virtio's row of the device table, after all other virtio devices. Returns 0 or -errno (reported). */
 int create_consoles(struct machine *m);
 /* All of these work after a partial or no create. */
 void destroy_consoles(struct machine *m);

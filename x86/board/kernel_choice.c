@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which kernel to run and what to tell it.
+ * Chooses the kernel to run, and makes its command line.
  *
- * By default we add nothing that changes what a kernel does or tests. --fast adds what a boot can do without; what each
- * parameter saves was counted on Debian's cloud kernel and stands in docs/fast.md. An exception is root=: a boot from a disk needs it, so
- * it is worked out from the first one (virtio/disk/rootdev.c) when the user does not say it. Another are virtio devices that no table of the
- * machine names (--machine tables=).
+ * By default we add nothing that changes what a kernel does or tests. Exceptions:
+ * - console=: without it nothing would be seen.
+ * - root=: a boot from a disk needs it, so it is worked out from the first disk
+ *   (virtio/disk/rootdev.c) unless the user gives it.
+ * - virtio devices that no table of the machine names (--machine tables=).
+ * - --fast adds what a boot can do without; docs/fast.md has what each parameter saved on Debian's
+ *   cloud kernel.
  */
 #include "board_virtio.h"
 #include "guest/guestjob.h"
@@ -41,7 +44,7 @@ _Static_assert(PORT_COM1 == 0x3f8, "the parameter names it");
 #define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
 
 /* The host's own kernel, then what distributions and build trees call theirs. */
-static int open_host_kernel(struct machine *m, struct boot_image *img, const struct boot_how *how)
+static int open_host_kernel(struct boot_image *img, const struct boot_how *how, char path[KERNEL_PATH_BYTES])
 {
 	static const char *const formats[] = {
 		"/boot/vmlinuz-%s", "/lib/modules/%s/vmlinuz", "/boot/vmlinuz",
@@ -51,15 +54,15 @@ static int open_host_kernel(struct machine *m, struct boot_image *img, const str
 
 	uname(&host);
 	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
-		snprintf(m->host_kernel, sizeof(m->host_kernel), formats[i], host.release);
-		if (access(m->host_kernel, R_OK))
+		snprintf(path, KERNEL_PATH_BYTES, formats[i], host.release);
+		if (access(path, R_OK))
 			continue;
-		pr_info("no -k: running this host's kernel %s", m->host_kernel);
-		return boot_open(img, m->host_kernel, how);
+		pr_info("no -k: running this host's kernel %s", path);
+		return boot_open(img, path, how);
 	}
-	snprintf(m->host_kernel, sizeof(m->host_kernel), formats[0], host.release);
-	pr_err("%s: this host's kernel is not %s; name a kernel with -k", m->host_kernel,
-	       access(m->host_kernel, F_OK) ? "there" : "readable for you");
+	snprintf(path, KERNEL_PATH_BYTES, formats[0], host.release);
+	pr_err("%s: this host's kernel is not %s; name a kernel with -k", path,
+	       access(path, F_OK) ? "there" : "readable for you");
 	return -ENOENT;
 }
 
@@ -80,14 +83,14 @@ int boot_parse_entry(const char *text, enum boot_wish *wish)
 	return -EINVAL;
 }
 
-int machine_open_kernel(struct machine *m, struct boot_image *img)
+int kernel_open(struct boot_image *img, const struct config *config, char path[KERNEL_PATH_BYTES])
 {
-	const struct config *config = m->vm->config;
 	struct boot_how how = { .load_gpa = config->load_gpa };
 	int err = boot_parse_entry(config->entry, &how.wish);
 
 	if (!err)
-		err = config->kernel ? boot_open(img, config->kernel, &how) : open_host_kernel(m, img, &how);
+		err = config->kernel ? boot_open(img, config->kernel, &how)
+				     : open_host_kernel(img, &how, path);
 	if (!err && config->fast && !config->no_cache && how.wish == BOOT_WISH_AUTO)
 		fastkernel_use(img);
 	return err;
@@ -191,7 +194,7 @@ static char *linux_cmdline(struct machine *m)
 	return cmdline;
 }
 
-char *machine_cmdline(struct machine *m, const struct boot_image *img)
+char *kernel_cmdline(struct machine *m, const struct boot_image *img)
 {
 	char *cmdline =
 		boot_takes_linux_params(img) ? linux_cmdline(m) : other_cmdline(img, m->vm->config->params);

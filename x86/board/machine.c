@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The machine: memory map, tables and kernel around the board's devices (board.c), from its set-up to its end.
+ * Leads the machine through its life: memory, devices (board.c), tables (describe.c), kernel, and
+ * at the end what the consoles and disks still hold.
  *
- * arch_machine_create() runs on main's thread while vCPU 0's thread sets up KVM; it waits for that only before it writes the
- * boot processor's registers.
+ * arch_machine_create() runs on main's thread while vCPU 0's thread sets up KVM; it waits for that
+ * only before it writes the boot processor's registers.
  */
 #include "machine.h"
 #include "board_consoles.h"
@@ -19,7 +20,6 @@
 #include "kvm/share.h"
 #include "kvm/timeline.h"
 #include "x86/layout.h"
-#include "x86/tables/tables.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,6 +70,7 @@ static int pack_command(const struct config *config, const struct boot_image *im
 static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 {
 	const struct config *config = m->vm->config;
+	char host_kernel[KERNEL_PATH_BYTES];
 	uint8_t seed[RNG_SEED_BYTES];
 	struct boot_image img;
 	struct boot_config boot = {
@@ -79,7 +80,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 	};
 	struct cpio files = { 0 };
 	char *cmdline;
-	int err = machine_open_kernel(m, &img);
+	int err = kernel_open(&img, config, host_kernel);
 
 	if (err)
 		return err;
@@ -92,7 +93,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 	}
 	boot.archive = files.bytes;
 	boot.archive_bytes = files.len;
-	cmdline = machine_cmdline(m, &img);
+	cmdline = kernel_cmdline(m, &img);
 	boot.cmdline = cmdline;
 	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed)) {
 		boot.rng_seed = seed;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The board's own state; private to x86/. */
+/* The machine: the board's devices, and what watches over the guest; private to x86/board. */
 #ifndef X86_BOARD_MACHINE_H
 #define X86_BOARD_MACHINE_H
 
@@ -17,21 +17,21 @@
 
 struct machine {
 	struct vm *vm;
-	uint32_t dtb_bytes;  /* of the tree in guest memory; 0: none */
-	unsigned int tables; /* enum tables_kind: by which the guest is told of it */
+	unsigned int tables;	  /* enum tables_kind: what describes the board to the guest */
+	uint32_t dtb_bytes;	  /* of the tree in guest memory; 0: none */
+	bool for_linux;		  /* the kernel is started as Linux is */
+	struct x86_cpu_set *cpus; /* vCPU 0's thread, until it is ready */
+
 	struct misc_ports ports;
+	struct irq_line power_button;
 	struct board_serial *serial;
 	struct i8042 *i8042;
 	struct rtc *rtc;
 	struct pit *pit;
-	struct test_board *test;     /* NULL: no --testdev */
-	struct hyperv_board *hyperv; /* NULL: no Hyper-V interface */
-	bool for_linux;		     /* what runs is started as Linux is */
-	struct irq_line power_button;
+	struct test_board *test;	 /* NULL: no --testdev */
+	struct hyperv_board *hyperv;	 /* NULL: no Hyper-V interface */
 	struct virtio_board *virtio;	 /* NULL: no virtio device */
 	struct board_consoles *consoles; /* virtio's; NULL: none */
-	char host_kernel[256];		 /* the path, when no kernel was named */
-	struct x86_cpu_set *cpus;	 /* vCPU 0's thread, until it is ready */
 
 	/* What ends the machine, or looks on. */
 	struct ends ends;
@@ -55,19 +55,30 @@ static inline struct resource res_isa_irq(unsigned int gsi)
 	return (struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = true };
 }
 
-/* board.c: all devices of its table. Returns 0 or -errno having said why; destroys what there is of them, after a failure too. Main's thread. */
+/*
+ * board.c: creates all devices of its table. Returns 0 or -errno (reported). destroy_devices()
+ * destroys those there are, after a failure too. Thread: main.
+ */
 int create_devices(struct machine *m);
 void destroy_devices(struct machine *m);
 /* Puts a device on the list that ACPI, the MP table and others describe. Returns 0 or -ENOSPC. */
 int machine_publish(struct machine *m, const struct device_info *info);
 
-/* kernel.c: opens the kernel to run: config->kernel, or the host's own. Returns 0 or -errno having said why. */
-int machine_open_kernel(struct machine *m, struct boot_image *img);
-/* The complete command line; the caller frees. NULL having said why. The disks are open: the first may name the root. */
-char *machine_cmdline(struct machine *m, const struct boot_image *img);
+#define KERNEL_PATH_BYTES 256
+/*
+ * kernel_choice.c: opens the kernel to run: config->kernel, or the host's own, whose path it writes
+ * to @path; that must outlive @img. Returns 0 or -errno (reported).
+ */
+int kernel_open(struct boot_image *img, const struct config *config, char path[KERNEL_PATH_BYTES]);
+/*
+ * The complete command line, for the caller to free; NULL (reported). The disks must be open: the
+ * first may name the root.
+ */
+char *kernel_cmdline(struct machine *m, const struct boot_image *img);
 
 /*
- * machine_options.c: --machine. Returns 0 and enum tables_kind's bits, or -EINVAL having said why. @text NULL: the default.
+ * machine_options.c: reads --machine's @text, NULL for the default, into enum tables_kind's bits.
+ * Returns 0 or -EINVAL (reported).
  */
 int machine_parse(const char *text, unsigned int *tables);
 

@@ -48,10 +48,10 @@ void postmortem_print_panic(FILE *f, const char *panic, const char *bug);
 bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsigned int bits,
 		 unsigned int max_lines);
 
-/* event.c: the last events, one a line, repeated ones in one. */
+/* last_events.c: the last events, one a line, repeated ones in one. */
 void postmortem_print_events(FILE *f, const struct postmortem *pm);
 
-/* stack.c: the first words on the stack, and a backtrace: by ORC, else by frame pointers, else what may be return addresses. */
+/* backtrace.c: the first words on the stack, and a backtrace: by ORC, else by frame pointers, else what may be return addresses. */
 void postmortem_print_stack(FILE *f, const struct postmortem *pm);
 
 /*
