@@ -3,11 +3,11 @@
  * The board: what is at a PC's addresses and lines, and THE device table. Devices are created in its order and destroyed in reverse, on main's
  * thread.
  */
+#include "board_hyperv.h"
 #include "board_pit.h"
 #include "board_serial.h"
 #include "board_testdev.h"
 #include "board_virtio.h"
-#include "hyperv_board.h"
 #include "machine.h"
 
 #include "guest/guestjob.h"

@@ -9,7 +9,7 @@
  *
  * Exits come on vCPU threads; hooks of hw/synic.c under its lock.
  */
-#include "hyperv_board.h"
+#include "board_hyperv.h"
 
 #include "hw/synic.h"
 #include "kvm/ioctl.h"

@@ -179,7 +179,7 @@ static int program_pic(int vm_fd, uint32_t chip_id, uint8_t vectors, uint8_t mas
 	return err ? err : kvm_ioctl(vm_fd, KVM_SET_IRQCHIP, &chip);
 }
 
-int leave_as_firmware(struct machine *m)
+int program_pic_and_pit(struct machine *m)
 {
 	int fd = m->vm->vm_fd, err;
 

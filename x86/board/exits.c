@@ -3,7 +3,7 @@
  * What KVM needs to know for x86 between creating the VM and running a vCPU, and the exits that only x86 has. The set-up
  * runs on vCPU 0's thread; its order is KVM's: TSS and interrupt controllers before the first vCPU, CPUID before MSRs.
  */
-#include "hyperv_board.h"
+#include "board_hyperv.h"
 #include "kvm/arch.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"

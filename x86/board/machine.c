@@ -177,7 +177,7 @@ int arch_machine_create(struct vm *vm)
 	if (!err && vm->config->gdb)
 		err = gdb_setup(vm);
 	if (!err)
-		err = leave_as_firmware(vm->machine);
+		err = program_pic_and_pit(vm->machine);
 	return err ? err : cpu_set_entry(vm->vcpu[0].fd, &entry);
 }
 

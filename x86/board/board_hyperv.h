@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The board's side of --cpuid +hyperv; private to x86/. Without it each of these does nothing. */
-#ifndef X86_BOARD_HYPERV_BOARD_H
-#define X86_BOARD_HYPERV_BOARD_H
+#ifndef X86_BOARD_BOARD_HYPERV_H
+#define X86_BOARD_BOARD_HYPERV_H
 
 #include "machine.h"
 
