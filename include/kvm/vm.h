@@ -24,10 +24,10 @@
 
 #include <semaphore.h>
 
-struct gdb_state;
 struct autopsy;
 struct checks;
 struct control;
+struct gdb_state;
 struct machine;
 struct retrace;
 

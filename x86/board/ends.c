@@ -13,7 +13,7 @@
 #include "kvm/guestcmd.h"
 #include "kvm/postmortem.h"
 #include "kvm/vm.h"
-#include "x86/postmortem/autopsy.h"
+#include "x86/postmortem/guestlog.h"
 
 #include <stdatomic.h>
 

@@ -12,6 +12,8 @@
 #include "x86/cpu/cpu.h"
 #include "x86/gdb/gdb_x86.h"
 #include "x86/layout.h"
+#include "x86/postmortem/gather.h"
+#include "x86/postmortem/guestlog.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -13,7 +13,7 @@
 #include "kvm/arch.h"
 #include "kvm/ioctl.h"
 #include "kvm/vm.h"
-#include "x86/postmortem/autopsy.h"
+#include "x86/postmortem/guestlog.h"
 
 #include <stdatomic.h>
 #include <time.h>

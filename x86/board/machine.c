@@ -12,6 +12,7 @@
 #include "board_testdev.h"
 #include "board_virtio.h"
 #include "x86/gdb/gdb_x86.h"
+#include "x86/postmortem/gather.h"
 
 #include "kvm/arch.h"
 #include "kvm/guestcmd.h"

@@ -14,9 +14,7 @@
 
 #include <pthread.h>
 
-struct cpu_state;
 struct symbols;
-struct vcpu;
 
 #define TAIL_BYTES 2048
 #define PANIC_TEXT_BYTES 128
@@ -59,21 +57,5 @@ void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t
 
 /* Finds the guest kernel's own symbols, if the kernel is there already. Locks: the caller has a->lock. */
 void autopsy_find_kernel(struct autopsy *a);
-
-/*
- * guestlog.c: the guest resets or is dead, and no console has shown why: looks in its log, and
- * sets panicked, halted or restarting as if one had. Costs a search of the memory that a Linux has
- * touched, and nothing if a console has shown it. Thread: any.
- */
-void guestlog_judge_end(struct autopsy *a);
-
-/* gather.c: prepares a new vCPU for its post-mortem, and undoes that. Returns 0 or -ENOMEM. */
-int gather_vcpu_setup(struct vcpu *v);
-void gather_vcpu_destroy(struct vcpu *v);
-/*
- * A vCPU's registers, or those of its last sample if KVM has lost them. Returns 0 or -errno.
- * Thread: the vCPU's, or any while it stands still.
- */
-int gather_last_state(struct vcpu *v, struct cpu_state *cpu);
 
 #endif

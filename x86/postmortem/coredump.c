@@ -12,6 +12,7 @@
  */
 #include "autopsy.h"
 #include "fault.h"
+#include "gather.h"
 #include "kvm/arch.h"
 #include "kvm/elfcore.h"
 #include "kvm/vm.h"

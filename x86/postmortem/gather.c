@@ -7,6 +7,8 @@
  * milliseconds, which costs a fraction of a per cent; the last sample is shown, with its age. KVM leaves them in kvm_run with the exit
  * (KVM_CAP_SYNC_REGS), which is cheaper than calls for each.
  */
+#include "gather.h"
+
 #include "autopsy.h"
 #include "fault.h"
 #include "kvm/arch.h"

@@ -11,7 +11,8 @@
  *
  * On whichever thread asks for a report, under the autopsy's lock; the guest may be running.
  */
-#include "autopsy.h"
+#include "guestlog.h"
+
 #include "kvm/arch.h"
 #include "kvm/console_watch.h"
 #include "kvm/vm.h"
