@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The board: what is at a PC's addresses and lines, and THE device table. Devices are created in its order and destroyed in reverse, on main's
- * thread.
+ * Puts a PC's devices at their addresses and lines, by THE device table: created in its order and
+ * destroyed in reverse.
+ *
+ * A device with more than a few lines of its own has a file, board_*.c. On main's thread.
  */
 #include "board_hyperv.h"
 #include "board_pit.h"
@@ -28,8 +30,8 @@ int machine_publish(struct machine *m, const struct device_info *info)
 }
 
 /*
- * A controller without an AUX port: Linux gives up on it after two commands. The mouse's node is there all the same, for
- * without one Linux warns that the firmware may be wrong about it.
+ * A controller without an AUX port: Linux gives up on it after two commands. The mouse's node is
+ * there all the same, for without one Linux warns that the firmware may be wrong about it.
  */
 static int create_i8042(struct machine *m)
 {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The machine's side of the Hyper-V interface (hyperv_cpuid.c has what the guest sees of it). KVM serves nearly all by itself; here is what
- * it leaves to its user: the exits, and, with --testdev, a way from a port and hypercalls (hw/synic.c) to a SINT.
+ * Serves what KVM leaves to its user of the Hyper-V interface (--cpuid +hyperv): a few exits and,
+ * with --testdev, a way from a port and hypercalls (hw/synic.c) to a SINT.
  *
- * A SINT is raised by an irqfd on a GSI of its own, behind the IOAPIC's, which KVM's routing table leads to it. The irqfd is one with
- * resampling, so that KVM tells when the guest acknowledges: all share one eventfd, on the loop. A routing table is only
- * ever replaced as a whole, so that KVM's default is in each of ours.
+ * hyperv_cpuid.c has what the guest sees of the interface; KVM serves nearly all of it by itself.
+ *
+ * An irqfd raises a SINT, on a GSI of its own after the IOAPIC's, which KVM's routing table leads
+ * to it. The irqfd is one with resampling, so that KVM reports when the guest acknowledges: all
+ * share one eventfd, on the loop. A routing table is only ever replaced as a whole, so KVM's
+ * default is in each of ours.
  *
  * Exits come on vCPU threads; hooks of hw/synic.c under its lock.
  */

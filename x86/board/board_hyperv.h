@@ -11,7 +11,10 @@ void destroy_hyperv(struct machine *m);
 
 /* Serves KVM_EXIT_HYPERV. False: it cannot be served. */
 bool hyperv_exit(struct vcpu *v);
-/* Serves KVM_EXIT_SYSTEM_EVENT: a guest that asks Hyper-V for a reset, or tells it of its crash. False: something else. */
+/*
+ * Serves KVM_EXIT_SYSTEM_EVENT: a guest that asks Hyper-V for a reset, or tells it of its crash.
+ * False: something else.
+ */
 bool hyperv_system_event(struct vcpu *v);
 
 #endif

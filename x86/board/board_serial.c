@@ -3,7 +3,8 @@
  * Creates the COM ports, at a PC's addresses and lines, each on the chardev that --serial names.
  *
  * - COM1 and COM3 share a line, COM2 and COM4 another: it is up while one of them holds it up.
- * - A virtio console shares COM1's chardev; with --console virtio there is one even without the port.
+ * - A virtio console shares COM1's chardev; with --console virtio there is one even without the
+ *   port.
  * - ends.c reads along with what each port prints.
  *
  * On main's thread, which is the loop's, but for com_*(): under the port's lock, on any.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The board's COM ports and the chardevs behind them; private to x86/board. */
+/* The board's COM ports and the chardevs that they use; private to x86/board. */
 #ifndef X86_BOARD_BOARD_SERIAL_H
 #define X86_BOARD_BOARD_SERIAL_H
 

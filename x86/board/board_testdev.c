@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The board's side of --testdev: where hw/testdev.c's ports are, what its hooks do to the machine, and what a
- * test that goes to real mode expects to find: interrupt vectors, 8259s and a ticking timer as a PC's
- * firmware leaves them (IBM PC/AT technical reference, BIOS listing).
+ * Connects --testdev's chip (hw/testdev.c) to the board: its ports, what its hooks do to the
+ * machine, and what a test that goes to real mode expects.
  *
- * S3: all vCPUs are paused. On waking, from whichever thread has found the reason, the boot processor gets
- * the state that ACPI 6.5, 16.3.1.1 and 5.2.10 ask of firmware (real mode at the FACS's waking vector), the
- * others wait for INIT and SIPI; memory is as it was.
+ * Such a test expects interrupt vectors, 8259s and a ticking timer as a PC's firmware leaves them
+ * (IBM PC/AT technical reference, BIOS listing).
+ *
+ * S3: all vCPUs are paused. On waking, from whichever thread has found the reason, the boot
+ * processor gets the state that ACPI 6.5, 16.3.1.1 and 5.2.10 ask of firmware (real mode at the
+ * FACS's waking vector), the others wait for INIT and SIPI; memory is as it was.
  */
 #include "board_testdev.h"
 
@@ -37,8 +39,9 @@ struct test_board {
 };
 
 /*
- * KVM forgets a page whose protection changes. It stays readable and writable all the while, for devices may
- * be at work on it; nobody executes it. Where the host refuses, the page just stays mapped.
+ * KVM forgets a page whose protection changes. It stays readable and writable all the while, for
+ * devices may be at work on it; no vCPU executes it. Where the host refuses, the page just stays
+ * mapped.
  */
 static void flush_page(void *ctx, uint64_t gpa)
 {

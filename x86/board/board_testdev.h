@@ -14,8 +14,8 @@ void tap_rtc_irq(struct machine *m, struct irq_line *irq);
 
 /*
  * Programs the 8259s and the timer as a PC's firmware leaves them; not for Linux, which takes a
- * hardware-reduced machine to have neither and would not mask them. The kernel is loaded, KVM is set
- * up, no vCPU runs. Returns 0 or -errno (reported).
+ * hardware-reduced machine to have neither and would not mask them. The kernel is loaded, KVM is
+ * set up, no vCPU runs. Returns 0 or -errno (reported).
  */
 int program_pic_and_pit(struct machine *m);
 

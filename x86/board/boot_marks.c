@@ -3,11 +3,12 @@
  * Gives --timeline what it needs of the board: a port for the guest's own marks, the lines on the
  * console, and the moment when the decompressor is done.
  *
- * Nothing in that moment leaves to the launcher. So the first vCPU is asked where it is, first after
- * a millisecond, then each time a 64th of the guest's life so far has gone by: the answer is at most
- * so late, the guest loses a few microseconds each time, and a guest that never gets there is asked
- * some hundred times in all. A decompressor runs in low memory, a Linux kernel in the upper half of
- * its addresses (Documentation/x86/x86_64/mm.rst; 32-bit kernels: from PAGE_OFFSET, 3 GiB, on).
+ * Nothing in that moment leaves to the launcher. So the launcher asks the first vCPU for its place,
+ * first after a millisecond, then each time a 64th of the guest's life so far has gone by: the
+ * answer is at most so late, the guest loses a few microseconds each time, and a guest that never
+ * gets there is asked some hundred times in all. A decompressor runs in low memory, a Linux kernel
+ * in the upper half of its addresses (Documentation/x86/x86_64/mm.rst; 32-bit kernels: from
+ * PAGE_OFFSET, 3 GiB, on).
  *
  * On the loop's thread, but for the port and the lines.
  */

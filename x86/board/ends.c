@@ -18,8 +18,8 @@
 #include <stdatomic.h>
 
 /*
- * A console that is silent so often, once in so long, has nothing more to say. In rounds, since a host that lets us all stand still for a
- * while silences nobody: it costs one of them.
+ * A console that is silent so often, once in so long, has nothing more to say. In rounds, since a
+ * host that lets us all stand still for a while silences no console: it costs one of them.
  */
 #define PANIC_ROUND_NS 50000000ULL
 #define PANIC_SILENT_ROUNDS 6
@@ -54,7 +54,10 @@ static void on_power_request(void *ctx, enum power_request what, unsigned int va
 	}
 }
 
-/* A panicked kernel may print for a while (backtraces, other CPUs): its end is when it says so, or falls silent. */
+/*
+ * A panicked kernel may print for a while (backtraces, other CPUs): its end is when it says so, or
+ * falls silent.
+ */
 static void on_panic_silence(void *ctx)
 {
 	struct ends *e = ctx;

@@ -38,7 +38,9 @@ void ends_fini(struct ends *e);
 /* For the chardev of COM port @index, from 0. */
 struct chardev_hooks ends_console_hooks(struct ends *e, unsigned int index);
 
-/* The guest has reset itself by @by: ends the machine, as a panic if it had panicked. Thread: any. */
+/*
+ * The guest has reset itself by @by: ends the machine, as a panic if it had panicked. Thread: any.
+ */
 void ends_by_reset(struct vm *vm, const char *by);
 
 #endif

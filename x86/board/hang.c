@@ -7,8 +7,8 @@
  * The keyboard controller does not count: a kernel that has panicked and waits for ever blinks the
  * lamps (Linux's panic_blink).
  *
- * Once a second, on the loop's thread, vCPUs are asked for their RIP. Costs nothing without the
- * option.
+ * Once a second, on the loop's thread, it asks the vCPUs for their RIP. Costs nothing
+ * without the option.
  */
 #include "hang.h"
 

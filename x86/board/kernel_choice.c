@@ -33,8 +33,9 @@
 #define COMMAND_LOUD_PARAMS "console=ttyS0 rdinit=" GUESTJOB_INIT
 #define COMMAND_TERMINAL_PARAMS "console=ttyS1 quiet rdinit=" GUESTJOB_INIT
 /*
- * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there, and then shows on hvc0 only what is
- * new. As a second console= it would go on, and hvc0 would begin with the whole log: each message would come twice.
+ * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there,
+ * and then shows on hvc0 only what is new. As a second console= it would go on, and hvc0 would
+ * begin with the whole log: each message would come twice.
  */
 #define VIRTIO_PARAMS "console=hvc0"
 #define EARLY_PARAMS "earlycon=uart8250,io,0x3f8"
@@ -96,7 +97,10 @@ int kernel_open(struct boot_image *img, const struct config *config, char path[K
 	return err;
 }
 
-/* 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64, as it is on disks */
+/*
+ * 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64,
+ * as it is on disks
+ */
 static const uint8_t root_type[GUID_BYTES] = { 0xe3, 0xbc, 0x68, 0x4f, 0xcd, 0xe8, 0xb1, 0x4d,
 					       0x96, 0xe7, 0xfb, 0xca, 0xf9, 0x84, 0xb7, 0x09 };
 
@@ -115,7 +119,10 @@ static void say_choices(const char *disk, const struct rootdev *root)
 			disk);
 }
 
-/* Writes "root=... rw" or nothing to @text. A disk that cannot be read is the guest's to complain about. */
+/*
+ * Writes "root=... rw" or nothing to @text. A disk that cannot be read is the guest's to complain
+ * about.
+ */
 static void root_params(struct machine *m, char *text, size_t size)
 {
 	struct disk *disk = virtio_first_disk(m);
@@ -155,7 +162,7 @@ static const char *console_params(const struct config *config)
 	return config->serial[0] && !config->early ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;
 }
 
-/* @first, which is freed, and @second behind it; NULL without memory, and when @first is. */
+/* @first, which is freed, and @second after it; NULL without memory, and when @first is. */
 static char *join(char *first, const char *second)
 {
 	char *line = first ? boot_cmdline(first, second) : NULL;

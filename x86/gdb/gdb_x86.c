@@ -80,8 +80,8 @@ static int get_regs(const struct vcpu *v, struct gdb_regs *r)
 }
 
 /*
- * A selector that is written is loaded as real mode does it. In protected mode the processor would read a descriptor: we do not play
- * that, and refuse.
+ * A selector that is written is loaded as real mode does it. In protected mode the processor would
+ * read a descriptor: we do not play that, and refuse.
  */
 static int load_segment(struct kvm_segment *to, const struct kvm_segment *was, bool real)
 {
@@ -105,7 +105,9 @@ static int load_segments(struct gdb_regs *r, const struct gdb_regs *was)
 	return err ? err : load_segment(&r->sregs.gs, &was->sregs.gs, real);
 }
 
-/* Only what has changed, so that one register that KVM refuses does not stand in the others' way. */
+/*
+ * Only what has changed, so that one register that KVM refuses does not stand in the others' way.
+ */
 static int set_regs(const struct vcpu *v, struct gdb_regs *r, const struct gdb_regs *was)
 {
 	struct one_msr msr = { .nr = 1, .entry = { .index = MSR_KERNEL_GS_BASE, .data = r->kernel_gs_base } };

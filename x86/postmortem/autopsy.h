@@ -19,7 +19,9 @@ struct symbols;
 #define TAIL_BYTES 2048
 #define PANIC_TEXT_BYTES 128
 
-/* The last bytes that a console has shown, oldest first from @nr modulo TAIL_BYTES once it is full. */
+/*
+ * The last bytes that a console has shown, oldest first from @nr modulo TAIL_BYTES once it is full.
+ */
 struct console_tail {
 	uint64_t nr; /* shown in all */
 	uint8_t bytes[TAIL_BYTES];
@@ -55,7 +57,10 @@ void autopsy_fini(struct autopsy *a);
 /* Keeps what the console on COM port @index, from 0, shows. Thread: any. */
 void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t *bytes, size_t len);
 
-/* Finds the guest kernel's own symbols, if the kernel is there already. Locks: the caller has a->lock. */
+/*
+ * Finds the guest kernel's own symbols, if the kernel is there already. Locks: the caller has
+ * a->lock.
+ */
 void autopsy_find_kernel(struct autopsy *a);
 
 #endif

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What of an ELF core is x86: the registers' notes, and the virtual addresses at which a debugger looks for memory.
+ * Adds to an ELF core what is x86: the registers' notes, and the virtual addresses at which a
+ * debugger looks for memory.
  *
- * Of a Linux kernel they are those that kdump gives its vmcore: its image, and the direct map of all RAM; VMCOREINFO goes with it, from which
- * crash(8) and others learn the rest. A kernel's stack may lie in neither, and what is no Linux has addresses of its own: so the pages
- * around each vCPU's RIP and RSP are added, as its page tables have them. Without Linux, all RAM is at its guest-physical addresses.
+ * - Of a Linux kernel they are those that kdump gives its vmcore: its image, and the direct map of
+ *   all RAM; VMCOREINFO goes with it, from which crash(8) and others learn the rest.
+ * - A kernel's stack may lie in neither, and other guests have addresses of their own: so the pages
+ *   around each vCPU's RIP and RSP are added, as its page tables have them.
+ * - Without Linux, all RAM is at its guest-physical addresses.
  *
  * Tried with crash 8.0.2, by tests/crash.sh.
  *
- * The guest stands still, but may be hostile: whatever it says of addresses is looked up by checked accessors, and elfcore_write() looks again.
+ * The guest stands still, but may be hostile: checked accessors look up all its addresses, and
+ * elfcore_write() looks again.
  */
 #include "autopsy.h"
 #include "fault.h"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between KVM and the post-mortem: gathers a vCPU's state, the symbols, the recorder's events, and knows what KVM has lost.
+ * Gathers for the post-mortem what KVM knows of a vCPU, the symbols and the recorder's events, and
+ * samples registers where KVM loses them.
  *
- * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state undefined (AMD APM vol. 2, 15.14.3): no
- * registers are to be had then, by any call. Therefore on such hosts registers are sampled at an exit every few
- * milliseconds, which costs a fraction of a per cent; the last sample is shown, with its age. KVM leaves them in kvm_run with the exit
- * (KVM_CAP_SYNC_REGS), which is cheaper than calls for each.
+ * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state
+ * undefined (AMD APM vol. 2, 15.14.3): no call gives its registers then. So on such hosts registers
+ * are sampled at an exit every few milliseconds, which costs a fraction of a per cent; the last
+ * sample is shown, with its age. KVM leaves them in kvm_run with the exit (KVM_CAP_SYNC_REGS),
+ * which is cheaper than calls for each.
  */
 #include "gather.h"
 
@@ -90,7 +92,10 @@ void arch_sample(struct vcpu *v, uint64_t ticks)
 	}
 }
 
-/* Anew for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only where this was last said. */
+/*
+ * Anew for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only where this
+ * was last said.
+ */
 int arch_step(struct vcpu *v)
 {
 	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
@@ -169,7 +174,10 @@ uint64_t arch_ticks_khz(const struct vm *vm)
 	return khz > 0 ? (uint64_t)khz : 0;
 }
 
-/* The user's own, or when the guest is no Linux that names itself, those of the file that is run. NULL: none. */
+/*
+ * The user's own, or when the guest is no Linux that names itself, those of the file that is run.
+ * NULL: none.
+ */
 static void load_symbols(struct autopsy *a, const struct config *config)
 {
 	const char *path = config->symbols ? config->symbols : a->kernel_symbols ? NULL : config->kernel;
@@ -205,8 +213,8 @@ static void find_symbols(struct autopsy *a, const struct config *config, const s
 }
 
 /*
- * Whether the vCPU runs where the kernel lies, before the kernel's own page tables are on. Only then are low numbers given names: they are many.
- * Under the autopsy's lock.
+ * Whether the vCPU runs where the kernel lies, before the kernel's own page tables are on. Only
+ * then are low numbers given names: they are many. Under the autopsy's lock.
  */
 static bool name_image(struct symbols *s, const struct cpu_state *cpu, const struct gmem *mem)
 {
@@ -215,7 +223,10 @@ static bool name_image(struct symbols *s, const struct cpu_state *cpu, const str
 	if (!s)
 		return false;
 	symbols_set_image(s, 0, 0, 0);
-	/* Real mode: a CPU that has not been started, of which there may be many. Memory is not searched for each. */
+	/*
+	 * Real mode: a CPU that has not been started, of which there may be many. Memory is not
+	 * searched for each.
+	 */
 	if (!(cpu->sregs.cr0 & CR0_PE) || cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
 		return false;
 	if (linux_name_image(s, mem) && symbols_text(s, cpu_linear_rip(cpu), name, sizeof(name))[0])

@@ -52,7 +52,10 @@ static void unroll(struct shown *s, const struct console_tail *t)
 	memcpy(s->text + s->len - head, t->bytes, head);
 }
 
-/* The rest of a message that begins with @start, its first line, without what a terminal would obey. */
+/*
+ * The rest of a message that begins with @start, its first line, without what a terminal would
+ * obey.
+ */
 static void keep_rest(char *to, const char *start, const char *text, size_t len)
 {
 	size_t skip = strlen(start);
@@ -129,11 +132,12 @@ void arch_report_log(FILE *f, struct vm *vm, bool whole)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/*--- its end, when no console told ----------------------------------------------------------------------------------------*/
+/*--- its end, when no console told ---*/
 
 /*
- * A Linux with a log has touched at least this much; what has not is not worth a search. (A large program that started this one counts in the most
- * that was ever resident: then a search is made for nothing.)
+ * A Linux with a log has touched at least this much; what has not is not worth a search. (A large
+ * program that started this one counts in the most that was ever resident: then a search is made
+ * for nothing.)
  */
 #define LEAST_LINUX_KIB (16 * 1024)
 
@@ -170,7 +174,10 @@ void guestlog_judge_end(struct autopsy *a)
 	    !may_be_linux())
 		return;
 	pthread_mutex_lock(&a->lock);
-	/* The kernel's symbols take longer to find than its note, and are needed before there is one. */
+	/*
+	 * The kernel's symbols take longer to find than its note, and are needed before there is
+	 * one.
+	 */
 	open = linux_guest_open(&g, a->mem, NULL);
 	if (!open) {
 		autopsy_find_kernel(a);
