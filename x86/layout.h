@@ -69,10 +69,10 @@
 #define KVM_IDENTITY_MAP_GPA 0xfffbc000U /* one page, for VMX without unrestricted guest */
 #define KVM_TSS_GPA 0xfffbd000U		 /* three pages */
 
-#define COM_PORTS                                                                                            \
-	{                                                                                                    \
-		0x3f8, 0x2f8, 0x3e8, 0x2e8                                                                   \
-	}
+#define PORT_COM1 0x3f8
+#define PORT_COM2 0x2f8
+#define PORT_COM3 0x3e8
+#define PORT_COM4 0x2e8
 #define PORT_RTC 0x70
 #define PORT_POST 0x80
 #define PORT_92 0x92

@@ -25,6 +25,8 @@
 #include <semaphore.h>
 
 struct arch;
+struct autopsy;
+struct gdb_state;
 struct machine;
 struct timeline;
 
@@ -91,6 +93,10 @@ struct vm {
 	 */
 	int (*pack)(const struct config *config, const char *kernel, const char *version, uint8_t **bytes,
 		    uint64_t *len);
+
+	/* For a post-mortem, and for the debugger (NULL: no --gdb): the architecture's own. */
+	struct autopsy *autopsy;
+	struct gdb_state *gdb_state;
 
 	sem_t kvm_ready; /* vCPU 0's thread is done with KVM's set-up */
 	int kvm_err;	 /* its result, and at which step; after kvm_ready */

@@ -176,7 +176,7 @@ static void image_kallsyms(struct linux_image *m, enum kallsyms_layout layout)
 
 /*--- VMCOREINFO -----------------------------------------------------------------------------------------------------------------*/
 
-static void image_note(struct linux_image *m, const char *text)
+static inline void image_note(struct linux_image *m, const char *text)
 {
 	put_u32(m, NOTE_AT, 11);
 	put_u32(m, NOTE_AT + 4, (uint32_t)strlen(text));
@@ -233,7 +233,7 @@ static void image_record(struct linux_image *m, const char *text)
 }
 
 /* A record of the ring before 5.10, at @at of it; returns where the next goes. */
-static uint32_t image_old_record(struct linux_image *m, uint32_t at, const char *text)
+static inline uint32_t image_old_record(struct linux_image *m, uint32_t at, const char *text)
 {
 	uint16_t text_len = (uint16_t)strlen(text), len = (uint16_t)align_up(16U + text_len, 8);
 
@@ -245,7 +245,7 @@ static uint32_t image_old_record(struct linux_image *m, uint32_t at, const char 
 	return at + len;
 }
 
-static void image_old_ring(struct linux_image *m, uint32_t size, uint32_t first, uint32_t next)
+static inline void image_old_ring(struct linux_image *m, uint32_t size, uint32_t first, uint32_t next)
 {
 	put_u64(m, 0x10010, KERNEL_VA + OLD_LOG_AT);
 	put_u32(m, 0x10020, size);

@@ -1,128 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The board: what is at a PC's addresses and lines, and THE device table. Devices are created in its order and destroyed in reverse, on main's
- * thread.
+ * Puts a PC's devices at their addresses and lines, by THE device table: created in its order and
+ * destroyed in reverse.
+ *
+ * A device with more than a few lines of its own has a file, board_*.c. On main's thread.
  */
+#include "board_hyperv.h"
 #include "board_pit.h"
+#include "board_serial.h"
 #include "board_testdev.h"
 #include "board_virtio.h"
-#include "hyperv_board.h"
 #include "machine.h"
 
 #include "guest/guestjob.h"
 #include "hw/i8042.h"
 #include "hw/rtc.h"
-#include "hw/serial.h"
 #include "kvm/log.h"
 #include "x86/layout.h"
 
 #include <errno.h>
 #include <string.h>
 
-static struct resource res_pio(uint64_t port, uint64_t size_bytes)
-{
-	return (struct resource){ .type = RES_PIO, .base = port, .size_bytes = size_bytes };
-}
-
-static struct resource res_isa_irq(unsigned int gsi)
-{
-	return (struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = true };
-}
-
-static void com_coalesce(void *ctx, bool on)
-{
-	struct com_port *com = ctx;
-	struct vm *vm = com->machine->vm;
-	static const uint16_t base[CONFIG_NR_SERIAL] = COM_PORTS;
-
-	coalesced_zone(&vm->coalesced, BUS_PIO, base[com - com->machine->com] + SERIAL_REG_THR, 1, on);
-}
-
-static void com_drain(void *ctx)
-{
-	struct com_port *com = ctx;
-
-	coalesced_try_drain(&com->machine->vm->coalesced);
-}
-
-static const uint8_t com_gsi[CONFIG_NR_SERIAL] = { GSI_COM1, GSI_COM2, GSI_COM1, GSI_COM2 };
-
-/* COM1 and COM3 share a line, COM2 and COM4 another: it is up while one of them holds it up. @port stands for the GSI. */
-static void com_irq_set(void *ctx, unsigned int port, bool level)
-{
-	struct machine *m = ctx;
-	unsigned int pair = port & 1;
-
-	pthread_mutex_lock(&m->com_irq_lock);
-	m->com_asserted = level ? m->com_asserted | 1U << port : m->com_asserted & ~(1U << port);
-	irq_set(&m->com_irq[pair], m->com_asserted & (5U << pair));
-	pthread_mutex_unlock(&m->com_irq_lock);
-}
-
-static int create_com(struct machine *m, unsigned int index)
-{
-	static const uint16_t base[CONFIG_NR_SERIAL] = COM_PORTS;
-	struct com_port *com = &m->com[index];
-	struct chardev_hooks hooks;
-	struct irq_line irq = { .set = com_irq_set, .ctx = m, .gsi = index };
-	const char *where = m->vm->config->serial[index];
-	struct device_info info = {
-		.name = "COM",
-		.acpi_hid = "PNP0501",
-		.fdt_compatible = "ns16550a",
-		.uid = index + 1,
-		.res = { res_pio(base[index], SERIAL_PORTS), res_isa_irq(com_gsi[index]) },
-	};
-	int err;
-
-	/* A virtio console shares COM1's chardev, and needs one where there is no such port. */
-	if (!index && !where && m->vm->config->console == CONSOLE_VIRTIO)
-		where = "stdio";
-	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
-	com->machine = m;
-	hooks = machine_console_hooks(com);
-	com->tail = &m->com_tail[index];
-	com->watch.whole_boot = m->vm->config->timeline;
-	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
-	if (!where)
-		return 0;
-	err = chardev_open(&com->chardev, &m->vm->loop, where, &hooks);
-	if (!err && m->vm->config->timestamps && !strcmp(where, "stdio"))
-		chardev_stamp_lines(com->chardev, m->vm->config->exec_ns);
-	if (err || !m->vm->config->serial[index])
-		return err;
-	com->serial = serial_create(com->chardev, &irq, &com->coalesce);
-	if (!com->serial)
-		return -ENOMEM;
-	err = bus_insert(&m->vm->pio, base[index], SERIAL_PORTS, &serial_bus_ops, com->serial, "serial");
-	return err ? err : device_publish(&m->devices, &info);
-}
-
-static int create_coms(struct machine *m)
-{
-	int err = 0;
-
-	pthread_mutex_init(&m->com_irq_lock, NULL);
-	m->com_irq[0] = vm_irq_line(m->vm, GSI_COM1);
-	m->com_irq[1] = vm_irq_line(m->vm, GSI_COM2);
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && !err; i++)
-		err = create_com(m, i);
-	return err;
-}
-
-void destroy_coms(struct machine *m)
-{
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		serial_destroy(m->com[i].serial);
-		chardev_close(m->com[i].chardev);
-		m->com[i].serial = NULL;
-		m->com[i].chardev = NULL;
-	}
-}
-
 /*
- * A controller without an AUX port: Linux gives up on it after two commands. The mouse's node is there all the same, for
- * without one Linux warns that the firmware may be wrong about it.
+ * A controller without an AUX port: Linux gives up on it after two commands. The mouse's node is
+ * there all the same, for without one Linux warns that the firmware may be wrong about it.
  */
 static int create_i8042(struct machine *m)
 {
@@ -139,7 +40,7 @@ static int create_i8042(struct machine *m)
 	};
 	int err;
 
-	m->i8042 = i8042_create(&kbd, NULL, &m->power);
+	m->i8042 = i8042_create(&kbd, NULL, &m->ends.power);
 	if (!m->i8042)
 		return -ENOMEM;
 	err = bus_insert(&m->vm->pio, 0x60, 1, &i8042_data_ops, m->i8042, "i8042 data");
@@ -193,7 +94,7 @@ static int create_ports(struct machine *m)
 	struct bus *pio = &m->vm->pio;
 	int err;
 
-	m->ports.power = &m->power;
+	m->ports.power = &m->ends.power;
 	err = bus_insert(pio, PORT_POST, 1, &post_ops, &m->ports, "POST code");
 	if (!err)
 		err = bus_insert(pio, PORT_92, 1, &port92_ops, &m->ports, "port 0x92");
@@ -206,7 +107,7 @@ static int create_ports(struct machine *m)
 		err = bus_insert(pio, PORT_DEBUG_EXIT, 4, &debug_exit_ops, &m->ports, "debug exit");
 	if (!err && m->vm->config->has_command)
 		err = bus_insert(pio, PORT_GUESTJOB, 4, &guestjob_ops, &m->ports, "command");
-	return err ? err : machine_create_marks(m);
+	return err ? err : boot_marks_insert_port(&m->marks);
 }
 
 static int create_power_button(struct machine *m)
@@ -234,7 +135,7 @@ static const struct board_device board[] = {
 	{ "test device", create_testdev, destroy_testdev }, /* hears of the RTC's interrupt */
 	{ "Hyper-V", create_hyperv, destroy_hyperv },
 	{ "RTC", create_rtc, destroy_rtc },
-	{ "serial", create_coms, destroy_coms },
+	{ "serial", create_serial, destroy_serial },
 	{ "i8042", create_i8042, destroy_i8042 },
 	{ "power button", create_power_button, NULL },
 	{ "virtio", create_virtio, destroy_virtio },

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The board's virtio consoles: hvc0 (--console virtio), which shares the chardev of COM1, and the named ports (--port), each with a chardev of
- * its own; two virtio devices, see virtio/device/console.c. Main's thread, which is the loop's.
+ * Creates the board's virtio consoles: hvc0 (--console virtio), which shares COM1's chardev, and
+ * the named ports (--port), each with a chardev of its own.
  *
- * Order on the way out: what the drivers have sent goes to the chardevs, then those are brought out, and the devices are destroyed before them.
+ * They are two virtio devices, see virtio/device/console.c. On the way out the order is: what the
+ * drivers have sent goes to the chardevs; the chardevs bring it out; devices, then chardevs, are
+ * destroyed. On main's thread, which is the loop's.
  */
 #include "board_consoles.h"
+#include "board_serial.h"
 #include "virtio_slots.h"
 
 #include "guest/guestjob.h"
@@ -87,7 +90,7 @@ int create_consoles(struct machine *m)
 		return -ENOMEM;
 	m->consoles = b;
 	if (config->console == CONSOLE_VIRTIO) {
-		err = console_create(&b->hvc, m->com[0].chardev, &m->vm->mem, &m->vm->loop);
+		err = console_create(&b->hvc, serial_main_chardev(m), &m->vm->mem, &m->vm->loop);
 		if (!err)
 			err = virtio_plug(m, console_virtio(b->hvc));
 	}

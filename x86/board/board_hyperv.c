@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The machine's side of the Hyper-V interface (hyperv_cpuid.c has what the guest sees of it). KVM serves nearly all by itself; here is what
- * it leaves to its user: the exits, and, with --testdev, a way from a port and hypercalls (hw/synic.c) to a SINT.
+ * Serves what KVM leaves to its user of the Hyper-V interface (--cpuid +hyperv): a few exits and,
+ * with --testdev, a way from a port and hypercalls (hw/synic.c) to a SINT.
  *
- * A SINT is raised by an irqfd on a GSI of its own, behind the IOAPIC's, which KVM's routing table leads to it. The irqfd is one with
- * resampling, so that KVM tells when the guest acknowledges: all share one eventfd, on the loop. A routing table is only
- * ever replaced as a whole, so that KVM's default is in each of ours.
+ * hyperv_cpuid.c has what the guest sees of the interface; KVM serves nearly all of it by itself.
+ *
+ * An irqfd raises a SINT, on a GSI of its own after the IOAPIC's, which KVM's routing table leads
+ * to it. The irqfd is one with resampling, so that KVM reports when the guest acknowledges: all
+ * share one eventfd, on the loop. A routing table is only ever replaced as a whole, so KVM's
+ * default is in each of ours.
  *
  * Exits come on vCPU threads; hooks of hw/synic.c under its lock.
  */
-#include "hyperv_board.h"
+#include "board_hyperv.h"
 
 #include "hw/synic.h"
 #include "kvm/ioctl.h"
@@ -262,7 +265,7 @@ static void on_crash(struct vcpu *v)
 		for (unsigned int i = 0; i < NR_CRASH_PARAMS; i++)
 			p[i] = msrs.entry[i].data;
 	}
-	atomic_store(&m->panicked, true);
+	atomic_store(&m->autopsy.panicked, true);
 	pr_info("vCPU %u: the guest tells Hyper-V of a crash: 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64
 		" 0x%" PRIx64 " 0x%" PRIx64,
 		v->index, p[0], p[1], p[2], p[3], p[4]);
@@ -275,7 +278,7 @@ bool hyperv_system_event(struct vcpu *v)
 {
 	switch (v->run->system_event.type) {
 	case KVM_SYSTEM_EVENT_RESET:
-		machine_reset_requested(v->vm->machine, "Hyper-V's reset register");
+		ends_by_reset(v->vm, "Hyper-V's reset register");
 		return true;
 	case KVM_SYSTEM_EVENT_CRASH:
 		on_crash(v);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM's i8254 timer (ports 0x40 to 0x43, and 0x61 with the gate and output of channel 2), made when a guest first asks for it.
+ * Makes KVM's i8254 timer (ports 0x40 to 0x43, and 0x61 with the gate and output of channel 2) when
+ * a guest first uses it.
  *
- * A stock kernel on this hardware-reduced ACPI machine never does: it has the TSC's frequency from CPUID and takes the
- * local APIC's timer. Yet a PIT costs each machine a thread in the host's kernel, and at its end more time than all the rest of
- * its tear-down. Kernels without ACPI, and early code that waits by port 0x61, get one all the same.
+ * A stock kernel on this hardware-reduced ACPI machine never does: it has the TSC's frequency from
+ * CPUID and takes the local APIC's timer. Yet a PIT costs each machine a thread in the host's
+ * kernel, and at its end more time than all the rest of its tear-down. Kernels without ACPI, and
+ * early code that waits by port 0x61, get one all the same.
  *
- * The ports are ours until the first access; that makes KVM's PIT, which from then on takes the ports before any exit. The
- * access that found us is applied by hand. Several vCPUs may come at once: a lock lets one of them make it.
+ * The ports are ours until the first access; that makes KVM's PIT, which from then on takes the
+ * ports before any exit. The access that found us is applied by hand. Several vCPUs may access it
+ * at once: a lock lets one of them make it.
  */
 #include "board_pit.h"
 
@@ -41,7 +44,10 @@ void pit_replay(struct kvm_pit_state2 *state, uint16_t port, uint8_t value)
 		state->flags = value & PORT_61_SPEAKER ? KVM_PIT_FLAGS_SPEAKER_DATA_ON : 0;
 		return;
 	}
-	/* A counter's byte means nothing before its control word; a read-back or latch command changes nothing in a new PIT. */
+	/*
+	 * A counter's byte means nothing before its control word; a read-back or latch command
+	 * changes nothing in a new PIT.
+	 */
 	if (port != PORT_CONTROL || index == 3 || access == 0)
 		return;
 	c = &state->channels[index];

@@ -12,7 +12,8 @@ int create_pit(struct machine *m);
 void destroy_pit(struct machine *m);
 
 /*
- * What the first access would have done to a new PIT: a control word or a counter's byte written to 0x40..0x43, a gate to 0x61. Pure.
+ * What the first access would have done to a new PIT: a control word or a counter's byte written to
+ * 0x40..0x43, a gate to 0x61. Pure.
  */
 void pit_replay(struct kvm_pit_state2 *state, uint16_t port, uint8_t value);
 

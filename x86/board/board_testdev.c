@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The board's side of --testdev: where hw/testdev.c's ports are, what its hooks do to the machine, and what a
- * test that goes to real mode expects to find: interrupt vectors, 8259s and a ticking timer as a PC's
- * firmware leaves them (IBM PC/AT technical reference, BIOS listing).
+ * Connects --testdev's chip (hw/testdev.c) to the board: its ports, what its hooks do to the
+ * machine, and what a test that goes to real mode expects.
  *
- * S3: all vCPUs are paused. On waking, from whichever thread has found the reason, the boot processor gets
- * the state that ACPI 6.5, 16.3.1.1 and 5.2.10 ask of firmware (real mode at the FACS's waking vector), the
- * others wait for INIT and SIPI; memory is as it was.
+ * Such a test expects interrupt vectors, 8259s and a ticking timer as a PC's firmware leaves them
+ * (IBM PC/AT technical reference, BIOS listing).
+ *
+ * S3: all vCPUs are paused. On waking, from whichever thread has found the reason, the boot
+ * processor gets the state that ACPI 6.5, 16.3.1.1 and 5.2.10 ask of firmware (real mode at the
+ * FACS's waking vector), the others wait for INIT and SIPI; memory is as it was.
  */
 #include "board_testdev.h"
 
@@ -37,8 +39,9 @@ struct test_board {
 };
 
 /*
- * KVM forgets a page whose protection changes. It stays readable and writable all the while, for devices may
- * be at work on it; nobody executes it. Where the host refuses, the page just stays mapped.
+ * KVM forgets a page whose protection changes. It stays readable and writable all the while, for
+ * devices may be at work on it; no vCPU executes it. Where the host refuses, the page just stays
+ * mapped.
  */
 static void flush_page(void *ctx, uint64_t gpa)
 {
@@ -83,7 +86,7 @@ static void wake_up(void *ctx)
 	/* Without one that real mode reaches, firmware starts all over. */
 	if (gmem_read(&vm->mem, FACS_WAKING_VECTOR, &vector, sizeof(vector)) || !vector ||
 	    vector >= HIGH_RAM_GPA)
-		machine_reset_requested(b->m, "waking without a vector");
+		ends_by_reset(vm, "waking without a vector");
 	else if (reset_cpus(vm, vector))
 		vm_end(vm, VERDICT_LAUNCHER, 0, "KVM refuses the state after S3");
 	else
@@ -119,7 +122,7 @@ int create_testdev(struct machine *m)
 	struct testdev_config config = {
 		.nr_cpus = m->vm->nr_vcpus,
 		.ram_bytes = gmem_total_bytes(&m->vm->mem),
-		.power = &m->power,
+		.power = &m->ends.power,
 		.flush_page = flush_page,
 		.sleep = go_to_sleep,
 		.wake = wake_up,
@@ -179,7 +182,7 @@ static int program_pic(int vm_fd, uint32_t chip_id, uint8_t vectors, uint8_t mas
 	return err ? err : kvm_ioctl(vm_fd, KVM_SET_IRQCHIP, &chip);
 }
 
-int leave_as_firmware(struct machine *m)
+int program_pic_and_pit(struct machine *m)
 {
 	int fd = m->vm->vm_fd, err;
 

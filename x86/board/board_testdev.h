@@ -13,10 +13,10 @@ void destroy_testdev(struct machine *m);
 void tap_rtc_irq(struct machine *m, struct irq_line *irq);
 
 /*
- * Interrupt controllers and timer as a PC's firmware leaves them, but for Linux, which takes a hardware-reduced
- * machine to have neither and would not mask them. The kernel is loaded, KVM is set up, no vCPU runs. Returns 0 or
- * -errno having said why.
+ * Programs the 8259s and the timer as a PC's firmware leaves them; not for Linux, which takes a
+ * hardware-reduced machine to have neither and would not mask them. The kernel is loaded, KVM is
+ * set up, no vCPU runs. Returns 0 or -errno (reported).
  */
-int leave_as_firmware(struct machine *m);
+int program_pic_and_pit(struct machine *m);
 
 #endif

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What --timeline needs of the board: a port for the guest's own marks, and a look-out for the moment when the decompressor is done.
+ * Gives --timeline what it needs of the board: a port for the guest's own marks, the lines on the
+ * console, and the moment when the decompressor is done.
  *
- * Nothing in that moment leaves to the launcher. So the first vCPU is asked where it is, first after a millisecond, then each time a
- * 64th of the guest's life so far has gone by: the answer is at most so late, the guest loses a few microseconds an ask, and a guest that
- * never gets there is asked some hundred times in all. A decompressor runs in low memory, a Linux kernel in the upper half of its
- * addresses (Documentation/x86/x86_64/mm.rst; 32-bit kernels: from PAGE_OFFSET, 3 GiB, on).
+ * Nothing in that moment leaves to the launcher. So the launcher asks the first vCPU for its place,
+ * first after a millisecond, then each time a 64th of the guest's life so far has gone by: the
+ * answer is at most so late, the guest loses a few microseconds each time, and a guest that never
+ * gets there is asked some hundred times in all. A decompressor runs in low memory, a Linux kernel
+ * in the upper half of its addresses (Documentation/x86/x86_64/mm.rst; 32-bit kernels: from
+ * PAGE_OFFSET, 3 GiB, on).
  *
- * On the loop's thread, but for the port.
+ * On the loop's thread, but for the port and the lines.
  */
+#include "boot_marks.h"
+
+#include "kvm/console_watch.h"
 #include "kvm/timeline.h"
-#include "machine.h"
+#include "kvm/vm.h"
+#include "x86/cpu/cpu.h"
 #include "x86/layout.h"
 
 #include <stdatomic.h>
@@ -36,47 +43,57 @@ static void mark_write(void *dev, uint64_t offset, unsigned int size, uint64_t v
 
 static const struct bus_ops mark_ops = { .read = mark_read, .write = mark_write, .width = 1 };
 
-int machine_create_marks(struct machine *m)
+int boot_marks_insert_port(struct boot_marks *b)
 {
-	return m->vm->timeline ? bus_insert(&m->vm->pio, PORT_MARK, 1, &mark_ops, m->vm->timeline, "mark")
-			       : 0;
+	struct timeline *t = b->vm->timeline;
+
+	return t ? bus_insert(&b->vm->pio, PORT_MARK, 1, &mark_ops, t, "mark") : 0;
 }
 
 static void on_asked(struct vcpu *v, void *ctx)
 {
-	struct machine *m = ctx;
+	struct boot_marks *b = ctx;
 
-	atomic_store(&m->mark_rip, cpu_read_rip(v->fd));
+	atomic_store(&b->rip, cpu_read_rip(v->fd));
 }
 
 static void look(void *ctx)
 {
-	struct machine *m = ctx;
-	struct timeline *t = m->vm->timeline;
-	uint64_t life_ns = now_ns() - m->vm->times.entry_ns;
+	struct boot_marks *b = ctx;
+	struct timeline *t = b->vm->timeline;
+	uint64_t life_ns = now_ns() - b->vm->times.entry_ns;
 
 	if (timeline_reached(t, TIMELINE_VERSION) || life_ns > GIVE_UP_NS)
 		return;
-	if (atomic_load(&m->mark_rip) >= PAGE_OFFSET_32) {
+	if (atomic_load(&b->rip) >= PAGE_OFFSET_32) {
 		timeline_reach(t, TIMELINE_KERNEL);
 		return;
 	}
-	vcpu_ask(&m->vm->vcpu[0], &m->mark_ask);
-	loop_timer_arm(&m->timeline_timer, max_u64(FIRST_LOOK_NS, life_ns / LOOKS_A_LIFE));
+	vcpu_ask(&b->vm->vcpu[0], &b->ask);
+	loop_timer_arm(&b->timer, max_u64(FIRST_LOOK_NS, life_ns / LOOKS_A_LIFE));
 }
 
-void machine_watch_timeline(struct machine *m)
+void boot_marks_init(struct boot_marks *b, struct vm *vm)
 {
-	if (!m->vm->timeline)
-		return;
-	m->mark_ask = (struct vcpu_ask){ .fn = on_asked, .ctx = m };
-	loop_timer_init(&m->vm->loop, &m->timeline_timer, look, m);
-	loop_timer_arm(&m->timeline_timer, FIRST_LOOK_NS);
+	b->vm = vm;
+	b->ask = (struct vcpu_ask){ .fn = on_asked, .ctx = b };
+	loop_timer_init(&vm->loop, &b->timer, look, b);
 }
 
-void machine_timeline_line(struct machine *m, unsigned int found)
+void boot_marks_start(struct boot_marks *b)
 {
-	struct timeline *t = m->vm->timeline;
+	if (b->vm->timeline)
+		loop_timer_arm(&b->timer, FIRST_LOOK_NS);
+}
+
+void boot_marks_fini(struct boot_marks *b)
+{
+	loop_timer_fini(&b->timer);
+}
+
+void boot_marks_line(struct vm *vm, unsigned int found)
+{
+	struct timeline *t = vm->timeline;
 
 	timeline_reach(t, TIMELINE_CONSOLE);
 	if (found & 1U << WATCH_VERSION)

@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How the guest ends the machine: by its power and its resets, and by a panic that a console has shown. What KVM tells of a crash is arch.c's,
- * a guest in which nothing can happen any more is idle.c's, one that gets nowhere hang.c's.
+ * Ends the machine when the guest powers off, resets or panics.
+ *
+ * Power and resets arrive by struct power from devices; a panic is seen on a console. What KVM
+ * reports of a crash is in exits.c, a guest in which nothing can happen any more in idle.c, one
+ * that gets nowhere in hang.c.
  */
-#include "machine.h"
+#include "ends.h"
 
+#include "boot_marks.h"
 #include "guest/guestjob.h"
+#include "kvm/vm.h"
+#include "x86/postmortem/guestlog.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
 /*
- * A console that is silent so often, once in so long, has nothing more to say. In rounds, since a host that lets us all stand still for a
- * while silences nobody: it costs one of them.
+ * A console that is silent so often, once in so long, has nothing more to say. In rounds, since a
+ * host that lets us all stand still for a while silences no console: it costs one of them.
  */
 #define PANIC_ROUND_NS 50000000ULL
 #define PANIC_SILENT_ROUNDS 6
 
-void machine_reset_requested(struct machine *m, const char *by)
+void ends_by_reset(struct vm *vm, const char *by)
 {
-	guestlog_hear_end(m);
-	if (atomic_load(&m->panicked))
-		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then reset by %s)", by);
+	guestlog_judge_end(vm->autopsy);
+	if (atomic_load(&vm->autopsy->panicked))
+		vm_end(vm, VERDICT_PANIC, 0, "the guest kernel panicked (then reset by %s)", by);
 	else
-		vm_end(m->vm, VERDICT_REBOOT, 0, "the guest rebooted (%s)", by);
+		vm_end(vm, VERDICT_REBOOT, 0, "the guest rebooted (%s)", by);
 }
 
 /* The guest's init wrote @status to its port. */
@@ -47,98 +53,113 @@ static void end_by_command(struct vm *vm, unsigned int status)
 
 static void on_power_request(void *ctx, enum power_request what, unsigned int value, const char *by)
 {
-	struct machine *m = ctx;
+	struct ends *e = ctx;
 
 	switch (what) {
 	case POWER_OFF:
-		vm_end(m->vm, VERDICT_POWEROFF, 0, "the guest powered off");
+		vm_end(e->vm, VERDICT_POWEROFF, 0, "the guest powered off");
 		break;
 	case POWER_RESET:
-		machine_reset_requested(m, by);
+		ends_by_reset(e->vm, by);
 		break;
 	case POWER_DEBUG_EXIT:
-		vm_end(m->vm, VERDICT_DEBUG_EXIT, (int)value, "the guest wrote 0x%x to the debug-exit port",
+		vm_end(e->vm, VERDICT_DEBUG_EXIT, (int)value, "the guest wrote 0x%x to the debug-exit port",
 		       value);
 		break;
 	case POWER_COMMAND:
-		end_by_command(m->vm, value);
+		end_by_command(e->vm, value);
 		break;
 	}
 }
 
-/* A panicked kernel may print for a while (backtraces, other CPUs): its end is when it says so, or falls silent. */
+/*
+ * A panicked kernel may print for a while (backtraces, other CPUs): its end is when it says so, or
+ * falls silent.
+ */
 static void on_panic_silence(void *ctx)
 {
-	struct machine *m = ctx;
-	uint64_t bytes = atomic_load(&m->console_bytes);
+	struct ends *e = ctx;
+	uint64_t bytes = atomic_load(&e->console_bytes);
 
-	if (bytes != m->panic_seen_bytes)
-		m->panic_silent_rounds = 0;
-	m->panic_seen_bytes = bytes;
-	if (!atomic_load(&m->panic_told) && m->panic_silent_rounds++ < PANIC_SILENT_ROUNDS) {
-		loop_timer_arm(&m->panic_timer, PANIC_ROUND_NS);
+	if (bytes != e->panic_seen_bytes)
+		e->panic_silent_rounds = 0;
+	e->panic_seen_bytes = bytes;
+	if (!atomic_load(&e->panic_told) && e->panic_silent_rounds++ < PANIC_SILENT_ROUNDS) {
+		loop_timer_arm(&e->panic_timer, PANIC_ROUND_NS);
 		return;
 	}
-	vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked");
+	vm_end(e->vm, VERDICT_PANIC, 0, "the guest kernel panicked");
 }
 
 static void on_console_output(void *ctx, const uint8_t *bytes, size_t len)
 {
-	struct com_port *com = ctx;
-	struct machine *m = com->machine;
-	unsigned int found = watch_feed(&com->watch, bytes, len);
+	struct ends_console *console = ctx;
+	struct ends *e = console->ends;
+	struct autopsy *a = e->vm->autopsy;
+	unsigned int found = watch_feed(&console->watch, bytes, len);
 
-	pthread_mutex_lock(&m->tail_lock);
-	tail_feed(com->tail, bytes, len);
-	pthread_mutex_unlock(&m->tail_lock);
-	if (com->watch.whole_boot)
-		machine_timeline_line(m, found);
-	atomic_fetch_add_explicit(&m->console_bytes, len, memory_order_relaxed);
-	if (com == &m->com[0])
-		vm_console_output(m->vm, bytes, len);
+	autopsy_console_output(a, console->index, bytes, len);
+	if (console->watch.whole_boot)
+		boot_marks_line(e->vm, found);
+	atomic_fetch_add_explicit(&e->console_bytes, len, memory_order_relaxed);
+	if (!console->index)
+		vm_console_output(e->vm, bytes, len);
 	if (found & (1U << WATCH_HALTED))
-		atomic_store(&m->halted, true);
+		atomic_store(&a->halted, true);
 	if (found & (1U << WATCH_RESTARTING))
-		atomic_store(&m->restarting, true);
-	if (found & (1U << WATCH_PANIC_END) && atomic_load(&m->panicked)) {
-		atomic_store(&m->panic_told, true);
-		if (m->vm->config->on_panic == ON_PANIC_EXIT)
-			loop_timer_arm(&m->panic_timer, 0);
+		atomic_store(&a->restarting, true);
+	if (found & (1U << WATCH_PANIC_END) && atomic_load(&a->panicked)) {
+		atomic_store(&e->panic_told, true);
+		if (e->vm->config->on_panic == ON_PANIC_EXIT)
+			loop_timer_arm(&e->panic_timer, 0);
 	}
-	if (!(found & (1U << WATCH_PANIC)) || atomic_exchange(&m->panicked, true))
+	if (!(found & (1U << WATCH_PANIC)) || atomic_exchange(&a->panicked, true))
 		return;
-	if (m->vm->config->on_panic == ON_PANIC_EXIT)
-		loop_timer_arm(&m->panic_timer, PANIC_ROUND_NS);
+	if (e->vm->config->on_panic == ON_PANIC_EXIT)
+		loop_timer_arm(&e->panic_timer, PANIC_ROUND_NS);
 }
 
 static void on_console_quit(void *ctx)
 {
-	struct com_port *com = ctx;
+	struct ends_console *console = ctx;
 
-	vm_end(com->machine->vm, VERDICT_QUIT, 0, "ended by Ctrl-a x");
+	vm_end(console->ends->vm, VERDICT_QUIT, 0, "ended by Ctrl-a x");
 }
 
 static void on_console_report(void *ctx)
 {
-	const struct vm_key *key = &((struct com_port *)ctx)->machine->vm->report_key;
+	const struct ends_console *console = ctx;
+	const struct vm_key *key = &console->ends->vm->report_key;
 
 	if (key->pressed)
 		key->pressed(key->ctx);
 }
 
-struct chardev_hooks machine_console_hooks(struct com_port *com)
+struct chardev_hooks ends_console_hooks(struct ends *e, unsigned int index)
 {
 	return (struct chardev_hooks){
 		.quit = on_console_quit,
 		.report = on_console_report,
 		.output = on_console_output,
-		.ctx = com,
-		.goes_on = com->machine->vm->restarted,
+		.ctx = &e->console[index],
+		.goes_on = e->vm->restarted,
 	};
 }
 
-void machine_watch_ends(struct machine *m)
+void ends_init(struct ends *e, struct vm *vm)
 {
-	m->power = (struct power){ .request = on_power_request, .ctx = m };
-	loop_timer_init(&m->vm->loop, &m->panic_timer, on_panic_silence, m);
+	e->vm = vm;
+	e->power = (struct power){ .request = on_power_request, .ctx = e };
+	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++)
+		e->console[i] = (struct ends_console){
+			.ends = e,
+			.index = i,
+			.watch.whole_boot = vm->config->timeline,
+		};
+	loop_timer_init(&vm->loop, &e->panic_timer, on_panic_silence, e);
+}
+
+void ends_fini(struct ends *e)
+{
+	loop_timer_fini(&e->panic_timer);
 }

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What KVM needs to know for x86 between creating the VM and running a vCPU, and the exits that only x86 has. The set-up
- * runs on vCPU 0's thread; its order is KVM's: TSS and interrupt controllers before the first vCPU, CPUID before MSRs.
+ * Sets up the VM and its vCPUs as x86 needs it, and serves the exits that only x86 has.
+ *
+ * The set-up runs on vCPU 0's thread; its order is KVM's: TSS and interrupt controllers before the
+ * first vCPU, CPUID before MSRs.
  */
 #include "exits.h"
-#include "hyperv_board.h"
+#include "board_hyperv.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "machine.h"
 #include "x86/cpu/cpu.h"
 #include "x86/layout.h"
 #include "x86/postmortem/gather.h"
+#include "x86/postmortem/guestlog.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +24,10 @@ static int refused(const char *what, int err)
 	return err;
 }
 
-/* MSRs that KVM does not know or refuses come to us on their way to #GP, for the recorder. Older KVMs keep them to themselves. */
+/*
+ * MSRs that KVM does not know or refuses come to us on their way to #GP, for the recorder. Older
+ * KVMs keep them to themselves.
+ */
 static void watch_msrs(struct vm *vm)
 {
 	struct kvm_enable_cap cap = {
@@ -38,7 +44,10 @@ int x86_setup_vm(struct vm *vm)
 	uint64_t identity_map = KVM_IDENTITY_MAP_GPA;
 	int err;
 
-	/* Needed by VMX without unrestricted guest; in memory nobody else has. Must come before the first vCPU. */
+	/*
+	 * Needed by VMX without unrestricted guest; in memory of its own. Must come before the
+	 * first vCPU.
+	 */
 	err = kvm_ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
 	if (!err)
 		err = kvm_ioctl_raw(vm->vm_fd, KVM_SET_TSS_ADDR, KVM_TSS_GPA);
@@ -53,15 +62,16 @@ int x86_setup_vm(struct vm *vm)
 
 int x86_setup_vcpu(struct vcpu *v)
 {
-	int err = report_vcpu_setup(v);
+	int err = gather_vcpu_setup(v);
 
 	return err ? err : cpu_setup(v->vm->machine->cpus, v->fd, v->index);
 }
 
 /*
- * A triple fault is a crash, except that it is also how Linux resets a machine at reboot=t: it loads an empty IDT and
- * executes int3. A kernel that dies early has an empty IDT as well, but does not stand on (or, on some hosts, behind) an
- * int3. On AMD this is not to be seen, since KVM has reset the vCPU by then; there the console tells, if there is one.
+ * A triple fault is a crash, except that it is also how Linux resets a machine at reboot=t: it
+ * loads an empty IDT and executes int3. A kernel that dies early has an empty IDT as well, but does
+ * not stand on (or, on some hosts, after) an int3. On AMD this is not to be seen, since KVM has
+ * reset the vCPU by then; there the console tells, if there is one.
  */
 static bool stands_on_int3(const struct vcpu *v)
 {
@@ -84,10 +94,10 @@ static void on_shutdown(struct vcpu *v)
 {
 	struct machine *m = v->vm->machine;
 
-	guestlog_hear_end(m);
-	if (atomic_load(&m->restarting) || stands_on_int3(v))
-		machine_reset_requested(m, "triple fault");
-	else if (atomic_load(&m->panicked))
+	guestlog_judge_end(&m->autopsy);
+	if (atomic_load(&m->autopsy.restarting) || stands_on_int3(v))
+		ends_by_reset(v->vm, "triple fault");
+	else if (atomic_load(&m->autopsy.panicked))
 		vm_end(v->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then a triple fault)");
 	else
 		vm_end(v->vm, VERDICT_CRASH, 0, "triple fault on vCPU %u%s", v->index,

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The look-out for a machine in which nothing can happen any more: every CPU halted with interrupts off, or never
- * started. KVM sleeps in such a guest for ever and tells nobody.
+ * Ends a machine in which nothing can happen any more: every CPU is halted with interrupts off, or
+ * never started. KVM sleeps in such a guest for ever and reports nothing.
  *
- * Once a second the loop looks at the CPU time of the vCPU threads (no exit, no cost to a busy guest). When it has hardly
- * moved, each vCPU is asked, on its own thread, whether an interrupt could still wake it. Two rounds in agreement end the
- * machine: in order when the kernel has said so on its console, else as a crash.
+ * Once a second the loop looks at the CPU time of the vCPU threads: no exit, no cost to a busy
+ * guest. When it has hardly moved, each vCPU's own thread looks whether an interrupt could still
+ * wake it. Two rounds in agreement end the machine: in order if the kernel has printed so on its
+ * console, else as a crash.
  */
+#include "idle.h"
+
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
-#include "machine.h"
+#include "kvm/vm.h"
+#include "x86/cpu/x86_bits.h"
+#include "x86/postmortem/guestlog.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -61,65 +66,79 @@ static void on_asked(struct vcpu *v, void *ctx)
 	atomic_store(&cpu->dead, is_dead(v));
 }
 
-static void ask_vcpus(struct machine *m)
+static void ask_vcpus(struct idle *i)
 {
-	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++) {
-		atomic_store(&m->idle_cpu[i].dead, false);
-		vcpu_ask(&m->vm->vcpu[i], &m->idle_cpu[i].ask);
+	for (unsigned int n = 0; n < i->vm->nr_vcpus; n++) {
+		atomic_store(&i->cpu[n].dead, false);
+		vcpu_ask(&i->vm->vcpu[n], &i->cpu[n].ask);
 	}
 }
 
-static bool all_dead(const struct machine *m)
+static bool all_dead(const struct idle *i)
 {
-	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++) {
-		if (!atomic_load(&m->idle_cpu[i].dead))
+	for (unsigned int n = 0; n < i->vm->nr_vcpus; n++) {
+		if (!atomic_load(&i->cpu[n].dead))
 			return false;
 	}
 	return true;
 }
 
-static void end_dead(struct machine *m)
+static void end_dead(struct vm *vm)
 {
-	guestlog_hear_end(m);
-	if (atomic_load(&m->panicked))
-		vm_end(m->vm, VERDICT_PANIC, 0, "the guest kernel panicked");
-	else if (atomic_load(&m->halted))
-		vm_end(m->vm, VERDICT_HALT, 0, "the guest halted");
+	struct autopsy *a = vm->autopsy;
+
+	guestlog_judge_end(a);
+	if (atomic_load(&a->panicked))
+		vm_end(vm, VERDICT_PANIC, 0, "the guest kernel panicked");
+	else if (atomic_load(&a->halted))
+		vm_end(vm, VERDICT_HALT, 0, "the guest halted");
 	else
-		vm_end(m->vm, VERDICT_CRASH, 0, "the guest is dead: all CPUs are halted with interrupts off");
+		vm_end(vm, VERDICT_CRASH, 0, "the guest is dead: all CPUs are halted with interrupts off");
 }
 
 static void on_idle_timer(void *ctx)
 {
-	struct machine *m = ctx;
-	uint64_t cpu_ns = vcpus_cpu_ns(m->vm);
-	bool idle = cpu_ns - m->idle_cpu_ns < IDLE_CPU_NS;
+	struct idle *i = ctx;
+	uint64_t cpu_ns = vcpus_cpu_ns(i->vm);
+	bool idle = cpu_ns - i->cpu_ns < IDLE_CPU_NS;
 
-	gmem_repair(&m->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
-	m->idle_cpu_ns = cpu_ns;
-	if (!idle || (m->idle_rounds && !all_dead(m))) {
-		m->idle_rounds = 0;
-		loop_timer_arm(&m->idle_timer, ROUND_NS);
+	gmem_repair(&i->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
+	i->cpu_ns = cpu_ns;
+	if (!idle || (i->rounds && !all_dead(i))) {
+		i->rounds = 0;
+		loop_timer_arm(&i->timer, ROUND_NS);
 		return;
 	}
-	if (m->idle_rounds == 2) {
-		end_dead(m);
+	if (i->rounds == 2) {
+		end_dead(i->vm);
 		return;
 	}
-	m->idle_rounds++;
-	ask_vcpus(m);
-	loop_timer_arm(&m->idle_timer, ASKED_NS);
+	i->rounds++;
+	ask_vcpus(i);
+	loop_timer_arm(&i->timer, ASKED_NS);
 }
 
-int machine_watch_idle(struct machine *m)
+void idle_init(struct idle *i, struct vm *vm)
 {
-	m->idle_cpu = calloc(m->vm->nr_vcpus, sizeof(*m->idle_cpu));
-	if (!m->idle_cpu) {
+	i->vm = vm;
+	loop_timer_init(&vm->loop, &i->timer, on_idle_timer, i);
+}
+
+int idle_start(struct idle *i)
+{
+	i->cpu = calloc(i->vm->nr_vcpus, sizeof(*i->cpu));
+	if (!i->cpu) {
 		pr_err("out of memory");
 		return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < m->vm->nr_vcpus; i++)
-		m->idle_cpu[i].ask = (struct vcpu_ask){ .fn = on_asked, .ctx = &m->idle_cpu[i] };
-	loop_timer_init(&m->vm->loop, &m->idle_timer, on_idle_timer, m);
-	return loop_timer_arm(&m->idle_timer, ROUND_NS);
+	for (unsigned int n = 0; n < i->vm->nr_vcpus; n++)
+		i->cpu[n].ask = (struct vcpu_ask){ .fn = on_asked, .ctx = &i->cpu[n] };
+	return loop_timer_arm(&i->timer, ROUND_NS);
+}
+
+void idle_fini(struct idle *i)
+{
+	loop_timer_fini(&i->timer);
+	free(i->cpu);
+	i->cpu = NULL;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which kernel to run and what to tell it.
+ * Chooses the kernel to run, and makes its command line.
  *
- * By default we add nothing that changes what a kernel does or tests. --fast adds what a boot can do without; what each
- * parameter saves was counted on Debian's cloud kernel and stands in docs/fast.md. An exception is root=: a boot from a disk needs it, so
- * it is worked out from the first one (virtio/disk/rootdev.c) when the user does not say it. Another are virtio devices that no table of the
- * machine names (--machine tables=).
+ * By default we add nothing that changes what a kernel does or tests. Exceptions:
+ * - console=: without it nothing would be seen.
+ * - root=: a boot from a disk needs it, so it is worked out from the first disk
+ *   (virtio/disk/rootdev.c) unless the user gives it.
+ * - virtio devices that no table of the machine names (--machine tables=).
+ * - --fast adds what a boot can do without; docs/fast.md has what each parameter saved on Debian's
+ *   cloud kernel.
  */
 #include "board_virtio.h"
 #include "guest/guestjob.h"
@@ -14,6 +17,7 @@
 #include "virtio/disk.h"
 #include "virtio/rootdev.h"
 #include "x86/boot/fastkernel.h"
+#include "x86/layout.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,17 +33,19 @@
 #define COMMAND_LOUD_PARAMS "console=ttyS0 rdinit=" GUESTJOB_INIT
 #define COMMAND_TERMINAL_PARAMS "console=ttyS1 quiet rdinit=" GUESTJOB_INIT
 /*
- * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there, and then shows on hvc0 only what is
- * new. As a second console= it would go on, and hvc0 would begin with the whole log: each message would come twice.
+ * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there,
+ * and then shows on hvc0 only what is new. As a second console= it would go on, and hvc0 would
+ * begin with the whole log: each message would come twice.
  */
 #define VIRTIO_PARAMS "console=hvc0"
 #define EARLY_PARAMS "earlycon=uart8250,io,0x3f8"
+_Static_assert(PORT_COM1 == 0x3f8, "the parameter names it");
 /* For --early: of the ways to print early, the only one that the decompressor knows as well. */
 #define VERBOSE_PARAMS "earlyprintk=serial,ttyS0,115200 ignore_loglevel"
 #define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
 
 /* The host's own kernel, then what distributions and build trees call theirs. */
-static int open_host_kernel(struct machine *m, struct boot_image *img, const struct boot_how *how)
+static int open_host_kernel(struct boot_image *img, const struct boot_how *how, char path[KERNEL_PATH_BYTES])
 {
 	static const char *const formats[] = {
 		"/boot/vmlinuz-%s", "/lib/modules/%s/vmlinuz", "/boot/vmlinuz",
@@ -49,32 +55,35 @@ static int open_host_kernel(struct machine *m, struct boot_image *img, const str
 
 	uname(&host);
 	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
-		snprintf(m->host_kernel, sizeof(m->host_kernel), formats[i], host.release);
-		if (access(m->host_kernel, R_OK))
+		snprintf(path, KERNEL_PATH_BYTES, formats[i], host.release);
+		if (access(path, R_OK))
 			continue;
-		pr_info("no -k: running this host's kernel %s", m->host_kernel);
-		return boot_open(img, m->host_kernel, how);
+		pr_info("no -k: running this host's kernel %s", path);
+		return boot_open(img, path, how);
 	}
-	snprintf(m->host_kernel, sizeof(m->host_kernel), formats[0], host.release);
-	pr_err("%s: this host's kernel is not %s; name a kernel with -k", m->host_kernel,
-	       access(m->host_kernel, F_OK) ? "there" : "readable for you");
+	snprintf(path, KERNEL_PATH_BYTES, formats[0], host.release);
+	pr_err("%s: this host's kernel is not %s; name a kernel with -k", path,
+	       access(path, F_OK) ? "there" : "readable for you");
 	return -ENOENT;
 }
 
-int machine_open_kernel(struct machine *m, struct boot_image *img)
+int kernel_open(struct boot_image *img, const struct config *config, char path[KERNEL_PATH_BYTES])
 {
-	const struct config *config = m->vm->config;
 	struct boot_how how = { .load_gpa = config->load_gpa };
 	int err = boot_parse_entry(config->entry, &how.wish);
 
 	if (!err)
-		err = config->kernel ? boot_open(img, config->kernel, &how) : open_host_kernel(m, img, &how);
+		err = config->kernel ? boot_open(img, config->kernel, &how)
+				     : open_host_kernel(img, &how, path);
 	if (!err && config->fast && !config->no_cache && how.wish == BOOT_WISH_AUTO)
 		fastkernel_use(img);
 	return err;
 }
 
-/* 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64, as it is on disks */
+/*
+ * 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64,
+ * as it is on disks
+ */
 static const uint8_t root_type[GUID_BYTES] = { 0xe3, 0xbc, 0x68, 0x4f, 0xcd, 0xe8, 0xb1, 0x4d,
 					       0x96, 0xe7, 0xfb, 0xca, 0xf9, 0x84, 0xb7, 0x09 };
 
@@ -93,7 +102,10 @@ static void say_choices(const char *disk, const struct rootdev *root)
 			disk);
 }
 
-/* Writes "root=... rw" or nothing to @text. A disk that cannot be read is the guest's to complain about. */
+/*
+ * Writes "root=... rw" or nothing to @text. A disk that cannot be read is the guest's to complain
+ * about.
+ */
 static void root_params(struct machine *m, char *text, size_t size)
 {
 	struct disk *disk = virtio_first_disk(m);
@@ -133,7 +145,7 @@ static const char *console_params(const struct config *config)
 	return config->serial[0] && !config->early ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;
 }
 
-/* @first, which is freed, and @second behind it; NULL without memory, and when @first is. */
+/* @first, which is freed, and @second after it; NULL without memory, and when @first is. */
 static char *join(char *first, const char *second)
 {
 	char *line = first ? boot_cmdline(first, second) : NULL;
@@ -172,7 +184,7 @@ static char *linux_cmdline(struct machine *m)
 	return cmdline;
 }
 
-char *machine_cmdline(struct machine *m, const struct boot_image *img)
+char *kernel_cmdline(struct machine *m, const struct boot_image *img)
 {
 	char *cmdline =
 		boot_takes_linux_params(img) ? linux_cmdline(m) : other_cmdline(img, m->vm->config->params);

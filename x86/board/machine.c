@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The machine: memory map, tables and kernel around the board's devices (board.c), from its set-up to its end.
+ * Leads the machine through its life: memory, devices (board.c), tables (describe.c), kernel, and
+ * at the end what the consoles and disks still hold.
  *
- * machine_create() runs on main's thread while vCPU 0's thread sets up KVM; it waits for that only before it writes the
- * boot processor's registers.
+ * machine_create() runs on main's thread while vCPU 0's thread sets up KVM; it waits for that
+ * only before it writes the boot processor's registers.
  */
 #include "machine.h"
 #include "board_consoles.h"
+#include "board_serial.h"
 #include "board_testdev.h"
 #include "board_virtio.h"
 #include "x86/gdb/gdb_x86.h"
+#include "x86/postmortem/gather.h"
 
 #include "kvm/log.h"
 #include "kvm/pages.h"
 #include "kvm/share.h"
 #include "x86/boot/bios_area.h"
 #include "x86/layout.h"
-#include "x86/tables/tables.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,48 +49,6 @@ static int add_memory(struct vm *vm)
 	return err;
 }
 
-int machine_tables_config(const struct machine *m, struct tables_config *tables)
-{
-	unsigned int nr = m->vm->nr_vcpus;
-
-	*tables = (struct tables_config){
-		.nr_cpus = nr,
-		.devices = &m->devices,
-		.pm_registers = m->vm->config->testdev,
-	};
-	tables->apic_id = calloc(nr, sizeof(*tables->apic_id));
-	if (!tables->apic_id) {
-		pr_err("out of memory");
-		return -ENOMEM;
-	}
-	for (unsigned int i = 0; i < nr; i++)
-		tables->apic_id[i] = cpu_apic_id(i);
-	return 0;
-}
-
-/* All but the device tree, which says where the initrd is. */
-static int write_tables(struct machine *m, gpa_t *rsdp)
-{
-	struct tables_config tables;
-	int err = machine_tables_config(m, &tables);
-
-	if (err)
-		return err;
-	if (!m->tables && tables.nr_cpus > 1)
-		pr_warn("-c %u: without a table the guest knows of one CPU only", tables.nr_cpus);
-	if (m->tables & TABLES_ACPI)
-		err = acpi_write(&m->vm->mem, &tables, rsdp);
-	if (!err && m->tables & TABLES_MP)
-		err = mptable_write(&m->vm->mem, &tables);
-	if (!err)
-		err = reset_vector_write(&m->vm->mem);
-	if (err)
-		pr_err("cannot write the tables of %u CPUs and %u devices: %s", tables.nr_cpus, m->devices.nr,
-		       err == -ENOSPC ? "they do not fit; use fewer CPUs" : strerror(-err));
-	free(tables.apic_id);
-	return err;
-}
-
 /* The files of the command that is to run in the guest, if there is one. */
 static int pack_command(const struct vm *vm, const struct boot_image *img, uint8_t **bytes, uint64_t *len)
 {
@@ -104,6 +64,7 @@ static int pack_command(const struct vm *vm, const struct boot_image *img, uint8
 static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 {
 	const struct config *config = m->vm->config;
+	char host_kernel[KERNEL_PATH_BYTES];
 	uint8_t seed[RNG_SEED_BYTES];
 	struct boot_image img;
 	struct boot_config boot = {
@@ -113,19 +74,19 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 	};
 	uint8_t *files = NULL;
 	char *cmdline;
-	int err = machine_open_kernel(m, &img);
+	int err = kernel_open(&img, config, host_kernel);
 
 	if (err)
 		return err;
 	m->for_linux = boot_takes_linux_params(&img);
-	m->is_packed = img.format == BOOT_BZIMAGE && img.hdr.payload_length;
+	m->autopsy.is_packed = img.format == BOOT_BZIMAGE && img.hdr.payload_length;
 	err = pack_command(m->vm, &img, &files, &boot.archive_bytes);
 	if (err) {
 		boot_close(&img);
 		return err;
 	}
 	boot.archive = files;
-	cmdline = machine_cmdline(m, &img);
+	cmdline = kernel_cmdline(m, &img);
 	boot.cmdline = cmdline;
 	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed)) {
 		boot.rng_seed = seed;
@@ -138,7 +99,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 		err = -ENOMEM;
 	}
 	if (!err && (m->tables & TABLES_DT || config->dump_dtb))
-		err = machine_pass_dtb(m, cmdline, entry);
+		err = describe_pass_dtb(m, cmdline, entry);
 	explicit_bzero(seed, sizeof(seed));
 	free(cmdline);
 	free(files);
@@ -175,12 +136,12 @@ int machine_init(struct vm *vm)
 	}
 	vm->machine = m;
 	m->vm = vm;
-	machine_watch_ends(m);
-	loop_timer_init(&vm->loop, &m->idle_timer, NULL, m);
-	loop_timer_init(&vm->loop, &m->hang.timer, NULL, m);
-	loop_timer_init(&vm->loop, &m->timeline_timer, NULL, m);
-	pthread_mutex_init(&m->report_lock, NULL);
-	pthread_mutex_init(&m->tail_lock, NULL);
+	autopsy_init(&m->autopsy, &vm->mem);
+	vm->autopsy = &m->autopsy;
+	ends_init(&m->ends, vm);
+	idle_init(&m->idle, vm);
+	hang_init(&m->hang, vm);
+	boot_marks_init(&m->marks, vm);
 	err = parse_options(m);
 	return err ? err : add_memory(vm);
 }
@@ -192,7 +153,7 @@ static int create_board(struct machine *m, struct boot_entry *entry)
 	int err = create_devices(m);
 
 	if (!err)
-		err = write_tables(m, &rsdp);
+		err = describe_tables(m, &rsdp);
 	return err ? err : load_kernel(m, rsdp, entry);
 }
 
@@ -207,9 +168,9 @@ int machine_create(struct vm *vm)
 	if (!err)
 		err = vm_wait_kvm(vm);
 	if (!err && vm->config->gdb)
-		err = gdb_setup(vm->machine);
+		err = gdb_setup(vm);
 	if (!err)
-		err = leave_as_firmware(vm->machine);
+		err = program_pic_and_pit(vm->machine);
 	return err ? err : cpu_set_entry(vm->vcpu[0].fd, &entry);
 }
 
@@ -218,7 +179,7 @@ int machine_dump_dtb(struct vm *vm)
 	struct boot_entry entry = { 0 };
 	int err = create_board(vm->machine, &entry);
 
-	return err ? err : machine_save_dtb(vm->machine, vm->config->dump_dtb);
+	return err ? err : describe_save_dtb(vm->machine, vm->config->dump_dtb);
 }
 
 void machine_destroy(struct vm *vm)
@@ -227,19 +188,17 @@ void machine_destroy(struct vm *vm)
 
 	if (!m)
 		return;
-	loop_timer_fini(&m->idle_timer);
-	loop_timer_fini(&m->hang.timer);
-	loop_timer_fini(&m->timeline_timer);
-	free(m->idle_cpu);
-	free(m->hang.cpu);
-	symbols_destroy(m->symbols);
-	symbols_destroy(m->kernel_symbols);
+	idle_fini(&m->idle);
+	hang_fini(&m->hang);
+	boot_marks_fini(&m->marks);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		report_vcpu_destroy(&vm->vcpu[i]);
-	loop_timer_fini(&m->panic_timer);
+		gather_vcpu_destroy(&vm->vcpu[i]);
+	ends_fini(&m->ends);
 	destroy_devices(m);
 	cpu_set_destroy(m->cpus);
-	gdb_destroy(m);
+	gdb_destroy(vm);
+	autopsy_fini(&m->autopsy);
+	vm->autopsy = NULL;
 	pages_free(m, sizeof(*m));
 	vm->machine = NULL;
 }
@@ -247,30 +206,15 @@ void machine_destroy(struct vm *vm)
 int machine_start(struct vm *vm)
 {
 	struct machine *m = vm->machine;
+	int err = start_serial(m);
 
-	int err = 0;
-
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && !err; i++)
-		err = m->com[i].chardev ? chardev_start(m->com[i].chardev) : 0;
 	if (err)
 		return err;
-	machine_watch_timeline(m);
-	err = machine_watch_idle(m);
+	boot_marks_start(&m->marks);
+	err = idle_start(&m->idle);
 	if (!err)
-		err = machine_watch_hang(m);
+		err = hang_start(&m->hang, m->i8042, &m->ends.console_bytes);
 	return err ? err : start_ports(m);
-}
-
-/* What a console has kept for a bad end. */
-static void show_kept_logs(struct machine *m)
-{
-	const struct verdict *v = &m->vm->verdict;
-
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && v->kind != VERDICT_COMMAND && verdict_exit_code(v);
-	     i++) {
-		if (m->com[i].chardev)
-			chardev_show_log(m->com[i].chardev);
-	}
 }
 
 void machine_drain(struct vm *vm, int stall_ms)
@@ -279,14 +223,7 @@ void machine_drain(struct vm *vm, int stall_ms)
 
 	coalesced_try_drain(&vm->coalesced);
 	drain_consoles(m, stall_ms);
-	show_kept_logs(m);
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		if (!m->com[i].chardev)
-			continue;
-		if (!chardev_flush(m->com[i].chardev, stall_ms))
-			pr_warn("COM%u: nobody takes its output; the end of it is lost", i + 1);
-		chardev_abort(m->com[i].chardev);
-	}
+	drain_serial(m, stall_ms);
 }
 
 bool machine_output_lost(const struct vm *vm)
@@ -300,7 +237,7 @@ int machine_close(struct vm *vm)
 
 	shares_disconnect(vm->machine);
 	destroy_consoles(vm->machine);
-	destroy_coms(vm->machine);
+	destroy_serial(vm->machine);
 	return err;
 }
 
@@ -321,9 +258,6 @@ void machine_winch(struct vm *vm)
 {
 	struct machine *m = vm->machine;
 
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
-		if (m->com[i].chardev)
-			chardev_winch(m->com[i].chardev);
-	}
+	winch_serial(m);
 	winch_ports(m);
 }

@@ -1,181 +1,99 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The board's own state; private to x86/. */
+/* The machine: the board's devices, and what watches over the guest; private to x86/board. */
 #ifndef X86_BOARD_MACHINE_H
 #define X86_BOARD_MACHINE_H
 
+#include "boot_marks.h"
+#include "ends.h"
+#include "hang.h"
 #include "hw/ports.h"
-#include "hw/serial.h"
-#include "kvm/chardev.h"
-#include "kvm/console_watch.h"
+#include "idle.h"
 #include "kvm/device.h"
-#include "kvm/power.h"
 #include "kvm/vm.h"
 #include "x86/boot/boot.h"
 #include "x86/cpu/cpu.h"
-#include "x86/linux/symbols.h"
+#include "x86/postmortem/autopsy.h"
 #include "x86/tables/tables.h"
 
 #include <stdio.h>
 
-#define TAIL_BYTES 2048
-
-/* The last bytes that a console has shown, oldest first from @nr modulo TAIL_BYTES on once it is full. */
-struct console_tail {
-	uint64_t nr; /* shown in all */
-	uint8_t bytes[TAIL_BYTES];
-};
-
-/* A COM port and the console watcher on its output. */
-struct com_port {
-	struct machine *machine;
-	struct chardev *chardev; /* NULL: no such port */
-	struct serial *serial;
-	struct serial_coalesce coalesce; /* the port keeps a pointer to it */
-	struct watch watch;		 /* under the chardev's output lock */
-	struct console_tail *tail;	 /* under tail_lock */
-};
-
-#define HANG_PAGES 8
-#define GUESTLOG_TEXT_BYTES 128
-
-struct hang_cpu;
-struct idle_cpu;
-
-/* hang.c: what was seen since the guest last got anywhere. */
-struct hang {
-	struct hang_cpu *cpu; /* of each vCPU; NULL: no --hang */
-	struct loop_timer timer;
-	uint64_t since_ns;
-	uint64_t events; /* exits but the keyboard controller's, and console bytes */
-	unsigned int nr_pages;
-	uint64_t page[HANG_PAGES]; /* pages of code that vCPUs were seen on */
-};
-
 struct machine {
 	struct vm *vm;
-	uint32_t dtb_bytes;  /* of the tree in guest memory; 0: none */
-	unsigned int tables; /* enum tables_kind: by which the guest is told of it */
-	struct power power;
+	unsigned int tables;	  /* enum tables_kind: what describes the board to the guest */
+	uint32_t dtb_bytes;	  /* of the tree in guest memory; 0: none */
+	bool for_linux;		  /* the kernel is started as Linux is */
+	struct x86_cpu_set *cpus; /* vCPU 0's thread, until it is ready */
+
 	struct misc_ports ports;
-	struct com_port com[CONFIG_NR_SERIAL];
-	pthread_mutex_t com_irq_lock; /* the two below; after a port's lock */
-	struct irq_line com_irq[2];   /* COM1 and COM3, COM2 and COM4 */
-	unsigned int com_asserted;    /* a bit a port */
+	struct irq_line power_button;
+	struct board_serial *serial;
 	struct i8042 *i8042;
 	struct rtc *rtc;
 	struct pit *pit;
-	struct test_board *test;     /* NULL: no --testdev */
-	struct hyperv_board *hyperv; /* NULL: no Hyper-V interface */
-	bool for_linux;		     /* what runs is started as Linux is */
-	bool is_packed;		     /* it is a bzImage with a kernel in it that unpacks itself */
-	struct irq_line power_button;
+	struct test_board *test;	 /* NULL: no --testdev */
+	struct hyperv_board *hyperv;	 /* NULL: no Hyper-V interface */
 	struct virtio_board *virtio;	 /* NULL: no virtio device */
 	struct virtio_slots *slots;	 /* likewise */
 	struct board_consoles *consoles; /* virtio's; NULL: none */
-	char host_kernel[256];		 /* the path, when no kernel was named */
-	struct x86_cpu_set *cpus;	 /* vCPU 0's thread, until it is ready */
 
-	/* What the console said, see watch.h; any vCPU's thread sets them. */
-	_Atomic bool panicked, panic_told, halted, restarting;
-	_Atomic bool panic_unseen; /* it is from the log in memory */
-	_Atomic uint64_t console_bytes;
-	/* Ends a panicked guest once its console is silent. */
-	struct loop_timer panic_timer;
-	uint64_t panic_seen_bytes;
-	unsigned int panic_silent_rounds; /* since those */
-	/* Looks for a guest in which nothing can happen any more. */
-	struct loop_timer idle_timer;
-	uint64_t idle_cpu_ns;
-	unsigned int idle_rounds;
-	struct idle_cpu *idle_cpu; /* of each vCPU; NULL: not begun */
+	/* What ends the machine, or looks on. */
+	struct ends ends;
+	struct idle idle;
 	struct hang hang;
-	struct loop_timer timeline_timer;
-	struct vcpu_ask mark_ask; /* where vCPU 0 is: mark_rip */
-	_Atomic uint64_t mark_rip;
-
-	struct gdb_x86 *gdb; /* NULL: no --gdb */
-
-	pthread_mutex_t tail_lock;   /* after a chardev's output lock, or the next one */
-	pthread_mutex_t report_lock; /* what is below */
-	struct symbols *symbols;     /* the user's, or the kernel file's; NULL: none, or not read yet */
-	bool symbols_tried;
-	bool slide_known;
-	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
-	/* What its log says of its end, printable, as of the last guestlog_report(); "": nothing. */
-	char panic_text[GUESTLOG_TEXT_BYTES], bug_text[GUESTLOG_TEXT_BYTES];
+	struct boot_marks marks;
 
 	/* Large, and last: of their pages a machine touches few. */
+	struct autopsy autopsy;
 	struct device_list devices;
-	struct console_tail com_tail[CONFIG_NR_SERIAL];
 };
 
-/* board.c: all devices of its table. Returns 0 or -errno having said why; destroys what there is of them, after a failure too. Main's thread. */
+/* For a device's resources. */
+static inline struct resource res_pio(uint64_t port, uint64_t size_bytes)
+{
+	return (struct resource){ .type = RES_PIO, .base = port, .size_bytes = size_bytes };
+}
+
+static inline struct resource res_isa_irq(unsigned int gsi)
+{
+	return (struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = true };
+}
+
+/*
+ * board.c: creates all devices of its table. Returns 0 or -errno (reported). destroy_devices()
+ * destroys those there are, after a failure too. Thread: main.
+ */
 int create_devices(struct machine *m);
 void destroy_devices(struct machine *m);
-/* The COM ports alone, which end what is shown. */
-void destroy_coms(struct machine *m);
-
-/* ends.c: sets @m->power, and the timer of a panic. */
-void machine_watch_ends(struct machine *m);
-/* What a COM port's chardev tells of. */
-struct chardev_hooks machine_console_hooks(struct com_port *com);
-/* Ends the machine because of a reset by @by, with the verdict that what the console said calls for. Any thread. */
-void machine_reset_requested(struct machine *m, const char *by);
-
-/* idle.c: starts the look-out for dead machines. Returns 0 or -errno (reported). Loop's thread. */
-int machine_watch_idle(struct machine *m);
-
-/* hang.c: with --hang, starts the look-out for a guest that gets nowhere. Returns as machine_watch_idle(). */
-int machine_watch_hang(struct machine *m);
-
-/* guestlog.c: finds the guest kernel's own symbols, if it is there by now. Under the report lock. */
-void guestlog_find_kernel(struct machine *m);
+#define KERNEL_PATH_BYTES 256
 /*
- * The guest resets or is dead, and no console has said why: looks in its log, and sets panicked, halted or restarting as if one had.
- * Costs the time of a search through what memory a Linux has touched, and nothing where a console has told. Any thread.
+ * kernel_choice.c: opens the kernel to run: config->kernel, or the host's own, whose path it writes
+ * to @path; that must outlive @img. Returns 0 or -errno (reported).
  */
-void guestlog_hear_end(struct machine *m);
-/* Keeps what a console shows. The caller serialises. */
-void tail_feed(struct console_tail *t, const uint8_t *bytes, size_t len);
-
-/* timeline.c: with --timeline, the guest's port for marks. Returns 0 or -errno. */
-int machine_create_marks(struct machine *m);
-/* With --timeline, looks when the kernel is unpacked. Loop's thread. */
-void machine_watch_timeline(struct machine *m);
-/* A console had output, and WATCH_x of @found in it. Any thread. */
-void machine_timeline_line(struct machine *m, unsigned int found);
-
-/* report.c: what a vCPU needs for its post-mortem. Returns 0 or -ENOMEM. */
-int report_vcpu_setup(struct vcpu *v);
-void report_vcpu_destroy(struct vcpu *v);
+int kernel_open(struct boot_image *img, const struct config *config, char path[KERNEL_PATH_BYTES]);
 /*
- * A vCPU's registers, or those of its last sample when KVM has lost them. On its thread, or when it stands still. Returns 0 or -errno.
+ * The complete command line, for the caller to free; NULL (reported). The disks must be open: the
+ * first may name the root.
  */
-int report_last_state(struct vcpu *v, struct cpu_state *cpu);
-
-/* kernel.c: opens the kernel to run: config->kernel, or the host's own. Returns 0 or -errno having said why. */
-int machine_open_kernel(struct machine *m, struct boot_image *img);
-/* The complete command line; the caller frees. NULL having said why. The disks are open: the first may name the root. */
-char *machine_cmdline(struct machine *m, const struct boot_image *img);
+char *kernel_cmdline(struct machine *m, const struct boot_image *img);
 
 /*
- * machine_options.c: --machine. Returns 0 and enum tables_kind's bits, or -EINVAL having said why. @text NULL: the default.
+ * machine_options.c: reads --machine's @text, NULL for the default, into enum tables_kind's bits.
+ * Returns 0 or -EINVAL (reported).
  */
 int machine_parse(const char *text, unsigned int *tables);
 
 /*
- * What the tables describe; the caller frees @tables->apic_id. Returns 0 or -ENOMEM having said so. Once the devices are
- * there.
+ * describe.c: writes ACPI and the MP table, as far as @m->tables has them, and the reset vector;
+ * *@rsdp is where ACPI begins. Needs the devices. Returns 0 or -errno (reported).
  */
-int machine_tables_config(const struct machine *m, struct tables_config *tables);
-
+int describe_tables(struct machine *m, gpa_t *rsdp);
 /*
- * dtb.c: makes the device tree, or reads --dtb's, and hands it to the kernel that boot_load() has placed. Returns 0 or -errno
- * having said why.
+ * Makes the device tree, or reads --dtb's, and hands it to the kernel that boot_load() has placed.
+ * Returns 0 or -errno (reported).
  */
-int machine_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry);
-/* Writes the guest's device tree to a file: all of it or none. Returns 0 or -errno having said why. */
-int machine_save_dtb(struct machine *m, const char *path);
+int describe_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry);
+/* Writes the guest's device tree to a file: all of it or none. Returns 0 or -errno (reported). */
+int describe_save_dtb(struct machine *m, const char *path);
 
 /* machine.c: rows of arch_x86.c, see struct arch; the help is machine_options.c's. */
 int machine_init(struct vm *vm);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --machine: what the board looks like to its guest.
+ * Reads --machine, which chooses what describes the board to its guest.
  *
- * tables= names by what a guest is told of its CPUs and devices: ACPI, the MP table, a device tree, each with '+' between them, or none. The
- * default suits every stock kernel, with ACPI and without. virtio devices are on the command line when neither ACPI nor a
- * device tree names them, and never twice: Linux would take the second for another device.
+ * tables= lists how a guest learns of its CPUs and devices: ACPI, the MP table, a device tree, with
+ * '+' between them, or none. The default suits every stock kernel, with ACPI and without.
+ *
+ * virtio devices are on the command line when neither ACPI nor a device tree names them, and never
+ * twice: Linux would take the second for another device.
  */
 #include "kvm/log.h"
 #include "kvm/optlist.h"

@@ -40,7 +40,7 @@ _Static_assert(offsetof(struct bios_data, last_row) == 0x84, "as a PC's");
 #define EQUIPMENT_ONE_COM 0x0200
 
 static const struct bios_data data = {
-	.com = { 0x3f8 },
+	.com = { PORT_COM1 },
 	.ebda_segment = EBDA_GPA / PARAGRAPH,
 	.equipment = EQUIPMENT_80X25 | EQUIPMENT_ONE_COM,
 	.base_kib = EBDA_GPA / KIB,

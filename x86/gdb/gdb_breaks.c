@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Breakpoints, see gdb_breaks.h. The list is the truth; debug registers and planted bytes are made of it anew each time. */
+/*
+ * Keeps the debugger's breakpoints in a list; see gdb_breaks.h.
+ *
+ * Debug registers and planted bytes are made of the list anew each time.
+ */
 #include "gdb_breaks.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The debugger's breakpoints. Soft ones are an int3 in guest memory, at the physical address that the guest's page tables gave when they
- * were set; hard ones and watchpoints are what the four debug registers hold (Intel SDM vol. 3B, 18.2). Pure.
+ * The debugger's breakpoints. Soft ones are an int3 in guest memory, at the physical address that
+ * the guest's page tables gave when they were set; hard ones and watchpoints are what the four
+ * debug registers hold (Intel SDM vol. 3B, 18.2). Pure.
  */
 #ifndef X86_GDB_GDB_BREAKS_H
 #define X86_GDB_GDB_BREAKS_H
@@ -34,22 +35,28 @@ struct gdb_debug_regs {
 };
 
 /*
- * Adds one, which lies at @gpa if it is a soft one. One that is there already is fine. Returns 0, -ENOSPC (no room, or too much
- * for the debug registers), -EINVAL (a length of 0), -EOPNOTSUPP: x86 has no watchpoint for reads alone, and GDB makes one of the one
- * for both.
+ * Adds one, which lies at @gpa if it is a soft one. One that is there already is fine. Returns 0,
+ * -ENOSPC (no room, or too much for the debug registers), -EINVAL (a length of 0), -EOPNOTSUPP: x86
+ * has no watchpoint for reads alone, and GDB makes one of the one for both.
  */
 int gdb_breaks_add(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uint64_t len, gpa_t gpa);
 /* Takes it away; -ENOENT: there is none. Not while they are planted. */
 int gdb_breaks_del(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uint64_t len);
 
-/* Writes the int3s into memory, or takes them out again: where the guest has written something else since, that stays. */
+/*
+ * Writes the int3s into memory, or takes them out again: where the guest has written something else
+ * since, that stays.
+ */
 void gdb_breaks_plant(struct gdb_breaks *b, struct gmem *mem, bool on);
 
 /* The soft one at @gpa, or NULL. */
 const struct gdb_break_entry *gdb_breaks_soft_at(const struct gdb_breaks *b, gpa_t gpa);
 bool gdb_breaks_any_soft(const struct gdb_breaks *b);
 
-/* Spreads watchpoints over pieces that are aligned to their size, as the registers want them. False: they do not fit. */
+/*
+ * Spreads watchpoints over pieces that are aligned to their size, as the registers want them.
+ * False: they do not fit.
+ */
 bool gdb_breaks_debug_regs(const struct gdb_breaks *b, struct gdb_debug_regs *d);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * THE table of registers, in GDB's order. Features, names and order of the first three groups are GDB's ("Debugging with GDB", appendix
- * G.5.9, and what its x86 target looks for); the last one is ours, and GDB takes it as it comes.
+ * Lays out the registers as GDB wants them, by THE table of registers, in GDB's order.
+ *
+ * Features, names and order of the first three groups are GDB's ("Debugging with GDB", appendix
+ * G.5.9, and what its x86 target looks for); the last one is ours, and GDB accepts it.
  */
 #include "gdb_regs.h"
 
@@ -12,7 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Names are in the tables themselves: pointers would have to be relocated at each start, whether or not gdb ever comes. */
+/*
+ * Names are in the tables themselves: pointers would have to be relocated at each start, whether or
+ * not gdb ever comes.
+ */
 struct gdb_reg {
 	char name[10];
 	char type[10];
@@ -221,7 +226,10 @@ static void __attribute__((format(printf, 2, 3))) put(struct text *t, const char
 	t->len += n > 0 ? (size_t)n : 0;
 }
 
-/* Types are known from their feature on: each is told just before the first register that has it. */
+/*
+ * Types are known from their feature on: each is printed just before the first register that has
+ * it.
+ */
 static void put_type(struct text *t, const char *id)
 {
 	if (!strcmp(id, "vec128"))

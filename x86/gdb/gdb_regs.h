@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A vCPU's registers as GDB has them: one table makes the target description (XML) and the layout of the bytes that travel. The
- * architecture is i386:x86-64 always, whatever mode the processor is in: GDB cannot change it while it is connected. Pure.
+ * A vCPU's registers as GDB has them: one table makes the target description (XML) and the layout
+ * of the bytes that travel. The architecture is i386:x86-64 always, whatever mode the processor is
+ * in: GDB cannot change it while it is connected. Pure.
  */
 #ifndef X86_GDB_GDB_REGS_H
 #define X86_GDB_GDB_REGS_H
@@ -24,13 +25,16 @@ size_t gdb_regs_xml(char *xml, size_t n);
 /* Where register @index lies among all bytes; false: there is none. */
 bool gdb_regs_at(unsigned int index, size_t *offset, size_t *bytes);
 
-/* All registers as they travel. Returns how many bytes. gdb_regs_unpack() leaves what is not among them. */
+/*
+ * All registers as they travel. Returns how many bytes. gdb_regs_unpack() leaves what is not among
+ * them.
+ */
 size_t gdb_regs_pack(const struct gdb_regs *r, uint8_t *bytes);
 void gdb_regs_unpack(struct gdb_regs *r, const uint8_t *bytes);
 
 /*
- * KVM's tag is a bit a register, "in use"; the full one has two bits, of which we know 0, valid, and 3, empty. The first sets
- * r->ftag, the second r->fpu.ftwx.
+ * KVM's tag is a bit a register, "in use"; the full one has two bits, of which we know 0, valid,
+ * and 3, empty. The first sets r->ftag, the second r->fpu.ftwx.
  */
 void gdb_regs_tags(struct gdb_regs *r);
 void gdb_regs_untags(struct gdb_regs *r);

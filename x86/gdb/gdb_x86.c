@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Gives the debugger registers, memory and breakpoints through KVM. Called on the loop's thread while no vCPU is in the
- * guest, but for gdb_x86_trapped(), which is called on the vCPU's own.
+ * Gives the debugger a vCPU's registers, memory and breakpoints, through KVM.
  *
- * Traps come as KVM_EXIT_DEBUG (Documentation/virt/kvm/api.rst, KVM_SET_GUEST_DEBUG). What is not ours, an int3 or a trap of the guest's
- * own, is handed back to it. RIP goes to GDB as the processor has it, without the code segment's base, while breakpoints are at linear
- * addresses; so in real mode a trap may have no reason that GDB could agree with, and gets none.
+ * Called on the loop's thread while no vCPU is in the guest, except gdb_exit(): on the vCPU's own.
+ *
+ * Traps arrive as KVM_EXIT_DEBUG (Documentation/virt/kvm/api.rst, KVM_SET_GUEST_DEBUG). One that is
+ * not the debugger's, an int3 or a trap of the guest's own, goes back to the guest.
+ *
+ * GDB gets RIP as the processor has it, without the code segment's base, while breakpoints are at
+ * linear addresses. So in real mode a trap may have no reason that GDB would agree with; it gets
+ * none then.
  */
 #include "gdb_x86.h"
 
 #include "gdb_breaks.h"
 #include "gdb_regs.h"
 #include "kvm/ioctl.h"
-#include "x86/board/machine.h"
+#include "kvm/vm.h"
 #include "x86/cpu/cpu.h"
 #include "x86/cpu/msrs.h"
 #include "x86/cpu/x86_bits.h"
@@ -26,32 +30,27 @@
 #define VECTOR_BP 3
 #define DR6_STEP (1ULL << 14)
 
-struct gdb_x86 {
+struct gdb_state {
 	struct gdb_breaks breaks;
 	bool step_blocks_irqs;		/* KVM can keep interrupts away from a single step */
 	struct kvm_guest_debug debug[]; /* each vCPU's, as it runs */
 };
 
-static struct gdb_x86 *state_of(struct vm *vm)
+int gdb_setup(struct vm *vm)
 {
-	return vm->machine->gdb;
-}
+	int flags = kvm_ioctl_val(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
 
-int gdb_setup(struct machine *m)
-{
-	int flags = kvm_ioctl_val(m->vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
-
-	m->gdb = calloc(1, sizeof(*m->gdb) + m->vm->nr_vcpus * sizeof(m->gdb->debug[0]));
-	if (!m->gdb)
+	vm->gdb_state = calloc(1, sizeof(*vm->gdb_state) + vm->nr_vcpus * sizeof(vm->gdb_state->debug[0]));
+	if (!vm->gdb_state)
 		return -ENOMEM;
-	m->gdb->step_blocks_irqs = flags > 0 && flags & KVM_GUESTDBG_BLOCKIRQ;
+	vm->gdb_state->step_blocks_irqs = flags > 0 && flags & KVM_GUESTDBG_BLOCKIRQ;
 	return 0;
 }
 
-void gdb_destroy(struct machine *m)
+void gdb_destroy(struct vm *vm)
 {
-	free(m->gdb);
-	m->gdb = NULL;
+	free(vm->gdb_state);
+	vm->gdb_state = NULL;
 }
 
 /* ---- registers ------------------------------------------------------------------------------------------ */
@@ -72,8 +71,8 @@ static int get_regs(const struct vcpu *v, struct gdb_regs *r)
 }
 
 /*
- * A selector that is written is loaded as real mode does it. In protected mode the processor would read a descriptor: we do not play
- * that, and refuse.
+ * A selector that is written is loaded as real mode does it. In protected mode the processor would
+ * read a descriptor: we do not play that, and refuse.
  */
 static int load_segment(struct kvm_segment *to, const struct kvm_segment *was, bool real)
 {
@@ -97,7 +96,9 @@ static int load_segments(struct gdb_regs *r, const struct gdb_regs *was)
 	return err ? err : load_segment(&r->sregs.gs, &was->sregs.gs, real);
 }
 
-/* Only what has changed, so that one register that KVM refuses does not stand in the others' way. */
+/*
+ * Only what has changed, so that one register that KVM refuses does not stand in the others' way.
+ */
 static int set_regs(const struct vcpu *v, struct gdb_regs *r, const struct gdb_regs *was)
 {
 	int err = load_segments(r, was);
@@ -213,28 +214,28 @@ int gdb_x86_insert(struct vcpu *v, enum gdb_break kind, uint64_t addr, uint64_t 
 		if (get_paging(v, &p) || !translate(mem, &p, addr, &gpa) || !gmem_at(mem, gpa, 1))
 			return -EFAULT;
 	}
-	return gdb_breaks_add(&state_of(v->vm)->breaks, kind, addr, len, gpa);
+	return gdb_breaks_add(&v->vm->gdb_state->breaks, kind, addr, len, gpa);
 }
 
 int gdb_x86_remove(struct vm *vm, enum gdb_break kind, uint64_t addr, uint64_t len)
 {
-	return gdb_breaks_del(&state_of(vm)->breaks, kind, addr, len);
+	return gdb_breaks_del(&vm->gdb_state->breaks, kind, addr, len);
 }
 
 void gdb_x86_remove_all(struct vm *vm)
 {
 	gdb_x86_plant(vm, false);
-	state_of(vm)->breaks.nr = 0;
+	vm->gdb_state->breaks.nr = 0;
 }
 
 void gdb_x86_plant(struct vm *vm, bool on)
 {
-	gdb_breaks_plant(&state_of(vm)->breaks, &vm->mem, on);
+	gdb_breaks_plant(&vm->gdb_state->breaks, &vm->mem, on);
 }
 
 void gdb_x86_resume(struct vcpu *v, bool step, bool breaks)
 {
-	struct gdb_x86 *g = state_of(v->vm);
+	struct gdb_state *g = v->vm->gdb_state;
 	struct kvm_guest_debug *debug = &g->debug[v->index];
 	struct gdb_debug_regs d;
 
@@ -266,7 +267,7 @@ static bool locate(struct vcpu *v, struct cpu_state *cpu, gpa_t *gpa)
 
 bool gdb_x86_on_break(struct vcpu *v)
 {
-	const struct gdb_breaks *b = &state_of(v->vm)->breaks;
+	const struct gdb_breaks *b = &v->vm->gdb_state->breaks;
 	struct cpu_state cpu = { 0 };
 	gpa_t gpa;
 
@@ -310,7 +311,7 @@ static void trapped_hard(struct gdb_stop *stop, const struct gdb_debug_regs *d, 
 
 static void hand_back(struct vcpu *v, uint32_t vector)
 {
-	struct kvm_guest_debug debug = state_of(v->vm)->debug[v->index];
+	struct kvm_guest_debug debug = v->vm->gdb_state->debug[v->index];
 
 	debug.control |= vector == VECTOR_BP ? KVM_GUESTDBG_INJECT_BP : KVM_GUESTDBG_INJECT_DB;
 	kvm_ioctl(v->fd, KVM_SET_GUEST_DEBUG, &debug);
@@ -319,7 +320,7 @@ static void hand_back(struct vcpu *v, uint32_t vector)
 bool gdb_x86_trapped(struct vcpu *v, struct gdb_stop *stop)
 {
 	const struct kvm_debug_exit_arch *exit = &v->run->debug.arch;
-	const struct gdb_x86 *g = state_of(v->vm);
+	const struct gdb_state *g = v->vm->gdb_state;
 	const struct gdb_break_entry *soft = NULL;
 	struct cpu_state cpu = { 0 };
 	struct gdb_debug_regs d;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The debugger's part of the board; private to x86/. */
+/* What the board calls for --gdb; private to x86/. */
 #ifndef X86_GDB_GDB_X86_H
 #define X86_GDB_GDB_X86_H
 
@@ -7,13 +7,12 @@
 
 #include <stdio.h>
 
-struct machine;
 struct vcpu;
 struct vm;
 
-/* With --gdb. Returns 0 or -ENOMEM. gdb_destroy() works after none. */
-int gdb_setup(struct machine *m);
-void gdb_destroy(struct machine *m);
+/* With --gdb: sets vm->gdb_state. Returns 0 or -ENOMEM. gdb_destroy() also works without it. */
+int gdb_setup(struct vm *vm);
+void gdb_destroy(struct vm *vm);
 
 /* Rows of arch_x86.c, see struct arch_gdb. */
 int gdb_x86_read_regs(struct vcpu *v, uint8_t *bytes, size_t *len);

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest's own symbol table, as scripts/kallsyms.c of Linux lays it out in .rodata. Names are packed: each is a length and that many
- * bytes, and each byte stands for one of 256 tokens.
+ * Finds and unpacks the guest's own symbol table, as scripts/kallsyms.c of Linux lays it out in
+ * .rodata.
+ *
+ * Names are packed: each is a length and that many bytes, and each byte stands for one of 256
+ * tokens. The tables and their order:
  *
  *	at first:  offsets, relative_base, num_syms, names, markers, token_table, token_index
  *	since 6.2: the same with seqs_of_names (three bytes a symbol) before token_table; stable 6.1 has it, too
  *	since 6.4: num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names
  *
- * Nothing says where that is, but it is easily recognised: the tokens are strings in the order of the byte that they stand for, and digits
- * stand for themselves, so "0" to "9" follow each other; and token_index must hold the offset of each string. From there the
- * rest is found by walking backward: markers (the place of every 256th name) rise from 0, and the number of symbols before the names
- * must agree with both.
+ * Nothing points to them, but they are easily recognised: the tokens are strings in the order of
+ * the byte that they stand for, and digits stand for themselves, so "0" to "9" follow each other;
+ * and token_index must hold the offset of each string. From there the rest is found by walking
+ * backward: markers (the place of every 256th name) rise from 0, and the number of symbols before
+ * the names must agree with both.
  *
- * Guest memory is read through a window on one region (gmem_at() of all of it), each value once; the names' bytes are checked as they are unpacked.
+ * Guest memory is read through a window on one region (gmem_at() of all of it), each value once;
+ * the names' bytes are checked as they are unpacked.
  */
 #include "linux.h"
 
@@ -70,7 +75,7 @@ static bool step(struct tables *t, uint64_t nr)
 	return t->steps > 0;
 }
 
-/* Copies the tokens from t->tokens on, and checks them against the index behind them. */
+/* Copies the tokens from t->tokens on, and checks them against the index after them. */
 static bool read_tokens(struct tables *t)
 {
 	uint64_t at = t->tokens;
@@ -100,7 +105,10 @@ static bool read_tokens(struct tables *t)
 	return true;
 }
 
-/* The tokens' table around the digits at @digits. What lies before the first token need not end in a NUL, but that one is aligned. */
+/*
+ * The tokens' table around the digits at @digits. What lies before the first token need not end in
+ * a NUL, but that one is aligned.
+ */
 static bool find_tokens(struct tables *t, uint64_t digits)
 {
 	uint64_t at = digits;
@@ -241,8 +249,8 @@ static size_t unpack(const struct tables *t, uint64_t packed, unsigned int len, 
 }
 
 /*
- * With percpu variables absolute (SMP kernels before 6.15) an offset that is not negative is an address itself, and the others count down
- * from the base; without, all count up.
+ * With percpu variables absolute (SMP kernels before 6.15) an offset that is not negative is an
+ * address itself, and the others count down from the base; without, all count up.
  */
 static bool counts_down(const struct tables *t)
 {

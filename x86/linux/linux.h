@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a Linux guest holds in its memory for those who come after: its symbol table (kallsyms), the note for crash dumps (VMCOREINFO) and
- * the ring of its messages (printk). All are found by their content, so nothing need be known of the kernel but that it is Linux.
+ * What a Linux guest holds in its memory for anyone who reads it later: its symbol table
+ * (kallsyms), the note for crash dumps (VMCOREINFO) and the ring of its messages (printk). All are
+ * found by their content, so nothing need be known of the kernel but that it is Linux.
  *
- * The guest may run meanwhile, and may be hostile: everything is bounds-checked and read once; damage gives less, never a crash.
- * One thread at a time.
+ * The guest may run meanwhile, and may be hostile: everything is bounds-checked and read once;
+ * damage gives less, never a crash. One thread at a time.
  */
 #ifndef X86_LINUX_LINUX_H
 #define X86_LINUX_LINUX_H
@@ -18,8 +19,8 @@
 #define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels; those of 64 bits are higher */
 
 /*
- * Adds the guest's own symbols, by the addresses of this boot (KASLR is in them already).
- * Returns 0, -ENOENT (no table is there: no Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
+ * Adds the guest's own symbols, by the addresses of this boot (KASLR is in them already). Returns
+ * 0, -ENOENT (no table is there: no Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
  */
 int kallsyms_load(struct symbols *s, const struct gmem *mem);
 
@@ -34,7 +35,10 @@ struct vmcoreinfo {
 
 /* Returns whether the note is there. */
 bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem);
-/* The number behind @key ("SYMBOL(prb)" and such, hexadecimal; "OFFSET(...)", "SIZE(...)", "LENGTH(...)", "NUMBER(...)", decimal). */
+/*
+ * The number after @key ("SYMBOL(prb)" and such, hexadecimal; "OFFSET(...)", "SIZE(...)",
+ * "LENGTH(...)", "NUMBER(...)", decimal).
+ */
 bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t *value);
 
 /* How the kernel sees its own memory. */
@@ -46,8 +50,8 @@ struct linux_guest {
 };
 
 /*
- * Finds VMCOREINFO, and the page tables that the kernel began with, which map all of it. Returns whether its ring of messages can be
- * reached. 64-bit kernels only.
+ * Finds VMCOREINFO, and the page tables that the kernel began with, which map all of it. Returns
+ * whether its ring of messages can be reached. 64-bit kernels only.
  */
 bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols);
 
@@ -61,12 +65,15 @@ struct linux_layout {
 	uint64_t slide;	     /* what KASLR has added to addresses as linked; 0 when it is not known */
 };
 
-/* Returns whether the image was found; it lies in one region. After linux_guest_open(), whatever that returned. */
+/*
+ * Returns whether the image was found; it lies in one region. After linux_guest_open(), whatever
+ * that returned.
+ */
 bool linux_find_layout(const struct linux_guest *g, struct linux_layout *l);
 
 /*
- * Lets @s name the physical addresses of the kernel's code, too (symbols_set_image()). Returns whether a kernel was found there that @s has
- * the names of.
+ * Lets @s name the physical addresses of the kernel's code, too (symbols_set_image()). Returns
+ * whether a kernel was found there that @s has the names of.
  */
 bool linux_name_image(struct symbols *s, const struct gmem *mem);
 
@@ -80,13 +87,14 @@ enum log_end {
 typedef void (*log_record_fn)(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len);
 
 /*
- * Gives every record of the ring, the oldest first: the lockless ring of 5.10 and later, and the byte ring before it.
+ * Gives every record of the ring, the oldest first: the lockless ring of 5.10 and later, and the
+ * byte ring before it.
  */
 enum log_end linux_log_walk(const struct linux_guest *g, log_record_fn fn, void *ctx);
 
 /*
- * Prints the ring as dmesg does, but for the first @skip records; unprintable bytes as \xNN. Returns the number of records in the ring; @end may
- * be NULL.
+ * Prints the ring as dmesg does, but for the first @skip records; unprintable bytes as \xNN.
+ * Returns the number of records in the ring; @end may be NULL.
  */
 unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int skip, enum log_end *end);
 

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ORC's two tables are sorted side by side: of each range of instructions where it begins (a distance from the entry itself), and an
- * entry of six bytes: two distances, the registers that they count from, and bits. What the bits mean has changed:
+ * Walks a kernel's stack by ORC's two tables, which lie sorted side by side.
  *
- *	up to 6.3: type in two bits, 0 a call, 1 registers, 2 part of them; behind it `end`, or `signal` and `end`
+ * For each range of instructions they have where it begins (a distance from the entry itself), and
+ * an entry of six bytes: two distances, the registers that they count from, and bits. The bits'
+ * meaning has changed:
+ *
+ *	up to 6.3: type in two bits, 0 a call, 1 registers, 2 part of them; after it `end`, or `signal` and `end`
  *	since 6.4: type in three bits, 0 unknown, 1 end of stack, 2 a call, 3 registers, 4 part of them; then `signal`
  *
- * Which it is need not be asked: nearly all entries are calls, so their number is the layout's. `signal` is not needed: it says that the frame
- * above was interrupted, which one of registers tells as well.
+ * The entries show which it is: nearly all are calls, so their number is the layout's. `signal` is
+ * not needed: it marks that the frame above was interrupted, which an entry of registers shows,
+ * too.
  *
- * Only the kernel's own code is in these tables. A module's has tables of its own, in structures whose layout nothing tells: there the chain is
- * lost, and orc_guess() finds the next caller on the stack.
+ * Only the kernel's own code is in these tables. A module's has tables of its own, in structures of
+ * unknown layout: there the chain is lost, and orc_guess() finds the next caller on the stack.
  */
 #include "orc.h"
 
@@ -23,7 +27,7 @@
 /* On one stack frames lead upwards; further down than this is another stack. */
 #define STACK_BYTES (16 * KIB)
 #define GUESS_WORDS 256
-#define CALL_BYTES 7 /* the longest call instruction, but for prefixes that nobody uses */
+#define CALL_BYTES 7 /* the longest call instruction, but for prefixes that are not used */
 
 enum orc_reg {
 	REG_UNDEFINED,
@@ -100,7 +104,10 @@ static bool read_entry(const struct orc *o, uint32_t index, struct entry *e)
 	return true;
 }
 
-/* Counts how entries call it when the caller's frame is just above. False: neither, as in no table of ORC's. */
+/*
+ * Counts how entries call it when the caller's frame is just above. False: neither, as in no table
+ * of ORC's.
+ */
 static bool find_layout(struct orc *o)
 {
 	unsigned int calls[3] = { 0 };
@@ -298,7 +305,10 @@ bool orc_next(const struct orc *o, struct unwind *u)
 	return u->end == UNWIND_GOES_ON;
 }
 
-/* Whether the instruction before @ip is a call: E8 with a distance, or FF /2 in each of its lengths (Intel SDM vol. 2A). */
+/*
+ * Whether the instruction before @ip is a call: E8 with a distance, or FF /2 in each of its lengths
+ * (Intel SDM vol. 2A).
+ */
 static bool is_behind_call(const struct orc *o, uint64_t ip)
 {
 	uint8_t code[CALL_BYTES];

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Backtraces of a Linux guest by ORC, the table that says for each instruction of a kernel without frame pointers where the caller's frame is
- * (Documentation/arch/x86/orc-unwinder.rst). It is read where the kernel has it for itself: in guest memory.
+ * Backtraces of a Linux guest by ORC, the table that says for each instruction of a kernel without
+ * frame pointers where the caller's frame is (Documentation/arch/x86/orc-unwinder.rst). It is read
+ * where the kernel has it for itself: in guest memory.
  *
- * A pure function of guest memory and registers. The guest may be hostile: every address is read by gva_read(), and who unwinds bounds
- * the number of frames. One thread.
+ * A pure function of guest memory and registers. The guest may be hostile: every address is read by
+ * gva_read(), and the caller bounds the number of frames. One thread.
  */
 #ifndef X86_LINUX_ORC_H
 #define X86_LINUX_ORC_H
@@ -23,8 +24,8 @@ struct orc {
 };
 
 /*
- * Finds the tables by the kernel's own symbols. Returns false when there are none, they cannot be read through @paging, or make no sense.
- * @mem and @paging must outlive @orc.
+ * Finds the tables by the kernel's own symbols. Returns false when there are none, they cannot be
+ * read through @paging, or make no sense. @mem and @paging must outlive @orc.
  */
 bool orc_open(struct orc *orc, const struct gmem *mem, const struct paging *paging,
 	      const struct symbols *symbols);
@@ -53,8 +54,8 @@ void orc_start(struct unwind *u, const struct kvm_regs *regs);
 bool orc_next(const struct orc *orc, struct unwind *u);
 
 /*
- * After UNWIND_LOST: goes to the next word up the stack that lies behind a call instruction of the kernel's. It may be an old one that nobody
- * returns to. False: there is none near.
+ * After UNWIND_LOST: goes to the next word up the stack that lies after a call instruction of the
+ * kernel's. It may be an old one that no function returns to. False: there is none near.
  */
 bool orc_guess(const struct orc *orc, struct unwind *u);
 

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest kernel's messages, out of its own ring in its own memory: what dmesg would say, even where no console ever was.
+ * Reads the guest kernel's messages from its own ring in its own memory: what dmesg would print,
+ * even where there never was a console.
  *
- * Since Linux 5.10 (kernel/printk/printk_ringbuffer.h) a ring of descriptors, each with a state and the place of its text in a ring of bytes, and
- * beside it a ring of infos (time, level, length). Before it a ring of bytes with records of a header and text. Offsets come from VMCOREINFO; for a
- * kernel that died before it wrote that, those which all kernels of 64 bits up to now have.
+ * - Since Linux 5.10 (kernel/printk/printk_ringbuffer.h) there is a ring of descriptors, each with
+ *   a state and the place of its text in a ring of bytes, and beside it a ring of infos (time,
+ *   level, length).
+ * - Before it there was a ring of bytes, with records of a header and text.
+ * - Offsets come from VMCOREINFO; for a kernel that died before it wrote that, the code uses those
+ *   which all kernels of 64 bits up to now have.
  *
- * The kernel may be writing: a descriptor counts if its state says that the record is complete and bears the number that the ring expects there.
+ * The kernel may be writing: a descriptor counts if its state marks the record as complete and
+ * bears the number that the ring expects there.
  */
 #include "linux.h"
 
@@ -100,7 +105,7 @@ static void layout_from_note(struct ring_layout *at, const struct vmcoreinfo *in
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
 		vmcoreinfo_number(info, rows[i].key, rows[i].value);
-	at->flags_level = at->text_len + 3; /* after the facility; bit fields have no offset to be told */
+	at->flags_level = at->text_len + 3; /* after the facility; bit fields have no offset */
 }
 
 /* Reads what the ring's head says; false when it makes no sense. */
@@ -148,7 +153,7 @@ static bool ring_open(struct ring *r, const struct linux_guest *g)
 	return read_head(r, prb);
 }
 
-/* The text at [begin, next) of the ring of bytes, behind the number that its block begins with. */
+/* The text at [begin, next) of the ring of bytes, after the number that its block begins with. */
 static size_t read_text(struct ring *r, uint64_t begin, uint64_t next, char *text, size_t len)
 {
 	uint64_t size = 1ULL << r->size_bits, from = begin & (size - 1), room;

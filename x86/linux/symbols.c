@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The table of symbols: addresses sorted, names in one block. Reading a file costs time and memory, so it is done when
- * the first post-mortem is printed and not before. A file is a stranger's: offsets and counts are checked before they are used.
+ * Keeps names for guest addresses in a table, sorted by address, and reads it from a file.
  *
- * KASLR moves 64-bit Linux as a whole, by a multiple of 2 MiB and less than 1 GiB. What the processor was told by the kernel (the
- * entry of system calls, the handler of page faults) shows by how much.
+ * Reading a file costs time and memory, so it happens when the first post-mortem is printed and not
+ * before. A file is a stranger's: offsets and counts are checked before they are used.
+ *
+ * KASLR moves 64-bit Linux as a whole, by a multiple of 2 MiB and less than 1 GiB. The addresses
+ * that the kernel has given the processor (the entry of system calls, the handler of page faults)
+ * show by how much.
  */
 #include "symbols.h"
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VMCOREINFO, the note that Linux writes for whoever reads its memory when it is dead (Documentation/admin-guide/kdump/vmcoreinfo.rst): an ELF
- * note whose text has addresses of symbols, and sizes and offsets of structures. It is there once initcalls run; a kernel that
- * died before has its symbol table only.
+ * Finds VMCOREINFO, the note that Linux writes for anyone who reads its memory after its death, and
+ * with it the kernel's page tables and layout.
+ *
+ * It is an ELF note (Documentation/admin-guide/kdump/vmcoreinfo.rst) whose text has addresses of
+ * symbols, and sizes and offsets of structures. It is there once initcalls run; a kernel that died
+ * earlier has its symbol table only.
  */
 #include "linux.h"
 #include "x86/cpu/x86_bits.h"
@@ -74,8 +77,9 @@ bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t 
 }
 
 /*
- * By the kernel's banner: its symbol says where it is mapped, its text where it lies, which is by whole 2 MiB elsewhere (CONFIG_PHYSICAL_ALIGN).
- * The same words in the ring of messages lie anywhere.
+ * By the kernel's banner: its symbol says where it is mapped, its text where it lies, which is by
+ * whole 2 MiB elsewhere (CONFIG_PHYSICAL_ALIGN). The same words in the ring of messages lie
+ * anywhere.
  */
 static bool shift_of_banner(const struct linux_guest *g, uint64_t *shift)
 {
@@ -113,8 +117,8 @@ static bool find_symbol(const struct linux_guest *g, const char *name, uint64_t 
 }
 
 /*
- * Those that the kernel began with, whatever a vCPU uses: it may be in user space with tables of its own (page-table isolation), or KVM may have
- * reset its registers.
+ * Those that the kernel began with, whatever a vCPU uses: it may be in user space with tables of
+ * its own (page-table isolation), or KVM may have reset its registers.
  */
 static bool first_tables(struct linux_guest *g)
 {
@@ -148,7 +152,10 @@ bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struc
 	return first_tables(g) && (reaches(g, "prb") || reaches(g, "log_buf"));
 }
 
-/* Without the symbol that ends the image, as much as a kernel is surely long; what is there besides does no harm. */
+/*
+ * Without the symbol that ends the image, as much as a kernel is surely long; what is there besides
+ * does no harm.
+ */
 #define USUAL_IMAGE_BYTES (64 * MIB)
 
 static bool find_image(const struct linux_guest *g, struct linux_layout *l)
@@ -206,8 +213,8 @@ bool linux_find_layout(const struct linux_guest *g, struct linux_layout *l)
 }
 
 /*
- * Only what code the image has: behind it lies the decompressor still, in what will be its .bss. By the banner alone, since the kernel has written
- * no note yet.
+ * Only what code the image has: after it lies the decompressor still, in what will be its .bss. By
+ * the banner alone, since the kernel has written no note yet.
  */
 bool linux_name_image(struct symbols *s, const struct gmem *mem)
 {

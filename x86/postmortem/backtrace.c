@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The stack of a vCPU in print: the first words, and a backtrace. By ORC where the kernel has its tables, which is certain, and says where it is
- * not; else by frame pointers, a chain that ends after MAX_FRAMES, and where it does not lead upwards: so it cannot loop.
+ * Prints the stack of a vCPU: the first words, and a backtrace.
+ *
+ * - By ORC where the kernel has its tables: that is certain, and marks where it is not.
+ * - Else by frame pointers. Their chain ends after MAX_FRAMES, and where it does not lead upwards,
+ *   so it cannot loop.
  */
 #include "fault.h"
 #include "page.h"
@@ -16,7 +19,7 @@
 #define LOWEST_CODE (64 * KIB) /* below, a word is a number */
 #define MAX_FRAMES 8
 #define MAX_ORC_FRAMES 24
-/* With those that are told by their number alone. */
+/* With those of which only the number is printed. */
 #define MAX_WALKED 4096
 /* A frame further up than this is none. */
 #define MAX_FRAME_BYTES (64 * KIB)
@@ -151,7 +154,9 @@ static const char *frame_name(const struct postmortem *pm, const struct unwind *
 			      : symbols_return_text(pm->symbols, u->ip, buf, n);
 }
 
-/* Goes on as far as it can be known, and then by what lies on the stack. False: there is no more. */
+/*
+ * Goes on as far as it can be known, and then by what lies on the stack. False: there is no more.
+ */
 static bool next_frame(FILE *f, const struct orc *orc, struct unwind *u, struct repeats *repeats)
 {
 	bool guessed = u->guessed;
@@ -200,7 +205,7 @@ static bool print_orc_backtrace(FILE *f, const struct postmortem *pm)
 	return true;
 }
 
-/* Code that others call to wait: it is nobody's fault. */
+/* Code that others call to wait: it is not to blame. */
 static bool only_waits(const char *name)
 {
 	static const char *const begins[] = {

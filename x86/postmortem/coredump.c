@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What of an ELF core is x86: the registers' notes, and the virtual addresses at which a debugger looks for memory.
+ * Adds to an ELF core what is x86: the registers' notes, and the virtual addresses at which a
+ * debugger looks for memory.
  *
- * Of a Linux kernel they are those that kdump gives its vmcore: its image, and the direct map of all RAM; VMCOREINFO goes with it, from which
- * crash(8) and others learn the rest. A kernel's stack may lie in neither, and what is no Linux has addresses of its own: so the pages
- * around each vCPU's RIP and RSP are added, as its page tables have them. Without Linux, all RAM is at its guest-physical addresses.
+ * - Of a Linux kernel they are those that kdump gives its vmcore: its image, and the direct map of
+ *   all RAM; VMCOREINFO goes with it, from which crash(8) and others learn the rest.
+ * - A kernel's stack may lie in neither, and other guests have addresses of their own: so the pages
+ *   around each vCPU's RIP and RSP are added, as its page tables have them.
+ * - Without Linux, all RAM is at its guest-physical addresses.
  *
  * Tried with crash 8.0.2, by tests/crash.sh.
  *
- * The guest stands still, but may be hostile: whatever it says of addresses is looked up by checked accessors, and elfcore_write() looks again.
+ * The guest stands still, but may be hostile: checked accessors look up all its addresses, and
+ * elfcore_write() looks again.
  */
 #include "coredump.h"
 
+#include "autopsy.h"
 #include "fault.h"
 #include "gather.h"
 #include "kvm/elfcore.h"
-#include "x86/board/machine.h"
+#include "kvm/vm.h"
 #include "x86/cpu/x86_bits.h"
 #include "x86/linux/linux.h"
 
@@ -169,15 +174,15 @@ static void add_surroundings(struct coredump *d, const struct cpu_state *cpu)
 
 static void find_linux(struct coredump *d)
 {
-	struct machine *m = d->vm->machine;
+	struct autopsy *a = d->vm->autopsy;
 	struct linux_guest *g = &d->linux_guest;
 
-	pthread_mutex_lock(&m->report_lock);
-	guestlog_find_kernel(m);
-	linux_guest_open(g, &d->vm->mem, m->kernel_symbols);
+	pthread_mutex_lock(&a->lock);
+	autopsy_find_kernel(a);
+	linux_guest_open(g, &d->vm->mem, a->kernel_symbols);
 	d->is_linux = linux_find_layout(g, &d->layout);
 	g->symbols = NULL; /* for under the lock only */
-	pthread_mutex_unlock(&m->report_lock);
+	pthread_mutex_unlock(&a->lock);
 	if (d->is_linux)
 		d->view[d->nr_views++] = (struct elfcore_view){ .vaddr = d->layout.text_vaddr,
 								.gpa = d->layout.text_gpa,
@@ -193,7 +198,7 @@ static void add_vcpus(struct coredump *d, bool to_blame, struct dump_result *r)
 
 		if (gather_stopped_by_itself(v) != to_blame)
 			continue;
-		if (v->fd < 0 || !vm_vcpu_stands(v) || report_last_state(v, &cpu)) {
+		if (v->fd < 0 || !vm_vcpu_stands(v) || gather_last_state(v, &cpu)) {
 			r->nr_missing++;
 			continue;
 		}

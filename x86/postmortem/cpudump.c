@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One vCPU's registers in print, for a post-mortem. cpu_gather() asks KVM and cpu_print() prints, so that the printing can be
- * tested without KVM; cpu_exit_text() says in one line why KVM_RUN gave up.
+ * Prints one vCPU's registers for a post-mortem.
  *
- * Bits are named as in the Intel SDM vol. 3, chapters 2.3 and 2.5. All that is shown comes from a guest that may have gone
- * wild: nothing of it is used as an index or a length.
+ * cpu_gather() asks KVM and cpu_print() prints, so that the printing can be tested without KVM;
+ * cpu_exit_text() explains in one line why KVM_RUN gave up.
+ *
+ * Bits are named as in the Intel SDM vol. 3, chapters 2.3 and 2.5. All that is shown comes from a
+ * guest that may have gone wild: nothing of it is used as an index or a length.
  */
 #include "kvm/ioctl.h"
 #include "x86/cpu/cpu.h"
@@ -288,9 +290,9 @@ int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic)
 }
 
 /*
- * What the processor said when it refused the guest. VMX: with bit 31 the basic exit reason (Intel SDM vol.
- * 3, appendix C), else the VM-instruction error (31.4). SVM: exit code -1, invalid state (AMD APM vol. 2,
- * 15.5.1).
+ * What the processor said when it refused the guest. VMX: with bit 31 the basic exit reason (Intel
+ * SDM vol. 3, appendix C), else the VM-instruction error (31.4). SVM: exit code -1, invalid state
+ * (AMD APM vol. 2, 15.5.1).
  */
 static const char *entry_failure_name(uint64_t reason)
 {

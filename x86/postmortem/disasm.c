@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Disassembly by objdump(1) where it is installed; never needed. The bytes go to it in a file in memory, what it says comes by a pipe; no
- * shell, nothing of the guest's in an argument but its address as a number. A child that takes longer than a second is killed.
+ * Disassembles the code at RIP by objdump(1), if it is installed; nothing depends on it.
+ *
+ * objdump gets the bytes in a file in memory and prints into a pipe. No shell runs, and the only
+ * argument that is the guest's is its address, as a number. A child that takes longer than a second
+ * is killed.
  */
 #include "page.h"
 

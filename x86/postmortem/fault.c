@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which exception, and why it was fatal. In the order of the evidence: what KVM says is pending; whether the instruction at RIP can be
- * fetched; what that instruction is and touches. A guess that the registers contradict is not made: better no name than a wrong one.
+ * Finds out which exception a vCPU met, and why it was fatal.
  *
- * Delivery is checked as the processor does it (Intel SDM vol. 3A, 6.12 and 6.14): the IDT's limit, the gate, its code segment, the
- * stack that the frame goes to; for the exception, and then for the double fault that follows.
+ * The evidence, in this order: what KVM reports as pending; whether the instruction at RIP can be
+ * fetched; what that instruction is and touches. A guess that the registers contradict is not made:
+ * better no name than a wrong one.
+ *
+ * Delivery is checked as the processor does it (Intel SDM vol. 3A, 6.12 and 6.14): the IDT's limit,
+ * the gate, its code segment, the stack that the frame goes to; for the exception, and then for the
+ * double fault that follows.
  */
 #include "fault.h"
 #include "x86/cpu/x86_bits.h"
@@ -161,7 +165,10 @@ void idt_read_gate(struct idt_gate *gate, const struct cpu_state *cpu, const str
 	}
 }
 
-/* The top of the stack that a handler starts on; false: cannot be told. 64-bit TSS: RSP0 at 4, IST1 at 0x24. */
+/*
+ * The top of the stack that a handler starts on; false: not known. 64-bit TSS: RSP0 at 4, IST1
+ * at 0x24.
+ */
 static bool handler_stack(const struct facts *f, const struct idt_gate *gate, uint64_t *rsp)
 {
 	const struct kvm_sregs *s = &f->cpu->sregs;
@@ -414,7 +421,10 @@ static bool named_by_opcode(struct facts *f)
 	return f->fault->vector >= 0;
 }
 
-/* An indirect near call or jump, or a return, to an address that is not canonical: RIP stays where it is on some processors. */
+/*
+ * An indirect near call or jump, or a return, to an address that is not canonical: RIP stays where
+ * it is on some processors.
+ */
 static bool bad_target(struct facts *f)
 {
 	const struct insn *in = &f->insn;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a vCPU that has stopped to the exception it most likely met, and why that could not be delivered. A triple fault tells
- * neither; but registers, the instruction and the guest's tables mostly leave one possibility. Pure.
+ * From a vCPU that has stopped to the exception it most likely met, and why that could not be
+ * delivered. A triple fault tells neither; but registers, the instruction and the guest's tables
+ * mostly leave one possibility. Pure.
  */
 #ifndef X86_POSTMORTEM_FAULT_H
 #define X86_POSTMORTEM_FAULT_H
@@ -34,7 +35,10 @@ struct idt_gate {
 	unsigned int ist; /* 0: none */
 };
 
-/* "" when the gate can be read, else why not: "IDT limit is 0". @gate is filled in as far as it goes. */
+/*
+ * "" when the gate can be read, else why not: "IDT limit is 0". @gate is filled in as far as it
+ * goes.
+ */
 void idt_read_gate(struct idt_gate *gate, const struct cpu_state *cpu, const struct gmem *mem,
 		   unsigned int vector, char *why, size_t n);
 

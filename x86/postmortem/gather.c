@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between KVM and the post-mortem: gathers a vCPU's state, the symbols, the recorder's events, and knows what KVM has lost.
+ * Gathers for the post-mortem what KVM knows of a vCPU, the symbols and the recorder's events, and
+ * samples registers where KVM loses them.
  *
- * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state undefined (AMD APM vol. 2, 15.14.3): no
- * registers are to be had then, by any call. Therefore on such hosts registers are sampled at an exit every few
- * milliseconds, which costs a fraction of a per cent; the last sample is shown, with its age. KVM leaves them in kvm_run with the exit
- * (KVM_CAP_SYNC_REGS), which is cheaper than calls for each.
+ * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state
+ * undefined (AMD APM vol. 2, 15.14.3): no call gives its registers then. So on such hosts registers
+ * are sampled at an exit every few milliseconds, which costs a fraction of a per cent; the last
+ * sample is shown, with its age. KVM leaves them in kvm_run with the exit (KVM_CAP_SYNC_REGS),
+ * which is cheaper than calls for each.
  */
 #include "gather.h"
 
+#include "autopsy.h"
 #include "fault.h"
 #include "kvm/ioctl.h"
+#include "kvm/vm.h"
 #include "page.h"
-#include "x86/board/machine.h"
 #include "x86/cpu/host_cpu.h"
 #include "x86/cpu/x86_bits.h"
 #include "x86/linux/linux.h"
@@ -34,7 +37,7 @@ struct arch_sample {
 	struct cpu_state cpu;
 };
 
-int report_vcpu_setup(struct vcpu *v)
+int gather_vcpu_setup(struct vcpu *v)
 {
 	struct arch_host_cpu host;
 
@@ -50,7 +53,7 @@ int report_vcpu_setup(struct vcpu *v)
 	return v->sample ? 0 : -ENOMEM;
 }
 
-void report_vcpu_destroy(struct vcpu *v)
+void gather_vcpu_destroy(struct vcpu *v)
 {
 	free(v->sample);
 	v->sample = NULL;
@@ -88,7 +91,10 @@ void gather_sample(struct vcpu *v, uint64_t ticks)
 	}
 }
 
-/* Anew for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only where this was last said. */
+/*
+ * Anew for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only where this
+ * was last said.
+ */
 int gather_step(struct vcpu *v)
 {
 	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
@@ -167,45 +173,47 @@ uint64_t gather_ticks_khz(const struct vm *vm)
 	return khz > 0 ? (uint64_t)khz : 0;
 }
 
-/* The user's own, or when the guest is no Linux that names itself, those of the file that is run. NULL: none. */
-static void load_symbols(struct machine *m)
+/*
+ * The user's own, or when the guest is no Linux that names itself, those of the file that is run.
+ * NULL: none.
+ */
+static void load_symbols(struct autopsy *a, const struct config *config)
 {
-	const struct config *config = m->vm->config;
-	const char *path = config->symbols ? config->symbols : m->kernel_symbols ? NULL : config->kernel;
+	const char *path = config->symbols ? config->symbols : a->kernel_symbols ? NULL : config->kernel;
 
-	if (!path || m->symbols_tried)
+	if (!path || a->symbols_tried)
 		return;
-	m->symbols_tried = true;
-	m->symbols = symbols_create();
-	if (m->symbols &&
-	    (config->symbols ? symbols_load(m->symbols, path) : symbols_load_elf(m->symbols, path))) {
-		symbols_destroy(m->symbols);
-		m->symbols = NULL;
+	a->symbols_tried = true;
+	a->symbols = symbols_create();
+	if (a->symbols &&
+	    (config->symbols ? symbols_load(a->symbols, path) : symbols_load_elf(a->symbols, path))) {
+		symbols_destroy(a->symbols);
+		a->symbols = NULL;
 	}
 }
 
-/* The symbols are read when they are first needed. Under the report lock. */
-static void find_symbols(struct machine *m, const struct cpu_state *cpu)
+/* The symbols are read when they are first needed. Under the autopsy's lock. */
+static void find_symbols(struct autopsy *a, const struct config *config, const struct cpu_state *cpu)
 {
 	struct symbols_anchors anchors = { .lstar = cpu->lstar };
 	char why[FAULT_TEXT_BYTES];
 	struct idt_gate gate;
 
-	guestlog_find_kernel(m);
-	load_symbols(m);
-	if (!m->symbols || m->slide_known)
+	autopsy_find_kernel(a);
+	load_symbols(a, config);
+	if (!a->symbols || a->slide_known)
 		return;
-	idt_read_gate(&gate, cpu, &m->vm->mem, 14, why, sizeof(why));
+	idt_read_gate(&gate, cpu, a->mem, 14, why, sizeof(why));
 	if (gate.present)
 		anchors.page_fault = gate.offset;
-	if (m->kernel_symbols)
-		symbols_lookup(m->kernel_symbols, "_stext", &anchors.stext);
-	m->slide_known = symbols_find_slide(m->symbols, &anchors);
+	if (a->kernel_symbols)
+		symbols_lookup(a->kernel_symbols, "_stext", &anchors.stext);
+	a->slide_known = symbols_find_slide(a->symbols, &anchors);
 }
 
 /*
- * Whether the vCPU runs where the kernel lies, before the kernel's own page tables are on. Only then are low numbers given names: they are many.
- * Under the report lock.
+ * Whether the vCPU runs where the kernel lies, before the kernel's own page tables are on. Only
+ * then are low numbers given names: they are many. Under the autopsy's lock.
  */
 static bool name_image(struct symbols *s, const struct cpu_state *cpu, const struct gmem *mem)
 {
@@ -214,7 +222,10 @@ static bool name_image(struct symbols *s, const struct cpu_state *cpu, const str
 	if (!s)
 		return false;
 	symbols_set_image(s, 0, 0, 0);
-	/* Real mode: a CPU that has not been started, of which there may be many. Memory is not searched for each. */
+	/*
+	 * Real mode: a CPU that has not been started, of which there may be many. Memory is not
+	 * searched for each.
+	 */
 	if (!(cpu->sregs.cr0 & CR0_PE) || cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
 		return false;
 	if (linux_name_image(s, mem) && symbols_text(s, cpu_linear_rip(cpu), name, sizeof(name))[0])
@@ -250,7 +261,7 @@ bool gather_registers_lost(const struct vcpu *v)
 	       !kvm_ioctl(v->fd, KVM_GET_SREGS, &cpu.sregs) && registers_lost(v, &cpu);
 }
 
-int report_last_state(struct vcpu *v, struct cpu_state *cpu)
+int gather_last_state(struct vcpu *v, struct cpu_state *cpu)
 {
 	int err = cpu_gather(cpu, v->fd, v->index, false);
 
@@ -261,7 +272,7 @@ int report_last_state(struct vcpu *v, struct cpu_state *cpu)
 
 static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, bool brief)
 {
-	struct machine *m = v->vm->machine;
+	struct autopsy *a = v->vm->autopsy;
 	struct symbols *symbols;
 	struct event_view irq[MAX_IRQS];
 	char stopped_by[160];
@@ -270,8 +281,8 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 		.mem = &v->vm->mem,
 		.brief = brief,
 		.disassemble = true,
-		.panic = m->panic_text,
-		.bug = m->bug_text,
+		.panic = a->panic_text,
+		.bug = a->bug_text,
 		.early = v->vm->config->early,
 		.triple_fault = v->run->exit_reason == KVM_EXIT_SHUTDOWN,
 		.events = &v->recorder,
@@ -299,16 +310,16 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 			pm.ticks_khz ? (recorder_now(&v->recorder) - v->sample->ticks) * 1000 / pm.ticks_khz
 				     : 0;
 	}
-	pthread_mutex_lock(&m->report_lock);
-	find_symbols(m, pm.cpu);
-	symbols = m->symbols ? m->symbols : m->kernel_symbols;
+	pthread_mutex_lock(&a->lock);
+	find_symbols(a, v->vm->config, pm.cpu);
+	symbols = a->symbols ? a->symbols : a->kernel_symbols;
 	pm.at_image = name_image(symbols, pm.cpu, &v->vm->mem);
 	pm.symbols = symbols;
-	pm.kernel = m->kernel_symbols;
-	pm.slide_known = m->slide_known || !m->symbols;
-	pm.packed = m->is_packed && !m->kernel_symbols;
+	pm.kernel = a->kernel_symbols;
+	pm.slide_known = a->slide_known || !a->symbols;
+	pm.packed = a->is_packed && !a->kernel_symbols;
 	postmortem_print(f, &pm);
-	pthread_mutex_unlock(&m->report_lock);
+	pthread_mutex_unlock(&a->lock);
 }
 
 void gather_report(FILE *f, struct vcpu *v, bool brief)

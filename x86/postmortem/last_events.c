@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The flight recorder's events in print: a vCPU's last ones, and the interrupts that our devices raised meanwhile. */
+/*
+ * Prints the flight recorder's last events of a vCPU, and the interrupts that our devices raised
+ * meanwhile: one event a line, repeated ones in one.
+ */
 #include "kvm/trace_text.h"
 #include "page.h"
 
@@ -31,7 +34,9 @@ static void print_line(FILE *f, const struct postmortem *pm, const struct event_
 	fputc('\n', f);
 }
 
-/* Whether both make one line: the same once more, or the console, whose bytes are to be seen there. */
+/*
+ * Whether both make one line: the same once more, or the console, whose bytes are to be seen there.
+ */
 static bool same(const struct postmortem *pm, const struct event_view *a, const struct event_view *b)
 {
 	if (a->kind == b->kind && a->addr == b->addr && a->value == b->value)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The order of a post-mortem is that of looking for a cause: where and in which state the processor is, how RIP, RSP and CR2 are mapped, the
- * code, the stack, the IDT gate, what happened last, and in the end the sentence that the facts allow.
+ * Prints a post-mortem in the order in which one looks for a cause.
  *
- * At most 60 lines for one vCPU, two for those that are not to blame. Everything shown was found in a guest that may have gone wild: it is read
- * by checked accessors and printed as numbers, names of ours, or symbols of the user's file.
+ * Where and in which state the processor is; how RIP, RSP and CR2 are mapped; the code; the stack;
+ * the IDT gate; what happened last; in the end the sentence that the facts allow.
+ *
+ * At most 60 lines for one vCPU, two for those that are not to blame. All of it was found in a
+ * guest that may have gone wild: it is read by checked accessors and printed as numbers, our own
+ * names, or symbols of the user's file.
  */
 #include "page.h"
 

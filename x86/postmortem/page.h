@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The post-mortem: a vCPU's story in a screen of text that a developer can paste into a mail. Printed of gathered state and guest
- * memory, so that it can be tested without KVM. On the vCPU's own thread, or when it does not run.
+ * The post-mortem: a vCPU's story in a screen of text that a developer can paste into a mail.
+ * Printed of gathered state and guest memory, so that it can be tested without KVM. On the vCPU's
+ * own thread, or when it does not run.
  */
 #ifndef X86_POSTMORTEM_PAGE_H
 #define X86_POSTMORTEM_PAGE_H
@@ -22,11 +23,14 @@ struct postmortem {
 	const char *stopped_by;
 	const char *panic, *bug; /* what the kernel's log says of these; NULL or "": nothing */
 	bool packed; /* it was started as a bzImage, and no kernel is to be found that is unpacked */
-	bool early;  /* its decompressor was told where to print */
+	bool early;  /* its decompressor prints */
 	bool triple_fault;
 	bool brief;	  /* a few lines only */
 	bool disassemble; /* by a program, see disassemble() */
-	/* What the registers are a sample from, when KVM has lost them; 0: they are the present ones. */
+	/*
+	 * What the registers are a sample from, when KVM has lost them; 0: they are the present
+	 * ones.
+	 */
 	uint64_t sample_age_us;
 	bool sampled, lost; /* lost: there is not even a sample */
 	bool retraced;	    /* KVM has lost them, but they are from right before the last instruction */
@@ -44,19 +48,25 @@ void postmortem_print(FILE *f, const struct postmortem *pm);
 /* The sentence about a panic, and about the BUG before it; NULL or "": nothing. */
 void postmortem_print_panic(FILE *f, const char *panic, const char *bug);
 
-/* Disassembles @code, which lies at @addr, by objdump(1). False: not installed, or it failed; nothing was printed. */
+/*
+ * Disassembles @code, which lies at @addr, by objdump(1). False: not installed, or it failed;
+ * nothing was printed.
+ */
 bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsigned int bits,
 		 unsigned int max_lines);
 
-/* event.c: the last events, one a line, repeated ones in one. */
+/* last_events.c: the last events, one a line, repeated ones in one. */
 void postmortem_print_events(FILE *f, const struct postmortem *pm);
 
-/* stack.c: the first words on the stack, and a backtrace: by ORC, else by frame pointers, else what may be return addresses. */
+/*
+ * backtrace.c: the first words on the stack, and a backtrace: by ORC, else by frame pointers, else
+ * what may be return addresses.
+ */
 void postmortem_print_stack(FILE *f, const struct postmortem *pm);
 
 /*
- * Who called the code at RIP, if that is certain, but for functions that only wait: "panic+0x1c6"; "" else. Cut to fit @n, which is not 0;
- * returns @buf.
+ * Who called the code at RIP, if that is certain, but for functions that only wait: "panic+0x1c6";
+ * "" else. Cut to fit @n, which is not 0; returns @buf.
  */
 const char *postmortem_caller(const struct postmortem *pm, char *buf, size_t n);
 

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device tree's way to the guest: made (fdt.c) or read from --dtb's file, in guest memory from the first byte on, and
- * linked into what the kernel is told (zeropage.c). --dump-dtb writes that same memory to a file instead of running it.
+ * Describes the board to its guest: by ACPI, by the MP table, by a device tree, as --machine says.
+ * One list of devices, four describers: the fourth is the command line (kernel_choice.c).
  *
- * A user's file is anybody's bytes: bounded by the room there is, and fdt_check.c looks through all of it before a
- * guest may. What it says is the user's own affair.
+ * - ACPI, the MP table and the reset vector come first; the kernel is loaded after them.
+ * - The device tree comes last, since it names the initrd. It is made (fdt.c) or read from --dtb's
+ *   file, lies in guest memory, and boot_add_dtb() links it into what the kernel gets.
+ * - --dump-dtb writes that same memory to a file instead of running it.
+ *
+ * A user's device tree may hold any bytes: its size is checked, and fdt_check.c reads all of it
+ * before a guest may. What it describes is up to the user.
+ *
+ * On main's thread, before a vCPU runs.
  */
 #include "kvm/log.h"
 #include "kvm/newfile.h"
 #include "machine.h"
+#include "x86/boot/bios_area.h"
 #include "x86/boot/bootparts.h"
 #include "x86/layout.h"
 #include "x86/tables/fdt.h"
@@ -18,11 +26,56 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TREE_GPA (DTB_GPA + sizeof(struct setup_data))
 #define TREE_MAX_BYTES (DTB_NODE_MAX_BYTES - sizeof(struct setup_data))
 _Static_assert(TREE_GPA % 8 == 0, "libfdt wants a border of 8 bytes");
+
+/* What ACPI, MP table and device tree all describe. The caller frees @tables->apic_id. */
+static int describe_config(const struct machine *m, struct tables_config *tables)
+{
+	unsigned int nr = m->vm->nr_vcpus;
+
+	*tables = (struct tables_config){
+		.nr_cpus = nr,
+		.devices = &m->devices,
+		.pm_registers = m->vm->config->testdev,
+	};
+	tables->apic_id = calloc(nr, sizeof(*tables->apic_id));
+	if (!tables->apic_id) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		tables->apic_id[i] = cpu_apic_id(i);
+	return 0;
+}
+
+int describe_tables(struct machine *m, gpa_t *rsdp)
+{
+	struct tables_config tables;
+	int err = describe_config(m, &tables);
+
+	if (err)
+		return err;
+	if (!m->tables && tables.nr_cpus > 1)
+		pr_warn("-c %u: without a table the guest knows of one CPU only", tables.nr_cpus);
+	if (m->tables & TABLES_ACPI)
+		err = acpi_write(&m->vm->mem, &tables, rsdp);
+	if (!err && m->tables & TABLES_MP)
+		err = mptable_write(&m->vm->mem, &tables);
+	if (!err)
+		err = reset_vector_write(&m->vm->mem);
+	if (err)
+		pr_err("cannot write the tables of %u CPUs and %u devices: %s", tables.nr_cpus, m->devices.nr,
+		       err == -ENOSPC ? "they do not fit; use fewer CPUs" : strerror(-err));
+	free(tables.apic_id);
+	return err;
+}
+
+/* ---- the device tree ---- */
 
 static void *tree_at(const struct machine *m)
 {
@@ -37,7 +90,7 @@ static int make_tree(struct machine *m, const char *cmdline)
 {
 	struct tables_config tables;
 	struct fdt_config config = { .tables = &tables, .mem = &m->vm->mem, .bootargs = cmdline };
-	int bytes = machine_tables_config(m, &tables);
+	int bytes = describe_config(m, &tables);
 
 	if (bytes)
 		return bytes;
@@ -83,7 +136,7 @@ static int open_tree(struct machine *m, const char *path)
 	return bytes;
 }
 
-int machine_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry)
+int describe_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry)
 {
 	const char *own = m->vm->config->dtb;
 	int err, bytes = own ? open_tree(m, own) : make_tree(m, cmdline);
@@ -106,7 +159,7 @@ static void write_tree(FILE *f, const void *ctx)
 	fwrite(tree_at(m), 1, m->dtb_bytes, f);
 }
 
-int machine_save_dtb(struct machine *m, const char *path)
+int describe_save_dtb(struct machine *m, const char *path)
 {
 	return newfile_write("dump-dtb", path, write_tree, m, false);
 }

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* How the guest ends the machine; private to x86/board. */
+#ifndef X86_BOARD_ENDS_H
+#define X86_BOARD_ENDS_H
+
+#include "kvm/chardev.h"
+#include "kvm/config.h"
+#include "kvm/console_watch.h"
+#include "kvm/loop.h"
+#include "kvm/power.h"
+
+struct ends;
+struct vm;
+
+/* A console whose output is searched for the kernel's last words. */
+struct ends_console {
+	struct ends *ends;
+	unsigned int index; /* COM port, from 0 */
+	struct watch watch; /* under the chardev's output lock */
+};
+
+struct ends {
+	struct vm *vm;
+	struct power power; /* for devices that can end the machine */
+	struct ends_console console[CONFIG_NR_SERIAL];
+	_Atomic uint64_t console_bytes; /* all consoles together */
+	_Atomic bool panic_told;	/* all of the panic is on the console */
+	/* Ends a panicked guest once its console is silent. */
+	struct loop_timer panic_timer;
+	uint64_t panic_seen_bytes;
+	unsigned int panic_silent_rounds; /* since those */
+};
+
+/* @e is zeroed; vm->autopsy is there. Thread: setup. */
+void ends_init(struct ends *e, struct vm *vm);
+void ends_fini(struct ends *e);
+
+/* For the chardev of COM port @index, from 0. */
+struct chardev_hooks ends_console_hooks(struct ends *e, unsigned int index);
+
+/*
+ * The guest has reset itself by @by: ends the machine, as a panic if it had panicked. Thread: any.
+ */
+void ends_by_reset(struct vm *vm, const char *by);
+
+#endif

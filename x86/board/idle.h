@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The look-out for a machine in which nothing can happen any more; private to x86/board. */
+#ifndef X86_BOARD_IDLE_H
+#define X86_BOARD_IDLE_H
+
+#include "kvm/loop.h"
+
+struct idle_cpu;
+struct vm;
+
+struct idle {
+	struct vm *vm;
+	struct idle_cpu *cpu; /* of each vCPU; NULL: not begun */
+	struct loop_timer timer;
+	uint64_t cpu_ns;     /* of all vCPUs, at the last look */
+	unsigned int rounds; /* in which it looked idle, one after the other */
+};
+
+/*
+ * @i is zeroed. idle_start() returns 0 or -errno (reported); idle_fini() works without it. Thread:
+ * setup, but idle_start(): loop.
+ */
+void idle_init(struct idle *i, struct vm *vm);
+int idle_start(struct idle *i);
+void idle_fini(struct idle *i);
+
+#endif

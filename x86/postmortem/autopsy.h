@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Keeps what a post-mortem needs of the machine besides vCPUs and guest memory: what the consoles
+ * have shown, how the guest ended, and names for its addresses.
+ *
+ * The board owns it and writes down what it sees; x86/postmortem reads it, and knows no board.
+ */
+#ifndef X86_POSTMORTEM_AUTOPSY_H
+#define X86_POSTMORTEM_AUTOPSY_H
+
+#include "kvm/config.h"
+#include "kvm/gmem.h"
+#include "kvm/types.h"
+
+#include <pthread.h>
+
+struct symbols;
+
+#define TAIL_BYTES 2048
+#define PANIC_TEXT_BYTES 128
+
+/*
+ * The last bytes that a console has shown, oldest first from @nr modulo TAIL_BYTES once it is full.
+ */
+struct console_tail {
+	uint64_t nr; /* shown in all */
+	uint8_t bytes[TAIL_BYTES];
+};
+
+struct autopsy {
+	const struct gmem *mem;
+	bool is_packed; /* the kernel that runs is a bzImage, which unpacks another one */
+
+	/* How the guest ended, by its consoles or its log in memory. Any thread; never cleared. */
+	_Atomic bool panicked, halted, restarting;
+	_Atomic bool panic_unseen; /* only the log in memory has it */
+
+	/* What is below; taken first. */
+	pthread_mutex_t lock;
+	struct symbols *symbols; /* the user's, or the kernel file's; NULL: none, or not read yet */
+	bool symbols_tried;
+	bool slide_known;
+	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
+	/* Its log's lines on its end, printable, as of the last guestlog_report(); "": none. */
+	char panic_text[PANIC_TEXT_BYTES], bug_text[PANIC_TEXT_BYTES];
+
+	/* @tail; taken after a chardev's output lock, or @lock. */
+	pthread_mutex_t tail_lock;
+	/* By COM port. Large, and last: of their pages a machine touches few. */
+	struct console_tail tail[CONFIG_NR_SERIAL];
+};
+
+/* @a is zeroed and @mem outlives it. autopsy_fini() also works on an @a that is only zeroed. */
+void autopsy_init(struct autopsy *a, const struct gmem *mem);
+void autopsy_fini(struct autopsy *a);
+
+/* Keeps what the console on COM port @index, from 0, shows. Thread: any. */
+void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t *bytes, size_t len);
+
+/*
+ * Finds the guest kernel's own symbols, if the kernel is there already. Locks: the caller has
+ * a->lock.
+ */
+void autopsy_find_kernel(struct autopsy *a);
+
+#endif
