@@ -176,6 +176,7 @@ static void begin(struct machine *m)
 	m->peer = pair[1];
 	o.fd = pair[0];
 	check(!netdev_open(&backend, &o));
+	close(pair[0]); /* the backend has a copy */
 	check(!net_create(&m->net, &backend, 1, mac, &m->mem, &m->loop));
 	m->v = net_virtio(m->net);
 }
