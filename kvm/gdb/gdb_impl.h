@@ -45,7 +45,7 @@ extern const struct gdb_target_ops gdb_target_ops;
 void gdb_stop_machine(struct gdb *g);
 /* From GDB_STOPPED: those that @action has something for go on, with breakpoints; or all, with none, as if nobody had been there. */
 void gdb_run(struct gdb *g, const enum gdb_action *action);
-void gdb_let_go(struct gdb *g);
+void gdb_release(struct gdb *g);
 
 /* The machine's hooks, see struct vm_hooks; the context is the struct gdb. */
 void gdb_held_waits(void *ctx);

@@ -29,7 +29,7 @@ static void client_gone(struct gdb *g)
 	g->fd = -1;
 	pr_info("gdb: the debugger has left");
 	if (g->phase == GDB_STOPPED) {
-		gdb_let_go(g);
+		gdb_release(g);
 	} else if (g->phase != GDB_IDLE) {
 		g->leaving = true;
 		gdb_stop_machine(g);
@@ -87,7 +87,7 @@ static bool serve_packet(struct gdb *g)
 		return false;
 	if (g->session.leave) {
 		g->session.leave = false;
-		gdb_let_go(g);
+		gdb_release(g);
 	}
 	return true;
 }
@@ -220,7 +220,7 @@ static bool forget_client(struct gdb *g)
 	g->vm->arch->gdb.remove_all(g->vm);
 	g->leaving = false;
 	if (g->fd < 0)
-		gdb_let_go(g);
+		gdb_release(g);
 	return g->fd < 0;
 }
 

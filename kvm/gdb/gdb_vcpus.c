@@ -122,7 +122,7 @@ static void step_over(struct gdb *g, unsigned int index)
 	pthread_mutex_unlock(&vm->pause_lock);
 }
 
-void gdb_let_go(struct gdb *g)
+void gdb_release(struct gdb *g)
 {
 	struct vm *vm = g->vm;
 
@@ -189,7 +189,7 @@ static int target_remove(void *ctx, enum gdb_break kind, uint64_t addr, uint64_t
 }
 
 /* A trap that came together with the one that was reported, and does not come again by itself: it has to be told. */
-static unsigned int untold(const struct gdb *g)
+static unsigned int unreported_trap(const struct gdb *g)
 {
 	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++) {
 		const struct gdb_stop *trap = &g->trap[i];
@@ -203,7 +203,7 @@ static unsigned int untold(const struct gdb *g)
 static void target_resume(void *ctx, const enum gdb_action *action)
 {
 	struct gdb *g = ctx;
-	unsigned int last = g->session.stopped, other = untold(g);
+	unsigned int last = g->session.stopped, other = unreported_trap(g);
 
 	g->answer_due = true;
 	if (other != GDB_NO_CAUSE) {

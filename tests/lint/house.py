@@ -33,7 +33,7 @@ kvm/postmortem:  kvm kvm/base
 kvm/trace:       kvm kvm/base
 kvm/config:      kvm/base kvm/checks kvm/trace
 kvm/smoke:       kvm/base kvm/checks
-kvm/guestcmd:    guest/init kvm kvm/base kvm/config
+kvm/guestcmd:    guest/init kvm/base kvm/config
 kvm/cmd:         kvm kvm/base kvm/chardev kvm/checks kvm/config kvm/gdb kvm/guestcmd \
                  kvm/postmortem kvm/smoke kvm/trace
 hw:              kvm kvm/base kvm/chardev
@@ -46,12 +46,11 @@ virtio/device:   kvm kvm/base kvm/chardev virtio virtio/disk virtio/netdev virti
 x86/boot:        guest/bios kvm kvm/base
 x86/cpu:         kvm kvm/base
 x86/tables:      kvm kvm/base
-x86/linux:       kvm kvm/base x86/cpu
+x86/linux:       kvm kvm/base x86/boot x86/cpu
 x86/postmortem:  kvm kvm/base kvm/chardev kvm/postmortem kvm/trace x86/cpu x86/linux
-x86/gdb:         kvm kvm/gdb x86/cpu x86/postmortem
-x86/board:       hw kvm kvm/base kvm/chardev kvm/config kvm/postmortem kvm/trace virtio \
-                 virtio/device virtio/disk virtio/netdev x86/boot x86/cpu x86/linux x86/postmortem \
-                 x86/tables
+x86/gdb:         kvm x86/cpu x86/postmortem
+x86/board:       hw kvm kvm/base kvm/chardev kvm/config kvm/trace virtio virtio/device \
+                 virtio/disk virtio/netdev x86/boot x86/cpu x86/gdb x86/postmortem x86/tables
 x86:             x86/board x86/boot x86/cpu x86/gdb x86/postmortem
 main.c:          kvm/base kvm/chardev kvm/cmd x86
 """
