@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm: a minimal launcher of Linux virtual machines. The table of verbs, and the only place that names an architecture or
- * ends the process.
+ * kvm: a minimal launcher of Linux virtual machines. The table of verbs, and the only place that
+ * names an architecture or ends the process.
  */
 #include "kvm/cmd.h"
 #include "kvm/log.h"
@@ -31,7 +31,8 @@ static int cmd_version(int argc, char **argv, const struct arch *arch);
 static const struct verb verbs[] = {
 	{ "run", cmd_run, "start a machine: kvm run -k kernel -i initrd" },
 	{ "list", cmd_list, "the machines that run and have a --name" },
-	{ "debug", cmd_debug, "what a running machine's CPUs are doing; its memory as a core file" },
+	{ "debug", cmd_debug,
+	  "what a running machine's CPUs are doing; its memory as a core file" },
 	{ "dmesg", cmd_dmesg, "a running machine's kernel log, out of its memory" },
 	{ "stop", cmd_stop, "press a running machine's power button" },
 	{ "host", cmd_host, "can this host run machines, and how well" },
@@ -90,7 +91,10 @@ static int cmd_version(int argc, char **argv, const struct arch *arch)
 	return 0;
 }
 
-/* What a verb has printed is lost in silence, on a full disk say, where nobody looks. Returns the exit code. */
+/*
+ * What a verb has printed is lost in silence, on a full disk say, where nobody looks. Returns the
+ * exit code.
+ */
 static int printed(int code)
 {
 	int err = ferror(stdout) ? EIO : 0;

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The keyboard controller of the PC/AT and PS/2 (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and
- * Auxiliary Device Controller") and the MF II keyboard behind it.
+ * The keyboard controller of the PC/AT and PS/2 (IBM PS/2 Hardware Interface Technical Reference,
+ * "Keyboard and Auxiliary Device Controller") and the MF II keyboard behind it.
  *
- * Bytes for the guest wait in two places, and reach the output buffer at 0x60 in this order when it is empty: the
- * controller's reply, then the keyboard's own queue, which the disable bit of the command byte holds back. A reply
- * overwrites an older one that was not read, as in the chip: Linux leaves one behind when it finds no AUX port. Everything the guest writes is dealt with at once, so the input
- * buffer is never seen full and no driver waits.
+ * Bytes for the guest wait in two places, and reach the output buffer at 0x60 in this order when it
+ * is empty: the controller's reply, then the keyboard's own queue, which the disable bit of the
+ * command byte holds back. A reply overwrites an older one that was not read, as in the chip: Linux
+ * leaves one behind when it finds no AUX port. Everything the guest writes is dealt with at once,
+ * so the input buffer is never seen full and no driver waits.
  *
- * The interrupt lines are functions of the state: output buffer full, with data of that side, and enabled. They
- * go down at each read of 0x60 even when the next byte is there already: the I/O APIC takes them as edges.
+ * The interrupt lines are functions of the state: output buffer full, with data of that side, and
+ * enabled. They go down at each read of 0x60 even when the next byte is there already: the I/O APIC
+ * takes them as edges.
  *
- * The keyboard speaks scan code set 2; the controller translates on the way out where the command byte says so.
- * Its table holds the few codes this keyboard can send. No mouse is modelled: a byte for one is answered by the
- * controller's transmit time-out.
+ * The keyboard speaks scan code set 2; the controller translates on the way out where the command
+ * byte says so. Its table holds the few codes this keyboard can send. No mouse is modelled: a byte
+ * for one is answered by the controller's transmit time-out.
  *
- * vCPU threads come in through the bus, i8042_ctrl_alt_del() from any thread; one mutex covers the whole chip,
- * except that a reset is requested after it is dropped. A20 is remembered and has no effect.
+ * vCPU threads come in through the bus, i8042_ctrl_alt_del() from any thread; one mutex covers the
+ * whole chip, except that a reset is requested after it is dropped. A20 is remembered and has no
+ * effect.
  */
 #include "hw/i8042.h"
 
@@ -42,7 +45,10 @@
 #define CTR_TRANSLATE 0x40
 #define CTR_UNUSED 0x80
 
-/* Controller commands with a name; 0x20..0x3f and 0x60..0x7f access RAM, 0xf0..0xff pulse output lines. */
+/*
+ * Controller commands with a name; 0x20..0x3f and 0x60..0x7f access RAM, 0xf0..0xff pulse output
+ * lines.
+ */
 #define CMD_READ_RAM 0x20
 #define CMD_WRITE_RAM 0x60
 #define CMD_PASSWORD_TEST 0xa4
@@ -71,7 +77,10 @@
 #define LINE_CLOCK_HIGH 0x02 /* how the test of an AUX port that is not there ends */
 #define INPUT_PORT 0xa0	     /* keyboard not locked, no manufacturing jumper */
 
-/* Output port: the two lines a guest sets, the two that show interrupts, and the idle keyboard lines. */
+/*
+ * Output port: the two lines a guest sets, the two that show interrupts, and the idle keyboard
+ * lines.
+ */
 #define OUT_NOT_RESET 0x01
 #define OUT_A20 0x02
 #define OUT_KBD_INT 0x10
@@ -295,7 +304,8 @@ static void write_ram(struct i8042 *k, unsigned int index, uint8_t value)
 {
 	if (index == 0) {
 		value &= (uint8_t)~CTR_UNUSED;
-		if (!k->has_aux) /* so that enabling AUX and looking for the effect tells that there is none */
+		/* so that enabling AUX and looking for the effect tells that there is none */
+		if (!k->has_aux)
 			value = (uint8_t)((value & ~CTR_AUX_INT) | CTR_AUX_DISABLE);
 	}
 	k->ram[index & (RAM_BYTES - 1)] = value;
@@ -398,8 +408,9 @@ static bool controller_parameter(struct i8042 *k, uint8_t command, uint8_t value
 		break;
 	case CMD_LOOP_AUX:
 		/*
-		 * DEVIATION: a controller without AUX does not know this command, and a driver would wait for
-		 * the answer (Linux: half a second). An answer from the wrong side says the same at once.
+		 * DEVIATION: a controller without AUX does not know this command, and a driver
+		 * would wait for the answer (Linux: half a second). An answer from the wrong side
+		 * says the same at once.
 		 */
 		reply_as(k, value, k->has_aux ? ST_AUX_DATA : 0);
 		break;
@@ -491,14 +502,17 @@ static uint64_t read_status_port(void *dev, uint64_t offset, unsigned int size)
 	return status;
 }
 
-const struct bus_ops i8042_data_ops = { .read = read_data_port, .write = write_data_port, .width = 1 };
+const struct bus_ops i8042_data_ops = { .read = read_data_port,
+					.write = write_data_port,
+					.width = 1 };
 const struct bus_ops i8042_command_ops = { .read = read_status_port,
 					   .write = write_command_port,
 					   .width = 1 };
 
 int i8042_ctrl_alt_del(struct i8042 *k)
 {
-	static const uint8_t chord[] = { 0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0, 0x71, 0xf0, 0x11, 0xf0, 0x14 };
+	static const uint8_t chord[] = { 0x14, 0x11, 0xe0, 0x71, 0xe0, 0xf0,
+					 0x71, 0xf0, 0x11, 0xf0, 0x14 };
 	struct keyboard *kb = &k->keyboard;
 	int err = -EAGAIN;
 
@@ -518,7 +532,8 @@ uint64_t i8042_accesses(const struct i8042 *k)
 	return k->accesses;
 }
 
-struct i8042 *i8042_create(const struct irq_line *kbd, const struct irq_line *aux, const struct power *power)
+struct i8042 *i8042_create(const struct irq_line *kbd, const struct irq_line *aux,
+			   const struct power *power)
 {
 	struct i8042 *k = calloc(1, sizeof(*k));
 

@@ -3,13 +3,16 @@
  * Ports of a line or two each, behind one small device:
  *  - 0x80, the POST code: remembered, so that a post-mortem can say how far a guest came;
  *  - 0x92, "system control port A" of the PS/2: A20 (remembered, without effect) and reset;
- *  - 0xcf9, the reset control of PC chipsets (Intel 500 Series PCH, RST_CNT): resets when bit 2 goes from 0 to 1;
+ *  - 0xcf9, the reset control of PC chipsets (Intel 500 Series PCH, RST_CNT): resets when bit 2
+ *    goes from 0 to 1;
  *  - 0xf4, debug exit: ends the machine with a number, by QEMU's convention;
  *  - 0x610, by which our own init says how the command it was to run has ended;
- *  - the sleep and reset registers of a machine with hardware-reduced ACPI (ACPI 6.5, 4.8.3.6 and 4.8.3.7).
+ *  - the sleep and reset registers of a machine with hardware-reduced ACPI (ACPI 6.5, 4.8.3.6 and
+ *    4.8.3.7).
  *
- * Called from vCPU threads through the bus, with no lock: each register is one atomic byte, and no rule spans two.
- * Ending the machine is only asked for: the vCPU may run on for a while, so a second request must do no harm.
+ * Called from vCPU threads through the bus, with no lock: each register is one atomic byte, and no
+ * rule spans two. Ending the machine is only asked for: the vCPU may run on for a while, so a
+ * second request must do no harm.
  */
 #include "hw/ports.h"
 
@@ -121,7 +124,8 @@ static void sleep_control_write(struct misc_ports *p, uint8_t value)
 		power_request(p->power, POWER_OFF, type, "ACPI");
 		return;
 	}
-	pr_guest("guest asks for ACPI sleep type %u, which this machine does not have: ignored", type);
+	pr_guest("guest asks for ACPI sleep type %u, which this machine does not have: ignored",
+		 type);
 	/* It now waits for this bit: let it wake up at once instead of never. */
 	atomic_fetch_or(&p->sleep_status, ACPI_WAK_STS);
 }
@@ -155,7 +159,8 @@ static void acpi_write(void *dev, uint64_t offset, unsigned int size, uint64_t v
 		break;
 	default:
 		if ((uint8_t)value == ACPI_RESET_VALUE)
-			power_request(p->power, POWER_RESET, ACPI_RESET_VALUE, "ACPI reset register");
+			power_request(p->power, POWER_RESET, ACPI_RESET_VALUE,
+				      "ACPI reset register");
 	}
 }
 
@@ -164,6 +169,10 @@ const struct bus_ops port92_ops = { .read = port92_read, .write = port92_write, 
 const struct bus_ops reset_control_ops = { .read = reset_control_read,
 					   .write = reset_control_write,
 					   .width = 4 };
-const struct bus_ops debug_exit_ops = { .read = debug_exit_read, .write = debug_exit_write, .width = 4 };
-const struct bus_ops guestjob_ops = { .read = debug_exit_read, .write = guestjob_write, .width = 4 };
+const struct bus_ops debug_exit_ops = { .read = debug_exit_read,
+					.write = debug_exit_write,
+					.width = 4 };
+const struct bus_ops guestjob_ops = { .read = debug_exit_read,
+				      .write = guestjob_write,
+				      .width = 4 };
 const struct bus_ops acpi_sleep_ops = { .read = acpi_read, .write = acpi_write, .width = 1 };

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Motorola MC146818A real-time clock as PCs have it (data sheet, "Registers" and "Update cycle"), with the
- * century byte at 0x32 and the memory-size bytes a BIOS leaves in CMOS.
+ * The Motorola MC146818A real-time clock as PCs have it (data sheet, "Registers" and "Update
+ * cycle"), with the century byte at 0x32 and the memory-size bytes a BIOS leaves in CMOS.
  *
- * Nothing ticks. The registers hold the time of second `last_second` as raw bytes in the guest's own format, and
- * catch_up() moves them on by the seconds that the host's CLOCK_REALTIME has gone since, whenever somebody looks.
- * So an invalid date stays as written until the next update, as in the chip; the guest's setting of the clock is
- * an offset by itself; and SET or a divider held in reset just stops the catching up. `phase_ns` is where within
- * the host's second ours begins: it changes when the divider is let go, after which the first update comes half a
- * second later (Linux sets its clock in time for that).
+ * Nothing ticks. The registers hold the time of second `last_second` as raw bytes in the guest's
+ * own format, and catch_up() moves them on by the seconds that the host's CLOCK_REALTIME has gone
+ * since, whenever somebody looks. So an invalid date stays as written until the next update, as in
+ * the chip; the guest's setting of the clock is an offset by itself; and SET or a divider held in
+ * reset just stops the catching up. `phase_ns` is where within the host's second ours begins: it
+ * changes when the divider is let go, after which the first update comes half a second later (Linux
+ * sets its clock in time for that).
  *
- * Flags are found the same way, from the boundaries crossed since the last look. A timer is needed only while an
- * interrupt is enabled whose flag is not up yet: without, this device costs nothing.
+ * Flags are found the same way, from the boundaries crossed since the last look. A timer is needed
+ * only while an interrupt is enabled whose flag is not up yet: without, this device costs nothing.
  *
- * Reads of time registers come from a view that is taken at a read of register A or C, or when it is older than
- * VIEW_NS: so a guest that has seen UIP clear gets one consistent time, even if its exits are slow.
+ * Reads of time registers come from a view that is taken at a read of register A or C, or when it
+ * is older than VIEW_NS: so a guest that has seen UIP clear gets one consistent time, even if its
+ * exits are slow.
  *
- * vCPU threads come in through the bus, the loop's thread through rtc_poll(); one mutex covers the device.
- * Not modelled: daylight saving (DSE), the square wave pin, the NMI mask in bit 7 of the index, time bases other
- * than 32768 Hz. The index port reads all ones, as on most chipsets.
+ * vCPU threads come in through the bus, the loop's thread through rtc_poll(); one mutex covers the
+ * device. Not modelled: daylight saving (DSE), the square wave pin, the NMI mask in bit 7 of the
+ * index, time bases other than 32768 Hz. The index port reads all ones, as on most chipsets.
  */
 #include "hw/rtc.h"
 
@@ -33,7 +35,15 @@
 
 #define CMOS_BYTES 128
 
-enum { REG_ALARM_SECONDS = 1, REG_ALARM_MINUTES = 3, REG_ALARM_HOURS = 5, REG_A = 10, REG_B, REG_C, REG_D };
+enum {
+	REG_ALARM_SECONDS = 1,
+	REG_ALARM_MINUTES = 3,
+	REG_ALARM_HOURS = 5,
+	REG_A = 10,
+	REG_B,
+	REG_C,
+	REG_D
+};
 
 #define A_UIP 0x80
 #define A_DIVIDER_32KHZ 0x20
@@ -66,7 +76,8 @@ enum { REG_ALARM_SECONDS = 1, REG_ALARM_MINUTES = 3, REG_ALARM_HOURS = 5, REG_A 
 #define UIP_NS 244000	       /* how long before an update UIP goes up */
 #define VIEW_NS 2000000
 #define NEVER UINT64_MAX
-#define HOST_TIME_MAX_NS (INT64_MAX - 2 * S_PER_DAY * NS_PER_S) /* so that an alarm's time can be said */
+/* so that an alarm's time can be said */
+#define HOST_TIME_MAX_NS (INT64_MAX - 2 * S_PER_DAY * NS_PER_S)
 /* The delay runs on another clock than the host's time, which may be set forward meanwhile. */
 #define DELAY_MAX_NS (60 * (uint64_t)NS_PER_S)
 
@@ -122,7 +133,8 @@ static int64_t day_of_date(int64_t year, int64_t month, int64_t day)
 {
 	int64_t months = year * 12 + month - 3;
 
-	return days_before_march(floor_div(months, 12)) + days_before_month(floor_mod(months, 12)) + day - 1;
+	return days_before_march(floor_div(months, 12)) + days_before_month(floor_mod(months, 12)) +
+	       day - 1;
 }
 
 /* The inverse, for 0 <= @day < DAYS_PER_CYCLE. */
@@ -191,7 +203,10 @@ static void put_moment(struct rtc *r, struct moment m)
 	r->time[CENTURY] = encode(r, (unsigned int)(year / 100));
 }
 
-/* Moves the time by @seconds (back too, as the host's clock may). The weekday counts on from what it was. */
+/*
+ * Moves the time by @seconds (back too, as the host's clock may). The weekday counts on from what
+ * it was.
+ */
 static void move_time(struct rtc *r, int64_t seconds)
 {
 	struct moment m = get_moment(r);
@@ -225,7 +240,10 @@ static int period_shift(const struct rtc *r)
 	return rate <= 2 ? rate + 6 : rate - 1;
 }
 
-/* An alarm byte matches @value at its place if it says so or anything. Bytes that are no time never match. */
+/*
+ * An alarm byte matches @value at its place if it says so or anything. Bytes that are no time never
+ * match.
+ */
 static bool alarm_matches(uint8_t raw, uint8_t value)
 {
 	return raw == value || (raw & ALARM_ANY) == ALARM_ANY;
@@ -240,7 +258,10 @@ static bool alarm_second_exists(const struct rtc *r)
 	return false;
 }
 
-/* Seconds from @second of a day, exclusive, to the next match of the alarm, 1..S_PER_DAY, or -1 for never. */
+/*
+ * Seconds from @second of a day, exclusive, to the next match of the alarm, 1..S_PER_DAY, or -1 for
+ * never.
+ */
 static int64_t seconds_to_alarm(const struct rtc *r, int64_t second)
 {
 	int64_t start = second + 1, end = start + S_PER_DAY;
@@ -249,11 +270,14 @@ static int64_t seconds_to_alarm(const struct rtc *r, int64_t second)
 	if (!alarm_second_exists(r))
 		return -1;
 	for (int64_t t = start; t < end;) {
-		if (!alarm_matches(r->cmos[REG_ALARM_HOURS], encode_hour(r, (unsigned int)(t / 3600 % 24))))
+		if (!alarm_matches(r->cmos[REG_ALARM_HOURS],
+				   encode_hour(r, (unsigned int)(t / 3600 % 24))))
 			t += 3600 - t % 3600;
-		else if (!alarm_matches(r->cmos[REG_ALARM_MINUTES], encode(r, (unsigned int)(t / 60 % 60))))
+		else if (!alarm_matches(r->cmos[REG_ALARM_MINUTES],
+					encode(r, (unsigned int)(t / 60 % 60))))
 			t += 60 - t % 60;
-		else if (!alarm_matches(r->cmos[REG_ALARM_SECONDS], encode(r, (unsigned int)(t % 60))))
+		else if (!alarm_matches(r->cmos[REG_ALARM_SECONDS],
+					encode(r, (unsigned int)(t % 60))))
 			t++;
 		else
 			return t - second;
@@ -282,7 +306,8 @@ static int64_t start_of_tick(int64_t tick)
 {
 	int64_t second = floor_div(tick, TICKS_PER_S);
 
-	return second * NS_PER_S + ((tick - second * TICKS_PER_S) * NS_PER_S + TICKS_PER_S - 1) / TICKS_PER_S;
+	return second * NS_PER_S +
+	       ((tick - second * TICKS_PER_S) * NS_PER_S + TICKS_PER_S - 1) / TICKS_PER_S;
 }
 
 static void raise_flags(struct rtc *r, uint8_t flags)
@@ -320,7 +345,9 @@ static void catch_up(struct rtc *r, int64_t ns)
 	raise_flags(r, flags);
 }
 
-/* How long from host time @ns, up to which all is known, until an enabled interrupt's flag goes up. */
+/*
+ * How long from host time @ns, up to which all is known, until an enabled interrupt's flag goes up.
+ */
 static uint64_t delay_to_interrupt(const struct rtc *r, int64_t ns)
 {
 	uint8_t wanted = r->cmos[REG_B] & C_FLAGS;
@@ -353,7 +380,8 @@ static uint64_t arm_timer(struct rtc *r, int64_t ns)
 	if (delay_ns != NEVER) {
 		err = loop_timer_arm(&r->timer, delay_ns);
 		if (err)
-			pr_guest("real-time clock: no timer, its interrupts come late: %s", strerror(-err));
+			pr_guest("real-time clock: no timer, its interrupts come late: %s",
+				 strerror(-err));
 		r->timer_armed = !err;
 	} else if (r->timer_armed) {
 		loop_timer_disarm(&r->timer);
@@ -386,7 +414,8 @@ static void on_timer(void *ctx)
 
 	pthread_mutex_lock(&r->lock);
 	r->timer_armed =
-		false; /* or armed anew by another thread meanwhile: then it fires once for nothing */
+		/* or armed anew by another thread meanwhile: then it fires once for nothing */
+		false;
 	poll_locked(r);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -478,8 +507,9 @@ static void write_b(struct rtc *r, uint8_t value)
 		value &= (uint8_t)~B_UIE;
 	r->cmos[REG_B] = value;
 	/*
-	 * The chip leaves the bytes as they are, for the guest to write anew. A guest that only switches the
-	 * format of a running clock means the time, though; one that has SET may have written it already.
+	 * The chip leaves the bytes as they are, for the guest to write anew. A guest that only
+	 * switches the format of a running clock means the time, though; one that has SET may have
+	 * written it already.
 	 */
 	if (!(before & B_SET) && ((before ^ value) & (B_BINARY | B_24H)))
 		put_moment(r, m);
@@ -547,7 +577,10 @@ static void put_le(struct rtc *r, unsigned int index, unsigned int bytes, uint64
 		r->cmos[index + i] = (uint8_t)(value >> (8 * i));
 }
 
-/* What PC firmware writes: KiB below 640, KiB above 1 MiB, 64 KiB units above 16 MiB and above 4 GiB. */
+/*
+ * What PC firmware writes: KiB below 640, KiB above 1 MiB, 64 KiB units above 16 MiB and above 4
+ * GiB.
+ */
 static void put_memory_sizes(struct rtc *r, const struct rtc_config *config)
 {
 	uint64_t below = config->ram_below_4g;
@@ -593,9 +626,11 @@ static void start_clock(struct rtc *r, const struct rtc_config *config)
 	r->last_tick = tick_of(ns - r->phase_ns);
 	r->last_second = r->last_tick >> TICKS_SHIFT;
 	r->view_ns = INT64_MIN;
-	put_moment(r, (struct moment){ day + day_of_date(1970, 1, 1), floor_mod(seconds, S_PER_DAY) });
+	put_moment(r,
+		   (struct moment){ day + day_of_date(1970, 1, 1), floor_mod(seconds, S_PER_DAY) });
 	r->time[WEEKDAY] =
-		(uint8_t)(floor_mod(day + 4, 7) + 1); /* 1970 began on a Thursday, and Sunday is 1 */
+		/* 1970 began on a Thursday, and Sunday is 1 */
+		(uint8_t)(floor_mod(day + 4, 7) + 1);
 }
 
 static int64_t host_clock(void *ctx)
@@ -607,8 +642,8 @@ static int64_t host_clock(void *ctx)
 	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-struct rtc *rtc_create(const struct rtc_config *config, const struct irq_line *irq, struct loop *loop,
-		       int64_t (*now_realtime_ns)(void *ctx), void *clock_ctx)
+struct rtc *rtc_create(const struct rtc_config *config, const struct irq_line *irq,
+		       struct loop *loop, int64_t (*now_realtime_ns)(void *ctx), void *clock_ctx)
 {
 	struct rtc *r = calloc(1, sizeof(*r));
 

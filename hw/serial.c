@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The National PC16550D UART (data sheet of June 1995, sections 8.1 to 8.6) as PCs wire it: OUT2 gates the
- * interrupt.
+ * The National PC16550D UART (data sheet of June 1995, sections 8.1 to 8.6) as PCs wire it: OUT2
+ * gates the interrupt.
  *
- * Register accesses come from vCPU threads (and from the loop's thread when a tick drains the coalesced
- * ring), received bytes from the loop's thread. One lock a port guards the registers. Output goes to the
- * chardev without that lock, for it may wait there for the host; the loop's thread, which ends that wait,
- * takes the lock for received bytes. A byte is handed out before the registers say so, so the order of one
- * vCPU's bytes is the order of its writes.
+ * Register accesses come from vCPU threads (and from the loop's thread when a tick drains the
+ * coalesced ring), received bytes from the loop's thread. One lock a port guards the registers.
+ * Output goes to the chardev without that lock, for it may wait there for the host; the loop's
+ * thread, which ends that wait, takes the lock for received bytes. A byte is handed out before the
+ * registers say so, so the order of one vCPU's bytes is the order of its writes.
  *
- * Two accesses take no lock at all, for they are most of what a booting kernel does: reading LSR while it
- * holds nothing that a read clears, and writing THR while no register depends on it (thr_free). Both see
- * atomics that are written under the lock only.
+ * Two accesses take no lock at all, for they are most of what a booting kernel does: reading LSR
+ * while it holds nothing that a read clears, and writing THR while no register depends on it
+ * (thr_free). Both see atomics that are written under the lock only.
  *
- * Invariant: irq level == (IIR names a source) && MCR.OUT2 && !MCR.LOOP, after every access; see update().
+ * Invariant: irq level == (IIR names a source) && MCR.OUT2 && !MCR.LOOP, after every access; see
+ * update().
  *
- * Time is not modelled: the transmitter is always empty again at once, the receiver's character timeout is
- * over at once, and baud rate and format change nothing. Input is never lost by us: bytes stay with the host
- * until the guest listens (see listening()) and has room. So the overrun error exists in loopback only. A
- * 64-byte FIFO is not offered: Linux would take the port for another chip.
+ * Time is not modelled: the transmitter is always empty again at once, the receiver's character
+ * timeout is over at once, and baud rate and format change nothing. Input is never lost by us:
+ * bytes stay with the host until the guest listens (see listening()) and has room. So the overrun
+ * error exists in loopback only. A 64-byte FIFO is not offered: Linux would take the port for
+ * another chip.
  *
- * Coalescing: while THRI, DLAB and LOOP are off a THR write has no effect but its byte, so KVM may gather
- * them. It is asked to after a run of polled writes, since asking costs an ioctl that waits in the host's
- * kernel; each time it was for nothing the run must be longer.
+ * Coalescing: while THRI, DLAB and LOOP are off a THR write has no effect but its byte, so KVM may
+ * gather them. It is asked to after a run of polled writes, since asking costs an ioctl that waits
+ * in the host's kernel; each time it was for nothing the run must be longer.
  */
 #include "hw/serial.h"
 
@@ -36,14 +38,17 @@
 
 #define LSR_ERRORS (UART_LSR_BI | UART_LSR_FE | UART_LSR_PE | UART_LSR_OE)
 #define LSR_IDLE (UART_LSR_THRE | UART_LSR_TEMT)
-#define MSR_PEER                                                                                             \
-	(UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS) /* what a cable with somebody at its end shows */
+/* what a cable with somebody at its end shows */
+#define MSR_PEER (UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS)
 #define IER_MASK 0x0f
 #define MCR_MASK 0x1f
 #define IIR_TIMEOUT 0x0c
 #define IIR_FIFO 0xc0
 
-/* So many LSR reads in a row mean that the guest waits for input: whoever waits to send never has to read it twice. */
+/*
+ * So many LSR reads in a row mean that the guest waits for input: whoever waits to send never has
+ * to read it twice.
+ */
 #define LISTENING_POLLS 16
 /* Polled writes before coalescing is asked for, and how that grows each time it had to end. */
 #define COALESCE_AFTER 16
@@ -62,8 +67,8 @@ struct serial {
 	_Atomic bool thr_free;	 /* ... and change no register, and need not be counted */
 	_Atomic bool coalescing;
 
-	_Atomic uint8_t
-		lsr_polls; /* LSR reads since anything else but RBR reads; stays at LISTENING_POLLS. A hint */
+	/* LSR reads since anything else but RBR reads; stays at LISTENING_POLLS. A hint */
+	_Atomic uint8_t lsr_polls;
 
 	pthread_mutex_t lock; /* all below */
 	uint8_t ier, fcr, lcr, mcr, msr, scr, dll, dlm;
@@ -156,14 +161,15 @@ static void update_thr(struct serial *s)
 }
 
 /*
- * Whether received bytes would be read, not thrown away by the driver that opens the port later: it takes
- * receive interrupts (and has not stopped us by RTS since), or it polls LSR for nothing else.
+ * Whether received bytes would be read, not thrown away by the driver that opens the port later: it
+ * takes receive interrupts (and has not stopped us by RTS since), or it polls LSR for nothing else.
  */
 static bool listening(const struct serial *s)
 {
 	if (s->mcr & UART_MCR_LOOP)
 		return false;
-	return ((s->ier & UART_IER_RDI) && !s->throttled) || atomic_load(&s->lsr_polls) >= LISTENING_POLLS;
+	return ((s->ier & UART_IER_RDI) && !s->throttled) ||
+	       atomic_load(&s->lsr_polls) >= LISTENING_POLLS;
 }
 
 static unsigned int rx_room(const struct serial *s)
@@ -255,7 +261,10 @@ static uint8_t read_msr(struct serial *s)
 	return msr;
 }
 
-/* The modem's lines: the peer's, or in loopback our own outputs. Changes leave their delta bits; RI its trailing edge only. */
+/*
+ * The modem's lines: the peer's, or in loopback our own outputs. Changes leave their delta bits; RI
+ * its trailing edge only.
+ */
 static void update_msr(struct serial *s)
 {
 	uint8_t old = s->msr, lines = s->chardev ? MSR_PEER : 0, delta;
@@ -291,7 +300,9 @@ static void write_fcr(struct serial *s, uint8_t value)
 		s->throttled = false;
 	}
 	/* The other bits are not programmed without the first; 5 is for larger FIFOs than ours. */
-	s->fcr = value & UART_FCR_ENABLE_FIFO ? value & (UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_MASK) : 0;
+	s->fcr = value & UART_FCR_ENABLE_FIFO
+			 ? value & (UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_MASK)
+			 : 0;
 }
 
 static void write_lcr(struct serial *s, uint8_t value)
@@ -416,7 +427,10 @@ static uint8_t read_locked(struct serial *s, uint64_t offset)
 	}
 }
 
-/* Whether LSR's reading needs the lock: it clears something, or it is the one by which the guest counts as listening. */
+/*
+ * Whether LSR's reading needs the lock: it clears something, or it is the one by which the guest
+ * counts as listening.
+ */
 static bool lsr_read_matters(struct serial *s, uint8_t lsr)
 {
 	uint8_t polls = atomic_load_explicit(&s->lsr_polls, memory_order_relaxed);
@@ -467,7 +481,10 @@ static void on_receive(void *ctx, const uint8_t *bytes, size_t len)
 	struct serial *s = ctx;
 
 	pthread_mutex_lock(&s->lock);
-	/* Room may have shrunk since it was asked for: the guest's own doing, by turning its FIFO off or looping back. */
+	/*
+	 * Room may have shrunk since it was asked for: the guest's own doing, by turning its FIFO
+	 * off or looping back.
+	 */
 	for (size_t i = 0; i < len && s->rx_len < rx_capacity(s); i++)
 		rx_push(s, bytes[i]);
 	update_and_unlock(s);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Messages and event flags of Hyper-V's SynIC, for a guest that tests it: by a port it makes connections to a SINT of one of its own
- * processors, and by hypercalls it sends to them.
+ * Messages and event flags of Hyper-V's SynIC, for a guest that tests it: by a port it makes
+ * connections to a SINT of one of its own processors, and by hypercalls it sends to them.
  *
- * Each processor has shown a page of 16 message slots and one of 16 arrays of 2048 flags, one a SINT. A message goes into an empty slot; into a
- * full one it cannot, then it waits here, one a connection, and the slot says so: the guest empties it and acknowledges, and
- * synic_acknowledged() comes. An event sets the flag that has its connection's number, and interrupts unless it was set.
+ * Each processor has shown a page of 16 message slots and one of 16 arrays of 2048 flags, one a
+ * SINT. A message goes into an empty slot; into a full one it cannot, then it waits here, one a
+ * connection, and the slot says so: the guest empties it and acknowledges, and synic_acknowledged()
+ * comes. An event sets the flag that has its connection's number, and interrupts unless it was set.
  *
- * Called from vCPU threads and the loop; one lock for all of it. The pages are the guest's, which may write to them meanwhile and move them
- * anywhere: each access goes by gmem, and none of its values is believed. KVM's own timers send messages too, on the
- * processor's thread: a guest that lets both have one SINT may lose one.
+ * Called from vCPU threads and the loop; one lock for all of it. The pages are the guest's, which
+ * may write to them meanwhile and move them anywhere: each access goes by gmem, and none of its
+ * values is believed. KVM's own timers send messages too, on the processor's thread: a guest that
+ * lets both have one SINT may lose one.
  */
 #include "hw/synic.h"
 
@@ -62,7 +64,8 @@ struct post {
 	uint8_t payload[PAYLOAD_BYTES];
 };
 
-_Static_assert(sizeof(struct message) == MESSAGE_BYTES && sizeof(struct post) == MESSAGE_BYTES, "TLFS");
+_Static_assert(sizeof(struct message) == MESSAGE_BYTES && sizeof(struct post) == MESSAGE_BYTES,
+	       "TLFS");
 
 struct connection {
 	bool exists;
@@ -117,7 +120,9 @@ static void route_raise(struct synic *s, unsigned int vp, unsigned int sint)
 		s->config.raise(s->config.ctx, vp, sint);
 }
 
-/* A SINT's part of a page that one of the registers names; NULL while it is off, or not in memory. */
+/*
+ * A SINT's part of a page that one of the registers names; NULL while it is off, or not in memory.
+ */
 static void *part_of(struct synic *s, const struct pages *pages, uint64_t page, unsigned int sint)
 {
 	if (!(pages->control & ENABLED) || !(page & ENABLED))
@@ -138,7 +143,10 @@ static bool is_empty(struct message *slot)
 	return !__atomic_load_n(&slot->type, __ATOMIC_SEQ_CST);
 }
 
-/* Brings a waiting message into its slot if it is empty. To a processor whose SynIC is off it never comes. */
+/*
+ * Brings a waiting message into its slot if it is empty. To a processor whose SynIC is off it never
+ * comes.
+ */
 static void deliver(struct synic *s, struct connection *c)
 {
 	const struct pages *pages = &s->pages[c->vp];
@@ -165,7 +173,8 @@ static enum hv_status post_message(struct synic *s, const struct post *post)
 		return HV_INVALID_CONNECTION_ID;
 	if (c->waits)
 		return HV_INSUFFICIENT_BUFFERS;
-	c->message = (struct message){ .type = post->type, .payload_bytes = (uint8_t)post->payload_bytes };
+	c->message = (struct message){ .type = post->type,
+				       .payload_bytes = (uint8_t)post->payload_bytes };
 	memcpy(c->message.payload, post->payload, post->payload_bytes);
 	c->waits = true;
 	deliver(s, c);
@@ -215,7 +224,10 @@ enum hv_status synic_hypercall(struct synic *s, uint64_t input, uint64_t param)
 		pthread_mutex_unlock(&s->lock);
 		break;
 	case HCALL_SIGNAL_EVENT:
-		/* Whether @param of a slow one is its address or what is there differs from one KVM to the next. */
+		/*
+		 * Whether @param of a slow one is its address or what is there differs from one KVM
+		 * to the next.
+		 */
 		if (!fast)
 			return HV_INVALID_HYPERCALL_INPUT;
 		pthread_mutex_lock(&s->lock);
@@ -248,10 +260,13 @@ void synic_set_pages(struct synic *s, unsigned int vp, uint64_t control, uint64_
 
 /* ---- the port ---- */
 
-static void connection_add(struct synic *s, struct connection *c, unsigned int vp, unsigned int sint)
+static void connection_add(struct synic *s, struct connection *c, unsigned int vp,
+			   unsigned int sint)
 {
 	if (!c->exists && route_add(s, vp, sint))
-		*c = (struct connection){ .exists = true, .vp = (uint8_t)vp, .sint = (uint8_t)sint };
+		*c = (struct connection){ .exists = true,
+					  .vp = (uint8_t)vp,
+					  .sint = (uint8_t)sint };
 }
 
 static void connection_del(struct synic *s, struct connection *c)
@@ -261,7 +276,8 @@ static void connection_del(struct synic *s, struct connection *c)
 	*c = (struct connection){ .exists = false };
 }
 
-static void obey(struct synic *s, enum command what, unsigned int vp, unsigned int sint, unsigned int nr)
+static void obey(struct synic *s, enum command what, unsigned int vp, unsigned int sint,
+		 unsigned int nr)
 {
 	switch (what) {
 	case ROUTE_ADD:

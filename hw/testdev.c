@@ -5,15 +5,17 @@
  *  - flush: a write of a guest-physical address drops KVM's mapping of that page, not its content;
  *  - irq: a write to port n sets the level of GSI n;
  *  - MMIO RAM: 64 KiB that exit at each access;
- *  - fw_cfg: the two items by which a guest learns of its machine: how many CPUs, how much RAM; all others
+ *  - fw_cfg: the two items by which a guest learns of its machine: how many CPUs, how much RAM; all
+ *    others
  *    are empty;
- *  - PM1 registers and PM timer of ACPI (6.5, 4.8.3.1 to 4.8.3.3), with S3 and S5. The layout is that of
+ *  - PM1 registers and PM timer of ACPI (6.5, 4.8.3.1 to 4.8.3.3), with S3 and S5. The layout is
+ *    that of
  *    QEMU's pc-testdev and fw_cfg (docs/specs/fw_cfg), since the tests are written for them.
  *
- * Called from vCPU threads through the bus, and for the clock's event from the loop. Registers are atomic,
- * byte by byte or word by word, and no rule spans two of them but for the lines, which have a lock, and
- * sleep: the sleeper says that it is asleep and then looks for an event, the event is noted and then looks
- * for a sleeper, and whoever finds both ends the sleep, once.
+ * Called from vCPU threads through the bus, and for the clock's event from the loop. Registers are
+ * atomic, byte by byte or word by word, and no rule spans two of them but for the lines, which have
+ * a lock, and sleep: the sleeper says that it is asleep and then looks for an event, the event is
+ * noted and then looks for a sleeper, and whoever finds both ends the sleep, once.
  *
  * SCI is never raised: OSPM knows this machine as hardware-reduced and leaves PM1 alone.
  */
@@ -137,7 +139,9 @@ static uint64_t fw_cfg_item(const struct testdev *d, unsigned int selector)
 	}
 }
 
-/* Port 1 gives the item's next byte, 0 behind its end. A string instruction comes as single reads. */
+/*
+ * Port 1 gives the item's next byte, 0 behind its end. A string instruction comes as single reads.
+ */
 static uint64_t fw_cfg_read(void *dev, uint64_t offset, unsigned int size)
 {
 	struct testdev *d = dev;
@@ -148,7 +152,8 @@ static uint64_t fw_cfg_read(void *dev, uint64_t offset, unsigned int size)
 	state = atomic_load(&d->fw_cfg);
 	do {
 		at = state & 0xffff;
-	} while (at < sizeof(uint64_t) && !atomic_compare_exchange_weak(&d->fw_cfg, &state, state + 1));
+	} while (at < sizeof(uint64_t) &&
+		 !atomic_compare_exchange_weak(&d->fw_cfg, &state, state + 1));
 	return at < sizeof(uint64_t) ? fw_cfg_item(d, state >> 16) >> (8 * at) & 0xff : 0;
 }
 
@@ -276,7 +281,9 @@ void testdev_destroy(struct testdev *d)
 	free(d);
 }
 
-const struct bus_ops testdev_scratch_ops = { .read = scratch_read, .write = scratch_write, .width = 4 };
+const struct bus_ops testdev_scratch_ops = { .read = scratch_read,
+					     .write = scratch_write,
+					     .width = 4 };
 const struct bus_ops testdev_flush_ops = { .read = zero_read, .write = flush_write, .width = 4 };
 const struct bus_ops testdev_irq_ops = { .read = zero_read, .write = irq_write, .width = 1 };
 const struct bus_ops testdev_mmio_ops = { .read = mmio_read, .write = mmio_write, .width = 8 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Dispatch of port and MMIO accesses to devices. vCPU threads call bus_read() and bus_write() without a lock: the
- * tables do not change once vCPUs run. The cost must vanish beside that of an exit: ports take one load from a table of 64 Ki bytes
- * (anonymous memory: pages of ports nobody has are never touched), MMIO compares with the last hit before it searches.
+ * Dispatch of port and MMIO accesses to devices. vCPU threads call bus_read() and bus_write()
+ * without a lock: the tables do not change once vCPUs run. The cost must vanish beside that of an
+ * exit: ports take one load from a table of 64 Ki bytes (anonymous memory: pages of ports nobody
+ * has are never touched), MMIO compares with the last hit before it searches.
  */
 #include "kvm/bus.h"
 
@@ -19,7 +20,8 @@ int bus_init(struct bus *b, enum bus_kind kind)
 	b->kind = kind;
 	b->nr_ranges = 0;
 	b->range[0] =
-		(struct bus_range){ 0 }; /* last_hit's; the others are kilobytes that need no clearing */
+		/* last_hit's; the others are kilobytes that need no clearing */
+		(struct bus_range){ 0 };
 	atomic_init(&b->last_hit, b->range);
 	atomic_init(&b->nr_unclaimed, 0);
 	b->window_base = b->window_bytes = 0;
@@ -57,8 +59,8 @@ static void measure_window(struct bus *b)
 	b->window_bytes = last->base - first->base + last->size_bytes;
 }
 
-int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct bus_ops *ops, void *dev,
-	       const char *name)
+int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct bus_ops *ops,
+	       void *dev, const char *name)
 {
 	uint64_t limit = b->kind == BUS_PIO ? BUS_PIO_PORTS : UINT64_MAX;
 	unsigned int at = b->nr_ranges;
@@ -73,7 +75,8 @@ int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct b
 	if (b->kind == BUS_MMIO) {
 		while (at > 0 && b->range[at - 1].base > base)
 			at--;
-		memmove(&b->range[at + 1], &b->range[at], (b->nr_ranges - at) * sizeof(b->range[0]));
+		memmove(&b->range[at + 1], &b->range[at],
+			(b->nr_ranges - at) * sizeof(b->range[0]));
 	} else {
 		memset(b->port_range + base, (int)at + 1, size_bytes);
 	}
@@ -142,21 +145,23 @@ static unsigned int part_bytes(const struct bus_range *r, uint64_t addr, unsigne
 	return part;
 }
 
-static __attribute__((noinline)) void tell_unclaimed(const struct bus *b, uint64_t addr, unsigned int size,
-						     const char *what)
+static __attribute__((noinline)) void tell_unclaimed(const struct bus *b, uint64_t addr,
+						     unsigned int size, const char *what)
 {
 	pr_guest("%s of %u bytes at %s 0x%llx: nobody is there", what, size,
 		 b->kind == BUS_PIO ? "port" : "address", (unsigned long long)addr);
 }
 
-static inline void count_unclaimed(struct bus *b, uint64_t addr, unsigned int size, const char *what)
+static inline void count_unclaimed(struct bus *b, uint64_t addr, unsigned int size,
+				   const char *what)
 {
 	atomic_fetch_add_explicit(&b->nr_unclaimed, 1, memory_order_relaxed);
 	if (__builtin_expect(b->tells, 0))
 		tell_unclaimed(b, addr, size, what);
 }
 
-static __attribute__((noinline)) uint64_t read_split(struct bus *b, uint64_t addr, unsigned int size)
+static __attribute__((noinline)) uint64_t read_split(struct bus *b, uint64_t addr,
+						     unsigned int size)
 {
 	uint64_t value = 0;
 	unsigned int done = 0;
@@ -176,7 +181,9 @@ static __attribute__((noinline)) uint64_t read_split(struct bus *b, uint64_t add
 	return value;
 }
 
-/* MMIO has no cycles to split an access into: what does not fit its device is the driver's mistake. */
+/*
+ * MMIO has no cycles to split an access into: what does not fit its device is the driver's mistake.
+ */
 static uint64_t read_mmio(struct bus *b, uint64_t addr, unsigned int size)
 {
 	const struct bus_range *r = find_mmio(b, addr);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The consumer of KVM's coalesced ring. KVM produces under its own lock and moves `last`; we consume under ours and
- * move `first`. An entry is copied before `first` is moved past it, since KVM may overwrite it from then on; and it is
- * dispatched before, so that a second thread that finds the ring empty may rely on the write having reached its device.
+ * The consumer of KVM's coalesced ring. KVM produces under its own lock and moves `last`; we
+ * consume under ours and move `first`. An entry is copied before `first` is moved past it, since
+ * KVM may overwrite it from then on; and it is dispatched before, so that a second thread that
+ * finds the ring empty may rely on the write having reached its device.
  *
- * The indices live in memory that KVM writes, not the guest; they are checked all the same, for it costs a compare.
+ * The indices live in memory that KVM writes, not the guest; they are checked all the same, for it
+ * costs a compare.
  */
 #include "kvm/coalesced.h"
 
@@ -37,9 +39,12 @@ void coalesced_attach(struct coalesced *c, int kvm_fd, int vm_fd, void *run, siz
 	c->ring = (void *)((uint8_t *)run + (size_t)page * page_bytes);
 }
 
-int coalesced_zone(struct coalesced *c, enum bus_kind kind, uint64_t addr, uint32_t size_bytes, bool on)
+int coalesced_zone(struct coalesced *c, enum bus_kind kind, uint64_t addr, uint32_t size_bytes,
+		   bool on)
 {
-	struct kvm_coalesced_mmio_zone zone = { .addr = addr, .size = size_bytes, .pio = kind == BUS_PIO };
+	struct kvm_coalesced_mmio_zone zone = { .addr = addr,
+						.size = size_bytes,
+						.pio = kind == BUS_PIO };
 
 	if (!c->ring || (kind == BUS_PIO && !c->has_pio))
 		return -ENOTSUP;
@@ -66,7 +71,10 @@ void coalesced_drain_slow(struct coalesced *c, bool may_wait)
 		pthread_mutex_lock(&c->lock);
 	else if (pthread_mutex_trylock(&c->lock))
 		return;
-	/* At most one ring: whoever drains for the loop must come back though a guest fills it as fast. */
+	/*
+	 * At most one ring: whoever drains for the loop must come back though a guest fills it as
+	 * fast.
+	 */
 	for (unsigned int n = 0; n < c->capacity; n++) {
 		uint32_t last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
 		uint32_t first = ring->first;

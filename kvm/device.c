@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Keeps the list of devices that ACPI, the MP table, the device tree and the command line describe. See device.h. */
+/*
+ * Keeps the list of devices that ACPI, the MP table, the device tree and the command line describe.
+ * See device.h.
+ */
 #include "kvm/device.h"
 
 #include <errno.h>

@@ -2,22 +2,24 @@
 /*
  * Guest memory: where regions come from, and the only arithmetic on guest-physical addresses.
  *
- * A region is anonymous memory, mapped lazily without reserve. It begins at a host address that is congruent to its
- * guest address modulo 2 MiB, so that KVM can map it by huge pages: that alone saves nine of ten exits of a boot.
- * mmap() cannot be asked for an alignment, so we map 2 MiB more and use the aligned part; what is left over is
- * never touched and costs nothing.
+ * A region is anonymous memory, mapped lazily without reserve. It begins at a host address that is
+ * congruent to its guest address modulo 2 MiB, so that KVM can map it by huge pages: that alone
+ * saves nine of ten exits of a boot. mmap() cannot be asked for an alignment, so we map 2 MiB more
+ * and use the aligned part; what is left over is never touched and costs nothing.
  *
- * A shared region is the same with the pages of a file: KVM and the other process see one memory. Private mappings of kernel and initrd over it
- * would be our own pages: a buffer that the guest puts where its initrd was would be another memory to that process. They are read instead.
+ * A shared region is the same with the pages of a file: KVM and the other process see one memory.
+ * Private mappings of kernel and initrd over it would be our own pages: a buffer that the guest
+ * puts where its initrd was would be another memory to that process. They are read instead.
  *
- * Files (see gmem_map_file) lie on top of a region by MAP_FIXED. When such a file is truncated under a running
- * guest, its lost pages would raise SIGBUS in us and make KVM_RUN fail with EFAULT in the guest. We decided that the
- * machine goes on: a guest that has long freed its initrd must not die because somebody installs a new one. The lost
- * part is replaced by zero pages, and one line says so; a guest still reading its initrd will complain itself.
+ * Files (see gmem_map_file) lie on top of a region by MAP_FIXED. When such a file is truncated
+ * under a running guest, its lost pages would raise SIGBUS in us and make KVM_RUN fail with EFAULT
+ * in the guest. We decided that the machine goes on: a guest that has long freed its initrd must
+ * not die because somebody installs a new one. The lost part is replaced by zero pages, and one
+ * line says so; a guest still reading its initrd will complain itself.
  *
- * Nobody may hear of it at once: KVM takes a lost page for one that is still being read, as long as the guest's
- * interrupts are on, and halts the vCPU until it has come (an asynchronous page fault), again and again. So the loop
- * calls gmem_repair() every second without being asked.
+ * Nobody may hear of it at once: KVM takes a lost page for one that is still being read, as long as
+ * the guest's interrupts are on, and halts the vCPU until it has come (an asynchronous page fault),
+ * again and again. So the loop calls gmem_repair() every second without being asked.
  */
 #include "kvm/gmem.h"
 
@@ -49,7 +51,8 @@ static bool is_hugetlb(enum gmem_backing backing)
 /* The file that a shared region is; otherwise there is none. */
 static int open_file(struct gmem_region *r)
 {
-	unsigned int flags = MFD_CLOEXEC | (is_hugetlb(r->backing) ? MFD_HUGETLB | 21U << MAP_HUGE_SHIFT : 0);
+	unsigned int flags =
+		MFD_CLOEXEC | (is_hugetlb(r->backing) ? MFD_HUGETLB | 21U << MAP_HUGE_SHIFT : 0);
 
 	r->fd = -1;
 	if (r->backing != GMEM_SHARED && r->backing != GMEM_SHARED_HUGETLB)
@@ -61,8 +64,8 @@ static int open_file(struct gmem_region *r)
 }
 
 /*
- * The host's pool gives 2 MiB alignment and takes whole pages only. They are reserved: a page that is not there when it is first touched
- * would be a SIGBUS in the middle of the guest's life.
+ * The host's pool gives 2 MiB alignment and takes whole pages only. They are reserved: a page that
+ * is not there when it is first touched would be a SIGBUS in the middle of the guest's life.
  */
 static int map_hugetlb(struct gmem_region *r)
 {
@@ -72,7 +75,8 @@ static int map_hugetlb(struct gmem_region *r)
 	err = open_file(r);
 	if (err)
 		return err;
-	r->map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, r->fd < 0 ? flags : MAP_SHARED, r->fd, 0);
+	r->map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, r->fd < 0 ? flags : MAP_SHARED,
+		      r->fd, 0);
 	r->hva = r->map;
 	return r->map == MAP_FAILED ? -errno : 0;
 }
@@ -125,8 +129,9 @@ int gmem_add(struct gmem *m, gpa_t gpa, uint64_t size_bytes, enum gmem_backing b
 
 	if (m->nr_regions == GMEM_MAX_REGIONS)
 		return -ENOSPC;
-	if (!size_bytes || !is_aligned(size_bytes, PAGE_BYTES) || !is_aligned(gpa, GMEM_HUGE_BYTES) ||
-	    size_bytes > SIZE_MAX / 2 || gpa > UINT64_MAX - size_bytes)
+	if (!size_bytes || !is_aligned(size_bytes, PAGE_BYTES) ||
+	    !is_aligned(gpa, GMEM_HUGE_BYTES) || size_bytes > SIZE_MAX / 2 ||
+	    gpa > UINT64_MAX - size_bytes)
 		return -EINVAL;
 	if (last && gpa < last->gpa + last->size_bytes)
 		return -EINVAL;
@@ -287,8 +292,9 @@ static const struct gmem_file *next_file(const struct gmem *m, const uint8_t *at
 }
 
 /*
- * A mapped file's page would not come back as zeroes but as the file has it, or take with it what was mended (see gmem_repair()). The pool's
- * pages are reserved for us: one given back may be somebody else's when the guest wants it again, and the guest dies. Of shared memory it is the
+ * A mapped file's page would not come back as zeroes but as the file has it, or take with it what
+ * was mended (see gmem_repair()). The pool's pages are reserved for us: one given back may be
+ * somebody else's when the guest wants it again, and the guest dies. Of shared memory it is the
  * file that has the pages.
  */
 int gmem_discard(const struct gmem *m, void *at, uint64_t len)
@@ -312,7 +318,8 @@ int gmem_discard(const struct gmem *m, void *at, uint64_t len)
 	return 0;
 }
 
-int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len, const char *name)
+int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len,
+		  const char *name)
 {
 	uint64_t map_bytes = align_up(len, PAGE_BYTES);
 	struct gmem_file *f = &m->file[m->nr_files];
@@ -321,7 +328,8 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 
 	if (m->nr_files == GMEM_MAX_FILES)
 		return -ENOSPC;
-	if (!len || len > SIZE_MAX / 2 || !is_aligned(gpa, PAGE_BYTES) || !is_aligned(offset, PAGE_BYTES))
+	if (!len || len > SIZE_MAX / 2 || !is_aligned(gpa, PAGE_BYTES) ||
+	    !is_aligned(offset, PAGE_BYTES))
 		return -EINVAL;
 	at = gmem_at(m, gpa, map_bytes);
 	if (!at)
@@ -331,8 +339,8 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own_fd < 0)
 		return -errno;
-	map = mmap(at, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, own_fd,
-		   (off_t)offset);
+	map = mmap(at, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+		   own_fd, (off_t)offset);
 	if (map == MAP_FAILED) {
 		int err = errno;
 
@@ -370,9 +378,10 @@ static uint64_t now_ns(void)
 }
 
 /*
- * Zeros for what one file has lost since it was last looked at; what was mended before is the guest's by now, and must
- * not be touched again. Pages the guest has written to beyond the new end are lost with it: the kernel drops private
- * copies on truncation too. Async-signal-safe: whoever holds `mending` needs nothing of ours.
+ * Zeros for what one file has lost since it was last looked at; what was mended before is the
+ * guest's by now, and must not be touched again. Pages the guest has written to beyond the new end
+ * are lost with it: the kernel drops private copies on truncation too. Async-signal-safe: whoever
+ * holds `mending` needs nothing of ours.
  */
 static bool mend(struct gmem_file *f)
 {
@@ -382,7 +391,9 @@ static bool mend(struct gmem_file *f)
 
 	if (fstat(f->fd, &st) < 0 || (uint64_t)st.st_size >= f->file_end)
 		return false;
-	kept = (uint64_t)st.st_size > f->offset ? align_up((uint64_t)st.st_size - f->offset, PAGE_BYTES) : 0;
+	kept = (uint64_t)st.st_size > f->offset
+		       ? align_up((uint64_t)st.st_size - f->offset, PAGE_BYTES)
+		       : 0;
 	while (atomic_exchange(&f->mending, true))
 		;
 	live = atomic_load(&f->live_bytes);
@@ -404,7 +415,8 @@ bool gmem_repair(struct gmem *m)
 
 		if (mend(f)) {
 			mended = true;
-			pr_guest("%s: truncated while the guest runs; what is lost reads as zeros", f->name);
+			pr_guest("%s: truncated while the guest runs; what is lost reads as zeros",
+				 f->name);
 		} else if (atomic_load(&f->mended_ns)) {
 			mended |= now_ns() - atomic_load(&f->mended_ns) < REPAIR_FRESH_NS;
 		}
@@ -419,7 +431,8 @@ bool gmem_sigbus(struct gmem *m, void *hva)
 
 		if ((uint8_t *)hva < f->hva || (uint64_t)((uint8_t *)hva - f->hva) >= f->size_bytes)
 			continue;
-		return mend(f) || (uint64_t)((uint8_t *)hva - f->hva) >= atomic_load(&f->live_bytes);
+		return mend(f) ||
+		       (uint64_t)((uint8_t *)hva - f->hva) >= atomic_load(&f->live_bytes);
 	}
 	return false;
 }

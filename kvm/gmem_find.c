@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Looking for bytes in guest memory. A machine of many GiB has touched few of them: pages that the host has never given us are
- * zeros, and are neither read nor, by reading, made to exist. (A page that was swapped out counts as never touched.)
+ * Looking for bytes in guest memory. A machine of many GiB has touched few of them: pages that the
+ * host has never given us are zeros, and are neither read nor, by reading, made to exist. (A page
+ * that was swapped out counts as never touched.)
  */
 #include "kvm/gmem.h"
 
@@ -13,7 +14,10 @@
 /* How many pages the host is asked about at once. */
 #define ASK_PAGES 4096U
 
-/* From *at on in a region of @size bytes at @hva: the next stretch that is there, *at its start. 0: none. */
+/*
+ * From *at on in a region of @size bytes at @hva: the next stretch that is there, *at its start. 0:
+ * none.
+ */
 static uint64_t next_stretch(const uint8_t *hva, uint64_t size, uint64_t *at)
 {
 	unsigned char there[ASK_PAGES];
@@ -50,10 +54,11 @@ static bool find_in_region(const struct gmem_region *r, gpa_t *at, const void *p
 {
 	uint64_t offset = *at > r->gpa ? *at - r->gpa : 0, stretch;
 
-	while (offset < r->size_bytes && (stretch = next_stretch(r->hva, r->size_bytes, &offset)) > 0) {
+	while (offset < r->size_bytes &&
+	       (stretch = next_stretch(r->hva, r->size_bytes, &offset)) > 0) {
 		/*
-		 * A match may end in the next stretch. But a byte read of a page that is not there would make it, and with it the next 2 MiB,
-		 * and so on to the end of memory.
+		 * A match may end in the next stretch. But a byte read of a page that is not there
+		 * would make it, and with it the next 2 MiB, and so on to the end of memory.
 		 */
 		uint64_t ahead = goes_on(r, offset + stretch) ? min_u64(len - 1, PAGE_BYTES) : 0;
 		uint64_t look = min_u64(stretch + ahead, r->size_bytes - offset);

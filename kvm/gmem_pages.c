@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which pages of guest memory hold anything: /proc/self/pagemap tells of each whether it is there or in swap, without touching it
- * (Documentation/admin-guide/mm/pagemap.rst). A page of a mapped file that nobody has read yet is not there either, and yet holds bytes; and of
- * shared memory another process may have pages that we have not.
+ * Which pages of guest memory hold anything: /proc/self/pagemap tells of each whether it is there
+ * or in swap, without touching it (Documentation/admin-guide/mm/pagemap.rst). A page of a mapped
+ * file that nobody has read yet is not there either, and yet holds bytes; and of shared memory
+ * another process may have pages that we have not.
  */
 #include "kvm/gmem.h"
 
@@ -28,8 +29,12 @@ void gmem_pages_close(struct gmem_pages *p)
 	p->pagemap_fd = -1;
 }
 
-/* Without the pagemap, mincore(2) knows all but what is in swap; without either all may hold something. */
-static void ask(const struct gmem_pages *p, const uint8_t *hva, unsigned int nr, bool held[ASK_PAGES])
+/*
+ * Without the pagemap, mincore(2) knows all but what is in swap; without either all may hold
+ * something.
+ */
+static void ask(const struct gmem_pages *p, const uint8_t *hva, unsigned int nr,
+		bool held[ASK_PAGES])
 {
 	uint64_t entry[ASK_PAGES];
 	unsigned char there[ASK_PAGES];
@@ -47,7 +52,8 @@ static void ask(const struct gmem_pages *p, const uint8_t *hva, unsigned int nr,
 		held[i] = there[i] & 1;
 }
 
-static void add_files(const struct gmem *m, const uint8_t *hva, unsigned int nr, bool held[ASK_PAGES])
+static void add_files(const struct gmem *m, const uint8_t *hva, unsigned int nr,
+		      bool held[ASK_PAGES])
 {
 	for (unsigned int f = 0; f < m->nr_files; f++) {
 		const uint8_t *from = m->file[f].hva, *end = from + m->file[f].size_bytes;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event loop on epoll. One round takes what is ready in a batch and calls one source after the other; a source
- * deleted by an earlier callback of the same round is struck from the batch, which is what makes loop_del()'s promise
- * hold.
+ * The event loop on epoll. One round takes what is ready in a batch and calls one source after the
+ * other; a source deleted by an earlier callback of the same round is struck from the batch, which
+ * is what makes loop_del()'s promise hold.
  */
 #include "kvm/loop.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes a vCPU, interrupts it, and asks it things: all that other threads do to one. Its loop is vcpu_run.c's.
+ * Makes a vCPU, interrupts it, and asks it things: all that other threads do to one. Its loop is
+ * vcpu_run.c's.
  *
- * Asks are a list in which any thread puts what it has, and which the vCPU takes whole; no lock. An ask that is in it, or
- * taken and not yet answered, is not put in again: it is answered once for all that asked until then.
+ * Asks are a list in which any thread puts what it has, and which the vCPU takes whole; no lock. An
+ * ask that is in it, or taken and not yet answered, is not put in again: it is answered once for
+ * all that asked until then.
  */
 #include "kvm/vcpu.h"
 

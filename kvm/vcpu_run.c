@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Runs a vCPU's thread: KVM_RUN, serve the exit, again. The path of a port or MMIO access is kept straight: a look at the
- * coalesced ring, a look at the bus table, the device; no lock of ours but the device's, and no look at asks or pauses.
+ * Runs a vCPU's thread: KVM_RUN, serve the exit, again. The path of a port or MMIO access is kept
+ * straight: a look at the coalesced ring, a look at the bus table, the device; no lock of ours but
+ * the device's, and no look at asks or pauses.
  *
- * Ends: vm_end() sets `ended` and kicks every vCPU; the flag is looked at after each exit, and immediate_exit closes the
- * gap between looking and entering the guest. A pause (vm_pause()) and an ask (vcpu_ask()) are the same kick; only an
- * interrupted vCPU looks for them.
+ * Ends: vm_end() sets `ended` and kicks every vCPU; the flag is looked at after each exit, and
+ * immediate_exit closes the gap between looking and entering the guest. A pause (vm_pause()) and an
+ * ask (vcpu_ask()) are the same kick; only an interrupted vCPU looks for them.
  */
 #include "kvm/vcpu.h"
 
@@ -39,8 +40,10 @@ static __attribute__((noinline)) void handle_wide_io(struct vcpu *v, uint64_t ti
 	uint8_t *data = (uint8_t *)run + offset;
 	unsigned int size = run->io.size;
 
-	if (size > 4 || offset > v->run_bytes || (uint64_t)run->io.count * size > v->run_bytes - offset) {
-		vm_end(v->vm, VERDICT_LAUNCHER, 0, "KVM reported a port access outside its own page");
+	if (size > 4 || offset > v->run_bytes ||
+	    (uint64_t)run->io.count * size > v->run_bytes - offset) {
+		vm_end(v->vm, VERDICT_LAUNCHER, 0,
+		       "KVM reported a port access outside its own page");
 		return;
 	}
 	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
@@ -51,7 +54,8 @@ static __attribute__((noinline)) void handle_wide_io(struct vcpu *v, uint64_t ti
 		} else {
 			bus_write(pio, run->io.port, size, item_get(data, size));
 		}
-		record_port(&v->recorder, ticks, io_kind(run), size, run->io.port, item_get(data, size));
+		record_port(&v->recorder, ticks, io_kind(run), size, run->io.port,
+			    item_get(data, size));
 	}
 }
 
@@ -61,8 +65,8 @@ static inline uint8_t *io_byte(const struct vcpu *v)
 }
 
 /*
- * One byte, which is nearly all of them, in a straight line. What kvm_run has is read anew after the device's call, here and
- * below: that is cheaper than to keep it in registers across.
+ * One byte, which is nearly all of them, in a straight line. What kvm_run has is read anew after
+ * the device's call, here and below: that is cheaper than to keep it in registers across.
  */
 static inline void handle_io(struct vcpu *v, uint64_t ticks)
 {
@@ -113,8 +117,8 @@ static __attribute__((noinline)) void handle_rare(struct vcpu *v, uint64_t ticks
 	v->vm->arch->record_exit(v, ticks);
 	if (v->run->exit_reason == KVM_EXIT_INTR || v->vm->arch->handle_exit(v))
 		return;
-	vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: exit reason %u, which nothing here serves", v->index,
-	       v->run->exit_reason);
+	vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: exit reason %u, which nothing here serves",
+	       v->index, v->run->exit_reason);
 }
 
 void vcpu_handle_exit(struct vcpu *v)
@@ -132,7 +136,10 @@ void vcpu_handle_exit(struct vcpu *v)
 		handle_rare(v, ticks);
 }
 
-/* The guest is told, should it have a KVM clock, so that it does not take the time away for a lock-up of its own. */
+/*
+ * The guest is told, should it have a KVM clock, so that it does not take the time away for a
+ * lock-up of its own.
+ */
 static void stay_paused(struct vcpu *v)
 {
 	kvm_ioctl_val(v->fd, KVM_KVMCLOCK_CTRL, 0);

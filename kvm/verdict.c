@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* From how a machine ended to what its caller is told. The exit codes are documented in kvm.1: a promise. */
+/*
+ * From how a machine ended to what its caller is told. The exit codes are documented in kvm.1: a
+ * promise.
+ */
 #include "kvm/verdict.h"
 
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a machine, see vm.h. vCPU 0's thread does KVM's set-up before it runs its vCPU: KVM_CREATE_VM and each memory
- * slot wait for a grace period of the host's kernel, and main has images to load in that time.
+ * The life of a machine, see vm.h. vCPU 0's thread does KVM's set-up before it runs its vCPU:
+ * KVM_CREATE_VM and each memory slot wait for a grace period of the host's kernel, and main has
+ * images to load in that time.
  */
 #include "kvm/vm.h"
 
@@ -103,7 +104,8 @@ static int open_kvm(struct vm *vm)
 	}
 	version = kvm_ioctl_val(vm->kvm_fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION) {
-		pr_err(KVM_DEVICE ": API version %d, this program needs %d", version, KVM_API_VERSION);
+		pr_err(KVM_DEVICE ": API version %d, this program needs %d", version,
+		       KVM_API_VERSION);
 		return -EPROTO;
 	}
 	vm->vm_fd = kvm_ioctl_val(vm->kvm_fd, KVM_CREATE_VM, 0);
@@ -128,8 +130,8 @@ static int set_memory_slots(struct vm *vm)
 
 		if (err) {
 			pr_err("KVM refuses %lluM of memory at 0x%llx: %s; use a smaller -m",
-			       (unsigned long long)(r->size_bytes / MIB), (unsigned long long)r->gpa,
-			       strerror(-err));
+			       (unsigned long long)(r->size_bytes / MIB),
+			       (unsigned long long)r->gpa, strerror(-err));
 			return err;
 		}
 	}

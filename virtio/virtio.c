@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The core of a virtio device, see virtio.h: virtio 1.2, sections 2.1 (status), 2.2 (features), 2.5 (configuration space), 2.6
- * (virtqueues, their reset) and 3.1 (initialisation).
+ * The core of a virtio device, see virtio.h: virtio 1.2, sections 2.1 (status), 2.2 (features), 2.5
+ * (configuration space), 2.6 (virtqueues, their reset) and 3.1 (initialisation).
  *
- * The status only grows until it is written 0. FEATURES_OK is refused when the driver accepted something that was not
- * offered, or refused VIRTIO_F_VERSION_1: it then reads back as not set. Queues are set up between FEATURES_OK and
- * DRIVER_OK, and at no other time: a queue that runs never changes its size or its place.
+ * The status only grows until it is written 0. FEATURES_OK is refused when the driver accepted
+ * something that was not offered, or refused VIRTIO_F_VERSION_1: it then reads back as not set.
+ * Queues are set up between FEATURES_OK and DRIVER_OK, and at no other time: a queue that runs
+ * never changes its size or its place.
  *
- * Every kick is an eventfd watched by the loop, be it written by KVM (ioeventfd) or by a vCPU thread. It is watched edge
- * triggered and never read: its counter only says that something happened, and the queue itself says what. Queues run
- * on the loop's thread, under the device's lock, and a driver that refills its queue as fast as it is emptied yields to other
- * devices after a few rounds.
+ * Every kick is an eventfd watched by the loop, be it written by KVM (ioeventfd) or by a vCPU
+ * thread. It is watched edge triggered and never read: its counter only says that something
+ * happened, and the queue itself says what. Queues run on the loop's thread, under the device's
+ * lock, and a driver that refills its queue as fast as it is emptied yields to other devices after
+ * a few rounds.
  *
- * A reset happens on the vCPU thread that writes it, and is complete when that write is: ops->quiesce() has waited for all
- * that was under way. It does so with the lock held, so that nothing new begins; hence whoever completes requests must not wait
- * for the lock, and leaves a note when it is taken: virtio_poke().
+ * A reset happens on the vCPU thread that writes it, and is complete when that write is:
+ * ops->quiesce() has waited for all that was under way. It does so with the lock held, so that
+ * nothing new begins; hence whoever completes requests must not wait for the lock, and leaves a
+ * note when it is taken: virtio_poke().
  *
  * It does not: packed rings, or any legacy (before 1.0) interface.
  */
@@ -31,11 +34,11 @@
 #include <unistd.h>
 
 #define MAX_ROUNDS 8
-#define RING_FEATURES                                                                                        \
-	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) |                          \
+#define RING_FEATURES                                                                              \
+	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) |                \
 	 VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_F_RING_RESET))
-#define KNOWN_STATUS                                                                                         \
-	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK |                  \
+#define KNOWN_STATUS                                                                               \
+	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK |        \
 	 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_FAILED)
 
 void virtio_lock(struct virtio_device *v)
@@ -62,7 +65,10 @@ void virtio_unlock(struct virtio_device *v)
 			v->transport.config(v->transport.ctx);
 		if (!v->ops->pending)
 			return;
-		/* Our release before this look, as virtio_poke()'s note before its try: one of the two sees the other. */
+		/*
+		 * Our release before this look, as virtio_poke()'s note before its try: one of the
+		 * two sees the other.
+		 */
 		atomic_thread_fence(memory_order_seq_cst);
 	} while (v->ops->pending(v) && take_and_serve(v));
 }
@@ -81,7 +87,8 @@ bool virtio_has(const struct virtio_device *v, unsigned int bit)
 
 static bool running(const struct virtio_device *v)
 {
-	return (v->status & VIRTIO_CONFIG_S_DRIVER_OK) && !(v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+	return (v->status & VIRTIO_CONFIG_S_DRIVER_OK) &&
+	       !(v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
 static void refresh(struct virtio_device *v)
@@ -169,7 +176,8 @@ static void watch_kicks(struct virtio_queue *q, bool watch)
 		return;
 	q->handed_over = !watch;
 	if (loop_mod(&q->kick, watch ? EPOLLIN | EPOLLET : 0))
-		pr_err("virtio %s: the event loop refuses a queue; it may stand still", q->device->ops->name);
+		pr_err("virtio %s: the event loop refuses a queue; it may stand still",
+		       q->device->ops->name);
 }
 
 void virtio_hand_over(struct virtio_device *v, unsigned int queue)
@@ -199,8 +207,8 @@ static void on_kick(void *ctx, uint32_t events)
 	virtio_unlock(v);
 }
 
-static int init_queue(struct virtio_device *v, unsigned int index, const struct gmem *mem, struct loop *loop,
-		      uint16_t size)
+static int init_queue(struct virtio_device *v, unsigned int index, const struct gmem *mem,
+		      struct loop *loop, uint16_t size)
 {
 	struct virtio_queue *q = &v->queue[index];
 
@@ -268,7 +276,8 @@ void virtio_fini(struct virtio_device *v)
 	pthread_mutex_destroy(&v->lock);
 }
 
-void virtio_set_config(struct virtio_device *v, unsigned int offset, const void *bytes, unsigned int len)
+void virtio_set_config(struct virtio_device *v, unsigned int offset, const void *bytes,
+		       unsigned int len)
 {
 	assert(offset <= v->config_bytes && len <= v->config_bytes - offset);
 	if (v->transport.hold_config)
@@ -283,7 +292,8 @@ void virtio_set_config(struct virtio_device *v, unsigned int offset, const void 
 		v->transport.hold_config(v->transport.ctx, false);
 }
 
-bool virtio_write_config(struct virtio_device *v, uint64_t offset, const void *bytes, unsigned int len)
+bool virtio_write_config(struct virtio_device *v, uint64_t offset, const void *bytes,
+			 unsigned int len)
 {
 	uint64_t at = offset - v->ops->driver_field_offset;
 
@@ -309,7 +319,10 @@ void virtio_accept(struct virtio_device *v, uint32_t select, uint32_t features)
 		return;
 	}
 	if (select >= 2) {
-		/* Bits nobody offered: remembered as one that never is, so that FEATURES_OK is refused. */
+		/*
+		 * Bits nobody offered: remembered as one that never is, so that FEATURES_OK is
+		 * refused.
+		 */
 		if (features)
 			v->driver_features |= VIRTIO_BIT(63);
 		return;
@@ -341,9 +354,11 @@ static uint8_t permitted(const struct virtio_device *v, uint8_t added)
 	uint8_t known = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
 	uint8_t status = v->status | added;
 
-	if ((added & VIRTIO_CONFIG_S_FEATURES_OK) && ((status & known) != known || !features_acceptable(v))) {
-		pr_guest("virtio %s: features 0x%llx of 0x%llx offered: FEATURES_OK refused", v->ops->name,
-			 (unsigned long long)v->driver_features, (unsigned long long)v->offered);
+	if ((added & VIRTIO_CONFIG_S_FEATURES_OK) &&
+	    ((status & known) != known || !features_acceptable(v))) {
+		pr_guest("virtio %s: features 0x%llx of 0x%llx offered: FEATURES_OK refused",
+			 v->ops->name, (unsigned long long)v->driver_features,
+			 (unsigned long long)v->offered);
 		added &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	}
 	status = v->status | added;
@@ -362,8 +377,8 @@ void virtio_write_status(struct virtio_device *v, uint32_t status)
 		return;
 	}
 	if (v->status & KNOWN_STATUS & ~wanted) {
-		pr_guest("virtio %s: status 0x%x after 0x%x takes bits back; ignored", v->ops->name, status,
-			 v->status);
+		pr_guest("virtio %s: status 0x%x after 0x%x takes bits back; ignored", v->ops->name,
+			 status, v->status);
 		return;
 	}
 	added = permitted(v, (uint8_t)(wanted & ~v->status));
@@ -410,9 +425,10 @@ void virtio_queue_ready(struct virtio_device *v, uint32_t index, bool ready)
 	vq = virtio_queue_setup(v, index);
 	if (!vq)
 		return;
-	if (vq_start(vq, virtio_has(v, VIRTIO_RING_F_EVENT_IDX), virtio_has(v, VIRTIO_RING_F_INDIRECT_DESC)))
-		pr_guest("virtio %s: queue %u has a bad size or address; it is not started", v->ops->name,
-			 index);
+	if (vq_start(vq, virtio_has(v, VIRTIO_RING_F_EVENT_IDX),
+		     virtio_has(v, VIRTIO_RING_F_INDIRECT_DESC)))
+		pr_guest("virtio %s: queue %u has a bad size or address; it is not started",
+			 v->ops->name, index);
 	v->queue[index].was_reset = false;
 	if (running(v))
 		virtio_kick(v, index);

@@ -1,34 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * virtio over MMIO: the registers of virtio 1.2, 4.2.2, version 2, without the legacy interface. Called by the MMIO bus on vCPU
- * threads, by the core (struct virtio_transport) on the loop's and vCPU threads; the device's lock guards everything here.
+ * virtio over MMIO: the registers of virtio 1.2, 4.2.2, version 2, without the legacy interface.
+ * Called by the MMIO bus on vCPU threads, by the core (struct virtio_transport) on the loop's and
+ * vCPU threads; the device's lock guards everything here.
  *
- * Registers take aligned 4-byte accesses and no other; the configuration space any. What does not fit reads as 0 and is
- * ignored as a write. Reads are served from t->page whether they exit or not, so that both ways show the same: each
- * write that changes what a later read returns updates the page before the vCPU goes on, for such writes always exit.
+ * Registers take aligned 4-byte accesses and no other; the configuration space any. What does not
+ * fit reads as 0 and is ignored as a write. Reads are served from t->page whether they exit or not,
+ * so that both ways show the same: each write that changes what a later read returns updates the
+ * page before the vCPU goes on, for such writes always exit.
  *
- * No exit to user space for an interrupt. A virtio-mmio driver reads InterruptStatus and writes InterruptACK in every interrupt. The
- * read is served from the page, which the guest maps read-only (t->shown). The write of 1, used buffers and nothing else, ends
- * in KVM, in an ioeventfd that nobody listens to (t->swallowing): we never hear of it. Why nothing is lost:
+ * No exit to user space for an interrupt. A virtio-mmio driver reads InterruptStatus and writes
+ * InterruptACK in every interrupt. The read is served from the page, which the guest maps read-only
+ * (t->shown). The write of 1, used buffers and nothing else, ends in KVM, in an ioeventfd that
+ * nobody listens to (t->swallowing): we never hear of it. Why nothing is lost:
  *
- *  - The line is an edge, pulsed for every notification whatever InterruptStatus says. An edge that arrives while the handler
+ *  - The line is an edge, pulsed for every notification whatever InterruptStatus says. An edge that
+ *    arrives while the handler
  *    runs makes it run again. So a handler always runs, from its beginning, after each pulse.
- *  - Used buffers (bit 0). The bit is set with the first notification after a reset and then stays: no ACK clears it, so a
- *    handler that runs cannot miss it. The handler looks into the used ring, whose index was stored before the pulse.
- *    The bit says "there may be used buffers"; a handler that finds none has cost a look. With a shared line this means a
+ *  - Used buffers (bit 0). The bit is set with the first notification after a reset and then stays:
+ *    no ACK clears it, so a
+ *    handler that runs cannot miss it. The handler looks into the used ring, whose index was stored
+ *      before the pulse.
+ *    The bit says "there may be used buffers"; a handler that finds none has cost a look. With a
+ *      shared line this means a
  *    look for each of the neighbours' interrupts.
- *  - Used buffers by somebody else (used_fd(): the host's kernel serves the queue, vhost): its interrupts pulse the line, and nobody
- *    could set the bit for each of them. It is set once, before the first can come, and stays until the reset: the same bit with the
- *    same argument as above, for the kernel too stores the used index before it interrupts. So an ACK does not clear it then, even
- *    where reads exit. All the line's pulses go through one eventfd from then on, ours as well (x86/board/board_virtio.c), so that they do not overlap.
- *  - Configuration (bit 1). It must be cleared by its ACK. A driver that has read the bit writes 2 or 3, which is not what the
- *    ioeventfd matches: that exits and is served at once, under the device's lock, before the vCPU goes on.
+ *  - Used buffers by somebody else (used_fd(): the host's kernel serves the queue, vhost): its
+ *    interrupts pulse the line, and nobody
+ *    could set the bit for each of them. It is set once, before the first can come, and stays until
+ *      the reset: the same bit with the
+ *    same argument as above, for the kernel too stores the used index before it interrupts. So an
+ *      ACK does not clear it then, even
+ *    where reads exit. All the line's pulses go through one eventfd from then on, ours as well
+ *      (x86/board/board_virtio.c), so that they do not overlap.
+ *  - Configuration (bit 1). It must be cleared by its ACK. A driver that has read the bit writes 2
+ *    or 3, which is not what the
+ *    ioeventfd matches: that exits and is served at once, under the device's lock, before the vCPU
+ *      goes on.
  *
- * When reads exit (no read-only slots), both bits are cleared by their ACK as the specification has it (but see used_fd()), and every
- * ACK exits.
+ * When reads exit (no read-only slots), both bits are cleared by their ACK as the specification has
+ * it (but see used_fd()), and every ACK exits.
  *
- * ConfigGeneration and a half-changed configuration space: virtio_set_config() has the page hidden while it changes both, so
- * that a reader sees all of the old or all of the new bytes between two equal generations.
+ * ConfigGeneration and a half-changed configuration space: virtio_set_config() has the page hidden
+ * while it changes both, so that a reader sees all of the old or all of the new bytes between two
+ * equal generations.
  */
 #include "virtio/virtio_mmio.h"
 
@@ -49,7 +63,8 @@
 
 static uint32_t page_get(const struct virtio_mmio *t, unsigned int offset)
 {
-	return le32toh(__atomic_load_n((const uint32_t *)(const void *)(t->page + offset), __ATOMIC_RELAXED));
+	return le32toh(__atomic_load_n((const uint32_t *)(const void *)(t->page + offset),
+				       __ATOMIC_RELAXED));
 }
 
 /* The guest may be reading: whole words, in order. */
@@ -91,7 +106,10 @@ static void refresh(void *ctx)
 	page_set(t, VIRTIO_MMIO_STATUS, v->status);
 }
 
-/* 4.2.2, InterruptStatus: the bit before the pulse; for bit 0 the used index, published, before both. */
+/*
+ * 4.2.2, InterruptStatus: the bit before the pulse; for bit 0 the used index, published, before
+ * both.
+ */
 static void raise(struct virtio_mmio *t, uint32_t bit)
 {
 	page_set(t, VIRTIO_MMIO_INTERRUPT_STATUS, page_get(t, VIRTIO_MMIO_INTERRUPT_STATUS) | bit);
@@ -165,8 +183,8 @@ static void go_live(struct virtio_mmio *t)
 	if (!t->shown && t->host->show_page)
 		t->shown = t->host->show_page(t->host->ctx);
 	if (t->shown && !t->swallowing && t->host->swallow)
-		t->swallowing =
-			!t->host->swallow(t->host->ctx, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+		t->swallowing = !t->host->swallow(t->host->ctx, VIRTIO_MMIO_INTERRUPT_ACK,
+						  VIRTIO_MMIO_INT_VRING);
 }
 
 static void write_status(struct virtio_mmio *t, uint32_t value)
@@ -297,7 +315,8 @@ static void mmio_write(void *dev, uint64_t offset, unsigned int size, uint64_t v
 {
 	struct virtio_mmio *t = dev;
 
-	if (offset >= VIRTIO_MMIO_CONFIG && write_config(t, offset - VIRTIO_MMIO_CONFIG, size, value))
+	if (offset >= VIRTIO_MMIO_CONFIG &&
+	    write_config(t, offset - VIRTIO_MMIO_CONFIG, size, value))
 		return;
 	if (offset >= VIRTIO_MMIO_CONFIG || !is_register_access(offset, size)) {
 		pr_guest("virtio %s: a write of %u bytes at 0x%llx is nothing here; ignored",
@@ -316,7 +335,10 @@ static uint64_t mmio_read(void *dev, uint64_t offset, unsigned int size)
 
 	if (offset < VIRTIO_MMIO_CONFIG && !is_register_access(offset, size))
 		return 0;
-	/* One word, as the guest reads it from the page; what is wider or changes with its generation waits for the lock. */
+	/*
+	 * One word, as the guest reads it from the page; what is wider or changes with its
+	 * generation waits for the lock.
+	 */
 	if (offset < VIRTIO_MMIO_CONFIG_GENERATION)
 		return page_get(t, (unsigned int)offset);
 	virtio_lock(t->device);
@@ -331,7 +353,8 @@ void virtio_mmio_init(struct virtio_mmio *t, struct virtio_device *device,
 		      const struct virtio_mmio_host *host, uint8_t *page)
 {
 	static const unsigned int no_shm[] = { VIRTIO_MMIO_SHM_LEN_LOW, VIRTIO_MMIO_SHM_LEN_HIGH,
-					       VIRTIO_MMIO_SHM_BASE_LOW, VIRTIO_MMIO_SHM_BASE_HIGH };
+					       VIRTIO_MMIO_SHM_BASE_LOW,
+					       VIRTIO_MMIO_SHM_BASE_HIGH };
 
 	*t = (struct virtio_mmio){ .device = device, .host = host, .page = page };
 	device->transport = (struct virtio_transport){

@@ -2,13 +2,14 @@
 /*
  * The split virtqueue, see virtqueue.h for what it is and what it enforces.
  *
- * Barriers. The driver writes a descriptor chain, then avail->ring, then avail->idx (release); we load idx (acquire) before we
- * look at what it announces. We write used->ring, then used->idx (release). Whether to interrupt or to notify is decided
- * by each side after its own store by a load of what the other has stored: both sides need a full barrier in between,
- * or each may miss the other's store and both sleep.
+ * Barriers. The driver writes a descriptor chain, then avail->ring, then avail->idx (release); we
+ * load idx (acquire) before we look at what it announces. We write used->ring, then used->idx
+ * (release). Whether to interrupt or to notify is decided by each side after its own store by a
+ * load of what the other has stored: both sides need a full barrier in between, or each may miss
+ * the other's store and both sleep.
  *
- * Ring memory is shared with a driver that may change it at any time: every index and descriptor is loaded once, into a
- * local, and checked there.
+ * Ring memory is shared with a driver that may change it at any time: every index and descriptor is
+ * loaded once, into a local, and checked there.
  */
 #include "virtio/virtqueue.h"
 
@@ -36,7 +37,8 @@ int vq_start(struct virtqueue *vq, bool event_idx, bool indirect)
 
 	if (!n || n > vq->max_size || (n & (n - 1)))
 		return -EINVAL;
-	if (!is_aligned(vq->desc_gpa, 16) || !is_aligned(vq->driver_gpa, 2) || !is_aligned(vq->device_gpa, 4))
+	if (!is_aligned(vq->desc_gpa, 16) || !is_aligned(vq->driver_gpa, 2) ||
+	    !is_aligned(vq->device_gpa, 4))
 		return -EINVAL;
 	/* Each with the event field behind its ring: drivers allocate it always (2.7.6, 2.7.8). */
 	vq->desc = gmem_at(vq->mem, vq->desc_gpa, 16 * n);
@@ -109,7 +111,8 @@ static struct vring_desc load_desc(const struct table *t, uint32_t index)
 	struct vring_desc d;
 
 	memcpy(&d, t->bytes + sizeof(d) * index, sizeof(d));
-	atomic_signal_fence(memory_order_seq_cst); /* the copy is not to be made again from memory */
+	/* the copy is not to be made again from memory */
+	atomic_signal_fence(memory_order_seq_cst);
 	d.addr = le64toh(d.addr);
 	d.len = le32toh(d.len);
 	d.flags = le16toh(d.flags);
@@ -157,7 +160,10 @@ static const char *open_indirect(struct virtqueue *vq, const struct vring_desc *
 	return t->bytes ? NULL : "an indirect table outside guest memory";
 }
 
-/* Walks from @head through the ring's table and at most one indirect one. Returns NULL or what is wrong. */
+/*
+ * Walks from @head through the ring's table and at most one indirect one. Returns NULL or what is
+ * wrong.
+ */
 static const char *walk(struct virtqueue *vq, struct vq_chain *c, uint16_t head)
 {
 	struct table t = { .bytes = (const uint8_t *)vq->desc, .nr = vq->size };
@@ -172,7 +178,8 @@ static const char *walk(struct virtqueue *vq, struct vq_chain *c, uint16_t head)
 			return "a descriptor index beyond its table";
 		d = load_desc(&t, index);
 		if (d.flags & VRING_DESC_F_INDIRECT) {
-			why = in_indirect ? "an indirect table inside another" : open_indirect(vq, &d, &t);
+			why = in_indirect ? "an indirect table inside another"
+					  : open_indirect(vq, &d, &t);
 			if (why)
 				return why;
 			in_indirect = true;
@@ -260,7 +267,8 @@ static bool wants_interrupt(const struct virtqueue *vq, uint16_t old, uint16_t n
 
 bool vq_is_polled(const struct virtqueue *vq, uint16_t more)
 {
-	return vq->ready && !wants_interrupt(vq, vq->published_idx, (uint16_t)(vq->used_idx + more));
+	return vq->ready &&
+	       !wants_interrupt(vq, vq->published_idx, (uint16_t)(vq->used_idx + more));
 }
 
 bool vq_publish(struct virtqueue *vq)
@@ -317,13 +325,15 @@ bool vq_iov_pull(struct iovec **iov, unsigned int *nr, void *buf, size_t len)
 	return true;
 }
 
-size_t vq_iov_push(const struct iovec *iov, unsigned int nr, size_t skip, const void *buf, size_t len)
+size_t vq_iov_push(const struct iovec *iov, unsigned int nr, size_t skip, const void *buf,
+		   size_t len)
 {
 	const uint8_t *from = buf;
 	size_t done = 0;
 
 	for (unsigned int i = 0; i < nr && done < len; i++) {
-		size_t over = min_u64(skip, iov[i].iov_len), n = min_u64(iov[i].iov_len - over, len - done);
+		size_t over = min_u64(skip, iov[i].iov_len),
+		       n = min_u64(iov[i].iov_len - over, len - done);
 
 		memcpy((uint8_t *)iov[i].iov_base + over, from + done, n);
 		skip -= over;

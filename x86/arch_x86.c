@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names for the launcher's core what x86 does: the one table of struct arch. What each function is for stands in
- * include/kvm/arch.h; nothing else in x86/ is called from kvm/.
+ * Names for the launcher's core what x86 does: the one table of struct arch. What each function is
+ * for stands in include/kvm/arch.h; nothing else in x86/ is called from kvm/.
  */
 #include "x86/arch_x86.h"
 

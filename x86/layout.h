@@ -2,7 +2,8 @@
 /*
  * The guest-physical and port map of the machine: every address in one place.
  *
- *   0 .. 640 KiB          RAM; ours while booting: 0x10000 .. 0x30000, the device tree behind it, the EBDA's last KiB (and for
+ *   0 .. 640 KiB          RAM; ours while booting: 0x10000 .. 0x30000, the device tree behind it,
+ *                         the EBDA's last KiB (and for
  *                         the 16-bit entries the first 0x500 bytes, and from 0x90000 on)
  *   0xA0000 .. 0xDFFFF    RAM underneath, not in e820 (the VGA hole of a PC without VGA)
  *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first
@@ -15,15 +16,15 @@
 #ifndef X86_LAYOUT_H
 #define X86_LAYOUT_H
 
-#define BOOT_DATA_GPA                                                                                        \
-	0x10000 /* what lies below, and from the end on, is the guest's, but for the 16-bit entries */
+/* what lies below, and from the end on, is the guest's, but for the 16-bit entries */
+#define BOOT_DATA_GPA 0x10000
 #define BOOT_DATA_END 0x30000
 
 #define ZERO_PAGE_GPA 0x10000
 #define BOOT_GDT_GPA 0x11000
 #define RNG_SEED_GPA 0x12000 /* setup_data nodes */
-#define BOOT_PML4_GPA                                                                                        \
-	0x14000 /* PML4, PDPT, then four page directories: identity map of 4 GiB by 2 MiB pages */
+/* PML4, PDPT, then four page directories: identity map of 4 GiB by 2 MiB pages */
+#define BOOT_PML4_GPA 0x14000
 #define BOOT_STACK_GPA 0x1c000 /* grows down from here */
 #define CMDLINE_GPA 0x20000
 #define CMDLINE_MAX_BYTES 0x10000 /* with the final NUL */
@@ -32,8 +33,8 @@
 #define BOOT_INFO_MAX_BYTES CMDLINE_MAX_BYTES
 
 /*
- * For the 16-bit entries: the interrupt vectors and the BIOS's data, the BIOS itself at the end of its area, and for a
- * bzImage its setup code, heap and stack, command line, up to the EBDA.
+ * For the 16-bit entries: the interrupt vectors and the BIOS's data, the BIOS itself at the end of
+ * its area, and for a bzImage its setup code, heap and stack, command line, up to the EBDA.
  */
 #define IVT_GPA 0
 #define BIOS_DATA_GPA 0x400
@@ -45,8 +46,8 @@
 #define BIOS_GPA 0xff000
 #define BIOS_MAX_BYTES (RESET_VECTOR_GPA - BIOS_GPA)
 
-#define DTB_GPA                                                                                              \
-	0x30000 /* setup_data node with the device tree; the kernel's own trampoline is below the EBDA */
+/* setup_data node with the device tree; the kernel's own trampoline is below the EBDA */
+#define DTB_GPA 0x30000
 #define DTB_NODE_MAX_BYTES 0x60000
 
 #define EBDA_GPA 0x9fc00 /* end of conventional memory; MP floating pointer and table */
@@ -56,8 +57,8 @@
 #define ACPI_GPA 0xe0000 /* RSDP first, on a 16-byte border, then the tables */
 #define ACPI_MAX_BYTES 0x1f000
 #define FACS_GPA (ACPI_GPA + 0x40) /* with --testdev, between RSDP and tables */
-#define RESET_VECTOR_GPA                                                                                     \
-	0xffff0 /* F000:FFF0, where a PC's BIOS begins: a reset of ours, see x86/boot/resetvec.c */
+/* F000:FFF0, where a PC's BIOS begins: a reset of ours, see x86/boot/resetvec.c */
+#define RESET_VECTOR_GPA 0xffff0
 #define HIGH_RAM_GPA 0x100000
 
 #define MMIO_HOLE_GPA 0xc0000000ULL

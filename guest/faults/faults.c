@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A module for stock kernels that commits the fault it is asked for: insmod faults.ko fault=oops. For tests/checks.sh, to see each class of kernel
- * report as a real kernel writes it. (Distributions have no LKDTM.)
+ * A module for stock kernels that commits the fault it is asked for: insmod faults.ko fault=oops.
+ * For tests/checks.sh, to see each class of kernel report as a real kernel writes it.
+ * (Distributions have no LKDTM.)
  *
  *	warning		WARN()
  *	oops		a read through a bad pointer
  *	bug		BUG()
  *	atomic		sleeps where nobody may
  *	softlockup	keeps its CPU, without preemption
- *	rcu		keeps its CPU inside of an RCU read side, and lets the soft-lockup detector see that it runs
+ *	rcu		keeps its CPU inside of an RCU read side, and lets the soft-lockup detector
+ *	   		see that it runs
  *	hung		sleeps, and nothing wakes it
  *	panic		panic()
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The command as our child: its end, which SIGCHLD tells of through a descriptor, and the launcher's signals, which a port of the
- * launcher's brings, a byte each.
+ * The command as our child: its end, which SIGCHLD tells of through a descriptor, and the
+ * launcher's signals, which a port of the launcher's brings, a byte each.
  *
  * A signal is for the command alone, as kill(1) has it: what it has started is its own business.
  */

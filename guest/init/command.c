@@ -65,8 +65,9 @@ static __attribute__((noreturn)) void exec_command(const struct job *job)
 		err = sys(execve, job->program, job->argv, job->envp);
 	else
 		err = exec_from_path(job);
-	complain(err == -ENOENT ? "not found in the guest, or what interprets it is not; --add adds files"
-				: "cannot be executed in the guest",
+	complain(err == -ENOENT
+			 ? "not found in the guest, or what interprets it is not; --add adds files"
+			 : "cannot be executed in the guest",
 		 job->argv[0], err == -ENOENT ? 0 : err);
 	for (;;)
 		sys(exit_group, err == -ENOENT ? NOT_FOUND : NOT_EXECUTABLE);

@@ -18,8 +18,8 @@ void end_machine(unsigned int status)
 	sync_files();
 	err = sys(ioperm, PORT_GUESTJOB, 4, 1);
 	if (err)
-		complain("this kernel lets no process use it: the command's exit code is lost", "I/O port",
-			 err);
+		complain("this kernel lets no process use it: the command's exit code is lost",
+			 "I/O port", err);
 	else
 		__asm__ volatile("outl %0, %w1" : : "a"(status), "d"(PORT_GUESTJOB));
 	sys(reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_POWER_OFF);

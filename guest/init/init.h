@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The init that runs one command (kvm run ... -- CMD): its parts, and the system calls it needs. No C library: it is built freestanding, for
- * it has to be small and to need nothing in the guest.
+ * The init that runs one command (kvm run ... -- CMD): its parts, and the system calls it needs. No
+ * C library: it is built freestanding, for it has to be small and to need nothing in the guest.
  */
 #ifndef GUEST_INIT_H
 #define GUEST_INIT_H
@@ -27,7 +27,7 @@ static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 	return ret;
 }
 
-#define SYS(nr, a, b, c, d, e, f, ...)                                                                       \
+#define SYS(nr, a, b, c, d, e, f, ...)                                                             \
 	sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define sys(name, ...) SYS(__NR_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 
@@ -68,21 +68,33 @@ void sync_watch_shares(const char **texts);
 /* command.c: starts the command with these as its standard streams. Returns its process. */
 long start_command(const struct job *job, int in, int out, int err);
 
-/* ports.c: opens one of the launcher's ports; with @wait_for_peer once the launcher has said that it is there. */
+/*
+ * ports.c: opens one of the launcher's ports; with @wait_for_peer once the launcher has said that
+ * it is there.
+ */
 int port_open(const char *name, bool wait_for_peer);
 /* The same, but -1 when it has not come in this time. */
 int port_wait_for(const char *name, bool wait_for_peer, long wait_ms);
 
-/* children.c: a descriptor, made before children are started, that is readable when one has ended; < 0: this kernel has no such thing. */
+/*
+ * children.c: a descriptor, made before children are started, that is readable when one has ended;
+ * < 0: this kernel has no such thing.
+ */
 int children_watch(void);
 /* For poll(2): how long to wait at most before it is looked whether a child has ended. */
 int children_poll_ms(int children);
-/* Takes in all that have ended. Returns whether @pid was one of them; then *@status is its wait status. */
+/*
+ * Takes in all that have ended. Returns whether @pid was one of them; then *@status is its wait
+ * status.
+ */
 bool children_reap(int children, long pid, int *status);
 /* Sends what can be read from *@port to @pid. The port is -1 when it has been closed. */
 void signals_pass(int *port, long pid);
 
-/* job.c: reads GUESTJOB_FILE, does what it says about the guest (modules, names, clock), and returns the rest. */
+/*
+ * job.c: reads GUESTJOB_FILE, does what it says about the guest (modules, names, clock), and
+ * returns the rest.
+ */
 void job_load(struct job *job);
 
 /* mounts.c: the file systems, links and the network interface that programs take for granted. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is to be done, from the launcher: see guest/guestjob.h. The file is ours, in memory since the boot; it is read whole, and the job's strings
- * stay where they were read to.
+ * What is to be done, from the launcher: see guest/guestjob.h. The file is ours, in memory since
+ * the boot; it is read whole, and the job's strings stay where they were read to.
  */
 #include "guest/guestjob.h"
 #include "init.h"
@@ -63,7 +63,10 @@ static void set_host_name(const char *name)
 	sys(sethostname, name, len);
 }
 
-/* A guest without a clock of its own, or with a wrong one, has at least the time at which it was started. */
+/*
+ * A guest without a clock of its own, or with a wrong one, has at least the time at which it was
+ * started.
+ */
 static void set_clock(const char *text)
 {
 	long now[2] = { 0, 0 }, started[2] = { number(&text), 0 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What programs take for granted. A folder that the initramfs has already is the user's (--add): /tmp and /run are then not mounted over, for what
- * is in them would be hidden. In the host's files (--root) they are, unless the command is to run there. What a kernel cannot do (no devpts, no network) is left out: the command may not need it.
+ * What programs take for granted. A folder that the initramfs has already is the user's (--add):
+ * /tmp and /run are then not mounted over, for what is in them would be hidden. In the host's files
+ * (--root) they are, unless the command is to run there. What a kernel cannot do (no devpts, no
+ * network) is left out: the command may not need it.
  */
 #include "init.h"
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The launcher's virtio-console ports, found by their names in sysfs, which has them a little after the driver has been inserted.
+ * The launcher's virtio-console ports, found by their names in sysfs, which has them a little after
+ * the driver has been inserted.
  *
- * A port says by POLLHUP that the launcher's side is closed, and does so too before the launcher's first word about it has come.
+ * A port says by POLLHUP that the launcher's side is closed, and does so too before the launcher's
+ * first word about it has come.
  */
 #include "init.h"
 
@@ -90,8 +92,8 @@ int port_open(const char *name, bool wait_for_peer)
 
 	if (port >= 0)
 		return port;
-	complain("no such virtio-console port; the kernel needs virtio_mmio and virtio_console, built in or "
-		 "by --modules",
-		 name, 0);
+	complain(
+		"no such virtio-console port; the kernel needs virtio_mmio and virtio_console, built in or by --modules",
+		name, 0);
 	fail();
 }

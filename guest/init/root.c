@@ -4,13 +4,13 @@
  * folders (--share).
  *
  * pivot_root(2) cannot leave the initramfs, as it wants a mount to leave. So the new root is moved
- * over it, as switch_root(8) does. With an overlay, what is written goes to a tmpfs above the host's
- * files, which are mounted read-only (the launcher sees to that, too).
+ * over it, as switch_root(8) does. With an overlay, what is written goes to a tmpfs above the
+ * host's files, which are mounted read-only (the launcher sees to that, too).
  *
  * An overlay opens the files below it with O_NOATIME, which an ordinary user's virtiofsd may use
  * only on the user's own files. The overlay leaves that out where whoever has mounted it could not
- * use it: neither the file's owner nor with CAP_FOWNER. But such an overlay could not give away what
- * it copies up. So there are two: one of the host's files and an empty folder, which cannot be
+ * use it: neither the file's owner nor with CAP_FOWNER. But such an overlay could not give away
+ * what it copies up. So there are two: one of the host's files and an empty folder, which cannot be
  * written to and is mounted by such a nobody, and above it the usual one.
  */
 #include "guest/guestjob.h"
@@ -43,9 +43,11 @@ static void mount_or_fail(const char *what, const char *at, const char *type, un
 	}
 	if (!err)
 		return;
-	complain(err == -ENODEV ? "this kernel has no such file system, built in or by --modules: needed for"
-				: "cannot be mounted as",
-		 err == -ENODEV ? type : what, err == -ENODEV ? 0 : err);
+	complain(
+		err == -ENODEV
+			? "this kernel has no such file system, built in or by --modules: needed for"
+			: "cannot be mounted as",
+		err == -ENODEV ? type : what, err == -ENODEV ? 0 : err);
 	fail();
 }
 

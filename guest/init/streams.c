@@ -2,13 +2,16 @@
 /*
  * The command's standard streams as three virtio-console ports, through pipes of ours.
  *
- * Pipes, because a port is not what programs expect: it can be opened once only (/dev/stderr would be busy), and nobody who writes to it is told
- * by SIGPIPE that the reader has gone. Each flow is one buffer: read while it is empty, written while it is not. The end of either side is
- * passed on to the other by closing both.
+ * Pipes, because a port is not what programs expect: it can be opened once only (/dev/stderr would
+ * be busy), and nobody who writes to it is told by SIGPIPE that the reader has gone. Each flow is
+ * one buffer: read while it is empty, written while it is not. The end of either side is passed on
+ * to the other by closing both.
  *
- * The launcher speaks of the ports in order, and stdin is the first: once the others are connected, a hang-up of stdin is its end.
+ * The launcher speaks of the ports in order, and stdin is the first: once the others are connected,
+ * a hang-up of stdin is its end.
  *
- * When the command has ended, what it has left in the pipes is brought out; what its children write later is not waited for.
+ * When the command has ended, what it has left in the pipes is brought out; what its children write
+ * later is not waited for.
  */
 #include "guest/guestjob.h"
 #include "init.h"
@@ -78,7 +81,10 @@ static void look(struct flow *f, const struct pollfd *from, const struct pollfd 
 		move(f);
 }
 
-/* Waits until a flow can go on, a signal is to be passed on, or a child has ended: then returns true. */
+/*
+ * Waits until a flow can go on, a signal is to be passed on, or a child has ended: then returns
+ * true.
+ */
 static bool wait_and_move(int children, int *signals, long pid)
 {
 	struct pollfd p[2 + 2 * NR_FLOWS] = { { .fd = children, .events = POLLIN } };
@@ -86,7 +92,9 @@ static bool wait_and_move(int children, int *signals, long pid)
 	for (int i = 0; i < NR_FLOWS; i++) {
 		struct flow *f = &flows[i];
 
-		/* A side that is not waited for is left out: its hang-up would be told without end. */
+		/*
+		 * A side that is not waited for is left out: its hang-up would be told without end.
+		 */
 		p[1 + 2 * i] = (struct pollfd){ .fd = f->len ? -1 : f->from, .events = POLLIN };
 		p[2 + 2 * i] = (struct pollfd){ .fd = f->to, .events = f->len ? POLLOUT : 0 };
 	}

@@ -2,9 +2,10 @@
 /*
  * The command on the user's terminal: hvc0 where there is one, else the first serial port.
  *
- * We are the session's leader and stay in the foreground group with the command. As we outlive it, the end of the session does not hang the
- * terminal up, which would drop what it has not sent yet. A shell makes groups of its own; a command that knows nothing of job control gets
- * Ctrl-C, which the first process does not feel, and not Ctrl-Z, since nobody would be there to continue it.
+ * We are the session's leader and stay in the foreground group with the command. As we outlive it,
+ * the end of the session does not hang the terminal up, which would drop what it has not sent yet.
+ * A shell makes groups of its own; a command that knows nothing of job control gets Ctrl-C, which
+ * the first process does not feel, and not Ctrl-Z, since nobody would be there to continue it.
  */
 #include "guest/guestjob.h"
 #include "init.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loops to time exits with: bench,KIND,N[,1]. The last argument runs the loop at CPL 3, which a KVM that emulates ring 0
- * runs natively. Prints time stamp counts; the cost of an exit is the slope between two lengths.
+ * Loops to time exits with: bench,KIND,N[,1]. The last argument runs the loop at CPL 3, which a KVM
+ * that emulates ring 0 runs natively. Prints time stamp counts; the cost of an exit is the slope
+ * between two lengths.
  */
 #include "payload.h"
 
@@ -62,6 +63,7 @@ void test_bench(void)
 	else
 		kinds[kind].loop(n);
 	end = rdtsc();
-	print("\nbench %s n %llu cpl %u tsc %llu khz %llu\n", kinds[kind].name, (unsigned long long)n,
-	      arg(2, 0) ? 3 : 0, (unsigned long long)(end - start), (unsigned long long)tsc_khz());
+	print("\nbench %s n %llu cpl %u tsc %llu khz %llu\n", kinds[kind].name,
+	      (unsigned long long)n, arg(2, 0) ? 3 : 0, (unsigned long long)(end - start),
+	      (unsigned long long)tsc_khz());
 }

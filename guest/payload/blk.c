@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The block device, from CPL 3: blk,SECTORS on a disk whose sector n begins with the number n. And blkirq,N: N disks, each of
- * which answers a read with an interrupt, on lines that they share.
+ * The block device, from CPL 3: blk,SECTORS on a disk whose sector n begins with the number n. And
+ * blkirq,N: N disks, each of which answers a read with an interrupt, on lines that they share.
  */
 #include "virtio.h"
 
@@ -61,7 +61,8 @@ static void check_reads(uint64_t sectors)
 	check_eq("it is that", word(0), sectors - 1);
 	check_eq("read over the end", request(VIRTIO_BLK_T_IN, sectors - 1, 2 * SECTOR, true),
 		 VIRTIO_BLK_S_IOERR);
-	check_eq("read of half a sector", request(VIRTIO_BLK_T_IN, 0, SECTOR / 2, true), VIRTIO_BLK_S_IOERR);
+	check_eq("read of half a sector", request(VIRTIO_BLK_T_IN, 0, SECTOR / 2, true),
+		 VIRTIO_BLK_S_IOERR);
 	check_eq("no such request", request(0x77, 0, SECTOR, true), VIRTIO_BLK_S_UNSUPP);
 }
 
@@ -79,7 +80,8 @@ static void check_writes(void)
 			break;
 		}
 	}
-	check_eq("read behind it", request(VIRTIO_BLK_T_IN, PLACE + NR, SECTOR, true), VIRTIO_BLK_S_OK);
+	check_eq("read behind it", request(VIRTIO_BLK_T_IN, PLACE + NR, SECTOR, true),
+		 VIRTIO_BLK_S_OK);
 	check_eq("that was not touched", word(0), PLACE + NR);
 }
 
@@ -89,11 +91,13 @@ static void check_others(void)
 	check_eq("get id", request(VIRTIO_BLK_T_GET_ID, 0, 20, true), VIRTIO_BLK_S_OK);
 	check("it is the serial given", !memcmp(data, "payload", 8));
 	check_eq("write zeroes", range(VIRTIO_BLK_T_WRITE_ZEROES, PLACE + 2, 4), VIRTIO_BLK_S_OK);
-	check_eq("read of them", request(VIRTIO_BLK_T_IN, PLACE, NR * SECTOR, true), VIRTIO_BLK_S_OK);
+	check_eq("read of them", request(VIRTIO_BLK_T_IN, PLACE, NR * SECTOR, true),
+		 VIRTIO_BLK_S_OK);
 	check_eq("they are zeroes", sum_bytes(data + 2 * SECTOR, 4 * SECTOR), 0);
 	check("their neighbours are not", word(1) && word(6));
 	check_eq("discard", range(VIRTIO_BLK_T_DISCARD, 2 * PLACE, NR), VIRTIO_BLK_S_OK);
-	check_eq("discard over the end", range(VIRTIO_BLK_T_DISCARD, 1ULL << 40, NR), VIRTIO_BLK_S_IOERR);
+	check_eq("discard over the end", range(VIRTIO_BLK_T_DISCARD, 1ULL << 40, NR),
+		 VIRTIO_BLK_S_IOERR);
 	memset(data, 0x5a, SECTOR);
 	check_eq("a write that no flush follows", request(VIRTIO_BLK_T_OUT, LATE, SECTOR, false),
 		 VIRTIO_BLK_S_OK);
@@ -103,9 +107,10 @@ static void blk_at_cpl3(uint64_t sectors)
 {
 	check("a disk", virtio_find(&disk, ID_BLOCK, 0));
 	check_eq("sectors", read64(disk.base + VIRTIO_MMIO_CONFIG), sectors);
-	check("features are taken", virtio_start(&disk, 1,
-						 1U << VIRTIO_BLK_F_FLUSH | 1U << VIRTIO_BLK_F_DISCARD |
-							 1U << VIRTIO_BLK_F_WRITE_ZEROES));
+	check("features are taken",
+	      virtio_start(&disk, 1,
+			   1U << VIRTIO_BLK_F_FLUSH | 1U << VIRTIO_BLK_F_DISCARD |
+				   1U << VIRTIO_BLK_F_WRITE_ZEROES));
 	header = pool_get(sizeof(*header));
 	status = pool_get(1);
 	data = pool_get(NR * SECTOR);

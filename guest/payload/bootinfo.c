@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the Linux boot protocol hands a kernel: processor state, zero page, e820, command line, setup_data, initrd. */
+/*
+ * What the Linux boot protocol hands a kernel: processor state, zero page, e820, command line,
+ * setup_data, initrd.
+ */
 #include "payload.h"
 
 #define MIB (1024UL * 1024)
@@ -17,7 +20,8 @@ static void check_segments(void)
 	check_eq("ss", entry_state.ss, LINUX_DS);
 	check("gdt limit", entry_state.gdt_limit >= 0x1f);
 	/* Present, code, readable; 4 GiB; L or D by the mode. Accessed is as it comes. */
-	check_eq("gdt code", table[2] & ~(1ULL << 40), flat64 ? 0x00af9a000000ffff : 0x00cf9a000000ffff);
+	check_eq("gdt code", table[2] & ~(1ULL << 40),
+		 flat64 ? 0x00af9a000000ffff : 0x00cf9a000000ffff);
 	check_eq("gdt data", table[3] & ~(1ULL << 40), 0x00cf92000000ffff);
 }
 
@@ -55,7 +59,8 @@ void test_entry(void)
 static bool e820_in_order(const struct boot_params *bp)
 {
 	for (unsigned int i = 1; i < bp->e820_entries; i++) {
-		if (bp->e820_table[i].addr < bp->e820_table[i - 1].addr + bp->e820_table[i - 1].size)
+		if (bp->e820_table[i].addr <
+		    bp->e820_table[i - 1].addr + bp->e820_table[i - 1].size)
 			return false;
 	}
 	return true;
@@ -164,7 +169,10 @@ void test_seed(void)
 	print("\n");
 }
 
-/* Says what is in the initrd, and powers off without a word of ours; with 1 as argument it spins. The second is a pause behind each line, in ms. */
+/*
+ * Says what is in the initrd, and powers off without a word of ours; with 1 as argument it spins.
+ * The second is a pause behind each line, in ms.
+ */
 void test_say(void)
 {
 	const struct setup_header *hdr = &boot_params()->hdr;
@@ -191,8 +199,8 @@ static void report_initrd(void)
 	const struct boot_params *bp = boot_params();
 	uint64_t at = bp->hdr.ramdisk_image, bytes = bp->hdr.ramdisk_size;
 
-	print("initrd at %llx bytes %llu sum %llu\n", (unsigned long long)at, (unsigned long long)bytes,
-	      (unsigned long long)sum_bytes((const void *)at, bytes));
+	print("initrd at %llx bytes %llu sum %llu\n", (unsigned long long)at,
+	      (unsigned long long)bytes, (unsigned long long)sum_bytes((const void *)at, bytes));
 	check_eq("ext_ramdisk", bp->ext_ramdisk_image | bp->ext_ramdisk_size, 0);
 	check_eq("initrd on a page border", at % 4096, 0);
 	check("initrd under initrd_addr_max", !bytes || at + bytes - 1 <= bp->hdr.initrd_addr_max);

@@ -31,9 +31,10 @@ static void check_topology(uint32_t nr_cpus)
 /* Argument: the number of CPUs. */
 void test_cpuid(void)
 {
-	static const uint32_t leaves[] = { 0,	       1,	   4,	       0xb,	   0x15,
-					   0x16,       0x1f,	   0x40000000, 0x40000001, 0x40000010,
-					   0x80000000, 0x80000008, 0x8000001e };
+	static const uint32_t leaves[] = { 0,	       1,	   4,	       0xb,
+					   0x15,       0x16,	   0x1f,       0x40000000,
+					   0x40000001, 0x40000010, 0x80000000, 0x80000008,
+					   0x8000001e };
 	uint32_t top = cpuid(0, 0).eax;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(leaves); i++)
@@ -45,6 +46,7 @@ void test_cpuid(void)
 	check_eq("APIC id", cpuid(1, 0).ebx >> 24, 0);
 	if (top >= 0xb)
 		check_topology((uint32_t)arg(0, 1));
-	check("frequency leaf", cpuid(0x40000000, 0).eax >= 0x40000010 && cpuid(0x40000010, 0).eax > 100000);
+	check("frequency leaf",
+	      cpuid(0x40000000, 0).eax >= 0x40000010 && cpuid(0x40000010, 0).eax > 100000);
 	check("APIC bus frequency", cpuid(0x40000010, 0).ebx > 1000);
 }

@@ -40,8 +40,8 @@ void test_end_port92(void)
 }
 
 /*
- * As Linux does at reboot=t, with the line it prints before: an AMD processor leaves no registers to
- * tell a deliberate triple fault by.
+ * As Linux does at reboot=t, with the line it prints before: an AMD processor leaves no registers
+ * to tell a deliberate triple fault by.
  */
 void test_end_triple(void)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What PVH and Multiboot hand over: found, checked, and printed for the test on the host to compare. */
+/*
+ * What PVH and Multiboot hand over: found, checked, and printed for the test on the host to
+ * compare.
+ */
 #include "payload.h"
 
 #define MB2_LOADER_NAME 2
@@ -44,14 +47,16 @@ static void check_mb1(void)
 	for (unsigned int i = 0; i < info_word(20); i++) {
 		uintptr_t m = info_word(24) + 16 * i;
 
-		print_module(read32(m), read32(m + 4) - read32(m), (const char *)(uintptr_t)read32(m + 8));
+		print_module(read32(m), read32(m + 4) - read32(m),
+			     (const char *)(uintptr_t)read32(m + 8));
 	}
 	print("loader: %s\n", (const char *)info_word(64));
 }
 
 static void check_mb2(void)
 {
-	uintptr_t map = mb2_tag(MB2_MMAP, 0), memory = mb2_tag(MB2_MEMORY, 0), rsdp = mb2_tag(MB2_RSDP, 0), m;
+	uintptr_t map = mb2_tag(MB2_MMAP, 0), memory = mb2_tag(MB2_MEMORY, 0),
+		  rsdp = mb2_tag(MB2_RSDP, 0), m;
 
 	check_eq("aligned", entry_state.rbx & 7, 0);
 	check_eq("mem_lower", read32(memory + 8), 639);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver, from CPL 3: hostile,SEED,SECONDS. Does to every virtio device there is what comes to its mind: registers in
- * any order and width, rings anywhere, descriptors of any kind, and now and then a device that is set up as it should be, so that
- * the rest gets somewhere. The same seed does the same until a device's answer differs. Only itself it spares: what a device may write to lies
- * in the pool, at the end of memory, or outside of it. It says how much it has done.
+ * A hostile driver, from CPL 3: hostile,SEED,SECONDS. Does to every virtio device there is what
+ * comes to its mind: registers in any order and width, rings anywhere, descriptors of any kind, and
+ * now and then a device that is set up as it should be, so that the rest gets somewhere. The same
+ * seed does the same until a device's answer differs. Only itself it spares: what a device may
+ * write to lies in the pool, at the end of memory, or outside of it. It says how much it has done.
  */
 #include "virtio.h"
 
@@ -39,7 +40,8 @@ static uint64_t any_address(void)
 	case 3:
 		return UINT64_MAX - below(4096);
 	default:
-		return POOL_GPA + (below(POOL_END - POOL_GPA - 0x20000) & (below(2) ? ~15ULL : ~0ULL));
+		return POOL_GPA +
+		       (below(POOL_END - POOL_GPA - 0x20000) & (below(2) ? ~15ULL : ~0ULL));
 	}
 }
 
@@ -81,7 +83,8 @@ static void write_register(const struct vdev *d)
 
 	/* A queue at an address of ours would be our own end. */
 	if (offset >= VIRTIO_MMIO_QUEUE_DESC_LOW && offset <= VIRTIO_MMIO_QUEUE_USED_HIGH)
-		value = offset % 8 ? (uint32_t)(below(2) ? 0 : chance()) : POOL_GPA + below(0x1000000);
+		value = offset % 8 ? (uint32_t)(below(2) ? 0 : chance())
+				   : POOL_GPA + below(0x1000000);
 	switch (below(10)) {
 	case 0:
 		asm volatile("movb %b0, (%1)" ::"q"(value), "r"(at) : "memory");
@@ -113,10 +116,11 @@ static void any_descriptor(struct ring *r)
 
 	if (!below(4)) /* where an indirect table may be */
 		t = (void *)(POOL_GPA + 16 * below(4096));
-	t[below(RING_SIZE)] = (struct vring_desc){ .addr = any_address(),
-						   .len = any_length(),
-						   .flags = (uint16_t)below(below(20) ? 8 : 0x10000),
-						   .next = (uint16_t)below(below(20) ? RING_SIZE : 0x10000) };
+	t[below(RING_SIZE)] =
+		(struct vring_desc){ .addr = any_address(),
+				     .len = any_length(),
+				     .flags = (uint16_t)below(below(20) ? 8 : 0x10000),
+				     .next = (uint16_t)below(below(20) ? RING_SIZE : 0x10000) };
 }
 
 /* As a block request looks: header, data, status; types that there are and others. */

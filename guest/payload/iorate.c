@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How fast devices are, asked from CPL 3 without interrupts: blkrate,DEPTH,BYTES,MS reads the disk from its start on and round
- * again, DEPTH requests of BYTES under way; netrate,BYTES,MS sends frames of BYTES. Each says how many it was in how many
- * ticks of the time stamp counter, and with how many kicks: they are all the exits that it makes.
+ * How fast devices are, asked from CPL 3 without interrupts: blkrate,DEPTH,BYTES,MS reads the disk
+ * from its start on and round again, DEPTH requests of BYTES under way; netrate,BYTES,MS sends
+ * frames of BYTES. Each says how many it was in how many ticks of the time stamp counter, and with
+ * how many kicks: they are all the exits that it makes.
  */
 #include "virtio.h"
 
@@ -54,8 +55,8 @@ static uint32_t refill(unsigned int queue, void (*add)(uint16_t i), unsigned int
 	return n;
 }
 
-static void run_for(const char *what, unsigned int queue, void (*add)(uint16_t i), unsigned int pieces,
-		    unsigned int depth, uint64_t ms)
+static void run_for(const char *what, unsigned int queue, void (*add)(uint16_t i),
+		    unsigned int pieces, unsigned int depth, uint64_t ms)
 {
 	uint64_t begin, end, n = 0, more = 1;
 
@@ -72,14 +73,16 @@ static void run_for(const char *what, unsigned int queue, void (*add)(uint16_t i
 	}
 	end = rdtsc();
 	print("rate %s: %llu in %llu at %llu khz, %llu kicks\n", what, (unsigned long long)n,
-	      (unsigned long long)(end - begin), (unsigned long long)tsc_khz(), (unsigned long long)kicks);
+	      (unsigned long long)(end - begin), (unsigned long long)tsc_khz(),
+	      (unsigned long long)kicks);
 	delay_us(LINGER_US);
 	check("none was lost", more);
 }
 
 static void blk_rate(uint64_t depth)
 {
-	bool good = virtio_find(&dev, ID_BLOCK, 0) && virtio_start(&dev, 1, 0) && depth <= MAX_BLK_DEPTH;
+	bool good = virtio_find(&dev, ID_BLOCK, 0) && virtio_start(&dev, 1, 0) &&
+		    depth <= MAX_BLK_DEPTH;
 
 	check("a disk", good);
 	if (!good)

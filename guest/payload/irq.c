@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupts: an IDT of 64 vectors, the local APIC, the I/O APIC with pin n at vector 0x20 + n to this processor, and CPL 3
- * with a TSS for the way back. Handlers run with interrupts off; the end of interrupt is sent after them.
+ * Interrupts: an IDT of 64 vectors, the local APIC, the I/O APIC with pin n at vector 0x20 + n to
+ * this processor, and CPL 3 with a TSS for the way back. Handlers run with interrupts off; the end
+ * of interrupt is sent after them.
  */
 #include "payload.h"
 
@@ -32,12 +33,16 @@ struct gate {
 #define GATE_INTERRUPT 0x8e00
 
 static struct gate idt[NR_VECTORS];
-/* With a permission map open for every port: the map is asked even at IOPL 3 by a KVM that emulates ring 0. */
+/*
+ * With a permission map open for every port: the map is asked even at IOPL 3 by a KVM that emulates
+ * ring 0.
+ */
 #define TSS_BYTES 104
 #define IO_MAP_BYTES (65536 / 8 + 1)
 static uint8_t tss[TSS_BYTES + IO_MAP_BYTES];
 static irq_handler handlers[NR_PINS];
-static uint8_t interrupt_stack[8192] __attribute__((aligned(16), section(".noinit,\"aw\",@nobits#")));
+static uint8_t interrupt_stack[8192]
+	__attribute__((aligned(16), section(".noinit,\"aw\",@nobits#")));
 
 extern const uint8_t vector_stubs[];
 void user_return(void);
@@ -75,8 +80,8 @@ static void load_tss(void)
 	memcpy(tss + 4, &rsp0, sizeof(rsp0));
 	tss[102] = TSS_BYTES;
 	tss[sizeof(tss) - 1] = 0xff;
-	gdt[SEL_TSS / 8] =
-		(sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ULL << 40 | (base >> 24 & 0xff) << 56;
+	gdt[SEL_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ULL << 40 |
+			   (base >> 24 & 0xff) << 56;
 	gdt[SEL_TSS / 8 + 1] = base >> 32;
 	asm volatile("ltr %w0" ::"r"(SEL_TSS));
 }
@@ -114,8 +119,9 @@ static _Noreturn void unexpected(const struct frame *f)
 	uint64_t cr2;
 
 	asm volatile("mov %%cr2, %0" : "=r"(cr2));
-	print("not ok exception: vector %llu error %llx rip %llx cr2 %llx\n", (unsigned long long)f->vector,
-	      (unsigned long long)f->error, (unsigned long long)f->rip, (unsigned long long)cr2);
+	print("not ok exception: vector %llu error %llx rip %llx cr2 %llx\n",
+	      (unsigned long long)f->vector, (unsigned long long)f->error,
+	      (unsigned long long)f->rip, (unsigned long long)cr2);
 	power_off();
 }
 

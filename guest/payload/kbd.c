@@ -65,7 +65,8 @@ static void check_controller(void)
 	check_eq("command byte reads back", ask(0x20), (ctr | 0x10) & ~0x01U);
 	check_eq("self-test", ask(0xaa), 0x55);
 	check_eq("keyboard line", ask(0xab), 0x00);
-	aux_flag = ask(0xa9) ? 0 : ST_AUX; /* a controller without the port passes the byte on as its own */
+	/* a controller without the port passes the byte on as its own */
+	aux_flag = ask(0xa9) ? 0 : ST_AUX;
 	command(0xd3);
 	data(0x5a);
 	status = inb(STATUS);

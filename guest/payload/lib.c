@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Output on COM1, polled as an early console does (LSR until THRE, then THR), the lines that a test reports, and the few
- * library functions that a compiler may call by itself. The only state is the count of failures.
+ * Output on COM1, polled as an early console does (LSR until THRE, then THR), the lines that a test
+ * reports, and the few library functions that a compiler may call by itself. The only state is the
+ * count of failures.
  */
 #include "payload.h"
 
@@ -81,7 +82,8 @@ void check_eq(const char *what, uint64_t got, uint64_t want)
 		return;
 	}
 	nr_failures++;
-	print("not ok %s: got 0x%llx want 0x%llx\n", what, (unsigned long long)got, (unsigned long long)want);
+	print("not ok %s: got 0x%llx want 0x%llx\n", what, (unsigned long long)got,
+	      (unsigned long long)want);
 }
 
 void check(const char *what, bool good)

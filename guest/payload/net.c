@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The network device, from CPL 3: net,N sends N frames of all lengths to a peer that returns each, and compares. */
+/*
+ * The network device, from CPL 3: net,N sends N frames of all lengths to a peer that returns each,
+ * and compares.
+ */
 #include "virtio.h"
 
 #define ID_NET 1

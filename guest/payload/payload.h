@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The test payload: a guest that is started like a Linux kernel, does the one test that its command line names
- * (test=NAME[,ARG...]), says `ok WHAT` or `not ok WHAT: ...` a line on COM1, and ends as the test says.
+ * The test payload: a guest that is started like a Linux kernel, does the one test that its command
+ * line names (test=NAME[,ARG...]), says `ok WHAT` or `not ok WHAT: ...` a line on COM1, and ends as
+ * the test says.
  */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
@@ -170,7 +171,9 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_regs r;
 
-	asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+	asm volatile("cpuid"
+		     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+		     : "a"(leaf), "c"(subleaf));
 	return r;
 }
 
@@ -199,7 +202,8 @@ const char *handover_cmdline(void); /* of PVH or Multiboot; NULL: entered by nei
 const char *test_word(void);	    /* what follows the last "test=" on the command line, or "" */
 size_t name_len(const char *word);
 uint64_t arg(unsigned int index, uint64_t otherwise); /* of the test, from 0; decimal or 0x */
-uint64_t info_word(unsigned int offset);	      /* 32 bits of what PVH or Multiboot handed over */
+/* 32 bits of what PVH or Multiboot handed over */
+uint64_t info_word(unsigned int offset);
 uintptr_t mb2_tag(uint32_t type, unsigned int index); /* the @index'th of a type, or 0 */
 bool is_pvh(void);
 
@@ -208,7 +212,9 @@ typedef void (*irq_handler)(void);
 void irq_setup(void); /* IDT, TSS, LAPIC on, PICs off; interrupts stay disabled in the processor */
 void irq_route(unsigned int gsi, bool level, irq_handler handler);
 void lapic_eoi(void);
-/* Waits with interrupts on until *counter reaches @want or @ms have passed; returns whether it did. */
+/*
+ * Waits with interrupts on until *counter reaches @want or @ms have passed; returns whether it did.
+ */
 bool wait_count(const volatile uint32_t *counter, uint32_t want, uint64_t ms);
 void run_at_cpl3(void (*fn)(uint64_t arg), uint64_t arg);
 void user_pages(void); /* our own page tables, open to CPL 3 */
@@ -220,7 +226,8 @@ unsigned int madt_apic_ids(uint32_t *ids, unsigned int max);
 /* One function a test, by file. */
 void test_end_reset(void), test_end_cf9(void), test_end_i8042(void), test_end_port92(void),
 	test_end_triple(void);
-void test_end_ud(void), test_end_pf(void), test_end_debug(void), test_end_halt(void), test_end_panic(void);
+void test_end_ud(void), test_end_pf(void), test_end_debug(void), test_end_halt(void),
+	test_end_panic(void);
 void test_end_halted(void), test_end_idle(void), test_end_button(void), test_end_last(void),
 	test_end_restart(void);
 void test_entry(void), test_e820(void), test_zeropage(void), test_cmdline(void), test_seed(void),

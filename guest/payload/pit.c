@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The i8254 as kernels calibrate by it: channel 2 counts down once while its gate is up, port 0x61 shows its output. */
+/*
+ * The i8254 as kernels calibrate by it: channel 2 counts down once while its gate is up, port 0x61
+ * shows its output.
+ */
 #include "payload.h"
 
 #define PIT_HZ 1193182ULL
@@ -12,7 +15,10 @@
 #define REFRESH 0x10
 #define CHANNEL2_BOTH_BYTES_ONCE 0xb0
 
-/* The very first access of this guest to the timer may be the control word or the gate: a count of @us, and how long it took. */
+/*
+ * The very first access of this guest to the timer may be the control word or the gate: a count of
+ * @us, and how long it took.
+ */
 static uint64_t one_shot_us(uint64_t us)
 {
 	uint64_t count = PIT_HZ * us / 1000000, khz = tsc_khz(), start;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * COM1 as a 16550A (National PC16550D data sheet): registers, loopback, FIFO, interrupts, and bulk both ways. Reports are
- * printed on the same port, so each test puts IER, FCR and MCR back before it says anything.
+ * COM1 as a 16550A (National PC16550D data sheet): registers, loopback, FIFO, interrupts, and bulk
+ * both ways. Reports are printed on the same port, so each test puts IER, FCR and MCR back before
+ * it says anything.
  */
 #include "payload.h"
 
@@ -245,7 +246,10 @@ void test_uart_rx(void)
 	check("IIR", (last_iir & 0x0f) == 0x04 || (last_iir & 0x0f) == 0x0c);
 }
 
-/* Full FIFOs by one instruction each, the rest byte by byte. IER asks for no interrupt that OUT2 would let through. */
+/*
+ * Full FIFOs by one instruction each, the rest byte by byte. IER asks for no interrupt that OUT2
+ * would let through.
+ */
 static void poll_bytes(uint64_t n)
 {
 	uint8_t bytes[TRIGGER];
@@ -265,7 +269,10 @@ static void poll_bytes(uint64_t n)
 	}
 }
 
-/* Arguments: bytes to take; 1 to poll at CPL 3 instead. Says their count and hash; the sender knows both. */
+/*
+ * Arguments: bytes to take; 1 to poll at CPL 3 instead. Says their count and hash; the sender knows
+ * both.
+ */
 void test_paste(void)
 {
 	uint32_t n = (uint32_t)arg(0, 1000);
@@ -286,7 +293,8 @@ void test_paste(void)
 		wait_count(&nr_received, n, 600000);
 		outb(IER, 0);
 	}
-	print("\nreceived %u hash %u irqs %u overrun %u\n", nr_received, sum, nr_irqs, inb(LSR) >> 1 & 1);
+	print("\nreceived %u hash %u irqs %u overrun %u\n", nr_received, sum, nr_irqs,
+	      inb(LSR) >> 1 & 1);
 }
 
 /* Lines of 64 characters that differ, so that a lost, doubled or moved byte shows. */

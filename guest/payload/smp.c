@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The other processors: woken by INIT and two start-up IPIs as MultiProcessor Specification 1.4, B.4 says, through the APIC
- * ids that the MADT lists. Each notes the id that CPUID tells it, then halts for ever, or does worse.
+ * The other processors: woken by INIT and two start-up IPIs as MultiProcessor Specification 1.4,
+ * B.4 says, through the APIC ids that the MADT lists. Each notes the id that CPUID tells it, then
+ * halts for ever, or does worse.
  */
 #include "payload.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ACPI tables (ACPI 6.5, 5.2) and the MP table (MultiProcessor Specification 1.4, 4) as an operating system finds them. */
+/*
+ * ACPI tables (ACPI 6.5, 5.2) and the MP table (MultiProcessor Specification 1.4, 4) as an
+ * operating system finds them.
+ */
 #include "payload.h"
 
 #define MADT_LAPIC 0
@@ -63,7 +66,8 @@ static void check_table(const uint8_t *table)
 
 	print("table %c%c%c%c at %llx bytes %u\n", table[0], table[1], table[2], table[3],
 	      (unsigned long long)(uintptr_t)table, bytes);
-	check("in the BIOS area", (uintptr_t)table >= 0xe0000 && (uintptr_t)table + bytes <= 0x100000);
+	check("in the BIOS area",
+	      (uintptr_t)table >= 0xe0000 && (uintptr_t)table + bytes <= 0x100000);
 	check("checksum", bytes >= 36 && sums_to_zero(table, bytes));
 }
 
@@ -89,7 +93,8 @@ unsigned int madt_apic_ids(uint32_t *ids, unsigned int max)
 	uint32_t bytes = madt ? get32(madt + 4) : 0;
 	unsigned int n = 0;
 
-	for (uint32_t at = 44; at + 2 <= bytes && madt[at + 1] >= 2 && n < max; at += madt[at + 1]) {
+	for (uint32_t at = 44; at + 2 <= bytes && madt[at + 1] >= 2 && n < max;
+	     at += madt[at + 1]) {
 		if (madt[at] == MADT_LAPIC && (get32(madt + at + 4) & 1))
 			ids[n++] = madt[at + 3];
 		else if (madt[at] == MADT_X2APIC && (get32(madt + at + 8) & 1))

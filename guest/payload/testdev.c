@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What --testdev adds: the test device's ports and memory, fw_cfg, the PM timer, and sleep with a way back through
- * real mode.
+ * What --testdev adds: the test device's ports and memory, fw_cfg, the PM timer, and sleep with a
+ * way back through real mode.
  */
 #include "payload.h"
 
@@ -123,8 +123,9 @@ void test_testdev(void)
 }
 
 /*
- * Argument: 0 for no alarm. To sleep until the clock's alarm of the next second. The way back waits for the
- * timer by the interrupt vectors and 8259s that firmware has left, and ends the machine with debug exit 21.
+ * Argument: 0 for no alarm. To sleep until the clock's alarm of the next second. The way back waits
+ * for the timer by the interrupt vectors and 8259s that firmware has left, and ends the machine
+ * with debug exit 21.
  */
 void test_s3(void)
 {

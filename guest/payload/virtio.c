@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The driver of virtio.h. Barriers are the compiler's only: this processor keeps stores in order, and a kick is an exit. */
+/*
+ * The driver of virtio.h. Barriers are the compiler's only: this processor keeps stores in order,
+ * and a kick is an exit.
+ */
 #include "virtio.h"
 
 #include <linux/virtio_config.h>
@@ -86,7 +89,8 @@ bool virtio_restart(struct vdev *d, unsigned int nr_queues, uint32_t features)
 	virtio_set(d, VIRTIO_MMIO_STATUS, status);
 	virtio_set(d, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
 	virtio_set(d, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
-	virtio_set(d, VIRTIO_MMIO_DRIVER_FEATURES, features & virtio_reg(d, VIRTIO_MMIO_DEVICE_FEATURES));
+	virtio_set(d, VIRTIO_MMIO_DRIVER_FEATURES,
+		   features & virtio_reg(d, VIRTIO_MMIO_DEVICE_FEATURES));
 	virtio_set(d, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	virtio_set(d, VIRTIO_MMIO_DRIVER_FEATURES, 1U << (VIRTIO_F_VERSION_1 - 32));
 	status |= VIRTIO_CONFIG_S_FEATURES_OK;
@@ -114,7 +118,8 @@ void ring_add(struct ring *r, uint16_t head, const struct piece *p, unsigned int
 		r->desc[head + i] = (struct vring_desc){
 			.addr = (uintptr_t)p[i].at,
 			.len = p[i].len,
-			.flags = (p[i].writable ? VRING_DESC_F_WRITE : 0) | (last ? 0 : VRING_DESC_F_NEXT),
+			.flags = (p[i].writable ? VRING_DESC_F_WRITE : 0) |
+				 (last ? 0 : VRING_DESC_F_NEXT),
 			.next = (uint16_t)(head + i + 1),
 		};
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A driver for virtio-mmio (virtio 1.2, 4.2), as small as tests need it: split rings, no features but VERSION_1 and what a test
- * asks for, requests polled. It uses no interrupts, so it runs at CPL 3 as well. Memory that devices are to see comes from a
- * pool behind the image, which nothing clears.
+ * A driver for virtio-mmio (virtio 1.2, 4.2), as small as tests need it: split rings, no features
+ * but VERSION_1 and what a test asks for, requests polled. It uses no interrupts, so it runs at CPL
+ * 3 as well. Memory that devices are to see comes from a pool behind the image, which nothing
+ * clears.
  */
 #ifndef PAYLOAD_VIRTIO_H
 #define PAYLOAD_VIRTIO_H
@@ -47,14 +48,20 @@ bool virtio_at(struct vdev *d, unsigned int slot);
 bool virtio_find(struct vdev *d, uint32_t id, unsigned int nth);
 uint32_t virtio_reg(const struct vdev *d, unsigned int offset);
 void virtio_set(const struct vdev *d, unsigned int offset, uint32_t value);
-/* Reset to DRIVER_OK with @nr_queues queues, and @features of the low 32 as far as offered. False: FEATURES_OK refused. */
+/*
+ * Reset to DRIVER_OK with @nr_queues queues, and @features of the low 32 as far as offered. False:
+ * FEATURES_OK refused.
+ */
 bool virtio_start(struct vdev *d, unsigned int nr_queues, uint32_t features);
 /* The same with the rings that it has from virtio_start(), emptied. */
 bool virtio_restart(struct vdev *d, unsigned int nr_queues, uint32_t features);
 /* Makes one chain of @nr pieces available, from descriptor @head on. Does not notify. */
 void ring_add(struct ring *r, uint16_t head, const struct piece *p, unsigned int nr);
 bool ring_kick(const struct vdev *d, unsigned int queue);
-/* Waits for one more used chain, at most five seconds; its bytes written, and in *head which. ~0: none came. */
+/*
+ * Waits for one more used chain, at most five seconds; its bytes written, and in *head which. ~0:
+ * none came.
+ */
 uint32_t ring_wait(struct ring *r, uint16_t *head);
 /* Add, kick, wait: returns the bytes written, or ~0. */
 uint32_t ring_request(struct vdev *d, unsigned int queue, const struct piece *p, unsigned int nr);

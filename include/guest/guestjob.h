@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the launcher and its own init in the guest (guest/init) tell each other when a command is run: `kvm run ... -- CMD`.
+ * What the launcher and its own init in the guest (guest/init) tell each other when a command is
+ * run: `kvm run ... -- CMD`.
  *
- * There: the file /.kvm/job of the initramfs, a sequence of records. A record is a letter, text and a NUL byte; so arguments arrive as they
- * were typed, whatever bytes they have. Records of one letter keep their order; unknown letters are ignored.
+ * There: the file /.kvm/job of the initramfs, a sequence of records. A record is a letter, text and
+ * a NUL byte; so arguments arrive as they were typed, whatever bytes they have. Records of one
+ * letter keep their order; unknown letters are ignored.
  *
- * Back: one 32-bit write to an I/O port. It ends the machine. A guest can lie about its own command's code, and about nothing else.
+ * Back: one 32-bit write to an I/O port. It ends the machine. A guest can lie about its own
+ * command's code, and about nothing else.
  *
  * Constants only: the init is freestanding.
  */
@@ -23,11 +26,12 @@
 #define JOB_HOST 'h'	/* the host name */
 #define JOB_CLOCK 'c'	/* seconds since 1970, decimal: the clock shows no less */
 #define JOB_MODULE 'm'	/* a kernel module's file; to be inserted in this order */
-#define JOB_ROOT                                                                                             \
-	'r' /* all else is done in the host's files, mounted by this tag; the text is one letter, see below */
-#define JOB_SHARE 's' /* a folder of the host's, mounted at GUESTJOB_SHARES/TAG; one letter, and TAG */
-#define JOB_TERMINAL                                                                                         \
-	't' /* the command gets the terminal, "ROWS COLUMNS" (0: not known), not the ports below */
+/* all else is done in the host's files, mounted by this tag; the text is one letter, see below */
+#define JOB_ROOT 'r'
+/* a folder of the host's, mounted at GUESTJOB_SHARES/TAG; one letter, and TAG */
+#define JOB_SHARE 's'
+/* the command gets the terminal, "ROWS COLUMNS" (0: not known), not the ports below */
+#define JOB_TERMINAL 't'
 
 #define JOB_READ_ONLY 'r' /* the letters of the two */
 #define JOB_WRITABLE 'w'
@@ -40,10 +44,12 @@
 #define GUESTJOB_STDIN "kvm.stdin"
 #define GUESTJOB_STDOUT "kvm.stdout"
 #define GUESTJOB_STDERR "kvm.stderr"
-#define GUESTJOB_SIGNALS                                                                                     \
-	"kvm.signals" /* the launcher writes a byte to it for each signal that the command is to get */
+/* the launcher writes a byte to it for each signal that the command is to get */
+#define GUESTJOB_SIGNALS "kvm.signals"
 
-/* What is written to the port, at PORT_GUESTJOB: one of these, and a number in the low eight bits. */
+/*
+ * What is written to the port, at PORT_GUESTJOB: one of these, and a number in the low eight bits.
+ */
 #define PORT_GUESTJOB 0x610
 #define GUESTJOB_EXITED 0x000 /* the command exited with this code */
 #define GUESTJOB_KILLED 0x100 /* the command was killed by this signal */

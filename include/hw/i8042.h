@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The PC's keyboard controller with a keyboard that answers and has no keys but one chord: self-test, command
- * byte, AUX, A20, reset. Any thread may call any of these.
+ * The PC's keyboard controller with a keyboard that answers and has no keys but one chord:
+ * self-test, command byte, AUX, A20, reset. Any thread may call any of these.
  */
 #ifndef HW_I8042_H
 #define HW_I8042_H
@@ -15,17 +15,20 @@ struct i8042;
 extern const struct bus_ops i8042_data_ops, i8042_command_ops;
 
 /*
- * @kbd is GSI 1, @aux GSI 12; copied, as is @power. @aux is NULL for a controller without an AUX port, which is
- * the quickest to probe: Linux then gives the port up after two commands, and neither sets up GSI 12 nor loads
- * a mouse driver. With one, the port works and no mouse is plugged in.
+ * @kbd is GSI 1, @aux GSI 12; copied, as is @power. @aux is NULL for a controller without an AUX
+ * port, which is the quickest to probe: Linux then gives the port up after two commands, and
+ * neither sets up GSI 12 nor loads a mouse driver. With one, the port works and no mouse is plugged
+ * in.
  * Returns NULL without memory.
  */
-struct i8042 *i8042_create(const struct irq_line *kbd, const struct irq_line *aux, const struct power *power);
+struct i8042 *i8042_create(const struct irq_line *kbd, const struct irq_line *aux,
+			   const struct power *power);
 void i8042_destroy(struct i8042 *k); /* NULL is allowed */
 
 /*
- * Presses and releases Ctrl-Alt-Del. Returns 0, or -EAGAIN when the guest would not see it: its driver has not
- * enabled the keyboard, uses another scan code set than 2, or has left too much unread.
+ * Presses and releases Ctrl-Alt-Del. Returns 0, or -EAGAIN when the guest would not see it: its
+ * driver has not enabled the keyboard, uses another scan code set than 2, or has left too much
+ * unread.
  */
 int i8042_ctrl_alt_del(struct i8042 *k);
 

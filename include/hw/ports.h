@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ports that need a line or two each: POST code 0x80, fast A20 and reset 0x92, reset control 0xcf9, debug exit
- * 0xf4, the end of a command, and the ACPI registers of a hardware-reduced machine: sleep control, sleep status, reset.
+ * The ports that need a line or two each: POST code 0x80, fast A20 and reset 0x92, reset control
+ * 0xcf9, debug exit 0xf4, the end of a command, and the ACPI registers of a hardware-reduced
+ * machine: sleep control, sleep status, reset.
  */
 #ifndef HW_PORTS_H
 #define HW_PORTS_H
@@ -9,7 +10,10 @@
 #include "kvm/bus.h"
 #include "kvm/power.h"
 
-/* The device behind all ranges below. All zero but for @power, which outlives it, is the state at power-on. */
+/*
+ * The device behind all ranges below. All zero but for @power, which outlives it, is the state at
+ * power-on.
+ */
 struct misc_ports {
 	const struct power *power;
 	_Atomic uint8_t post_code; /* the last one written to 0x80: a post-mortem says it */
@@ -24,8 +28,8 @@ extern const struct bus_ops post_ops;	/* 0x80, 1 port */
 extern const struct bus_ops port92_ops; /* 0x92, 1 port */
 
 /*
- * Four ports from 0xcf8, width 4, although only 0xcf9 is there: a guest that looks for PCI writes double words
- * to 0xcf8, and the bus must not split those into a byte that resets the machine.
+ * Four ports from 0xcf8, width 4, although only 0xcf9 is there: a guest that looks for PCI writes
+ * double words to 0xcf8, and the bus must not split those into a byte that resets the machine.
  */
 extern const struct bus_ops reset_control_ops;
 #define RESET_CONTROL_BASE 0xcf8

@@ -2,8 +2,8 @@
 /*
  * A 16550A serial port (National PC16550D data sheet).
  *
- * The interrupt is a level: a function of the registers, recomputed after every access and every received
- * byte.
+ * The interrupt is a level: a function of the registers, recomputed after every access and every
+ * received byte.
  */
 #ifndef HW_SERIAL_H
 #define HW_SERIAL_H
@@ -19,9 +19,9 @@
 struct serial_coalesce {
 	void (*enable)(void *ctx, bool on); /* called only when it changes, under the port's lock */
 	/*
-	 * Brings all writes gathered so far to the bus now, in order. Called by the chardev's tick on the
-	 * loop's thread WITHOUT the port's lock; every exit to user space has done the same before a bus
-	 * access is dispatched.
+	 * Brings all writes gathered so far to the bus now, in order. Called by the chardev's tick
+	 * on the loop's thread WITHOUT the port's lock; every exit to user space has done the same
+	 * before a bus access is dispatched.
 	 */
 	void (*drain)(void *ctx);
 	void *ctx;
@@ -32,8 +32,8 @@ struct serial;
 extern const struct bus_ops serial_bus_ops; /* width 1; dev is a struct serial */
 
 /*
- * @chardev NULL: output swallowed, no input. @coalesce NULL: none. All pointers must outlive the port; @irq
- * is copied. Returns NULL without memory.
+ * @chardev NULL: output swallowed, no input. @coalesce NULL: none. All pointers must outlive the
+ * port; @irq is copied. Returns NULL without memory.
  */
 struct serial *serial_create(struct chardev *chardev, const struct irq_line *irq,
 			     const struct serial_coalesce *coalesce);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hyper-V's messages and event flags between a machine's own processors, as QEMU's hyperv-testdev makes them for kvm-unit-tests: the
- * user-space half of a synthetic interrupt controller (SynIC), whose registers and interrupts are KVM's. Specification: TLFS, "Inter-Partition
- * Communication" and "Virtual Interrupts".
+ * Hyper-V's messages and event flags between a machine's own processors, as QEMU's hyperv-testdev
+ * makes them for kvm-unit-tests: the user-space half of a synthetic interrupt controller (SynIC),
+ * whose registers and interrupts are KVM's. Specification: TLFS, "Inter-Partition Communication"
+ * and "Virtual Interrupts".
  */
 #ifndef HW_SYNIC_H
 #define HW_SYNIC_H
@@ -25,7 +26,10 @@ enum hv_status {
 	HV_INSUFFICIENT_BUFFERS = 0x13,
 };
 
-/* What it is handed, copied. The hooks are called under its lock, from any vCPU's thread or the loop's. */
+/*
+ * What it is handed, copied. The hooks are called under its lock, from any vCPU's thread or the
+ * loop's.
+ */
 struct synic_config {
 	unsigned int nr_vps;	/* virtual processors */
 	const struct gmem *mem; /* outlives it */
@@ -47,15 +51,21 @@ void synic_set_pages(struct synic *s, unsigned int vp, uint64_t control, uint64_
 		     uint64_t message_page);
 
 /*
- * A hypercall that KVM leaves to us: HvCallPostMessage or HvCallSignalEvent, by its input value and first parameter. Any vCPU's thread;
- * never waits.
+ * A hypercall that KVM leaves to us: HvCallPostMessage or HvCallSignalEvent, by its input value and
+ * first parameter. Any vCPU's thread; never waits.
  */
 enum hv_status synic_hypercall(struct synic *s, uint64_t input, uint64_t param);
 
-/* Some SINT was acknowledged (end of interrupt, or of message): messages that had to wait are tried again. Any thread. */
+/*
+ * Some SINT was acknowledged (end of interrupt, or of message): messages that had to wait are tried
+ * again. Any thread.
+ */
 void synic_acknowledged(struct synic *s);
 
-/* SYNIC_TEST_PORTS: double words (number << 24 | what << 16 | processor << 8 | SINT), see hw/synic.c. */
+/*
+ * SYNIC_TEST_PORTS: double words (number << 24 | what << 16 | processor << 8 | SINT), see
+ * hw/synic.c.
+ */
 extern const struct bus_ops synic_test_ops;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --testdev: what the images of kvm-unit-tests ask of a machine, and a PC with full ACPI would have. See
- * hw/testdev.c for the ports; the debug-exit port is hw/ports.h's.
+ * --testdev: what the images of kvm-unit-tests ask of a machine, and a PC with full ACPI would
+ * have. See hw/testdev.c for the ports; the debug-exit port is hw/ports.h's.
  */
 #ifndef HW_TESTDEV_H
 #define HW_TESTDEV_H
@@ -18,15 +18,23 @@
 #define PM1_PORTS 8
 #define PM_TIMER_PORTS 4
 
-/* What the device is handed, copied. Hooks are called on any vCPU's thread, wake() on the loop's as well. */
+/*
+ * What the device is handed, copied. Hooks are called on any vCPU's thread, wake() on the loop's as
+ * well.
+ */
 struct testdev_config {
 	unsigned int nr_cpus;
 	uint64_t ram_bytes;
 	struct irq_line line[TESTDEV_NR_LINES]; /* by GSI */
 	const struct power *power;
-	/* Makes the next access to the page at @gpa one that KVM must resolve. Any address at all. */
+	/*
+	 * Makes the next access to the page at @gpa one that KVM must resolve. Any address at all.
+	 */
 	void (*flush_page)(void *ctx, uint64_t gpa);
-	/* S3: stops all CPUs; begins again at the firmware's waking vector. wake() follows each sleep() at most once. */
+	/*
+	 * S3: stops all CPUs; begins again at the firmware's waking vector. wake() follows each
+	 * sleep() at most once.
+	 */
 	void (*sleep)(void *ctx);
 	void (*wake)(void *ctx);
 	void *ctx;
@@ -39,8 +47,8 @@ struct testdev *testdev_create(const struct testdev_config *config);
 void testdev_destroy(struct testdev *d); /* NULL is allowed */
 
 /*
- * The real-time clock asserts its interrupt: PM1's RTC_STS, and the end of S3 where RTC_EN is set. Any thread, no
- * lock taken.
+ * The real-time clock asserts its interrupt: PM1's RTC_STS, and the end of S3 where RTC_EN is set.
+ * Any thread, no lock taken.
  */
 void testdev_rtc_event(struct testdev *d);
 
@@ -52,7 +60,8 @@ extern const struct bus_ops testdev_flush_ops;	 /* TESTDEV_FLUSH_PORTS */
 extern const struct bus_ops testdev_irq_ops;	 /* TESTDEV_NR_LINES ports */
 extern const struct bus_ops testdev_mmio_ops;	 /* TESTDEV_MMIO_BYTES */
 extern const struct bus_ops fw_cfg_ops;		 /* FW_CFG_PORTS */
-extern const struct bus_ops pm1_ops;		 /* PM1_PORTS: +0 status, +2 enable, +4 control, words */
-extern const struct bus_ops pm_timer_ops;	 /* PM_TIMER_PORTS */
+/* PM1_PORTS: +0 status, +2 enable, +4 control, words */
+extern const struct bus_ops pm1_ops;
+extern const struct bus_ops pm_timer_ops; /* PM_TIMER_PORTS */
 
 #endif

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the architecture answers `kvm host`: the processor behind KVM, and a measured probe of it; see struct arch_host.
+ * What the architecture answers `kvm host`: the processor behind KVM, and a measured probe of it;
+ * see struct arch_host.
  */
 #ifndef KVM_ARCH_HOST_H
 #define KVM_ARCH_HOST_H
 
 #include "kvm/types.h"
 
-/* The host's processor. Only ever explains why KVM is missing; whether KVM works, KVM itself is asked. */
+/*
+ * The host's processor. Only ever explains why KVM is missing; whether KVM works, KVM itself is
+ * asked.
+ */
 struct arch_host_cpu {
 	const char *module;    /* KVM's module for this vendor: "kvm_amd"; NULL: unknown vendor */
 	const char *virt_name; /* the vendor's word: "AMD-V" */
@@ -20,7 +24,8 @@ struct arch_host_cpu {
 #define HOST_EMULATED_NS 100
 
 /*
- * The result of a measured probe: a machine of one page runs a loop at ring 0, which is timed without the exits around it.
+ * The result of a measured probe: a machine of one page runs a loop at ring 0, which is timed
+ * without the exits around it.
  */
 struct arch_host_probe {
 	int err;		  /* 0, or -errno of the step that failed */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The one hook that must cost nothing: the processor's own clock, read in line. arch_ticks_khz() in arch.h says how fast it runs. */
+/*
+ * The one hook that must cost nothing: the processor's own clock, read in line. arch_ticks_khz() in
+ * arch.h says how fast it runs.
+ */
 #ifndef KVM_ARCH_TICKS_H
 #define KVM_ARCH_TICKS_H
 

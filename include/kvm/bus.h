@@ -2,14 +2,15 @@
 /*
  * Address-range dispatch, instantiated twice: port I/O and MMIO.
  *
- * A device sees offsets inside its own range, never its address, and does its own locking: callbacks come from
- * any vCPU thread. The table is fixed before vCPUs start, so that dispatch needs no lock: one table load for
- * ports, a last-hit cache and a binary search for MMIO.
+ * A device sees offsets inside its own range, never its address, and does its own locking:
+ * callbacks come from any vCPU thread. The table is fixed before vCPUs start, so that dispatch
+ * needs no lock: one table load for ports, a last-hit cache and a binary search for MMIO.
  *
  * Accesses nobody claims read as all ones, are ignored as writes, and are counted.
  *
- * Ports are eight bits wide unless a range says otherwise: a wider access to them is split into accesses of
- * the range's width at successive ports, lowest first, as the ISA bus does it; each part may be another device's.
+ * Ports are eight bits wide unless a range says otherwise: a wider access to them is split into
+ * accesses of the range's width at successive ports, lowest first, as the ISA bus does it; each
+ * part may be another device's.
  */
 #ifndef KVM_BUS_H
 #define KVM_BUS_H
@@ -40,7 +41,8 @@ struct bus {
 	enum bus_kind kind;
 	bool tells; /* of accesses to nobody, one by one: the log's level asks for it */
 	unsigned int nr_ranges;
-	uint8_t *port_range;			  /* BUS_PIO: port -> index + 1 in range[], 0 for nobody */
+	/* BUS_PIO: port -> index + 1 in range[], 0 for nobody */
+	uint8_t *port_range;
 	const struct bus_range *_Atomic last_hit; /* BUS_MMIO: a hint only, in range[] */
 	uint64_t window_base, window_bytes;	  /* BUS_MMIO: nobody is outside */
 	_Atomic uint64_t nr_unclaimed;
@@ -52,11 +54,11 @@ int bus_init(struct bus *b, enum bus_kind kind);
 void bus_fini(struct bus *b);
 
 /*
- * Claims [base, base + size_bytes) for a device. Returns 0, -EEXIST (overlap), -EINVAL (empty, wraps, beyond the
- * last port) or -ENOSPC. Set-up time only.
+ * Claims [base, base + size_bytes) for a device. Returns 0, -EEXIST (overlap), -EINVAL (empty,
+ * wraps, beyond the last port) or -ENOSPC. Set-up time only.
  */
-int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct bus_ops *ops, void *dev,
-	       const char *name);
+int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct bus_ops *ops,
+	       void *dev, const char *name);
 
 /* @size: 1, 2, 4 (8 on MMIO), anything else reads as all ones. Any thread once set up. */
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned int size);
@@ -65,7 +67,10 @@ void bus_write(struct bus *b, uint64_t addr, unsigned int size, uint64_t value);
 /* The name of the device at @addr; NULL: nobody is there. Any thread once set up. */
 const char *bus_name(const struct bus *b, uint64_t addr);
 
-/* One byte of BUS_PIO: what nearly every exit of a booting kernel is, so it is inline and does no more than it must. */
+/*
+ * One byte of BUS_PIO: what nearly every exit of a booting kernel is, so it is inline and does no
+ * more than it must.
+ */
 static inline uint8_t bus_in8(struct bus *b, uint16_t port)
 {
 	unsigned int index = b->port_range[port];

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM's ring of gathered writes (KVM_CAP_COALESCED_MMIO and _PIO): writes to a zone do not exit to user space, KVM
- * appends them to one ring a machine. Whoever exits for another reason drains the ring first, so that the order of
- * accesses by one vCPU is kept: coalesced_drain() stands before every dispatched access.
+ * KVM's ring of gathered writes (KVM_CAP_COALESCED_MMIO and _PIO): writes to a zone do not exit to
+ * user space, KVM appends them to one ring a machine. Whoever exits for another reason drains the
+ * ring first, so that the order of accesses by one vCPU is kept: coalesced_drain() stands before
+ * every dispatched access.
  *
- * Lock order: the ring's lock, then a device's. A device must not drain while it holds its own lock.
+ * Lock order: the ring's lock, then a device's. A device must not drain while it holds its own
+ * lock.
  */
 #ifndef KVM_COALESCED_H
 #define KVM_COALESCED_H
@@ -26,11 +28,18 @@ struct coalesced {
 
 void coalesced_init(struct coalesced *c, struct bus *pio, struct bus *mmio);
 
-/* Binds KVM's ring in a vCPU's kvm_run mapping of @run_bytes. Without the capability nothing is gathered. */
+/*
+ * Binds KVM's ring in a vCPU's kvm_run mapping of @run_bytes. Without the capability nothing is
+ * gathered.
+ */
 void coalesced_attach(struct coalesced *c, int kvm_fd, int vm_fd, void *run, size_t run_bytes);
 
-/* Gathers writes to [addr, addr + size_bytes) from now on, or not. Returns 0, -ENOTSUP without the capability, or -errno. */
-int coalesced_zone(struct coalesced *c, enum bus_kind kind, uint64_t addr, uint32_t size_bytes, bool on);
+/*
+ * Gathers writes to [addr, addr + size_bytes) from now on, or not. Returns 0, -ENOTSUP without the
+ * capability, or -errno.
+ */
+int coalesced_zone(struct coalesced *c, enum bus_kind kind, uint64_t addr, uint32_t size_bytes,
+		   bool on);
 
 void coalesced_drain_slow(struct coalesced *c, bool may_wait);
 
@@ -38,7 +47,8 @@ static inline bool coalesced_pending(const struct coalesced *c)
 {
 	const struct kvm_coalesced_mmio_ring *ring = c->ring;
 
-	return ring && *(const volatile uint32_t *)&ring->first != *(const volatile uint32_t *)&ring->last;
+	return ring &&
+	       *(const volatile uint32_t *)&ring->first != *(const volatile uint32_t *)&ring->last;
 }
 
 /* Brings all gathered writes to their devices, in order. vCPU threads. */
@@ -48,7 +58,10 @@ static inline void coalesced_drain(struct coalesced *c)
 		coalesced_drain_slow(c, true);
 }
 
-/* The same from the loop's thread, which must not wait for a vCPU that is draining: then that vCPU does the work. */
+/*
+ * The same from the loop's thread, which must not wait for a vCPU that is draining: then that vCPU
+ * does the work.
+ */
 static inline void coalesced_try_drain(struct coalesced *c)
 {
 	if (coalesced_pending(c))

@@ -43,7 +43,8 @@ struct config {
 	bool no_cache;
 	bool hugepages;
 	const char *serial[CONFIG_NR_SERIAL]; /* chardev specifications; NULL: no such port */
-	enum console_kind console; /* VIRTIO: the main one is hvc0; it shares COM1's chardev, or stdio */
+	/* VIRTIO: the main one is hvc0; it shares COM1's chardev, or stdio */
+	enum console_kind console;
 	const char *port[CONFIG_MAX_PORTS]; /* NAME=WHERE, as --port has them */
 	unsigned int nr_ports;
 	const char *disk[CONFIG_MAX_DISKS]; /* as -d has them */
@@ -96,7 +97,8 @@ struct config {
 	bool has_command;
 	char *const *command; /* argv's; none: a shell */
 	unsigned int nr_command;
-	bool on_terminal;		  /* else its streams are the launcher's own, through three ports */
+	/* else its streams are the launcher's own, through three ports */
+	bool on_terminal;
 	const char *add[CONFIG_MAX_ADDS]; /* HOST[:GUEST], as --add has them */
 	unsigned int nr_adds;
 	const char *env[CONFIG_MAX_ENVS]; /* NAME=VALUE */
@@ -106,8 +108,8 @@ struct config {
 };
 
 /*
- * Fills @config by the command line of `kvm run`; its strings point into @argv. Sets the log's level, too.
- * Returns 0 or -errno (reported, in one line). Not thread-safe (getopt).
+ * Fills @config by the command line of `kvm run`; its strings point into @argv. Sets the log's
+ * level, too. Returns 0 or -errno (reported, in one line). Not thread-safe (getopt).
  */
 int config_parse(struct config *config, int argc, char **argv);
 

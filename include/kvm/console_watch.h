@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads along with a console for the few lines by which a Linux kernel says how it ends, and for --timeline how it comes up. What the
- * guest prints is only a hint: it decides which verdict an end gets, never whether the launcher does something unsafe.
+ * Reads along with a console for the few lines by which a Linux kernel says how it ends, and for
+ * --timeline how it comes up. What the guest prints is only a hint: it decides which verdict an end
+ * gets, never whether the launcher does something unsafe.
  */
 #ifndef KVM_CONSOLE_WATCH_H
 #define KVM_CONSOLE_WATCH_H
@@ -9,9 +10,11 @@
 #include "kvm/types.h"
 
 enum watch_line {
-	WATCH_PANIC,	 /* "Kernel panic - not syncing" */
-	WATCH_PANIC_END, /* "---[ end Kernel panic - not syncing", to the line's end: nothing comes behind it */
-	WATCH_HALTED, /* "reboot: System halted", "reboot: Power off not available: System halted instead" */
+	WATCH_PANIC, /* "Kernel panic - not syncing" */
+	/* "---[ end Kernel panic - not syncing", to the line's end: nothing comes behind it */
+	WATCH_PANIC_END,
+	/* "reboot: System halted", "reboot: Power off not available: System halted instead" */
+	WATCH_HALTED,
 	WATCH_RESTARTING, /* "reboot: Restarting system", as ": Restarting system": see watch.c */
 	NR_WATCH_ENDS,
 	WATCH_VERSION = NR_WATCH_ENDS, /* "Linux version" */
@@ -25,7 +28,9 @@ struct watch {
 	unsigned char matched[NR_WATCH_LINES]; /* characters of each so far */
 };
 
-/* Feeds bytes; returns a mask of (1 << WATCH_x) of those completed in them. The caller serialises. */
+/*
+ * Feeds bytes; returns a mask of (1 << WATCH_x) of those completed in them. The caller serialises.
+ */
 unsigned int watch_feed(struct watch *w, const uint8_t *bytes, size_t len);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device list as the describers see it. Each device on the board publishes its resources; ACPI, MP table,
- * device tree and kernel command line are generated from this list, so that a new device appears in all of them.
+ * The device list as the describers see it. Each device on the board publishes its resources; ACPI,
+ * MP table, device tree and kernel command line are generated from this list, so that a new device
+ * appears in all of them.
  */
 #ifndef KVM_DEVICE_H
 #define KVM_DEVICE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An ELF core of a machine (System V ABI, chapter 5; the notes are those of Linux's own cores): guest memory once, in the order of its regions,
- * and program headers by which it is found at virtual addresses. Pages that are zero or were never touched are holes in the file.
+ * An ELF core of a machine (System V ABI, chapter 5; the notes are those of Linux's own cores):
+ * guest memory once, in the order of its regions, and program headers by which it is found at
+ * virtual addresses. Pages that are zero or were never touched are holes in the file.
  */
 #ifndef KVM_ELFCORE_H
 #define KVM_ELFCORE_H
@@ -20,8 +21,12 @@ struct elfcore_view {
 struct elfcore {
 	uint16_t machine; /* EM_ */
 	struct gmem *mem;
-	uint64_t all_vaddr; /* where guest-physical address 0 is to be seen, and all RAM from there on */
-	/* They come first, so that a debugger prefers them where they overlap. Each lies in one region. */
+	/* where guest-physical address 0 is to be seen, and all RAM from there on */
+	uint64_t all_vaddr;
+	/*
+	 * They come first, so that a debugger prefers them where they overlap. Each lies in one
+	 * region.
+	 */
 	const struct elfcore_view *view;
 	unsigned int nr_views;
 	const void *notes; /* whole ELF notes */
@@ -30,8 +35,9 @@ struct elfcore {
 };
 
 /*
- * Writes to @fd, an empty regular file. *@written is how many bytes of memory are in it, the holes left out. Returns 0, -ECANCELED,
- * -EINVAL (a view outside of RAM, or too many) or write's -errno. The caller sees to it that the guest stands still.
+ * Writes to @fd, an empty regular file. *@written is how many bytes of memory are in it, the holes
+ * left out. Returns 0, -ECANCELED, -EINVAL (a view outside of RAM, or too many) or write's -errno.
+ * The caller sees to it that the guest stands still.
  */
 int elfcore_write(int fd, const struct elfcore *core, uint64_t *written);
 

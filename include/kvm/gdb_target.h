@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The words that the debugger's server (kvm/gdb) and the architecture share: breakpoints, stops, and how large a
- * thread's registers and their description may be. A thread is a vCPU.
+ * The words that the debugger's server (kvm/gdb) and the architecture share: breakpoints, stops,
+ * and how large a thread's registers and their description may be. A thread is a vCPU.
  */
 #ifndef KVM_GDB_TARGET_H
 #define KVM_GDB_TARGET_H
@@ -13,7 +13,13 @@
 #define GDB_MAX_DESCRIPTION_BYTES 16384
 
 /* Numbers of the Z packet. */
-enum gdb_break { GDB_BREAK_SOFT, GDB_BREAK_HARD, GDB_WATCH_WRITE, GDB_WATCH_READ, GDB_WATCH_ACCESS };
+enum gdb_break {
+	GDB_BREAK_SOFT,
+	GDB_BREAK_HARD,
+	GDB_WATCH_WRITE,
+	GDB_WATCH_READ,
+	GDB_WATCH_ACCESS
+};
 
 /* Numbers of GDB's own, which are those of most systems. */
 #define GDB_SIGINT 2

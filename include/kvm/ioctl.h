@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM ioctls: one wrapper that checks the argument's size at compile time and returns -errno. Nothing else in the tree
- * calls ioctl(2) on a KVM descriptor.
+ * KVM ioctls: one wrapper that checks the argument's size at compile time and returns -errno.
+ * Nothing else in the tree calls ioctl(2) on a KVM descriptor.
  */
 #ifndef KVM_IOCTL_H
 #define KVM_IOCTL_H
@@ -22,18 +22,22 @@ static inline int kvm_ioctl_raw(int fd, unsigned long request, unsigned long arg
 	return r < 0 ? -errno : r;
 }
 
-/* kvm_ioctl(fd, KVM_SET_REGS, &regs): sizeof(*arg) must be what the request encodes (variable-sized ones encode their head). */
-#define kvm_ioctl(fd, request, arg)                                                                          \
-	({                                                                                                   \
-		_Static_assert(_IOC_SIZE(request) == sizeof(*(arg)), #request ": argument of another size"); \
-		kvm_ioctl_raw(fd, request, (unsigned long)(arg));                                            \
+/*
+ * kvm_ioctl(fd, KVM_SET_REGS, &regs): sizeof(*arg) must be what the request encodes (variable-sized
+ * ones encode their head).
+ */
+#define kvm_ioctl(fd, request, arg)                                                                \
+	({                                                                                         \
+		_Static_assert(_IOC_SIZE(request) == sizeof(*(arg)),                               \
+			       #request ": argument of another size");                             \
+		kvm_ioctl_raw(fd, request, (unsigned long)(arg));                                  \
 	})
 
 /* For requests that take a number: KVM_CREATE_VM, KVM_CHECK_EXTENSION, KVM_CREATE_VCPU, KVM_RUN. */
-#define kvm_ioctl_val(fd, request, value)                                                                    \
-	({                                                                                                   \
-		_Static_assert(_IOC_SIZE(request) == 0, #request ": takes a pointer");                       \
-		kvm_ioctl_raw(fd, request, (unsigned long)(value));                                          \
+#define kvm_ioctl_val(fd, request, value)                                                          \
+	({                                                                                         \
+		_Static_assert(_IOC_SIZE(request) == 0, #request ": takes a pointer");             \
+		kvm_ioctl_raw(fd, request, (unsigned long)(value));                                \
 	})
 
 #endif

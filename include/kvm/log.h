@@ -2,14 +2,17 @@
 /*
  * Messages to the person at the terminal, and the three kinds of failure.
  *
- *  - Host or set-up trouble (a missing file, an ioctl refused): functions return -errno up to main, and
+ *  - Host or set-up trouble (a missing file, an ioctl refused): functions return -errno up to main,
+ *    and
  *    the place that knows the cause says it once with pr_err().
- *  - Guest trouble (nonsense in a ring, a wild register write): never exit, never assert; the device
+ *  - Guest trouble (nonsense in a ring, a wild register write): never exit, never assert; the
+ *    device
  *    goes broken and says so once, rate limited, with pr_guest().
  *  - Our own bug: assert().
  *
- * Every line goes to stderr as "kvm: text" and, with --log FILE, to that file too. On a terminal in raw
- * mode lines end in CR LF. Thread-safe; one line is one write(2), so lines of threads never mix.
+ * Every line goes to stderr as "kvm: text" and, with --log FILE, to that file too. On a terminal in
+ * raw mode lines end in CR LF. Thread-safe; one line is one write(2), so lines of threads never
+ * mix.
  */
 #ifndef KVM_LOG_H
 #define KVM_LOG_H
@@ -52,14 +55,14 @@ void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(p
 #define pr_debug(...) log_msg(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /*
- * For what a guest can cause: at most LOG_GUEST_BURST lines at each call site, then silence (the last one says
- * so), so that a guest cannot fill the host's log.
+ * For what a guest can cause: at most LOG_GUEST_BURST lines at each call site, then silence (the
+ * last one says so), so that a guest cannot fill the host's log.
  */
 #define LOG_GUEST_BURST 5
-#define pr_guest(...)                                                                                        \
-	do {                                                                                                 \
-		static _Atomic unsigned said_;                                                               \
-		log_guest(&said_, __VA_ARGS__);                                                              \
+#define pr_guest(...)                                                                              \
+	do {                                                                                       \
+		static _Atomic unsigned said_;                                                     \
+		log_guest(&said_, __VA_ARGS__);                                                    \
 	} while (0)
 void log_guest(_Atomic unsigned *said, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

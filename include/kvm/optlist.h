@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Takes apart the lists that options have as values, "ITEM,ITEM...", by one grammar for all of them.
+ * Takes apart the lists that options have as values, "ITEM,ITEM...", by one grammar for all of
+ * them.
  *
  * - A comma ends an item; two commas in a row are one comma of the item.
  * - Pairs of commas are taken from the left: "a,,,b" is "a," and "b".
  * - An empty text is one empty item, and a comma at the end is followed by an empty item.
  * - An item is a word, KEY=VALUE (cut at the first '='), or whatever the option says it is.
  *
- * Options whose value is one path (--log, --report, --dump ...) are no lists: commas are literal there.
- * Pure, any thread.
+ * Options whose value is one path (--log, --report, --dump ...) are no lists: commas are literal
+ * there. Pure, any thread.
  */
 #ifndef KVM_OPTLIST_H
 #define KVM_OPTLIST_H
@@ -21,12 +22,15 @@ struct optitem {
 	size_t len;
 };
 
-/* Takes the next item off *@list, which is NULL after the last one. Returns whether there was one. */
+/*
+ * Takes the next item off *@list, which is NULL after the last one. Returns whether there was one.
+ */
 bool optlist_next(const char **list, struct optitem *item);
 
 /*
- * Copies @item to @text, each pair of commas as one, with a NUL at the end. @text may be where the item is.
- * Returns 0, or -ENAMETOOLONG when it does not fit into @size bytes (then @text is not a string).
+ * Copies @item to @text, each pair of commas as one, with a NUL at the end. @text may be where the
+ * item is. Returns 0, or -ENAMETOOLONG when it does not fit into @size bytes (then @text is not a
+ * string).
  */
 int optitem_copy(const struct optitem *item, char *text, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory of whole pages, zeroed, that costs nothing until it is touched: for large objects of which most machines use a part only.
- * calloc(3) would clear them.
+ * Memory of whole pages, zeroed, that costs nothing until it is touched: for large objects of which
+ * most machines use a part only. calloc(3) would clear them.
  */
 #ifndef KVM_PAGES_H
 #define KVM_PAGES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a chip may ask of the machine: to end, in one of a few ways. The board hands each device that needs it a
- * struct power; tests hand in a recorder. Any thread; the first request wins.
+ * What a chip may ask of the machine: to end, in one of a few ways. The board hands each device
+ * that needs it a struct power; tests hand in a recorder. Any thread; the first request wins.
  */
 #ifndef KVM_POWER_H
 #define KVM_POWER_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flight recorder: the last RECORDER_EVENTS events of each vCPU, always on, for when a machine comes to a bad end. One ring has one
- * writer (a vCPU's own thread; the machine's ring of interrupts: whoever holds its lock), and is read by it, or when it does
- * not write any more.
+ * The flight recorder: the last RECORDER_EVENTS events of each vCPU, always on, for when a machine
+ * comes to a bad end. One ring has one writer (a vCPU's own thread; the machine's ring of
+ * interrupts: whoever holds its lock), and is read by it, or when it does not write any more.
  *
- * An event is 16 bytes and two stores: time (ticks / 256, 40 bits), kind, size and port in one word; the value in the other. MMIO and
- * MSRs have their address in the value's upper half, so of 8 byte values the lower half is kept.
+ * An event is 16 bytes and two stores: time (ticks / 256, 40 bits), kind, size and port in one
+ * word; the value in the other. MMIO and MSRs have their address in the value's upper half, so of 8
+ * byte values the lower half is kept.
  */
 #ifndef KVM_RECORDER_H
 #define KVM_RECORDER_H
@@ -59,7 +60,8 @@ bool recorder_back(const struct recorder *r, unsigned int back, struct event_vie
 /* When the last event was; 0: there is none. */
 uint64_t recorder_now(const struct recorder *r);
 
-static inline uint64_t event_head(uint64_t ticks, enum event_kind kind, unsigned int size, uint64_t port)
+static inline uint64_t event_head(uint64_t ticks, enum event_kind kind, unsigned int size,
+				  uint64_t port)
 {
 	return ticks >> 8 << 24 | (uint64_t)kind << 20 | (uint64_t)size << 16 | port;
 }
@@ -80,17 +82,18 @@ static inline void recorder_put(struct recorder *r, uint64_t head, uint64_t valu
 }
 
 /* @port: at most 16 bits. */
-static inline void record_port(struct recorder *r, uint64_t ticks, enum event_kind kind, unsigned int size,
-			       uint16_t port, uint32_t value)
+static inline void record_port(struct recorder *r, uint64_t ticks, enum event_kind kind,
+			       unsigned int size, uint16_t port, uint32_t value)
 {
 	recorder_put(r, event_head(ticks, kind, size, port), value);
 }
 
 /* @addr: 48 bits of it count. */
-static inline void record_wide(struct recorder *r, uint64_t ticks, enum event_kind kind, unsigned int size,
-			       uint64_t addr, uint64_t value)
+static inline void record_wide(struct recorder *r, uint64_t ticks, enum event_kind kind,
+			       unsigned int size, uint64_t addr, uint64_t value)
 {
-	recorder_put(r, event_head(ticks, kind, size, addr >> 32 & 0xffff), addr << 32 | (uint32_t)value);
+	recorder_put(r, event_head(ticks, kind, size, addr >> 32 & 0xffff),
+		     addr << 32 | (uint32_t)value);
 }
 
 #endif

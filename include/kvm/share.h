@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What --share and --root say: a folder of the host's that the guest gets by virtiofs. Parsed by whoever needs it; the configuration has the text.
+ * What --share and --root say: a folder of the host's that the guest gets by virtiofs. Parsed by
+ * whoever needs it; the configuration has the text.
  */
 #ifndef KVM_SHARE_H
 #define KVM_SHARE_H
@@ -27,8 +28,8 @@ struct share {
 };
 
 /*
- * Reads "DIR[:TAG][,ro]" or ":TAG,socket=PATH", a list by optlist.h. Returns 0, or -EINVAL, -ENOENT ...
- * (reported).
+ * Reads "DIR[:TAG][,ro]" or ":TAG,socket=PATH", a list by optlist.h. Returns 0, or -EINVAL, -ENOENT
+ * ... (reported).
  */
 int share_parse(struct share *share, const char *text);
 /* "DIR[,ro|overlay]" */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --timeline: when the launcher and the guest came how far, in seconds since exec. A machine without one has a NULL pointer, and every
- * function does nothing with that.
+ * --timeline: when the launcher and the guest came how far, in seconds since exec. A machine
+ * without one has a NULL pointer, and every function does nothing with that.
  */
 #ifndef KVM_TIMELINE_H
 #define KVM_TIMELINE_H
@@ -36,7 +36,10 @@ struct timeline {
 	} mark[TIMELINE_MARKS];
 };
 
-/* When this process was started, as now_ns() has it: now, less the CPU time that it has taken. Early in main. */
+/*
+ * When this process was started, as now_ns() has it: now, less the CPU time that it has taken.
+ * Early in main.
+ */
 uint64_t timeline_exec_ns(void);
 
 /* Only the first call for a stage counts. Any thread. */

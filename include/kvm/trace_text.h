@@ -8,7 +8,10 @@
 
 #include <stdio.h>
 
-/* Prints "in    port 0x3fd = 60  serial", without a newline. Buses are for devices' names; NULL: none. */
-void event_print(FILE *f, const struct event_view *e, const struct bus *pio, const struct bus *mmio);
+/*
+ * Prints "in port 0x3fd = 60 serial", without a newline. Buses are for devices' names; NULL: none.
+ */
+void event_print(FILE *f, const struct event_view *e, const struct bus *pio,
+		 const struct bus *mmio);
 
 #endif

@@ -19,7 +19,9 @@ typedef uint64_t gpa_t;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* @align is a power of two. align_up() wraps to a small value on overflow: check the range first. */
+/*
+ * @align is a power of two. align_up() wraps to a small value on overflow: check the range first.
+ */
 static inline uint64_t align_down(uint64_t x, uint64_t align)
 {
 	return x & ~(align - 1);

@@ -2,8 +2,8 @@
 /*
  * A vCPU: one thread that runs the guest and serves its exits.
  *
- * Stopping and asking are race-free by KVM's immediate_exit: the flag is set first, then the signal sent; the thread
- * clears the flag before it looks what it was asked.
+ * Stopping and asking are race-free by KVM's immediate_exit: the flag is set first, then the signal
+ * sent; the thread clears the flag before it looks what it was asked.
  */
 #ifndef KVM_VCPU_H
 #define KVM_VCPU_H
@@ -18,8 +18,8 @@ struct vcpu;
 struct vm;
 
 /*
- * A question to one vCPU. The one who asks owns it, and what the answer is put into; it stays where it is until the
- * vCPU's thread has ended. Zeroed but for fn and ctx.
+ * A question to one vCPU. The one who asks owns it, and what the answer is put into; it stays where
+ * it is until the vCPU's thread has ended. Zeroed but for fn and ctx.
  */
 struct vcpu_ask {
 	void (*fn)(struct vcpu *v, void *ctx);
@@ -36,14 +36,16 @@ struct vcpu {
 	size_t run_bytes;
 	pthread_t thread;
 	struct recorder recorder;
-	uint64_t sample_due;		 /* ticks; see struct arch's sample() */
-	struct arch_sample *sample;	 /* the architecture's own; NULL: none is taken */
-	uint64_t entered_ticks;		 /* when it first ran */
-	uint64_t rare_ticks;		 /* its last exit that was neither a port nor an MMIO access */
+	uint64_t sample_due;	    /* ticks; see struct arch's sample() */
+	struct arch_sample *sample; /* the architecture's own; NULL: none is taken */
+	uint64_t entered_ticks;	    /* when it first ran */
+	/* its last exit that was neither a port nor an MMIO access */
+	uint64_t rare_ticks;
 	_Atomic(struct vcpu_ask *) asks; /* not answered yet, the newest first */
-	_Atomic bool held; /* by the debugger, like a pause for one vCPU; changes under vm->pause_lock */
-	bool waits;	   /* in vm_wait_resumed(); under vm->pause_lock */
-	bool started;	   /* the thread exists; main's thread only */
+	/* by the debugger, like a pause for one vCPU; changes under vm->pause_lock */
+	_Atomic bool held;
+	bool waits;   /* in vm_wait_resumed(); under vm->pause_lock */
+	bool started; /* the thread exists; main's thread only */
 };
 
 /* Creates KVM's vCPU and maps its kvm_run. Returns 0 or -errno having said why. */
@@ -55,7 +57,8 @@ void vcpu_destroy(struct vcpu *v);
 void vcpu_run(struct vcpu *v);
 
 /*
- * Serves the exit described in v->run (which tests fabricate). Ends the machine on what cannot be served.
+ * Serves the exit described in v->run (which tests fabricate). Ends the machine on what cannot be
+ * served.
  */
 void vcpu_handle_exit(struct vcpu *v);
 
@@ -63,15 +66,18 @@ void vcpu_handle_exit(struct vcpu *v);
 void vcpu_kick(struct vcpu *v);
 
 /*
- * Has @ask->fn called soon on the vCPU's own thread, outside the guest, where KVM gives its registers. Once, however
- * often it is asked before that. Not while the machine is paused or the debugger holds the vCPU, but right after;
- * never once the machine has ended. Takes no lock. Any thread.
+ * Has @ask->fn called soon on the vCPU's own thread, outside the guest, where KVM gives its
+ * registers. Once, however often it is asked before that. Not while the machine is paused or the
+ * debugger holds the vCPU, but right after; never once the machine has ended. Takes no lock. Any
+ * thread.
  */
 void vcpu_ask(struct vcpu *v, struct vcpu_ask *ask);
 /* Answers what was asked. On the vCPU's thread, which was kicked. */
 void vcpu_answer(struct vcpu *v);
 
-/* Installs the handler of the signal that vcpu_kick() sends. Once a process. Returns 0 or -errno. */
+/*
+ * Installs the handler of the signal that vcpu_kick() sends. Once a process. Returns 0 or -errno.
+ */
 int vcpu_signal_init(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a machine ended. Every machine ends in exactly one verdict, from which the exit code and the last
- * line on stderr are made. The table of exit codes in kvm.1 is a promise.
+ * How a machine ended. Every machine ends in exactly one verdict, from which the exit code and the
+ * last line on stderr are made. The table of exit codes in kvm.1 is a promise.
  */
 #ifndef KVM_VERDICT_H
 #define KVM_VERDICT_H
@@ -12,12 +12,14 @@ enum verdict_kind {
 	VERDICT_REBOOT,	    /* the guest asked for a reset, in whichever way */
 	VERDICT_HALT,	    /* the guest halted in order */
 	VERDICT_DEBUG_EXIT, /* a write to the debug-exit port; @value as written */
-	VERDICT_COMMAND,    /* the guest's command ended; @value is its exit code as a shell has it */
-	VERDICT_QUIT,	    /* the user left with Ctrl-a x */
-	VERDICT_MET,	    /* all that was expected of the console has come */
-	VERDICT_FAILED,	    /* an expectation was not met, a forbidden line was seen, or a test failed */
-	VERDICT_PANIC,	    /* the guest kernel said so on the console */
-	VERDICT_CRASH,	    /* triple fault, KVM internal error, failed entry, dead halt */
+	/* the guest's command ended; @value is its exit code as a shell has it */
+	VERDICT_COMMAND,
+	VERDICT_QUIT, /* the user left with Ctrl-a x */
+	VERDICT_MET,  /* all that was expected of the console has come */
+	/* an expectation was not met, a forbidden line was seen, or a test failed */
+	VERDICT_FAILED,
+	VERDICT_PANIC, /* the guest kernel said so on the console */
+	VERDICT_CRASH, /* triple fault, KVM internal error, failed entry, dead halt */
 	VERDICT_TIMEOUT,
 	VERDICT_SIGNAL,	  /* the launcher got signal @value */
 	VERDICT_LAUNCHER, /* the launcher could not do its part */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The machine as the core sees it: KVM's descriptors, memory, buses, loop, vCPUs, and how it ended. It owns everything; there
- * is no global state, and two machines may exist in one process.
+ * The machine as the core sees it: KVM's descriptors, memory, buses, loop, vCPUs, and how it ended.
+ * It owns everything; there is no global state, and two machines may exist in one process.
  *
- * Life: vm_init -> vm_start_kvm (KVM's slow calls, on vCPU 0's thread, while main loads images and makes devices) ->
- * vm_wait_kvm -> vm_run (main runs the loop until somebody calls vm_end) -> vm_stop -> vm_fini. vm_fini undoes in reverse
- * and works after any partial life.
+ * Life: vm_init -> vm_start_kvm (KVM's slow calls, on vCPU 0's thread, while main loads images and
+ * makes devices) -> vm_wait_kvm -> vm_run (main runs the loop until somebody calls vm_end) ->
+ * vm_stop -> vm_fini. vm_fini undoes in reverse and works after any partial life.
  *
  * Threads: main runs the loop; one thread a vCPU.
- * Lock order: coalesced ring -> a device's lock -> chardev -> checks -> verdict_lock, pause_lock. No two devices' locks are held at once.
+ * Lock order: coalesced ring -> a device's lock -> chardev -> checks -> verdict_lock, pause_lock.
+ * No two devices' locks are held at once.
  */
 #ifndef KVM_VM_H
 #define KVM_VM_H
@@ -31,20 +32,26 @@ struct machine;
 struct timeline;
 
 /*
- * What a debugger of the machine hears (--gdb, or a boot that is run again). Set before vCPUs run, and for good.
- * Each may be NULL.
+ * What a debugger of the machine hears (--gdb, or a boot that is run again). Set before vCPUs run,
+ * and for good. Each may be NULL.
  */
 struct vm_hooks {
 	/* A held vCPU waits now, see struct vcpu. On its thread, under vm->pause_lock. */
 	void (*held_waits)(void *ctx);
 	/* Serves KVM_EXIT_DEBUG. On the vCPU's thread. */
 	void (*debug_exit)(void *ctx, struct vcpu *v);
-	/* Whether somebody debugs it now, so that standing still is no fault of the guest. Loop's thread. */
+	/*
+	 * Whether somebody debugs it now, so that standing still is no fault of the guest. Loop's
+	 * thread.
+	 */
 	bool (*is_debugged)(const void *ctx);
 	void *ctx;
 };
 
-/* Hears what the main console shows, in order. Any thread, under the output lock of its chardev; may end the machine. */
+/*
+ * Hears what the main console shows, in order. Any thread, under the output lock of its chardev;
+ * may end the machine.
+ */
 struct vm_sink {
 	void (*output)(void *ctx, const uint8_t *bytes, size_t len);
 	void *ctx;
@@ -65,7 +72,9 @@ struct vm_times {
 	uint64_t ended_ns;   /* the verdict; under verdict_lock */
 };
 
-/* The steps of KVM's set-up of whose failure vm_wait_kvm() says nothing; all others are reported. */
+/*
+ * The steps of KVM's set-up of whose failure vm_wait_kvm() says nothing; all others are reported.
+ */
 enum vm_kvm_step { VM_KVM_NONE, VM_KVM_OPEN, VM_KVM_CREATE };
 
 struct vm {
@@ -81,18 +90,19 @@ struct vm {
 	struct machine *machine; /* the board's own; see arch.h */
 	uint64_t began_ns;	 /* when the first life of this machine did, by now_ns() */
 	bool restarted;		 /* this life is not its first */
-	bool asked_to_end;	 /* somebody wants it to end: it begins no further life; loop's thread */
+	/* somebody wants it to end: it begins no further life; loop's thread */
+	bool asked_to_end;
 	struct vm_times times;
 	struct timeline *timeline; /* for what the board sees of a boot; the caller's, NULL: none */
 	struct vm_sink *sinks;	   /* see vm_add_sink() */
 	struct vm_key report_key;  /* Ctrl-a d */
 	/*
-	 * Makes the archive of the guest's command for the kernel file @kernel, whose setup header has the
-	 * version string @version. The caller's; config->has_command needs it. Returns 0, and *@bytes to
-	 * free(), or -errno (reported).
+	 * Makes the archive of the guest's command for the kernel file @kernel, whose setup header
+	 * has the version string @version. The caller's; config->has_command needs it. Returns 0,
+	 * and *@bytes to free(), or -errno (reported).
 	 */
-	int (*pack)(const struct config *config, const char *kernel, const char *version, uint8_t **bytes,
-		    uint64_t *len);
+	int (*pack)(const struct config *config, const char *kernel, const char *version,
+		    uint8_t **bytes, uint64_t *len);
 
 	/* For a post-mortem, and for the debugger (NULL: no --gdb): the architecture's own. */
 	struct autopsy *autopsy;
@@ -102,8 +112,8 @@ struct vm {
 	int kvm_err;	 /* its result, and at which step; after kvm_ready */
 	enum vm_kvm_step kvm_failed_at;
 	/*
-	 * The same, but set by vm_wait_kvm() when its caller learns that there is no KVM: an image that main
-	 * finds broken meanwhile gets the one line. Main's thread.
+	 * The same, but set by vm_wait_kvm() when its caller learns that there is no KVM: an image
+	 * that main finds broken meanwhile gets the one line. Main's thread.
 	 */
 	enum vm_kvm_step kvm_step;
 	sem_t go; /* posted once a vCPU: run the guest now */
@@ -124,38 +134,47 @@ struct vm {
 };
 
 /*
- * Everything but KVM: memory, buses, loop. @vm is zeroed, but for what it has of lives before. Returns 0 or -errno
- * (reported). vm_fini() in either case.
+ * Everything but KVM: memory, buses, loop. @vm is zeroed, but for what it has of lives before.
+ * Returns 0 or -errno (reported). vm_fini() in either case.
  */
 int vm_init(struct vm *vm, const struct config *config, const struct arch *arch);
 void vm_fini(struct vm *vm);
 
 /*
- * Begins KVM's set-up on vCPU 0's thread: it sleeps for milliseconds in the host's kernel, and we have images to load
- * meanwhile. Guest memory must be there. Returns 0 or -errno having said why.
+ * Begins KVM's set-up on vCPU 0's thread: it sleeps for milliseconds in the host's kernel, and we
+ * have images to load meanwhile. Guest memory must be there. Returns 0 or -errno having said why.
  */
 int vm_start_kvm(struct vm *vm);
-/* Waits for it. Returns 0, or -errno: vm->kvm_step is the step that failed and was not reported. Thread: main. */
+/*
+ * Waits for it. Returns 0, or -errno: vm->kvm_step is the step that failed and was not reported.
+ * Thread: main.
+ */
 int vm_wait_kvm(struct vm *vm);
-/* Both, with the board made meanwhile: vCPUs may run then. Returns 0, or -errno: reported, or vm_wait_kvm()'s. */
+/*
+ * Both, with the board made meanwhile: vCPUs may run then. Returns 0, or -errno: reported, or
+ * vm_wait_kvm()'s.
+ */
 int vm_bring_up(struct vm *vm);
 
-/* Starts all vCPUs and runs the loop until the machine has ended. Returns 0 or -errno (then nothing runs). */
+/*
+ * Starts all vCPUs and runs the loop until the machine has ended. Returns 0 or -errno (then nothing
+ * runs).
+ */
 int vm_run(struct vm *vm);
 
 /* Stops and joins all vCPU threads. Consoles must not hold one of them (chardev_abort). */
 void vm_join(struct vm *vm);
 
 /*
- * Ends the machine with this verdict, unless it has already ended. Any thread. vCPUs leave the guest soon, vm_run()
- * returns.
+ * Ends the machine with this verdict, unless it has already ended. Any thread. vCPUs leave the
+ * guest soon, vm_run() returns.
  */
 void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /*
- * No vCPU runs the guest, soon after this, until vm_resume() has been called as often. The loop goes on, and the machine can end. Any
- * thread; waits for nothing.
+ * No vCPU runs the guest, soon after this, until vm_resume() has been called as often. The loop
+ * goes on, and the machine can end. Any thread; waits for nothing.
  */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
@@ -167,10 +186,16 @@ void vm_console_output(const struct vm *vm, const uint8_t *bytes, size_t len);
 /* What vm_end() does without a verdict, but for the kick: for vm_join(). */
 void vm_set_ended(struct vm *vm);
 
-/* For a vCPU that was kicked: returns once neither the machine is paused nor the debugger holds this vCPU, or the machine has ended. */
+/*
+ * For a vCPU that was kicked: returns once neither the machine is paused nor the debugger holds
+ * this vCPU, or the machine has ended.
+ */
 void vm_wait_resumed(struct vcpu *v);
 
-/* Whether it is outside of the guest and of our devices, and stays there for as long as the machine is paused, or it has not begun or has ended. Any thread. */
+/*
+ * Whether it is outside of the guest and of our devices, and stays there for as long as the machine
+ * is paused, or it has not begun or has ended. Any thread.
+ */
 bool vm_vcpu_stands(struct vcpu *v);
 
 static inline bool vm_is_debugged(const struct vm *vm)

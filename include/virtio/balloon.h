@@ -9,9 +9,11 @@
 #define BALLOON_MAX_BYTES ((uint64_t)UINT32_MAX * 4 * KIB)
 
 /*
- * @v is the caller's. @target_bytes, at most BALLOON_MAX_BYTES: what the driver is asked to take from its guest as soon as
- * it runs, rounded down to pages of 4 KiB. Returns 0 or -errno; virtio_fini() in either case. Set-up time.
+ * @v is the caller's. @target_bytes, at most BALLOON_MAX_BYTES: what the driver is asked to take
+ * from its guest as soon as it runs, rounded down to pages of 4 KiB. Returns 0 or -errno;
+ * virtio_fini() in either case. Set-up time.
  */
-int balloon_init(struct virtio_device *v, const struct gmem *mem, struct loop *loop, uint64_t target_bytes);
+int balloon_init(struct virtio_device *v, const struct gmem *mem, struct loop *loop,
+		 uint64_t target_bytes);
 
 #endif

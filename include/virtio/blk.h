@@ -12,13 +12,14 @@
 struct blk_options {
 	char serial[BLK_SERIAL_BYTES + 1]; /* empty: none */
 	unsigned int nr_queues;		   /* 1 .. BLK_MAX_QUEUES */
-	bool writethrough;		   /* each write is durable when it completes: no flush is offered */
+	/* each write is durable when it completes: no flush is offered */
+	bool writethrough;
 	bool discard;
 	bool werror_stop;
 	const char *path; /* for messages; outlives the device */
 	/*
-	 * Holds the machine up (@on) while a write waits for the host to have room, and lets it go on; NULL: its error is reported to the
-	 * guest. Device's lock held, any thread.
+	 * Holds the machine up (@on) while a write waits for the host to have room, and lets it go
+	 * on; NULL: its error is reported to the guest. Device's lock held, any thread.
 	 */
 	void (*pause)(void *ctx, bool on);
 	void *pause_ctx;
@@ -26,9 +27,12 @@ struct blk_options {
 
 struct blk;
 
-/* Returns 0 or -errno, having said why. The disk stays the caller's and must outlive the device. Set-up time. */
-int blk_create(struct blk **out, struct disk *disk, const struct blk_options *options, const struct gmem *mem,
-	       struct loop *loop);
+/*
+ * Returns 0 or -errno, having said why. The disk stays the caller's and must outlive the device.
+ * Set-up time.
+ */
+int blk_create(struct blk **out, struct disk *disk, const struct blk_options *options,
+	       const struct gmem *mem, struct loop *loop);
 /* Waits for what is under way. NULL is fine. With no vCPU running. */
 void blk_destroy(struct blk *b);
 
@@ -38,8 +42,8 @@ struct virtio_device *blk_virtio(struct blk *b);
 void blk_retry(struct blk *b);
 
 /*
- * Reads "FILE[,KEY=VALUE]...", a list by optlist.h, as -d has it. @text is cut up, and the strings of @disk
- * point into it. Returns 0 or -EINVAL (reported).
+ * Reads "FILE[,KEY=VALUE]...", a list by optlist.h, as -d has it. @text is cut up, and the strings
+ * of @disk point into it. Returns 0 or -EINVAL (reported).
  */
 int blk_parse(char *text, struct disk_options *disk, struct blk_options *blk);
 

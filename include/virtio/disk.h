@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A disk: bytes at offsets, whatever the file behind them is. virtio-blk submits requests and is called back;
- * it knows no format and no file descriptor.
+ * A disk: bytes at offsets, whatever the file behind them is. virtio-blk submits requests and is
+ * called back; it knows no format and no file descriptor.
  *
- * Threads: disk_submit() and disk_kick() may be called from any thread, several at a time; done() is called
- * on the loop's thread, or from within disk_submit(), disk_kick() or disk_drain() when requests are done by
- * then, this one or others. It may submit again, but not drain. Requests may complete in any order; a flush
- * covers every write that had completed when it was submitted.
+ * Threads: disk_submit() and disk_kick() may be called from any thread, several at a time; done()
+ * is called on the loop's thread, or from within disk_submit(), disk_kick() or disk_drain() when
+ * requests are done by then, this one or others. It may submit again, but not drain. Requests may
+ * complete in any order; a flush covers every write that had completed when it was submitted.
  *
  * Errors of the host are -errno (-EIO, -ENOSPC) and said once in the log for each image file.
  */
@@ -25,13 +25,16 @@ enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_WRITE_ZEROE
 struct disk_request {
 	enum disk_op op;
 	uint64_t offset_bytes; /* sectors' borders */
-	uint64_t
-		len_bytes; /* READ, WRITE: the sum of @iov; not checked by the caller against the size: the disk does */
-	struct iovec
-		*iov; /* the caller's, and not changed: a request that has failed may be submitted again */
+	/*
+	 * READ, WRITE: the sum of @iov; not checked by the caller against the size: the disk does
+	 */
+	uint64_t len_bytes;
+	/* the caller's, and not changed: a request that has failed may be submitted again */
+	struct iovec *iov;
 	unsigned int nr_iov;
-	bool unmap;					    /* WRITE_ZEROES: may free the space */
-	void (*done)(struct disk_request *req, int result); /* 0 or -errno; -EINVAL beyond the end, -EROFS */
+	bool unmap; /* WRITE_ZEROES: may free the space */
+	/* 0 or -errno; -EINVAL beyond the end, -EROFS */
+	void (*done)(struct disk_request *req, int result);
 	/* The disk's, while it has the request: */
 	struct disk_request *next;
 	uint64_t done_bytes;
@@ -58,14 +61,15 @@ struct disk_options {
 struct disk;
 
 /*
- * Opens, locks (OFD locks: one writer, or many readers) and checks an image with all its backing files.
- * Returns 0 and the disk, or -errno having said why in one line that names the file. Set-up time.
+ * Opens, locks (OFD locks: one writer, or many readers) and checks an image with all its backing
+ * files. Returns 0 and the disk, or -errno having said why in one line that names the file. Set-up
+ * time.
  */
 int disk_open(struct disk **out, const struct disk_options *options, struct loop *loop);
 
 /*
- * Waits for all requests, flushes, closes. Returns 0, or -errno having said that the last writes could not be kept; it is closed all the same.
- * NULL is fine. Loop's thread or tear-down.
+ * Waits for all requests, flushes, closes. Returns 0, or -errno having said that the last writes
+ * could not be kept; it is closed all the same. NULL is fine. Loop's thread or tear-down.
  */
 int disk_close(struct disk *d);
 
@@ -77,13 +81,22 @@ unsigned int disk_block_bytes(const struct disk *d);
 
 void disk_submit(struct disk *d, struct disk_request *req);
 
-/* Begins what was queued since the last call (one system call for many requests). After a burst of disk_submit(). */
+/*
+ * Begins what was queued since the last call (one system call for many requests). After a burst of
+ * disk_submit().
+ */
 void disk_kick(struct disk *d);
 
-/* Waits until every submitted request is done; done() may run on this thread. For resets and the way out. */
+/*
+ * Waits until every submitted request is done; done() may run on this thread. For resets and the
+ * way out.
+ */
 void disk_drain(struct disk *d);
 
-/* Blocking, at set-up only: for probing partition tables through the format layer. Returns 0 or -errno. */
+/*
+ * Blocking, at set-up only: for probing partition tables through the format layer. Returns 0 or
+ * -errno.
+ */
 int disk_read_sync(struct disk *d, uint64_t offset_bytes, void *buf, uint64_t len_bytes);
 
 #endif

@@ -31,10 +31,14 @@ struct fs;
  * The strings of @options outlive the device. Guest memory is to be shared, see gmem.h. Returns 0
  * or -errno; fs_destroy() if *@out is set. Set-up time, as the next two.
  */
-int fs_create(struct fs **out, const struct fs_options *options, const struct gmem *mem, struct loop *loop);
+int fs_create(struct fs **out, const struct fs_options *options, const struct gmem *mem,
+	      struct loop *loop);
 struct virtio_device *fs_virtio(struct fs *f);
 
-/* Called once when there is no virtiofsd any more, on any thread, with the device's lock held. Before fs_greet(). */
+/*
+ * Called once when there is no virtiofsd any more, on any thread, with the device's lock held.
+ * Before fs_greet().
+ */
 void fs_on_loss(struct fs *f, void (*fn)(void *ctx, const char *why), void *ctx);
 
 /* Starts virtiofsd, or connects to the one at the socket. Returns 0 or -errno having said why. */

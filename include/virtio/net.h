@@ -9,7 +9,8 @@
 struct net;
 
 /*
- * Returns 0 or -errno, having said why. @backend[0 .. @nr_pairs) become the device's, even then. Set-up time.
+ * Returns 0 or -errno, having said why. @backend[0 .. @nr_pairs) become the device's, even then.
+ * Set-up time.
  */
 int net_create(struct net **out, struct netdev *const *backend, unsigned int nr_pairs,
 	       const uint8_t mac[ETH_ALEN], const struct gmem *mem, struct loop *loop);

@@ -27,7 +27,8 @@
 #define NET_HDR_GSO_UDP_L4 5
 
 enum netdev_kind { NETDEV_NONE, NETDEV_TAP, NETDEV_FD, NETDEV_PASST };
-enum netdev_vhost { NETDEV_VHOST_OFF, NETDEV_VHOST_AUTO, NETDEV_VHOST_ON }; /* AUTO: where it can be had */
+/* AUTO: where it can be had */
+enum netdev_vhost { NETDEV_VHOST_OFF, NETDEV_VHOST_AUTO, NETDEV_VHOST_ON };
 
 struct netdev_options {
 	enum netdev_kind kind;
@@ -47,12 +48,15 @@ struct netdev;
 struct vhost;
 
 /*
- * Reads "KIND[,KEY=VALUE]...", a list by optlist.h, as -n has it. @text is cut up, and the strings of @o
- * point into it. Returns 0 or -EINVAL (reported).
+ * Reads "KIND[,KEY=VALUE]...", a list by optlist.h, as -n has it. @text is cut up, and the strings
+ * of @o point into it. Returns 0 or -EINVAL (reported).
  */
 int netdev_parse(char *text, struct netdev_options *o);
 
-/* Opens o->nr_queues queues, with no offloads on. Returns 0, or -errno having said why. Not for NETDEV_NONE. Set-up time. */
+/*
+ * Opens o->nr_queues queues, with no offloads on. Returns 0, or -errno having said why. Not for
+ * NETDEV_NONE. Set-up time.
+ */
 int netdev_open(struct netdev **out, const struct netdev_options *o);
 
 /* NULL is fine. */
@@ -73,7 +77,10 @@ unsigned int netdev_mtu(const struct netdev *d);
 /* By which the host's kernel can move the frames itself (virtio/vhost/vhost.h); NULL: not here. */
 struct vhost *netdev_vhost(const struct netdev *d);
 
-/* Which of the VIRTIO_NET_F_GUEST_ bits may be used towards the guest from now on. Returns 0 or -errno. */
+/*
+ * Which of the VIRTIO_NET_F_GUEST_ bits may be used towards the guest from now on. Returns 0 or
+ * -errno.
+ */
 int netdev_set_offloads(struct netdev *d, uint64_t features);
 
 /* Whether the host gives frames to this queue, of several: all do at first. Returns 0 or -errno. */
@@ -91,8 +98,8 @@ ssize_t netdev_recv(struct netdev *d, struct virtio_net_hdr *hdr, const uint8_t 
  * netdev's to use. Returns 0 when the frame is sent or dropped, as networks do; -EAGAIN when it is
  * to be sent again once netdev_fd() is writable.
  */
-int netdev_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov, unsigned int nr,
-		size_t bytes);
+int netdev_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov,
+		unsigned int nr, size_t bytes);
 
 /*
  * A frame that was taken may be half sent: writes the rest of it. Returns false while there is some
@@ -105,7 +112,10 @@ void netdev_say_gone(struct netdev *d, int err);
 
 /* Whether a peer that is gone may be there again some time. */
 bool netdev_may_return(const struct netdev *d);
-/* Connects to it anew, with nothing left of what was. netdev_fd() is another one then. Returns 0 or -errno, saying nothing. */
+/*
+ * Connects to it anew, with nothing left of what was. netdev_fd() is another one then. Returns 0 or
+ * -errno, saying nothing.
+ */
 int netdev_reopen(struct netdev *d);
 
 /* A locally administered address made of @name and @index, always the same for the same ones. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An entropy device (virtio 1.2, 5.4): fills what the driver offers from the host's getrandom(2). */
+/*
+ * An entropy device (virtio 1.2, 5.4): fills what the driver offers from the host's getrandom(2).
+ */
 #ifndef VIRTIO_RNG_H
 #define VIRTIO_RNG_H
 

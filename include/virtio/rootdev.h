@@ -13,15 +13,18 @@ struct rootdev_disk {
 	int (*read)(void *ctx, uint64_t offset_bytes, void *buf, uint64_t len_bytes);
 	void *ctx;
 	uint64_t size_bytes;
-	const uint8_t
-		*root_type; /* GPT's type of this architecture's root, GUID_BYTES as they are on a disk */
+	/* GPT's type of this architecture's root, GUID_BYTES as they are on a disk */
+	const uint8_t *root_type;
 };
 
 struct rootdev {
 	bool found;
 	unsigned int partition; /* as Linux numbers it; 0: the whole disk */
 	const char *why;	/* when found: how the disk says so */
-	/* When not: the partitions with types and labels, printable, cut with "..." where there are too many; "" if none. */
+	/*
+	 * When not: the partitions with types and labels, printable, cut with "..." where there are
+	 * too many; "" if none.
+	 */
 	char choices[ROOTDEV_CHOICES_BYTES];
 };
 

@@ -2,10 +2,10 @@
 /*
  * The split virtqueue (virtio 1.2, 2.7), the device's side: no transport, no device.
  *
- * A driver makes chains of buffers available; vq_pop() takes the next one, copies each of its descriptors once, checks
- * it, and yields two iovecs: what the device may read, and then what it may write ("readable" and "writable" are always
- * the device's view). vq_push() returns a chain, vq_publish() shows all returned ones to the driver, and says
- * whether it wants an interrupt.
+ * A driver makes chains of buffers available; vq_pop() takes the next one, copies each of its
+ * descriptors once, checks it, and yields two iovecs: what the device may read, and then what it
+ * may write ("readable" and "writable" are always the device's view). vq_push() returns a chain,
+ * vq_publish() shows all returned ones to the driver, and says whether it wants an interrupt.
  *
  * The driver is hostile. What vq_pop() enforces, each with a unit test of its own:
  *
@@ -13,14 +13,16 @@
  *   - a head is below the queue size and not in flight already;
  *   - a chain has at most as many descriptors as the queue has entries, so that loops end;
  *   - next and indirect indices are inside their table;
- *   - an indirect descriptor only where negotiated, never inside an indirect table, never with NEXT, its table a
+ *   - an indirect descriptor only where negotiated, never inside an indirect table, never with
+ *     NEXT, its table a
  *     multiple of 16 bytes, not empty, at most 32768 entries and inside guest memory;
  *   - all readable descriptors stand before all writable ones;
- *   - every buffer is inside guest memory, its length not zero-sized out of it, all lengths together below 4 GiB;
+ *   - every buffer is inside guest memory, its length not zero-sized out of it, all lengths
+ *     together below 4 GiB;
  *   - the caller's iovec is not overrun.
  *
- * On any violation the queue is broken: vq_pop() returns -EPROTO from then on, and the device core tells the driver
- * (DEVICE_NEEDS_RESET).
+ * On any violation the queue is broken: vq_pop() returns -EPROTO from then on, and the device core
+ * tells the driver (DEVICE_NEEDS_RESET).
  *
  * One thread at a time: the owner's lock serialises.
  */
@@ -73,17 +75,20 @@ void vq_init(struct virtqueue *vq, const struct gmem *mem, uint16_t max_size);
 void vq_reset(struct virtqueue *vq);
 
 /*
- * The driver says the queue is ready: checks size (a power of two, at most max_size), alignments (16, 2, 4) and that all three
- * areas are in guest memory. Returns 0 or -EINVAL.
+ * The driver says the queue is ready: checks size (a power of two, at most max_size), alignments
+ * (16, 2, 4) and that all three areas are in guest memory. Returns 0 or -EINVAL.
  */
 int vq_start(struct virtqueue *vq, bool event_idx, bool indirect);
 
-/* Goes on where somebody else stopped who has served the ring, all chains before @next_avail_idx returned. */
+/*
+ * Goes on where somebody else stopped who has served the ring, all chains before @next_avail_idx
+ * returned.
+ */
 void vq_resume(struct virtqueue *vq, uint16_t next_avail_idx);
 
 /*
- * Takes the next chain. Sets *@chain but for iov and iov_cap, which the caller gives. Returns 1, 0 when there is none,
- * -EPROTO when the driver broke a rule: vq->why says which.
+ * Takes the next chain. Sets *@chain but for iov and iov_cap, which the caller gives. Returns 1, 0
+ * when there is none, -EPROTO when the driver broke a rule: vq->why says which.
  */
 int vq_pop(struct virtqueue *vq, struct vq_chain *chain);
 
@@ -93,7 +98,10 @@ void vq_unpop(struct virtqueue *vq, const struct vq_chain *chain);
 /* Whether vq_pop() would find something. */
 bool vq_has_work(const struct virtqueue *vq);
 
-/* Returns the chain @head with @written bytes written to its writable part; the driver sees it after vq_publish(). */
+/*
+ * Returns the chain @head with @written bytes written to its writable part; the driver sees it
+ * after vq_publish().
+ */
 void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written);
 
 /* Shows all pushed chains to the driver. Returns whether it wants an interrupt for them. */
@@ -103,15 +111,15 @@ bool vq_publish(struct virtqueue *vq);
 bool vq_is_polled(const struct virtqueue *vq, uint16_t more);
 
 /*
- * Asks the driver for notifications or spares it. After vq_enable_notify() returned true there is work that came before
- * it took effect: pop again.
+ * Asks the driver for notifications or spares it. After vq_enable_notify() returned true there is
+ * work that came before it took effect: pop again.
  */
 bool vq_enable_notify(struct virtqueue *vq);
 void vq_disable_notify(struct virtqueue *vq);
 
 /*
- * Takes @len bytes off the front of *@iov, of *@nr pieces, into @buf; what is left begins behind them. False when there
- * are not that many.
+ * Takes @len bytes off the front of *@iov, of *@nr pieces, into @buf; what is left begins behind
+ * them. False when there are not that many.
  */
 bool vq_iov_pull(struct iovec **iov, unsigned int *nr, void *buf, size_t len);
 
@@ -119,6 +127,7 @@ bool vq_iov_pull(struct iovec **iov, unsigned int *nr, void *buf, size_t len);
  * Copies @buf's @len bytes, or as many as there is room for, to the @nr pieces of @iov, after their
  * first @skip bytes. Returns how many.
  */
-size_t vq_iov_push(const struct iovec *iov, unsigned int nr, size_t skip, const void *buf, size_t len);
+size_t vq_iov_push(const struct iovec *iov, unsigned int nr, size_t skip, const void *buf,
+		   size_t len);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The byte queue of consoles: output that waits for the host, input that waits for the guest. The capacity is
- * a power of two, so that an index wraps by a mask. Invariants: len <= cap, and head == 0 whenever the ring
- * is empty: a queue that is emptied now and then is written out in one piece.
+ * The byte queue of consoles: output that waits for the host, input that waits for the guest. The
+ * capacity is a power of two, so that an index wraps by a mask. Invariants: len <= cap, and head ==
+ * 0 whenever the ring is empty: a queue that is emptied now and then is written out in one piece.
  *
  * No lock of its own, and it knows nothing of descriptors.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A queue of bytes in one buffer that grows by doubling up to what its owner allows, and wraps. Nothing is
- * allocated before the first byte. The owner serialises.
+ * A queue of bytes in one buffer that grows by doubling up to what its owner allows, and wraps.
+ * Nothing is allocated before the first byte. The owner serialises.
  */
 #ifndef KVM_BASE_BYTE_RING_H
 #define KVM_BASE_BYTE_RING_H
@@ -18,8 +18,8 @@ struct byte_ring {
 };
 
 /*
- * Makes room for @len more bytes, allocating at most @max_bytes (a power of two) in all. False: no memory, or
- * more than that.
+ * Makes room for @len more bytes, allocating at most @max_bytes (a power of two) in all. False: no
+ * memory, or more than that.
  */
 bool byte_ring_reserve(struct byte_ring *r, size_t len, size_t max_bytes);
 

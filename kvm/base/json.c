@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A recursive descent over a copy of the text. Strings are decoded in place, as no escape is shorter than what it stands for, and end with a NUL
- * where their quotation mark was. Nodes are in one array and know each other by index, so that it may move as it grows. Depth and number are
+ * A recursive descent over a copy of the text. Strings are decoded in place, as no escape is
+ * shorter than what it stands for, and end with a NUL where their quotation mark was. Nodes are in
+ * one array and know each other by index, so that it may move as it grows. Depth and number are
  * bounded, and every byte is looked at once.
  */
 #include "json.h"
@@ -50,7 +51,7 @@ static int add_node(struct parser *s, unsigned int *index)
 	return 0;
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------------------ */
+/* ---- strings --------------------------------------------------------------------------- */
 
 /* Four hexadecimal digits at @p; -1: they are not. */
 static int hex4(const char *p)
@@ -60,7 +61,8 @@ static int hex4(const char *p)
 	for (int i = 0; i < 4; i++) {
 		static const char digits[] = "0123456789abcdef";
 		const char *digit =
-			p[i] ? strchr(digits, p[i] >= 'A' && p[i] <= 'F' ? p[i] | 0x20 : p[i]) : NULL;
+			p[i] ? strchr(digits, p[i] >= 'A' && p[i] <= 'F' ? p[i] | 0x20 : p[i])
+			     : NULL;
 
 		if (!digit)
 			return -1;
@@ -89,7 +91,10 @@ static char *put_utf8(char *to, uint32_t c)
 	return to;
 }
 
-/* Behind "\u". A pair of surrogates is one character; half of one, and NUL, are U+FFFD. NULL: these are no digits. */
+/*
+ * Behind "\u". A pair of surrogates is one character; half of one, and NUL, are U+FFFD. NULL: these
+ * are no digits.
+ */
 static char *put_unicode(struct parser *s, char *to)
 {
 	int c = hex4(s->p), low;
@@ -101,8 +106,8 @@ static char *put_unicode(struct parser *s, char *to)
 		low = hex4(s->p + 2);
 		if (low >= 0xdc00 && low < 0xe000) {
 			s->p += 6;
-			return put_utf8(to,
-					0x10000U + ((uint32_t)(c - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
+			return put_utf8(to, 0x10000U + ((uint32_t)(c - 0xd800) << 10) +
+						    (uint32_t)(low - 0xdc00));
 		}
 	}
 	return put_utf8(to, !c || (c >= 0xd800 && c < 0xe000) ? 0xfffd : (uint32_t)c);
@@ -149,7 +154,7 @@ static int parse_string(struct parser *s, const char **text)
 	return 0;
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------------------------- */
+/* ---- the rest --------------------------------------------------------------------------- */
 
 static size_t digits(const char *p)
 {
@@ -252,7 +257,8 @@ static int parse_many(struct parser *s, unsigned int index, char closing)
 		if (*s->p == closing)
 			break;
 		if (*s->p != ',')
-			return fail(s, closing == '}' ? "',' or '}' is missing" : "',' or ']' is missing");
+			return fail(s, closing == '}' ? "',' or '}' is missing"
+						      : "',' or ']' is missing");
 	}
 out:
 	s->p++;
@@ -280,7 +286,8 @@ static int parse_value(struct parser *s, unsigned int *index)
 		n->type = JSON_STRING;
 		return parse_string(s, &n->text);
 	default:
-		return *s->p == '-' || (*s->p >= '0' && *s->p <= '9') ? parse_number(s, n) : parse_word(s, n);
+		return *s->p == '-' || (*s->p >= '0' && *s->p <= '9') ? parse_number(s, n)
+								      : parse_word(s, n);
 	}
 }
 
@@ -321,9 +328,11 @@ const struct json_node *json_next(const struct json *j, const struct json_node *
 	return n->next ? &j->node[n->next] : NULL;
 }
 
-const struct json_node *json_member(const struct json *j, const struct json_node *object, const char *name)
+const struct json_node *json_member(const struct json *j, const struct json_node *object,
+				    const char *name)
 {
-	const struct json_node *n = object && object->type == JSON_OBJECT ? json_first(j, object) : NULL;
+	const struct json_node *n =
+		object && object->type == JSON_OBJECT ? json_first(j, object) : NULL;
 
 	while (n && strcmp(n->key, name) != 0)
 		n = json_next(j, n);
@@ -337,7 +346,8 @@ const char *json_string(const struct json *j, const struct json_node *object, co
 	return n ? n->text : NULL;
 }
 
-bool json_uint(const struct json *j, const struct json_node *object, const char *name, uint64_t *value)
+bool json_uint(const struct json *j, const struct json_node *object, const char *name,
+	       uint64_t *value)
 {
 	const struct json_node *n = json_member(j, object, name);
 

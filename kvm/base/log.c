@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Messages: formatted into one buffer on the stack and written by one write(2), so that threads do not mix their
- * lines and a signal handler that interrupts us never finds a lock held. The level, the log file and the raw flag
- * are process-wide: a process has one stderr. They are set before threads start (the raw flag is atomic).
+ * Messages: formatted into one buffer on the stack and written by one write(2), so that threads do
+ * not mix their lines and a signal handler that interrupts us never finds a lock held. The level,
+ * the log file and the raw flag are process-wide: a process has one stderr. They are set before
+ * threads start (the raw flag is atomic).
  */
 #include "kvm/log.h"
 
@@ -49,7 +50,10 @@ int log_open_file(const char *path)
 	return 0;
 }
 
-/* A log that cannot be written (full disk) must not end a machine: what fits is kept. Returns 0 or -errno. */
+/*
+ * A log that cannot be written (full disk) must not end a machine: what fits is kept. Returns 0 or
+ * -errno.
+ */
 static int write_all(int fd, const char *bytes, size_t len)
 {
 	while (len > 0) {

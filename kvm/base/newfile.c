@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Gives a file its name by rename(2), so that anyone who waits for it sees all of it or the one before.
- * Until then it has no name (O_TMPFILE), or, where the file system cannot do that, one of its own beside
- * the real one, with our process's number in it. linkat(2) does not replace a file, so a file without a
- * name gets such a name, too, just before the rename.
+ * Gives a file its name by rename(2), so that anyone who waits for it sees all of it or the one
+ * before. Until then it has no name (O_TMPFILE), or, where the file system cannot do that, one of
+ * its own beside the real one, with our process's number in it. linkat(2) does not replace a file,
+ * so a file without a name gets such a name, too, just before the rename.
  */
 #include "kvm/newfile.h"
 
@@ -74,8 +74,8 @@ int newfile_open(struct newfile *f, const char *path, mode_t mode)
 	if (err)
 		return err;
 	snprintf(f->path, sizeof(f->path), "%s", path);
-	snprintf(f->temporary, sizeof(f->temporary), "%.*s.%d.tmp", PATH_MAX - TEMPORARY_BYTES, path,
-		 (int)getpid());
+	snprintf(f->temporary, sizeof(f->temporary), "%.*s.%d.tmp", PATH_MAX - TEMPORARY_BYTES,
+		 path, (int)getpid());
 	if (!access("/proc/self/fd", X_OK))
 		f->fd = open(folder_of(path, folder), O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
 	if (f->fd >= 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The option table's parser, on getopt_long() for the habits people have: clustered short options, --name=value,
- * unique abbreviations. Its own messages are off: ours say what to do.
+ * The option table's parser, on getopt_long() for the habits people have: clustered short options,
+ * --name=value, unique abbreviations. Its own messages are off: ours say what to do.
  */
 #include "options.h"
 
@@ -71,11 +71,11 @@ static int bad_range(const struct opt *row, const char *arg)
 	char min[24], max[24];
 
 	if (row->type == OPT_SIZE)
-		pr_err("--%s %s: out of range (%s to %s)", row->name, arg, format_size(row->min, min),
-		       format_size(row->max, max));
+		pr_err("--%s %s: out of range (%s to %s)", row->name, arg,
+		       format_size(row->min, min), format_size(row->max, max));
 	else
-		pr_err("--%s %s: out of range (%llu to %llu)", row->name, arg, (unsigned long long)row->min,
-		       (unsigned long long)row->max);
+		pr_err("--%s %s: out of range (%llu to %llu)", row->name, arg,
+		       (unsigned long long)row->min, (unsigned long long)row->max);
 	return -EINVAL;
 }
 
@@ -85,7 +85,8 @@ static int apply_number(const struct opt *row, uint64_t *at, const char *arg)
 
 	if (err) {
 		pr_err("--%s %s: not a %s (like %s)", row->name, arg,
-		       row->type == OPT_SIZE ? "size" : "number", row->type == OPT_SIZE ? "512M or 4G" : "4");
+		       row->type == OPT_SIZE ? "size" : "number",
+		       row->type == OPT_SIZE ? "512M or 4G" : "4");
 		return err;
 	}
 	return *at < row->min || *at > row->max ? bad_range(row, arg) : 0;
@@ -116,7 +117,8 @@ static int apply_list(const struct opt *row, void *config, const char *arg)
 	unsigned int *nr = (unsigned int *)((char *)config + row->nr_offset);
 
 	if (*nr == row->max) {
-		pr_err("--%s %s: at most %llu of them", row->name, arg, (unsigned long long)row->max);
+		pr_err("--%s %s: at most %llu of them", row->name, arg,
+		       (unsigned long long)row->max);
 		return -EINVAL;
 	}
 	if (row->call && row->call(config, row->name, arg))
@@ -152,7 +154,8 @@ static int apply(const struct opt *row, void *config, const char *arg)
 	return -EINVAL;
 }
 
-static void getopt_tables(const struct opt *rows, unsigned int nr, struct option *longs, char *shorts)
+static void getopt_tables(const struct opt *rows, unsigned int nr, struct option *longs,
+			  char *shorts)
 {
 	*shorts++ = '+'; /* stop at the first argument that is no option */
 	*shorts++ = ':'; /* tell a missing argument from an unknown option */
@@ -205,7 +208,8 @@ int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, c
 				pr_err("-%c: no such option; see --help", optopt);
 			else
 				pr_err("%s: %s; see --help", argv[optind - 1],
-				       optopt ? "takes no argument" : "no such option, or not a unique one");
+				       optopt ? "takes no argument"
+					      : "no such option, or not a unique one");
 			return -EINVAL;
 		}
 		if (apply(row_of(rows, nr, c), config, optarg))

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Pages from the host's kernel, see pages.h; under AddressSanitizer from its heap, where it looks for what is lost or overrun. */
+/*
+ * Pages from the host's kernel, see pages.h; under AddressSanitizer from its heap, where it looks
+ * for what is lost or overrun.
+ */
 #include "kvm/pages.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Part by part: one without a pattern is appended to the path so far, one with a pattern is looked for in the folder that the path so far names. A
- * leading dot is matched by a dot only. What cannot be opened has nothing in it.
+ * Part by part: one without a pattern is appended to the path so far, one with a pattern is looked
+ * for in the folder that the path so far names. A leading dot is matched by a dot only. What cannot
+ * be opened has nothing in it.
  */
 #include "pathglob.h"
 
@@ -24,7 +25,8 @@ struct search {
 static int walk(struct search *s, size_t len, const char *rest);
 
 /* Goes on with @name appended. A path that gets too long is none. */
-static int descend(struct search *s, size_t len, const char *name, size_t name_len, const char *rest)
+static int descend(struct search *s, size_t len, const char *name, size_t name_len,
+		   const char *rest)
 {
 	if (len + name_len + 2 > sizeof(s->path))
 		return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Quoting for JSON (RFC 8259), XML 1.0 and plain lines. Bytes that are not UTF-8 become U+FFFD, each of them, and so do characters that XML
- * does not have.
+ * Quoting for JSON (RFC 8259), XML 1.0 and plain lines. Bytes that are not UTF-8 become U+FFFD,
+ * each of them, and so do characters that XML does not have.
  */
 #include "quote.h"
 
@@ -11,7 +11,10 @@
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-/* Bytes of the character at @p; 0: it is none. RFC 3629: no surrogates, nothing overlong, nothing beyond U+10FFFF. */
+/*
+ * Bytes of the character at @p; 0: it is none. RFC 3629: no surrogates, nothing overlong, nothing
+ * beyond U+10FFFF.
+ */
 static size_t utf8_bytes(const unsigned char *p, size_t left)
 {
 	unsigned int c, n;
@@ -34,7 +37,10 @@ static size_t utf8_bytes(const unsigned char *p, size_t left)
 	return n;
 }
 
-/* Copies characters; those of one byte go through @special, which returns whether it has written them in its own way. */
+/*
+ * Copies characters; those of one byte go through @special, which returns whether it has written
+ * them in its own way.
+ */
 static void quote(FILE *f, const char *text, size_t len, bool (*special)(FILE *f, unsigned char c))
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -74,7 +80,8 @@ void quote_json(FILE *f, const char *text, size_t len)
 
 static bool special_xml(FILE *f, unsigned char c)
 {
-	static const char special[] = "<>&\"'", entity[][8] = { "&lt;", "&gt;", "&amp;", "&quot;", "&apos;" };
+	static const char special[] = "<>&\"'",
+			  entity[][8] = { "&lt;", "&gt;", "&amp;", "&quot;", "&apos;" };
 	const char *at = c ? strchr(special, c) : NULL;
 
 	if (at)

@@ -16,7 +16,8 @@ static void set_stream(posix_spawn_file_actions_t *files, int fd, int stream)
 	if (fd == SPAWN_NULL)
 		posix_spawn_file_actions_addopen(files, stream, "/dev/null", O_RDWR, 0);
 	else
-		posix_spawn_file_actions_adddup2(files, fd, stream); /* the same number: takes CLOEXEC off */
+		/* the same number: takes CLOEXEC off */
+		posix_spawn_file_actions_adddup2(files, fd, stream);
 }
 
 int spawn_program(pid_t *pid, const struct spawn *s)

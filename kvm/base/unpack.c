@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Unpacks by running the program that does it, as depmod's and the kernel's own scripts do: no library of ours has to know three formats. The program
- * reads the file itself and writes to a pipe of ours; it ends before we go on.
+ * Unpacks by running the program that does it, as depmod's and the kernel's own scripts do: no
+ * library of ours has to know three formats. The program reads the file itself and writes to a pipe
+ * of ours; it ends before we go on.
  */
 #include "unpack.h"
 
@@ -65,10 +66,11 @@ static int run(const char *program, int in, uint8_t **bytes, size_t *len)
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	err = spawn_program(
-		&pid,
-		&(struct spawn){
-			.argv = argv, .in = in, .out = ends[1], .err = STDERR_FILENO, .keep = SPAWN_NONE });
+	err = spawn_program(&pid, &(struct spawn){ .argv = argv,
+						   .in = in,
+						   .out = ends[1],
+						   .err = STDERR_FILENO,
+						   .keep = SPAWN_NONE });
 	close(ends[1]);
 	if (err) {
 		close(ends[0]);
@@ -96,11 +98,10 @@ int unpack_file(const char *path, uint8_t **bytes, size_t *len)
 	free(*bytes);
 	*bytes = NULL;
 	if (fd >= 0 && program && err == -ENOENT)
-		pr_err("%s: %s is needed to unpack it and is not on this host; install it, or unpack the "
-		       "file",
+		pr_err("%s: %s is needed to unpack it and is not on this host; install it, or unpack the file",
 		       path, program);
 	else
-		pr_err("%s: cannot be read%s%s: %s", path, program ? " by " : "", program ? program : "",
-		       strerror(-err));
+		pr_err("%s: cannot be read%s%s: %s", path, program ? " by " : "",
+		       program ? program : "", strerror(-err));
 	return err;
 }

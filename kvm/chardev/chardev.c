@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes, starts and closes character devices, by what their specification names. One row a backend; those
- * whose other side comes and goes live in chardev_unix.c and chardev_pty.c. A path in a specification is
- * the rest of it, commas and all.
+ * Makes, starts and closes character devices, by what their specification names. One row a backend;
+ * those whose other side comes and goes live in chardev_unix.c and chardev_pty.c. A path in a
+ * specification is the rest of it, commas and all.
  *
- * Set-up and the loop's thread only. Opening costs as few system calls as can be: what stdin and stdout are
- * is found out when the first byte comes.
+ * Set-up and the loop's thread only. Opening costs as few system calls as can be: what stdin and
+ * stdout are is found out when the first byte comes.
  */
 #include "chardev_impl.h"
 
@@ -19,15 +19,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Pasted and typed while the guest does not listen. Beyond, the terminal itself holds the rest, and Ctrl-a x too. */
+/*
+ * Pasted and typed while the guest does not listen. Beyond, the terminal itself holds the rest, and
+ * Ctrl-a x too.
+ */
 #define TERMINAL_AHEAD_BYTES (1 * MIB)
 
 static int stdio_open(struct chardev *cd, const char *path)
 {
 	(void)path;
 	if (!term_claim()) {
-		pr_err("console %s: stdin and stdout belong to another console already; give this one pty or "
-		       "file:PATH",
+		pr_err("console %s: stdin and stdout belong to another console already; give this one pty or file:PATH",
 		       cd->spec);
 		return -EBUSY;
 	}
@@ -73,13 +75,15 @@ static int open_path(struct chardev *cd, const char *path, int flags)
 	if (cd->io_fd >= 0)
 		return 0;
 	pr_err("console %s: %s", cd->spec,
-	       errno == ENXIO ? "a FIFO that nobody reads; start its reader first" : strerror(errno));
+	       errno == ENXIO ? "a FIFO that nobody reads; start its reader first"
+			      : strerror(errno));
 	return -errno;
 }
 
 static int file_open(struct chardev *cd, const char *path)
 {
-	int err = open_path(cd, path, O_WRONLY | O_CREAT | O_APPEND | (cd->hooks.goes_on ? 0 : O_TRUNC));
+	int err = open_path(cd, path,
+			    O_WRONLY | O_CREAT | O_APPEND | (cd->hooks.goes_on ? 0 : O_TRUNC));
 
 	if (err)
 		return err;
@@ -130,14 +134,17 @@ static const struct chardev_backend stdio_backend = {
 	.name = "stdio", .open = stdio_open, .start = stdio_start, .close = stdio_close
 };
 static const struct chardev_backend null_backend = { .name = "null", .open = null_open };
-static const struct chardev_backend file_backend = { .name = "file", .takes_path = true, .open = file_open };
+static const struct chardev_backend file_backend = { .name = "file",
+						     .takes_path = true,
+						     .open = file_open };
 static const struct chardev_backend tty_backend = {
 	.name = "tty", .takes_path = true, .open = tty_open, .start = tty_start, .close = tty_close
 };
 
 static const struct chardev_backend *const backends[] = {
-	&stdio_backend, &null_backend,	 &file_backend,	  &tty_backend,	    &chardev_pty, &chardev_unix,
-	&chardev_stdin, &chardev_stdout, &chardev_stderr, &chardev_signals, &chardev_log,
+	&stdio_backend,	 &null_backend,	   &file_backend,  &tty_backend,
+	&chardev_pty,	 &chardev_unix,	   &chardev_stdin, &chardev_stdout,
+	&chardev_stderr, &chardev_signals, &chardev_log,
 };
 
 /* The backend that @spec names, and in *@path what follows the colon. */
@@ -155,7 +162,8 @@ static const struct chardev_backend *find_backend(const char *spec, const char *
 	return NULL;
 }
 
-static struct chardev *new_chardev(struct loop *loop, const char *spec, const struct chardev_hooks *hooks)
+static struct chardev *new_chardev(struct loop *loop, const char *spec,
+				   const struct chardev_hooks *hooks)
 {
 	struct chardev *cd = calloc(1, sizeof(*cd));
 
@@ -176,7 +184,8 @@ static struct chardev *new_chardev(struct loop *loop, const char *spec, const st
 	return cd;
 }
 
-int chardev_open(struct chardev **out, struct loop *loop, const char *spec, const struct chardev_hooks *hooks)
+int chardev_open(struct chardev **out, struct loop *loop, const char *spec,
+		 const struct chardev_hooks *hooks)
 {
 	const char *path;
 	const struct chardev_backend *backend = find_backend(spec, &path);
@@ -185,7 +194,8 @@ int chardev_open(struct chardev **out, struct loop *loop, const char *spec, cons
 
 	*out = NULL;
 	if (!backend) {
-		pr_err("console %s: not one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH", spec);
+		pr_err("console %s: not one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH",
+		       spec);
 		return -EINVAL;
 	}
 	cd = new_chardev(loop, spec, hooks);
@@ -198,7 +208,8 @@ int chardev_open(struct chardev **out, struct loop *loop, const char *spec, cons
 	err = backend->open(cd, cd->path);
 	if (err) {
 		if (!cd->is_stdio && backend == &stdio_backend)
-			cd->backend = &null_backend; /* what is another's is not ours to give back */
+			/* what is another's is not ours to give back */
+			cd->backend = &null_backend;
 		chardev_close(cd);
 		return err;
 	}
@@ -211,7 +222,8 @@ void chardev_set_client(struct chardev *cd, const struct chardev_client *client)
 	cd->client = *client;
 }
 
-void chardev_set_front(struct chardev *cd, const struct chardev_client *front, bool (*wants)(void *ctx))
+void chardev_set_front(struct chardev *cd, const struct chardev_client *front,
+		       bool (*wants)(void *ctx))
 {
 	cd->front = *front;
 	cd->front_wants = wants;

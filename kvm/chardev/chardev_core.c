@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Does what input, output and the backends of a character device all need: tells its clients what has
- * happened, and opens a descriptor anew. Calls none of them.
+ * Does what input, output and the backends of a character device all need: tells its clients what
+ * has happened, and opens a descriptor anew. Calls none of them.
  */
 #include "chardev_impl.h"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Declares what the parts of a character device share. From the bottom: chardev_core.c, chardev_stamp.c;
- * chardev_output.c, chardev_input.c; the backends that come and go, chardev_unix.c and chardev_pty.c, and
- * those that have an end, chardev_stream.c; chardev.c, which makes a device of them.
+ * Declares what the parts of a character device share. From the bottom: chardev_core.c,
+ * chardev_stamp.c; chardev_output.c, chardev_input.c; the backends that come and go, chardev_unix.c
+ * and chardev_pty.c, and those that have an end, chardev_stream.c; chardev.c, which makes a device
+ * of them.
  *
- * Locks: chardev.lock guards struct chardev_out and both timers' arming; nothing else is taken under it but
- * what hooks.output takes. struct chardev_in and the backend's own state belong to the loop's thread.
+ * Locks: chardev.lock guards struct chardev_out and both timers' arming; nothing else is taken
+ * under it but what hooks.output takes. struct chardev_in and the backend's own state belong to the
+ * loop's thread.
  */
 #ifndef KVM_CHARDEV_CHARDEV_IMPL_H
 #define KVM_CHARDEV_CHARDEV_IMPL_H
@@ -26,7 +28,11 @@ enum out_kind {
 	OUT_PLAIN,    /* a file: never says EAGAIN */
 	OUT_SOCKET,   /* MSG_DONTWAIT */
 	OUT_NONBLOCK, /* our own open file description, O_NONBLOCK */
-	OUT_POLLED, /* somebody's blocking pipe or terminal that we could not open anew: poll, then a small write */
+	/*
+	 * somebody's blocking pipe or terminal that we could not open anew: poll, then a small
+	 * write
+	 */
+	OUT_POLLED,
 };
 
 struct chardev_out {
@@ -72,9 +78,10 @@ struct chardev_in {
 	struct byte_ring ring;
 	size_t read_ahead_bytes; /* how many bytes the ring may hold beyond the client's room */
 	struct escape escape;
-	const struct chardev_client *taker;    /* who was asked for room last, and gets the bytes */
-	uint64_t put, given;		       /* bytes ever put into and taken from the ring */
-	uint64_t break_at[CHARDEV_MAX_BREAKS]; /* values of `given` before which a break comes, ascending */
+	const struct chardev_client *taker; /* who was asked for room last, and gets the bytes */
+	uint64_t put, given;		    /* bytes ever put into and taken from the ring */
+	/* values of `given` before which a break comes, ascending */
+	uint64_t break_at[CHARDEV_MAX_BREAKS];
 	unsigned int nr_breaks;
 	struct loop_source source;
 	struct loop_timer timer; /* rx_ready, and files that are pumped; armed under the lock */
@@ -87,11 +94,13 @@ struct chardev_backend {
 	bool returns; /* a client may go and another come: unix, pty */
 	bool stream;  /* the end of either side is the other's to know: stdin, stdout, stderr */
 	void (*end)(
-		struct chardev *cd); /* closes output for good, under the lock; NULL: that is never done */
+		/* closes output for good, under the lock; NULL: that is never done */
+		struct chardev *cd);
 	int (*open)(struct chardev *cd, const char *path); /* 0 or -errno having said why */
 	int (*start)(struct chardev *cd);		   /* NULL: input begins on in.fd, if any */
-	void (*hangup)(struct chardev *cd);		   /* NULL: input just ends. Loop's thread */
-	void (*close)(struct chardev *cd);		   /* NULL: nothing of its own */
+	/* NULL: input just ends. Loop's thread */
+	void (*hangup)(struct chardev *cd);
+	void (*close)(struct chardev *cd); /* NULL: nothing of its own */
 };
 
 struct chardev {
@@ -124,7 +133,10 @@ struct chardev {
 	bool restore_termios;
 };
 
-/* The other side of @fd is there: output goes to it (@kind), from a dup of it, and input comes. Loop's thread or set-up. */
+/*
+ * The other side of @fd is there: output goes to it (@kind), from a dup of it, and input comes.
+ * Loop's thread or set-up.
+ */
 int chardev_attach(struct chardev *cd, int fd, enum out_kind kind);
 /* It is gone: output is kept, input over. @fd stays the caller's to close. */
 void chardev_detach(struct chardev *cd);
@@ -143,17 +155,22 @@ void chardev_in_fini(struct chardev *cd);
 void chardev_in_begin(struct chardev *cd, int fd);
 /* Goes raw, if the terminal is ours now, else waits for it. Returns 0 or -errno (reported). */
 int chardev_take_terminal(struct chardev *cd);
-/* The terminal is another job's now: looks when it is ours, and takes it as chardev_winch() does. */
+/*
+ * The terminal is another job's now: looks when it is ours, and takes it as chardev_winch() does.
+ */
 void chardev_wait_foreground(struct chardev *cd);
 /* What was read ahead is still given. */
 void chardev_in_end(struct chardev *cd);
 /* Tells the clients, those that want to know; a break is told to in.taker alone. */
 void chardev_event(struct chardev *cd, enum chardev_event event);
 
-/* Our own non-blocking open file description of what @fd is, or -errno. @access is O_RDONLY or O_WRONLY. */
+/*
+ * Our own non-blocking open file description of what @fd is, or -errno. @access is O_RDONLY or
+ * O_WRONLY.
+ */
 int chardev_reopen(int fd, int access);
 
-extern const struct chardev_backend chardev_pty, chardev_unix, chardev_stdin, chardev_stdout, chardev_stderr,
-	chardev_signals, chardev_log;
+extern const struct chardev_backend chardev_pty, chardev_unix, chardev_stdin, chardev_stdout,
+	chardev_stderr, chardev_signals, chardev_log;
 
 #endif

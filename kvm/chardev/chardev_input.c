@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Input of a character device. All of it runs on the loop's thread; only chardev_rx_ready() comes from
- * others, and does no more than arm a timer.
+ * Input of a character device. All of it runs on the loop's thread; only chardev_rx_ready() comes
+ * from others, and does no more than arm a timer.
  *
- * What the client takes now is read and handed on at once; what it does not take stays with the host, and
- * nobody looks at the descriptor until the client has room again. Two kinds read ahead into a ring all the
- * same: a terminal, so that Ctrl-a x works while the guest does not listen, and what clients connect to, so
- * that a hang-up is noticed.
+ * What the client takes now is read and handed on at once; what it does not take stays with the
+ * host, and nobody looks at the descriptor until the client has room again. Two kinds read ahead
+ * into a ring all the same: a terminal, so that Ctrl-a x works while the guest does not listen, and
+ * what clients connect to, so that a hang-up is noticed.
  *
- * epoll refuses regular files and devices without poll: those are always readable and are pumped by a timer
- * of zero while the client has room. A descriptor that may block is opened anew without blocking at the first
- * byte; where that is not possible it is polled first.
+ * epoll refuses regular files and devices without poll: those are always readable and are pumped by
+ * a timer of zero while the client has room. A descriptor that may block is opened anew without
+ * blocking at the first byte; where that is not possible it is polled first.
  *
  * Invariant: the client gets bytes and breaks in the order they were typed, and never more than its
  * rx_room().
@@ -171,7 +171,8 @@ static ssize_t read_some(struct chardev_in *in, uint8_t *bytes, size_t len)
 	if (in->guarded && poll(&p, 1, 0) <= 0)
 		return -EAGAIN;
 	do {
-		n = in->socket ? recv(in->read_fd, bytes, len, MSG_DONTWAIT) : read(in->read_fd, bytes, len);
+		n = in->socket ? recv(in->read_fd, bytes, len, MSG_DONTWAIT)
+			       : read(in->read_fd, bytes, len);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -225,22 +226,25 @@ static void input_over(struct chardev *cd)
 	cd->in.mode = IN_NONE;
 }
 
-/* End of file, or an error: a client that is gone may come back, everything else has no more input. */
+/*
+ * End of file, or an error: a client that is gone may come back, everything else has no more input.
+ */
 static void ended(struct chardev *cd, bool half_closed)
 {
 	if (cd->backend->hangup && !half_closed) {
 		input_over(cd);
 		cd->backend->hangup(cd);
 	} else if (cd->backend->hangup) {
-		pause_input(cd); /* it sends no more, but may still read: the hang-up comes by itself */
+		/* it sends no more, but may still read: the hang-up comes by itself */
+		pause_input(cd);
 	} else {
 		input_over(cd);
 	}
 }
 
 /*
- * A shell sends SIGCONT when it brings a job to the foreground that was stopped; one that ran on in the background is told nothing by some
- * (bash before 5.3).
+ * A shell sends SIGCONT when it brings a job to the foreground that was stopped; one that ran on in
+ * the background is told nothing by some (bash before 5.3).
  */
 void chardev_wait_foreground(struct chardev *cd)
 {

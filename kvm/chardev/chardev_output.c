@@ -2,21 +2,22 @@
 /*
  * Output of a character device.
  *
- * Bytes are put into a ring by whoever calls chardev_putc() or chardev_write(): vCPU threads, and the loop's
- * thread when a tick drains a coalesced ring. They are committed (shown to hooks.output and the log, then
- * written out) by the same thread at a newline or after 4 KiB, else by a timer a few milliseconds after the
- * first of them. The timer is armed when it is not due already, so a busy console arms it once in 4 ms, not
- * once a line; it stops when it finds no new bytes.
+ * Bytes are put into a ring by whoever calls chardev_putc() or chardev_write(): vCPU threads, and
+ * the loop's thread when a tick drains a coalesced ring. They are committed (shown to hooks.output
+ * and the log, then written out) by the same thread at a newline or after 4 KiB, else by a timer a
+ * few milliseconds after the first of them. The timer is armed when it is not due already, so a
+ * busy console arms it once in 4 ms, not once a line; it stops when it finds no new bytes.
  *
- * Nothing here waits inside a write(2) on a pipe, terminal or socket. When the other side takes nothing, the
- * ring grows to 64 KiB, and then the writer waits on a condition variable, with neither this lock nor its
- * device's held: the loop's thread writes on when epoll says so, and chardev_flush() does the same where no
- * loop runs. So the loop never depends on a vCPU, and chardev_abort() frees all. The loop's thread itself
- * never waits; above the limit it has some slack, and no tick is asked for bytes while the ring is half full.
+ * Nothing here waits inside a write(2) on a pipe, terminal or socket. When the other side takes
+ * nothing, the ring grows to 64 KiB, and then the writer waits on a condition variable, with
+ * neither this lock nor its device's held: the loop's thread writes on when epoll says so, and
+ * chardev_flush() does the same where no loop runs. So the loop never depends on a vCPU, and
+ * chardev_abort() frees all. The loop's thread itself never waits; above the limit it has some
+ * slack, and no tick is asked for bytes while the ring is half full.
  *
- * Invariant: bytes leave the ring in the order they entered it, and none is dropped except when nobody is
- * there to take it (the oldest of a socket or pty without a client; all after an output error) or after
- * chardev_abort().
+ * Invariant: bytes leave the ring in the order they entered it, and none is dropped except when
+ * nobody is there to take it (the oldest of a socket or pty without a client; all after an output
+ * error) or after chardev_abort().
  */
 #include "chardev_impl.h"
 
@@ -39,8 +40,8 @@
 #define SLACK_LIMIT_BYTES (2 * LIMIT_BYTES)
 #define TICK_NS 4000000ULL
 #define IDLE_TICK_MAX_NS (256 * TICK_NS)
-#define POLLED_TTY_BYTES                                                                                     \
-	64 /* a terminal that polls writable has room for some bytes, it does not say how many */
+/* a terminal that polls writable has room for some bytes, it does not say how many */
+#define POLLED_TTY_BYTES 64
 #define FLUSH_POLL_MS 100 /* the fd polled may be replaced meanwhile by the loop: look again */
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -115,7 +116,8 @@ static void out_failed(struct chardev *cd, int err)
 	if (cd->backend->returns) {
 		cd->out.attached = false;
 		cd->out.hangup_due = true;
-		arm_soon(cd); /* for the loop's thread to tidy up; its input may not be looked at now */
+		/* for the loop's thread to tidy up; its input may not be looked at now */
+		arm_soon(cd);
 		return;
 	}
 	cd->out.swallow = true;
@@ -200,7 +202,10 @@ static bool on_loop_thread(const struct chardev *cd)
 	return cd->started && pthread_equal(cd->loop_thread, pthread_self());
 }
 
-/* Makes room for a byte at least, @want at best, waiting if it must. False: the bytes are to be dropped. */
+/*
+ * Makes room for a byte at least, @want at best, waiting if it must. False: the bytes are to be
+ * dropped.
+ */
 static bool make_room(struct chardev *cd, size_t want)
 {
 	struct chardev_out *o = &cd->out;
@@ -456,7 +461,8 @@ static int wait_writable(struct chardev *cd, int stall_left_ms)
 {
 	struct pollfd p = { .fd = cd->out.fd, .events = POLLOUT };
 	uint64_t begin_ns = now_ns();
-	int wait_ms = stall_left_ms >= 0 && stall_left_ms < FLUSH_POLL_MS ? stall_left_ms : FLUSH_POLL_MS;
+	int wait_ms =
+		stall_left_ms >= 0 && stall_left_ms < FLUSH_POLL_MS ? stall_left_ms : FLUSH_POLL_MS;
 
 	pthread_mutex_unlock(&cd->lock);
 	poll(&p, 1, wait_ms);

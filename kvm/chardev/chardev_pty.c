@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pty: a pseudo-terminal of our own, whose path is said at start. Somebody is there while its slave side is
- * open, which the master sees as the absence of POLLHUP. Nothing tells when that ends: while nobody is there
- * we look a few times a second (epoll would report the hang-up for ever). Output is kept meanwhile, as on a
- * socket without a client.
+ * pty: a pseudo-terminal of our own, whose path is said at start. Somebody is there while its slave
+ * side is open, which the master sees as the absence of POLLHUP. Nothing tells when that ends:
+ * while nobody is there we look a few times a second (epoll would report the hang-up for ever).
+ * Output is kept meanwhile, as on a socket without a client.
  */
 #include "chardev_impl.h"
 
@@ -21,7 +21,10 @@
 #define CLIENT_AHEAD_BYTES (64 * KIB)
 #define LOOK_NS 200000000ULL
 
-/* Raw, so that nothing is echoed back; opened once and closed, from when on the master sees whether anybody has it open. */
+/*
+ * Raw, so that nothing is echoed back; opened once and closed, from when on the master sees whether
+ * anybody has it open.
+ */
 static int set_up_slave(int master)
 {
 	struct termios t;

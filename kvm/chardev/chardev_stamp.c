@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Puts the host's time in front of each line of a console, for --timestamps. The time is that of the line's
- * first byte, so a prompt that waits has its own; a carriage return does not begin a line. Hooks and the log
- * see what the guest wrote before it comes here, without times.
+ * Puts the host's time in front of each line of a console, for --timestamps. The time is that of
+ * the line's first byte, so a prompt that waits has its own; a carriage return does not begin a
+ * line. Hooks and the log see what the guest wrote before it comes here, without times.
  */
 #include "chardev_impl.h"
 
@@ -16,7 +16,8 @@ static void put_stamp(struct chardev *cd, chardev_emit *emit)
 {
 	uint64_t ms = (now_ns() - cd->out.stamps_ns) / 1000000;
 	char text[CHARDEV_STAMP_BYTES];
-	int len = snprintf(text, sizeof(text), "[%5" PRIu64 ".%03u] ", ms / 1000, (unsigned int)(ms % 1000));
+	int len = snprintf(text, sizeof(text), "[%5" PRIu64 ".%03u] ", ms / 1000,
+			   (unsigned int)(ms % 1000));
 
 	emit(cd, (const uint8_t *)text, (size_t)len);
 }

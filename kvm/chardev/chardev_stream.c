@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The launcher's own streams, one way each, for a command in the guest; and the console that only speaks up when something went wrong.
+ * The launcher's own streams, one way each, for a command in the guest; and the console that only
+ * speaks up when something went wrong.
  *
- * A stream's end is passed on, for the other side to know: the end of stdin, or nobody reading stdout any more, is CHARDEV_HANGUP, and from then on
- * chardev_present() says no. The other way round, chardev_end() closes stdin or stdout. stderr stays open: it is our own messages', too. (stdio, a
- * console, knows no end.)
+ * A stream's end is passed on, for the other side to know: the end of stdin, or nobody reading
+ * stdout any more, is CHARDEV_HANGUP, and from then on chardev_present() says no. The other way
+ * round, chardev_end() closes stdin or stdout. stderr stays open: it is our own messages', too.
+ * (stdio, a console, knows no end.)
  *
  * Signals are a line on which there is only what chardev_give() puts there.
  *
- * A log is a line with nobody at its end: the newest output is kept, as for a client who has not come, until chardev_show_log() makes stderr that
- * client.
+ * A log is a line with nobody at its end: the newest output is kept, as for a client who has not
+ * come, until chardev_show_log() makes stderr that client.
  */
 #include "chardev_impl.h"
 
@@ -104,8 +106,12 @@ const struct chardev_backend chardev_stdin = {
 const struct chardev_backend chardev_stdout = {
 	.name = "stdout", .stream = true, .open = stdout_open, .end = stdout_end
 };
-const struct chardev_backend chardev_stderr = { .name = "stderr", .stream = true, .open = stderr_open };
-const struct chardev_backend chardev_signals = { .name = "signals", .stream = true, .open = stdin_open };
+const struct chardev_backend chardev_stderr = { .name = "stderr",
+						.stream = true,
+						.open = stderr_open };
+const struct chardev_backend chardev_signals = { .name = "signals",
+						 .stream = true,
+						 .open = stdin_open };
 const struct chardev_backend chardev_log = { .name = "log", .open = log_open };
 
 void chardev_end(struct chardev *cd)

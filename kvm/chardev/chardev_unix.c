@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * unix:PATH: a listening stream socket, one client at a time. While nobody is there the last 64 KiB of output
- * are kept, and given to whoever comes. A second client waits in the socket's backlog until the first has
- * gone.
+ * unix:PATH: a listening stream socket, one client at a time. While nobody is there the last 64 KiB
+ * of output are kept, and given to whoever comes. A second client waits in the socket's backlog
+ * until the first has gone.
  *
- * A path left behind by a launcher that was killed is taken over only when it is a socket and nobody answers
- * on it; ours is removed at the end only while it is still the one we made.
+ * A path left behind by a launcher that was killed is taken over only when it is a socket and
+ * nobody answers on it; ours is removed at the end only while it is still the one we made.
  */
 #include "chardev_impl.h"
 
@@ -35,7 +35,8 @@ static bool is_stale(const struct chardev *cd, const struct sockaddr_un *addr)
 	int fd, err = 0;
 
 	if (lstat(cd->path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-		pr_err("console %s: the path exists and is no socket; remove it or take another", cd->spec);
+		pr_err("console %s: the path exists and is no socket; remove it or take another",
+		       cd->spec);
 		return false;
 	}
 	fd = new_socket();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Ctrl-a filter: a state machine of two states, run by the loop's thread over what is typed at stdio's
- * terminal (and nowhere else: a pipe or a file may carry any byte). A Ctrl-a waits for its second byte as
- * long as it takes; there is no timeout.
+ * The Ctrl-a filter: a state machine of two states, run by the loop's thread over what is typed at
+ * stdio's terminal (and nowhere else: a pipe or a file may carry any byte). A Ctrl-a waits for its
+ * second byte as long as it takes; there is no timeout.
  */
 #include "escape.h"
 
@@ -32,7 +32,5 @@ enum escape_action escape_feed(struct escape *e, uint8_t *byte)
 
 const char *escape_help(void)
 {
-	return "after Ctrl-a: x ends the machine, d describes what its CPUs do, b sends a break (SysRq), "
-	       "Ctrl-a sends Ctrl-a, h is this "
-	       "help";
+	return "after Ctrl-a: x ends the machine, d describes what its CPUs do, b sends a break (SysRq), Ctrl-a sends Ctrl-a, h is this help";
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Ctrl-a commands of a console at a terminal, as QEMU and screen users know them: one byte in, one action
- * out. Pure.
+ * The Ctrl-a commands of a console at a terminal, as QEMU and screen users know them: one byte in,
+ * one action out. Pure.
  *
- * Ctrl-a x ends, b sends a break, d describes what the vCPUs are doing, h or ? helps, a or Ctrl-a sends one Ctrl-a. Anything else after Ctrl-a is
- * not passed on (both QEMU and screen swallow it) but answered by the help.
+ * Ctrl-a x ends, b sends a break, d describes what the vCPUs are doing, h or ? helps, a or Ctrl-a
+ * sends one Ctrl-a. Anything else after Ctrl-a is not passed on (both QEMU and screen swallow it)
+ * but answered by the help.
  */
 #ifndef KVM_CHARDEV_ESCAPE_H
 #define KVM_CHARDEV_ESCAPE_H

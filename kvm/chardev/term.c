@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes the controlling terminal raw while a console owns it (termios(3)), and restores it when the process
- * ends, however it does.
+ * Makes the controlling terminal raw while a console owns it (termios(3)), and restores it when the
+ * process ends, however it does.
  *
- * Called by stdio's character device on the main thread, by main on the way out, and by handlers of fatal
- * signals on any thread. raw_fd is taken by an atomic exchange, so that only one of them restores. `saved`
- * is written before raw_fd is set and not changed while it is.
+ * Called by stdio's character device on the main thread, by main on the way out, and by handlers of
+ * fatal signals on any thread. raw_fd is taken by an atomic exchange, so that only one of them
+ * restores. `saved` is written before raw_fd is set and not changed while it is.
  *
- * The handlers run on a small stack of their own where the thread has one (the main thread does), so that
- * running out of stack is survived long enough to restore. atexit() is not used: a crash does not run it.
- * SIGTSTP and its like need no care, for a raw terminal does not make them.
+ * The handlers run on a small stack of their own where the thread has one (the main thread does),
+ * so that running out of stack is survived long enough to restore. atexit() is not used: a crash
+ * does not run it. SIGTSTP and its like need no care, for a raw terminal does not make them.
  */
 #include "kvm/term.h"
 
@@ -38,7 +38,8 @@ void term_guard_stdio(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		/* open() takes the lowest free number, which is this one. */
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
 			return;
 	}
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console's lines go to the kernel's reports (kernlog.c), the user's patterns (expect.c) and the tests (ktap.c), each as it is completed.
+ * The console's lines go to the kernel's reports (kernlog.c), the user's patterns (expect.c) and
+ * the tests (ktap.c), each as it is completed.
  *
- * What ends a machine: the last expectation that is met, at once; a forbidden line, at once; a report of the kernel's when it is complete, or when
- * its next line has not come for 2 s, and a moment later, as a panic may follow, which is the better verdict and ends the machine by itself. Reports
- * without end, or one that trickles, have no more than half a minute in all. The rest is judged at the end:
- * what has not come, and tests. A guest decides by what it prints; it can make it neither slow nor large: lines, reports and tests are
- * bounded.
+ * What ends a machine: the last expectation that is met, at once; a forbidden line, at once; a
+ * report of the kernel's when it is complete, or when its next line has not come for 2 s, and a
+ * moment later, as a panic may follow, which is the better verdict and ends the machine by itself.
+ * Reports without end, or one that trickles, have no more than half a minute in all. The rest is
+ * judged at the end: what has not come, and tests. A guest decides by what it prints; it can make
+ * it neither slow nor large: lines, reports and tests are bounded.
  *
- * Lines come on vCPUs' threads, ticks on the loop's: one lock, after the chardev's and before the verdict's.
+ * Lines come on vCPUs' threads, ticks on the loop's: one lock, after the chardev's and before the
+ * verdict's.
  */
 #include "checks.h"
 
@@ -139,7 +142,8 @@ static void look_for_wanted(struct checks *c, const char *text, uint64_t line_nr
 {
 	if (!expect_wanted(&c->expect, text, line_nr) || !expect_all_met(&c->expect))
 		return;
-	if (c->vm && !c->config->ktap && !c->config->has_command && !c->forbidden && !kernel_failed(c))
+	if (c->vm && !c->config->ktap && !c->config->has_command && !c->forbidden &&
+	    !kernel_failed(c))
 		vm_end(c->vm, VERDICT_MET, 0, "all %u expectations were met", c->expect.nr_wanted);
 }
 
@@ -216,8 +220,9 @@ int checks_create(struct checks **out, const struct config *config, int argc, ch
 	int err;
 
 	*out = NULL;
-	if (!wants_reports(config) && ci == OUTCOME_NO_CI && !config->nr_expects && !config->nr_fail_ons &&
-	    !config->fail_on_warning && !config->ktap && !config->idle_timeout_s)
+	if (!wants_reports(config) && ci == OUTCOME_NO_CI && !config->nr_expects &&
+	    !config->nr_fail_ons && !config->fail_on_warning && !config->ktap &&
+	    !config->idle_timeout_s)
 		return 0;
 	err = check_paths(config);
 	if (err)
@@ -278,10 +283,14 @@ static bool guest_has_stdout(const struct config *config)
 	return has;
 }
 
-/* What the guest says on stdout could speak to the CI service. A command's output is as good as the command, and somebody may read it. */
+/*
+ * What the guest says on stdout could speak to the CI service. A command's output is as good as the
+ * command, and somebody may read it.
+ */
 static void guard_console(struct checks *c)
 {
-	if (c->guarded || c->config->has_command || !guest_has_stdout(c->config) || isatty(STDOUT_FILENO))
+	if (c->guarded || c->config->has_command || !guest_has_stdout(c->config) ||
+	    isatty(STDOUT_FILENO))
 		return;
 	c->guarded = true;
 	outcome_guard_begin(&c->guard, c->ci, STDOUT_FILENO);
@@ -391,11 +400,12 @@ static void gather_failures(const struct checks *c, struct outcome *o)
 	for (unsigned int i = 0; i < c->kernlog.nr_reports; i++) {
 		const struct kernlog_report *r = &c->kernlog.report[i];
 
-		add_failure(o, (struct outcome_failure){ "kernel", r->class, r->title, r->line_nr, r->text,
-							 r->len });
+		add_failure(o, (struct outcome_failure){ "kernel", r->class, r->title, r->line_nr,
+							 r->text, r->len });
 	}
 	if (unmet)
-		add_failure(o, (struct outcome_failure){ "expectation", NULL, unmet->text, 0, NULL, 0 });
+		add_failure(o, (struct outcome_failure){ "expectation", NULL, unmet->text, 0, NULL,
+							 0 });
 }
 
 static void gather(const struct checks *c, const struct verdict *v, struct outcome *o)
@@ -422,7 +432,10 @@ static void gather(const struct checks *c, const struct verdict *v, struct outco
 	gather_failures(c, o);
 }
 
-/* Where stdout was guarded the annotations go there too: by another stream they could overtake the end of the guard. */
+/*
+ * Where stdout was guarded the annotations go there too: by another stream they could overtake the
+ * end of the guard.
+ */
 static void annotate(struct checks *c, const struct outcome *o)
 {
 	char *text = NULL;

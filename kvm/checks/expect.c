@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --expect and --fail-on. libc's matcher runs an automaton as long as nobody asks where the match is (REG_NOSUB) and there are no
- * back-references, GNU's addition to extended expressions, which can take a time that grows exponentially with the line.
+ * --expect and --fail-on. libc's matcher runs an automaton as long as nobody asks where the match
+ * is (REG_NOSUB) and there are no back-references, GNU's addition to extended expressions, which
+ * can take a time that grows exponentially with the line.
  */
 #include "expect.h"
 
@@ -43,7 +44,8 @@ int expect_try(const char *regex, char why[EXPECT_WHY_BYTES])
 
 	if (has_back_reference(regex) || !*regex) {
 		snprintf(why, EXPECT_WHY_BYTES, "%s",
-			 *regex ? "back-references are not possible" : "an empty pattern is in every line");
+			 *regex ? "back-references are not possible"
+				: "an empty pattern is in every line");
 		return -EINVAL;
 	}
 	err = compile(&compiled, regex);

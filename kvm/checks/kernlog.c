@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * THE table of what a Linux kernel says when something is wrong with it, as of 6.1 to 6.17, by the texts in its sources.
+ * THE table of what a Linux kernel says when something is wrong with it, as of 6.1 to 6.17, by the
+ * texts in its sources.
  *
- * A report begins with one of the texts at the beginning of a message (behind its time stamp), or with "cut here", and is
- * then named by the first of the texts in it. Once a console has shown time stamps, only lines with one begin a report: a
- * program that prints "WARNING: ..." is not the kernel. It ends by its class's own rule, at the latest after KERNLOG_REPORT_LINES lines.
- * A panic ends whatever report it comes in, and begins its own.
+ * A report begins with one of the texts at the beginning of a message (behind its time stamp), or
+ * with "cut here", and is then named by the first of the texts in it. Once a console has shown time
+ * stamps, only lines with one begin a report: a program that prints "WARNING: ..." is not the
+ * kernel. It ends by its class's own rule, at the latest after KERNLOG_REPORT_LINES lines. A panic
+ * ends whatever report it comes in, and begins its own.
  */
 #include "kernlog.h"
 
@@ -102,7 +104,8 @@ static bool plausible(const struct text *t, const char *message)
 /* Since 6.18 a warning is "WARNING: file.c:123 at function, CPU#0: ...". */
 static bool is_new_warning(const char *message)
 {
-	return !strncmp(message, "WARNING: ", 9) && strstr(message, " at ") && strstr(message, "CPU#");
+	return !strncmp(message, "WARNING: ", 9) && strstr(message, " at ") &&
+	       strstr(message, "CPU#");
 }
 
 static const struct text *find_text(const char *message)
@@ -110,7 +113,8 @@ static const struct text *find_text(const char *message)
 	static const struct text new_warning = { "warning", BY_TRACE, "WARNING: " };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(texts); i++) {
-		if (!strncmp(message, texts[i].text, strlen(texts[i].text)) && plausible(&texts[i], message))
+		if (!strncmp(message, texts[i].text, strlen(texts[i].text)) &&
+		    plausible(&texts[i], message))
 			return &texts[i];
 	}
 	return is_new_warning(message) ? &new_warning : NULL;
@@ -166,7 +170,10 @@ static enum kernlog_event begin(struct kernlog *k, const struct text *t, const c
 	return k->open ? KERNLOG_BEGINS : KERNLOG_ENDS;
 }
 
-/* Where a call trace comes to an interrupt or a system call, the registers of what it has interrupted stand between its lines. */
+/*
+ * Where a call trace comes to an interrupt or a system call, the registers of what it has
+ * interrupted stand between its lines.
+ */
 static bool is_registers(const char *message)
 {
 	static const char names[][6] = { "RIP: ", "Code: ", "RSP: ", "RAX: ", "RDX: ",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reports that a Linux kernel makes of its own faults, found in its console line by line, each cut out as a whole. The table of what counts
- * is in kernlog.c. Pure; bounded memory, and a bounded time a line.
+ * Reports that a Linux kernel makes of its own faults, found in its console line by line, each cut
+ * out as a whole. The table of what counts is in kernlog.c. Pure; bounded memory, and a bounded
+ * time a line.
  */
 #ifndef KVM_CHECKS_KERNLOG_H
 #define KVM_CHECKS_KERNLOG_H
@@ -27,14 +28,20 @@ struct kernlog {
 	bool panicked;
 	bool stamped; /* messages have time stamps: a line without is not the kernel's */
 	bool stack_seen,
-		bars; /* of the open one: its call trace has begun; a line of ===== or so stood before it */
+		/*
+		 * of the open one: its call trace has begun; a line of ===== or so stood before it
+		 */
+		bars;
 	unsigned int ends_by, nr_lines;
 	struct kernlog_report report[KERNLOG_MAX_REPORTS];
 };
 
 enum kernlog_event { KERNLOG_NOTHING, KERNLOG_BEGINS, KERNLOG_ENDS };
 
-/* Feeds a line without its newline, the console's @line_nr-th. The caller serialises. Starts with all zeros. */
+/*
+ * Feeds a line without its newline, the console's @line_nr-th. The caller serialises. Starts with
+ * all zeros.
+ */
 enum kernlog_event kernlog_line(struct kernlog *k, const char *line, uint64_t line_nr);
 
 /* No more lines: what is open is at its end. */

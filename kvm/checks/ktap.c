@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Results come behind the results of their subtests. So results are nodes of one array, in the order in which they come; a result at a
- * level closes all deeper ones and becomes the parent of what they held. A level is opened by a version line; a deeper one also by
- * "# Subtest:" or a plan, as kernels before 6.3 had them. Outside of any level nothing is a result, and one at the top is
+ * Results come behind the results of their subtests. So results are nodes of one array, in the
+ * order in which they come; a result at a level closes all deeper ones and becomes the parent of
+ * what they held. A level is opened by a version line; a deeper one also by "# Subtest:" or a plan,
+ * as kernels before 6.3 had them. Outside of any level nothing is a result, and one at the top is
  * left when all that was planned has come: what the kernel says next is not about tests.
  *
- * Every line costs a time proportional to its length, a result at most KTAP_MAX_DEPTH looks at each node of its subtests in all.
+ * Every line costs a time proportional to its length, a result at most KTAP_MAX_DEPTH looks at each
+ * node of its subtests in all.
  */
 #include "ktap.h"
 
@@ -115,8 +117,8 @@ static void adopt(struct ktap *k, struct ktap_node *parent, unsigned int first)
 }
 
 /* A result, whose subtests are the nodes from @first on. */
-static void add_result(struct ktap *k, unsigned int first, enum ktap_status status, const char *name,
-		       size_t len, const char *reason, uint64_t line_nr)
+static void add_result(struct ktap *k, unsigned int first, enum ktap_status status,
+		       const char *name, size_t len, const char *reason, uint64_t line_nr)
 {
 	struct ktap_node *n = new_node(k);
 
@@ -141,7 +143,10 @@ static bool is_short(const struct ktap_level *l)
 	return !l->open_ended && l->seen < l->planned;
 }
 
-/* Closes the deepest level; its parent's result has not come, so that it has failed when something is missing. */
+/*
+ * Closes the deepest level; its parent's result has not come, so that it has failed when something
+ * is missing.
+ */
 static void close_unfinished(struct ktap *k, uint64_t line_nr)
 {
 	struct ktap_level *l = &k->level[--k->nr_levels];
@@ -151,11 +156,14 @@ static void close_unfinished(struct ktap *k, uint64_t line_nr)
 	if (!l->name[0])
 		snprintf(l->name, sizeof(l->name), "%s", k->nr_levels ? "subtests" : "tests");
 	/* At the top there is no suite that they are of. */
-	add_result(k, k->nr_levels ? l->first : k->nr_nodes, KTAP_ENDED, l->name, strlen(l->name), NULL,
-		   line_nr);
+	add_result(k, k->nr_levels ? l->first : k->nr_nodes, KTAP_ENDED, l->name, strlen(l->name),
+		   NULL, line_nr);
 }
 
-/* Closes the deepest level, whose parent's result is this line. Returns the first node of what it held. */
+/*
+ * Closes the deepest level, whose parent's result is this line. Returns the first node of what it
+ * held.
+ */
 static unsigned int close_finished(struct ktap *k, uint64_t line_nr)
 {
 	struct ktap_level *l = &k->level[--k->nr_levels];
@@ -170,8 +178,9 @@ static struct ktap_level *level_at(struct ktap *k, unsigned int indent, uint64_t
 {
 	while (k->nr_levels > 1 && k->level[k->nr_levels - 1].indent > indent)
 		close_unfinished(k, line_nr);
-	return k->nr_levels && k->level[k->nr_levels - 1].indent == indent ? &k->level[k->nr_levels - 1]
-									   : NULL;
+	return k->nr_levels && k->level[k->nr_levels - 1].indent == indent
+		       ? &k->level[k->nr_levels - 1]
+		       : NULL;
 }
 
 static struct ktap_level *open_level(struct ktap *k, unsigned int indent, bool hashed)
@@ -203,7 +212,8 @@ static void on_version(struct ktap *k, unsigned int indent, bool hashed, uint64_
 }
 
 /* A line of a level that may not have been opened by a version line. */
-static struct ktap_level *level_for(struct ktap *k, unsigned int indent, bool hashed, uint64_t line_nr)
+static struct ktap_level *level_for(struct ktap *k, unsigned int indent, bool hashed,
+				    uint64_t line_nr)
 {
 	struct ktap_level *l = level_at(k, indent, line_nr);
 
@@ -219,11 +229,13 @@ static void on_plan(struct ktap_level *l, const char *p)
 }
 
 /* "name # SKIP reason": where the name ends, and what the directive makes of the result. */
-static enum ktap_status directive(const char *p, enum ktap_status status, size_t *len, const char **reason)
+static enum ktap_status directive(const char *p, enum ktap_status status, size_t *len,
+				  const char **reason)
 {
 	const char *hash = strstr(p, " # ");
 	const char *word = hash ? hash + 3 : starts(p, "# ") ? p + 2 : NULL;
-	bool skip = word && !strncasecmp(word, "skip", 4), todo = word && !strncasecmp(word, "todo", 4);
+	bool skip = word && !strncasecmp(word, "skip", 4),
+	     todo = word && !strncasecmp(word, "todo", 4);
 
 	*len = strlen(p);
 	*reason = NULL;
@@ -254,7 +266,8 @@ static void on_result(struct ktap *k, unsigned int first, enum ktap_status statu
 		p += 2;
 	status = directive(p, status, &len, &reason);
 	if (!len) {
-		snprintf(name, sizeof(name), "test %.*s", (int)strspn(number, "0123456789") & 15, number);
+		snprintf(name, sizeof(name), "test %.*s", (int)strspn(number, "0123456789") & 15,
+			 number);
 		p = name;
 		len = strlen(name);
 	}

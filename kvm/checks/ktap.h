@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Test results in a console, as the kernel prints them: KTAP (Documentation/dev-tools/ktap.rst), versions 13 and 14 of TAP, with and without
- * printk's time stamps; subtests by indentation (KUnit) and behind "# " (kselftest). Pure; bounded memory, and a bounded time a line.
+ * Test results in a console, as the kernel prints them: KTAP (Documentation/dev-tools/ktap.rst),
+ * versions 13 and 14 of TAP, with and without printk's time stamps; subtests by indentation (KUnit)
+ * and behind "# " (kselftest). Pure; bounded memory, and a bounded time a line.
  */
 #ifndef KVM_CHECKS_KTAP_H
 #define KVM_CHECKS_KTAP_H
@@ -59,7 +60,10 @@ struct ktap_totals {
 	int first_failed;			/* its node; -1: none */
 };
 
-/* Feeds a line without its newline, the console's @line_nr-th. The caller serialises. Starts with all zeros. */
+/*
+ * Feeds a line without its newline, the console's @line_nr-th. The caller serialises. Starts with
+ * all zeros.
+ */
 void ktap_line(struct ktap *k, const char *line, uint64_t line_nr);
 /* No more lines: what was announced and did not come has failed. */
 void ktap_end(struct ktap *k, uint64_t line_nr);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a console's bytes to the lines a person reads: carriage returns, escape sequences and other control characters gone, tabs
- * kept, each at most LINES_MAX_BYTES long (the rest of a longer one is left out). Pure.
+ * From a console's bytes to the lines a person reads: carriage returns, escape sequences and other
+ * control characters gone, tabs kept, each at most LINES_MAX_BYTES long (the rest of a longer one
+ * is left out). Pure.
  */
 #ifndef KVM_CHECKS_LINES_H
 #define KVM_CHECKS_LINES_H
@@ -16,7 +17,8 @@ struct lines {
 	void *ctx;
 	unsigned int state; /* inside which kind of escape sequence */
 	size_t len;
-	char text[LINES_MAX_BYTES + 1]; /* the line that is not complete yet; terminated by lines_partial() */
+	/* the line that is not complete yet; terminated by lines_partial() */
+	char text[LINES_MAX_BYTES + 1];
 };
 
 /* Calls @l->line once a complete line. The caller serialises. */
@@ -29,8 +31,8 @@ const char *lines_partial(struct lines *l);
 void lines_end(struct lines *l);
 
 /*
- * Behind the marks that printk puts before a message: "<6>", "[    1.234567]", "[ T123]" and the space behind them. @line itself when there
- * are none. One space only, as what follows may be indented.
+ * Behind the marks that printk puts before a message: "<6>", "[ 1.234567]", "[ T123]" and the space
+ * behind them. @line itself when there are none. One space only, as what follows may be indented.
  */
 const char *lines_message(const char *line);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which ends are good, what they are called in reports, and the way of the reports into their files. */
+/*
+ * Which ends are good, what they are called in reports, and the way of the reports into their
+ * files.
+ */
 #include "outcome.h"
 
 #include "kvm/newfile.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a run came to, for programs: the JSON report (docs/report.md is its schema), JUnit, TAP, and the annotations of two CI services. The writers
- * are pure but for the stream; what they are handed may have any bytes in it.
+ * What a run came to, for programs: the JSON report (docs/report.md is its schema), JUnit, TAP, and
+ * the annotations of two CI services. The writers are pure but for the stream; what they are handed
+ * may have any bytes in it.
  */
 #ifndef KVM_CHECKS_OUTCOME_H
 #define KVM_CHECKS_OUTCOME_H
@@ -56,12 +57,16 @@ void outcome_tap(FILE *f, const struct outcome *o);
 /* The failing part, folded, and the error at the top of the job. */
 void outcome_annotate(FILE *f, const struct outcome *o, enum outcome_ci ci);
 
-/* Takes out of a line of ours with a guest's text in it what GitHub's runner would take for a command. */
+/*
+ * Takes out of a line of ours with a guest's text in it what GitHub's runner would take for a
+ * command.
+ */
 void outcome_escape_ci(char *text);
 
 /*
- * While a guest's console is on @fd, GitHub's runner takes no commands from it: between the two it obeys none but the one with a random token, which a
- * guest cannot know. begin() does nothing but for OUTCOME_GITHUB.
+ * While a guest's console is on @fd, GitHub's runner takes no commands from it: between the two it
+ * obeys none but the one with a random token, which a guest cannot know. begin() does nothing but
+ * for OUTCOME_GITHUB.
  */
 struct outcome_guard {
 	char token[33]; /* "": not begun */
@@ -72,11 +77,14 @@ void outcome_guard_end(struct outcome_guard *g, int fd);
 /* By the environment: GITHUB_ACTIONS=true, GITLAB_CI=true. */
 enum outcome_ci outcome_find_ci(void);
 
-/* Whether @path can be written, as far as can be told before. Returns 0 or -errno having said why. */
+/*
+ * Whether @path can be written, as far as can be told before. Returns 0 or -errno having said why.
+ */
 int outcome_check_path(const char *option, const char *path);
 /*
- * Writes to @path: a regular file is there as a whole or not at all; anything else (a pipe, /dev/stdout) is written to, but not
- * @early, when there is another one to come. Returns 0 or -errno having said why.
+ * Writes to @path: a regular file is there as a whole or not at all; anything else (a pipe,
+ * /dev/stdout) is written to, but not @early, when there is another one to come. Returns 0 or
+ * -errno having said why.
  */
 int outcome_write(const char *option, const char *path, const struct outcome *o,
 		  void (*writer)(FILE *f, const struct outcome *o), bool early);

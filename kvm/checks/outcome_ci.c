@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What GitHub Actions and GitLab make of a job's log: a fold with the failing part, and on GitHub an annotation.
+ * What GitHub Actions and GitLab make of a job's log: a fold with the failing part, and on GitHub
+ * an annotation.
  *
- * GitHub's runner takes commands from any line that begins with "::" behind white space, or that has "##[" anywhere in it; GitLab's
- * sections need a carriage return and an escape sequence. So each line of a guest's has "| " before it and no control character, and a "##[" is
- * taken apart. In a command's own text %, CR and LF are percent-encoded. The console itself, which is shown as it is, is guarded by stop-commands.
+ * GitHub's runner takes commands from any line that begins with "::" behind white space, or that
+ * has "##[" anywhere in it; GitLab's sections need a carriage return and an escape sequence. So
+ * each line of a guest's has "| " before it and no control character, and a "##[" is taken apart.
+ * In a command's own text %, CR and LF are percent-encoded. The console itself, which is shown as
+ * it is, is guarded by stop-commands.
  */
 #include "kvm/base/quote.h"
 #include "outcome.h"
@@ -125,7 +128,8 @@ static void gitlab(FILE *f, const struct outcome *o)
 {
 	long long now = (long long)o->started_s;
 
-	fprintf(f, "\033[0Ksection_start:%lld:kvm_failure[collapsed=true]\r\033[0Kkvm: the failing part\n",
+	fprintf(f,
+		"\033[0Ksection_start:%lld:kvm_failure[collapsed=true]\r\033[0Kkvm: the failing part\n",
 		now);
 	failing_part(f, o);
 	fprintf(f, "\033[0Ksection_end:%lld:kvm_failure\r\033[0K\n",

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* --report: the schema is in docs/report.md. A member is added without another schema number; one that goes or changes its meaning has one. */
+/*
+ * --report: the schema is in docs/report.md. A member is added without another schema number; one
+ * that goes or changes its meaning has one.
+ */
 #include "kvm/base/quote.h"
 #include "outcome.h"
 
@@ -55,7 +58,8 @@ static void expectations(FILE *f, const struct expect *e)
 		fprintf(f, "%s\n    { \"regex\": ", i ? "," : "");
 		string_or_null(f, e->wanted[i].text);
 		fprintf(f, ", \"met\": %s, \"line\": ", e->wanted[i].met ? "true" : "false");
-		fprintf(f, e->wanted[i].met ? "%llu }" : "null }", (unsigned long long)e->wanted[i].line_nr);
+		fprintf(f, e->wanted[i].met ? "%llu }" : "null }",
+			(unsigned long long)e->wanted[i].line_nr);
 	}
 	fputs("]", f);
 }
@@ -85,10 +89,9 @@ static void tests(FILE *f, const struct ktap *k)
 	const char *separator = "";
 
 	fprintf(f,
-		",\n  \"tests\": { \"passed\": %llu, \"failed\": %llu, \"skipped\": %llu, \"todo\": %llu, "
-		"\"results\": [",
-		(unsigned long long)t.passed, (unsigned long long)t.failed, (unsigned long long)t.skipped,
-		(unsigned long long)t.todo);
+		",\n  \"tests\": { \"passed\": %llu, \"failed\": %llu, \"skipped\": %llu, \"todo\": %llu, \"results\": [",
+		(unsigned long long)t.passed, (unsigned long long)t.failed,
+		(unsigned long long)t.skipped, (unsigned long long)t.todo);
 	for (unsigned int i = 0; i < k->nr_nodes; i++) {
 		const struct ktap_node *n = &k->node[i];
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --junit and --tap. The machine's own end is the first test, "kvm.end"; each test that the console reported is one of its own.
+ * --junit and --tap. The machine's own end is the first test, "kvm.end"; each test that the console
+ * reported is one of its own.
  *
- * JUnit as its readers agree on (Jenkins, GitLab, GitHub's actions): testsuites, testsuite, testcase, failure, skipped, system-out.
+ * JUnit as its readers agree on (Jenkins, GitLab, GitHub's actions): testsuites, testsuite,
+ * testcase, failure, skipped, system-out.
  */
 #include "kvm/base/quote.h"
 #include "outcome.h"
@@ -31,7 +33,8 @@ static void junit_end(FILE *f, const struct outcome *o)
 	const struct verdict *v = o->verdict;
 
 	fprintf(f, "    <testcase classname=\"kvm\" name=\"end\" time=\"%llu.%03llu\">\n",
-		(unsigned long long)(o->duration_ms / 1000), (unsigned long long)(o->duration_ms % 1000));
+		(unsigned long long)(o->duration_ms / 1000),
+		(unsigned long long)(o->duration_ms % 1000));
 	if (!outcome_is_good(o)) {
 		fprintf(f, "      <failure type=\"%s\"", outcome_verdict_name(v->kind));
 		attribute(f, "message", v->text, strlen(v->text));
@@ -82,14 +85,17 @@ static void junit_test(FILE *f, const struct ktap *k, unsigned int i)
 void outcome_junit(FILE *f, const struct outcome *o)
 {
 	struct ktap_totals t = totals(o);
-	uint64_t nr = 1 + t.passed + t.failed + t.skipped + t.todo; /* also those there was no memory for */
+	/* also those there was no memory for */
+	uint64_t nr = 1 + t.passed + t.failed + t.skipped + t.todo;
 	uint64_t failed = t.failed + !outcome_is_good(o), skipped = t.skipped + t.todo;
 
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite", f);
 	attribute(f, "name", name_of(o), strlen(name_of(o)));
-	fprintf(f, " tests=\"%llu\" failures=\"%llu\" errors=\"0\" skipped=\"%llu\" time=\"%llu.%03llu\">\n",
+	fprintf(f,
+		" tests=\"%llu\" failures=\"%llu\" errors=\"0\" skipped=\"%llu\" time=\"%llu.%03llu\">\n",
 		(unsigned long long)nr, (unsigned long long)failed, (unsigned long long)skipped,
-		(unsigned long long)(o->duration_ms / 1000), (unsigned long long)(o->duration_ms % 1000));
+		(unsigned long long)(o->duration_ms / 1000),
+		(unsigned long long)(o->duration_ms % 1000));
 	junit_end(f, o);
 	for (unsigned int i = 0; o->ktap && i < o->ktap->nr_nodes; i++) {
 		if (ktap_counts(&o->ktap->node[i]))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm debug NAME: the post-mortem of a machine that runs, with its flight recorder, and with --dump a core of it. The machine goes on.
+ * kvm debug NAME: the post-mortem of a machine that runs, with its flight recorder, and with --dump
+ * a core of it. The machine goes on.
  *
  * Exit code 0, or 125 when it could not be had. Main's thread.
  */
@@ -23,19 +24,17 @@ struct debug_options {
 
 static const struct opt rows[] = {
 	{ 0, "dump", OPT_STRING, offsetof(struct debug_options, dump), "FILE",
-	  "instead, its memory and registers as an ELF core for gdb and\ncrash; the machine stands still "
-	  "meanwhile",
+	  "instead, its memory and registers as an ELF core for gdb and\ncrash; the machine stands still meanwhile",
 	  0, 0, NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct debug_options, help), NULL, "this help", 0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct debug_options, help), NULL, "this help", 0, 0,
+	  NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm debug NAME [--dump FILE]\n\n"
-	       "Prints what the CPUs of the running machine NAME (kvm run --name NAME) are doing: registers, "
-	       "page\n"
-	       "tables, code, stack, the last accesses to devices; before it, what its kernel has logged and "
-	       "no console\n"
+	       "Prints what the CPUs of the running machine NAME (kvm run --name NAME) are doing: registers, page\n"
+	       "tables, code, stack, the last accesses to devices; before it, what its kernel has logged and no console\n"
 	       "has shown. The machine goes on.\n\n");
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
@@ -43,7 +42,9 @@ static int usage(void)
 
 static int ask(const char *name, const char *request, int fd, struct control_reply *reply)
 {
-	struct control_question q = { .name = name, .request = request, .pass_fd = fd, .body = stdout };
+	struct control_question q = {
+		.name = name, .request = request, .pass_fd = fd, .body = stdout
+	};
 	int err;
 
 	q.patience_s = fd < 0 ? PATIENCE_S : 0; /* a core may take its time */
@@ -85,8 +86,8 @@ int cmd_debug(int argc, char **argv, const struct arch *arch)
 	const char *name;
 
 	(void)arch;
-	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name", &options.help,
-			  &name))
+	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name",
+			  &options.help, &name))
 		return EXIT_LAUNCHER;
 	if (options.help)
 		return usage();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm dmesg NAME: the log of a running machine's kernel, read out of its memory: whatever its consoles show, and without a word to the guest.
+ * kvm dmesg NAME: the log of a running machine's kernel, read out of its memory: whatever its
+ * consoles show, and without a word to the guest.
  *
  * Exit code 0, or 125 when it could not be had. Main's thread.
  */
@@ -19,14 +20,14 @@ struct dmesg_options {
 };
 
 static const struct opt rows[] = {
-	{ 'h', "help", OPT_FLAG, offsetof(struct dmesg_options, help), NULL, "this help", 0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct dmesg_options, help), NULL, "this help", 0, 0,
+	  NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm dmesg NAME\n\n"
-	       "Prints the log of the kernel in the running machine NAME (kvm run --name NAME), out of its "
-	       "memory: with or\n"
+	       "Prints the log of the kernel in the running machine NAME (kvm run --name NAME), out of its memory: with or\n"
 	       "without a console, also when the guest hangs. 64-bit Linux.\n\n");
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
@@ -41,8 +42,8 @@ int cmd_dmesg(int argc, char **argv, const struct arch *arch)
 	int err;
 
 	(void)arch;
-	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name", &options.help,
-			  &q.name))
+	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name",
+			  &options.help, &q.name))
 		return EXIT_LAUNCHER;
 	if (options.help)
 		return usage();

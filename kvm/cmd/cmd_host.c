@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm host: can this host run machines, and how well. The verdict comes first, then what it rests on.
+ * kvm host: can this host run machines, and how well. The verdict comes first, then what it rests
+ * on.
  *
- * Exit code 0 when it can, slowly or not; 125, the launcher's own, when it cannot: the code `kvm run` would
- * end with. Main's thread; takes a few milliseconds and leaves nothing behind.
+ * Exit code 0 when it can, slowly or not; 125, the launcher's own, when it cannot: the code `kvm
+ * run` would end with. Main's thread; takes a few milliseconds and leaves nothing behind.
  */
 #include "host_access.h"
 #include "kvm/base/options.h"
@@ -17,8 +18,10 @@ struct host_options {
 };
 
 static const struct opt rows[] = {
-	{ 0, "json", OPT_FLAG, offsetof(struct host_options, json), NULL, "one JSON object", 0, 0, NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct host_options, help), NULL, "this help", 0, 0, NULL },
+	{ 0, "json", OPT_FLAG, offsetof(struct host_options, json), NULL, "one JSON object", 0, 0,
+	  NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct host_options, help), NULL, "this help", 0, 0,
+	  NULL },
 };
 
 static int usage(void)

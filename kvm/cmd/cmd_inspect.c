@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm inspect: what a kernel's file is, all that it says about itself, and how `kvm run` would start it.
+ * kvm inspect: what a kernel's file is, all that it says about itself, and how `kvm run` would
+ * start it.
  *
  * Exit code 0 when it would, 125 when it would be refused; then the report says why. Main's thread.
  */
@@ -20,10 +21,10 @@ struct inspect_options {
 #define AT(field) offsetof(struct inspect_options, field)
 
 static const struct opt rows[] = {
-	{ 0, "entry", OPT_STRING, AT(entry), "HOW", "as with kvm run: auto (default), 16, 32, 64, pvh", 0, 0,
-	  NULL },
-	{ 0, "load", OPT_UINT, AT(load_gpa), "ADDRESS", "as with kvm run, of a flat binary", 0, UINT32_MAX,
-	  NULL },
+	{ 0, "entry", OPT_STRING, AT(entry), "HOW",
+	  "as with kvm run: auto (default), 16, 32, 64, pvh", 0, 0, NULL },
+	{ 0, "load", OPT_UINT, AT(load_gpa), "ADDRESS", "as with kvm run, of a flat binary", 0,
+	  UINT32_MAX, NULL },
 	{ 0, "json", OPT_FLAG, AT(json), NULL, "one JSON object", 0, 0, NULL },
 	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help", 0, 0, NULL },
 };
@@ -43,9 +44,12 @@ int cmd_inspect(int argc, char **argv, const struct arch *arch)
 	struct inspect_options options = { .entry = "auto", .load_gpa = UINT64_MAX };
 	const char *file;
 
-	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "file", &options.help, &file))
+	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "file", &options.help,
+			  &file))
 		return EXIT_LAUNCHER;
 	if (options.help)
 		return usage();
-	return arch->inspect(stdout, file, options.entry, options.load_gpa, options.json) ? EXIT_LAUNCHER : 0;
+	return arch->inspect(stdout, file, options.entry, options.load_gpa, options.json)
+		       ? EXIT_LAUNCHER
+		       : 0;
 }

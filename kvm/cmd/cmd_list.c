@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm list: this user's machines that run and have a name, in order of names. Each is asked; what killed launchers have left is removed on the
- * way. Exit code 0, also when there are none. Main's thread.
+ * kvm list: this user's machines that run and have a name, in order of names. Each is asked; what
+ * killed launchers have left is removed on the way. Exit code 0, also when there are none. Main's
+ * thread.
  */
 #include "control.h"
 #include "kvm/base/options.h"
@@ -24,8 +25,10 @@ struct list_options {
 };
 
 static const struct opt rows[] = {
-	{ 0, "json", OPT_FLAG, offsetof(struct list_options, json), NULL, "one JSON array", 0, 0, NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct list_options, help), NULL, "this help", 0, 0, NULL },
+	{ 0, "json", OPT_FLAG, offsetof(struct list_options, json), NULL, "one JSON array", 0, 0,
+	  NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct list_options, help), NULL, "this help", 0, 0,
+	  NULL },
 };
 
 static int usage(void)
@@ -57,8 +60,8 @@ static void print_row(const char *name, const struct control_info *info)
 
 	printf("%-20s %7" PRIu64 " %4" PRIu64 " %6" PRIu64 "M %6" PRIu64 ":%02" PRIu64 ":%02" PRIu64
 	       " %-9s %s\n",
-	       name, info->pid, info->cpus, (uint64_t)(info->memory_bytes / MIB), s / 3600, s / 60 % 60,
-	       s % 60, info->state, info->kernel);
+	       name, info->pid, info->cpus, (uint64_t)(info->memory_bytes / MIB), s / 3600,
+	       s / 60 % 60, s % 60, info->state, info->kernel);
 }
 
 static void print_object(const char *name, const struct control_info *info, bool first)
@@ -81,8 +84,8 @@ static unsigned int print_all(struct dirent **entry, int nr, bool json)
 		if (!ask(entry[i]->d_name, &info))
 			continue;
 		if (!json && !printed)
-			printf("%-20s %7s %4s %7s %12s %-9s %s\n", "NAME", "PID", "CPUS", "MEMORY", "UP",
-			       "STATE", "KERNEL");
+			printf("%-20s %7s %4s %7s %12s %-9s %s\n", "NAME", "PID", "CPUS", "MEMORY",
+			       "UP", "STATE", "KERNEL");
 		if (json)
 			print_object(entry[i]->d_name, &info, !printed);
 		else

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm report merge: one result of the reports that shards of a `kvm smoke` have written, on however many machines, as if there had been one.
+ * kvm report merge: one result of the reports that shards of a `kvm smoke` have written, on however
+ * many machines, as if there had been one.
  *
- * Exit code 0 when all boots of the matrix are there and have passed, 122 when some have not, or are in no report, 125 when a report cannot be used.
+ * Exit code 0 when all boots of the matrix are there and have passed, 122 when some have not, or
+ * are in no report, 125 when a report cannot be used.
  */
 #include "kvm/base/options.h"
 #include "kvm/base/unpack.h"
@@ -89,7 +91,10 @@ static int merge(struct smoke_set *set, const struct report_options *o, int nr, 
 	return counts.failed || counts.missing ? EXIT_FAILED : 0;
 }
 
-/* Files and options in any order; the files' names move to the front of @argv. Returns their number, or -EINVAL having said why. */
+/*
+ * Files and options in any order; the files' names move to the front of @argv. Returns their
+ * number, or -EINVAL having said why.
+ */
 static int parse(struct report_options *o, int argc, char **argv)
 {
 	int nr = 0, at = 0, n;
@@ -120,8 +125,7 @@ int cmd_report(int argc, char **argv, const struct arch *arch)
 		return EXIT_LAUNCHER;
 	}
 	if (!nr) {
-		pr_err("kvm report merge: which reports? name the files that `kvm smoke --report` has "
-		       "written");
+		pr_err("kvm report merge: which reports? name the files that `kvm smoke --report` has written");
 		return EXIT_LAUNCHER;
 	}
 	code = merge(&set, &o, nr, argv + named);

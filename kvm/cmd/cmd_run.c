@@ -2,12 +2,12 @@
 /*
  * Runs a machine, `kvm run`: options -> config -> machine -> verdict.
  *
- * The machine (vm.h) knows nothing of the ones who watch it: trace, timeline, reports, gdb, checks and the control socket
- * are made here, attached, and closed again.
+ * The machine (vm.h) knows nothing of the ones who watch it: trace, timeline, reports, gdb, checks
+ * and the control socket are made here, attached, and closed again.
  *
- * On the way out nothing is taken apart that the host's kernel takes apart anyway: when the guest is done, its
- * consoles are brought out, the terminal restored, the verdict said, and the process ends. Only a restart
- * (--on-reboot restart) goes through the whole tear-down.
+ * On the way out nothing is taken apart that the host's kernel takes apart anyway: when the guest
+ * is done, its consoles are brought out, the terminal restored, the verdict said, and the process
+ * ends. Only a restart (--on-reboot restart) goes through the whole tear-down.
  */
 #include "control.h"
 #include "host_access.h"
@@ -73,7 +73,8 @@ static void on_timeout(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	vm_end(vm, VERDICT_TIMEOUT, 0, "timed out after %llu s", (unsigned long long)vm->config->timeout_s);
+	vm_end(vm, VERDICT_TIMEOUT, 0, "timed out after %llu s",
+	       (unsigned long long)vm->config->timeout_s);
 }
 
 /* --timeout is for all lives of the machine together. */
@@ -111,8 +112,9 @@ static int run_loop(struct life *l, const struct lives *lives)
 }
 
 /*
- * Output that nobody takes may hold us up for ever, and the loop that took the signals is over: from here on they have their
- * usual effect. The terminal goes back first; what is still to come looks the same on it.
+ * Output that nobody takes may hold us up for ever, and the loop that took the signals is over:
+ * from here on they have their usual effect. The terminal goes back first; what is still to come
+ * looks the same on it.
  */
 static void signals_end_us(void)
 {
@@ -200,7 +202,8 @@ static void say_timeline(const struct life *l)
 static void judge_command(struct vm *vm)
 {
 	struct verdict was = vm->verdict;
-	bool orderly = was.kind == VERDICT_POWEROFF || was.kind == VERDICT_REBOOT || was.kind == VERDICT_HALT;
+	bool orderly = was.kind == VERDICT_POWEROFF || was.kind == VERDICT_REBOOT ||
+		       was.kind == VERDICT_HALT;
 
 	if (vm->config->has_command && orderly && !restarts(vm) && !vm->asked_to_end)
 		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
@@ -215,7 +218,8 @@ static void close_machine(struct vm *vm)
 	if (verdict_exit_code(&vm->verdict))
 		return;
 	if (disk_lost)
-		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0, "a disk lacks what the guest wrote last");
+		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
+			    "a disk lacks what the guest wrote last");
 	else if (output_lost)
 		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
 			    "not all that the command wrote could be written");
@@ -233,8 +237,9 @@ static void report_end(struct vm *vm)
 }
 
 /*
- * The guest is done: nothing it wrote may be lost, and nobody may be left hanging. Between two lives of a machine the
- * signals stay blocked, for the next one's loop to take; so there, too, nobody is waited for without end.
+ * The guest is done: nothing it wrote may be lost, and nobody may be left hanging. Between two
+ * lives of a machine the signals stay blocked, for the next one's loop to take; so there, too,
+ * nobody is waited for without end.
  */
 static void settle(struct life *l, const struct lives *lives)
 {
@@ -335,7 +340,9 @@ static void end_life(struct life *l)
 	pages_free(l->vm, sizeof(*l->vm));
 }
 
-/* One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours. */
+/*
+ * One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours.
+ */
 static bool run_once(const struct lives *lives, struct verdict *v, bool *again)
 {
 	struct life l = { .vm = pages_alloc(sizeof(*l.vm)) };
@@ -364,12 +371,13 @@ static bool run_once(const struct lives *lives, struct verdict *v, bool *again)
 	*again = restarts(l.vm);
 	if (*again)
 		end_life(&l);
-	return true; /* the last life: the host's kernel takes the rest apart, faster than we could */
+	/* the last life: the host's kernel takes the rest apart, faster than we could */
+	return true;
 }
 
 /*
- * SIGTERM when our parent ends, however it does; it may have done so before we asked. (SIGKILL would leave sockets' paths and the guest's disks
- * behind as they are.)
+ * SIGTERM when our parent ends, however it does; it may have done so before we asked. (SIGKILL
+ * would leave sockets' paths and the guest's disks behind as they are.)
  */
 static void die_with_parent(void)
 {
@@ -420,7 +428,10 @@ int cmd_run(int argc, char **argv, const struct arch *arch)
 		return EXIT_LAUNCHER;
 	if (config.dump_dtb)
 		return dump_dtb(&config, arch);
-	/* vCPU threads hardly allocate: an arena for each would cost system calls at start-up, and memory. */
+	/*
+	 * vCPU threads hardly allocate: an arena for each would cost system calls at start-up, and
+	 * memory.
+	 */
 	mallopt(M_ARENA_MAX, 1);
 	term_catch_crashes(on_sigbus);
 	if (vcpu_signal_init())

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm smoke: file -> matrix -> boots -> table and reports. Exit code 0 when all of this shard's have passed, 122 when some have not, 125 when it could
- * not be done as asked, 128+N when signal N ended it: then the reports have what had been done.
+ * kvm smoke: file -> matrix -> boots -> table and reports. Exit code 0 when all of this shard's
+ * have passed, 122 when some have not, 125 when it could not be done as asked, 128+N when signal N
+ * ended it: then the reports have what had been done.
  */
 #include "kvm/base/options.h"
 #include "kvm/base/unpack.h"
@@ -40,24 +41,26 @@ static int set_shard(void *options, const char *name, const char *arg)
 		    shard->number && shard->number <= shard->of)
 			return 0;
 	}
-	pr_err("--%s %s: not I/N with I from 1 to N (such as 2/4, the second of four parts)", name, arg);
+	pr_err("--%s %s: not I/N with I from 1 to N (such as 2/4, the second of four parts)", name,
+	       arg);
 	return -EINVAL;
 }
 
 #define AT(field) offsetof(struct smoke_options, field)
 
 static const struct opt rows[] = {
-	{ 'j', "jobs", OPT_UINT, AT(jobs), "N", "at most N machines side by side (default: one a CPU)", 1,
-	  MAX_JOBS },
-	{ 0, "repeat", OPT_UINT, AT(rounds), "N", "start each machine N times, and show how long it took", 1,
-	  SMOKE_MAX_BOOTS },
-	{ 0, "shard", OPT_CALL, 0, "I/N", "only the I-th of N parts; the same file gives the same parts", 0,
-	  0, set_shard },
+	{ 'j', "jobs", OPT_UINT, AT(jobs), "N",
+	  "at most N machines side by side (default: one a CPU)", 1, MAX_JOBS },
+	{ 0, "repeat", OPT_UINT, AT(rounds), "N",
+	  "start each machine N times, and show how long it took", 1, SMOKE_MAX_BOOTS },
+	{ 0, "shard", OPT_CALL, 0, "I/N",
+	  "only the I-th of N parts; the same file gives the same parts", 0, 0, set_shard },
 	{ 'o', "out", OPT_STRING, AT(dir), "DIR",
-	  "where those that fail leave a folder each: console,\nmessages, report and command "
-	  "(default " DEFAULT_DIR ")" },
+	  "where those that fail leave a folder each: console,\nmessages, report and command (default " DEFAULT_DIR
+	  ")" },
 	{ 0, "keep", OPT_FLAG, AT(keep), NULL, "those that pass leave theirs, too" },
-	{ 0, "report", OPT_STRING, AT(report), "FILE", "all results as JSON, for `kvm report merge`" },
+	{ 0, "report", OPT_STRING, AT(report), "FILE",
+	  "all results as JSON, for `kvm report merge`" },
 	{ 0, "junit", OPT_STRING, AT(junit), "FILE", "all results as JUnit's XML" },
 	{ 0, "list", OPT_FLAG, AT(list), NULL, "print the boots' commands, do not run them" },
 	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "name each boot that has passed" },

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm stop NAME: presses the power button of a running machine (its command gets SIGTERM instead), gives it some time, and returns once it has ended. Its launcher then exits as
- * after Ctrl-a x, with 0, unless the guest has powered off by itself or come to another end.
+ * kvm stop NAME: presses the power button of a running machine (its command gets SIGTERM instead),
+ * gives it some time, and returns once it has ended. Its launcher then exits as after Ctrl-a x,
+ * with 0, unless the guest has powered off by itself or come to another end.
  *
- * Exit code 0: it has ended; 124: it has not, though its time is up; 125: it could not be asked. Main's thread.
+ * Exit code 0: it has ended; 124: it has not, though its time is up; 125: it could not be asked.
+ * Main's thread.
  */
 #include "control.h"
 #include "kvm/base/options.h"
@@ -28,35 +30,39 @@ struct stop_options {
 
 static const struct opt rows[] = {
 	{ 0, "grace", OPT_UINT, offsetof(struct stop_options, grace_s), "SECONDS",
-	  "from then to the end (default: the machine's own, 5\nwithout its --grace)", 0, CONTROL_MAX_SECONDS,
-	  NULL },
+	  "from then to the end (default: the machine's own, 5\nwithout its --grace)", 0,
+	  CONTROL_MAX_SECONDS, NULL },
 	{ 'f', "force", OPT_FLAG, offsetof(struct stop_options, force), NULL,
 	  "end it at once, as if the power were cut", 0, 0, NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct stop_options, help), NULL, "this help", 0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct stop_options, help), NULL, "this help", 0, 0,
+	  NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm stop NAME [--grace SECONDS] [--force]\n\n"
-	       "Presses the power button of the running machine NAME (kvm run --name NAME), or sends SIGTERM "
-	       "to its command\n"
-	       "(-- CMD), and ends the machine if it has not ended when its time is up. Returns when it has "
-	       "ended.\n"
+	       "Presses the power button of the running machine NAME (kvm run --name NAME), or sends SIGTERM to its command\n"
+	       "(-- CMD), and ends the machine if it has not ended when its time is up. Returns when it has ended.\n"
 	       "Ends with 0, with %d if it is there still, with %d if it cannot be asked.\n\n",
 	       EXIT_TIMEOUT, EXIT_LAUNCHER);
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
 }
 
-/* The launcher's process. Its own limit is the machine's to keep; this one is for a launcher that is stuck. */
+/*
+ * The launcher's process. Its own limit is the machine's to keep; this one is for a launcher that
+ * is stuck.
+ */
 static int wait_for_end(const char *name, int pidfd, uint64_t grace_s)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	uint64_t ms = grace_s > INT32_MAX / 1000 - SETTLE_S ? INT32_MAX : (grace_s + SETTLE_S) * 1000;
+	uint64_t ms =
+		grace_s > INT32_MAX / 1000 - SETTLE_S ? INT32_MAX : (grace_s + SETTLE_S) * 1000;
 	int n;
 
 	if (pidfd < 0) {
-		pr_warn("%s: its launcher is not in this PID namespace; not waiting for its end", name);
+		pr_warn("%s: its launcher is not in this PID namespace; not waiting for its end",
+			name);
 		return 0;
 	}
 	do
@@ -77,15 +83,16 @@ int cmd_stop(int argc, char **argv, const struct arch *arch)
 	int code;
 
 	(void)arch;
-	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name", &options.help,
-			  &q.name))
+	if (opt_parse_one(rows, ARRAY_SIZE(rows), &options, argc, argv, "machine's name",
+			  &options.help, &q.name))
 		return EXIT_LAUNCHER;
 	if (options.help)
 		return usage();
 	if (options.force)
 		options.grace_s = 0;
 	if (options.grace_s != NO_GRACE)
-		snprintf(request, sizeof(request), "stop %llu", (unsigned long long)options.grace_s);
+		snprintf(request, sizeof(request), "stop %llu",
+			 (unsigned long long)options.grace_s);
 	else
 		control_ask_info(q.name, &info); /* its own, to know for how long to wait */
 	q.request = request;

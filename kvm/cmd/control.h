@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Machines that can be asked: one with a --name listens on a socket of that name, in a folder that only its user may enter. The verbs
- * `kvm list`, `debug`, `dmesg` and `stop` are its clients.
+ * Machines that can be asked: one with a --name listens on a socket of that name, in a folder that
+ * only its user may enter. The verbs `kvm list`, `debug`, `dmesg` and `stop` are its clients.
  *
- * The protocol: a client connects, sends one line, and gets one answer; then the connection is closed.
+ * The protocol: a client connects, sends one line, and gets one answer; then the connection is
+ * closed.
  *
  *	request:  VERB [ARGUMENT] LF                at most CONTROL_LINE_BYTES with the LF
- *	answer:   ok LENGTH [NOTE] LF BODY          LENGTH bytes follow; NOTE is for the person who asked
+ *	answer:   ok LENGTH [NOTE] LF BODY          LENGTH bytes follow; NOTE is for the person who
+ *	          asked
  *	          error TEXT LF
  *
  *	info            lines KEY VALUE, see control_parse_info()
  *	debug           the post-mortem of the machine as it runs
  *	dmesg           its kernel's log, out of its memory
- *	dump            an ELF core, into the regular file whose descriptor comes with the line (SCM_RIGHTS)
- *	stop [SECONDS]  the power button, and the end after SECONDS (default: the machine's --grace); 0: the end at once
+ *	dump            an ELF core, into the regular file whose descriptor comes with the line
+ *	                (SCM_RIGHTS)
+ *	stop [SECONDS]  the power button, and the end after SECONDS (default: the machine's
+ *	                --grace); 0: the end at once
  */
 #ifndef KVM_CMD_CONTROL_H
 #define KVM_CMD_CONTROL_H
@@ -30,16 +34,19 @@ struct config;
 struct reports;
 struct vm;
 
-/*--- the machine's side: control.c ------------------------------------------------------------------------------------------*/
+/*--- the machine's side: control.c --------------------------------------------------------------*/
 
 struct control;
 
 /*
- * Listens for config->name; *@out is NULL when there is none. With the signals that end us blocked. Returns 0 or -errno having said why:
- * -EADDRINUSE when a machine of that name runs.
+ * Listens for config->name; *@out is NULL when there is none. With the signals that end us blocked.
+ * Returns 0 or -errno having said why: -EADDRINUSE when a machine of that name runs.
  */
 int control_create(struct control **out, const struct config *config);
-/* Serves clients on @vm's loop; between two lives of a machine they wait. Return 0 or -errno having said why. Loop's thread; @c may be NULL. */
+/*
+ * Serves clients on @vm's loop; between two lives of a machine they wait. Return 0 or -errno having
+ * said why. Loop's thread; @c may be NULL.
+ */
 int control_attach(struct control *c, struct vm *vm, struct reports *reports);
 /* Drops its clients. Before vm's vCPUs are joined. */
 void control_detach(struct control *c);
@@ -47,7 +54,7 @@ void control_detach(struct control *c);
 void control_remove(struct control *c);
 void control_destroy(struct control *c);
 
-/*--- the folder: control_folder.c ---------------------------------------------------------------------------------------------*/
+/*--- the folder: control_folder.c ---------------------------------------------------------------*/
 
 /* Where the sockets are: $XDG_RUNTIME_DIR/kvm if that is the user's, else /tmp/kvm-UID. */
 struct control_folder {
@@ -56,17 +63,20 @@ struct control_folder {
 };
 
 /*
- * Opens it. Returns 0, or -errno having said why; -ENOENT, when there is none and @create is not set, says nothing. Whatever it returns,
- * control_folder_close().
+ * Opens it. Returns 0, or -errno having said why; -ENOENT, when there is none and @create is not
+ * set, says nothing. Whatever it returns, control_folder_close().
  */
 int control_folder_open(struct control_folder *f, bool create);
 void control_folder_close(struct control_folder *f);
 /* A listening socket @name, or -errno having said why. */
 int control_folder_listen(struct control_folder *f, const char *name);
-/* A connection to the machine @name, or -errno: -ENOENT when there is none; a socket that nobody listens on is removed. Says nothing. */
+/*
+ * A connection to the machine @name, or -errno: -ENOENT when there is none; a socket that nobody
+ * listens on is removed. Says nothing.
+ */
 int control_folder_connect(struct control_folder *f, const char *name);
 
-/*--- lines: control_text.c; pure -----------------------------------------------------------------------------------------*/
+/*--- lines: control_text.c; pure ----------------------------------------------------------------*/
 
 enum control_verb { CONTROL_INFO, CONTROL_DEBUG, CONTROL_DMESG, CONTROL_DUMP, CONTROL_STOP };
 
@@ -94,7 +104,7 @@ int control_parse_reply(const char *line, size_t len, struct control_reply *repl
 void control_parse_info(const char *text, size_t len, struct control_info *info);
 void control_print_info(FILE *f, const struct control_info *info);
 
-/*--- the client's side: control_client.c -----------------------------------------------------------------------------------------*/
+/*--- the client's side: control_client.c --------------------------------------------------------*/
 
 struct control_question {
 	const char *name;    /* of the machine */
@@ -107,10 +117,14 @@ struct control_question {
 };
 
 /*
- * Asks. Returns 0, or -errno: with @loud having said why, and -EREMOTEIO when the machine said no. The caller closes pidfd.
+ * Asks. Returns 0, or -errno: with @loud having said why, and -EREMOTEIO when the machine said no.
+ * The caller closes pidfd.
  */
 int control_ask(struct control_question *q, bool loud);
-/* Asks the machine @name what it is, and says nothing. Returns 0 or -errno; -ENOENT when it is not there. @info is filled in either case. */
+/*
+ * Asks the machine @name what it is, and says nothing. Returns 0 or -errno; -ENOENT when it is not
+ * there. @info is filled in either case.
+ */
 int control_ask_info(const char *name, struct control_info *info);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The asking side of the control protocol, see control.h: for the verbs, on main's thread. The machine's answer is read as a stranger's. */
+/*
+ * The asking side of the control protocol, see control.h: for the verbs, on main's thread. The
+ * machine's answer is read as a stranger's.
+ */
 #include "control.h"
 
 #include "kvm/config.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Keeps the folder of machines' sockets. Anyone who can connect controls the guest, so only the user may
- * enter the folder, and each socket is mode 0600 besides.
+ * Keeps the folder of machines' sockets. Anyone who can connect controls the guest, so only the
+ * user may enter the folder, and each socket is mode 0600 besides.
  *
- * A launcher that was killed leaves its socket behind; nobody answers there. It is removed by whoever meets it: under a lock on the folder, so
- * that the name is not somebody else's by then. Binding and listening are one step under the same lock.
+ * A launcher that was killed leaves its socket behind; nobody answers there. It is removed by
+ * whoever meets it: under a lock on the folder, so that the name is not somebody else's by then.
+ * Binding and listening are one step under the same lock.
  */
 #include "control.h"
 
@@ -41,7 +42,8 @@ static int choose_path(struct control_folder *f)
 		n = snprintf(f->path, sizeof(f->path), "/tmp/kvm-%u", (unsigned int)geteuid());
 	if (n < (int)sizeof(f->path))
 		return 0;
-	pr_err("%s: too long a path for the sockets of machines; set XDG_RUNTIME_DIR to a shorter one", run);
+	pr_err("%s: too long a path for the sockets of machines; set XDG_RUNTIME_DIR to a shorter one",
+	       run);
 	return -ENAMETOOLONG;
 }
 

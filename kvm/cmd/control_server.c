@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A machine's control socket, on the loop's thread. A client has one of a few seats, and the rest wait in the backlog; who does not ask, or does not take
- * its answer, loses the seat. An answer is made whole in memory and leaves as the client takes it, so nobody holds the loop up.
+ * A machine's control socket, on the loop's thread. A client has one of a few seats, and the rest
+ * wait in the backlog; who does not ask, or does not take its answer, loses the seat. An answer is
+ * made whole in memory and leaves as the client takes it, so nobody holds the loop up.
  *
- * What takes long is done elsewhere: a report by the vCPUs, a core by a thread. A client that leaves meanwhile keeps its seat, without a
- * descriptor, until that is done. The socket outlives a restart of the machine; clients that come in between find it in the backlog.
+ * What takes long is done elsewhere: a report by the vCPUs, a core by a thread. A client that
+ * leaves meanwhile keeps its seat, without a descriptor, until that is done. The socket outlives a
+ * restart of the machine; clients that come in between find it in the backlog.
  */
 #include "control.h"
 
@@ -97,7 +99,7 @@ static void on_patience_over(void *ctx)
 	hang_up(ctx);
 }
 
-/*--- answers ---------------------------------------------------------------------------------------------------------*/
+/*--- answers ---------------------------------------------------------------------------*/
 
 static void send_out(struct seat *s)
 {
@@ -175,7 +177,8 @@ static void answer_info(struct seat *s)
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
-	snprintf(info.state, sizeof(info.state), "%s", atomic_load(&c->vm->nr_pauses) ? "paused" : "running");
+	snprintf(info.state, sizeof(info.state), "%s",
+		 atomic_load(&c->vm->nr_pauses) ? "paused" : "running");
 	snprintf(info.kernel, sizeof(info.kernel), "%s",
 		 c->config->kernel ? c->config->kernel : "this host's own");
 	if (f)
@@ -197,12 +200,13 @@ static void answer_dmesg(struct seat *s)
 	if (f && fclose(f))
 		err = -ENOMEM;
 	if (err == -ENOENT)
-		refuse(s, "no log of a Linux kernel (64-bit, with kallsyms or VMCOREINFO) is in its memory, "
-			  "or not yet");
+		refuse(s,
+		       "no log of a Linux kernel (64-bit, with kallsyms or VMCOREINFO) is in its memory, or not yet");
 	else if (err && err != -EIO)
 		refuse(s, "%s", strerror(-err));
 	else
-		answer(s, text, len, err ? "the log is damaged: some of it could not be read" : NULL);
+		answer(s, text, len,
+		       err ? "the log is damaged: some of it could not be read" : NULL);
 	free(text);
 }
 
@@ -305,7 +309,7 @@ static void serve(struct seat *s, size_t line_len)
 	}
 }
 
-/*--- clients -------------------------------------------------------------------------------------------------------------*/
+/*--- clients ---------------------------------------------------------------------------*/
 
 /* The first descriptor that came is kept, and no other. */
 static void take_fds(struct seat *s, struct msghdr *msg)
@@ -419,7 +423,7 @@ static void on_connection(void *ctx, uint32_t events)
 	look_for_clients(c);
 }
 
-/*--- life ------------------------------------------------------------------------------------------------------------------*/
+/*--- life ---------------------------------------------------------------------------*/
 
 int control_create(struct control **out, const struct config *config)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Parses and prints the lines of the control protocol, see control.h. Input is untrusted: any bytes, any
- * length.
+ * Parses and prints the lines of the control protocol, see control.h. Input is untrusted: any
+ * bytes, any length.
  */
 #include "control.h"
 
@@ -48,8 +48,8 @@ int control_parse_request(const char *line, size_t len, struct control_request *
 		request->verb = (enum control_verb)i;
 		if (!space)
 			return 0;
-		return i == CONTROL_STOP && number(space + 1, len - verb_len - 1, CONTROL_MAX_SECONDS,
-						   &request->seconds)
+		return i == CONTROL_STOP && number(space + 1, len - verb_len - 1,
+						   CONTROL_MAX_SECONDS, &request->seconds)
 			       ? 0
 			       : -EINVAL;
 	}
@@ -142,6 +142,6 @@ void control_print_info(FILE *f, const struct control_info *info)
 	fprintf(f,
 		"pid %" PRIu64 "\ncpus %" PRIu64 "\nmemory_bytes %" PRIu64 "\nuptime_ms %" PRIu64
 		"\ngrace_s %" PRIu64 "\nstate %s\nkernel %s\n",
-		info->pid, info->cpus, info->memory_bytes, info->uptime_ms, info->grace_s, info->state,
-		kernel);
+		info->pid, info->cpus, info->memory_bytes, info->uptime_ms, info->grace_s,
+		info->state, kernel);
 }

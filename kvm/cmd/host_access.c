@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Why /dev/kvm cannot be used, and what to do about it: facts gathered from the system around the device, and
- * one sentence made from them.
+ * Why /dev/kvm cannot be used, and what to do about it: facts gathered from the system around the
+ * device, and one sentence made from them.
  *
- * The sentence names a command where there is one. It separates the cases that look alike: no driver and no
- * node, a group that the user is in but this session is not, a container's device policy behind the file's
- * permissions. open(2) decides whether KVM can be used, the facts only explain: so a fact that cannot be read
- * (no /proc in a chroot) makes the sentence vaguer, never wrong. Users and groups are read from /etc as
- * group(5) and passwd(5) have it and not through libc, whose resolvers a static program cannot load; members
- * known to a directory server only are not seen there.
+ * The sentence names a command where there is one. It separates the cases that look alike: no
+ * driver and no node, a group that the user is in but this session is not, a container's device
+ * policy behind the file's permissions. open(2) decides whether KVM can be used, the facts only
+ * explain: so a fact that cannot be read (no /proc in a chroot) makes the sentence vaguer, never
+ * wrong. Users and groups are read from /etc as group(5) and passwd(5) have it and not through
+ * libc, whose resolvers a static program cannot load; members known to a directory server only are
+ * not seen there.
  *
  * Called on main's thread, when something failed or on `kvm host`: nothing here runs on the way
  * to a machine.
@@ -166,7 +167,8 @@ static void find_module(struct host_facts *facts)
 
 static bool in_container(void)
 {
-	return !access("/.dockerenv", F_OK) || !access("/run/.containerenv", F_OK) || getenv("container");
+	return !access("/.dockerenv", F_OK) || !access("/run/.containerenv", F_OK) ||
+	       getenv("container");
 }
 
 void host_gather(struct host_facts *facts, const struct arch_host *arch)
@@ -191,38 +193,40 @@ static void explain_no_driver(const struct host_facts *facts, char *buf, size_t 
 		snprintf(buf, n, "KVM is not loaded: on the container's host, `sudo modprobe %s`",
 			 cpu->module);
 	else if (cpu->virt_flag)
-		snprintf(buf, n,
-			 "KVM is not loaded: `sudo modprobe %s`; if that fails, %s is switched off in the "
-			 "firmware "
-			 "set-up",
-			 cpu->module, cpu->virt_name);
+		snprintf(
+			buf, n,
+			"KVM is not loaded: `sudo modprobe %s`; if that fails, %s is switched off in the firmware set-up",
+			cpu->module, cpu->virt_name);
 	else if (cpu->in_vm)
-		snprintf(buf, n,
-			 "this host is itself a virtual machine%s%s%s and does not get %s: switch on nested "
-			 "virtualization where it runs",
-			 *cpu->hypervisor ? " (" : "", cpu->hypervisor, *cpu->hypervisor ? ")" : "",
-			 cpu->virt_name);
+		snprintf(
+			buf, n,
+			"this host is itself a virtual machine%s%s%s and does not get %s: switch on nested virtualization where it runs",
+			*cpu->hypervisor ? " (" : "", cpu->hypervisor, *cpu->hypervisor ? ")" : "",
+			cpu->virt_name);
 	else
-		snprintf(buf, n,
-			 "the processor does not offer %s: it is switched off in the firmware set-up, or "
-			 "missing",
-			 cpu->virt_name);
+		snprintf(
+			buf, n,
+			"the processor does not offer %s: it is switched off in the firmware set-up, or missing",
+			cpu->virt_name);
 }
 
 static void explain_no_node(const struct host_facts *facts, char *buf, size_t n)
 {
 	if (!facts->kernel_known)
-		snprintf(buf, n, "is this a chroot or a container without it? (there is no /proc to tell)");
+		snprintf(buf, n,
+			 "is this a chroot or a container without it? (there is no /proc to tell)");
 	else if (!facts->kernel_has_kvm)
 		explain_no_driver(facts, buf, n);
 	else if (facts->container)
-		snprintf(buf, n,
-			 "the kernel has KVM but this container was not given it: start it with "
-			 "`--device " KVM_DEVICE "`");
+		snprintf(
+			buf, n,
+			"the kernel has KVM but this container was not given it: start it with `--device " KVM_DEVICE
+			"`");
 	else
-		snprintf(buf, n,
-			 "the kernel has KVM but the device node is missing: `sudo mknod " KVM_DEVICE
-			 " c 10 232`");
+		snprintf(
+			buf, n,
+			"the kernel has KVM but the device node is missing: `sudo mknod " KVM_DEVICE
+			" c 10 232`");
 }
 
 /* By the file's mode alone; an ACL may say more or less. */
@@ -249,18 +253,19 @@ static void explain_permission(const struct host_facts *facts, char *buf, size_t
 			 facts->container ? ": start the container with `--device " KVM_DEVICE "`"
 					  : " (cgroup, security module)");
 	else if (group_may && facts->in_group_file && !facts->in_group)
-		snprintf(buf, n,
-			 "%s is in group %s, but this session is not yet: log in again, or `newgrp %s`", user,
-			 group, group);
+		snprintf(
+			buf, n,
+			"%s is in group %s, but this session is not yet: log in again, or `newgrp %s`",
+			user, group, group);
 	else if (group_may && !facts->in_group)
-		snprintf(buf, n, "it is for group %s: `sudo usermod -aG %s %s`, then log in again", group,
-			 group, user);
+		snprintf(buf, n, "it is for group %s: `sudo usermod -aG %s %s`, then log in again",
+			 group, group, user);
 	else
 		snprintf(buf, n,
 			 "it is mode %04o, group %s%s: `sudo setfacl -m u:%s:rw " KVM_DEVICE
 			 "` lets you in until reboot",
-			 facts->node_mode, group, facts->node_has_acl ? ", and its ACL leaves you out" : "",
-			 user);
+			 facts->node_mode, group,
+			 facts->node_has_acl ? ", and its ACL leaves you out" : "", user);
 }
 
 void host_explain(const struct host_facts *facts, int err, char *buf, size_t n)
@@ -289,8 +294,9 @@ void host_explain(const struct host_facts *facts, int err, char *buf, size_t n)
 		snprintf(buf, n, "raise the limit of open files (`ulimit -n`)");
 		break;
 	case EBUSY:
-		snprintf(buf, n,
-			 "another hypervisor (VirtualBox, VMware) holds the processor: stop its machines");
+		snprintf(
+			buf, n,
+			"another hypervisor (VirtualBox, VMware) holds the processor: stop its machines");
 		break;
 	default:
 		snprintf(buf, n, "`kvm host` tells more");

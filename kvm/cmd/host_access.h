@@ -2,8 +2,8 @@
 /*
  * Can this host run a machine, how well, and if not: why, and what to do about it.
  *
- * Three steps that can be tested apart: facts are gathered (host_gather), judged (host_explain, host_judge:
- * pure), printed (host_print_text, host_print_json).
+ * Three steps that can be tested apart: facts are gathered (host_gather), judged (host_explain,
+ * host_judge: pure), printed (host_print_text, host_print_json).
  */
 #ifndef KVM_CMD_HOST_ACCESS_H
 #define KVM_CMD_HOST_ACCESS_H
@@ -36,8 +36,8 @@ struct host_facts {
 void host_gather(struct host_facts *facts, const struct arch_host *arch);
 
 /*
- * Why open(KVM_DEVICE) failed with @err (positive), and what to do: one line without a final newline, cut
- * to fit. Pure.
+ * Why open(KVM_DEVICE) failed with @err (positive), and what to do: one line without a final
+ * newline, cut to fit. Pure.
  */
 void host_explain(const struct host_facts *facts, int err, char *buf, size_t n);
 
@@ -47,8 +47,8 @@ void host_explain_open(const struct arch_host *arch, int err, char *buf, size_t 
 void host_explain_create(int err, char *buf, size_t n);
 
 /*
- * Whether group @gid lists @user as a member in @group_file (group(5)). Its name, or the number where it has none, goes
- * to @name. Exposed for the test.
+ * Whether group @gid lists @user as a member in @group_file (group(5)). Its name, or the number
+ * where it has none, goes to @name. Exposed for the test.
  */
 bool host_group_lists(FILE *group_file, uint32_t gid, const char *user, char *name, size_t n);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The whole picture of what this host's KVM offers: asked (host_survey), judged (host_judge), printed for a
- * person and as JSON.
+ * The whole picture of what this host's KVM offers: asked (host_survey), judged (host_judge),
+ * printed for a person and as JSON.
  *
- * The judgement goes from what makes a machine impossible to what makes it slow: device, API version,
- * capabilities the launcher cannot do without, a probe that must run, and the probe's speed. Limits and
- * optional capabilities are told, they do not count. JSON goes by RFC 8259; strings from the system are
- * escaped, bytes that are no ASCII become '?'.
+ * The judgement goes from what makes a machine impossible to what makes it slow: device, API
+ * version, capabilities the launcher cannot do without, a probe that must run, and the probe's
+ * speed. Limits and optional capabilities are told, they do not count. JSON goes by RFC 8259;
+ * strings from the system are escaped, bytes that are no ASCII become '?'.
  *
  * Called from cmd_host.c on main's thread. Nothing is cached.
  */
@@ -21,12 +21,14 @@
 static const struct host_cap common_caps[] = {
 	{ KVM_CAP_USER_MEMORY, "USER_MEMORY", true, "a machine has no memory" },
 	{ KVM_CAP_IRQCHIP, "IRQCHIP", true, "no interrupt controllers" },
-	{ KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT", true, "a running machine cannot be stopped for sure" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT", true,
+	  "a running machine cannot be stopped for sure" },
 	{ KVM_CAP_MP_STATE, "MP_STATE", false, "a guest that hangs for ever is not noticed" },
 	{ KVM_CAP_COALESCED_PIO, "COALESCED_PIO", false, "console output costs twice the exits" },
 };
 
-static void ask_caps(struct host_report *r, int kvm_fd, const struct host_cap *caps, unsigned int nr)
+static void ask_caps(struct host_report *r, int kvm_fd, const struct host_cap *caps,
+		     unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr && r->nr_caps < HOST_MAX_CAPS; i++) {
 		r->caps[r->nr_caps].cap = &caps[i];
@@ -76,8 +78,8 @@ static void explain_probe(struct host_report *r)
 	if (!strcmp(p->step, "KVM_CREATE_VM"))
 		host_explain_create(-p->err, r->why, sizeof(r->why));
 	else if (p->err == -EPROTO)
-		snprintf(r->why, sizeof(r->why), "a trial machine did not run (%s: exit %u)", p->step,
-			 p->exit_reason);
+		snprintf(r->why, sizeof(r->why), "a trial machine did not run (%s: exit %u)",
+			 p->step, p->exit_reason);
 	else
 		snprintf(r->why, sizeof(r->why), "a trial machine did not run (%s: %s)", p->step,
 			 strerror(-p->err));
@@ -93,8 +95,8 @@ void host_judge(struct host_report *r)
 	} else if (r->api_version < 0) {
 		snprintf(r->why, sizeof(r->why), KVM_DEVICE " is not KVM's device");
 	} else if (r->api_version != KVM_API_VERSION) {
-		snprintf(r->why, sizeof(r->why), "KVM has API version %d, we need %d", r->api_version,
-			 KVM_API_VERSION);
+		snprintf(r->why, sizeof(r->why), "KVM has API version %d, we need %d",
+			 r->api_version, KVM_API_VERSION);
 	} else if (lacks) {
 		snprintf(r->why, sizeof(r->why), "KVM lacks %s: %s", lacks->name, lacks->without);
 	} else if (r->probe.err) {
@@ -116,8 +118,9 @@ static void print_device(FILE *f, const struct host_facts *facts)
 	if (!facts->node_exists)
 		fprintf(f, "  device        " KVM_DEVICE " does not exist\n");
 	else
-		fprintf(f, "  device        " KVM_DEVICE ", mode %04o, group %s%s%s\n", facts->node_mode,
-			facts->node_group, facts->node_has_acl ? ", with an ACL" : "",
+		fprintf(f, "  device        " KVM_DEVICE ", mode %04o, group %s%s%s\n",
+			facts->node_mode, facts->node_group,
+			facts->node_has_acl ? ", with an ACL" : "",
 			facts->node_is_device ? "" : ", not a device");
 	fprintf(f, "  user          %s%s\n", facts->user,
 		facts->node_exists && facts->in_group ? ", in the device's group" : "");
@@ -138,7 +141,8 @@ static void print_host(FILE *f, const struct host_facts *facts)
 	if (facts->container)
 		fprintf(f, "  container     yes\n");
 	if (facts->nested >= 0)
-		fprintf(f, "  nested        %s\n", facts->nested ? "guests may use KVM themselves" : "off");
+		fprintf(f, "  nested        %s\n",
+			facts->nested ? "guests may use KVM themselves" : "off");
 }
 
 static void print_kvm(FILE *f, const struct host_report *r)
@@ -148,7 +152,8 @@ static void print_kvm(FILE *f, const struct host_report *r)
 	fprintf(f, "  API version   %d\n", r->api_version);
 	if (!p->err)
 		fprintf(f,
-			"  ring 0        %s: %" PRIu64 ".%" PRIu64 " ns an instruction, over %" PRIu64 "\n",
+			"  ring 0        %s: %" PRIu64 ".%" PRIu64
+			" ns an instruction, over %" PRIu64 "\n",
 			p->emulated ? "emulated" : "executed", p->ps_per_instruction / 1000,
 			p->ps_per_instruction / 100 % 10, p->nr_instructions);
 	fprintf(f, "  CPUs          up to %d a machine, %d recommended\n", r->max_vcpus,
@@ -160,8 +165,8 @@ static void print_kvm(FILE *f, const struct host_report *r)
 		if (r->caps[i].value > 0)
 			fprintf(f, "  %-22s yes\n", cap->name);
 		else
-			fprintf(f, "  %-22s no%s: %s\n", cap->name, cap->required ? ", and it is needed" : "",
-				cap->without);
+			fprintf(f, "  %-22s no%s: %s\n", cap->name,
+				cap->required ? ", and it is needed" : "", cap->without);
 	}
 }
 
@@ -203,8 +208,8 @@ static void json_facts(FILE *f, const struct host_report *r)
 
 	fprintf(f, "  \"device\": {");
 	json_string(f, "path", KVM_DEVICE, ", ");
-	fprintf(f, "\"exists\": %s, \"open_errno\": %d, \"mode\": \"%04o\", ", json_bool(facts->node_exists),
-		r->open_err, facts->node_mode);
+	fprintf(f, "\"exists\": %s, \"open_errno\": %d, \"mode\": \"%04o\", ",
+		json_bool(facts->node_exists), r->open_err, facts->node_mode);
 	json_string(f, "group", facts->node_group, ", ");
 	fprintf(f, "\"acl\": %s},\n", json_bool(facts->node_has_acl));
 	fprintf(f, "  \"user\": {\"uid\": %u, ", facts->uid);
@@ -213,8 +218,8 @@ static void json_facts(FILE *f, const struct host_report *r)
 	fprintf(f, "  \"host\": {\"kvm_loaded\": %s, ", json_bool(facts->kernel_has_kvm));
 	json_string(f, "module", facts->module, ", ");
 	fprintf(f, "\"nested\": %s, \"cpu_virtualization\": %s, \"in_vm\": %s, ",
-		facts->nested < 0 ? "null" : json_bool(facts->nested), json_bool(facts->cpu.virt_flag),
-		json_bool(facts->cpu.in_vm));
+		facts->nested < 0 ? "null" : json_bool(facts->nested),
+		json_bool(facts->cpu.virt_flag), json_bool(facts->cpu.in_vm));
 	json_string(f, "hypervisor", facts->cpu.hypervisor, ", ");
 	fprintf(f, "\"container\": %s}", json_bool(facts->container));
 }
@@ -233,7 +238,8 @@ static void json_kvm(FILE *f, const struct host_report *r)
 			", \"instructions\": %" PRIu64 "}",
 			json_bool(p->emulated), p->ps_per_instruction, p->nr_instructions);
 	}
-	fprintf(f, ",\n  \"limits\": {\"max_cpus\": %d, \"recommended_cpus\": %d, \"max_memory_slots\": %d}",
+	fprintf(f,
+		",\n  \"limits\": {\"max_cpus\": %d, \"recommended_cpus\": %d, \"max_memory_slots\": %d}",
 		r->max_vcpus, r->recommended_vcpus, r->max_memory_slots);
 	fprintf(f, ",\n  \"capabilities\": [");
 	for (unsigned int i = 0; i < r->nr_caps; i++) {
@@ -241,7 +247,8 @@ static void json_kvm(FILE *f, const struct host_report *r)
 
 		fprintf(f, "%s\n    {", i ? "," : "");
 		json_string(f, "name", cap->name, ", ");
-		fprintf(f, "\"value\": %d, \"required\": %s, ", r->caps[i].value, json_bool(cap->required));
+		fprintf(f, "\"value\": %d, \"required\": %s, ", r->caps[i].value,
+			json_bool(cap->required));
 		json_string(f, "without", cap->without, "}");
 	}
 	fprintf(f, "\n  ]");

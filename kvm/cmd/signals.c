@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button, or are passed on to its command (-- CMD); when it has not done so after --grace
- * seconds, or a second signal comes, the machine ends with 128 + N. A terminal in raw mode sends no SIGINT: there
- * Ctrl-C is the guest's. SIGQUIT prints what the vCPUs are doing, and the machine goes on. SIGCONT also
- * tries again what waits for the host (-d werror=stop).
+ * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button, or are passed on to
+ * its command (-- CMD); when it has not done so after --grace seconds, or a second signal comes,
+ * the machine ends with 128 + N. A terminal in raw mode sends no SIGINT: there Ctrl-C is the
+ * guest's. SIGQUIT prints what the vCPUs are doing, and the machine goes on. SIGCONT also tries
+ * again what waits for the host (-d werror=stop).
  */
 #include "signals.h"
 
@@ -30,7 +31,8 @@ static void fill_set(sigset_t *set)
 		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGQUIT);
 	sigaddset(set, SIGWINCH);
-	sigaddset(set, SIGCONT); /* in the foreground again, maybe: the terminal is looked at anew */
+	/* in the foreground again, maybe: the terminal is looked at anew */
+	sigaddset(set, SIGCONT);
 }
 
 void signals_block(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Signals to the launcher, taken on the loop's thread through a signalfd: a polite end (power button, then a grace time), and
- * the terminal's change of size.
+ * Signals to the launcher, taken on the loop's thread through a signalfd: a polite end (power
+ * button, then a grace time), and the terminal's change of size.
  */
 #ifndef KVM_CMD_SIGNALS_H
 #define KVM_CMD_SIGNALS_H
@@ -21,11 +21,15 @@ struct signals {
 };
 
 /*
- * Blocks the signals we take, for this thread and those it will make. Once a process, before any thread. Ignores SIGPIPE and SIGXFSZ.
+ * Blocks the signals we take, for this thread and those it will make. Once a process, before any
+ * thread. Ignores SIGPIPE and SIGXFSZ.
  */
 void signals_block(void);
 
-/* Begins to serve them for @vm. Returns 0 or -errno having said why. signals_fini() works after a failed init. */
+/*
+ * Begins to serve them for @vm. Returns 0 or -errno having said why. signals_fini() works after a
+ * failed init.
+ */
 int signals_init(struct signals *s, struct vm *vm, struct reports *reports);
 void signals_fini(struct signals *s);
 

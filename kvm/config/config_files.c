@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Refuses a command line that would overwrite one of its own inputs, such as `-d disk.img --log disk.img`,
- * before anything is opened. Values that are lists are taken apart by optlist, as by those that use them
- * later; all others are paths as they are, commas and all.
+ * Refuses a command line that would overwrite one of its own inputs, such as `-d disk.img --log
+ * disk.img`, before anything is opened. Values that are lists are taken apart by optlist, as by
+ * those that use them later; all others are paths as they are, commas and all.
  */
 #include "config_files.h"
 
@@ -17,8 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAX_FILES                                                                                            \
-	(CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_NR_SERIAL + CONFIG_MAX_PORTS + 16)
+#define MAX_FILES                                                                                  \
+	(CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_NR_SERIAL +              \
+	 CONFIG_MAX_PORTS + 16)
 
 /* Two streams may share a file, each appends to it. Nothing else shares one that is written. */
 enum use { READ, STREAM, WRITTEN };
@@ -36,7 +37,8 @@ struct files {
 };
 
 /* @path is the file that @value of @option names. */
-static void add_path(struct files *f, enum use use, const char *option, const char *value, const char *path)
+static void add_path(struct files *f, enum use use, const char *option, const char *value,
+		     const char *path)
 {
 	char *copy = f->nr < MAX_FILES ? strdup(path) : NULL;
 
@@ -153,8 +155,7 @@ static int compare(const struct files *f)
 		for (unsigned int j = 0; j < i; j++) {
 			if (may_share(f->file[i].use, f->file[j].use) || !is_same(f, i, j))
 				continue;
-			pr_err("%s %s: that is the file of %s as well, and would be overwritten; name "
-			       "another",
+			pr_err("%s %s: that is the file of %s as well, and would be overwritten; name another",
 			       f->file[i].option, f->file[i].value, f->file[j].option);
 			return -EINVAL;
 		}

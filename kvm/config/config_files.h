@@ -6,8 +6,8 @@
 struct config;
 
 /*
- * No file that would be written may be one that another option reads, or writes in its own way. Opens nothing. Returns 0, or -EINVAL having
- * said which. Set-up time.
+ * No file that would be written may be one that another option reads, or writes in its own way.
+ * Opens nothing. Returns 0, or -EINVAL having said which. Set-up time.
  */
 int config_check_files(const struct config *config);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Parses the options of kvm run by a table that says what each must be like. Values after KEY= and paths are
- * checked by the code that uses them.
+ * Parses the options of kvm run by a table that says what each must be like. Values after KEY= and
+ * paths are checked by the code that uses them.
  */
 #include "kvm/config.h"
 
@@ -23,7 +23,8 @@
 
 bool config_is_name(const char *name)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 	size_t len = strlen(name), ok = strspn(name, letters);
 
 	while (ok && name[ok] && strchr("._-", name[ok]))
@@ -34,8 +35,7 @@ bool config_is_name(const char *name)
 static int set_name(void *config, const char *name, const char *arg)
 {
 	if (!config_is_name(arg)) {
-		pr_err("--%s %s: must be 1 to %d letters, digits, '.', '_' or '-', and start with a letter "
-		       "or digit",
+		pr_err("--%s %s: must be 1 to %d letters, digits, '.', '_' or '-', and start with a letter or digit",
 		       name, arg, CONFIG_NAME_LENGTH);
 		return -EINVAL;
 	}
@@ -60,8 +60,7 @@ static int set_serial(void *config, const char *name, const char *arg)
 	struct config *c = config;
 
 	if (arg[0] < '0' || arg[0] >= '0' + CONFIG_NR_SERIAL || arg[1] != '=' || !arg[2]) {
-		pr_err("--%s %s: not N=WHERE with N from 0 to %d and WHERE one of stdio, null, file:PATH, "
-		       "pty, unix:PATH, tty:PATH, none",
+		pr_err("--%s %s: not N=WHERE with N from 0 to %d and WHERE one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH, none",
 		       name, arg, CONFIG_NR_SERIAL - 1);
 		return -EINVAL;
 	}
@@ -93,8 +92,8 @@ static int check_share(void *config, const char *name, const char *arg)
 		return -EINVAL;
 	for (unsigned int i = 0; i < c->nr_shares; i++) {
 		if (!share_parse(&other, c->share[i]) && !strcmp(share.tag, other.tag)) {
-			pr_err("--%s %s: there is a tag %s already; DIR:TAG gives another", name, arg,
-			       share.tag);
+			pr_err("--%s %s: there is a tag %s already; DIR:TAG gives another", name,
+			       arg, share.tag);
 			return -EINVAL;
 		}
 	}
@@ -118,11 +117,11 @@ static const struct opt rows[] = {
 	{ 0, "entry", OPT_STRING, AT(entry), "HOW", "its entry: auto (default), 16, 32, 64, pvh" },
 	{ 0, "load", OPT_UINT, AT(load_gpa), "ADDRESS",
 	  "of a flat binary (default 0x7c00 with --entry 16, else 1M)", 0, UINT32_MAX },
-	{ 'i', "initrd", OPT_LIST, AT(initrd), "FILE", "initial RAM disk; several are joined in order", 0,
-	  CONFIG_MAX_INITRDS, NULL, AT(nr_initrds) },
+	{ 'i', "initrd", OPT_LIST, AT(initrd), "FILE",
+	  "initial RAM disk; several are joined in order", 0, CONFIG_MAX_INITRDS, NULL,
+	  AT(nr_initrds) },
 	{ 'd', "disk", OPT_LIST, AT(disk), "FILE[,KEY=VALUE]...",
-	  "disk image or block device; keys: format=auto|raw|qcow2,\nro, snapshot, serial=S, discard=on|off, "
-	  "queues=N,\n"
+	  "disk image or block device; keys: format=auto|raw|qcow2,\nro, snapshot, serial=S, discard=on|off, queues=N,\n"
 	  "cache=writeback|writethrough|none, aio=auto|uring|threads, werror=report|stop",
 	  0, CONFIG_MAX_DISKS, NULL, AT(nr_disks) },
 	{ 'n', "network", OPT_LIST, AT(net), "KIND[,KEY=VALUE]...",
@@ -132,67 +131,67 @@ static const struct opt rows[] = {
 	  "fd=N, none (default); mac= with any card",
 	  0, CONFIG_MAX_NETS, NULL, AT(nr_nets) },
 	{ 0, "share", OPT_LIST, AT(share), "DIR[:TAG][,ro]",
-	  "the guest mounts this folder as virtiofs, by its tag (or\nname); a command finds it in /mnt/TAG; "
-	  ":TAG,socket=PATH",
+	  "the guest mounts this folder as virtiofs, by its tag (or\nname); a command finds it in /mnt/TAG; :TAG,socket=PATH",
 	  0, CONFIG_MAX_SHARES, check_share, AT(nr_shares) },
 	{ 0, "root", OPT_CALL, 0, "DIR[,ro|overlay]",
-	  "the root of the command's guest is this folder; overlay:\nwhat it writes is thrown away", 0, 0,
-	  set_root },
+	  "the root of the command's guest is this folder; overlay:\nwhat it writes is thrown away",
+	  0, 0, set_root },
 	{ 0, "name", OPT_CALL, 0, "NAME",
-	  "the machine's name: network addresses are made of it, and\n`kvm list`, debug, dmesg and stop "
-	  "reach it",
+	  "the machine's name: network addresses are made of it, and\n`kvm list`, debug, dmesg and stop reach it",
 	  0, 0, set_name },
 	{ 0, "rng", OPT_CHOICE, AT(rng), "on|off", "an entropy device (default on)" },
 	{ 0, "balloon", OPT_CALL, 0, "[=SIZE]",
 	  "memory that the guest does not use goes back to the host;\nwith SIZE, that much is taken from it",
 	  0, 0, set_balloon },
 	{ 'p', "params", OPT_STRING, AT(params), "STRING", "kernel parameters, after ours" },
-	{ 'm', "mem", OPT_SIZE, AT(mem_bytes), "SIZE", "memory, like 512M or 4G (default 1G)", 16 * MIB,
-	  1ULL << 45 },
+	{ 'm', "mem", OPT_SIZE, AT(mem_bytes), "SIZE", "memory, like 512M or 4G (default 1G)",
+	  16 * MIB, 1ULL << 45 },
 	{ 'c', "cpus", OPT_UINT, AT(nr_cpus), "N", "CPUs (default 1)", 1, 4096 },
-	{ 0, "no-default-params", OPT_FLAG, AT(no_default_params), NULL, "pass -p alone, without ours" },
-	{ 0, "early", OPT_FLAG, AT(early), NULL, "messages from the decompressor on, of every level" },
+	{ 0, "no-default-params", OPT_FLAG, AT(no_default_params), NULL,
+	  "pass -p alone, without ours" },
+	{ 0, "early", OPT_FLAG, AT(early), NULL,
+	  "messages from the decompressor on, of every level" },
 	{ 0, "fast", OPT_FLAG, AT(fast), NULL,
-	  "boot faster by leaving out self-tests and probes, and\nunpacking the kernel once, in "
-	  "~/.cache/kvm" },
-	{ 0, "no-cache", OPT_FLAG, AT(no_cache), NULL, "with --fast: let the kernel unpack itself" },
-	{ 0, "hugepages", OPT_FLAG, AT(hugepages), NULL, "guest memory from the host's pool of huge pages" },
+	  "boot faster by leaving out self-tests and probes, and\nunpacking the kernel once, in ~/.cache/kvm" },
+	{ 0, "no-cache", OPT_FLAG, AT(no_cache), NULL,
+	  "with --fast: let the kernel unpack itself" },
+	{ 0, "hugepages", OPT_FLAG, AT(hugepages), NULL,
+	  "guest memory from the host's pool of huge pages" },
 	{ 0, "serial", OPT_CALL, 0, "N=WHERE",
-	  "COM port N+1: stdio, null, file:PATH, pty, unix:PATH,\ntty:PATH, none (default 0=stdio)", 0, 0,
-	  set_serial },
+	  "COM port N+1: stdio, null, file:PATH, pty, unix:PATH,\ntty:PATH, none (default 0=stdio)",
+	  0, 0, set_serial },
 	{ 0, "console", OPT_CHOICE, AT(console), "serial|virtio",
-	  "virtio: hvc0, after early messages by serial; needs\nvirtio_console in the initrd (default "
-	  "serial)" },
+	  "virtio: hvc0, after early messages by serial; needs\nvirtio_console in the initrd (default serial)" },
 	{ 0, "port", OPT_LIST, AT(port), "NAME=WHERE",
 	  "/dev/virtio-ports/NAME in the guest; WHERE as for --serial", 0, CONFIG_MAX_PORTS, NULL,
 	  AT(nr_ports) },
 	{ 0, "add", OPT_LIST, AT(add), "HOST[:GUEST]",
-	  "a file or folder for the command's guest; programs with\ntheir libraries", 0, CONFIG_MAX_ADDS,
-	  NULL, AT(nr_adds) },
-	{ 0, "env", OPT_LIST, AT(env), "NAME=VALUE", "for the command's environment", 0, CONFIG_MAX_ENVS,
-	  check_env, AT(nr_envs) },
+	  "a file or folder for the command's guest; programs with\ntheir libraries", 0,
+	  CONFIG_MAX_ADDS, NULL, AT(nr_adds) },
+	{ 0, "env", OPT_LIST, AT(env), "NAME=VALUE", "for the command's environment", 0,
+	  CONFIG_MAX_ENVS, check_env, AT(nr_envs) },
 	{ 0, "cwd", OPT_STRING, AT(cwd), "DIR",
 	  "the command's folder in the guest (default /,\nwith --root the current one)" },
 	{ 0, "modules", OPT_STRING, AT(modules), "DIR|auto",
-	  "where the kernel modules are that the command's guest needs\n(default: beside the kernel, or in "
-	  "/lib/modules, if any)" },
+	  "where the kernel modules are that the command's guest needs\n(default: beside the kernel, or in /lib/modules, if any)" },
 	{ 0, "rtc", OPT_STRING, AT(rtc), "BASE", "clock: utc (default), local or @SECONDS" },
 	{ 0, "machine", OPT_STRING, AT(machine), "KEY=VALUE",
-	  "tables=acpi+mp (default), mp, dt, none...: how the guest\nlearns of CPUs and devices; help lists "
-	  "them" },
+	  "tables=acpi+mp (default), mp, dt, none...: how the guest\nlearns of CPUs and devices; help lists them" },
 	{ 0, "cpuid", OPT_STRING, AT(cpuid), "CHANGES",
 	  "CPU features: +FEATURE,-FEATURE,vendor=NAME; help lists them" },
 	{ 0, "dtb", OPT_STRING, AT(dtb), "FILE", "pass this device tree instead of ours" },
 	{ 0, "dump-dtb", OPT_STRING, AT(dump_dtb), "FILE",
 	  "write the guest's device tree to FILE, do not run" },
-	{ 0, "on-reboot", OPT_CHOICE, AT(on_reboot), "exit|restart", "what a reboot does (default exit)" },
-	{ 0, "on-panic", OPT_CHOICE, AT(on_panic), "exit|wait", "what a panic does (default exit)" },
-	{ 0, "timeout", OPT_UINT, AT(timeout_s), "SECONDS", "end the machine after this long, with 124", 1,
-	  1000000000 },
+	{ 0, "on-reboot", OPT_CHOICE, AT(on_reboot), "exit|restart",
+	  "what a reboot does (default exit)" },
+	{ 0, "on-panic", OPT_CHOICE, AT(on_panic), "exit|wait",
+	  "what a panic does (default exit)" },
+	{ 0, "timeout", OPT_UINT, AT(timeout_s), "SECONDS",
+	  "end the machine after this long, with 124", 1, 1000000000 },
 	{ 0, "grace", OPT_UINT, AT(grace_s), "SECONDS",
 	  "how long the guest gets to shut down after a signal (default 5)", 0, 1000000000 },
-	{ 0, "hang", OPT_UINT, AT(hang_s), "SECONDS", "end a guest that gets nowhere for this long, with 124",
-	  1, 1000000000 },
+	{ 0, "hang", OPT_UINT, AT(hang_s), "SECONDS",
+	  "end a guest that gets nowhere for this long, with 124", 1, 1000000000 },
 	{ 0, "post-mortem", OPT_CHOICE, AT(post_mortem), "short|full|off",
 	  "of a guest that fails (default short)" },
 	{ 0, "dump", OPT_STRING, AT(dump), "FILE",
@@ -200,23 +199,26 @@ static const struct opt rows[] = {
 	{ 0, "symbols", OPT_STRING, AT(symbols), "FILE",
 	  "vmlinux or System.map, for names in a post-mortem" },
 	{ 0, "trace", OPT_STRING, AT(trace), "LIST[,FILE]",
-	  "accesses as they happen: pio, mmio, msr, irq, virtio;\nFILE.json for Perfetto (default: on "
-	  "stderr)" },
-	{ 0, "gdb", OPT_STRING, AT(gdb), "WHERE", "serve GDB: a TCP port of this host, or unix:PATH" },
-	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL, "wait for GDB before the first instruction" },
-	{ 0, "timeline", OPT_FLAG, AT(timeline), NULL, "at the end, print when each boot stage was reached" },
-	{ 0, "timestamps", OPT_FLAG, AT(timestamps), NULL, "seconds since exec before each line on stdout" },
-	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL, "a write of V to port 0xf4 ends with 2V + 1" },
+	  "accesses as they happen: pio, mmio, msr, irq, virtio;\nFILE.json for Perfetto (default: on stderr)" },
+	{ 0, "gdb", OPT_STRING, AT(gdb), "WHERE",
+	  "serve GDB: a TCP port of this host, or unix:PATH" },
+	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL,
+	  "wait for GDB before the first instruction" },
+	{ 0, "timeline", OPT_FLAG, AT(timeline), NULL,
+	  "at the end, print when each boot stage was reached" },
+	{ 0, "timestamps", OPT_FLAG, AT(timestamps), NULL,
+	  "seconds since exec before each line on stdout" },
+	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL,
+	  "a write of V to port 0xf4 ends with 2V + 1" },
 	{ 0, "testdev", OPT_FLAG, AT(testdev), NULL,
 	  "what kvm-unit-tests need: test device, fw_cfg, PM timer..." },
 	{ 0, "idle-timeout", OPT_UINT, AT(idle_timeout_s), "SECONDS",
 	  "end a machine whose console is silent for this long, with\n124", 1, 1000000000 },
 	{ 0, "expect", OPT_LIST, AT(expect), "REGEX",
-	  "a line that the console must have; the machine ends with 0\nwhen the last has come; several: in "
-	  "this "
-	  "order",
+	  "a line that the console must have; the machine ends with 0\nwhen the last has come; several: in this order",
 	  0, CONFIG_MAX_EXPECTS, check_regex, AT(nr_expects) },
-	{ 0, "expect-any", OPT_FLAG, AT(expect_any), NULL, "the lines of --expect may come in any order" },
+	{ 0, "expect-any", OPT_FLAG, AT(expect_any), NULL,
+	  "the lines of --expect may come in any order" },
 	{ 0, "fail-on", OPT_LIST, AT(fail_on), "REGEX", "a line that ends the machine with 122", 0,
 	  CONFIG_MAX_EXPECTS, check_regex, AT(nr_fail_ons) },
 	{ 0, "fail-on-warning", OPT_FLAG, AT(fail_on_warning), NULL,
@@ -257,7 +259,8 @@ bool config_help(const struct config *config, const struct arch *arch)
 /* Takes what is left after the options: nothing, or "--" and a command. */
 static int parse_command(struct config *config, int argc, char **argv, int first)
 {
-	bool dashes = first > 1 && !strcmp(argv[first - 1], "--") && argv[first - 1] != config->params;
+	bool dashes =
+		first > 1 && !strcmp(argv[first - 1], "--") && argv[first - 1] != config->params;
 
 	if (dashes || (first == argc && config->root)) {
 		config->has_command = true;
@@ -271,8 +274,7 @@ static int parse_command(struct config *config, int argc, char **argv, int first
 		return -EINVAL;
 	}
 	if (config->nr_adds || config->nr_envs || config->cwd || config->modules) {
-		pr_err("--add, --env, --cwd and --modules are for a command in the guest: kvm run ... -- "
-		       "COMMAND");
+		pr_err("--add, --env, --cwd and --modules are for a command in the guest: kvm run ... -- COMMAND");
 		return -EINVAL;
 	}
 	return 0;

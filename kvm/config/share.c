@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads the values of --share and --root, for the command's init, which needs the tags, and for the device,
- * which needs the folders. See share.h. Main's thread, at set-up.
+ * Reads the values of --share and --root, for the command's init, which needs the tags, and for the
+ * device, which needs the folders. See share.h. Main's thread, at set-up.
  */
 #include "kvm/share.h"
 
@@ -67,9 +67,7 @@ static int set_place(struct share *s, const char *text, char *word)
 	int err;
 
 	if (s->socket[0] && (*word || s->read_only)) {
-		pr_err("%s %s: which folder it is, and whether read-only, is for the virtiofsd at that "
-		       "socket to say: "
-		       "%s :TAG,socket=PATH",
+		pr_err("%s %s: which folder it is, and whether read-only, is for the virtiofsd at that socket to say: %s :TAG,socket=PATH",
 		       s->option, text, s->option);
 		return -EINVAL;
 	}
@@ -106,7 +104,8 @@ static int set_key(struct share *s, const char *text, const char *key)
 		s->overlay = s->read_only = true;
 		return 0;
 	}
-	pr_err("%s %s: %s: not one of %s", s->option, text, key, root ? "ro, overlay" : "ro, socket=PATH");
+	pr_err("%s %s: %s: not one of %s", s->option, text, key,
+	       root ? "ro, overlay" : "ro, socket=PATH");
 	return -EINVAL;
 }
 

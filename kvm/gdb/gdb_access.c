@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The packets that look at a machine that stands still, or change it: registers, memory, breakpoints. */
+/*
+ * The packets that look at a machine that stands still, or change it: registers, memory,
+ * breakpoints.
+ */
 #include "gdb_commands.h"
 
 #include <errno.h>
@@ -14,7 +17,7 @@ void gdb_put_result(struct gdb_reply *r, int err)
 		gdb_put(r, "OK");
 }
 
-/* ---- registers ------------------------------------------------------------------------------------------ */
+/* ---- registers --------------------------------------------------------------------------- */
 
 bool gdb_on_read_all(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)
 {
@@ -79,7 +82,7 @@ bool gdb_on_write_reg(struct gdb_session *s, const char *at, size_t len, struct 
 	return true;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------- */
 
 static bool take_range(const char **at, uint64_t *addr, uint64_t *bytes)
 {
@@ -117,8 +120,8 @@ bool gdb_on_write_memory(struct gdb_session *s, const char *at, size_t len, stru
 	uint64_t addr, bytes;
 
 	(void)len;
-	if (!take_range(&at, &addr, &bytes) || bytes > GDB_MAX_MEMORY_BYTES || !gdb_take(&at, ":") ||
-	    !gdb_take_bytes(&at, s->buf, (size_t)bytes))
+	if (!take_range(&at, &addr, &bytes) || bytes > GDB_MAX_MEMORY_BYTES ||
+	    !gdb_take(&at, ":") || !gdb_take_bytes(&at, s->buf, (size_t)bytes))
 		gdb_put_result(r, -EINVAL);
 	else
 		write_memory(s, addr, (size_t)bytes, r);
@@ -138,7 +141,7 @@ bool gdb_on_write_binary(struct gdb_session *s, const char *at, size_t len, stru
 	return true;
 }
 
-/* ---- breakpoints ---------------------------------------------------------------------------------------- */
+/* ---- breakpoints --------------------------------------------------------------------------- */
 
 static bool take_break(const char **at, enum gdb_break *kind, uint64_t *addr, uint64_t *bytes)
 {
@@ -168,7 +171,8 @@ bool gdb_on_remove(struct gdb_session *s, const char *at, size_t len, struct gdb
 	uint64_t addr, bytes;
 
 	(void)len;
-	gdb_put_result(r, take_break(&at, &kind, &addr, &bytes) ? s->ops->remove(s->ctx, kind, addr, bytes)
-								: -EINVAL);
+	gdb_put_result(r, take_break(&at, &kind, &addr, &bytes)
+				  ? s->ops->remove(s->ctx, kind, addr, bytes)
+				  : -EINVAL);
 	return true;
 }

@@ -11,7 +11,10 @@
 /* "OK", an error of two digits, or with -EOPNOTSUPP the empty reply. */
 void gdb_put_result(struct gdb_reply *r, int err);
 
-/* gdb_access.c. @at is what stands behind the packet's name, @len how long it is. Return whether there is a reply now: always. */
+/*
+ * gdb_access.c. @at is what stands behind the packet's name, @len how long it is. Return whether
+ * there is a reply now: always.
+ */
 bool gdb_on_read_all(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r);
 bool gdb_on_write_all(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r);
 bool gdb_on_read_reg(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The debugger's server: its connection (gdb_server.c) and its hold on the vCPUs (gdb_vcpus.c). Private to kvm/. */
+/*
+ * The debugger's server: its connection (gdb_server.c) and its hold on the vCPUs (gdb_vcpus.c).
+ * Private to kvm/.
+ */
 #ifndef KVM_GDB_GDB_IMPL_H
 #define KVM_GDB_GDB_IMPL_H
 
@@ -41,9 +44,14 @@ struct gdb {
 /* What the session calls; its context is the struct gdb. */
 extern const struct gdb_target_ops gdb_target_ops;
 
-/* All vCPUs are to stop: g->stop_timer fires when they have. Nothing, if that is so or under way. */
+/*
+ * All vCPUs are to stop: g->stop_timer fires when they have. Nothing, if that is so or under way.
+ */
 void gdb_stop_machine(struct gdb *g);
-/* From GDB_STOPPED: those that @action has something for go on, with breakpoints; or all, with none, as if nobody had been there. */
+/*
+ * From GDB_STOPPED: those that @action has something for go on, with breakpoints; or all, with
+ * none, as if nobody had been there.
+ */
 void gdb_run(struct gdb *g, const enum gdb_action *action);
 void gdb_release(struct gdb *g);
 

@@ -24,7 +24,8 @@ static void dump_row(FILE *f, uint64_t gpa, const uint8_t *bytes, size_t len)
 static void dump(struct gdb_session *s, uint64_t gpa, uint64_t bytes, FILE *f)
 {
 	uint8_t buf[DUMP_BYTES_MAX];
-	size_t done = s->ops->read(s->ctx, s->current, gpa, buf, (size_t)min_u64(bytes, sizeof(buf)), true);
+	size_t done = s->ops->read(s->ctx, s->current, gpa, buf,
+				   (size_t)min_u64(bytes, sizeof(buf)), true);
 
 	for (size_t at = 0; at < done; at += DUMP_ROW_BYTES)
 		dump_row(f, gpa + at, buf + at, (size_t)min_u64(DUMP_ROW_BYTES, done - at));

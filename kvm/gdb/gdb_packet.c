@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Framing, see gdb_packet.h. The other side may send anything: each byte is one step of a machine of four states, and a body
- * that is too long loses its tail, not us our memory.
+ * Framing, see gdb_packet.h. The other side may send anything: each byte is one step of a machine
+ * of four states, and a body that is too long loses its tail, not us our memory.
  */
 #include "gdb_packet.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The framing of GDB's remote serial protocol ("Debugging with GDB", appendix E.1): `$` body `#` two digits of checksum, `+` and `-`
- * for received and lost, 0x03 for an interrupt; and what bodies are made of. Pure.
+ * The framing of GDB's remote serial protocol ("Debugging with GDB", appendix E.1): `$` body `#`
+ * two digits of checksum, `+` and `-` for received and lost, 0x03 for an interrupt; and what bodies
+ * are made of. Pure.
  */
 #ifndef KVM_GDB_GDB_PACKET_H
 #define KVM_GDB_GDB_PACKET_H
@@ -34,7 +35,10 @@ struct gdb_parser {
 
 enum gdb_event gdb_feed(struct gdb_parser *p, uint8_t byte);
 
-/* Takes back the escapes of binary data (}c stands for c ^ 0x20). Returns how many bytes, at most @len, are in @to; -EINVAL: a lone }. */
+/*
+ * Takes back the escapes of binary data (}c stands for c ^ 0x20). Returns how many bytes, at most
+ * @len, are in @to; -EINVAL: a lone }.
+ */
 ssize_t gdb_unescape(const char *from, size_t len, uint8_t *to);
 
 /* A body that is put together; what does not fit is left out, and `full` set. */
@@ -53,7 +57,10 @@ size_t gdb_put_binary(struct gdb_reply *r, const void *bytes, size_t len);
 /* Frames it into @to, of GDB_FRAME_MAX bytes; returns its length. */
 size_t gdb_frame(const struct gdb_reply *r, char *to);
 
-/* Readers of a body's text: they advance @at when they succeed. Numbers are hexadecimal, up to 16 digits. */
+/*
+ * Readers of a body's text: they advance @at when they succeed. Numbers are hexadecimal, up to 16
+ * digits.
+ */
 bool gdb_take(const char **at, const char *text);
 bool gdb_take_number(const char **at, uint64_t *value);
 /* Exactly @len bytes of two digits each. */

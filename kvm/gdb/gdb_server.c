@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The debugger's connection, on the loop's thread. A packet is served while the machine stands still and nothing is on its way to the
- * client; while it runs only 0x03 has a meaning. Neither an unread reply nor a flood of packets takes memory: what cannot be served stays in
- * the socket.
+ * The debugger's connection, on the loop's thread. A packet is served while the machine stands
+ * still and nothing is on its way to the client; while it runs only 0x03 has a meaning. Neither an
+ * unread reply nor a flood of packets takes memory: what cannot be served stays in the socket.
  *
- * A client that goes while the machine runs is no different: the machine is stopped, the breakpoints are taken away, and it goes on.
+ * A client that goes while the machine runs is no different: the machine is stopped, the
+ * breakpoints are taken away, and it goes on.
  */
 #include "gdb_impl.h"
 
@@ -53,7 +54,9 @@ static bool flush(struct gdb *g)
 	return true;
 }
 
-/* The first free byte behind what is on its way to the client, which is an acknowledgement at most. */
+/*
+ * The first free byte behind what is on its way to the client, which is an acknowledgement at most.
+ */
 static char *out_end(struct gdb *g)
 {
 	if (g->out_at == g->out_len)
@@ -123,7 +126,10 @@ static bool serve_byte(struct gdb *g, uint8_t byte)
 	}
 }
 
-/* Whether bytes of the client can be looked at: nothing is on its way to him, and the machine runs or stands. */
+/*
+ * Whether bytes of the client can be looked at: nothing is on its way to him, and the machine runs
+ * or stands.
+ */
 static bool may_serve(const struct gdb *g)
 {
 	return g->fd >= 0 && g->out_at == g->out_len && g->phase != GDB_STOPPING;
@@ -136,7 +142,8 @@ static void serve(struct gdb *g)
 			return;
 	}
 	if (g->fd >= 0)
-		loop_mod(&g->client, (g->out_at < g->out_len ? EPOLLOUT : 0) | (may_serve(g) ? EPOLLIN : 0));
+		loop_mod(&g->client,
+			 (g->out_at < g->out_len ? EPOLLOUT : 0) | (may_serve(g) ? EPOLLIN : 0));
 }
 
 static void on_client(void *ctx, uint32_t events)
@@ -214,7 +221,10 @@ static bool has_stopped(struct gdb *g)
 	return now;
 }
 
-/* The one that left while the machine ran. True: the machine goes on; false: another one has come meanwhile. */
+/*
+ * The one that left while the machine ran. True: the machine goes on; false: another one has come
+ * meanwhile.
+ */
 static bool forget_client(struct gdb *g)
 {
 	g->vm->arch->gdb.remove_all(g->vm);
@@ -239,7 +249,8 @@ static void on_stopped(void *ctx)
 	if (g->leaving && forget_client(g))
 		return;
 	thread = choose_stop(g, &stop);
-	if (over && stop.signal == GDB_SIGTRAP && !stop.reason && g->session.action[thread] == GDB_CONTINUE) {
+	if (over && stop.signal == GDB_SIGTRAP && !stop.reason &&
+	    g->session.action[thread] == GDB_CONTINUE) {
 		gdb_run(g, g->session.action);
 	} else if (g->answer_due) {
 		g->answer_due = false;
@@ -252,7 +263,7 @@ static void on_stopped(void *ctx)
 	serve(g);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------- */
 
 static bool is_debugged(const void *ctx)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * THE table of GDB's packets, one function each. A packet that is not in it gets the empty reply, which means that it is not known. What a
- * packet says is taken by the readers of gdb_packet.h, which stop at the body's NUL; lengths are cut to what a reply holds.
+ * THE table of GDB's packets, one function each. A packet that is not in it gets the empty reply,
+ * which means that it is not known. What a packet says is taken by the readers of gdb_packet.h,
+ * which stop at the body's NUL; lengths are cut to what a reply holds.
  */
 #include "gdb_commands.h"
 
@@ -87,8 +88,10 @@ static bool on_supported(struct gdb_session *s, const char *at, size_t len, stru
 {
 	(void)len;
 	s->knows_reasons = strstr(at, "swbreak+") && strstr(at, "hwbreak+");
-	gdb_putf(r, "PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+",
-		 GDB_BODY_MAX);
+	gdb_putf(
+		r,
+		"PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+",
+		GDB_BODY_MAX);
 	return true;
 }
 
@@ -100,8 +103,8 @@ static bool on_description(struct gdb_session *s, const char *at, size_t len, st
 
 	(void)len;
 	_Static_assert(GDB_MAX_DESCRIPTION_BYTES <= sizeof(s->buf), "it is written there");
-	if (!gdb_take(&at, "target.xml:") || !gdb_take_number(&at, &offset) || !gdb_take(&at, ",") ||
-	    !gdb_take_number(&at, &want)) {
+	if (!gdb_take(&at, "target.xml:") || !gdb_take_number(&at, &offset) ||
+	    !gdb_take(&at, ",") || !gdb_take_number(&at, &want)) {
 		gdb_put(r, "E00");
 		return true;
 	}
@@ -151,7 +154,8 @@ static bool on_thread_info(struct gdb_session *s, const char *at, size_t len, st
 	return true;
 }
 
-static bool on_current_thread(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)
+static bool on_current_thread(struct gdb_session *s, const char *at, size_t len,
+			      struct gdb_reply *r)
 {
 	(void)len;
 	if (!*at)
@@ -229,7 +233,7 @@ static bool on_monitor(struct gdb_session *s, const char *at, size_t len, struct
 	return true;
 }
 
-/* ---- running -------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------- */
 
 static bool on_actions(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)
 {
@@ -290,7 +294,8 @@ static bool on_continue(struct gdb_session *s, const char *at, size_t len, struc
 	(void)len;
 	memset(s->action, 0, s->nr_threads * sizeof(*s->action));
 	while (*at) {
-		if (!gdb_take(&at, ";") || !take_action(&at, &action) || !take_whom(s, &at, action)) {
+		if (!gdb_take(&at, ";") || !take_action(&at, &action) ||
+		    !take_whom(s, &at, action)) {
 			gdb_put_result(r, -EINVAL);
 			return true;
 		}
@@ -298,7 +303,10 @@ static bool on_continue(struct gdb_session *s, const char *at, size_t len, struc
 	return resume(s, r);
 }
 
-/* The old forms, without vCont: a step is the current thread's, and the others go on. An address is not taken: GDB writes the register. */
+/*
+ * The old forms, without vCont: a step is the current thread's, and the others go on. An address is
+ * not taken: GDB writes the register.
+ */
 static bool on_old_continue(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)
 {
 	enum gdb_action action;

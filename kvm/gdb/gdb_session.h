@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What GDB's packets mean ("Debugging with GDB", appendix E): each body is answered by calls of the target's functions. Knows no
- * socket, no KVM and no architecture. All-stop: packets are for a machine that stands still. Threads are vCPUs, numbered from 1.
+ * What GDB's packets mean ("Debugging with GDB", appendix E): each body is answered by calls of the
+ * target's functions. Knows no socket, no KVM and no architecture. All-stop: packets are for a
+ * machine that stands still. Threads are vCPUs, numbered from 1.
  */
 #ifndef KVM_GDB_GDB_SESSION_H
 #define KVM_GDB_GDB_SESSION_H
@@ -21,14 +22,22 @@ struct gdb_target_ops {
 	bool (*reg)(void *ctx, unsigned int n, size_t *offset, size_t *bytes);
 	int (*read_regs)(void *ctx, unsigned int thread, uint8_t *bytes, size_t *len);
 	int (*write_regs)(void *ctx, unsigned int thread, const uint8_t *bytes);
-	/* Return how many bytes from @addr on could be reached. @physical: an address of guest memory, else one of the guest's. */
-	size_t (*read)(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len, bool physical);
+	/*
+	 * Return how many bytes from @addr on could be reached. @physical: an address of guest
+	 * memory, else one of the guest's.
+	 */
+	size_t (*read)(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len,
+		       bool physical);
 	size_t (*write)(void *ctx, unsigned int thread, uint64_t addr, const void *buf, size_t len,
 			bool physical);
 	/* -EOPNOTSUPP: there is no such kind. */
-	int (*insert)(void *ctx, unsigned int thread, enum gdb_break kind, uint64_t addr, uint64_t len);
+	int (*insert)(void *ctx, unsigned int thread, enum gdb_break kind, uint64_t addr,
+		      uint64_t len);
 	int (*remove)(void *ctx, enum gdb_break kind, uint64_t addr, uint64_t len);
-	/* @action has one for each thread, at least one is not GDB_STAY. The answer is a later gdb_session_stopped(). */
+	/*
+	 * @action has one for each thread, at least one is not GDB_STAY. The answer is a later
+	 * gdb_session_stopped().
+	 */
 	void (*resume)(void *ctx, const enum gdb_action *action);
 	/* The guest goes on, without breakpoints; called after its packet was answered. */
 	void (*detach)(void *ctx);
@@ -63,12 +72,14 @@ void gdb_session_fini(struct gdb_session *s);
 void gdb_session_reset(struct gdb_session *s);
 
 /*
- * Carries out a packet's body, of @len bytes with a NUL behind them. Returns whether @r, empty before, is to be sent now; otherwise the
- * machine runs.
+ * Carries out a packet's body, of @len bytes with a NUL behind them. Returns whether @r, empty
+ * before, is to be sent now; otherwise the machine runs.
  */
 bool gdb_session_packet(struct gdb_session *s, const char *body, size_t len, struct gdb_reply *r);
 
-/* The machine stands still again, because of @thread. Puts the answer to what let it run into @r. */
+/*
+ * The machine stands still again, because of @thread. Puts the answer to what let it run into @r.
+ */
 void gdb_session_stopped(struct gdb_session *s, unsigned int thread, const struct gdb_stop *stop,
 			 struct gdb_reply *r);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who reaches this socket owns the guest: a port is of the loopback interface only, a path is its owner's. A path that a killed launcher
- * has left is taken over when nobody answers on it.
+ * Who reaches this socket owns the guest: a port is of the loopback interface only, a path is its
+ * owner's. A path that a killed launcher has left is taken over when nobody answers on it.
  */
 #include "gdb_socket.h"
 

@@ -4,8 +4,8 @@
 #define KVM_GDB_GDB_SOCKET_H
 
 /*
- * Listens at @where, a TCP port of the loopback interface or unix:PATH. Returns a descriptor, or -errno having said why. With unix:PATH,
- * @path is set to the name to remove at the end.
+ * Listens at @where, a TCP port of the loopback interface or unix:PATH. Returns a descriptor, or
+ * -errno having said why. With unix:PATH, @path is set to the name to remove at the end.
  */
 int gdb_listen(const char *where, const char **path);
 

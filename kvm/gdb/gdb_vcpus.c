@@ -2,13 +2,16 @@
 /*
  * The debugger and the vCPUs. All but gdb_debug_exit() and gdb_held_waits() is the loop's thread.
  *
- * Phases: IDLE, nobody is there -> STOPPING, all vCPUs are held and kicked -> STOPPED, all wait: packets are served -> RUNNING, some were
- * let go; a trap, or 0x03 from the client, leads to STOPPING again. A vCPU that waits, waits in vm_wait_resumed(), after a KVM_RUN
- * that has completed what its last exit left open; so its registers are whole, and KVM takes calls for it from any thread. One that is
- * inside a device of ours (a console that takes no bytes) is not waited for long: it is held before it enters the guest again.
+ * Phases: IDLE, nobody is there -> STOPPING, all vCPUs are held and kicked -> STOPPED, all wait:
+ * packets are served -> RUNNING, some were let go; a trap, or 0x03 from the client, leads to
+ * STOPPING again. A vCPU that waits, waits in vm_wait_resumed(), after a KVM_RUN that has completed
+ * what its last exit left open; so its registers are whole, and KVM takes calls for it from any
+ * thread. One that is inside a device of ours (a console that takes no bytes) is not waited for
+ * long: it is held before it enters the guest again.
  *
- * Breakpoints are in guest memory only while the machine runs. A vCPU that was reported on one that is still to be there (GDB lifts its
- * own where its idea of the address is the processor's, which in real mode it is not) steps over it first, alone.
+ * Breakpoints are in guest memory only while the machine runs. A vCPU that was reported on one that
+ * is still to be there (GDB lifts its own where its idea of the address is the processor's, which
+ * in real mode it is not) steps over it first, alone.
  */
 #include "gdb_impl.h"
 
@@ -135,7 +138,10 @@ void gdb_release(struct gdb *g)
 	g->over = false;
 }
 
-/* ---- the session's target -------------------------------------------------------------------------------- */
+/*
+ * ---- the session's target
+ * ---------------------------------------------------------------------------
+ */
 
 static struct vcpu *vcpu_of(void *ctx, unsigned int thread)
 {
@@ -167,18 +173,20 @@ static int target_write_regs(void *ctx, unsigned int thread, const uint8_t *byte
 	return arch_of(ctx)->write_regs(vcpu_of(ctx, thread), bytes);
 }
 
-static size_t target_read(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len, bool physical)
+static size_t target_read(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len,
+			  bool physical)
 {
 	return arch_of(ctx)->read(vcpu_of(ctx, thread), addr, buf, len, physical);
 }
 
-static size_t target_write(void *ctx, unsigned int thread, uint64_t addr, const void *buf, size_t len,
-			   bool physical)
+static size_t target_write(void *ctx, unsigned int thread, uint64_t addr, const void *buf,
+			   size_t len, bool physical)
 {
 	return arch_of(ctx)->write(vcpu_of(ctx, thread), addr, buf, len, physical);
 }
 
-static int target_insert(void *ctx, unsigned int thread, enum gdb_break kind, uint64_t addr, uint64_t len)
+static int target_insert(void *ctx, unsigned int thread, enum gdb_break kind, uint64_t addr,
+			 uint64_t len)
 {
 	return arch_of(ctx)->insert(vcpu_of(ctx, thread), kind, addr, len);
 }
@@ -188,7 +196,10 @@ static int target_remove(void *ctx, enum gdb_break kind, uint64_t addr, uint64_t
 	return arch_of(ctx)->remove(((struct gdb *)ctx)->vm, kind, addr, len);
 }
 
-/* A trap that came together with the one that was reported, and does not come again by itself: it has to be told. */
+/*
+ * A trap that came together with the one that was reported, and does not come again by itself: it
+ * has to be told.
+ */
 static unsigned int unreported_trap(const struct gdb *g)
 {
 	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++) {
@@ -241,7 +252,8 @@ static void target_print_info(void *ctx, FILE *f)
 
 	for (unsigned int i = 0; i < vm->mem.nr_regions; i++)
 		fprintf(f, "memory %#llx..%#llx\n", (unsigned long long)vm->mem.region[i].gpa,
-			(unsigned long long)(vm->mem.region[i].gpa + vm->mem.region[i].size_bytes - 1));
+			(unsigned long long)(vm->mem.region[i].gpa + vm->mem.region[i].size_bytes -
+					     1));
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		arch_of(ctx)->thread_info(&vm->vcpu[i], text, sizeof(text));
 		fprintf(f, "thread %u: vCPU %u, %s\n", i + 1, i, text);

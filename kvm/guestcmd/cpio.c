@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A cpio writer. An entry is a header of "070701" and 13 numbers of eight hexadecimal digits, the name with its NUL, and the content; name
- * and content are each followed by zeroes up to a multiple of 4.
+ * A cpio writer. An entry is a header of "070701" and 13 numbers of eight hexadecimal digits, the
+ * name with its NUL, and the content; name and content are each followed by zeroes up to a multiple
+ * of 4.
  */
 #include "cpio.h"
 
@@ -35,16 +36,19 @@ static void pad(struct cpio *c)
 		c->bytes[c->len++] = 0;
 }
 
-static void write_header(struct cpio *c, const char *path, uint32_t mode, uint64_t mtime_s, uint64_t len)
+static void write_header(struct cpio *c, const char *path, uint32_t mode, uint64_t mtime_s,
+			 uint64_t len)
 {
 	char *at = (char *)c->bytes + c->len;
 	uint32_t ino = ++c->last_ino, links = S_ISDIR(mode) ? 2 : 1;
 
-	/* magic, ino, mode, uid, gid, nlink, mtime, filesize, two devices' numbers, namesize, check */
+	/*
+	 * magic, ino, mode, uid, gid, nlink, mtime, filesize, two devices' numbers, namesize, check
+	 */
 	c->len += (uint64_t)snprintf(at, HEADER_BYTES + 1,
-				     "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", ino, mode,
-				     0, 0, links, (uint32_t)min_u64(mtime_s, UINT32_MAX), (uint32_t)len, 0, 0,
-				     0, 0, (uint32_t)strlen(path) + 1, 0);
+				     "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
+				     ino, mode, 0, 0, links, (uint32_t)min_u64(mtime_s, UINT32_MAX),
+				     (uint32_t)len, 0, 0, 0, 0, (uint32_t)strlen(path) + 1, 0);
 	c->len = (uint64_t)(stpcpy(at + HEADER_BYTES, path) + 1 - (char *)c->bytes);
 	pad(c);
 }
@@ -68,8 +72,8 @@ void *cpio_reserve(struct cpio *c, const char *path, uint32_t mode, uint64_t mti
 	return content;
 }
 
-void cpio_add(struct cpio *c, const char *path, uint32_t mode, uint64_t mtime_s, const void *content,
-	      uint64_t len)
+void cpio_add(struct cpio *c, const char *path, uint32_t mode, uint64_t mtime_s,
+	      const void *content, uint64_t len)
 {
 	void *to = cpio_reserve(c, path, mode, mtime_s, len);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small ELF reader. The file may be anything: every offset and length is checked against the file's size before it is used, and a string
- * counts only when its end lies in the file.
+ * A small ELF reader. The file may be anything: every offset and length is checked against the
+ * file's size before it is used, and a string counts only when its end lies in the file.
  *
- * The dynamic section's addresses are turned into file offsets by the loadable segments; sections are not looked at, as stripped files have none.
+ * The dynamic section's addresses are turned into file offsets by the loadable segments; sections
+ * are not looked at, as stripped files have none.
  */
 #include "elfneeds.h"
 
@@ -41,8 +42,9 @@ uint16_t elf_machine(const uint8_t *bytes, size_t len)
 {
 	uint16_t machine = 0;
 
-	if (len < offsetof(Elf64_Ehdr, e_machine) + sizeof(machine) || memcmp(bytes, ELFMAG, SELFMAG) != 0 ||
-	    bytes[EI_CLASS] != ELFCLASS64 || bytes[EI_DATA] != HOST_DATA)
+	if (len < offsetof(Elf64_Ehdr, e_machine) + sizeof(machine) ||
+	    memcmp(bytes, ELFMAG, SELFMAG) != 0 || bytes[EI_CLASS] != ELFCLASS64 ||
+	    bytes[EI_DATA] != HOST_DATA)
 		return 0;
 	memcpy(&machine, bytes + offsetof(Elf64_Ehdr, e_machine), sizeof(machine));
 	return machine;
@@ -52,7 +54,8 @@ static bool program_header(const struct elf_file *f, unsigned int i, Elf64_Phdr 
 {
 	uint64_t offset = i * sizeof(*p);
 
-	if (f->header.e_phentsize != sizeof(*p) || !inside(f, f->header.e_phoff, offset + sizeof(*p)))
+	if (f->header.e_phentsize != sizeof(*p) ||
+	    !inside(f, f->header.e_phoff, offset + sizeof(*p)))
 		return false;
 	memcpy(p, f->bytes + f->header.e_phoff + offset, sizeof(*p));
 	return true;
@@ -73,14 +76,15 @@ static uint64_t offset_of(const struct elf_file *f, uint64_t address)
 	Elf64_Phdr p;
 
 	for (unsigned int i = 0; i < f->header.e_phnum && program_header(f, i, &p); i++) {
-		if (p.p_type == PT_LOAD && address >= p.p_vaddr && address - p.p_vaddr < p.p_filesz &&
-		    inside(f, p.p_offset, p.p_filesz))
+		if (p.p_type == PT_LOAD && address >= p.p_vaddr &&
+		    address - p.p_vaddr < p.p_filesz && inside(f, p.p_offset, p.p_filesz))
 			return p.p_offset + (address - p.p_vaddr);
 	}
 	return f->len;
 }
 
-static bool dynamic_entry(const struct elf_file *f, const Elf64_Phdr *dynamic, uint64_t i, Elf64_Dyn *d)
+static bool dynamic_entry(const struct elf_file *f, const Elf64_Phdr *dynamic, uint64_t i,
+			  Elf64_Dyn *d)
 {
 	if (i >= dynamic->p_filesz / sizeof(*d))
 		return false;
@@ -100,7 +104,8 @@ static uint64_t dynamic_value(const struct elf_file *f, const Elf64_Phdr *dynami
 	return 0;
 }
 
-static int add_string(struct strlist *list, const struct elf_file *f, uint64_t table, uint64_t offset)
+static int add_string(struct strlist *list, const struct elf_file *f, uint64_t table,
+		      uint64_t offset)
 {
 	const char *text = offset <= f->len - table ? string_at(f, table + offset) : NULL;
 
@@ -109,7 +114,8 @@ static int add_string(struct strlist *list, const struct elf_file *f, uint64_t t
 	return strlist_has(list, text, strlen(text)) ? 0 : strlist_add(list, text, strlen(text));
 }
 
-static int read_dynamic(struct elf_needs *needs, const struct elf_file *f, const Elf64_Phdr *dynamic)
+static int read_dynamic(struct elf_needs *needs, const struct elf_file *f,
+			const Elf64_Phdr *dynamic)
 {
 	uint64_t table = offset_of(f, dynamic_value(f, dynamic, DT_STRTAB));
 	uint64_t run_path = dynamic_value(f, dynamic, DT_RUNPATH);

@@ -2,9 +2,11 @@
 /*
  * Sets up the configuration for a command in the guest, and packs what it needs into an archive.
  *
- * The command's streams: on a terminal (stdin and stdout both are one) it gets that terminal, as hvc0, or as ttyS0 where the kernel has no virtio
- * console; the kernel's log goes to COM2. Otherwise each of the launcher's stdin, stdout and stderr is a virtio-console port, and COM1 has the
- * log. One more port brings the signals that the launcher gets. The log is kept, and shown when the machine ends badly, or with -v from the start.
+ * The command's streams: on a terminal (stdin and stdout both are one) it gets that terminal, as
+ * hvc0, or as ttyS0 where the kernel has no virtio console; the kernel's log goes to COM2.
+ * Otherwise each of the launcher's stdin, stdout and stderr is a virtio-console port, and COM1 has
+ * the log. One more port brings the signals that the launcher gets. The log is kept, and shown when
+ * the machine ends badly, or with -v from the start.
  */
 #include "guestcmd.h"
 
@@ -53,9 +55,7 @@ int guestcmd_configure(struct config *c)
 	if (!c->has_command)
 		return 0;
 	if (c->no_default_params) {
-		pr_err("--no-default-params: a command in the guest (--) needs ours; -p comes behind them "
-		       "and can "
-		       "change each");
+		pr_err("--no-default-params: a command in the guest (--) needs ours; -p comes behind them and can change each");
 		return -EINVAL;
 	}
 	if (c->root && c->nr_adds) {
@@ -71,7 +71,7 @@ int guestcmd_configure(struct config *c)
 	return err ? err : add_port(c, signals);
 }
 
-/* ---- the job ------------------------------------------------------------------------------------------------------ */
+/* ---- the job --------------------------------------------------------------------------- */
 
 void guestjob_add(struct guestjob *job, char kind, const char *text)
 {
@@ -115,7 +115,9 @@ static void add_environment(struct guestjob *job, const struct config *c)
 		guestjob_add(job, JOB_ENV, c->env[i]);
 }
 
-/* Where the caller is, as the command sees it: in its own root, or in --root's, or nowhere there. */
+/*
+ * Where the caller is, as the command sees it: in its own root, or in --root's, or nowhere there.
+ */
 static const char *find_cwd(const struct config *c, char cwd[PATH_MAX])
 {
 	struct share root;
@@ -163,7 +165,10 @@ static void add_circumstances(struct guestjob *job, const struct config *c)
 	guestjob_add(job, JOB_TERMINAL, text);
 }
 
-/* ---- the command's files ------------------------------------------------------------------------------------------ */
+/*
+ * ---- the command's files
+ * ---------------------------------------------------------------------------
+ */
 
 /* The host's file of the command @name, an absolute path; NULL: there is none. The caller frees. */
 static char *find_command(const char *name)
@@ -211,9 +216,7 @@ static int add_command(struct guest_files *g, struct guestjob *job, const struct
 	err = path ? guest_files_mirror(g, path) : 0;
 
 	if (!path && !c->root && !c->nr_initrds && !c->nr_adds) {
-		pr_err("-- %s: no such command on this host; --add or an initrd (-i) brings one that only "
-		       "the guest "
-		       "has",
+		pr_err("-- %s: no such command on this host; --add or an initrd (-i) brings one that only the guest has",
 		       name);
 		err = -ENOENT;
 	}
@@ -265,7 +268,8 @@ static int add_one(struct guest_files *g, const char *arg)
 		pr_err("--add %s: not HOST or HOST:/GUEST", arg);
 		return -EINVAL;
 	}
-	if (colon && (strstr(colon, "/../") || colon[strlen(colon) - 1] == '/' || strstr(colon, "//"))) {
+	if (colon &&
+	    (strstr(colon, "/../") || colon[strlen(colon) - 1] == '/' || strstr(colon, "//"))) {
 		pr_err("--add %s: the guest's path is to be a plain one, like /root/file", arg);
 		return -EINVAL;
 	}
@@ -289,7 +293,8 @@ static int add_user_files(struct guest_files *g, const struct config *c)
 /* Who root is, for programs that ask. */
 static void add_users(struct cpio *files, const struct config *c)
 {
-	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n", group[] = "root:x:0:\ntty:x:5:\n";
+	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n",
+			  group[] = "root:x:0:\ntty:x:5:\n";
 
 	if (c->nr_initrds || c->nr_adds)
 		return;
@@ -320,8 +325,7 @@ static int finish(struct cpio *files, struct guestjob *job)
 	if (!err)
 		err = cpio_finish(files);
 	if (err == -EFBIG)
-		pr_err("a file for the guest is 4G or larger, which an initramfs cannot hold; give it as a "
-		       "disk");
+		pr_err("a file for the guest is 4G or larger, which an initramfs cannot hold; give it as a disk");
 	else if (err)
 		pr_err("cannot pack the files for the guest: %s", strerror(-err));
 	else
@@ -357,8 +361,8 @@ static int pack(struct cpio *files, const struct config *c, const char *kernel, 
 	return err;
 }
 
-int guestcmd_archive(const struct config *config, const char *kernel, const char *version, uint8_t **bytes,
-		     uint64_t *len)
+int guestcmd_archive(const struct config *config, const char *kernel, const char *version,
+		     uint8_t **bytes, uint64_t *len)
 {
 	struct cpio files = { 0 };
 	int err = pack(&files, config, kernel, version);

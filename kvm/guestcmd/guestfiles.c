@@ -2,11 +2,12 @@
 /*
  * Copies files and folders of the host's into an initramfs.
  *
- * A path is walked as the kernel walks it, and each link on the way is put into the archive as it is: /bin/sh becomes bin -> usr/bin,
- * usr/bin/sh -> dash and usr/bin/dash. So every path that leads to the file here does there, too. Everything is put in once; @seen has the names.
+ * A path is walked as the kernel walks it, and each link on the way is put into the archive as it
+ * is: /bin/sh becomes bin -> usr/bin, usr/bin/sh -> dash and usr/bin/dash. So every path that leads
+ * to the file here does there, too. Everything is put in once; @seen has the names.
  *
- * Files are read straight to their place in the archive. One that becomes shorter meanwhile is an error; sockets, devices and pipes in a folder are
- * left out.
+ * Files are read straight to their place in the archive. One that becomes shorter meanwhile is an
+ * error; sockets, devices and pipes in a folder are left out.
  */
 #include "guestfiles.h"
 
@@ -48,8 +49,8 @@ static bool seen(struct guest_files *g, const char *path)
 static void put_folder(struct guest_files *g, const char *guest, const struct stat *st)
 {
 	if (!seen(g, guest))
-		cpio_add(g->cpio, guest + 1, S_IFDIR | (st->st_mode & 07777), (uint64_t)st->st_mtime, NULL,
-			 0);
+		cpio_add(g->cpio, guest + 1, S_IFDIR | (st->st_mode & 07777),
+			 (uint64_t)st->st_mtime, NULL, 0);
 }
 
 /* Returns the link's target in @target, of PATH_MAX bytes. */
@@ -128,13 +129,14 @@ static int put_file(struct guest_files *g, const char *host, const char *guest)
 		return g->cpio->err;
 	fd = open_regular(host, &st);
 	if (fd >= 0) {
-		to = cpio_reserve(g->cpio, guest + 1, S_IFREG | (st.st_mode & 07777), (uint64_t)st.st_mtime,
-				  (uint64_t)st.st_size);
+		to = cpio_reserve(g->cpio, guest + 1, S_IFREG | (st.st_mode & 07777),
+				  (uint64_t)st.st_mtime, (uint64_t)st.st_size);
 		err = to ? read_exactly(fd, to, (uint64_t)st.st_size) : g->cpio->err;
 		close(fd);
 	}
 	if (fd < 0 || err) {
-		pr_err("%s: cannot be copied for the guest: %s", host, strerror(fd < 0 ? -fd : -err));
+		pr_err("%s: cannot be copied for the guest: %s", host,
+		       strerror(fd < 0 ? -fd : -err));
 		return fd < 0 ? fd : err;
 	}
 	return g->found ? g->found(g, host, to, (size_t)st.st_size) : 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a program needs besides itself: for an ELF file the dynamic linker and the shared libraries, for a script its interpreter. Nothing of the
- * program is run to find that out (ldd(1) does).
+ * What a program needs besides itself: for an ELF file the dynamic linker and the shared libraries,
+ * for a script its interpreter. Nothing of the program is run to find that out (ldd(1) does).
  *
- * A library is looked for where the dynamic linker looks (ld.so(8)): the file's own DT_RUNPATH or DT_RPATH, the cache, the usual folders; a file for
- * another machine is passed over. What a program opens by itself later (plug-ins, locales) nobody can know: --add adds it.
+ * A library is looked for where the dynamic linker looks (ld.so(8)): the file's own DT_RUNPATH or
+ * DT_RPATH, the cache, the usual folders; a file for another machine is passed over. What a program
+ * opens by itself later (plug-ins, locales) nobody can know: --add adds it.
  */
 #include "guestfiles.h"
 
@@ -22,7 +23,8 @@
 #define HEAD_BYTES 20 /* enough for elf_machine() */
 #define MAX_SCRIPT_LINE_BYTES 255
 
-static const char *const usual_folders[] = { "/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib" };
+static const char *const usual_folders[] = { "/lib64", "/usr/lib64", "/lib", "/usr/lib",
+					     "/usr/local/lib" };
 
 static bool fits(const char *path, uint16_t machine)
 {
@@ -36,7 +38,8 @@ static bool fits(const char *path, uint16_t machine)
 }
 
 /* "FOLDER/NAME" in *@found when that fits. */
-static bool try_folder(char **found, const char *folder, int folder_len, const char *name, uint16_t machine)
+static bool try_folder(char **found, const char *folder, int folder_len, const char *name,
+		       uint16_t machine)
 {
 	if (asprintf(found, "%.*s/%s", folder_len, folder, name) < 0) {
 		*found = NULL;
@@ -49,7 +52,10 @@ static bool try_folder(char **found, const char *folder, int folder_len, const c
 	return false;
 }
 
-/* The folders of a run path; "$ORIGIN" at the start of one stands for the folder of the file at @path. */
+/*
+ * The folders of a run path; "$ORIGIN" at the start of one stands for the folder of the file at
+ * @path.
+ */
 static char *find_in_run_path(const struct elf_needs *needs, const char *path, const char *name)
 {
 	static const char *const origins[] = { "$ORIGIN", "${ORIGIN}" };
@@ -87,7 +93,8 @@ static char *find_in_cache(struct guest_files *g, const struct elf_needs *needs,
 		if (!fits(path, needs->machine))
 			continue;
 		guest_files_mirror(g,
-				   LD_CACHE); /* the guest's linker has no other way to folders of its own */
+				   /* the guest's linker has no other way to folders of its own */
+				   LD_CACHE);
 		return strdup(path);
 	}
 	return NULL;
@@ -104,7 +111,8 @@ static char *find_library(struct guest_files *g, const struct elf_needs *needs, 
 	if (!found)
 		found = find_in_cache(g, needs, name);
 	for (size_t i = 0; i < ARRAY_SIZE(usual_folders) && !found; i++)
-		try_folder(&found, usual_folders[i], (int)strlen(usual_folders[i]), name, needs->machine);
+		try_folder(&found, usual_folders[i], (int)strlen(usual_folders[i]), name,
+			   needs->machine);
 	return found;
 }
 
@@ -118,8 +126,8 @@ static int add_libraries(struct guest_files *g, const struct elf_needs *needs, c
 		if (found)
 			err = guest_files_mirror(g, found);
 		else
-			pr_warn("%s: needs %s, which is not on this host; the guest goes without", path,
-				needs->library.s[i]);
+			pr_warn("%s: needs %s, which is not on this host; the guest goes without",
+				path, needs->library.s[i]);
 		free(found);
 	}
 	return err;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel modules that a command's guest needs for our devices: stock kernels have virtio's drivers as modules.
+ * The kernel modules that a command's guest needs for our devices: stock kernels have virtio's
+ * drivers as modules.
  *
- * They are looked for beside the kernel's file, as distributions, their unpacked packages and build trees have them, and in /lib/modules of this
- * host, in a folder of the kernel's own version. What is built in needs nothing; what a kernel has not got at all is left out, but for what the
- * command itself cannot do without. Compressed modules are unpacked by the program of that name, since not every kernel unpacks them.
+ * They are looked for beside the kernel's file, as distributions, their unpacked packages and build
+ * trees have them, and in /lib/modules of this host, in a folder of the kernel's own version. What
+ * is built in needs nothing; what a kernel has not got at all is left out, but for what the command
+ * itself cannot do without. Compressed modules are unpacked by the program of that name, since not
+ * every kernel unpacks them.
  */
 #include "guestfiles.h"
 
@@ -48,7 +51,8 @@ static bool try_folder(struct depot *d, const char *root, const char *sub, const
 /* The places that belong to the kernel's file at @path. */
 static bool find_beside(struct depot *d, const char *path, const char *version)
 {
-	static const char *const subs[] = { "/../lib/modules/", "/lib/modules/", "/modules/", "/../" };
+	static const char *const subs[] = { "/../lib/modules/", "/lib/modules/", "/modules/",
+					    "/../" };
 	char real[PATH_MAX], *slash = realpath(path, real) ? strrchr(real, '/') : NULL;
 
 	if (!slash)
@@ -77,11 +81,10 @@ static int find(struct depot *d, const char *where, const char *kernel, const ch
 	if (any && (find_beside(d, kernel, version) || try_folder(d, "/lib/modules/", "", version)))
 		return 0;
 	if (!any)
-		pr_err("--modules %s: no modules of %s there (no modules.dep; depmod makes it)", where,
-		       version);
+		pr_err("--modules %s: no modules of %s there (no modules.dep; depmod makes it)",
+		       where, version);
 	else if (where)
-		pr_err("--modules auto: no modules found for %s, neither beside %s nor in /lib/modules; "
-		       "--modules DIR names their folder",
+		pr_err("--modules auto: no modules found for %s, neither beside %s nor in /lib/modules; --modules DIR names their folder",
 		       version, kernel);
 	return -ENOENT;
 }
@@ -150,7 +153,8 @@ static int base_len(const char *base)
 	return end ? (int)(end - base) + 3 : (int)strlen(base);
 }
 
-static int pack(struct guest_files *g, const struct depot *d, const char *file, struct strlist *names)
+static int pack(struct guest_files *g, const struct depot *d, const char *file,
+		struct strlist *names)
 {
 	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;
 	char path[2 * PATH_MAX], name[NAME_MAX + sizeof(GUEST_FOLDER) + 2];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /etc/ld.so.cache, which ldconfig(8) writes: a header, entries of fixed size, strings. Offsets count from the header. Caches for old linkers
- * have it behind another table, so it is looked for by its magic. Entries for processors with certain features are passed over: a library
- * without such demands is always there.
+ * /etc/ld.so.cache, which ldconfig(8) writes: a header, entries of fixed size, strings. Offsets
+ * count from the header. Caches for old linkers have it behind another table, so it is looked for
+ * by its magic. Entries for processors with certain features are passed over: a library without
+ * such demands is always there.
  */
 #include "elfneeds.h"
 

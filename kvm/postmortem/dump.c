@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Core files. The architecture knows what is in one (struct arch's dump()); here is when it is written, and where to.
+ * Core files. The architecture knows what is in one (struct arch's dump()); here is when it is
+ * written, and where to.
  *
- * A running machine is paused as a disk pauses it (vm_pause()). The thread that writes waits until each vCPU stands; one that does not, because it
- * waits inside a device for somebody, is left out, and its part of memory may change meanwhile.
+ * A running machine is paused as a disk pauses it (vm_pause()). The thread that writes waits until
+ * each vCPU stands; one that does not, because it waits inside a device for somebody, is left out,
+ * and its part of memory may change meanwhile.
  */
 #include "dump.h"
 
@@ -66,7 +68,7 @@ void dump_at_end(struct vm *vm)
 	pr_info("--dump %s: %s %s", path, text, path);
 }
 
-/*--- while it runs -------------------------------------------------------------------------------------------------------*/
+/*--- while it runs ---------------------------------------------------------------------------*/
 
 static void wait_until_they_stand(struct dump_job *job)
 {
@@ -74,7 +76,8 @@ static void wait_until_they_stand(struct dump_job *job)
 	struct timespec look = { .tv_nsec = LOOK_NS };
 
 	for (unsigned int i = 0; i < job->vm->nr_vcpus; i++) {
-		while (!vm_vcpu_stands(&job->vm->vcpu[i]) && now_ns() < until && !atomic_load(&job->cancel))
+		while (!vm_vcpu_stands(&job->vm->vcpu[i]) && now_ns() < until &&
+		       !atomic_load(&job->cancel))
 			nanosleep(&look, NULL);
 	}
 }

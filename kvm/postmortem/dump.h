@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Core files of machines, for gdb and crash(8): of one that has come to a bad end (--dump), or of one that goes on (kvm debug NAME --dump), which
- * stands still while its memory is written.
+ * Core files of machines, for gdb and crash(8): of one that has come to a bad end (--dump), or of
+ * one that goes on (kvm debug NAME --dump), which stands still while its memory is written.
  */
 #ifndef KVM_POSTMORTEM_DUMP_H
 #define KVM_POSTMORTEM_DUMP_H
@@ -13,18 +13,25 @@
 
 struct vm;
 
-/* What there is to say of a core, in one line that ends with the command that opens it, but for the core's path. */
+/*
+ * What there is to say of a core, in one line that ends with the command that opens it, but for the
+ * core's path.
+ */
 #define DUMP_TEXT_BYTES 256
 void dump_text(char *buf, size_t n, const struct dump_result *r);
 
-/* config->dump, once the machine has ended and no vCPU runs any more: after a bad end, writes it. Says how it went. Main's thread. */
+/*
+ * config->dump, once the machine has ended and no vCPU runs any more: after a bad end, writes it.
+ * Says how it went. Main's thread.
+ */
 void dump_at_end(struct vm *vm);
 
 /* A dump of a running machine, on a thread of its own. */
 struct dump_job {
 	struct vm *vm;
-	int fd;							       /* the caller's */
-	void (*done)(void *ctx, int err, const struct dump_result *r); /* on the loop's thread, once */
+	int fd; /* the caller's */
+	/* on the loop's thread, once */
+	void (*done)(void *ctx, int err, const struct dump_result *r);
 	void *ctx;
 	pthread_t thread;
 	bool running; /* the thread is to be joined */

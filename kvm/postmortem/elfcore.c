@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file: header, program headers (the notes, the views, the regions), notes, and from a page's border on the regions one behind the other, so
- * that what is a hole in memory is none in the file but takes no room either. A view shares the bytes of the region it lies in.
+ * The file: header, program headers (the notes, the views, the regions), notes, and from a page's
+ * border on the regions one behind the other, so that what is a hole in memory is none in the file
+ * but takes no room either. A view shares the bytes of the region it lies in.
  */
 #include "kvm/elfcore.h"
 
@@ -38,7 +39,10 @@ static bool is_zero(const uint8_t *page)
 	return !page[0] && !memcmp(page, page + 1, PAGE_BYTES - 1);
 }
 
-/* From *from on in [0, bytes) of @hva: the next pages that are not zero, as many as are written at once. 0: none. */
+/*
+ * From *from on in [0, bytes) of @hva: the next pages that are not zero, as many as are written at
+ * once. 0: none.
+ */
 static uint64_t next_run(const uint8_t *hva, uint64_t bytes, uint64_t *from)
 {
 	uint64_t end;
@@ -51,7 +55,8 @@ static uint64_t next_run(const uint8_t *hva, uint64_t bytes, uint64_t *from)
 }
 
 /* A mapped file may have lost its end this very moment: once more, then. */
-static int write_pages(int fd, const struct elfcore *core, const uint8_t *hva, uint64_t len, uint64_t at)
+static int write_pages(int fd, const struct elfcore *core, const uint8_t *hva, uint64_t len,
+		       uint64_t at)
 {
 	int err = write_at(fd, hva, len, at);
 
@@ -68,7 +73,8 @@ static int write_region(int fd, const struct elfcore *core, const struct gmem_pa
 
 	while ((stretch = gmem_next_held(pages, core->mem, region, &offset)) > 0) {
 		for (from = 0; (run = next_run(r->hva + offset, stretch, &from)) > 0; from += run) {
-			int err = write_pages(fd, core, r->hva + offset + from, run, file_at + offset + from);
+			int err = write_pages(fd, core, r->hva + offset + from, run,
+					      file_at + offset + from);
 
 			if (err)
 				return err;
@@ -82,7 +88,8 @@ static int write_region(int fd, const struct elfcore *core, const struct gmem_pa
 }
 
 /* Where in the file the bytes of [gpa, gpa + bytes) lie; false unless one region has them all. */
-static bool file_place(const struct gmem *m, uint64_t data_at, gpa_t gpa, uint64_t bytes, uint64_t *at)
+static bool file_place(const struct gmem *m, uint64_t data_at, gpa_t gpa, uint64_t bytes,
+		       uint64_t *at)
 {
 	for (unsigned int i = 0; i < m->nr_regions; i++) {
 		const struct gmem_region *r = &m->region[i];
@@ -106,12 +113,16 @@ static Elf64_Phdr load_header(uint64_t vaddr, gpa_t gpa, uint64_t bytes, uint64_
 		.p_paddr = gpa,
 		.p_filesz = bytes,
 		.p_memsz = bytes,
-		/* No wish, though all lies on pages: by that crash(8) tells a core from netdump's, in which it looks for no KASLR. */
+		/*
+		 * No wish, though all lies on pages: by that crash(8) tells a core from netdump's,
+		 * in which it looks for no KASLR.
+		 */
 		.p_align = 0,
 	};
 }
 
-static int fill_headers(const struct elfcore *core, Elf64_Phdr *ph, uint64_t notes_at, uint64_t data_at)
+static int fill_headers(const struct elfcore *core, Elf64_Phdr *ph, uint64_t notes_at,
+			uint64_t data_at)
 {
 	uint64_t at;
 
@@ -138,7 +149,8 @@ static int write_headers(int fd, const struct elfcore *core, unsigned int nr, ui
 			 uint64_t data_at)
 {
 	Elf64_Ehdr eh = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			     EV_CURRENT },
 		.e_type = ET_CORE,
 		.e_machine = core->machine,
 		.e_version = EV_CURRENT,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Decides which vCPUs are reported in full and prints each report in one piece: a vCPU's text is rendered into memory
- * first, so that nothing else comes between its lines.
+ * Decides which vCPUs are reported in full and prints each report in one piece: a vCPU's text is
+ * rendered into memory first, so that nothing else comes between its lines.
  */
 #include "postmortem.h"
 
@@ -30,7 +30,10 @@ struct reports {
 	struct answer answer[]; /* of each vCPU */
 };
 
-/* How long the loop gives vCPUs to answer. One may wait inside a device for somebody to take its output. */
+/*
+ * How long the loop gives vCPUs to answer. One may wait inside a device for somebody to take its
+ * output.
+ */
 #define ANSWER_NS 2000000000ULL
 
 /* NULL: out of memory. The caller frees. */

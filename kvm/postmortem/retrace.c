@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A boot that is run again, see retrace.h. A boot takes nearly the same time each time, but not quite, and an instruction takes some
- * thousand times as long when it is an exit: so stepping begins a little before the end, and where that was too late, or so early that
- * patience ran out, the next life begins it elsewhere.
+ * A boot that is run again, see retrace.h. A boot takes nearly the same time each time, but not
+ * quite, and an instruction takes some thousand times as long when it is an exit: so stepping
+ * begins a little before the end, and where that was too late, or so early that patience ran out,
+ * the next life begins it elsewhere.
  *
- * The other machine has no disk, network, console or share: what it does must not be done twice. So this is for guests
- * that have died before a driver of theirs used one; and one that takes another way without them is told by its other end.
+ * The other machine has no disk, network, console or share: what it does must not be done twice. So
+ * this is for guests that have died before a driver of theirs used one; and one that takes another
+ * way without them is told by its other end.
  */
 #include "retrace.h"
 
@@ -146,7 +148,10 @@ static uint64_t ran_ns(struct vm *vm)
 		       : 0;
 }
 
-/* A re-run died like the original. Returns true if its registers are known; else adjusts where the next starts to step. */
+/*
+ * A re-run died like the original. Returns true if its registers are known; else adjusts where the
+ * next starts to step.
+ */
 static bool registers_known(struct retrace *r, uint64_t *end_ns, uint64_t *ahead_ns)
 {
 	if (r->arch->stepped(&r->vm->vcpu[0]))
@@ -184,7 +189,8 @@ static bool wanted(struct vm *vm)
 {
 	uint64_t ns;
 
-	if (vm->verdict.kind != VERDICT_CRASH || vm->config->gdb || !vm->arch->registers_lost(&vm->vcpu[0]) ||
+	if (vm->verdict.kind != VERDICT_CRASH || vm->config->gdb ||
+	    !vm->arch->registers_lost(&vm->vcpu[0]) ||
 	    (vm->config->post_mortem == POST_MORTEM_OFF && !vm->config->dump))
 		return false;
 	ns = ran_ns(vm);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A line is a comment (#), a [section], or NAME = VALUE. What a setting takes is in one table: words, as a shell splits them, or the whole rest of
- * the line. A setting that is there again adds to its list. A section's own list stands in for the common one, also when it is empty.
+ * A line is a comment (#), a [section], or NAME = VALUE. What a setting takes is in one table:
+ * words, as a shell splits them, or the whole rest of the line. A setting that is there again adds
+ * to its list. A section's own list stands in for the common one, also when it is empty.
  */
 #include "smoke_file.h"
 
@@ -19,7 +20,8 @@
 
 static const struct setting {
 	const char *name;
-	enum { WORDS, NUMBERS, SIZES, TEXT, NUMBER } kind; /* NUMBER: one, which the last one gives */
+	/* NUMBER: one, which the last one gives */
+	enum { WORDS, NUMBERS, SIZES, TEXT, NUMBER } kind;
 	bool may_be_empty;
 	uint64_t min, max;
 	const char *otherwise; /* what it is when the file does not say */
@@ -79,8 +81,8 @@ static struct smoke_section *last(struct smoke_file *f)
 	return &f->section[f->nr_sections - 1];
 }
 
-static int add_value(struct smoke_file *f, struct smoke_section *s, enum smoke_key key, const char *text,
-		     size_t len, unsigned int line)
+static int add_value(struct smoke_file *f, struct smoke_section *s, enum smoke_key key,
+		     const char *text, size_t len, unsigned int line)
 {
 	struct smoke_list *l = &s->list[key];
 	struct smoke_value *v;
@@ -90,7 +92,8 @@ static int add_value(struct smoke_file *f, struct smoke_section *s, enum smoke_k
 		l->nr = 0;
 	}
 	if (l->nr == SMOKE_MAX_VALUES)
-		return fail(f, line, "%s: more than %d of them", settings[key].name, SMOKE_MAX_VALUES);
+		return fail(f, line, "%s: more than %d of them", settings[key].name,
+			    SMOKE_MAX_VALUES);
 	v = grow_array(l->value, &l->room, l->nr + 1U, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
@@ -99,7 +102,8 @@ static int add_value(struct smoke_file *f, struct smoke_section *s, enum smoke_k
 	return l->value[l->nr].text ? (int)(l->nr++, 0) : -ENOMEM;
 }
 
-static int check_number(struct smoke_file *f, enum smoke_key key, const char *word, unsigned int line)
+static int check_number(struct smoke_file *f, enum smoke_key key, const char *word,
+			unsigned int line)
 {
 	const struct setting *s = &settings[key];
 	uint64_t n;
@@ -114,7 +118,8 @@ static int check_number(struct smoke_file *f, enum smoke_key key, const char *wo
 }
 
 /*
- * Takes the next word from *@p to @word, which has room for all of it, without its quotation marks. Returns its length, or -1: a mark has no other.
+ * Takes the next word from *@p to @word, which has room for all of it, without its quotation marks.
+ * Returns its length, or -1: a mark has no other.
  */
 static ssize_t next_word(const char **p, char *word)
 {
@@ -144,7 +149,8 @@ static int add_words(struct smoke_file *f, enum smoke_key key, const char *value
 		ssize_t len = next_word(&value, word);
 
 		if (len < 0)
-			err = fail(f, line, "%s: a quotation mark has no other", settings[key].name);
+			err = fail(f, line, "%s: a quotation mark has no other",
+				   settings[key].name);
 		else if (numbers)
 			err = check_number(f, key, word, line);
 		else if (!len && key != SMOKE_COMMAND && key != SMOKE_OPTIONS)
@@ -158,7 +164,8 @@ static int add_words(struct smoke_file *f, enum smoke_key key, const char *value
 	return err;
 }
 
-static int add_setting(struct smoke_file *f, enum smoke_key key, const char *value, unsigned int line)
+static int add_setting(struct smoke_file *f, enum smoke_key key, const char *value,
+		       unsigned int line)
 {
 	struct smoke_list *l = &last(f)->list[key];
 
@@ -169,7 +176,9 @@ static int add_setting(struct smoke_file *f, enum smoke_key key, const char *val
 	if (settings[key].kind != TEXT)
 		return add_words(f, key, value, line);
 	/* No parameters are one of several; no expression is none. */
-	return *value || key == SMOKE_PARAMS ? add_value(f, last(f), key, value, strlen(value), line) : 0;
+	return *value || key == SMOKE_PARAMS
+		       ? add_value(f, last(f), key, value, strlen(value), line)
+		       : 0;
 }
 
 static int parse_setting(struct smoke_file *f, char *line, unsigned int nr)
@@ -177,7 +186,9 @@ static int parse_setting(struct smoke_file *f, char *line, unsigned int nr)
 	char *equals = strchr(line, '='), *end;
 
 	if (!equals)
-		return fail(f, nr, "\"%.40s\": neither NAME = VALUE, nor a [section], nor a # comment", line);
+		return fail(f, nr,
+			    "\"%.40s\": neither NAME = VALUE, nor a [section], nor a # comment",
+			    line);
 	for (end = equals; end > line && strchr(BLANKS, end[-1]);)
 		end--;
 	*end = '\0';
@@ -187,16 +198,16 @@ static int parse_setting(struct smoke_file *f, char *line, unsigned int nr)
 		if (!strcmp(line, settings[i].name))
 			return add_setting(f, i, equals, nr);
 	}
-	return fail(f, nr,
-		    "%.40s: no such setting; there are kernel, cpus, mem, params, initrd, expect, fail-on, "
-		    "options, "
-		    "command, timeout and exit",
-		    line);
+	return fail(
+		f, nr,
+		"%.40s: no such setting; there are kernel, cpus, mem, params, initrd, expect, fail-on, options, command, timeout and exit",
+		line);
 }
 
 static int parse_section(struct smoke_file *f, char *line, unsigned int nr)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+- ";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+- ";
 	size_t len = strlen(line);
 
 	if (line[len - 1] != ']')
@@ -205,11 +216,13 @@ static int parse_section(struct smoke_file *f, char *line, unsigned int nr)
 	line++;
 	len--;
 	if (!len || len > MAX_NAME || strspn(line, letters) != len)
-		return fail(f, nr, "a section's name is 1 to %d letters, digits, blanks and . _ + -",
+		return fail(f, nr,
+			    "a section's name is 1 to %d letters, digits, blanks and . _ + -",
 			    MAX_NAME);
 	for (unsigned int i = 1; i < f->nr_sections; i++) {
 		if (!strcmp(f->section[i].name, line))
-			return fail(f, nr, "[%s] is there already, in line %u", line, f->section[i].line);
+			return fail(f, nr, "[%s] is there already, in line %u", line,
+				    f->section[i].line);
 	}
 	return add_section(f, line, nr);
 }
@@ -240,7 +253,10 @@ static int add_defaults(struct smoke_file *f)
 	return err;
 }
 
-/* With sections, what stands before them is not one: its kernels are there for those that have none. */
+/*
+ * With sections, what stands before them is not one: its kernels are there for those that have
+ * none.
+ */
 static int check_common_kernels(struct smoke_file *f)
 {
 	const struct smoke_list *common = &f->section[0].list[SMOKE_KERNEL];
@@ -249,7 +265,8 @@ static int check_common_kernels(struct smoke_file *f)
 		if (!common->set || smoke_file_get(f, i, SMOKE_KERNEL) == common)
 			return 0;
 	}
-	return fail(f, common->line, "kernel: each section has its own, so these would never be started");
+	return fail(f, common->line,
+		    "kernel: each section has its own, so these would never be started");
 }
 
 static int check_sections(struct smoke_file *f)
@@ -257,9 +274,10 @@ static int check_sections(struct smoke_file *f)
 	for (unsigned int i = smoke_file_first(f); i < f->nr_sections; i++) {
 		if (smoke_file_get(f, i, SMOKE_KERNEL)->nr)
 			continue;
-		return i ? fail(f, f->section[i].line, "[%s] has no kernel, and there is none for all",
-				f->section[i].name)
-			 : fail(f, 1, "there is no kernel; add a line like: kernel = build/bzImage");
+		return i ? fail(f, f->section[i].line,
+				"[%s] has no kernel, and there is none for all", f->section[i].name)
+			 : fail(f, 1,
+				"there is no kernel; add a line like: kernel = build/bzImage");
 	}
 	return 0;
 }
@@ -303,7 +321,8 @@ void smoke_file_free(struct smoke_file *f)
 	*f = (struct smoke_file){ 0 };
 }
 
-const struct smoke_list *smoke_file_get(const struct smoke_file *f, unsigned int i, enum smoke_key key)
+const struct smoke_list *smoke_file_get(const struct smoke_file *f, unsigned int i,
+					enum smoke_key key)
 {
 	return &f->section[f->section[i].list[key].set ? i : 0].list[key];
 }

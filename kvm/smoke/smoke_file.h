@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file of `kvm smoke`: which kernels, on which machines, and what is expected of them. kvm.1 has its format. Pure: bytes to settings, each with its
- * line; nothing is looked for on the host.
+ * The file of `kvm smoke`: which kernels, on which machines, and what is expected of them. kvm.1
+ * has its format. Pure: bytes to settings, each with its line; nothing is looked for on the host.
  */
 #ifndef KVM_SMOKE_SMOKE_FILE_H
 #define KVM_SMOKE_SMOKE_FILE_H
@@ -55,17 +55,26 @@ struct smoke_file {
 	char why[240];	   /* after -EINVAL: what */
 };
 
-/* Returns 0, -EINVAL (@f->line and @f->why say more) or -ENOMEM. smoke_file_free() in either case. */
+/*
+ * Returns 0, -EINVAL (@f->line and @f->why say more) or -ENOMEM. smoke_file_free() in either case.
+ */
 int smoke_file_parse(struct smoke_file *f, const char *text, size_t len);
 void smoke_file_free(struct smoke_file *f);
 
 /* As the file calls it: "fail-on". */
 const char *smoke_key_name(enum smoke_key key);
 
-/* What holds in section @i: its own, else what holds for all, else the default; a default's values have line 0. */
-const struct smoke_list *smoke_file_get(const struct smoke_file *f, unsigned int i, enum smoke_key key);
+/*
+ * What holds in section @i: its own, else what holds for all, else the default; a default's values
+ * have line 0.
+ */
+const struct smoke_list *smoke_file_get(const struct smoke_file *f, unsigned int i,
+					enum smoke_key key);
 
-/* The sections that are run are [this, nr_sections): the named ones, or if there are none, the only one. */
+/*
+ * The sections that are run are [this, nr_sections): the named ones, or if there are none, the only
+ * one.
+ */
 unsigned int smoke_file_first(const struct smoke_file *f);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A set as JSON, and back; and what we want to know of a run's own report. What is read comes from files, so each number has a bound and a
- * boot its place: only what could be one of ours becomes a set. The schema is in docs/report.md.
+ * A set as JSON, and back; and what we want to know of a run's own report. What is read comes from
+ * files, so each number has a bound and a boot its place: only what could be one of ours becomes a
+ * set. The schema is in docs/report.md.
  */
 #include "kvm/base/json.h"
 #include "kvm/base/quote.h"
@@ -18,7 +19,7 @@
 #define MAX_ID 255
 #define MAX_EXCERPT (64 * KIB)
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------- */
 
 static void member(FILE *f, const char *name, const char *text)
 {
@@ -39,8 +40,7 @@ static void write_boot(FILE *f, const struct smoke_boot *b)
 	member(f, "verdict", r->verdict);
 	member(f, "text", r->text);
 	fprintf(f,
-		",\n      \"exit_code\": %llu, \"expected_exit_code\": %llu, \"duration_ms\": %llu, "
-		"\"round\": %llu",
+		",\n      \"exit_code\": %llu, \"expected_exit_code\": %llu, \"duration_ms\": %llu, \"round\": %llu",
 		(unsigned long long)r->exit_code, (unsigned long long)b->expected,
 		(unsigned long long)r->duration_ms, (unsigned long long)b->round);
 	member(f, "section", b->section);
@@ -66,11 +66,11 @@ void smoke_json(FILE *f, const void *ctx)
 	fprintf(f, "{\n  \"schema\": \"%s\",\n  \"file\": ", SCHEMA);
 	quote_json(f, set->file, strlen(set->file));
 	fprintf(f,
-		",\n  \"matrix\": \"%s\",\n  \"total\": %llu,\n  \"rounds\": %llu,\n  \"passed\": %llu,\n  "
-		"\"failed\": %llu,\n"
+		",\n  \"matrix\": \"%s\",\n  \"total\": %llu,\n  \"rounds\": %llu,\n  \"passed\": %llu,\n  \"failed\": %llu,\n"
 		"  \"missing\": %llu,\n  \"boots\": [",
 		set->matrix, (unsigned long long)set->total, (unsigned long long)set->rounds,
-		(unsigned long long)c.passed, (unsigned long long)c.failed, (unsigned long long)c.missing);
+		(unsigned long long)c.passed, (unsigned long long)c.failed,
+		(unsigned long long)c.missing);
 	for (unsigned int i = 0; i < set->nr; i++) {
 		if (!set->boot[i].result.done)
 			continue;
@@ -81,7 +81,7 @@ void smoke_json(FILE *f, const void *ctx)
 	fputs("\n  ]\n}\n", f);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------- */
 
 static int __attribute__((format(printf, 2, 3))) bad(char why[200], const char *fmt, ...)
 {
@@ -154,9 +154,11 @@ static void take_result(struct reader *r, struct smoke_result *result)
 	take_tests(r, result);
 }
 
-static int read_boot(struct smoke_set *set, const struct json *j, const struct json_node *n, char why[200])
+static int read_boot(struct smoke_set *set, const struct json *j, const struct json_node *n,
+		     char why[200])
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
 	struct reader r = { .json = j, .object = n };
 	uint64_t from = set->nr ? set->boot[set->nr - 1].index + 1 : 0;
 	struct smoke_boot *b = smoke_add(set);
@@ -189,7 +191,8 @@ static int read_boot(struct smoke_set *set, const struct json *j, const struct j
 static int read_set(struct smoke_set *set, const struct json *j, char why[200])
 {
 	struct reader r = { .json = j, .object = j->node };
-	const char *schema = json_string(j, j->node, "schema"), *matrix = json_string(j, j->node, "matrix");
+	const char *schema = json_string(j, j->node, "schema"),
+		   *matrix = json_string(j, j->node, "matrix");
 	const struct json_node *boots = json_member(j, j->node, "boots"), *n;
 	int err = 0;
 
@@ -200,14 +203,16 @@ static int read_set(struct smoke_set *set, const struct json *j, char why[200])
 	set->rounds = take_number(&r, "rounds", set->total);
 	if (r.short_of_memory)
 		return -ENOMEM;
-	if (!matrix || strspn(matrix, "0123456789abcdef") != SMOKE_MATRIX_CHARS || matrix[SMOKE_MATRIX_CHARS])
+	if (!matrix || strspn(matrix, "0123456789abcdef") != SMOKE_MATRIX_CHARS ||
+	    matrix[SMOKE_MATRIX_CHARS])
 		r.missing = "matrix";
 	else
 		memcpy(set->matrix, matrix, SMOKE_MATRIX_CHARS);
 	if (!boots || boots->type != JSON_ARRAY)
 		r.missing = "boots";
 	if (r.missing || !set->rounds)
-		return bad(why, "it has no \"%s\", or not a possible one", r.missing ? r.missing : "rounds");
+		return bad(why, "it has no \"%s\", or not a possible one",
+			   r.missing ? r.missing : "rounds");
 	for (n = json_first(j, boots); n && !err; n = json_next(j, n))
 		err = read_boot(set, j, n, why);
 	return err;
@@ -231,7 +236,9 @@ int smoke_read(struct smoke_set *set, const char *text, size_t len, char why[200
 	return err;
 }
 
-/* ---- a run's report ----------------------------------------------------------------------------------------------- */
+/*
+ * ---- a run's report ---------------------------------------------------------------------------
+ */
 
 static void put(FILE *f, const char *text)
 {
@@ -285,8 +292,8 @@ static char *make_text(const char *line, uint64_t exit_code, uint64_t expected)
 
 	if (exit_code == expected || !expected)
 		return strdup(line);
-	return asprintf(&text, "%s; exit code %llu instead of %llu", line, (unsigned long long)exit_code,
-			(unsigned long long)expected) < 0
+	return asprintf(&text, "%s; exit code %llu instead of %llu", line,
+			(unsigned long long)exit_code, (unsigned long long)expected) < 0
 		       ? NULL
 		       : text;
 }

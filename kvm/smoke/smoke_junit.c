@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A set for CI services: JUnit's XML, each boot a test (its class is its section), and, on GitHub and GitLab, what failed as `kvm run` itself
- * shows it there.
+ * A set for CI services: JUnit's XML, each boot a test (its class is its section), and, on GitHub
+ * and GitLab, what failed as `kvm run` itself shows it there.
  */
 #include "kvm/base/quote.h"
 #include "kvm/checks/outcome.h"
@@ -18,7 +18,8 @@ static void attribute(FILE *f, const char *name, const char *text)
 
 static void seconds(FILE *f, uint64_t ms)
 {
-	fprintf(f, " time=\"%llu.%03llu\"", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
+	fprintf(f, " time=\"%llu.%03llu\"", (unsigned long long)(ms / 1000),
+		(unsigned long long)(ms % 1000));
 }
 
 static void write_failure(FILE *f, const struct smoke_boot *b)
@@ -56,13 +57,14 @@ static void write_test(FILE *f, const struct smoke_set *set, const struct smoke_
 	fputs("    </testcase>\n", f);
 }
 
-/* Of a whole whose parts are not all there: a service that reads nothing but this must not find it in order. */
+/*
+ * Of a whole whose parts are not all there: a service that reads nothing but this must not find it
+ * in order.
+ */
 static void write_missing(FILE *f, uint64_t missing)
 {
 	fprintf(f,
-		"    <testcase classname=\"kvm\" name=\"all boots\">\n      <failure type=\"missing\" "
-		"message=\"%llu boots "
-		"have no result\"/>\n    </testcase>\n",
+		"    <testcase classname=\"kvm\" name=\"all boots\">\n      <failure type=\"missing\" message=\"%llu boots have no result\"/>\n    </testcase>\n",
 		(unsigned long long)missing);
 }
 
@@ -78,7 +80,8 @@ void smoke_junit(FILE *f, const void *ctx)
 		ms += set->boot[i].result.done ? set->boot[i].result.duration_ms : 0;
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite", f);
 	attribute(f, "name", set->file);
-	fprintf(f, " tests=\"%llu\" failures=\"%llu\" errors=\"0\" skipped=\"0\"", c.passed + failed, failed);
+	fprintf(f, " tests=\"%llu\" failures=\"%llu\" errors=\"0\" skipped=\"0\"",
+		c.passed + failed, failed);
 	seconds(f, ms);
 	fputs(">\n", f);
 	for (unsigned int i = 0; i < set->nr; i++) {
@@ -108,9 +111,9 @@ static void annotate_one(FILE *f, const struct smoke_boot *b, enum outcome_ci ci
 	}
 	snprintf(v.text, sizeof(v.text), "%s: %s", b->id, r->text);
 	outcome_escape_ci(v.text);
-	o.failure[o.nr_failures++] =
-		(struct outcome_failure){ "smoke", NULL,       b->command,
-					  0,	   r->excerpt, r->excerpt ? strlen(r->excerpt) : 0 };
+	o.failure[o.nr_failures++] = (struct outcome_failure){
+		"smoke", NULL, b->command, 0, r->excerpt, r->excerpt ? strlen(r->excerpt) : 0
+	};
 	outcome_annotate(f, &o, ci);
 }
 

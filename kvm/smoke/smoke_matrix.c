@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From the file's settings to boots: sections in their order, and in each kernels, CPUs, memory sizes, parameters and rounds, the last one changing
- * fastest. What a boot's `kvm run` gets is made here and nowhere else; @matrix is a hash of that (FNV-1a, 64 bits), over all shards.
+ * From the file's settings to boots: sections in their order, and in each kernels, CPUs, memory
+ * sizes, parameters and rounds, the last one changing fastest. What a boot's `kvm run` gets is made
+ * here and nowhere else; @matrix is a hash of that (FNV-1a, 64 bits), over all shards.
  */
 #include "smoke.h"
 
@@ -45,7 +46,7 @@ static int complain(const struct expansion *x, const struct smoke_value *v, enum
 	return -EINVAL;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------- */
 
 static const char *base_name(const char *path)
 {
@@ -54,14 +55,18 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-/* What a kernel is called in names: its file's name, or its path where there is another of that name. Cut to its end. */
+/*
+ * What a kernel is called in names: its file's name, or its path where there is another of that
+ * name. Cut to its end.
+ */
 static void make_label(const struct expansion *x, char label[MAX_LABEL + 1])
 {
 	const char *name = base_name(x->kernel);
 	size_t len;
 
 	for (unsigned int i = 0; i < x->kernels.nr; i++) {
-		if (strcmp(x->kernels.s[i], x->kernel) != 0 && !strcmp(base_name(x->kernels.s[i]), name)) {
+		if (strcmp(x->kernels.s[i], x->kernel) != 0 &&
+		    !strcmp(base_name(x->kernels.s[i]), name)) {
 			name = x->kernel + strspn(x->kernel, "./");
 			break;
 		}
@@ -72,7 +77,8 @@ static void make_label(const struct expansion *x, char label[MAX_LABEL + 1])
 
 static void make_safe(char *text)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
 
 	for (; *text; text++) {
 		if (!strchr(letters, *text))
@@ -90,8 +96,9 @@ static char *make_id(const struct expansion *x, uint64_t index, uint64_t round)
 		snprintf(params, sizeof(params), "-p%u", x->params_nr);
 	if (x->set->rounds > 1)
 		snprintf(rounds, sizeof(rounds), "-r%llu", (unsigned long long)round);
-	if (asprintf(&id, "%04llu-%s%s%s-c%s-m%s%s%s", (unsigned long long)index / x->set->rounds + 1,
-		     section, *section ? "-" : "", label, x->cpus, x->mem, params, rounds) < 0)
+	if (asprintf(&id, "%04llu-%s%s%s-c%s-m%s%s%s",
+		     (unsigned long long)index / x->set->rounds + 1, section, *section ? "-" : "",
+		     label, x->cpus, x->mem, params, rounds) < 0)
 		return NULL;
 	make_safe(id);
 	return id;
@@ -117,7 +124,7 @@ static char *make_command(const struct strlist *args)
 	return text;
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------------------------- */
 
 static int add(struct strlist *l, const char *text)
 {
@@ -132,7 +139,8 @@ static int add_option(struct strlist *l, const char *option, const char *value)
 }
 
 /* @option NULL: the values by themselves. */
-static int add_list(const struct expansion *x, struct strlist *l, const char *option, enum smoke_key key)
+static int add_list(const struct expansion *x, struct strlist *l, const char *option,
+		    enum smoke_key key)
 {
 	const struct smoke_list *values = get(x, key);
 	int err = 0;
@@ -228,7 +236,7 @@ static int add_machine(struct expansion *x)
 	return err;
 }
 
-/* ---- the product -------------------------------------------------------------------------------------------------- */
+/* ---- the product --------------------------------------------------------------------------- */
 
 static int each_params(struct expansion *x)
 {
@@ -258,7 +266,10 @@ static int each_machine(struct expansion *x, const struct strlist *kernels)
 	return err;
 }
 
-/* The kernels of the section, in the order of its patterns; a file that two of them name is there once. */
+/*
+ * The kernels of the section, in the order of its patterns; a file that two of them name is there
+ * once.
+ */
 static int find_kernels(struct expansion *x, struct strlist *to)
 {
 	const struct smoke_list *l = get(x, SMOKE_KERNEL);
@@ -335,15 +346,18 @@ static int gather_kernels(struct expansion *x)
 {
 	int err = 0;
 
-	for (x->section = smoke_file_first(x->file); x->section < x->file->nr_sections && !err; x->section++)
+	for (x->section = smoke_file_first(x->file); x->section < x->file->nr_sections && !err;
+	     x->section++)
 		err = find_kernels(x, &x->kernels);
 	return err;
 }
 
-int smoke_expand(struct smoke_set *set, const struct smoke_file *f, const char *path, uint64_t rounds,
-		 struct smoke_shard shard)
+int smoke_expand(struct smoke_set *set, const struct smoke_file *f, const char *path,
+		 uint64_t rounds, struct smoke_shard shard)
 {
-	struct expansion x = { .set = set, .file = f, .path = path, .shard = shard, .hash = FNV_BASIS };
+	struct expansion x = {
+		.set = set, .file = f, .path = path, .shard = shard, .hash = FNV_BASIS
+	};
 	int err = gather_kernels(&x);
 
 	set->file = strdup(base_name(path));

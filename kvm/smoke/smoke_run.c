@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Runs a set's boots, some at a time. Each is a `kvm run` of its own: a child with this very program, in a process group of its own (a Ctrl-C at the
- * terminal is ours to pass on), with nothing on its standard input, and its streams, console and report in a folder that goes when it has passed.
+ * Runs a set's boots, some at a time. Each is a `kvm run` of its own: a child with this very
+ * program, in a process group of its own (a Ctrl-C at the terminal is ours to pass on), with
+ * nothing on its standard input, and its streams, console and report in a folder that goes when it
+ * has passed.
  *
- * One thread: it waits for SIGCHLD and the signals that end us, and at least as often as the next child's time is over. A child has its
- * --timeout for itself; what is left of it LATE_S later is killed. When one of those signals comes, no boot is started any more and the children get
- * SIGTERM; with a second one, or after GRACE_S, SIGKILL. Should we be killed ourselves, the kernel gives each of them SIGTERM (PR_SET_PDEATHSIG).
+ * One thread: it waits for SIGCHLD and the signals that end us, and at least as often as the next
+ * child's time is over. A child has its --timeout for itself; what is left of it LATE_S later is
+ * killed. When one of those signals comes, no boot is started any more and the children get
+ * SIGTERM; with a second one, or after GRACE_S, SIGKILL. Should we be killed ourselves, the kernel
+ * gives each of them SIGTERM (PR_SET_PDEATHSIG).
  */
 #include "smoke.h"
 
@@ -58,11 +62,13 @@ struct runner {
 	int progress_chars; /* on the terminal's last line; -1: it is no terminal */
 };
 
-/* ---- folders ------------------------------------------------------------------------------------------------------ */
+/* ---- folders --------------------------------------------------------------------------- */
 
-static int path_in(const struct runner *r, const struct smoke_boot *b, const char *file, char path[PATH_MAX])
+static int path_in(const struct runner *r, const struct smoke_boot *b, const char *file,
+		   char path[PATH_MAX])
 {
-	int n = snprintf(path, PATH_MAX, "%s/%s%s%s", r->how->dir, b->id, file ? "/" : "", file ? file : "");
+	int n = snprintf(path, PATH_MAX, "%s/%s%s%s", r->how->dir, b->id, file ? "/" : "",
+			 file ? file : "");
 
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
@@ -113,8 +119,8 @@ static int make_folder(const struct runner *r, const struct smoke_boot *b)
 }
 
 /* At most @max bytes of its end, with a 0 behind them; NULL: there are none. The caller frees. */
-static char *read_file(const struct runner *r, const struct smoke_boot *b, const char *file, size_t max,
-		       size_t *len)
+static char *read_file(const struct runner *r, const struct smoke_boot *b, const char *file,
+		       size_t max, size_t *len)
 {
 	char path[PATH_MAX], *text = NULL;
 	struct stat st;
@@ -138,7 +144,10 @@ static char *read_file(const struct runner *r, const struct smoke_boot *b, const
 	return text;
 }
 
-/* ---- the progress line -------------------------------------------------------------------------------------------- */
+/*
+ * ---- the progress line
+ * ---------------------------------------------------------------------------
+ */
 
 static unsigned int columns(void)
 {
@@ -170,13 +179,14 @@ static void progress(struct runner *r)
 	if (r->progress_chars < 0 || now_ns() - r->progress_ns < PROGRESS_NS)
 		return;
 	r->progress_ns = now_ns();
-	n = snprintf(text, sizeof(text), "%u of %u done, %u failed%s", r->nr_ended, r->set->nr, r->nr_failed,
-		     r->ended_by ? ", ending" : "");
+	n = snprintf(text, sizeof(text), "%u of %u done, %u failed%s", r->nr_ended, r->set->nr,
+		     r->nr_failed, r->ended_by ? ", ending" : "");
 	for (unsigned int i = 0; i < r->how->jobs && n < (int)sizeof(text); i++) {
 		const struct child *c = &r->child[i];
 
 		if (c->pid)
-			n += snprintf(text + n, sizeof(text) - (size_t)n, "; %s %llu s", c->boot->id,
+			n += snprintf(text + n, sizeof(text) - (size_t)n, "; %s %llu s",
+				      c->boot->id,
 				      (unsigned long long)((now_ns() - c->started_ns) / NS_PER_S));
 	}
 	text[width < MAX_LINE ? width : MAX_LINE] = '\0';
@@ -210,7 +220,7 @@ static void tell(struct runner *r, const struct smoke_boot *b)
 	r->progress_ns = 0;
 }
 
-/* ---- a child ------------------------------------------------------------------------------------------------------ */
+/* ---- a child --------------------------------------------------------------------------- */
 
 static void redirect(int to, const char *path)
 {
@@ -223,7 +233,8 @@ static void redirect(int to, const char *path)
 }
 
 /* In the child. Returns only if it cannot be. */
-static void become_run(const struct runner *r, const struct smoke_boot *b, char **argv, pid_t parent)
+static void become_run(const struct runner *r, const struct smoke_boot *b, char **argv,
+		       pid_t parent)
 {
 	char path[PATH_MAX];
 	sigset_t none;
@@ -247,10 +258,14 @@ static void become_run(const struct runner *r, const struct smoke_boot *b, char 
 	pr_err("cannot run %s: %s", r->program, strerror(errno));
 }
 
-/* "kvm run", the boot's own options, ours, and its command. The strings stay who they belong to. NULL: out of memory. */
+/*
+ * "kvm run", the boot's own options, ours, and its command. The strings stay who they belong to.
+ * NULL: out of memory.
+ */
 static char **make_argv(const struct smoke_boot *b, char *console, char *report)
 {
-	char *const ours[] = { (char *)(uintptr_t) "--log", console, (char *)(uintptr_t) "--report", report };
+	char *const ours[] = { (char *)(uintptr_t) "--log", console, (char *)(uintptr_t) "--report",
+			       report };
 	char **argv = calloc(b->args.nr + ARRAY_SIZE(ours) + 3, sizeof(*argv));
 	unsigned int n = 0;
 
@@ -318,8 +333,8 @@ static void describe_by_messages(struct runner *r, struct smoke_boot *b)
 	line = line ? line + 1 : text;
 	if (line && !strncmp(line, "kvm: ", 5))
 		line += 5;
-	describe(&b->result, b->result.exit_code == EXIT_LAUNCHER ? "launcher-error" : "unknown", "%s",
-		 line && *line ? line : "it has left no report");
+	describe(&b->result, b->result.exit_code == EXIT_LAUNCHER ? "launcher-error" : "unknown",
+		 "%s", line && *line ? line : "it has left no report");
 	free(text);
 }
 
@@ -332,9 +347,11 @@ static void judge(struct runner *r, struct child *c, int status)
 
 	result->done = true;
 	result->duration_ms = (now_ns() - c->started_ns) / NS_PER_MS;
-	result->exit_code = (uint64_t)(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	result->exit_code =
+		(uint64_t)(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	result->passed = !c->killed && WIFEXITED(status) && result->exit_code == b->expected;
-	if (!report || smoke_read_run(result, report, len, b->expected) || result->exit_code == EXIT_LAUNCHER)
+	if (!report || smoke_read_run(result, report, len, b->expected) ||
+	    result->exit_code == EXIT_LAUNCHER)
 		describe_by_messages(r, b);
 	free(report);
 	if (c->killed)
@@ -345,7 +362,7 @@ static void judge(struct runner *r, struct child *c, int status)
 			 strsignal(WTERMSIG(status)));
 }
 
-/* ---- all of them -------------------------------------------------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------------------------- */
 
 /* A boot has come to its result. */
 static void account(struct runner *r, struct smoke_boot *b)
@@ -470,7 +487,8 @@ static uint64_t look_at_clock(struct runner *r)
 static void wait_for_something(struct runner *r)
 {
 	uint64_t ns = look_at_clock(r);
-	struct timespec time = { .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
+	struct timespec time = { .tv_sec = (time_t)(ns / NS_PER_S),
+				 .tv_nsec = (long)(ns % NS_PER_S) };
 	int signo = sigtimedwait(&r->signals, NULL, &time);
 
 	if (signo == SIGINT || signo == SIGTERM || signo == SIGHUP)

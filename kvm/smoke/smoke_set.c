@@ -80,9 +80,9 @@ int smoke_merge(struct smoke_set *set, struct smoke_set *from, char why[200])
 		return 0;
 	}
 	if (!same_matrix(set, from)) {
-		snprintf(why, 200,
-			 "it is of other boots than the reports before it (another file, --repeat, or other "
-			 "kernels)");
+		snprintf(
+			why, 200,
+			"it is of other boots than the reports before it (another file, --repeat, or other kernels)");
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; i < from->nr; i++) {

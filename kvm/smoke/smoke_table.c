@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A set for people: a line a boot, or, when each machine was started several times, a line a machine and a histogram of its boot times, in which those
- * that failed are crosses. What came from a guest or a file is shown without control characters.
+ * A set for people: a line a boot, or, when each machine was started several times, a line a
+ * machine and a histogram of its boot times, in which those that failed are crosses. What came from
+ * a guest or a file is shown without control characters.
  */
 #include "kvm/base/options.h"
 #include "kvm/base/quote.h"
@@ -13,7 +14,10 @@
 #define MAX_BUCKETS 12
 #define BAR 40
 
-/* The rounds of one machine that are done: [first, first + nr) of the set's boots, and their times in order. */
+/*
+ * The rounds of one machine that are done: [first, first + nr) of the set's boots, and their times
+ * in order.
+ */
 struct group {
 	const struct smoke_boot *first;
 	unsigned int nr, nr_done, nr_passed;
@@ -27,8 +31,12 @@ static int by_number(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* The group that begins at boot @at; @ms has room for all of the set's boots. Returns where the next one begins. */
-static unsigned int take_group(const struct smoke_set *set, unsigned int at, struct group *g, uint64_t *ms)
+/*
+ * The group that begins at boot @at; @ms has room for all of the set's boots. Returns where the
+ * next one begins.
+ */
+static unsigned int take_group(const struct smoke_set *set, unsigned int at, struct group *g,
+			       uint64_t *ms)
 {
 	uint64_t machine = set->boot[at].index / set->rounds;
 
@@ -136,7 +144,8 @@ void smoke_table(FILE *f, const struct smoke_set *set)
 	if (!ms)
 		return;
 	fprintf(f, "%-*s  CPUs  memory%s\n", width, "boot",
-		set->rounds > 1 ? "  passed  failed   least s  median s    most s" : "  result         s");
+		set->rounds > 1 ? "  passed  failed   least s  median s    most s"
+				: "  result         s");
 	for (unsigned int at = 0; at < set->nr;) {
 		const struct smoke_boot *b = &set->boot[at];
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The boot timeline: a time for each stage, written once by whoever sees it reached (main, vCPU threads, the loop), read when all is over.
- * What the guest prints is seen line by line, or within a few milliseconds, as consoles show their output.
+ * The boot timeline: a time for each stage, written once by whoever sees it reached (main, vCPU
+ * threads, the loop), read when all is over. What the guest prints is seen line by line, or within
+ * a few milliseconds, as consoles show their output.
  */
 #include "kvm/timeline.h"
 
@@ -59,14 +60,18 @@ void timeline_mark(struct timeline *t, unsigned int value)
 	atomic_store(&t->mark[n].ns, now_ns());
 }
 
-/* What comes first of all that was reached after @after, or at the same time behind place @place: its place, or -1. */
+/*
+ * What comes first of all that was reached after @after, or at the same time behind place @place:
+ * its place, or -1.
+ */
 static int next(const struct timeline *t, uint64_t after, int place)
 {
 	uint64_t best_ns = UINT64_MAX;
 	int best = -1;
 
 	for (int i = 0; i < NR_TIMELINE_STAGES + TIMELINE_MARKS; i++) {
-		uint64_t ns = i < NR_TIMELINE_STAGES ? t->stage_ns[i] : t->mark[i - NR_TIMELINE_STAGES].ns;
+		uint64_t ns = i < NR_TIMELINE_STAGES ? t->stage_ns[i]
+						     : t->mark[i - NR_TIMELINE_STAGES].ns;
 
 		if (ns && (ns > after || (ns == after && i > place)) && ns < best_ns) {
 			best = i;
@@ -90,7 +95,8 @@ void timeline_walk(const struct timeline *t, void (*each)(void *ctx, uint64_t ns
 			continue;
 		}
 		ns = t->mark[at - NR_TIMELINE_STAGES].ns;
-		snprintf(text, sizeof(text), "guest: mark 0x%02x", t->mark[at - NR_TIMELINE_STAGES].value);
+		snprintf(text, sizeof(text), "guest: mark 0x%02x",
+			 t->mark[at - NR_TIMELINE_STAGES].value);
 		each(ctx, ns, text);
 	}
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The trace's output. Any thread that records comes here with an event, so lines are written under a lock of their own; to stderr
- * in one piece each, to a file through a buffer. A JSON trace is a list of instant events, one thread a vCPU, and one, "devices",
- * for interrupts; times are microseconds since the first life of the machine began, with --timeline
- * since exec.
+ * The trace's output. Any thread that records comes here with an event, so lines are written under
+ * a lock of their own; to stderr in one piece each, to a file through a buffer. A JSON trace is a
+ * list of instant events, one thread a vCPU, and one, "devices", for interrupts; times are
+ * microseconds since the first life of the machine began, with --timeline since exec.
  */
 #include "trace.h"
 
@@ -197,8 +197,8 @@ static void put_stage(void *ctx, uint64_t ns, const char *what)
 	fprintf(t->file,
 		"%s\n{\"name\":\"%s\",\"cat\":\"timeline\",\"ph\":\"i\",\"s\":\"p\",\"ts\":%" PRIu64
 		".%03u,\"pid\":1,\"tid\":%u}",
-		t->any ? "," : "", what, (ns - t->start_ns) / 1000, (unsigned int)((ns - t->start_ns) % 1000),
-		TIMELINE_THREAD);
+		t->any ? "," : "", what, (ns - t->start_ns) / 1000,
+		(unsigned int)((ns - t->start_ns) % 1000), TIMELINE_THREAD);
 	t->any = true;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --trace: the flight recorder's events as they happen, in readable lines or as a Chrome trace (JSON, for Perfetto). It slows the guest
- * down, and nothing when it is off: the recorder looks at one pointer.
+ * --trace: the flight recorder's events as they happen, in readable lines or as a Chrome trace
+ * (JSON, for Perfetto). It slows the guest down, and nothing when it is off: the recorder looks at
+ * one pointer.
  */
 #ifndef KVM_TRACE_TRACE_H
 #define KVM_TRACE_TRACE_H
@@ -16,8 +17,8 @@
 struct trace;
 
 /*
- * What --trace names, and where to: "pio,mmio,msr,irq,virtio[,FILE]", a list by optlist.h; FILE may have
- * single commas, too.
+ * What --trace names, and where to: "pio,mmio,msr,irq,virtio[,FILE]", a list by optlist.h; FILE may
+ * have single commas, too.
  */
 struct trace_config {
 	unsigned int kinds;  /* a bit a kind of event */
@@ -40,7 +41,10 @@ void trace_attach(struct trace *t, struct recorder *r);
 /* Ends the file. No recorder may point to it any more, or no thread record. NULL is fine. */
 void trace_close(struct trace *t);
 
-/* A JSON trace gets the timeline's stages as a thread of its own; others have no use for them. Either may be NULL. */
+/*
+ * A JSON trace gets the timeline's stages as a thread of its own; others have no use for them.
+ * Either may be NULL.
+ */
 void trace_timeline(struct trace *t, const struct timeline *timeline);
 
 #endif

@@ -46,12 +46,12 @@ void event_print(FILE *f, const struct event_view *e, const struct bus *pio, con
 	if (e->kind == EVENT_IRQ)
 		fprintf(f, "irq   GSI %" PRIu64 " %s", e->addr, e->value ? "up" : "down");
 	else if (e->kind < EVENT_PORT_READ || e->kind > EVENT_MSR_WRITE)
-		fprintf(f, "exit  %s, reason %" PRIu64 " (0x%" PRIx64 ")", exit_name(e->addr), e->addr,
-			e->value);
+		fprintf(f, "exit  %s, reason %" PRIu64 " (0x%" PRIx64 ")", exit_name(e->addr),
+			e->addr, e->value);
 	else if (e->kind == EVENT_MSR_READ)
 		fprintf(f, "rdmsr 0x%" PRIx64 "  %s", e->addr, owner(e, pio, mmio));
 	else
 		fprintf(f, "%s 0x%" PRIx64 " = %0*" PRIx64 "%s  %s", verb[e->kind], e->addr,
-			(int)(e->size > 4 ? 8 : e->size * 2), e->value, e->size > 4 ? " (low half)" : "",
-			owner(e, pio, mmio));
+			(int)(e->size > 4 ? 8 : e->size * 2), e->value,
+			e->size > 4 ? " (low half)" : "", owner(e, pio, mmio));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * blkread FILE MARK DEPTH COUNT [BYTES]: COUNT direct reads of BYTES (4096) each, one after the other through FILE, DEPTH at a time
- * (by io_submit(2), all of one batch before the next; at depth 1 by pread(2)). Says "MARK-begin" before them and "MARK-end"
- * after: what happened in between is what tests/bench asks for. A first batch is read before that, for nothing.
+ * blkread FILE MARK DEPTH COUNT [BYTES]: COUNT direct reads of BYTES (4096) each, one after the
+ * other through FILE, DEPTH at a time (by io_submit(2), all of one batch before the next; at depth
+ * 1 by pread(2)). Says "MARK-begin" before them and "MARK-end" after: what happened in between is
+ * what tests/bench asks for. A first batch is read before that, for nothing.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -56,7 +57,8 @@ static void read_batch(struct reader *r)
 	}
 	if (syscall(SYS_io_submit, r->aio, (long)r->depth, list) != (long)r->depth)
 		err(1, "io_submit");
-	if (syscall(SYS_io_getevents, r->aio, (long)r->depth, (long)r->depth, done, NULL) != (long)r->depth)
+	if (syscall(SYS_io_getevents, r->aio, (long)r->depth, (long)r->depth, done, NULL) !=
+	    (long)r->depth)
 		err(1, "io_getevents");
 	for (unsigned int i = 0; i < r->depth; i++) {
 		if (done[i].res != (int64_t)r->bytes)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The floor of every figure in `make bench`: the least a program can do on the KVM interface and still run a
- * guest that Linux's x86 boot protocol starts (Documentation/arch/x86/boot.rst, 32-bit entry). floor KERNEL
- * MIB [PARAMS].
+ * The floor of every figure in `make bench`: the least a program can do on the KVM interface and
+ * still run a guest that Linux's x86 boot protocol starts (Documentation/arch/x86/boot.rst, 32-bit
+ * entry). floor KERNEL MIB [PARAMS].
  *
- * It is a yardstick and no launcher: one thread, one vCPU, one console port, nothing configurable, nothing
- * checked but what a measurement would silently lie about. What a guest's life itself needs is here at its
- * plainest, done as well as plain code does it: RAM aligned so that KVM can use huge pages, the kernel read
- * straight to its place, output written a line at a time, _exit() at the guest's end. What is not needed is
- * left out: MSRs, ACPI, an event loop, signals.
+ * It is a yardstick and no launcher: one thread, one vCPU, one console port, nothing configurable,
+ * nothing checked but what a measurement would silently lie about. What a guest's life itself needs
+ * is here at its plainest, done as well as plain code does it: RAM aligned so that KVM can use huge
+ * pages, the kernel read straight to its place, output written a line at a time, _exit() at the
+ * guest's end. What is not needed is left out: MSRs, ACPI, an event loop, signals.
  *
- * Each ioctl says why a boot cannot do without it. A launcher's cost over this program is its own doing.
+ * Each ioctl says why a boot cannot do without it. A launcher's cost over this program is its own
+ * doing.
  */
 #include <asm/bootparam.h>
 #include <err.h>
@@ -88,7 +89,8 @@ static uint64_t load(uint8_t *ram, uint64_t bytes, const char *path, const char 
 
 static void set_cpuid(int kvm, int vcpu)
 {
-	uint64_t room[(sizeof(struct kvm_cpuid2) + MAX_CPUID * sizeof(struct kvm_cpuid_entry2)) / 8];
+	uint64_t
+		room[(sizeof(struct kvm_cpuid2) + MAX_CPUID * sizeof(struct kvm_cpuid_entry2)) / 8];
 	struct kvm_cpuid2 *cpuid = (void *)room;
 
 	/* Without CPUID a vCPU has no long mode; what KVM can do is what the guest gets. */
@@ -203,14 +205,15 @@ int main(int argc, char **argv)
 	slot.userspace_addr = (uintptr_t)ram;
 	ASK(vm, KVM_SET_USER_MEMORY_REGION, &slot);
 	if (bytes > low) { /* the devices' hole needs a second one */
-		slot = (struct kvm_userspace_memory_region){ .slot = 1, .guest_phys_addr = 4096 * MIB };
+		slot = (struct kvm_userspace_memory_region){ .slot = 1,
+							     .guest_phys_addr = 4096 * MIB };
 		slot.memory_size = bytes - low;
 		slot.userspace_addr = (uintptr_t)ram + low;
 		ASK(vm, KVM_SET_USER_MEMORY_REGION, &slot);
 	}
 	vcpu = ASK(vm, KVM_CREATE_VCPU, 0);
-	run = mmap(NULL, (size_t)ASK(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED,
-		   vcpu, 0);
+	run = mmap(NULL, (size_t)ASK(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
+		   MAP_SHARED, vcpu, 0);
 	if (run == MAP_FAILED)
 		err(125, "floor: mmap");
 	set_cpuid(kvm, vcpu);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a plain host program reaches where the payload's blkrate and netrate go through a machine: io_floor blk FILE BYTES MS reads
- * FILE from its start on and round again by pread(2), io_floor net FD BYTES MS sends frames. Says how many in how many ticks
- * of the time stamp counter, as those do.
+ * What a plain host program reaches where the payload's blkrate and netrate go through a machine:
+ * io_floor blk FILE BYTES MS reads FILE from its start on and round again by pread(2), io_floor net
+ * FD BYTES MS sends frames. Says how many in how many ticks of the time stamp counter, as those do.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -60,7 +60,8 @@ int main(int argc, char **argv)
 	for (begin = __rdtsc(); n % 64 || now_ns() < end; n++) {
 		char *to = buf + n % nr * bytes;
 
-		if ((blk ? pread(fd, to, bytes, (off_t)at) : send(fd, to, bytes, 0)) != (ssize_t)bytes)
+		if ((blk ? pread(fd, to, bytes, (off_t)at) : send(fd, to, bytes, 0)) !=
+		    (ssize_t)bytes)
 			err(1, "%s", argv[2]);
 		at = at + 2 * bytes > size ? 0 : at + bytes;
 	}

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * stamp [OPTION]... COMMAND [ARG]...: runs a command and says, as one line of JSON, when and at what cost it
- * got how far.
+ * stamp [OPTION]... COMMAND [ARG]...: runs a command and says, as one line of JSON, when and at
+ * what cost it got how far.
  *
- * Made for the nested machine in its counting mode (tests/nest --count), where CLOCK_MONOTONIC_RAW counts
- * executed instructions. It runs at real-time priority and its child does not, so it is on the CPU the moment
- * a marker comes out of the child's standard output; while it reads what is to be known at that moment, the
- * child stands still. Time zero is just before the child is made. Nothing here is known to the child but the
- * pipe.
+ * Made for the nested machine in its counting mode (tests/nest --count), where CLOCK_MONOTONIC_RAW
+ * counts executed instructions. It runs at real-time priority and its child does not, so it is on
+ * the CPU the moment a marker comes out of the child's standard output; while it reads what is to
+ * be known at that moment, the child stands still. Time zero is just before the child is made.
+ * Nothing here is known to the child but the pipe.
  *
- *	-m NAME=TEXT	when TEXT comes out: wall time, CPU time, bytes so far, KVM's statistics (repeat; in
+ *	-m NAME=TEXT	when TEXT comes out: wall time, CPU time, bytes so far, KVM's statistics
+ *	            	(repeat; in
  *			order)
  *	-M MIB		at the last marker also memory, less the guest's MIB (see memory_of)
  *	-t NAME=EVENT:KEY[:FILTER]
- *			count a tracepoint by KEY from the start to the last marker; "@" in FILTER is our
+ *			count a tracepoint by KEY from the start to the last marker; "@" in FILTER
+ *			  is our
  *			own pid (repeat)
  *	-o FILE		append the line to FILE, else standard error
  *	-e FILE		the child's standard error
@@ -126,7 +128,9 @@ static long long read_number(const char *dir, const char *name)
 	return atoll(text);
 }
 
-/* ---- memory: what the child has resident beside its guest's RAM --------------------------------- */
+/*
+ * ---- memory: what the child has resident beside its guest's RAM ---------------------------------
+ */
 
 struct vma {
 	uint64_t start, end, rss, anonymous;
@@ -159,8 +163,8 @@ static unsigned int read_vmas(pid_t pid, struct vma *vma)
 }
 
 /*
- * Guest RAM is the run of neighbouring mappings that is as long as it (files may be mapped into it), else a
- * single mapping that is longer (the system joined it with what lay beside).
+ * Guest RAM is the run of neighbouring mappings that is as long as it (files may be mapped into
+ * it), else a single mapping that is longer (the system joined it with what lay beside).
  */
 static bool find_ram(const struct vma *vma, unsigned int nr, uint64_t bytes, unsigned int *first,
 		     unsigned int *last)
@@ -168,7 +172,8 @@ static bool find_ram(const struct vma *vma, unsigned int nr, uint64_t bytes, uns
 	for (unsigned int i = 0; i < nr; i++) {
 		uint64_t sum = 0;
 
-		for (unsigned int j = i; j < nr && (j == i || vma[j].start == vma[j - 1].end); j++) {
+		for (unsigned int j = i; j < nr && (j == i || vma[j].start == vma[j - 1].end);
+		     j++) {
 			sum += vma[j].end - vma[j].start;
 			*first = i;
 			*last = j;
@@ -208,7 +213,9 @@ static struct memory memory_of(pid_t pid, uint64_t ram_bytes)
 	return m;
 }
 
-/* ---- tracepoints, counted by the kernel --------------------------------------------------------- */
+/*
+ * ---- tracepoints, counted by the kernel ---------------------------------------------------------
+ */
 
 static void trace_parse(struct trace *t, char *arg)
 {
@@ -235,7 +242,8 @@ static void trace_parse(struct trace *t, char *arg)
 			 " if %s%d%s", filter, getpid(), own);
 		return;
 	}
-	snprintf(t->trigger + strlen(t->trigger), sizeof(t->trigger) - strlen(t->trigger), " if %s", filter);
+	snprintf(t->trigger + strlen(t->trigger), sizeof(t->trigger) - strlen(t->trigger), " if %s",
+		 filter);
 }
 
 static void trace_set(const struct trace *t, bool on)
@@ -266,14 +274,15 @@ static void trace_take(struct trace *t)
 		while (end > key && end[-1] == ' ')
 			end--;
 		*end = '\0';
-		used += (size_t)snprintf(t->counts + used, sizeof(t->counts) - used, "%s\"%.40s\": %lld",
-					 used ? ", " : "", key, atoll(count + 1));
+		used += (size_t)snprintf(t->counts + used, sizeof(t->counts) - used,
+					 "%s\"%.40s\": %lld", used ? ", " : "", key,
+					 atoll(count + 1));
 	}
 	if (f)
 		fclose(f);
 }
 
-/* ---- the run ------------------------------------------------------------------------------------ */
+/* ---- the run --------------------------------------------------------------------------- */
 
 static void arrived(struct job *job, struct mark *m, uint64_t at_ns)
 {
@@ -298,7 +307,8 @@ static void keep(struct job *job, const char *buf, size_t n, uint64_t at_ns)
 {
 	for (size_t i = 0; job->console_file && i < n; i++) {
 		if (!job->line_begun)
-			fprintf(job->console_file, "%11.6f ", (double)(at_ns - job->start_ns) / 1e9);
+			fprintf(job->console_file, "%11.6f ",
+				(double)(at_ns - job->start_ns) / 1e9);
 		job->line_begun = buf[i] != '\n';
 		putc(buf[i], job->console_file);
 	}
@@ -330,7 +340,10 @@ static void look(struct job *job, const char *buf, size_t n, uint64_t at_ns)
 static void start(struct job *job, char **argv, int pipe_fd, int err_fd)
 {
 	job->start_ns = now_ns();
-	/* The child borrows our memory until it is another program: nothing is copied, nothing faults. */
+	/*
+	 * The child borrows our memory until it is another program: nothing is copied, nothing
+	 * faults.
+	 */
 	job->child = vfork();
 	if (job->child == 0) {
 		dup2(pipe_fd, STDOUT_FILENO);
@@ -350,7 +363,8 @@ static void watch(struct job *job, int fd)
 	ssize_t n;
 
 	for (;;) {
-		uint64_t gone_ms = (now_ns() - job->start_ns) / 1000000, limit_ms = job->seconds * 1000UL;
+		uint64_t gone_ms = (now_ns() - job->start_ns) / 1000000,
+			 limit_ms = job->seconds * 1000UL;
 		int r = gone_ms < limit_ms ? poll(&p, 1, (int)(limit_ms - gone_ms)) : 0;
 
 		if (r == 0) {
@@ -372,16 +386,18 @@ static void report(const struct job *job, int status, uint64_t end_ns, const str
 
 	if (!f)
 		err(2, "stamp: %s", job->out);
-	fprintf(f, "{\"label\": \"%s\", \"exit\": %d, \"wall_ns\": %" PRIu64 ", \"cpu_ns\": %" PRIu64,
+	fprintf(f,
+		"{\"label\": \"%s\", \"exit\": %d, \"wall_ns\": %" PRIu64 ", \"cpu_ns\": %" PRIu64,
 		job->label ? job->label : "",
-		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), end_ns - job->start_ns,
-		cpu_us * 1000);
+		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+		end_ns - job->start_ns, cpu_us * 1000);
 	fprintf(f, ", \"bytes\": %" PRIu64 ", \"marks\": {", job->bytes);
 	for (unsigned int i = 0; i < job->next; i++) {
 		const struct mark *m = &job->mark[i];
 
 		fprintf(f,
-			"%s\"%s\": {\"wall_ns\": %" PRIu64 ", \"cpu_ns\": %" PRIu64 ", \"bytes\": %" PRIu64,
+			"%s\"%s\": {\"wall_ns\": %" PRIu64 ", \"cpu_ns\": %" PRIu64
+			", \"bytes\": %" PRIu64,
 			i ? ", " : "", m->name, m->wall_ns, m->cpu_ns, m->bytes);
 		for (unsigned int k = 0; k < NR_STATS; k++)
 			fprintf(f, ", \"%s\": %lld", stat_names[k], m->stat[k]);
@@ -391,7 +407,8 @@ static void report(const struct job *job, int status, uint64_t end_ns, const str
 	for (unsigned int i = 0; i < job->nr_traces; i++)
 		fprintf(f, ", \"%s\": {%s}", job->trace[i].name, job->trace[i].counts);
 	if (job->ram_bytes && job->next == job->nr_marks)
-		fprintf(f, ", \"rss\": %" PRIu64 ", \"anonymous\": %" PRIu64 ", \"ram_rss\": %" PRIu64,
+		fprintf(f,
+			", \"rss\": %" PRIu64 ", \"anonymous\": %" PRIu64 ", \"ram_rss\": %" PRIu64,
 			job->memory.rss, job->memory.anonymous, job->memory.ram_rss);
 	fprintf(f, "}\n");
 	if (job->out)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For the targets of the image loader: a file that is opened, and placed into 64 MiB with itself as its initrd. What is accepted must lie
- * where it was said to: the kernel's bytes at their addresses, everything else off them.
+ * For the targets of the image loader: a file that is opened, and placed into 64 MiB with itself as
+ * its initrd. What is accepted must lie where it was said to: the kernel's bytes at their
+ * addresses, everything else off them.
  */
 #ifndef TESTS_BOOT_FUZZ_H
 #define TESTS_BOOT_FUZZ_H
@@ -45,7 +46,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	/* A run touches a few pages here and there: clearing 2 MiB for each would be all its time. */
+	/*
+	 * A run touches a few pages here and there: clearing 2 MiB for each would be all its time.
+	 */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	return 0;
 }
@@ -56,8 +59,8 @@ static void check(bool ok)
 		abort();
 }
 
-static void check_segments(const struct boot_image *img, const struct gmem *mem, const uint8_t *data,
-			   size_t size)
+static void check_segments(const struct boot_image *img, const struct gmem *mem,
+			   const uint8_t *data, size_t size)
 {
 	check(img->nr_segments > 0 && img->runtime_bytes <= MEM_BYTES &&
 	      img->load_gpa <= MEM_BYTES - img->runtime_bytes);
@@ -67,14 +70,15 @@ static void check_segments(const struct boot_image *img, const struct gmem *mem,
 
 		check(placed && s->offset <= size && s->file_bytes <= size - s->offset);
 		check(s->file_bytes <= s->mem_bytes);
-		check(s->gpa >= img->load_gpa && s->gpa + s->mem_bytes <= img->load_gpa + img->runtime_bytes);
+		check(s->gpa >= img->load_gpa &&
+		      s->gpa + s->mem_bytes <= img->load_gpa + img->runtime_bytes);
 		check(!memcmp(placed, data + s->offset, s->file_bytes));
 	}
 }
 
 /*
- * The initrd is the highest thing in memory, or beneath the kernel; a module follows the kernel on the next page. So it is looked for from
- * the end of what it may be in, or from the beginning.
+ * The initrd is the highest thing in memory, or beneath the kernel; a module follows the kernel on
+ * the next page. So it is looked for from the end of what it may be in, or from the beginning.
  */
 static void check_initrd(const struct boot_image *img, const struct gmem *mem, const uint8_t *data,
 			 size_t size)
@@ -121,7 +125,8 @@ static void fuzz_image(const uint8_t *data, size_t size, const struct boot_how *
 	if (unpack_compression(&img))
 		check(unpack_bytes(&img) <= img.runtime_bytes);
 	gmem_init(&mem);
-	if (gmem_add(&mem, 0, MEM_BYTES, GMEM_NORMAL) == 0 && boot_load(&img, &mem, &config, &entry) == 0) {
+	if (gmem_add(&mem, 0, MEM_BYTES, GMEM_NORMAL) == 0 &&
+	    boot_load(&img, &mem, &config, &entry) == 0) {
 		check_segments(&img, &mem, data, size);
 		if (config.nr_initrds)
 			check_initrd(&img, &mem, data, size);

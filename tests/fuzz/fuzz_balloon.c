@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver's balloon: numbers and ranges from the input, all over guest memory and outside it, on all queues. Every chain comes back,
- * pages that were not named keep their bytes, and so does a mapped file.
+ * A hostile driver's balloon: numbers and ranges from the input, all over guest memory and outside
+ * it, on all queues. Every chain comes back, pages that were not named keep their bytes, and so
+ * does a mapped file.
  */
 #include "virtio_fuzz.h"
 
@@ -49,7 +50,10 @@ static bool is_safe(uint64_t from, uint64_t len)
 	return from + len <= SAFE_GPA || from >= SAFE_GPA + 4096;
 }
 
-/* Nine bytes of input: the queue, three numbers of two bytes each that become pages or ranges, and how. */
+/*
+ * Nine bytes of input: the queue, three numbers of two bytes each that become pages or ranges, and
+ * how.
+ */
 static void step(struct machine *m, const uint8_t *op)
 {
 	struct vring_desc *desc = (void *)(m->ram + DESC);
@@ -59,7 +63,8 @@ static void step(struct machine *m, const uint8_t *op)
 	go_live(m, queue);
 	for (unsigned int i = 0; i < 3; i++) {
 		uint32_t number = (uint32_t)(op[1 + 2 * i] | op[2 + 2 * i] << 8);
-		uint64_t gpa = (uint64_t)(number & 0x7fff) * 64 + (number & 0x8000 ? HIGH_GPA - MIB : 0);
+		uint64_t gpa =
+			(uint64_t)(number & 0x7fff) * 64 + (number & 0x8000 ? HIGH_GPA - MIB : 0);
 		uint32_t len = op[7] * 128U,
 			 pfn = op[8] & 1U << i ? UINT32_MAX - number : (uint32_t)(gpa >> 12);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver's requests to the block device, on a disk of ours that sometimes completes late. Whatever a request is, unless it breaks the
- * queue, it comes back: after a drain, as many chains are used as were made available. Every piece that reaches the disk has sizes that add up.
+ * A hostile driver's requests to the block device, on a disk of ours that sometimes completes late.
+ * Whatever a request is, unless it breaks the queue, it comes back: after a drain, as many chains
+ * are used as were made available. Every piece that reaches the disk has sizes that add up.
  */
 #include "virtio_fuzz.h"
 
@@ -122,7 +123,10 @@ static void go_live(struct machine *m, uint64_t features)
 	virtio_unlock(m->v);
 }
 
-/* A request as drivers make them but for its numbers: type, sector, length and direction from the input. */
+/*
+ * A request as drivers make them but for its numbers: type, sector, length and direction from the
+ * input.
+ */
 static void offer(struct machine *m, const uint8_t *op)
 {
 	static const uint16_t lens[] = { 0, 16, 20, 512, 1024, 4096, 511, 8192 };
@@ -130,15 +134,18 @@ static void offer(struct machine *m, const uint8_t *op)
 	struct vring_avail *avail = (void *)(m->ram + AVAIL);
 	uint16_t at = (uint16_t)(op[1] % 5 * 3);
 	struct virtio_blk_outhdr hdr = { .type = op[2] % 16,
-					 .sector = op[3] > 250 ? UINT64_MAX / (op[4] + 1U) : op[3] };
+					 .sector =
+						 op[3] > 250 ? UINT64_MAX / (op[4] + 1U) : op[3] };
 
 	memcpy(m->ram + HEADERS + at * 16U, &hdr, sizeof(hdr));
-	desc[at] = (struct vring_desc){ HEADERS + at * 16U, 16, VRING_DESC_F_NEXT, (uint16_t)(at + 1) };
-	desc[at + 1] = (struct vring_desc){ DATA + op[4] * 512U, lens[op[5] & 7],
-					    VRING_DESC_F_NEXT | (op[5] & 8 ? VRING_DESC_F_WRITE : 0),
-					    (uint16_t)(at + 2) };
-	desc[at + 2] =
-		(struct vring_desc){ DATA - 1 - at, op[5] & 16 ? 1 : op[5] >> 5, VRING_DESC_F_WRITE, 0 };
+	desc[at] = (struct vring_desc){ HEADERS + at * 16U, 16, VRING_DESC_F_NEXT,
+					(uint16_t)(at + 1) };
+	desc[at + 1] =
+		(struct vring_desc){ DATA + op[4] * 512U, lens[op[5] & 7],
+				     VRING_DESC_F_NEXT | (op[5] & 8 ? VRING_DESC_F_WRITE : 0),
+				     (uint16_t)(at + 2) };
+	desc[at + 2] = (struct vring_desc){ DATA - 1 - at, op[5] & 16 ? 1 : op[5] >> 5,
+					    VRING_DESC_F_WRITE, 0 };
 	avail->ring[avail->idx % NR] = at;
 	avail->idx++;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The image loader on any file, by the entry that its last byte but one chooses; its seeds are bzImages. */
+/*
+ * The image loader on any file, by the entry that its last byte but one chooses; its seeds are
+ * bzImages.
+ */
 #include "boot_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A console's bytes: whatever they are, and however they are cut into pieces, the lines are the same, bounded and clean; reports and
- * expectations hold what their headers promise. The first byte says how long the pieces are.
+ * A console's bytes: whatever they are, and however they are cut into pieces, the lines are the
+ * same, bounded and clean; reports and expectations hold what their headers promise. The first byte
+ * says how long the pieces are.
  */
 #include "kvm/checks/expect.h"
 #include "kvm/checks/kernlog.h"

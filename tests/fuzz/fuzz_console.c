@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver and a hostile peer of the console device: any descriptors, chains and control messages from one side, bytes and hang-ups from
- * the other. The first byte chooses the device: two ports, on a socket and on nothing, or a console on a socket that a serial port has too.
- * Whatever they do, chains come back unless the queue is broken or nobody takes their bytes, the peer gets no byte that was not sent, and
- * nothing spins: when both are quiet, so is the loop.
+ * A hostile driver and a hostile peer of the console device: any descriptors, chains and control
+ * messages from one side, bytes and hang-ups from the other. The first byte chooses the device: two
+ * ports, on a socket and on nothing, or a console on a socket that a serial port has too. Whatever
+ * they do, chains come back unless the queue is broken or nobody takes their bytes, the peer gets
+ * no byte that was not sent, and nothing spins: when both are quiet, so is the loop.
  */
 #include "virtio_fuzz.h"
 
@@ -70,7 +71,9 @@ static void go_live(struct machine *m, uint64_t features)
 	virtio_unlock(m->v);
 }
 
-/* A chain of one or two descriptors as drivers make them, in queue op[1], of odd sizes and places. */
+/*
+ * A chain of one or two descriptors as drivers make them, in queue op[1], of odd sizes and places.
+ */
 static void offer(struct machine *m, const uint8_t *op)
 {
 	static const uint32_t lens[] = { 8, 0, 7, 72, 1, 4096, 70000, 300000 };
@@ -125,7 +128,8 @@ static void step(struct machine *m, const uint8_t *op)
 {
 	switch (op[0] & 7) {
 	case 0:
-		memcpy(m->ram + RING(op[1] % MAX_QUEUES) + (op[0] >> 3 & 1) * 0x1000 + (op[1] >> 3) * 2U,
+		memcpy(m->ram + RING(op[1] % MAX_QUEUES) + (op[0] >> 3 & 1) * 0x1000 +
+			       (op[1] >> 3) * 2U,
 		       op + 2, 4);
 		break;
 	case 1:

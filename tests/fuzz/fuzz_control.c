@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The control protocol's lines: whatever comes, numbers stay in their bounds, and texts are printable and end. */
+/*
+ * The control protocol's lines: whatever comes, numbers stay in their bounds, and texts are
+ * printable and end.
+ */
 #include "kvm/cmd/control.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Ctrl-a filter: whatever is typed, bytes outside commands pass unchanged and in order, a command gives
- * one action, and what is passed is never more than what was typed.
+ * The Ctrl-a filter: whatever is typed, bytes outside commands pass unchanged and in order, a
+ * command gives one action, and what is passed is never more than what was typed.
  */
 #include "kvm/chardev/escape.h"
 
@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		enum escape_action action = escape_feed(&e, &byte);
 
 		if (second) {
-			if (action != expected(data[i]) || (action == ESCAPE_PASS && byte != ESCAPE_CHAR))
+			if (action != expected(data[i]) ||
+			    (action == ESCAPE_PASS && byte != ESCAPE_CHAR))
 				abort();
 			second = false;
 		} else if (data[i] == ESCAPE_CHAR) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile debugger: any bytes, through the framing into a session over a target of a page of memory, with the real registers' layout and
- * breakpoints. Each reply must be a frame that our own parser takes, and the guest's memory is as written once breakpoints are out.
+ * A hostile debugger: any bytes, through the framing into a session over a target of a page of
+ * memory, with the real registers' layout and breakpoints. Each reply must be a frame that our own
+ * parser takes, and the guest's memory is as written once breakpoints are out.
  */
 #include "kvm/gdb/gdb_session.h"
 #include "x86/gdb/gdb_breaks.h"
@@ -43,15 +44,16 @@ static int write_regs(void *ctx, unsigned int thread, const uint8_t *bytes)
 	return 0;
 }
 
-static size_t read_memory(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len, bool physical)
+static size_t read_memory(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len,
+			  bool physical)
 {
 	check_thread(thread);
 	(void)physical;
 	return gmem_read(&((struct target *)ctx)->mem, addr, buf, len) ? 0 : len;
 }
 
-static size_t write_memory(void *ctx, unsigned int thread, uint64_t addr, const void *buf, size_t len,
-			   bool physical)
+static size_t write_memory(void *ctx, unsigned int thread, uint64_t addr, const void *buf,
+			   size_t len, bool physical)
 {
 	check_thread(thread);
 	(void)physical;
@@ -214,7 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *framed = malloc(size * 5 + 8);
 
 	gmem_init(&t->mem);
-	if (gmem_add(&t->mem, 0, RAM_BYTES, GMEM_NORMAL) || gdb_session_init(s, &ops, t, NR_THREADS))
+	if (gmem_add(&t->mem, 0, RAM_BYTES, GMEM_NORMAL) ||
+	    gdb_session_init(s, &ops, t, NR_THREADS))
 		abort();
 	feed(s, t, data, size);
 	gdb_session_reset(s);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Files of the host's that are read for a command in the guest: programs, the library cache, the list of modules. The first byte says which. */
+/*
+ * Files of the host's that are read for a command in the guest: programs, the library cache, the
+ * list of modules. The first byte says which.
+ */
 #include "kvm/guestcmd/elfneeds.h"
 #include "kvm/guestcmd/moddep.h"
 
@@ -61,7 +64,8 @@ static void read_modules(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const readers[])(const uint8_t *, size_t) = { read_elf, read_cache, read_modules };
+	static void (*const readers[])(const uint8_t *, size_t) = { read_elf, read_cache,
+								    read_modules };
 
 	if (size)
 		readers[data[0] % 3](data + 1, size - 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the keyboard controller. First byte: bit 0, whether there is an AUX port. Then pairs: what is
- * done, with which value. A line may only be up while a byte of its side waits, and the controller never gets stuck.
+ * A hostile guest at the keyboard controller. First byte: bit 0, whether there is an AUX port. Then
+ * pairs: what is done, with which value. A line may only be up while a byte of its side waits, and
+ * the controller never gets stuck.
  */
 #include "hw/i8042.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stranger's DEFLATE stream. The first two bytes are the output's size; input and output are of exact size, so
- * that ASan sees what is beyond. With half the room the first half comes out, or, where that is full before the
- * error, no error.
+ * A stranger's DEFLATE stream. The first two bytes are the output's size; input and output are of
+ * exact size, so that ASan sees what is beyond. With half the room the first half comes out, or,
+ * where that is full before the error, no error.
  */
 #include "virtio/qcow2/inflate.h"
 
@@ -31,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	again = inflate_raw(in, size, part, half);
 	if (got > (ssize_t)room || again > (ssize_t)half)
 		abort();
-	if (got >= 0 &&
-	    (again != (got < (ssize_t)half ? got : (ssize_t)half) || memcmp(whole, part, (size_t)again)))
+	if (got >= 0 && (again != (got < (ssize_t)half ? got : (ssize_t)half) ||
+			 memcmp(whole, part, (size_t)again)))
 		abort();
 	free(in);
 	free(whole);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Test results from a hostile console, and the reports of them: the tree stays one, bounded, and what is written has no control character and no
- * command in it that the text has brought.
+ * Test results from a hostile console, and the reports of them: the tree stays one, bounded, and
+ * what is written has no control character and no command in it that the text has brought.
  */
 #include "kvm/checks/kernlog.h"
 #include "kvm/checks/ktap.h"
@@ -33,8 +33,8 @@ static void check_tree(const struct ktap *k)
 	if (k->nr_nodes > KTAP_MAX_NODES || k->nr_levels)
 		abort();
 	for (unsigned int i = 0; i < k->nr_nodes; i++) {
-		if (k->node[i].parent >= 0 &&
-		    ((unsigned int)k->node[i].parent <= i || (unsigned int)k->node[i].parent >= k->nr_nodes))
+		if (k->node[i].parent >= 0 && ((unsigned int)k->node[i].parent <= i ||
+					       (unsigned int)k->node[i].parent >= k->nr_nodes))
 			abort();
 	}
 	if (t.failed > k->nr_dropped && t.first_failed < 0)
@@ -76,7 +76,9 @@ static unsigned int count_commands(const char *text)
 static void check_reports(const struct ktap *k, const uint8_t *data, size_t size)
 {
 	struct verdict v = { .kind = VERDICT_FAILED, .text = "a test failed" };
-	struct outcome o = { .verdict = &v, .ktap = k, .tail = (const char *)data, .tail_len = size };
+	struct outcome o = {
+		.verdict = &v, .ktap = k, .tail = (const char *)data, .tail_len = size
+	};
 	char *json = render(&o, outcome_json), *junit = render(&o, outcome_junit),
 	     *tap = render(&o, outcome_tap);
 	char *ci = render(&o, github);

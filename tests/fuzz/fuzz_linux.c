@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A Linux guest's memory that has gone wild: a sound image, patched by the fuzzer. The input: a byte that chooses the layouts, then
- * patches: where in the image (3 bytes), how long (1 byte), the bytes.
+ * A Linux guest's memory that has gone wild: a sound image, patched by the fuzzer. The input: a
+ * byte that chooses the layouts, then patches: where in the image (3 bytes), how long (1 byte), the
+ * bytes.
  */
 #include "unit/linux_image.h"
 #include "x86/linux/linux.h"

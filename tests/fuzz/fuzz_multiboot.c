@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Multiboot recogniser: the input is a header but for its magic and checksum, which are made good, as version 1 when its first byte
- * is even; behind it stands what else the file has. Half of the inputs stand in an ELF file.
+ * The Multiboot recogniser: the input is a header but for its magic and checksum, which are made
+ * good, as version 1 when its first byte is even; behind it stands what else the file has. Half of
+ * the inputs stand in an ELF file.
  */
 #include "boot_fuzz.h"
 
@@ -21,7 +22,9 @@ static void put_elf(uint8_t *file, size_t size)
 			 .e_phoff = sizeof(e),
 			 .e_phentsize = sizeof(Elf64_Phdr),
 			 .e_phnum = 1 };
-	Elf64_Phdr p = { .p_type = PT_LOAD, .p_paddr = TEXT_GPA, .p_filesz = size, .p_memsz = size };
+	Elf64_Phdr p = {
+		.p_type = PT_LOAD, .p_paddr = TEXT_GPA, .p_filesz = size, .p_memsz = size
+	};
 
 	memcpy(e.e_ident, ELFMAG "\2\1\1", 7);
 	memcpy(file, &e, sizeof(e));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver and a hostile peer of the network device, on a stream socket: any descriptors and headers from one side, any bytes from the
- * other. Whatever they do, what the peer gets is whole frames of a possible length, chains come back unless the queue is broken, and nothing
+ * A hostile driver and a hostile peer of the network device, on a stream socket: any descriptors
+ * and headers from one side, any bytes from the other. Whatever they do, what the peer gets is
+ * whole frames of a possible length, chains come back unless the queue is broken, and nothing
  * spins: when both are quiet, so is the loop.
  */
 #include "virtio_fuzz.h"
@@ -53,7 +54,8 @@ static void peer_reads(struct machine *m)
 		if (m->head_bytes < 4)
 			continue;
 		m->head_bytes = 0;
-		m->left_bytes = (size_t)m->head[0] << 24 | m->head[1] << 16 | m->head[2] << 8 | m->head[3];
+		m->left_bytes =
+			(size_t)m->head[0] << 24 | m->head[1] << 16 | m->head[2] << 8 | m->head[3];
 		check(m->left_bytes >= 14 && m->left_bytes <= NETDEV_MAX_FRAME_BYTES);
 	}
 }
@@ -80,19 +82,23 @@ static void go_live(struct machine *m, uint64_t features)
 	virtio_unlock(m->v);
 }
 
-/* A chain of one or two descriptors as drivers make them, in queue op[1], of odd sizes and places. */
+/*
+ * A chain of one or two descriptors as drivers make them, in queue op[1], of odd sizes and places.
+ */
 static void offer(struct machine *m, const uint8_t *op)
 {
 	static const uint32_t lens[] = { 12, 0, 11, 14, 60, 1526, 4096, 70000 };
 	unsigned int queue = op[1] % NR_QUEUES, at = op[1] / NR_QUEUES % (NR / 2) * 2;
 	struct vring_desc *desc = (void *)(m->ram + RING(queue));
 	struct vring_avail *avail = (void *)(m->ram + RING(queue) + RING_AVAIL);
-	uint16_t first = queue == 0 ? VRING_DESC_F_WRITE : 0, second = queue == 1 ? 0 : VRING_DESC_F_WRITE;
+	uint16_t first = queue == 0 ? VRING_DESC_F_WRITE : 0,
+		 second = queue == 1 ? 0 : VRING_DESC_F_WRITE;
 
 	desc[at] = (struct vring_desc){ DATA + op[2] * 16U, lens[op[3] & 7],
 					(uint16_t)(first | (op[3] & 8 ? 0 : VRING_DESC_F_NEXT)),
 					(uint16_t)(at + 1) };
-	desc[at + 1] = (struct vring_desc){ DATA + op[4] * 64U, lens[op[3] >> 5] + (op[5] & 3), second, 0 };
+	desc[at + 1] = (struct vring_desc){ DATA + op[4] * 64U, lens[op[3] >> 5] + (op[5] & 3),
+					    second, 0 };
 	avail->ring[avail->idx % NR] = (uint16_t)at;
 	avail->idx++;
 	virtio_kick(m->v, queue);
@@ -110,7 +116,10 @@ static void peer_sends(struct machine *m, const uint8_t *op)
 	(void)n;
 }
 
-/* A command that is nearly one: class and number among those there are, and what follows from the input. */
+/*
+ * A command that is nearly one: class and number among those there are, and what follows from the
+ * input.
+ */
 static void commands(struct machine *m, const uint8_t *op)
 {
 	uint8_t *at = m->ram + DATA;
@@ -130,7 +139,8 @@ static void commands(struct machine *m, const uint8_t *op)
 
 static void step(struct machine *m, const uint8_t *op)
 {
-	static const gpa_t place[] = { RING(0), RING(1), RING(1) + 0x1000, DATA, RING(2), RING(0) + 0x1000,
+	static const gpa_t place[] = { RING(0), RING(1), RING(1) + 0x1000,
+				       DATA,	RING(2), RING(0) + 0x1000,
 				       DATA,	DATA };
 
 	switch (op[0] & 7) {

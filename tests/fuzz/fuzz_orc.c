@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A backtrace by tables that the fuzzer made up. The input: registers (KVM's structure as it lies in memory), then the guest's memory from 0,
- * which is mapped to itself, and again at the top of the address space. The tables begin at 0x100 and 0x800. A step changes nothing when it fails, and a
- * frame that is certain never comes of a guess.
+ * A backtrace by tables that the fuzzer made up. The input: registers (KVM's structure as it lies
+ * in memory), then the guest's memory from 0, which is mapped to itself, and again at the top of
+ * the address space. The tables begin at 0x100 and 0x800. A step changes nothing when it fails, and
+ * a frame that is certain never comes of a guess.
  */
 #include "x86/linux/orc.h"
 
@@ -51,7 +52,9 @@ static void walk(const struct orc *orc, struct unwind *u)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct paging paging = { .cr0 = 0x80010001, .cr3 = TABLES_AT, .cr4 = 0x20, .efer = 0x500 };
+	const struct paging paging = {
+		.cr0 = 0x80010001, .cr3 = TABLES_AT, .cr4 = 0x20, .efer = 0x500
+	};
 	struct orc orc = { .paging = &paging, .ips = 0x100, .entries = 0x800, .nr = 64 };
 	struct kvm_regs regs = { 0 };
 	struct unwind u;

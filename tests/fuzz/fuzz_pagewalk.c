@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Page walks over tables and control registers of the fuzzer's. The input: CR0, CR3, CR4, EFER, RFLAGS, the address (8 bytes each), a
- * byte of flags, then the guest's memory from 0. A walk ends, is consistent, and prints.
+ * Page walks over tables and control registers of the fuzzer's. The input: CR0, CR3, CR4, EFER,
+ * RFLAGS, the address (8 bytes each), a byte of flags, then the guest's memory from 0. A walk ends,
+ * is consistent, and prints.
  */
 #include "x86/cpu/pagewalk.h"
 
@@ -14,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const struct pagewalk *w)
 {
-	if (w->nr > WALK_MAX_LEVELS || (w->result == WALK_OK && !w->mapped) || w->level > WALK_MAX_LEVELS)
+	if (w->nr > WALK_MAX_LEVELS || (w->result == WALK_OK && !w->mapped) ||
+	    w->level > WALK_MAX_LEVELS)
 		abort();
 	if (w->page_bytes && (w->gpa & (w->page_bytes - 1)) != (w->gva & (w->page_bytes - 1)))
 		abort();
@@ -57,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(value, data, sizeof(value));
 	data += sizeof(value);
 	size -= sizeof(value) + 1;
-	p = (struct paging){ value[0], value[1], value[2], value[3], value[4], data[0] & 1, data[0] >> 1 };
+	p = (struct paging){ value[0], value[1],    value[2],	 value[3],
+			     value[4], data[0] & 1, data[0] >> 1 };
 	gmem_init(&mem);
 	if (gmem_add(&mem, 0, RAM_BYTES, GMEM_NORMAL))
 		abort();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the small ports, through a real bus: quadruples of port, kind and width, and two bytes of
- * value. A read fits its width, and the machine ends by nothing but the writes that say so.
+ * A hostile guest at the small ports, through a real bus: quadruples of port, kind and width, and
+ * two bytes of value. A read fits its width, and the machine ends by nothing but the writes that
+ * say so.
  */
 #include "hw/ports.h"
 #include "kvm/log.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stranger's qcow2 image, opened as it is and used: reads, writes, zeroes, discards, flushes. The input is
- * options, a list of changes to a good image (4 bytes: where, what), and then the requests; or, with the
- * first bit, the image's bytes themselves. It lives in a memfd, whose size the host limits. Nothing may
- * crash, hang or leave the file; what was written to an image that is good reads back.
+ * A stranger's qcow2 image, opened as it is and used: reads, writes, zeroes, discards, flushes. The
+ * input is options, a list of changes to a good image (4 bytes: where, what), and then the
+ * requests; or, with the first bit, the image's bytes themselves. It lives in a memfd, whose size
+ * the host limits. Nothing may crash, hang or leave the file; what was written to an image that is
+ * good reads back.
  */
 #include "virtio/device/disk_formats.h"
 
@@ -41,7 +42,8 @@ static void on_done(struct disk_request *req, int result)
 	((struct result *)req)->result = result;
 }
 
-static int run(struct disk *d, enum disk_op op, uint64_t offset, void *buf, uint64_t len, bool unmap)
+static int run(struct disk *d, enum disk_op op, uint64_t offset, void *buf, uint64_t len,
+	       bool unmap)
 {
 	struct iovec iov = { buf, len };
 	struct result r = { .req = { .op = op,
@@ -68,7 +70,8 @@ static void requests(struct disk *d, const uint8_t *data, size_t size, bool good
 	unsigned char *buf = malloc(BUF_BYTES), *back = malloc(BUF_BYTES);
 	uint64_t sectors = disk_size_bytes(d) / 512;
 
-	for (unsigned int n = 0; n < MAX_REQUESTS && size >= 4 && sectors; n++, data += 4, size -= 4) {
+	for (unsigned int n = 0; n < MAX_REQUESTS && size >= 4 && sectors;
+	     n++, data += 4, size -= 4) {
 		uint64_t at = (data[1] | (uint64_t)data[2] << 8) *
 			      (data[0] & 0x80 ? sectors / 65536 + 1 : 1) % sectors * 512;
 		uint64_t len = min_u64((1 + data[3] % 32) * 512, sectors * 512 - at);
@@ -79,14 +82,14 @@ static void requests(struct disk *d, const uint8_t *data, size_t size, bool good
 		case 0:
 		case 1:
 			err = run(d, DISK_WRITE, at, buf, len, false);
-			if (good &&
-			    (err || run(d, DISK_READ, at, back, len, false) || memcmp(buf, back, len)))
+			if (good && (err || run(d, DISK_READ, at, back, len, false) ||
+				     memcmp(buf, back, len)))
 				abort();
 			break;
 		case 2:
 			err = run(d, DISK_WRITE_ZEROES, at, NULL, len, data[0] & 0x40);
-			if (good &&
-			    (err || run(d, DISK_READ, at, back, len, false) || memcmp(zeros, back, len)))
+			if (good && (err || run(d, DISK_READ, at, back, len, false) ||
+				     memcmp(zeros, back, len)))
 				abort();
 			break;
 		case 3:
@@ -123,7 +126,8 @@ static size_t make(struct image *m, const uint8_t *data, size_t size)
 	free(m->bytes);
 	*m = big;
 	for (unsigned int i = 0; i < nr && used + 4 <= size; i++, used += 4) {
-		uint64_t at = data[used] % 6 * m->cluster + (data[used + 1] | (data[used] & 0x40 ? 256 : 0));
+		uint64_t at = data[used] % 6 * m->cluster +
+			      (data[used + 1] | (data[used] & 0x40 ? 256 : 0));
 
 		if (data[used] & 0x80)
 			m->bytes[at % m->len] = data[used + 2];
@@ -136,7 +140,9 @@ static size_t make(struct image *m, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rlimit fsize = { 64 * MIB, 64 * MIB };
-	struct disk_options o = { .format = "qcow2", .formats = disk_formats, .aio = DISK_AIO_THREADS };
+	struct disk_options o = { .format = "qcow2",
+				  .formats = disk_formats,
+				  .aio = DISK_AIO_THREADS };
 	struct image m = { 0 };
 	struct loop loop;
 	struct disk *d;
@@ -164,7 +170,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	o.path = path;
 	if (loop_init(&loop) == 0 && disk_open(&d, &o, &loop) == 0) {
-		requests(d, data + used, size - used, !(data[0] & 1) && !(data[3] % 32) && !o.read_only);
+		requests(d, data + used, size - used,
+			 !(data[0] & 1) && !(data[3] % 32) && !o.read_only);
 		disk_close(d);
 	}
 	loop_fini(&loop);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stranger's disk, looked at for its root. The first byte is the disk's size; then come sectors, each with its number in
- * front (2 bytes), over a disk of zeros. Reads stay on the disk and are few, the answer is consistent and printable.
+ * A stranger's disk, looked at for its root. The first byte is the disk's size; then come sectors,
+ * each with its number in front (2 bytes), over a disk of zeros. Reads stay on the disk and are
+ * few, the answer is consistent and printable.
  */
 #include "virtio/rootdev.h"
 
@@ -25,7 +26,8 @@ static int source_read(void *ctx, uint64_t offset, void *buf, uint64_t len)
 {
 	struct source *s = ctx;
 
-	if (!len || offset >= s->size_bytes || len > s->size_bytes - offset || ++s->nr_reads > MAX_READS)
+	if (!len || offset >= s->size_bytes || len > s->size_bytes - offset ||
+	    ++s->nr_reads > MAX_READS)
 		abort();
 	memcpy(buf, s->image + offset, len);
 	return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the real-time clock, and a host clock that goes where it likes, backwards too. The input is
- * a list of triples: what is done, and two bytes for it. No timer: the input says when rtc_poll() is called.
+ * A hostile guest at the real-time clock, and a host clock that goes where it likes, backwards too.
+ * The input is a list of triples: what is done, and two bytes for it. No timer: the input says when
+ * rtc_poll() is called.
  */
 #include "hw/rtc.h"
 
@@ -61,7 +62,10 @@ static void pass(struct machine *m, int64_t ns)
 		m->now_ns = ns < 0 ? INT64_MIN : INT64_MAX;
 }
 
-/* The promise of rtc_poll(): the line does not rise before the delay it returns, and waiting gets on. */
+/*
+ * The promise of rtc_poll(): the line does not rise before the delay it returns, and waiting gets
+ * on.
+ */
 static void poll_and_wait(struct machine *m)
 {
 	uint64_t delay_ns = rtc_poll(m->r);
@@ -105,7 +109,8 @@ static void check_time(struct machine *m)
 	m->now_ns += 5000000000;
 	get(m, REG_A);
 	check(get(m, 0) < 60 && get(m, 2) < 60 && get(m, 4) < 24);
-	check(get(m, 7) >= 1 && get(m, 7) <= 31 && get(m, 8) >= 1 && get(m, 8) <= 12 && get(m, 9) < 100);
+	check(get(m, 7) >= 1 && get(m, 7) <= 31 && get(m, 8) >= 1 && get(m, 8) <= 12 &&
+	      get(m, 9) < 100);
 	check(get(m, RTC_CENTURY_REGISTER) < 100);
 }
 

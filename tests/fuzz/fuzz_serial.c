@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A 16550A under any sequence of register accesses, received bytes and breaks. Each input byte is an
- * operation, some take a second one as value. A model of the receive FIFO and of the interrupt gate says what
- * must hold. The functions of kvm/chardev/chardev_output.c are stood in for, so that nothing of the host is touched.
+ * A 16550A under any sequence of register accesses, received bytes and breaks. Each input byte is
+ * an operation, some take a second one as value. A model of the receive FIFO and of the interrupt
+ * gate says what must hold. The functions of kvm/chardev/chardev_output.c are stood in for, so that
+ * nothing of the host is touched.
  */
 #include "hw/serial.h"
 
@@ -11,10 +12,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CHECK(cond)                                                                                          \
-	do {                                                                                                 \
-		if (!(cond))                                                                                 \
-			abort();                                                                             \
+#define CHECK(cond)                                                                                \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			abort();                                                                   \
 	} while (0)
 
 struct chardev {

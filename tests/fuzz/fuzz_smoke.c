@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The file of `kvm smoke`: any bytes are settings, or are refused with a line that there is and a word about it. */
+/*
+ * The file of `kvm smoke`: any bytes are settings, or are refused with a line that there is and a
+ * word about it.
+ */
 #include "kvm/base/options.h"
 #include "kvm/smoke/smoke_file.h"
 
@@ -9,7 +12,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_numbers(const struct smoke_list *l, int (*number)(const char *text, uint64_t *value))
+static void check_numbers(const struct smoke_list *l,
+			  int (*number)(const char *text, uint64_t *value))
 {
 	uint64_t value;
 
@@ -35,7 +39,8 @@ static void check_section(const struct smoke_file *f, unsigned int i)
 	check_numbers(smoke_file_get(f, i, SMOKE_MEM), parse_size);
 	check_numbers(smoke_file_get(f, i, SMOKE_TIMEOUT), parse_uint);
 	if (!smoke_file_get(f, i, SMOKE_KERNEL)->nr || !smoke_file_get(f, i, SMOKE_CPUS)->nr ||
-	    smoke_file_get(f, i, SMOKE_TIMEOUT)->nr != 1 || smoke_file_get(f, i, SMOKE_EXIT)->nr != 1)
+	    smoke_file_get(f, i, SMOKE_TIMEOUT)->nr != 1 ||
+	    smoke_file_get(f, i, SMOKE_EXIT)->nr != 1)
 		abort();
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reports that come back from a file, of `kvm smoke` and of one run: refused, or a set that is written as it was read, and of which the other reports
- * have no control character.
+ * Reports that come back from a file, of `kvm smoke` and of one run: refused, or a set that is
+ * written as it was read, and of which the other reports have no control character.
  */
 #include "kvm/smoke/smoke.h"
 
@@ -11,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char *render(const struct smoke_set *set, void (*writer)(FILE *f, const void *ctx), size_t *len)
+static char *render(const struct smoke_set *set, void (*writer)(FILE *f, const void *ctx),
+		    size_t *len)
 {
 	char *text = NULL;
 	FILE *f = open_memstream(&text, len);

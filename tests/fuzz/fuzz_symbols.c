@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A stranger's vmlinux or System.map. What is found is printable and fits; KASLR's slide is a multiple of 2 MiB below 1 GiB. */
+/*
+ * A stranger's vmlinux or System.map. What is found is printable and fits; KASLR's slide is a
+ * multiple of 2 MiB below 1 GiB.
+ */
 #include "x86/linux/symbols.h"
 
 #include <stdlib.h>
@@ -24,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			}
 			symbols_return_text(s, addr, text, sizeof(text));
 		}
-		if (symbols_lookup(s, "entry_SYSCALL_64", &addr) && symbols_find_slide(s, &anchors) &&
+		if (symbols_lookup(s, "entry_SYSCALL_64", &addr) &&
+		    symbols_find_slide(s, &anchors) &&
 		    symbols_lookup(s, "entry_SYSCALL_64", &moved) &&
 		    ((moved - addr) & (2 * MIB - 1) || moved - addr >= GIB))
 			abort();

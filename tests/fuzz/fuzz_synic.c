@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at Hyper-V's messages and events: per operation what it does, and eight bytes of value. Its pages and its input lie
- * anywhere, and one on another. A SINT is connected once, raised while it is, and only where there is one.
+ * A hostile guest at Hyper-V's messages and events: per operation what it does, and eight bytes of
+ * value. Its pages and its input lie anywhere, and one on another. A SINT is connected once, raised
+ * while it is, and only where there is one.
  */
 #include "hw/synic.h"
 
@@ -78,7 +79,8 @@ static void step(struct machine *m, uint8_t what, uint64_t value)
 		gmem_write(&m->mem, value & (MEM_BYTES - 1), &value, sizeof(value));
 		break;
 	default:
-		check(synic_hypercall(m->synic, calls[(what >> 3) % 4], value) <= HV_INSUFFICIENT_BUFFERS);
+		check(synic_hypercall(m->synic, calls[(what >> 3) % 4], value) <=
+		      HV_INSUFFICIENT_BUFFERS);
 		break;
 	}
 }
@@ -97,7 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	gmem_init(&m.mem);
 	check(!gmem_add(&m.mem, 0, MEM_BYTES, GMEM_NORMAL) && !bus_init(&m.pio, BUS_PIO));
 	m.synic = synic_create(&config);
-	check(m.synic && !bus_insert(&m.pio, PORT, SYNIC_TEST_PORTS, &synic_test_ops, m.synic, "synic"));
+	check(m.synic &&
+	      !bus_insert(&m.pio, PORT, SYNIC_TEST_PORTS, &synic_test_ops, m.synic, "synic"));
 	for (size_t i = 0; i + OP_BYTES <= size; i += OP_BYTES) {
 		memcpy(&value, data + i + 1, sizeof(value));
 		step(&m, data[i], value);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the test device, through real buses: per access where, how wide, read or write, four
- * bytes of value. A read fits its width, and sleep and waking take turns, whatever the guest writes and
- * whenever the clock comes in.
+ * A hostile guest at the test device, through real buses: per access where, how wide, read or
+ * write, four bytes of value. A read fits its width, and sleep and waking take turns, whatever the
+ * guest writes and whenever the clock comes in.
  */
 #include "hw/testdev.h"
 

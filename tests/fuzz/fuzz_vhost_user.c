@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile back end of vhost-user: whatever it answers, the front end comes to an end at once, with a reason when something was wrong, and takes
- * no descriptor. The first byte says what is done with it, the rest is all that it will ever say.
+ * A hostile back end of vhost-user: whatever it answers, the front end comes to an end at once,
+ * with a reason when something was wrong, and takes no descriptor. The first byte says what is done
+ * with it, the rest is all that it will ever say.
  */
 #include "virtio/vhost/vhost_user.h"
 
@@ -29,9 +30,10 @@ static void say(int fd, const uint8_t *data, size_t size)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { .bytes = { 0 } };
 	struct iovec iov = { (void *)(uintptr_t)data, size };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	c->cmsg_level = SOL_SOCKET;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver at the registers of a virtio-mmio device: accesses of any width at any offset, with real steps of a driver among them. What a read
- * gives fits its width, queues that run have checked places, and the status never has what was not earned.
+ * A hostile driver at the registers of a virtio-mmio device: accesses of any width at any offset,
+ * with real steps of a driver among them. What a read gives fits its width, queues that run have
+ * checked places, and the status never has what was not earned.
  */
 #include "virtio_fuzz.h"
 
@@ -130,7 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.pulse = pulse, .show_page = show_page, .swallow = swallow, .ctx = m
 	};
 	virtio_mmio_init(&m->mmio, &m->v, &m->host, m->page);
-	check(!bus_insert(&m->bus, BASE, VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops, &m->mmio, "virtio"));
+	check(!bus_insert(&m->bus, BASE, VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops, &m->mmio,
+			  "virtio"));
 	for (size_t i = 0; i + 5 < size; i += 6)
 		step(m, data + i);
 	virtio_fini(&m->v);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver's ring: the input is what it writes into descriptors, rings and tables, with a pop in between. Every piece that comes out lies in
- * guest memory (ASan sees to the rest), no head comes twice, and every pop ends.
+ * A hostile driver's ring: the input is what it writes into descriptors, rings and tables, with a
+ * pop in between. Every piece that comes out lies in guest memory (ASan sees to the rest), no head
+ * comes twice, and every pop ends.
  */
 #include "kvm/log.h"
 #include "virtio/virtqueue.h"

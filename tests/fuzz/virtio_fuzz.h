@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the targets of virtio devices share: the loop's rounds, and a driver's first steps straight at the device, without a transport. */
+/*
+ * What the targets of virtio devices share: the loop's rounds, and a driver's first steps straight
+ * at the device, without a transport.
+ */
 #ifndef TESTS_VIRTIO_FUZZ_H
 #define TESTS_VIRTIO_FUZZ_H
 
@@ -47,7 +50,8 @@ static inline void fuzz_negotiate(struct virtio_device *v, uint64_t features)
 }
 
 /* Puts a queue's ring to @gpa, with what memory has there. Lock held. */
-static inline void fuzz_ring_at(struct virtio_device *v, unsigned int queue, gpa_t gpa, uint16_t size)
+static inline void fuzz_ring_at(struct virtio_device *v, unsigned int queue, gpa_t gpa,
+				uint16_t size)
 {
 	struct virtqueue *vq = virtio_queue_setup(v, queue);
 

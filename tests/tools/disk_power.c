@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The record is made by standing before libc's pwritev(), fallocate() and fdatasync(): this program's own
- * functions are found first. One lock makes their order total, so that what a sync covers is what stands
- * before it.
+ * The record is made by standing before libc's pwritev(), fallocate() and fdatasync(): this
+ * program's own functions are found first. One lock makes their order total, so that what a sync
+ * covers is what stands before it.
  */
 #include "disk_power.h"
 
@@ -62,7 +62,8 @@ ssize_t pwritev(int fd, const struct iovec *iov, int nr, off_t offset)
 		size_t at = 0;
 
 		for (int i = 0; i < nr && at < (size_t)n; i++) {
-			size_t part = iov[i].iov_len < (size_t)n - at ? iov[i].iov_len : (size_t)n - at;
+			size_t part =
+				iov[i].iov_len < (size_t)n - at ? iov[i].iov_len : (size_t)n - at;
 
 			memcpy(e->data + at, iov[i].iov_base, part);
 			at += part;
@@ -184,8 +185,8 @@ static int save(const char *prefix, unsigned int n, const char *what, const void
 	return rc;
 }
 
-static int cut_at(const char *prefix, unsigned int n, size_t at, uint64_t *seed, struct journal_block *expect,
-		  uint64_t nr_blocks)
+static int cut_at(const char *prefix, unsigned int n, size_t at, uint64_t *seed,
+		  struct journal_block *expect, uint64_t nr_blocks)
 {
 	unsigned int mode = (unsigned int)(rnd(seed) % 4);
 	struct cut c = { malloc(rec.start_len), rec.start_len, rec.start_len };
@@ -219,8 +220,8 @@ static int cut_at(const char *prefix, unsigned int n, size_t at, uint64_t *seed,
 	return rc;
 }
 
-int power_cut(const char *prefix, unsigned int nr_cuts, uint64_t seed, const struct journal_block *journal,
-	      uint64_t nr_blocks)
+int power_cut(const char *prefix, unsigned int nr_cuts, uint64_t seed,
+	      const struct journal_block *journal, uint64_t nr_blocks)
 {
 	int rc = 0;
 

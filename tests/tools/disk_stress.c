@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random requests to one disk, several in flight, through the launcher's own disk layer (tests/disk.sh runs
- * it and judges with qemu-img).
+ * Random requests to one disk, several in flight, through the launcher's own disk layer
+ * (tests/disk.sh runs it and judges with qemu-img).
  *
- *   disk_stress mirror IMAGE OPTIONS SEED OPS REFERENCE   does the same to a raw file and compares every read
- *   disk_stress kill   IMAGE OPTIONS SEED OPS JOURNAL     writes numbered blocks, keeps a journal (in shared memory, so that
- *                                                         it survives kill -9) of what was begun and what a flush covered
- *   disk_stress power  IMAGE OPTIONS SEED CUTS PREFIX     the same, and then makes PREFIX.N.img and PREFIX.N.journal as power
+ *   disk_stress mirror IMAGE OPTIONS SEED OPS REFERENCE   does the same to a raw file and compares
+ *                                                         every read
+ *   disk_stress kill   IMAGE OPTIONS SEED OPS JOURNAL     writes numbered blocks, keeps a journal
+ *                      (in shared memory, so that
+ *                                                         it survives kill -9) of what was begun
+ *                                                           and what a flush covered
+ *   disk_stress power  IMAGE OPTIONS SEED CUTS PREFIX     the same, and then makes PREFIX.N.img and
+ *                      PREFIX.N.journal as power
  *                                                         cuts would leave them
- *   disk_stress verify RAW   -       -    -   JOURNAL     is all that was flushed in the file, and nothing that was never written?
+ *   disk_stress verify RAW   -       -    -   JOURNAL     is all that was flushed in the file, and
+ *                            nothing that was never written?
  *
  * OPTIONS: words with commas: raw qcow2 ro snapshot none writethrough threads uring discard
  */
@@ -72,8 +77,8 @@ static bool overlaps(const struct stress *st, uint64_t offset, uint64_t len)
 	for (unsigned int i = 0; i < IN_FLIGHT; i++) {
 		const struct disk_request *r = &st->slots[i].req;
 
-		if (st->slots[i].busy && r->op != DISK_FLUSH && offset < r->offset_bytes + r->len_bytes &&
-		    r->offset_bytes < offset + len)
+		if (st->slots[i].busy && r->op != DISK_FLUSH &&
+		    offset < r->offset_bytes + r->len_bytes && r->offset_bytes < offset + len)
 			return true;
 	}
 	return false;
@@ -129,7 +134,8 @@ static void after_discard(struct stress *st, struct slot *s)
 	if (err)
 		fail("reading after a discard", at);
 	for (uint64_t i = 0; i < len; i += SECTOR) {
-		if (memcmp(s->buf + i, st->reference + at + i, SECTOR) && memcmp(s->buf + i, zeros, SECTOR))
+		if (memcmp(s->buf + i, st->reference + at + i, SECTOR) &&
+		    memcmp(s->buf + i, zeros, SECTOR))
 			fail("discarded into something else", at + i);
 	}
 	memcpy(st->reference + at, s->buf, len);
@@ -164,16 +170,18 @@ static bool mirror_begin(struct stress *st, struct slot *s)
 	uint64_t hot = rnd(st) % 2 ? st->size : min_u64(st->size, 4 * MIB), kind = rnd(st) % 100,
 		 max = hot / SECTOR;
 	uint64_t offset = rnd(st) % max * SECTOR;
-	uint64_t len =
-		min_u64(rnd(st) % 4 ? (1 + rnd(st) % 24) * SECTOR : rnd(st) % (MAX_BYTES / SECTOR) * SECTOR,
-			hot - offset);
+	uint64_t len = min_u64(rnd(st) % 4 ? (1 + rnd(st) % 24) * SECTOR
+					   : rnd(st) % (MAX_BYTES / SECTOR) * SECTOR,
+			       hot - offset);
 
 	if (rnd(st) % 3 == 0)
 		offset = align_down(offset, 65536);
 	len = min_u64(len, st->size - offset);
 	if (overlaps(st, offset, len))
 		return false;
-	s->req = (struct disk_request){ .offset_bytes = offset, .len_bytes = len, .done = mirror_done };
+	s->req = (struct disk_request){ .offset_bytes = offset,
+					.len_bytes = len,
+					.done = mirror_done };
 	s->req.op = kind < 45	? DISK_WRITE
 		    : kind < 80 ? DISK_READ
 		    : kind < 88 ? DISK_DISCARD
@@ -234,7 +242,8 @@ static void kill_done(struct disk_request *r, int result)
 
 static bool kill_begin(struct stress *st, struct slot *s)
 {
-	uint64_t first = rnd(st) % st->nr_blocks, n = min_u64(1 + rnd(st) % 16, st->nr_blocks - first);
+	uint64_t first = rnd(st) % st->nr_blocks,
+		 n = min_u64(1 + rnd(st) % 16, st->nr_blocks - first);
 
 	if (overlaps(st, first * BLOCK_BYTES, n * BLOCK_BYTES))
 		return false;
@@ -277,7 +286,10 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 		memcpy(&version, p + 8, 4);
 		flushed += j->flushed != 0;
 		if (!version) {
-			/* Zeros: never written, or zeroed by any even version from the flushed one on. */
+			/*
+			 * Zeros: never written, or zeroed by any even version from the flushed one
+			 * on.
+			 */
 			uint32_t even = j->flushed + (j->flushed & 1);
 
 			for (unsigned int k = 0; k < SECTOR; k++) {
@@ -387,7 +399,8 @@ int main(int argc, char **argv)
 		if (stat(argv[2], &sb) < 0)
 			fail(argv[2], 0);
 		verify(argv[2],
-		       map_file(argv[6], (uint64_t)sb.st_size / BLOCK_BYTES * sizeof(struct journal_block)),
+		       map_file(argv[6],
+				(uint64_t)sb.st_size / BLOCK_BYTES * sizeof(struct journal_block)),
 		       (uint64_t)sb.st_size / BLOCK_BYTES);
 		free(st);
 		return 0;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dump_tables DIR NR_CPUS [DEVICE...]: writes the tables of such a machine into files, for tools that know
- * tables better than we do.
+ * dump_tables DIR NR_CPUS [DEVICE...]: writes the tables of such a machine into files, for tools
+ * that know tables better than we do.
  *
- *   DEVICE   HID[,uid=N][,io=PORT+COUNT][,mem=ADDRESS+BYTES][,irq=GSI[:level][:shared]], or button,irq=GSI
+ *   DEVICE   HID[,uid=N][,io=PORT+COUNT][,mem=ADDRESS+BYTES][,irq=GSI[:level][:shared]], or
+ *            button,irq=GSI
  *   in DIR   rsdp.dat xsdt.dat facp.dat apic.dat dsdt.dat mp.dat, and acpi.bin, which is
  *            the ACPI area up to the end of its last table
  *
- * APIC ids are the CPUs' numbers. Found through the RSDP, as a guest finds them; exits 1 with a line when
- * something is not where it should be, 2 on bad usage, 3 when the tables do not fit.
+ * APIC ids are the CPUs' numbers. Found through the RSDP, as a guest finds them; exits 1 with a
+ * line when something is not where it should be, 2 on bad usage, 3 when the tables do not fit.
  */
 #include "x86/layout.h"
 #include "x86/tables/tables.h"
@@ -117,7 +118,8 @@ static int save_table(const struct gmem *mem, const char *dir, const char *name,
 {
 	const uint8_t *header = gmem_at(mem, gpa, HEADER_BYTES);
 
-	return header ? save(mem, dir, name, gpa, le(header + 4, 4)) : die("not in guest memory", name);
+	return header ? save(mem, dir, name, gpa, le(header + 4, 4))
+		      : die("not in guest memory", name);
 }
 
 static int save_acpi(const struct gmem *mem, const char *dir, gpa_t rsdp)
@@ -130,7 +132,8 @@ static int save_acpi(const struct gmem *mem, const char *dir, gpa_t rsdp)
 	if (!x || !f)
 		return die("not in guest memory", "XSDT or FADT");
 	if (save(mem, dir, "rsdp.dat", rsdp, 36) || save_table(mem, dir, "xsdt.dat", xsdt) ||
-	    save_table(mem, dir, "facp.dat", facp) || save_table(mem, dir, "dsdt.dat", le(f + 140, 8)) ||
+	    save_table(mem, dir, "facp.dat", facp) ||
+	    save_table(mem, dir, "dsdt.dat", le(f + 140, 8)) ||
 	    save_table(mem, dir, "apic.dat", le(x + HEADER_BYTES + 8, 8)))
 		return -1;
 	return save(mem, dir, "acpi.bin", ACPI_GPA, xsdt - ACPI_GPA + le(x + 4, 4));

@@ -2,9 +2,11 @@
 /*
  * Numbered blocks on a disk, for tests that kill the machine in the middle (tests/disk-nest.sh).
  *
- *   flush_writer write DISK ROUND        in the guest: writes blocks for ever, a flush after every few, and says
+ *   flush_writer write DISK ROUND        in the guest: writes blocks for ever, a flush after every
+ *                                        few, and says
  *                                        `flushed N` when N steps are on the disk
- *   flush_writer verify DISK N1 N2 ...   afterwards: are all blocks there that round 1, 2, ... had flushed, and nothing
+ *   flush_writer verify DISK N1 N2 ...   afterwards: are all blocks there that round 1, 2, ... had
+ *                                        flushed, and nothing
  *                                        that was never written?
  *
  * Which block a step writes, and what, follows from the round and the step.
@@ -65,8 +67,8 @@ static int write_for_ever(int fd, uint64_t nr_blocks, uint64_t round)
 			fflush(stdout);
 		}
 		fill(block, version);
-		if (pwrite(fd, block, BLOCK_BYTES, (off_t)(block_of(version, nr_blocks) * BLOCK_BYTES)) !=
-		    BLOCK_BYTES)
+		if (pwrite(fd, block, BLOCK_BYTES,
+			   (off_t)(block_of(version, nr_blocks) * BLOCK_BYTES)) != BLOCK_BYTES)
 			return fail("write fails", block_of(version, nr_blocks));
 	}
 }
@@ -84,7 +86,8 @@ static int verify(int fd, uint64_t nr_blocks, const uint64_t *flushed)
 		memset(want, 0, sizeof(want));
 		if (block[0])
 			fill(want, block[0]);
-		if (memcmp(block, want, BLOCK_BYTES) || (block[0] && block_of(block[0], nr_blocks) != i))
+		if (memcmp(block, want, BLOCK_BYTES) ||
+		    (block[0] && block_of(block[0], nr_blocks) != i))
 			return fail("never written so", i);
 		there += flushed[i] != 0;
 	}

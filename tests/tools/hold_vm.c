@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes a VM and keeps it, in the background (tests/nest --smp N). KVM patches the scheduler's code when the first VM comes and when the last one
- * goes. TCG with several CPUs may go on with a breakpoint that the patching had put there for a moment: then both CPUs hang in its handler. As
+ * Makes a VM and keeps it, in the background (tests/nest --smp N). KVM patches the scheduler's code
+ * when the first VM comes and when the last one goes. TCG with several CPUs may go on with a
+ * breakpoint that the patching had put there for a moment: then both CPUs hang in its handler. As
  * long as this VM is there, nothing is patched.
  */
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kallsyms VMLINUX NAME...: the addresses of a stripped kernel's symbols, by the table that it carries for itself; "ADDRESS NAME" a line.
- * Linked with the launcher's library, which finds them in a guest's memory: here the file is that memory.
+ * kallsyms VMLINUX NAME...: the addresses of a stripped kernel's symbols, by the table that it
+ * carries for itself; "ADDRESS NAME" a line. Linked with the launcher's library, which finds them
+ * in a guest's memory: here the file is that memory.
  */
 #include "x86/linux/linux.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What tests of character devices share: a real loop on a thread of its own, a client that records and whose
- * room can be set, and stdin and stdout put in place and taken back.
+ * What tests of character devices share: a real loop on a thread of its own, a client that records
+ * and whose room can be set, and stdin and stdout put in place and taken back.
  */
 #ifndef TESTS_CHARDEV_RIG_H
 #define TESTS_CHARDEV_RIG_H
@@ -202,18 +202,18 @@ static inline void rig_set_room(struct rig *r, size_t room)
 }
 
 /* Waits until *@what, guarded by the rig's lock, is at least @least. */
-#define rig_wait(r, what, least)                                                                             \
-	do {                                                                                                 \
-		uint64_t end_ = now_ns() + WAIT_MS * 1000000ULL;                                             \
-		bool there_ = false;                                                                         \
-		while (!there_ && now_ns() < end_) {                                                         \
-			pthread_mutex_lock(&(r)->lock);                                                      \
-			there_ = (what) >= (least);                                                          \
-			pthread_mutex_unlock(&(r)->lock);                                                    \
-			if (!there_)                                                                         \
-				usleep(1000);                                                                \
-		}                                                                                            \
-		assert_true(there_);                                                                         \
+#define rig_wait(r, what, least)                                                                   \
+	do {                                                                                       \
+		uint64_t end_ = now_ns() + WAIT_MS * 1000000ULL;                                   \
+		bool there_ = false;                                                               \
+		while (!there_ && now_ns() < end_) {                                               \
+			pthread_mutex_lock(&(r)->lock);                                            \
+			there_ = (what) >= (least);                                                \
+			pthread_mutex_unlock(&(r)->lock);                                          \
+			if (!there_)                                                               \
+				usleep(1000);                                                      \
+		}                                                                                  \
+		assert_true(there_);                                                               \
 	} while (0)
 
 static inline bool readable_within(int fd, int ms)

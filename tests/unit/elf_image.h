@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A small ELF kernel made of nothing: two segments and a note, in either class. Fields are changed by what they are called. */
+/*
+ * A small ELF kernel made of nothing: two segments and a note, in either class. Fields are changed
+ * by what they are called.
+ */
 #ifndef TESTS_ELF_IMAGE_H
 #define TESTS_ELF_IMAGE_H
 
@@ -43,14 +46,20 @@ static inline void elf_init(struct elf_image *e)
 	e->ehdr.e_phoff = sizeof(Elf64_Ehdr);
 	e->ehdr.e_phentsize = sizeof(Elf64_Phdr);
 	e->ehdr.e_phnum = NR_PH;
-	e->phdr[PH_TEXT] =
-		(Elf64_Phdr){ PT_LOAD,	    PF_R | PF_X,    ELF_TEXT_OFFSET, ELF_VIRTUAL + ELF_TEXT_GPA,
-			      ELF_TEXT_GPA, ELF_TEXT_BYTES, ELF_TEXT_BYTES,  4096 };
-	e->phdr[PH_DATA] = (Elf64_Phdr){
-		PT_LOAD, PF_R | PF_W, ELF_TEXT_OFFSET, ELF_VIRTUAL + ELF_DATA_GPA, ELF_DATA_GPA, 100,
-		MIB,	 4096
-	};
-	e->phdr[PH_NOTE] = (Elf64_Phdr){ PT_NOTE, PF_R, ELF_NOTE_OFFSET, 0, 0, sizeof(e->note), 0, 4 };
+	e->phdr[PH_TEXT] = (Elf64_Phdr){ PT_LOAD,	  PF_R | PF_X,
+					 ELF_TEXT_OFFSET, ELF_VIRTUAL + ELF_TEXT_GPA,
+					 ELF_TEXT_GPA,	  ELF_TEXT_BYTES,
+					 ELF_TEXT_BYTES,  4096 };
+	e->phdr[PH_DATA] = (Elf64_Phdr){ PT_LOAD,
+					 PF_R | PF_W,
+					 ELF_TEXT_OFFSET,
+					 ELF_VIRTUAL + ELF_DATA_GPA,
+					 ELF_DATA_GPA,
+					 100,
+					 MIB,
+					 4096 };
+	e->phdr[PH_NOTE] =
+		(Elf64_Phdr){ PT_NOTE, PF_R, ELF_NOTE_OFFSET, 0, 0, sizeof(e->note), 0, 4 };
 	e->note.nhdr = (Elf64_Nhdr){ 4, 8, 18 };
 	memcpy(e->note.name, "Xen", 4);
 	e->note.entry = ELF_PVH_ENTRY;
@@ -97,7 +106,8 @@ static inline int elf_open(struct elf_image *e, struct boot_image *img, const st
 	return boot_open_fd(img, bytes_fd(e->bytes, e->len), "the-image", how);
 }
 
-static inline int elf_open32(struct elf_image *e, struct boot_image *img, const struct boot_how *how)
+static inline int elf_open32(struct elf_image *e, struct boot_image *img,
+			     const struct boot_how *how)
 {
 	elf_write32(e);
 	return boot_open_fd(img, bytes_fd(e->bytes, e->len), "the-image", how);

@@ -46,7 +46,8 @@ struct kernel_image {
 	size_t len;
 };
 
-static inline void image_put(struct kernel_image *k, unsigned int offset, uint64_t value, unsigned int width)
+static inline void image_put(struct kernel_image *k, unsigned int offset, uint64_t value,
+			     unsigned int width)
 {
 	memcpy(k->bytes + offset, &value, width); /* x86 on x86 */
 }
@@ -79,7 +80,8 @@ static inline void image_init(struct kernel_image *k)
 }
 
 /* An older protocol, with the header's length that belongs to it. */
-static inline void image_set_version(struct kernel_image *k, unsigned int version, unsigned int header_end)
+static inline void image_set_version(struct kernel_image *k, unsigned int version,
+				     unsigned int header_end)
 {
 	image_put(k, H_VERSION, version, 2);
 	image_put(k, H_JUMP_LEN, header_end - 0x202, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest's memory with what a Linux kernel leaves in it: page tables, a symbol table in each of its layouts, VMCOREINFO, and a ring of messages. The
- * kernel is mapped at KERNEL_VA + its guest-physical address.
+ * A guest's memory with what a Linux kernel leaves in it: page tables, a symbol table in each of
+ * its layouts, VMCOREINFO, and a ring of messages. The kernel is mapped at KERNEL_VA + its
+ * guest-physical address.
  */
 #ifndef TESTS_LINUX_IMAGE_H
 #define TESTS_LINUX_IMAGE_H
@@ -64,7 +65,7 @@ static void image_init(struct linux_image *m)
 	put_u64(m, 0x3008, (2 * MIB) | 0x83);
 }
 
-/*--- symbols -----------------------------------------------------------------------------------------------------------------------*/
+/*--- symbols ---------------------------------------------------------------------------*/
 
 /* Two tokens of several characters; every other printable character stands for itself. */
 static void image_token(unsigned int i, char text[8])
@@ -174,7 +175,7 @@ static void image_kallsyms(struct linux_image *m, enum kallsyms_layout layout)
 	image_offsets(m, layout == KALLSYMS_LATER ? at : offsets);
 }
 
-/*--- VMCOREINFO -----------------------------------------------------------------------------------------------------------------*/
+/*--- VMCOREINFO ---------------------------------------------------------------------------*/
 
 static inline void image_note(struct linux_image *m, const char *text)
 {
@@ -185,7 +186,7 @@ static inline void image_note(struct linux_image *m, const char *text)
 	put(m, NOTE_AT + 24, text, strlen(text));
 }
 
-/*--- the ring -------------------------------------------------------------------------------------------------------------------*/
+/*--- the ring ---------------------------------------------------------------------------*/
 
 #define RING_COUNT_BITS 4
 #define RING_SIZE_BITS 9
@@ -245,7 +246,8 @@ static inline uint32_t image_old_record(struct linux_image *m, uint32_t at, cons
 	return at + len;
 }
 
-static inline void image_old_ring(struct linux_image *m, uint32_t size, uint32_t first, uint32_t next)
+static inline void image_old_ring(struct linux_image *m, uint32_t size, uint32_t first,
+				  uint32_t next)
 {
 	put_u64(m, 0x10010, KERNEL_VA + OLD_LOG_AT);
 	put_u32(m, 0x10020, size);

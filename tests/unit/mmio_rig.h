@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A virtio-mmio device and its driver's first steps, for tests: a bus, a host that records, a ring. */
+/*
+ * A virtio-mmio device and its driver's first steps, for tests: a bus, a host that records, a ring.
+ */
 #ifndef MMIO_RIG_H
 #define MMIO_RIG_H
 
@@ -100,8 +102,8 @@ static inline void mmio_rig_plug(struct mmio_rig *r, struct virtio_device *devic
 {
 	r->device = device;
 	virtio_mmio_init(&r->mmio, device, &r->host, r->page);
-	assert_int_equal(bus_insert(&r->bus, MMIO_BASE, VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops, &r->mmio,
-				    "virtio"),
+	assert_int_equal(bus_insert(&r->bus, MMIO_BASE, VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops,
+				    &r->mmio, "virtio"),
 			 0);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Partition tables in memory, made by the letter of the specifications and not by our own code. Tests and the fuzzer spoil them. */
+/*
+ * Partition tables in memory, made by the letter of the specifications and not by our own code.
+ * Tests and the fuzzer spoil them.
+ */
 #ifndef PARTITION_IMAGE_H
 #define PARTITION_IMAGE_H
 
@@ -22,8 +25,8 @@ static inline void put_le64(unsigned char *p, uint64_t v)
 }
 
 /* Entry @index of the MBR or EBR in sector @lba; numbers as they stand in the record. */
-static inline void put_mbr(unsigned char *image, uint32_t lba, unsigned int index, unsigned char type,
-			   uint32_t first, uint32_t sectors)
+static inline void put_mbr(unsigned char *image, uint32_t lba, unsigned int index,
+			   unsigned char type, uint32_t first, uint32_t sectors)
 {
 	unsigned char *sector = image + (size_t)lba * SECTOR, *e = sector + 446 + 16 * index;
 
@@ -51,7 +54,8 @@ static inline void put_gpt_header(unsigned char *image, uint64_t entries_lba, ui
 /* @guid as text: 8-4-4-4-12 hexadecimal digits. */
 static inline void put_guid(unsigned char *p, const char *guid)
 {
-	static const unsigned char place[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+	static const unsigned char place[16] = { 3, 2, 1,  0,  5,  4,  7,  6,
+						 8, 9, 10, 11, 12, 13, 14, 15 };
 	static const char digits[] = "0123456789ABCDEF";
 
 	for (unsigned int i = 0; i < 16; i++, guid += 2) {
@@ -62,8 +66,8 @@ static inline void put_guid(unsigned char *p, const char *guid)
 	}
 }
 
-static inline void put_gpt(unsigned char *image, unsigned int index, const char *type, uint64_t first,
-			   uint64_t last, const char *name)
+static inline void put_gpt(unsigned char *image, unsigned int index, const char *type,
+			   uint64_t first, uint64_t last, const char *name)
 {
 	unsigned char *e = image + 2 * SECTOR + (size_t)index * 128;
 

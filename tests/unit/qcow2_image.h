@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A minimal qcow2 image in memory, made by the letter of the format and not by our own code: header, refcount
- * table, one refcount block and an L1 table in the first clusters, refcounts as they should be. Tests and the
- * fuzzer spoil it.
+ * A minimal qcow2 image in memory, made by the letter of the format and not by our own code:
+ * header, refcount table, one refcount block and an L1 table in the first clusters, refcounts as
+ * they should be. Tests and the fuzzer spoil it.
  */
 #ifndef QCOW2_IMAGE_H
 #define QCOW2_IMAGE_H
@@ -50,8 +50,8 @@ static inline void image_count(struct image *m, unsigned int order, unsigned int
 	}
 }
 
-static inline struct image image_make(unsigned int version, unsigned int cluster_bits, unsigned int order,
-				      uint64_t size)
+static inline struct image image_make(unsigned int version, unsigned int cluster_bits,
+				      unsigned int order, uint64_t size)
 {
 	uint64_t cluster = 1ULL << cluster_bits, covers = cluster * cluster / 8;
 	uint64_t l1_entries = (size + covers - 1) / covers,

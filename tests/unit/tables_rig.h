@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What tests of tables share: a machine of MAX_CPUS (the includer's) at most whose devices are to be described, and readers of what a guest finds. */
+/*
+ * What tests of tables share: a machine of MAX_CPUS (the includer's) at most whose devices are to
+ * be described, and readers of what a guest finds.
+ */
 #ifndef TABLES_RIG_H
 #define TABLES_RIG_H
 
@@ -43,7 +46,8 @@ static inline int setup(void **state)
 	assert_int_equal(gmem_add(&b->mem, 0, HIGH_RAM_GPA, GMEM_NORMAL), 0);
 	for (unsigned int i = 0; i < MAX_CPUS; i++)
 		b->apic_id[i] = i;
-	b->config = (struct tables_config){ .nr_cpus = 1, .apic_id = b->apic_id, .devices = &b->list };
+	b->config =
+		(struct tables_config){ .nr_cpus = 1, .apic_id = b->apic_id, .devices = &b->list };
 	*state = b;
 	return 0;
 }

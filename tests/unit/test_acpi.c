@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables, read back by offsets of ACPI 6.5 as a guest would read them: found through the RSDP, with
- * no structure of the writer's. AML's meaning is iasl's to judge (tests/acpi.sh); here a small walker
- * checks lengths and finds devices.
+ * ACPI tables, read back by offsets of ACPI 6.5 as a guest would read them: found through the RSDP,
+ * with no structure of the writer's. AML's meaning is iasl's to judge (tests/acpi.sh); here a small
+ * walker checks lengths and finds devices.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,15 +36,19 @@ static void add_pc(struct board *b)
 	struct device_info *info = add(b, "PNP0B00", 0);
 
 	info->res[0] = (struct resource){ .type = RES_PIO, .base = 0x70, .size_bytes = 2 };
-	info->res[1] = (struct resource){ .type = RES_IRQ, .base = 8, .size_bytes = 1, .edge = true };
+	info->res[1] =
+		(struct resource){ .type = RES_IRQ, .base = 8, .size_bytes = 1, .edge = true };
 	info = add(b, "PNP0501", 1);
 	info->res[0] = (struct resource){ .type = RES_PIO, .base = 0x3f8, .size_bytes = 8 };
-	info->res[1] = (struct resource){ .type = RES_IRQ, .base = 4, .size_bytes = 1, .edge = true };
+	info->res[1] =
+		(struct resource){ .type = RES_IRQ, .base = 4, .size_bytes = 1, .edge = true };
 	info = add(b, "PNP0303", 0);
-	info->res[0] = (struct resource){ .type = RES_IRQ, .base = 1, .size_bytes = 1, .edge = true };
+	info->res[0] =
+		(struct resource){ .type = RES_IRQ, .base = 1, .size_bytes = 1, .edge = true };
 	info = add(b, NULL, 0);
 	info->kind = DEVICE_POWER_BUTTON;
-	info->res[0] = (struct resource){ .type = RES_IRQ, .base = 9, .size_bytes = 1, .edge = true };
+	info->res[0] =
+		(struct resource){ .type = RES_IRQ, .base = 9, .size_bytes = 1, .edge = true };
 }
 
 static void add_virtio(struct board *b, unsigned int nr, bool edge)
@@ -55,14 +59,17 @@ static void add_virtio(struct board *b, unsigned int nr, bool edge)
 		info->res[0] = (struct resource){ .type = RES_MMIO,
 						  .base = VIRTIO_MMIO_GPA + i * 0x1000,
 						  .size_bytes = 0x1000 };
-		info->res[1] = (struct resource){
-			.type = RES_IRQ, .base = 5 + i % 19, .size_bytes = 1, .edge = edge, .shared = true
-		};
+		info->res[1] = (struct resource){ .type = RES_IRQ,
+						  .base = 5 + i % 19,
+						  .size_bytes = 1,
+						  .edge = edge,
+						  .shared = true };
 	}
 }
 
 /* A table's bytes, checked to lie in the ACPI area, on its border, with the right sum and ids. */
-static const uint8_t *table(struct board *b, gpa_t gpa, const char *signature, unsigned int revision)
+static const uint8_t *table(struct board *b, gpa_t gpa, const char *signature,
+			    unsigned int revision)
 {
 	const uint8_t *t = gmem_at(&b->mem, gpa, 36);
 	uint64_t len;
@@ -91,7 +98,8 @@ static const uint8_t *rsdp(struct board *b)
 	return r;
 }
 
-static const uint8_t *entry(struct board *b, unsigned int index, const char *signature, unsigned int revision)
+static const uint8_t *entry(struct board *b, unsigned int index, const char *signature,
+			    unsigned int revision)
 {
 	const uint8_t *xsdt = table(b, le(rsdp(b) + 24, 8), "XSDT", 1);
 
@@ -338,7 +346,9 @@ static size_t pkg_length(const uint8_t *p, size_t *own)
 /* Steps over \_S5 and into \_SB; both must be exactly what is there. */
 static const uint8_t *open_sb(struct board *b, const uint8_t **end)
 {
-	static const uint8_t s5[] = { 0x08, '_', 'S', '5', '_', 0x12, 8, 4, 0x0a, 5, 0x0a, 5, 0, 0 };
+	static const uint8_t s5[] = {
+		0x08, '_', 'S', '5', '_', 0x12, 8, 4, 0x0a, 5, 0x0a, 5, 0, 0
+	};
 	const uint8_t *d = dsdt(b), *p = d + 36;
 	size_t own;
 
@@ -389,8 +399,9 @@ static void test_processors(void **state)
 					    "\x08_HID\x0d"
 					    "ACPI0007\0\x08_UID",
 					    20);
-			said = body[20] <= 1 ? body[20]
-					     : (unsigned int)le(body + 21, body[20] == 0x0a ? 1 : 2);
+			said = body[20] <= 1
+				       ? body[20]
+				       : (unsigned int)le(body + 21, body[20] == 0x0a ? 1 : 2);
 			assert_int_equal(said, uid);
 		}
 		assert_ptr_equal(p, end);
@@ -478,8 +489,8 @@ static void test_deterministic(void **state)
 }
 
 /*
- * The most processors that fit with every device there can be; one more is refused, no RSDP is left, and
- * what is behind stays.
+ * The most processors that fit with every device there can be; one more is refused, no RSDP is
+ * left, and what is behind stays.
  */
 static void test_limit(void **state)
 {

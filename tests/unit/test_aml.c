@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The AML writer: bytes against ACPI 6.5's encodings, lengths at their borders, and what happens at the
- * buffer's end.
+ * The AML writer: bytes against ACPI 6.5's encodings, lengths at their borders, and what happens at
+ * the buffer's end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -230,7 +230,8 @@ static void test_resources(void **state)
 	aml_res_io(&a, 0x3f8, 8);
 	aml_res_irq(&a, 4, true, false);
 	aml_resources_end(&a, mark);
-	expect(&a, BYTES(0x11, 16, 0x0a, 13, 0x47, 1, 0xf8, 3, 0xf8, 3, 1, 8, 0x22, 0x10, 0, 0x79, 0));
+	expect(&a,
+	       BYTES(0x11, 16, 0x0a, 13, 0x47, 1, 0xf8, 3, 0xf8, 3, 1, 8, 0x22, 0x10, 0, 0x79, 0));
 	a = fresh();
 	aml_res_irq(&a, 12, true, true);
 	aml_res_irq(&a, 5, false, false);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The balloon: what is inflated or reported goes back to the host, what makes no sense does no harm, the configuration space. */
+/*
+ * The balloon: what is inflated or reported goes back to the host, what makes no sense does no
+ * harm, the configuration space.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,9 +130,8 @@ static void the_driver_writes_actual_and_nothing_else(void **state)
 static void inflated_pages_go_back(void **state)
 {
 	struct fix *f = *state;
-	const uint32_t pfns[] = {
-		MEM_PFN + 1, MEM_PFN + 2, MEM_PFN + 7, MEM_PFN + 6, MEM_PFN + 5, MEM_PFN + 9
-	};
+	const uint32_t pfns[] = { MEM_PFN + 1, MEM_PFN + 2, MEM_PFN + 7,
+				  MEM_PFN + 6, MEM_PFN + 5, MEM_PFN + 9 };
 
 	live(f, 0, 0);
 	inflate(f, pfns, ARRAY_SIZE(pfns));
@@ -147,9 +149,10 @@ static void strange_pages_do_no_harm(void **state)
 {
 	struct fix *f = *state;
 	const uint32_t last = RIG_MEM_BYTES / 4096 - 1, high = RIG_HIGH_GPA / 4096;
-	const uint32_t pfns[] = {
-		MEM_PFN,  MEM_PFN,  MEM_PFN, last, /* the end of a region, the hole behind it, one below the next */
-		last + 1, high - 1, high,    UINT32_MAX, UINT32_MAX - 1, 0x80000000, MEM_PFN + 3
+	const uint32_t pfns[] = { /* the end of a region, the hole behind it, one below the next */
+				  MEM_PFN,	  MEM_PFN,    MEM_PFN,	  last,
+				  last + 1,	  high - 1,   high,	  UINT32_MAX,
+				  UINT32_MAX - 1, 0x80000000, MEM_PFN + 3
 	};
 
 	live(f, 0, 0);
@@ -195,7 +198,8 @@ static void reported_ranges_go_back(void **state)
 		memset(f->r.ring.avail, 0, 64);
 		memset(f->r.ring.used, 0, 128);
 		live(f, F_REPORTING, queue);
-		rig_desc(&f->r.ring, 0, MEM_GPA, 4096, F_NEXT, 1); /* to be read, not to be given away */
+		/* to be read, not to be given away */
+		rig_desc(&f->r.ring, 0, MEM_GPA, 4096, F_NEXT, 1);
 		rig_desc(&f->r.ring, 1, MEM_GPA + 2 * 4096, 3 * 4096, F_WRITE | F_NEXT, 2);
 		rig_desc(&f->r.ring, 2, MEM_GPA + 8 * 4096 + 1, 2 * 4096 - 2, F_WRITE | F_NEXT, 3);
 		rig_desc(&f->r.ring, 3, MEM_GPA + 12 * 4096, 4096, F_WRITE, 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The block device on a disk of ours that completes when it is told to: requests in all framings, malformed ones, resets; and -d's options. */
+/*
+ * The block device on a disk of ours that completes when it is told to: requests in all framings,
+ * malformed ones, resets; and -d's options.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +34,10 @@ const struct disk_format disk_formats[] = {
 	{ .name = NULL },
 };
 
-/* ---- the disk, in place of disk.c ---------------------------------------------------------------------------------- */
+/*
+ * ---- the disk, in place of disk.c
+ * ---------------------------------------------------------------------------
+ */
 
 struct disk {
 	uint8_t bytes[DISK_BYTES];
@@ -122,7 +128,7 @@ void disk_drain(struct disk *d)
 	}
 }
 
-/* ---- the driver ---------------------------------------------------------------------------------------------------- */
+/* ---- the driver --------------------------------------------------------------------------- */
 
 struct fix {
 	struct mmio_rig r;
@@ -143,7 +149,9 @@ static void plug(struct fix *f, const struct blk_options *options)
 static int setup(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
-	struct blk_options options = { .serial = "serial-of-20-letters", .nr_queues = 2, .discard = true };
+	struct blk_options options = { .serial = "serial-of-20-letters",
+				       .nr_queues = 2,
+				       .discard = true };
 
 	log_set_level(LOG_LEVEL_ERROR);
 	mmio_rig_begin(&f->r);
@@ -245,7 +253,8 @@ static void reads_and_writes(void **state)
 	assert_int_equal(written, 4097);
 	assert_memory_equal(f->buf, f->disk.bytes + 3 * 512, 4096);
 	memset(f->buf, 0xa5, 1024);
-	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 2046, 1024, false, &written), VIRTIO_BLK_S_OK);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 2046, 1024, false, &written),
+			 VIRTIO_BLK_S_OK);
 	assert_int_equal(written, 1);
 	assert_memory_equal(f->buf, f->disk.bytes + 2046 * 512, 1024);
 	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), VIRTIO_BLK_S_OK);
@@ -317,20 +326,23 @@ static void discards_and_zeroes(void **state)
 	assert_int_equal(f->disk.bytes[8 * 512], 0xdd);
 	assert_int_equal(f->disk.bytes[16 * 512 - 1], 0xdd);
 	range(f, 9, 1, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
-	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL), VIRTIO_BLK_S_OK);
+	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL),
+			 VIRTIO_BLK_S_OK);
 	assert_true(f->disk.last_unmap);
 	assert_int_equal(f->disk.bytes[9 * 512], 0);
 	assert_int_equal(f->disk.bytes[10 * 512], 0xdd);
 	range(f, 9, 1, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP); /* not a discard's flag */
 	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
 	range(f, 9, 1, 2);
-	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL),
+			 VIRTIO_BLK_S_UNSUPP);
 	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 32, false, NULL), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 8, false, NULL), VIRTIO_BLK_S_IOERR);
 	range(f, 2047, 2, 0);
 	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_IOERR);
 	range(f, UINT64_MAX / 512, 0xffffffff, 0);
-	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL),
+			 VIRTIO_BLK_S_IOERR);
 	range(f, 0, 0, 0);
 	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_OK);
 }
@@ -342,7 +354,8 @@ static void what_was_not_negotiated_is_unsupported(void **state)
 	go_live(&f->r, F_FLUSH);
 	range(f, 8, 8, 0);
 	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
-	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(request(f, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, NULL),
+			 VIRTIO_BLK_S_UNSUPP);
 	assert_int_equal(request(f, 14, 0, 16, false, NULL), VIRTIO_BLK_S_UNSUPP);
 	assert_int_equal(request(f, UINT32_MAX, 0, 512, true, NULL), VIRTIO_BLK_S_UNSUPP);
 	assert_int_equal(f->disk.submitted, 0);
@@ -350,7 +363,8 @@ static void what_was_not_negotiated_is_unsupported(void **state)
 
 static void what_makes_no_sense_is_an_error(void **state)
 {
-	static const uint64_t sectors[] = { 2048, 2047, UINT64_MAX, UINT64_MAX / 512, UINT64_MAX / 512 + 1 };
+	static const uint64_t sectors[] = { 2048, 2047, UINT64_MAX, UINT64_MAX / 512,
+					    UINT64_MAX / 512 + 1 };
 	struct fix *f = *state;
 	uint32_t written;
 
@@ -408,7 +422,8 @@ static void a_read_only_disk_is_not_written(void **state)
 	assert_int_equal(bus_init(&f->r.bus, BUS_MMIO), 0);
 	memset(f->r.page, 0, 4096);
 	plug(f, &options);
-	assert_int_equal(rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES) & (F_FLUSH | F_DISCARD | F_ZEROES), 0);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES) & (F_FLUSH | F_DISCARD | F_ZEROES),
+			 0);
 	assert_true(rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES) & 1U << VIRTIO_BLK_F_RO);
 	go_live(&f->r, 1U << VIRTIO_BLK_F_RO);
 	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, 512, false, NULL), VIRTIO_BLK_S_IOERR);
@@ -458,7 +473,10 @@ static void completions_come_later_and_in_any_order(void **state)
 	assert_int_equal(f->buf[512], VIRTIO_BLK_S_OK);
 }
 
-/* Eight reads at once; what of them is in the used ring when the disk is kicked for the first and the last time. */
+/*
+ * Eight reads at once; what of them is in the used ring when the disk is kicked for the first and
+ * the last time.
+ */
 static void eight_reads(struct fix *f, uint16_t flags)
 {
 	f->disk.watched = &f->r.ring.used->idx;
@@ -519,7 +537,7 @@ static void a_reset_waits_and_touches_nothing_after(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 1, 512, true, NULL), VIRTIO_BLK_S_OK);
 }
 
-/* ---- werror=stop --------------------------------------------------------------------------------------------------- */
+/* ---- werror=stop --------------------------------------------------------------------------- */
 
 static void on_pause(void *ctx, bool on)
 {
@@ -667,7 +685,8 @@ static void what_cannot_work_later_is_reported(void **state)
 	f->disk.fail = -EPERM;
 	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 5, 512, false, NULL), VIRTIO_BLK_S_IOERR);
 	f->disk.fail = 0;
-	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, UINT32_MAX, 512, false, NULL), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, UINT32_MAX, 512, false, NULL),
+			 VIRTIO_BLK_S_IOERR);
 	assert_int_equal(f->pauses, 0);
 	/* A flush without room waits, and is reported once it is known to be lost. */
 	f->disk.fail = -ENOSPC;
@@ -681,7 +700,10 @@ static void what_cannot_work_later_is_reported(void **state)
 	assert_int_equal(f->resumes, 1);
 }
 
-/* The driver that wanted it is gone: it is not written, nothing waits, and the next driver's requests are taken. */
+/*
+ * The driver that wanted it is gone: it is not written, nothing waits, and the next driver's
+ * requests are taken.
+ */
 static void a_reset_gives_up_what_waits(void **state)
 {
 	struct fix *f = *state;
@@ -752,7 +774,7 @@ static void a_broken_device_does_not_pause_for_ever(void **state)
 	assert_int_equal(*f->status, VIRTIO_BLK_S_OK);
 }
 
-/* ---- -d ------------------------------------------------------------------------------------------------------------ */
+/* ---- -d --------------------------------------------------------------------------- */
 
 static int parse(const char *text, struct disk_options *disk, struct blk_options *blk, char *copy)
 {
@@ -769,12 +791,12 @@ static void options_are_parsed(void **state)
 	(void)state;
 	assert_int_equal(parse("a.img", &d, &b, copy), 0);
 	assert_string_equal(d.path, "a.img");
-	assert_true(!d.format && !d.read_only && !d.snapshot && b.nr_queues == 1 && !b.writethrough);
-	assert_int_equal(parse("a,,b,,,ro,format=qcow2,snapshot=off,serial=S=1,cache=writethrough,aio="
-			       "threads,discard=off,"
-			       "queues=4,werror=stop",
-			       &d, &b, copy),
-			 0);
+	assert_true(!d.format && !d.read_only && !d.snapshot && b.nr_queues == 1 &&
+		    !b.writethrough);
+	assert_int_equal(
+		parse("a,,b,,,ro,format=qcow2,snapshot=off,serial=S=1,cache=writethrough,aio=threads,discard=off,queues=4,werror=stop",
+		      &d, &b, copy),
+		0);
 	assert_string_equal(d.path, "a,b,");
 	assert_true(d.read_only && !d.snapshot && !d.discard && !b.discard && b.writethrough);
 	assert_string_equal(d.format, "qcow2");

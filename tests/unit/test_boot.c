@@ -109,8 +109,8 @@ static void kernel_64_is_entered_in_long_mode(void **state)
 	assert_int_equal(b->entry.mode, CPU_LONG64);
 	assert_int_equal(b->entry.rip, 16 * MIB + 0x200);
 	assert_int_equal(b->entry.rsi, ZERO_PAGE_GPA);
-	assert_memory_equal(gmem_at(&b->mem, 16 * MIB, IMAGE_PM_BYTES), b->k.bytes + IMAGE_PM_OFFSET,
-			    IMAGE_PM_BYTES);
+	assert_memory_equal(gmem_at(&b->mem, 16 * MIB, IMAGE_PM_BYTES),
+			    b->k.bytes + IMAGE_PM_OFFSET, IMAGE_PM_BYTES);
 	assert_int_equal(guest_u64(b, 16 * MIB + IMAGE_PM_BYTES), 0);
 	for (uint64_t addr = 0; addr < 4 * GIB; addr += 3 * MIB + 4095)
 		assert_int_equal(translate(b, addr), addr);
@@ -168,7 +168,8 @@ static void zero_page_tells_the_truth(void **state)
 	/* nothing but these: all the rest up to the header, and after it, is zero */
 	for (const uint8_t *p = (const uint8_t *)zp; p < (const uint8_t *)&zp->acpi_rsdp_addr; p++)
 		assert_int_equal(*p, 0);
-	for (const uint8_t *p = (const uint8_t *)zp + H_END_2_15; p < (const uint8_t *)zp->e820_table; p++)
+	for (const uint8_t *p = (const uint8_t *)zp + H_END_2_15;
+	     p < (const uint8_t *)zp->e820_table; p++)
 		assert_int_equal(*p, 0);
 	assert_string_equal(gmem_at(&b->mem, CMDLINE_GPA, 14), "console=ttyS0");
 
@@ -305,8 +306,8 @@ static void kernel_that_cannot_move_runs_where_it_says(void **state)
 	assert_int_equal(load(b, MEM_BYTES), 0);
 	assert_int_equal(b->entry.rip, 5 * MIB + 512 + 0x200);
 	assert_int_equal(zero_page(b)->hdr.code32_start, 5 * MIB + 512);
-	assert_memory_equal(gmem_at(&b->mem, 5 * MIB + 512, IMAGE_PM_BYTES), b->k.bytes + IMAGE_PM_OFFSET,
-			    IMAGE_PM_BYTES);
+	assert_memory_equal(gmem_at(&b->mem, 5 * MIB + 512, IMAGE_PM_BYTES),
+			    b->k.bytes + IMAGE_PM_OFFSET, IMAGE_PM_BYTES);
 }
 
 static void kernel_that_shrinks_is_never_run(void **state)
@@ -540,7 +541,8 @@ static void bad_initrds_are_refused_by_name(void **state)
 	initrds[1] = "/proc/self";
 	assert_int_equal(load_refused(b, MEM_BYTES, "/proc/self: ", "a directory"), -EISDIR);
 	initrds[1] = empty;
-	assert_int_equal(load_refused(b, MEM_BYTES, empty, "the initrd is an empty file"), -ENODATA);
+	assert_int_equal(load_refused(b, MEM_BYTES, empty, "the initrd is an empty file"),
+			 -ENODATA);
 	initrds[1] = "/dev/null";
 	assert_int_equal(load_refused(b, MEM_BYTES, "/dev/null", "a character device"), -EINVAL);
 	for (unsigned int i = 0; i < ARRAY_SIZE(many); i++)

@@ -148,7 +148,9 @@ static void mmio_finds_every_range(void **state)
 	for (unsigned int i = 0; i < 40; i++) {
 		unsigned int at = (i * 7) % 40;
 
-		assert_int_equal(bus_insert(&b, 0xd0000000 + at * 0x2000ULL, 0x1000, &ops32, &r[at], "v"), 0);
+		assert_int_equal(bus_insert(&b, 0xd0000000 + at * 0x2000ULL, 0x1000, &ops32, &r[at],
+					    "v"),
+				 0);
 	}
 	for (unsigned int i = 0; i < 40; i++) {
 		bus_write(&b, 0xd0000000 + i * 0x2000ULL + 0xffc, 4, i);

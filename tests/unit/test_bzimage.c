@@ -154,7 +154,8 @@ static void version_string_is_bounded_and_printable(void **state)
 	assert_int_equal(image_open(&k, &img), 0);
 	assert_string_equal(img.version, "");
 	boot_close(&img);
-	image_put(&k, H_KERNEL_VERSION, IMAGE_PM_OFFSET - 0x200 + 1, 2); /* inside the kernel itself */
+	/* inside the kernel itself */
+	image_put(&k, H_KERNEL_VERSION, IMAGE_PM_OFFSET - 0x200 + 1, 2);
 	assert_int_equal(image_open(&k, &img), 0);
 	assert_string_equal(img.version, "");
 	boot_close(&img);
@@ -174,12 +175,15 @@ static const struct bad {
 	{ H_BOOT_FLAG, 2, 0, "without the boot flag" },
 	{ H_MAGIC, 4, 0x1234, "boot sector or disk image" },
 	{ H_JUMP, 1, 0xe9, "no short jump at 0x200" },
-	{ H_JUMP_LEN, 1, 0x10, "setup header ends at 0x212, for protocol 2.15 it must be 0x26c to 0x290" },
+	{ H_JUMP_LEN, 1, 0x10,
+	  "setup header ends at 0x212, for protocol 2.15 it must be 0x26c to 0x290" },
 	{ H_JUMP_LEN, 1, H_END_2_15 - 0x202 - 1, "setup header ends at 0x26b" },
 	{ H_JUMP_LEN, 1, 0x290 - 0x202 + 1, "setup header ends at 0x291" },
-	{ H_SETUP_SECTS, 1, 0xff, "truncated: its setup code alone takes 131072 bytes, the file has 10240" },
+	{ H_SETUP_SECTS, 1, 0xff,
+	  "truncated: its setup code alone takes 131072 bytes, the file has 10240" },
 	{ H_SETUP_SECTS, 1, IMAGE_BYTES / 512 - 1, "setup code alone takes 10240 bytes" },
-	{ H_SYSSIZE, 4, IMAGE_PM_BYTES / 16 + 1, "truncated: 10256 bytes by its header, the file has 10240" },
+	{ H_SYSSIZE, 4, IMAGE_PM_BYTES / 16 + 1,
+	  "truncated: 10256 bytes by its header, the file has 10240" },
 	{ H_SYSSIZE, 4, UINT32_MAX, "truncated: 68719478768 bytes" },
 	{ H_SYSSIZE, 4, 0, "0 bytes long (syssize)" },
 	{ H_SYSSIZE, 4, 0x200 / 16, "only 512 bytes of code" },
@@ -189,7 +193,8 @@ static const struct bad {
 	{ H_ALIGNMENT, 4, 3 * MIB, "kernel_alignment 0x300000" },
 	{ H_ALIGNMENT, 4, 2 * GIB, "kernel_alignment 0x80000000" },
 	{ H_INIT_SIZE, 4, 0, "runs in 0 bytes (init_size)" },
-	{ H_INIT_SIZE, 4, IMAGE_PM_BYTES - 1, "runs in 8191 bytes (init_size), but is 8192 bytes long" },
+	{ H_INIT_SIZE, 4, IMAGE_PM_BYTES - 1,
+	  "runs in 8191 bytes (init_size), but is 8192 bytes long" },
 	{ H_PREF_ADDRESS, 8, 3 * GIB, "wants to run at 0xc0000000" },
 	{ H_PREF_ADDRESS, 8, UINT64_MAX, "wants to run at 0xffffffffffffffff" },
 };
@@ -241,9 +246,9 @@ static void truncated_images_are_refused(void **state)
 	for (k.len = 1; k.len < IMAGE_BYTES; k.len += k.len < 1024 ? 1 : 97) {
 		const char *want = k.len < 0x200 ? "shorter than"
 				   : k.len < 0x206
-					   ? "boot sector" /* its flag is there, "HdrS" not yet whole */
-				   : k.len < H_END_2_15 ? "shorter than"
-							: "truncated";
+					   /* its flag is there, "HdrS" not yet whole */
+					   ? "boot sector"
+					   : k.len < H_END_2_15 ? "shorter than" : "truncated";
 
 		said_begin(&s);
 		assert_int_equal(image_open(&k, &img), -ENOEXEC);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Character devices: batching, waiting, input that goes on and stops, whatever stdin and stdout are. */
+/*
+ * Character devices: batching, waiting, input that goes on and stops, whatever stdin and stdout
+ * are.
+ */
 #include "chardev_rig.h"
 
 #include <errno.h>
@@ -48,7 +51,10 @@ static void test_newline_flushes(void **state)
 	close(from);
 }
 
-/* Puts "@" for each stamp in @text, having checked that none is younger than a second, and that they are in order. */
+/*
+ * Puts "@" for each stamp in @text, having checked that none is younger than a second, and that
+ * they are in order.
+ */
 static void cut_stamps(char *text)
 {
 	double last = 1.0;
@@ -226,7 +232,9 @@ static void *write_many(void *ctx)
 	return NULL;
 }
 
-/* The other side takes nothing for a while, then all of it: the writer waits, and nothing is lost. */
+/*
+ * The other side takes nothing for a while, then all of it: the writer waits, and nothing is lost.
+ */
 static void check_blocked(struct rig *r, int from, bool bulk)
 {
 	struct writer w = { .cd = r->cd, .len = MANY_BYTES, .bulk = bulk };
@@ -331,7 +339,8 @@ static void test_flush_alone(void **state)
 {
 	struct rig *r = *state;
 	int from = pipe_stdout();
-	const size_t len = 64 * 1024 + 50000; /* more than a pipe holds, less than makes the writer wait */
+	/* more than a pipe holds, less than makes the writer wait */
+	const size_t len = 64 * 1024 + 50000;
 	struct drainer d = { .fd = from, .buf = malloc(len + 8192), .len = len };
 	pthread_t thread;
 
@@ -601,7 +610,8 @@ static void test_tick(void **state)
 	chardev_set_tick(r->cd, on_tick, &t);
 	rig_run(r);
 	usleep(30000);
-	assert_int_equal(atomic_load(&t.ticks), 0); /* no output yet: a port nobody uses costs nothing */
+	/* no output yet: a port nobody uses costs nothing */
+	assert_int_equal(atomic_load(&t.ticks), 0);
 	chardev_putc(r->cd, 'x');
 	usleep(400000);
 	idle = atomic_load(&t.ticks);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Character devices whose other side is a terminal, a pty, or a socket's client that comes and goes; and the terminal itself. */
+/*
+ * Character devices whose other side is a terminal, a pty, or a socket's client that comes and
+ * goes; and the terminal itself.
+ */
 #include "chardev_rig.h"
 
 #include "kvm/chardev/chardev_impl.h"
@@ -154,7 +157,10 @@ static void *paste(void *ctx)
 	return NULL;
 }
 
-/* Half a megabyte pasted, taken 16 bytes at a time: some work, on a slow host for longer than anything else here. */
+/*
+ * Half a megabyte pasted, taken 16 bytes at a time: some work, on a slow host for longer than
+ * anything else here.
+ */
 static void test_paste(void **state)
 {
 	struct rig *r = *state;
@@ -238,7 +244,10 @@ static void check(bool good, int code)
 		_exit(code);
 }
 
-/* Runs as a background job of the session whose terminal is @p; says by its exit code where it went wrong. */
+/*
+ * Runs as a background job of the session whose terminal is @p; says by its exit code where it went
+ * wrong.
+ */
 static void background_job(struct rig *r, struct pty *p, int tell, int told)
 {
 	char c;
@@ -613,7 +622,10 @@ static void test_tty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		/* First: cmocka takes these signals for itself in each test, we take them once a process. */
+		/*
+		 * First: cmocka takes these signals for itself in each test, we take them once a
+		 * process.
+		 */
 		rig_test(test_crash_restores),
 		rig_test(test_terminal_input),
 		rig_test(test_quit_while_guest_is_deaf),

@@ -91,7 +91,8 @@ static void test_messages(void **state)
 	assert_string_equal(lines_message("[    1.234567] a"), "a");
 	assert_string_equal(lines_message("<6>[    1.234567] a"), "a");
 	assert_string_equal(lines_message("[    1.234567][  T123]     ok 1 a"), "    ok 1 a");
-	assert_string_equal(lines_message("[ BUG: Invalid wait context ]"), "[ BUG: Invalid wait context ]");
+	assert_string_equal(lines_message("[ BUG: Invalid wait context ]"),
+			    "[ BUG: Invalid wait context ]");
 	assert_string_equal(lines_message("plain [1.0] text"), "plain [1.0] text");
 	assert_string_equal(lines_message(""), "");
 	assert_string_equal(lines_message("[1.0]"), "");
@@ -113,74 +114,51 @@ static void log_text(struct kernlog *k, const char *text)
 	}
 }
 
-#define TRACE "[    2.0] Call Trace:\n[    2.0]  <TASK>\n[    2.0]  foo+0x1/0x2\n[    2.0]  </TASK>\n"
+#define TRACE                                                                                      \
+	"[    2.0] Call Trace:\n[    2.0]  <TASK>\n[    2.0]  foo+0x1/0x2\n[    2.0]  </TASK>\n"
 
 /* What is said, what it is, its title, and how many lines of it are the report's. */
 static const struct {
 	const char *text, *class, *title;
 	unsigned int line_nr, nr_lines;
 } reports[] = {
-	{ "[    1.0] fine\n[    2.0] ------------[ cut here ]------------\n[    2.0] WARNING: CPU: 0 PID: 1 "
-	  "at "
-	  "a.c:1 f\n" TRACE "[    2.0] ---[ end trace 0000000000000000 ]---\n[    3.0] on\n",
+	{ "[    1.0] fine\n[    2.0] ------------[ cut here ]------------\n[    2.0] WARNING: CPU: 0 PID: 1 at a.c:1 f\n" TRACE
+	  "[    2.0] ---[ end trace 0000000000000000 ]---\n[    3.0] on\n",
 	  "warning", "WARNING: CPU: 0 PID: 1 at a.c:1 f", 2, 7 },
-	{ "------------[ cut here ]------------\nWARNING: mm/slub.c:12 at f+0x1/0x2, CPU#1: a/7\n---[ end "
-	  "trace 0 "
-	  "]---\n",
+	{ "------------[ cut here ]------------\nWARNING: mm/slub.c:12 at f+0x1/0x2, CPU#1: a/7\n---[ end trace 0 ]---\n",
 	  "warning", "WARNING: mm/slub.c:12 at f+0x1/0x2, CPU#1: a/7", 1, 3 },
-	{ "[ 2.0] ------------[ cut here ]------------\n[ 2.0] kernel BUG at mm/a.c:1!\n[ 2.0] invalid "
-	  "opcode: "
-	  "0000 [#1] SMP\n" TRACE "[ 2.0] ---[ end trace 0 ]---\n[ 3.0] x\n",
+	{ "[ 2.0] ------------[ cut here ]------------\n[ 2.0] kernel BUG at mm/a.c:1!\n[ 2.0] invalid opcode: 0000 [#1] SMP\n" TRACE
+	  "[ 2.0] ---[ end trace 0 ]---\n[ 3.0] x\n",
 	  "bug", "kernel BUG at mm/a.c:1!", 1, 8 },
 	{ "[ 2.0] BUG: kernel NULL pointer dereference, address: 0\n[ 2.0] Oops: 0000 [#1] SMP\n" TRACE
 	  "[ 2.0] ---[ end trace 0 ]---\n[ 3.0] x\n",
 	  "oops", "BUG: kernel NULL pointer dereference, address: 0", 1, 7 },
-	{ "[ 2.0] general protection fault, probably for non-canonical address 0x1: 0000\n[ 2.0] ---[ end "
-	  "trace 0 "
-	  "]---\n",
+	{ "[ 2.0] general protection fault, probably for non-canonical address 0x1: 0000\n[ 2.0] ---[ end trace 0 ]---\n",
 	  "oops", "general protection fault, probably for non-canonical address 0x1: 0000", 1, 2 },
 	{ "[ 2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]\n[ 2.0] Modules linked in:\n" TRACE
 	  "[ 3.0] on\n",
 	  "soft lockup", "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]", 1, 6 },
-	{ "[ 2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 3s! [a:1]\n[ 2.0] RIP: 0010:f+0x1/0x2\n[ 2.0] "
-	  "Code: 12\n[ 2.0] "
-	  "Call Trace:\n[ 2.0]  <IRQ>\n[ 2.0]  f+0x1/0x2\n[ 2.0]  </IRQ>\n[ 2.0]  <TASK>\n[ 2.0]  "
-	  "asm_f+0x1/0x2\n[ 2.0] RIP: 0010:loop+0x1/0x2\n[ 2.0] RSP: 0018:1\n[ 2.0] RAX: 1\n[ 2.0]  "
-	  "? g+0x1/0x2\n[ 2.0]  </TASK>\n[ 3.0] on\n",
+	{ "[ 2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 3s! [a:1]\n[ 2.0] RIP: 0010:f+0x1/0x2\n[ 2.0] Code: 12\n[ 2.0] Call Trace:\n[ 2.0]  <IRQ>\n[ 2.0]  f+0x1/0x2\n[ 2.0]  </IRQ>\n[ 2.0]  <TASK>\n[ 2.0]  asm_f+0x1/0x2\n[ 2.0] RIP: 0010:loop+0x1/0x2\n[ 2.0] RSP: 0018:1\n[ 2.0] RAX: 1\n[ 2.0]  ? g+0x1/0x2\n[ 2.0]  </TASK>\n[ 3.0] on\n",
 	  "soft lockup", "watchdog: BUG: soft lockup - CPU#0 stuck for 3s! [a:1]", 1, 14 },
 	{ "[ 2.0] INFO: task a:1 blocked for more than 120 seconds.\n[ 2.0]       Not tainted 6.1\n" TRACE,
 	  "hung task", "INFO: task a:1 blocked for more than 120 seconds.", 1, 6 },
-	{ "[ 2.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n[ 2.0] Call Trace:\n[ 2.0]  "
-	  "f+0x1/0x2\n[ 2.0] "
-	  "other\n",
+	{ "[ 2.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n[ 2.0] Call Trace:\n[ 2.0]  f+0x1/0x2\n[ 2.0] other\n",
 	  "rcu stall", "rcu: INFO: rcu_preempt self-detected stall on CPU", 1, 3 },
-	{ "[ 2.0] rcu: INFO: rcu_sched detected stalls on CPUs/tasks:\n[ 2.0] rcu: RCU grace-period kthread "
-	  "stack "
-	  "dump:\n[ 2.0] task:rcu_sched state:R\n" TRACE
-	  "[ 2.0] rcu: Stack dump where RCU GP kthread last ran:\n[ 2.0] CPU: 0 PID: 4\n[ 2.0] RIP: "
-	  "0010:f+0x1/0x2\n[ 2.0] "
-	  "CS: 0010\n" TRACE "[ 3.0] on\n",
+	{ "[ 2.0] rcu: INFO: rcu_sched detected stalls on CPUs/tasks:\n[ 2.0] rcu: RCU grace-period kthread stack dump:\n[ 2.0] task:rcu_sched state:R\n" TRACE
+	  "[ 2.0] rcu: Stack dump where RCU GP kthread last ran:\n[ 2.0] CPU: 0 PID: 4\n[ 2.0] RIP: 0010:f+0x1/0x2\n[ 2.0] CS: 0010\n" TRACE
+	  "[ 3.0] on\n",
 	  "rcu stall", "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:", 1, 15 },
-	{ "[ 2.0] ======================================================\n[ 2.0] WARNING: possible circular "
-	  "locking dependency detected\n" TRACE,
+	{ "[ 2.0] ======================================================\n[ 2.0] WARNING: possible circular locking dependency detected\n" TRACE,
 	  "lockdep", "WARNING: possible circular locking dependency detected", 2, 5 },
-	{ "[ 2.0] ==================================================================\n[ 2.0] BUG: KASAN: "
-	  "slab-out-of-bounds in f\n" TRACE
-	  "[ 2.0] Memory state\n[ 2.0] ==================================================================\n[ "
-	  "2.0] x\n",
+	{ "[ 2.0] ==================================================================\n[ 2.0] BUG: KASAN: slab-out-of-bounds in f\n" TRACE
+	  "[ 2.0] Memory state\n[ 2.0] ==================================================================\n[ 2.0] x\n",
 	  "kasan", "BUG: KASAN: slab-out-of-bounds in f", 2, 7 },
-	{ "[ 2.0] ==================================================================\n[ 2.0] BUG: KFENCE: "
-	  "use-after-free read in f\n[ 2.0] "
-	  "==================================================================\n",
+	{ "[ 2.0] ==================================================================\n[ 2.0] BUG: KFENCE: use-after-free read in f\n[ 2.0] ==================================================================\n",
 	  "kfence", "BUG: KFENCE: use-after-free read in f", 2, 2 },
-	{ "[ 2.0] ================================================================================\n[ 2.0] "
-	  "UBSAN: "
-	  "shift-out-of-bounds in "
-	  "a.c:1\n[ 2.0] "
-	  "================================================================================\n",
+	{ "[ 2.0] ================================================================================\n[ 2.0] UBSAN: shift-out-of-bounds in a.c:1\n[ 2.0] ================================================================================\n",
 	  "ubsan", "UBSAN: shift-out-of-bounds in a.c:1", 2, 2 },
-	{ "[ 2.0] ------------[ cut here ]------------\n[ 2.0] UBSAN: array-index-out-of-bounds in "
-	  "a.c:1\n" TRACE "[ 2.0] ---[ end trace ]---\n",
+	{ "[ 2.0] ------------[ cut here ]------------\n[ 2.0] UBSAN: array-index-out-of-bounds in a.c:1\n" TRACE
+	  "[ 2.0] ---[ end trace ]---\n",
 	  "ubsan", "UBSAN: array-index-out-of-bounds in a.c:1", 1, 7 },
 	{ "[ 2.0] Kernel panic - not syncing: x\n" TRACE
 	  "[ 2.0] ---[ end Kernel panic - not syncing: x ]---\n",
@@ -225,9 +203,7 @@ static void test_no_reports(void **state)
 	static const char *const innocent[] = {
 		"[ 1.0] ACPI: bus type USB registered\n[ 1.0] random: crng init done\n",
 		"[ 1.0] booted\nWARNING: CPU: 0 PID: 1 at a.c:1\nBUG: of a program's\n",
-		"[ 1.0] irq 9: assigned\n[ 1.0] INFO: task started\n[ 1.0] Oopsie\n[ 1.0] kmemleak: Kernel "
-		"memory leak "
-		"detector disabled\n",
+		"[ 1.0] irq 9: assigned\n[ 1.0] INFO: task started\n[ 1.0] Oopsie\n[ 1.0] kmemleak: Kernel memory leak detector disabled\n",
 		"[ 1.0] text with WARNING: CPU: in it\n[ 1.0] WARNING: systemd is slow\n",
 		"[ 1.0] watchdog: CPU0 is fine\n[ 1.0] rcu: INFO: rcu_tasks ready\n",
 		"[ 1.0] general protection faults are rare\n",
@@ -249,17 +225,17 @@ static void test_report_in_report(void **state)
 	struct kernlog *k = calloc(1, sizeof(*k));
 
 	(void)state;
-	log_text(k, "[ 1.0] Oops: 0000 [#1]\n[ 1.0] RIP: f\n[ 1.0] Kernel panic - not syncing: y\n[ 1.0] "
-		    "---[ end "
-		    "Kernel panic - not syncing: y ]---\n");
+	log_text(
+		k,
+		"[ 1.0] Oops: 0000 [#1]\n[ 1.0] RIP: f\n[ 1.0] Kernel panic - not syncing: y\n[ 1.0] ---[ end Kernel panic - not syncing: y ]---\n");
 	assert_int_equal(k->nr_seen, 2);
 	assert_true(k->panicked);
 	assert_int_equal(count_lines(&k->report[0]), 2);
 	assert_string_equal(k->report[1].class, "panic");
 	memset(k, 0, sizeof(*k));
-	log_text(k, "[ 1.0] INFO: task a:1 blocked for\n[ 1.0] Call Trace:\n[ 1.0]  f\n[ 1.0] INFO: task b:2 "
-		    "blocked "
-		    "for\n[ 1.0] Call Trace:\n[ 1.0]  g\n");
+	log_text(
+		k,
+		"[ 1.0] INFO: task a:1 blocked for\n[ 1.0] Call Trace:\n[ 1.0]  f\n[ 1.0] INFO: task b:2 blocked for\n[ 1.0] Call Trace:\n[ 1.0]  g\n");
 	assert_int_equal(k->nr_seen, 2);
 	assert_string_equal(k->report[1].title, "INFO: task b:2 blocked for");
 	assert_true(k->open);
@@ -268,8 +244,7 @@ static void test_report_in_report(void **state)
 	memset(k, 0, sizeof(*k));
 	log_text(
 		k,
-		"[ 1.0] WARNING: lock held when returning to user space!\n[ 1.0] 1 lock held by a/1:\n[ 1.0] "
-		"BUG: scheduling while atomic: a/1\n[ 1.0] Call Trace:\n[ 1.0]  f\n[ 1.0]  </TASK>\n");
+		"[ 1.0] WARNING: lock held when returning to user space!\n[ 1.0] 1 lock held by a/1:\n[ 1.0] BUG: scheduling while atomic: a/1\n[ 1.0] Call Trace:\n[ 1.0]  f\n[ 1.0]  </TASK>\n");
 	assert_int_equal(k->nr_seen, 2);
 	assert_string_equal(k->report[0].class, "lockdep");
 	assert_int_equal(count_lines(&k->report[0]), 2);
@@ -351,8 +326,11 @@ static void test_expect_any_order(void **state)
 
 static void test_expect_check(void **state)
 {
-	static const char *const bad[] = { "", "(", "[a", "(a)\\1", "[[:alpha:]]\\2", "[]x](y)\\1" };
-	static const char *const good[] = { "a", "[\\1]", "[]\\1]", "\\\\1", "a\\.b", "[^]\\1]x", "a{2,3}" };
+	static const char *const bad[] = {
+		"", "(", "[a", "(a)\\1", "[[:alpha:]]\\2", "[]x](y)\\1"
+	};
+	static const char *const good[] = { "a",     "[\\1]",	 "[]\\1]", "\\\\1",
+					    "a\\.b", "[^]\\1]x", "a{2,3}" };
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)

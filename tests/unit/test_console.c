@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console device: named ports on a socket (control messages, both directions, both kinds of waiting, hostile drivers, reset, the way out), and
- * the console on stdio, which it shares with a serial port's client.
+ * The console device: named ports on a socket (control messages, both directions, both kinds of
+ * waiting, hostile drivers, reset, the way out), and the console on stdio, which it shares with a
+ * serial port's client.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,11 +41,11 @@
 #define WAIT_NS 20000000000ULL /* how long a test waits for what must come */
 
 /* Terminals and timers take their time: runs the loop until it is so. */
-#define until(f, condition)                                                                                  \
-	do {                                                                                                 \
-		for (uint64_t end_ = now_ns() + WAIT_NS; !(condition) && now_ns() < end_;)                   \
-			turn(&(f)->r);                                                                       \
-		assert_true(condition);                                                                      \
+#define until(f, condition)                                                                        \
+	do {                                                                                       \
+		for (uint64_t end_ = now_ns() + WAIT_NS; !(condition) && now_ns() < end_;)         \
+			turn(&(f)->r);                                                             \
+		assert_true(condition);                                                            \
 	} while (0)
 
 struct fix {
@@ -80,7 +81,8 @@ static void live(struct fix *f, uint32_t features, unsigned int nr_queues)
 	for (unsigned int i = 0; i < nr_queues; i++)
 		ring_at(f, i);
 	wr(&f->r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
-	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS),
+			 S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
 	turns(f);
 }
 
@@ -95,7 +97,8 @@ static void notify(struct fix *f, unsigned int queue)
 	turns(f);
 }
 
-static void offer(struct fix *f, unsigned int queue, unsigned int i, gpa_t addr, uint32_t len, uint16_t flags)
+static void offer(struct fix *f, unsigned int queue, unsigned int i, gpa_t addr, uint32_t len,
+		  uint16_t flags)
 {
 	rig_desc(&f->ring[queue], i, addr, len, flags, 0);
 	rig_avail(&f->ring[queue], (uint16_t)i);
@@ -118,7 +121,8 @@ static void say(struct fix *f, uint32_t id, uint16_t event, uint16_t value)
 }
 
 /* The next control message is this one. */
-static void assert_told(struct fix *f, uint32_t id, uint16_t event, uint16_t value, const char *name)
+static void assert_told(struct fix *f, uint32_t id, uint16_t event, uint16_t value,
+			const char *name)
 {
 	struct ring_rig *q = &f->ring[CTRL_RX];
 	struct vring_used_elem *e = &q->used->ring[f->seen[CTRL_RX] % RIG_SIZE];
@@ -242,8 +246,8 @@ static int teardown(void **state)
 		dup2(f->saved_in, STDIN_FILENO);
 		dup2(f->saved_out, STDOUT_FILENO);
 	}
-	for (int *fd = (int[]){ f->peer, f->saved_in, f->saved_out, f->master, f->slave, -2 }; *fd != -2;
-	     fd++) {
+	for (int *fd = (int[]){ f->peer, f->saved_in, f->saved_out, f->master, f->slave, -2 };
+	     *fd != -2; fd++) {
 		if (*fd >= 0)
 			close(*fd);
 	}
@@ -251,7 +255,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- ports -------------------------------------------------------------------------------------------------------- */
+/* ---- ports --------------------------------------------------------------------------- */
 
 static void ports_are_announced(void **state)
 {
@@ -513,7 +517,7 @@ static void names(void **state)
 	assert_true(console_name_ok(name));
 }
 
-/* ---- the console -------------------------------------------------------------------------------------------------- */
+/* ---- the console --------------------------------------------------------------------------- */
 
 static size_t serial_room(void *ctx)
 {
@@ -574,7 +578,8 @@ static void assert_got(struct fix *f, unsigned int i, const char *text)
 {
 	until(f, f->ring[RX].used->idx == i + 1);
 	assert_int_equal(f->ring[RX].used->ring[i].len, strlen(text));
-	assert_memory_equal(f->ram + RX_GPA + f->ring[RX].used->ring[i].id * 0x100, text, strlen(text));
+	assert_memory_equal(f->ram + RX_GPA + f->ring[RX].used->ring[i].id * 0x100, text,
+			    strlen(text));
 }
 
 static void live_console(struct fix *f)

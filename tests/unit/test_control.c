@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The control protocol's lines, and the folder of its sockets. The rest is tests/control.sh's, with machines. */
+/*
+ * The control protocol's lines, and the folder of its sockets. The rest is tests/control.sh's, with
+ * machines.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -144,7 +147,7 @@ static void names(void **state)
 	assert_false(config_is_name(name));
 }
 
-/*--- the folder ------------------------------------------------------------------------------------------------------------*/
+/*--- the folder ---------------------------------------------------------------------------*/
 
 struct rig {
 	char run[32], folder[48], path[64];
@@ -254,12 +257,14 @@ static void what_is_no_socket_is_left_alone(void **state)
 	assert_int_equal(access(r->path, F_OK), 0);
 }
 
-/*--- the client against a machine that lies ---------------------------------------------------------------------------------------*/
+/*--- the client against a machine that lies -----------------------------------------------------*/
 
 /* What control_ask() makes of @answer; the body in @body. */
 static int ask(struct rig *r, const char *answer, size_t len, char *body, size_t room)
 {
-	struct control_question q = { .name = "one", .request = "info", .pass_fd = -1, .patience_s = 5 };
+	struct control_question q = {
+		.name = "one", .request = "info", .pass_fd = -1, .patience_s = 5
+	};
 	int listen_fd, err;
 	pid_t child;
 
@@ -312,7 +317,8 @@ int main(void)
 		cmocka_unit_test(infos),
 		cmocka_unit_test(names),
 		cmocka_unit_test_setup_teardown(folder_is_the_users_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(without_a_runtime_folder_it_is_in_tmp, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_runtime_folder_it_is_in_tmp, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_name_is_taken_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_socket_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_are_read_as_a_strangers, setup, teardown),

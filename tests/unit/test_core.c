@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The verdict's exit codes, the console watcher, and the exit handler fed with fabricated kvm_run pages. */
+/*
+ * The verdict's exit codes, the console watcher, and the exit handler fed with fabricated kvm_run
+ * pages.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,10 +26,12 @@ static void exit_codes_are_as_documented(void **state)
 		enum verdict_kind kind;
 		int value, code;
 	} rows[] = {
-		{ VERDICT_POWEROFF, 0, 0 },	 { VERDICT_REBOOT, 0, 0 },     { VERDICT_HALT, 0, 0 },
-		{ VERDICT_QUIT, 0, 0 },		 { VERDICT_DEBUG_EXIT, 0, 1 }, { VERDICT_DEBUG_EXIT, 16, 33 },
-		{ VERDICT_PANIC, 0, 120 },	 { VERDICT_CRASH, 0, 121 },    { VERDICT_TIMEOUT, 0, 124 },
-		{ VERDICT_SIGNAL, 15, 143 },	 { VERDICT_LAUNCHER, 0, 125 }, { VERDICT_NONE, 0, 125 },
+		{ VERDICT_POWEROFF, 0, 0 },	 { VERDICT_REBOOT, 0, 0 },
+		{ VERDICT_HALT, 0, 0 },		 { VERDICT_QUIT, 0, 0 },
+		{ VERDICT_DEBUG_EXIT, 0, 1 },	 { VERDICT_DEBUG_EXIT, 16, 33 },
+		{ VERDICT_PANIC, 0, 120 },	 { VERDICT_CRASH, 0, 121 },
+		{ VERDICT_TIMEOUT, 0, 124 },	 { VERDICT_SIGNAL, 15, 143 },
+		{ VERDICT_LAUNCHER, 0, 125 },	 { VERDICT_NONE, 0, 125 },
 		{ VERDICT_DEBUG_EXIT, -1, 255 },
 	};
 	struct verdict v;
@@ -162,7 +167,9 @@ static int setup(void **state)
 	coalesced_init(&f->vm.coalesced, &f->vm.pio, &f->vm.mmio);
 	bus_insert(&f->vm.pio, 0x100, 8, &ops, f, "test");
 	bus_insert(&f->vm.mmio, 0xd0000000, 8, &ops, f, "test");
-	f->vcpu = (struct vcpu){ .vm = &f->vm, .fd = -1, .run = &f->page.run, .run_bytes = sizeof(f->page) };
+	f->vcpu = (struct vcpu){
+		.vm = &f->vm, .fd = -1, .run = &f->page.run, .run_bytes = sizeof(f->page)
+	};
 	*state = f;
 	return 0;
 }
@@ -273,10 +280,12 @@ static void coalesced_writes_come_first_and_in_order(void **state)
 	c->ring = ring;
 	c->capacity = (4096 - sizeof(*ring)) / sizeof(struct kvm_coalesced_mmio);
 	ring->first = c->capacity - 1; /* across the ring's end */
-	ring->coalesced_mmio[c->capacity - 1] =
-		(struct kvm_coalesced_mmio){ .phys_addr = 0x100, .len = 1, .pio = 1, .data = { 'a' } };
-	ring->coalesced_mmio[0] =
-		(struct kvm_coalesced_mmio){ .phys_addr = 0x100, .len = 1, .pio = 1, .data = { 'b' } };
+	ring->coalesced_mmio[c->capacity - 1] = (struct kvm_coalesced_mmio){
+		.phys_addr = 0x100, .len = 1, .pio = 1, .data = { 'a' }
+	};
+	ring->coalesced_mmio[0] = (struct kvm_coalesced_mmio){
+		.phys_addr = 0x100, .len = 1, .pio = 1, .data = { 'b' }
+	};
 	ring->coalesced_mmio[1] = (struct kvm_coalesced_mmio){ .phys_addr = 0xd0000004,
 							       .len = 4,
 							       .data = { 'w', 'x', 'y', 'z' } };

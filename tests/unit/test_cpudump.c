@@ -48,9 +48,11 @@ static struct cpu_state linux_like(void)
 	s.sregs.cs = (struct kvm_segment){
 		.selector = 0x10, .limit = ~0U, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
 	};
-	s.sregs.tr = (struct kvm_segment){
-		.selector = 0x40, .base = 0xfffffe0000003000, .limit = 0x4087, .type = 11, .present = 1
-	};
+	s.sregs.tr = (struct kvm_segment){ .selector = 0x40,
+					   .base = 0xfffffe0000003000,
+					   .limit = 0x4087,
+					   .type = 11,
+					   .present = 1 };
 	s.sregs.gdt = (struct kvm_dtable){ .base = 0xfffffe0000001000, .limit = 0x7f };
 	return s;
 }
@@ -79,7 +81,8 @@ static void test_long_mode(void **state)
 
 static void test_modes(void **state)
 {
-	struct cpu_state s = { .regs = { .rip = 0x123456789 }, .sregs = { .cs = { .base = 0x10 } } };
+	struct cpu_state s = { .regs = { .rip = 0x123456789 },
+			       .sregs = { .cs = { .base = 0x10 } } };
 
 	(void)state;
 	assert_string_equal(cpu_mode_name(&s), "real mode");
@@ -110,8 +113,9 @@ static void test_lapic(void **state)
 	memcpy(s.lapic.regs + 0x320, "\xec\0\x04", 3); /* TSC-deadline */
 	s.lapic.regs[0x270 + 1] = 0x10;
 	text = print(&s);
-	assert_has(text,
-		   "LAPIC: on, TPR 10, timer TSC-deadline vector ec; in service: none; requested: ec\n");
+	assert_has(
+		text,
+		"LAPIC: on, TPR 10, timer TSC-deadline vector ec; in service: none; requested: ec\n");
 	free(text);
 }
 
@@ -178,7 +182,8 @@ static void test_internal_error(void **state)
 	run.emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
 	run.emulation_failure.insn_size = 3;
 	memcpy(run.emulation_failure.insn_bytes, "\x0f\xae\xf0", 3);
-	assert_string_equal(why(&run), "KVM cannot emulate an instruction (suberror 1, bytes 0f ae f0)");
+	assert_string_equal(why(&run),
+			    "KVM cannot emulate an instruction (suberror 1, bytes 0f ae f0)");
 	/* A size out of range must not be believed. */
 	run.emulation_failure.insn_size = 200;
 	assert_int_equal(strlen(why(&run)),

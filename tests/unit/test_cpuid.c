@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * CPUID as guests see it, from synthetic lists of an Intel and an AMD host, and the entry states of the boot
- * processor. A guest's CPUID is looked up as KVM does it: an entry that is missing reads as zeros.
+ * CPUID as guests see it, from synthetic lists of an Intel and an AMD host, and the entry states of
+ * the boot processor. A guest's CPUID is looked up as KVM does it: an entry that is missing reads
+ * as zeros.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,8 +110,8 @@ static struct kvm_cpuid_entry2 look(struct list *l, uint32_t function, uint32_t 
 	return e ? *e : (struct kvm_cpuid_entry2){ .function = function };
 }
 
-static void tailor(struct list *l, const struct row *rows, unsigned int nr_rows, unsigned int nr_cpus,
-		   uint32_t id)
+static void tailor(struct list *l, const struct row *rows, unsigned int nr_rows,
+		   unsigned int nr_cpus, uint32_t id)
 {
 	struct cpuid_config config = {
 		.nr_cpus = nr_cpus,
@@ -145,7 +146,8 @@ static void check_leaf1(struct list *l, unsigned int nr, uint32_t id)
 	assert_int_equal(e.ecx >> 24 & 1, 1);
 }
 
-static void check_levels(struct list *l, uint32_t function, unsigned int nr, unsigned int bits, uint32_t id)
+static void check_levels(struct list *l, uint32_t function, unsigned int nr, unsigned int bits,
+			 uint32_t id)
 {
 	struct kvm_cpuid_entry2 smt = look(l, function, 0), core = look(l, function, 1),
 				end = look(l, function, 2);
@@ -213,7 +215,8 @@ static void test_amd_topology(void **state)
 					 0x20000 | bits << 12 | (nr > 256 ? 255 : nr - 1));
 			for (uint32_t c = 0; c < 4; c++)
 				assert_int_equal(look(&l, 0x8000001d, c).eax,
-						 (amd[11 + c].eax & 0x3fff) | (c == 3 ? nr - 1 : 0) << 14);
+						 (amd[11 + c].eax & 0x3fff) | (c == 3 ? nr - 1 : 0)
+										      << 14);
 			assert_int_equal(look(&l, 0x8000001e, 0).eax, id);
 			assert_int_equal(look(&l, 0x8000001e, 0).ebx, id & 0xff);
 			assert_int_equal(look(&l, 0x8000001e, 0).ecx, 0);
@@ -247,9 +250,8 @@ static void test_features_and_pmu(void **state)
 
 static void test_frequencies(void **state)
 {
-	static const uint32_t khz[] = {
-		1000000, 2400000, 2445426, 2899999, 3300001, 3770848, 4999998, 999999
-	};
+	static const uint32_t khz[] = { 1000000, 2400000, 2445426, 2899999,
+					3300001, 3770848, 4999998, 999999 };
 	struct cpuid_config config = { .nr_cpus = 2 };
 	struct list l;
 	unsigned int found = 0;
@@ -412,18 +414,25 @@ static void test_apic_ids_are_contiguous(void **state)
 		assert_int_equal(cpu_apic_id(i), i);
 }
 
-/* The limit and its granularity: one that is counted in bytes is below 1 MiB, one in pages ends with ones. */
+/*
+ * The limit and its granularity: one that is counted in bytes is below 1 MiB, one in pages ends
+ * with ones.
+ */
 static void check_vmx_limit(const struct kvm_segment *s)
 {
 	assert_true(s->g || !(s->limit >> 20));
 	assert_true(!s->g || (s->limit & 0xfff) == 0xfff);
 }
 
-/* 27.3.1.1 and 27.3.1.4: control registers and RIP; 27.3.1.2, for a KVM that runs real mode as virtual-8086: base and selector agree. */
+/*
+ * 27.3.1.1 and 27.3.1.4: control registers and RIP; 27.3.1.2, for a KVM that runs real mode as
+ * virtual-8086: base and selector agree.
+ */
 static void check_vmx_mode(const struct kvm_sregs *s, const struct kvm_regs *r)
 {
 	const struct kvm_segment *all[] = { &s->cs, &s->ds, &s->es, &s->ss, &s->fs, &s->gs };
-	bool paging = s->cr0 >> 31, protected_mode = s->cr0 & 1, lme = s->efer & 0x100, lma = s->efer & 0x400;
+	bool paging = s->cr0 >> 31, protected_mode = s->cr0 & 1, lme = s->efer & 0x100,
+	     lma = s->efer & 0x400;
 
 	assert_true(protected_mode || !paging);
 	assert_int_equal(lma, lme && paging);
@@ -444,8 +453,8 @@ static void check_vmx_mode(const struct kvm_sregs *s, const struct kvm_regs *r)
 }
 
 /*
- * Intel SDM vol. 3, 27.3.1.2: checks on guest segment registers, for a guest that is not in virtual-8086
- * mode.
+ * Intel SDM vol. 3, 27.3.1.2: checks on guest segment registers, for a guest that is not in
+ * virtual-8086 mode.
  */
 static void check_vmx_segments(const struct kvm_sregs *s, bool protected_mode)
 {
@@ -493,7 +502,9 @@ static void entry_state(const struct boot_entry *e, struct kvm_sregs *s, struct 
 
 static void test_entry_long64(void **state)
 {
-	struct boot_entry e = { .mode = CPU_LONG64, .rip = 0x1000200, .rsi = 0x10000, .rsp = 0x1c000 };
+	struct boot_entry e = {
+		.mode = CPU_LONG64, .rip = 0x1000200, .rsi = 0x10000, .rsp = 0x1c000
+	};
 	struct kvm_sregs s;
 	struct kvm_regs r;
 
@@ -519,7 +530,9 @@ static void test_entry_long64(void **state)
 
 static void test_entry_prot32(void **state)
 {
-	struct boot_entry e = { .mode = CPU_PROT32, .rip = 0x100000, .rbx = 0x6000, .rax = 0x2badb002 };
+	struct boot_entry e = {
+		.mode = CPU_PROT32, .rip = 0x100000, .rbx = 0x6000, .rax = 0x2badb002
+	};
 	struct kvm_sregs s;
 	struct kvm_regs r;
 
@@ -538,7 +551,9 @@ static void test_entry_real16(void **state)
 {
 	struct boot_entry low = { .mode = CPU_REAL16, .rip = 0x7c00, .rsp = 0x7c00 };
 	struct boot_entry high = { .mode = CPU_REAL16, .rip = 0xffff5 };
-	struct boot_entry setup = { .mode = CPU_REAL16, .rip = 0x90200, .cs = 0x9020, .ds = 0x9000 };
+	struct boot_entry setup = {
+		.mode = CPU_REAL16, .rip = 0x90200, .cs = 0x9020, .ds = 0x9000
+	};
 	struct kvm_sregs s;
 	struct kvm_regs r;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Disks over files in a temporary folder: every operation by io_uring and by threads, errors of the host,
- * locks, the guess of a format and the guard on it, snapshots. Formats have their own tests (test_qcow2.c,
- * tests/disk.sh).
+ * Disks over files in a temporary folder: every operation by io_uring and by threads, errors of the
+ * host, locks, the guess of a format and the guard on it, snapshots. Formats have their own tests
+ * (test_qcow2.c, tests/disk.sh).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -120,9 +120,11 @@ static void on_done(struct disk_request *req, int result)
 
 static int run(struct rig *r, enum disk_op op, uint64_t offset, void *buf, uint64_t len, bool unmap)
 {
-	struct waited w = {
-		.req = { .op = op, .offset_bytes = offset, .len_bytes = len, .unmap = unmap, .done = on_done }
-	};
+	struct waited w = { .req = { .op = op,
+				     .offset_bytes = offset,
+				     .len_bytes = len,
+				     .unmap = unmap,
+				     .done = on_done } };
 
 	w.iov[0] = (struct iovec){ buf, len };
 	w.req.iov = w.iov;
@@ -281,7 +283,10 @@ static void test_discard_off(void **state)
 	assert_int_equal(run(r, DISK_DISCARD, 0, NULL, 512, false), -EOPNOTSUPP);
 }
 
-/* A file of any size is a disk of whole sectors, whose last one reads as zeros to its end and can be written. */
+/*
+ * A file of any size is a disk of whole sectors, whose last one reads as zeros to its end and can
+ * be written.
+ */
 static void partial_tail(struct rig *r)
 {
 	char sector[512];
@@ -347,7 +352,10 @@ static void test_truncated_threads(void **state)
 	truncated(r);
 }
 
-/* A full disk, by way of the largest file that we may write: EFBIG stands in for ENOSPC, and a short write comes first. */
+/*
+ * A full disk, by way of the largest file that we may write: EFBIG stands in for ENOSPC, and a
+ * short write comes first.
+ */
 static void test_no_space(void **state)
 {
 	struct rig *r = *state;
@@ -544,7 +552,9 @@ static void test_neighbours(void **state)
 	open_disk(r);
 	for (unsigned int i = 0; i < NR; i++) {
 		assert_int_equal(put(r, i * EACH, (int)i + 1, EACH), 0);
-		w[i] = (struct waited){ .req = { .op = DISK_READ, .len_bytes = EACH, .done = on_done } };
+		w[i] = (struct waited){
+			.req = { .op = DISK_READ, .len_bytes = EACH, .done = on_done }
+		};
 		w[i].req.offset_bytes = i * EACH;
 		w[i].iov[0] = (struct iovec){ buf + i * EACH, EACH };
 		w[i].req.iov = w[i].iov;
@@ -576,7 +586,9 @@ static void test_drain_alone(void **state)
 {
 	struct rig *r = *state;
 	unsigned char buf[512] = { 1 };
-	struct waited w = { .req = { .op = DISK_READ, .len_bytes = 512, .nr_iov = 1, .done = on_done } };
+	struct waited w = {
+		.req = { .op = DISK_READ, .len_bytes = 512, .nr_iov = 1, .done = on_done }
+	};
 
 	open_disk(r);
 	w.iov[0] = (struct iovec){ buf, 512 };

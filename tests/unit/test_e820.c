@@ -23,14 +23,14 @@ struct golden {
 	unsigned int nr_want;
 };
 
-#define FIRST_MIB                                                                                            \
-	{ 0, 0x9fc00, 1 }, { 0x9fc00, 0xa0000, 2 },                                                          \
-	{                                                                                                    \
-		0xe0000, 0x100000, 2                                                                         \
+#define FIRST_MIB                                                                                  \
+	{ 0, 0x9fc00, 1 }, { 0x9fc00, 0xa0000, 2 },                                                \
+	{                                                                                          \
+		0xe0000, 0x100000, 2                                                               \
 	}
-#define KVM_PAGES                                                                                            \
-	{                                                                                                    \
-		0xfffbc000, 0xfffc0000, 2                                                                    \
+#define KVM_PAGES                                                                                  \
+	{                                                                                          \
+		0xfffbc000, 0xfffc0000, 2                                                          \
 	}
 
 static const struct golden goldens[] = {

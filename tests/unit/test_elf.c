@@ -296,8 +296,8 @@ static void vmlinux_gets_a_zero_page(void **state)
 
 static void placed_bytes_are_the_files(struct bench *b, const struct elf_image *e)
 {
-	assert_memory_equal(gmem_at(&b->mem, ELF_TEXT_GPA, ELF_TEXT_BYTES), e->bytes + ELF_TEXT_OFFSET,
-			    ELF_TEXT_BYTES);
+	assert_memory_equal(gmem_at(&b->mem, ELF_TEXT_GPA, ELF_TEXT_BYTES),
+			    e->bytes + ELF_TEXT_OFFSET, ELF_TEXT_BYTES);
 	assert_memory_equal(gmem_at(&b->mem, ELF_DATA_GPA, 100), e->bytes + ELF_TEXT_OFFSET, 100);
 	for (unsigned int i = 100; i < MIB; i++)
 		assert_int_equal(*(uint8_t *)gmem_at(&b->mem, ELF_DATA_GPA + i, 1), 0);
@@ -317,7 +317,10 @@ static void small_segments_are_read_and_bss_is_zero(void **state)
 }
 
 /* A segment of 2 MiB and some bytes at both ends: mapped but for those, and zero behind its end. */
-/* A large segment with @flags: @nr_mapped of it is mapped, and either way it has its bytes and zeros behind them. */
+/*
+ * A large segment with @flags: @nr_mapped of it is mapped, and either way it has its bytes and
+ * zeros behind them.
+ */
 static void assert_large_segment(unsigned int flags, unsigned int nr_mapped)
 {
 	const uint64_t offset = ELF_IMAGE_BYTES - 24, bytes = 2 * MIB + 1000, skew = offset % 4096;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The core writer: what is where, what is a hole, and that looking at memory does not make it; and files that are there as a whole. */
+/*
+ * The core writer: what is where, what is a hole, and that looking at memory does not make it; and
+ * files that are there as a whole.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,7 +103,9 @@ static Elf64_Phdr header(int fd, unsigned int i)
 static void headers_and_bytes(void **state)
 {
 	struct rig *r = *state;
-	const struct elfcore_view view = { .vaddr = 0xffffffff81000000ULL, .gpa = 0x200000, .bytes = 0x3000 };
+	const struct elfcore_view view = { .vaddr = 0xffffffff81000000ULL,
+					   .gpa = 0x200000,
+					   .bytes = 0x3000 };
 	const char notes[8] = "no note";
 	struct elfcore core = {
 		.machine = EM_X86_64,
@@ -139,7 +144,8 @@ static void headers_and_bytes(void **state)
 	ph = header(r->fd, 3);
 	assert_int_equal(ph.p_vaddr, core.all_vaddr + HIGH_GPA);
 	assert_int_equal(ph.p_paddr, HIGH_GPA);
-	assert_memory_equal(read_back(r->fd, ph.p_offset + HIGH_BYTES - 4, 4), "\x22\x22\x22\x22", 4);
+	assert_memory_equal(read_back(r->fd, ph.p_offset + HIGH_BYTES - 4, 4), "\x22\x22\x22\x22",
+			    4);
 }
 
 static void holes_cost_nothing(void **state)
@@ -176,7 +182,8 @@ static void mapped_files_are_in_it(void **state)
 	assert_int_equal(gmem_map_file(&r->mem, 4 * MIB, fd, 0, sizeof(text), name), 0);
 	assert_int_equal(elfcore_write(r->fd, &core, &written), 0);
 	assert_int_equal(written, sizeof(text));
-	assert_memory_equal(read_back(r->fd, header(r->fd, 1).p_offset + 4 * MIB, PAGE), text, PAGE);
+	assert_memory_equal(read_back(r->fd, header(r->fd, 1).p_offset + 4 * MIB, PAGE), text,
+			    PAGE);
 	close(fd);
 	unlink(name);
 }
@@ -255,7 +262,7 @@ static void finding_makes_no_pages(void **state)
 	assert_int_equal(resident_pages(&r->mem), 3);
 }
 
-/*--- newfile -------------------------------------------------------------------------------------------------------------*/
+/*--- newfile ---------------------------------------------------------------------------*/
 
 static unsigned int count_files(const char *folder)
 {
@@ -363,7 +370,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(headers_and_bytes, setup, teardown),
-		cmocka_unit_test_setup_teardown(reports_are_whole_or_written_in_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(reports_are_whole_or_written_in_place, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(holes_cost_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(mapped_files_are_in_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(shared_memory_is_in_it, setup, teardown),

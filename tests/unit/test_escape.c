@@ -17,9 +17,9 @@ struct row {
 	const char *passed; /* Q quit, B break, H help in their places, in angle brackets */
 };
 
-#define ROW(typed, passed)                                                                                   \
-	{                                                                                                    \
-		typed, sizeof(typed) - 1, passed                                                             \
+#define ROW(typed, passed)                                                                         \
+	{                                                                                          \
+		typed, sizeof(typed) - 1, passed                                                   \
 	}
 
 static const struct row rows[] = {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel inside a bzImage: unpacked, found again, started with the bzImage's header; and whatever is wrong, the bzImage as it was. */
+/*
+ * The kernel inside a bzImage: unpacked, found again, started with the bzImage's header; and
+ * whatever is wrong, the bzImage as it was.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -250,7 +253,8 @@ static void a_header_that_points_elsewhere_does_no_harm(void **state)
 	make_image(*state, &good, &e);
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		k = good;
-		image_put(&k, cases[i].field, cases[i].value, cases[i].field == H_XLOADFLAGS ? 2 : 4);
+		image_put(&k, cases[i].field, cases[i].value,
+			  cases[i].field == H_XLOADFLAGS ? 2 : 4);
 		open_and_use(&k, &img);
 		assert_unchanged(&k, &img);
 		assert_int_equal(cache_entries(*state, path), 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which exception, and why it could not be delivered: one guest state a row, told from registers and memory alone. */
+/*
+ * Which exception, and why it could not be delivered: one guest state a row, told from registers
+ * and memory alone.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,8 +86,9 @@ static void assert_fault(const struct cpu_state *s, const char *what, const char
 static void put_gate(unsigned int vector, uint64_t handler, uint16_t selector, unsigned int ist,
 		     unsigned int type)
 {
-	put64(IDT + vector * 16ULL, (handler & 0xffff) | (uint64_t)selector << 16 | (uint64_t)ist << 32 |
-					    (uint64_t)type << 40 | (handler >> 16 & 0xffff) << 48);
+	put64(IDT + vector * 16ULL, (handler & 0xffff) | (uint64_t)selector << 16 |
+					    (uint64_t)ist << 32 | (uint64_t)type << 40 |
+					    (handler >> 16 & 0xffff) << 48);
 	put64(IDT + vector * 16ULL + 8, handler >> 32);
 }
 
@@ -102,9 +106,11 @@ static void accesses(void **state)
 
 	(void)state;
 	s.regs.rax = 0x10000000000;
-	assert_fault(&s, "#PF reading 0x10000000000: not present at level 4 (PGD)", "IDT limit is 0");
+	assert_fault(&s, "#PF reading 0x10000000000: not present at level 4 (PGD)",
+		     "IDT limit is 0");
 	s.regs.rax = 0xdead000000000100;
-	assert_fault(&s, "#GP reading 0xdead000000000100: the address is not canonical", "IDT limit is 0");
+	assert_fault(&s, "#GP reading 0xdead000000000100: the address is not canonical",
+		     "IDT limit is 0");
 	s.regs.rax = 0x1000;
 	assert_fault(&s, "", "IDT limit is 0"); /* nothing wrong to be seen: no name is guessed */
 	s = AT("\x50");				/* push */
@@ -114,7 +120,8 @@ static void accesses(void **state)
 	assert_fault(&s, "#PF writing 0x3ffff8, on the stack: not present at level 2 (PMD)",
 		     "IDT limit is 0");
 	s.regs.rsp = 0x8000000000000000;
-	assert_fault(&s, "#SS writing 0x7ffffffffffffff8: the address is not canonical", "IDT limit is 0");
+	assert_fault(&s, "#SS writing 0x7ffffffffffffff8: the address is not canonical",
+		     "IDT limit is 0");
 }
 
 static void fetches(void **state)
@@ -126,11 +133,13 @@ static void fetches(void **state)
 	assert_fault(&s, "#PF fetching an instruction at 0x400000: not present at level 2 (PMD)",
 		     "IDT limit is 0");
 	s.regs.rip = 0x800000000000;
-	assert_fault(&s, "#GP fetching an instruction at 0x800000000000: the address is not canonical",
+	assert_fault(&s,
+		     "#GP fetching an instruction at 0x800000000000: the address is not canonical",
 		     "IDT limit is 0");
 	s = AT("\xff\xe0"); /* jmp *%rax */
 	s.regs.rax = 0x800000000000;
-	assert_fault(&s, "#GP going to 0x800000000000: the address is not canonical", "IDT limit is 0");
+	assert_fault(&s, "#GP going to 0x800000000000: the address is not canonical",
+		     "IDT limit is 0");
 }
 
 static void instructions(void **state)
@@ -145,12 +154,14 @@ static void instructions(void **state)
 	assert_fault(&s, "", "IDT limit is 0");
 	s = AT("\x8e\xd8"); /* mov %eax,%ds */
 	s.regs.rax = 0x28;
-	assert_fault(&s,
-		     "#GP by loading a segment register: the selector 0x28 is beyond the GDT's limit 0x1f",
-		     "IDT limit is 0");
+	assert_fault(
+		&s,
+		"#GP by loading a segment register: the selector 0x28 is beyond the GDT's limit 0x1f",
+		"IDT limit is 0");
 	s = AT("\x0f\x22\xe0"); /* mov %rax,%cr4 */
 	s.regs.rax = 0x8020;
-	assert_fault(&s, "#GP writing 0x8020 to CR4, in which bit 15 is reserved", "IDT limit is 0");
+	assert_fault(&s, "#GP writing 0x8020 to CR4, in which bit 15 is reserved",
+		     "IDT limit is 0");
 	s.regs.rax = 0;
 	assert_fault(&s, "#GP writing 0x0 to CR4, without PAE, in long mode", "IDT limit is 0");
 }
@@ -171,8 +182,7 @@ static void delivery(void **state)
 	put_gate(8, CODE, 0x18, 0, 0x8e);
 	assert_fault(
 		&s, ud,
-		"the code segment 0x38 of the gate for #UD is beyond the GDT's limit 0x1f; for the double "
-		"fault, the code segment 0x18 of the gate for #DF is no code segment");
+		"the code segment 0x38 of the gate for #UD is beyond the GDT's limit 0x1f; for the double fault, the code segment 0x18 of the gate for #DF is no code segment");
 	s.sregs.idt.base = 0x400000;
 	assert_fault(&s, ud, "the IDT at 0x400000 is not mapped");
 }
@@ -185,17 +195,18 @@ static void delivery_needs_a_stack(void **state)
 	(void)state;
 	set_idt(&s);
 	s.regs.rsp = 0x400000;
-	assert_fault(&s, ud, "no frame can be pushed at RSP 0x400000: not present at level 2 (PMD)");
+	assert_fault(&s, ud,
+		     "no frame can be pushed at RSP 0x400000: not present at level 2 (PMD)");
 	/* A double fault with a stack of its own would have been delivered. */
 	put_gate(8, CODE, 0x10, 1, 0x8e);
 	s.sregs.tr.base = 0x40000;
 	put64(0x40000 + 0x24, STACK);
-	assert_fault(&s, ud, "no frame can be pushed at RSP 0x400000: not present at level 2 (PMD)");
+	assert_fault(&s, ud,
+		     "no frame can be pushed at RSP 0x400000: not present at level 2 (PMD)");
 	put64(0x40000 + 0x24, 0x600000);
 	assert_fault(
 		&s, ud,
-		"no frame can be pushed at RSP 0x400000: not present at level 2 (PMD); for the double fault, "
-		"no frame can be pushed at the IST stack 0x600000: not present at level 2 (PMD)");
+		"no frame can be pushed at RSP 0x400000: not present at level 2 (PMD); for the double fault, no frame can be pushed at the IST stack 0x600000: not present at level 2 (PMD)");
 }
 
 static void what_kvm_knows_is_used(void **state)

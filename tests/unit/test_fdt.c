@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The device tree, read back with libfdt; what is no device tree; virtio devices as parameters; --machine. */
+/*
+ * The device tree, read back with libfdt; what is no device tree; virtio devices as parameters;
+ * --machine.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +38,8 @@ static void add(struct bench *b, const char *compatible, enum resource_type type
 
 	info->fdt_compatible = compatible;
 	info->res[0] = (struct resource){ .type = type, .base = base, .size_bytes = size_bytes };
-	info->res[1] = (struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = edge };
+	info->res[1] =
+		(struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = edge };
 }
 
 static int setup(void **state)
@@ -49,9 +53,11 @@ static int setup(void **state)
 	b->mem.region[1] = (struct gmem_region){ .gpa = 4 * GIB, .size_bytes = 5 * GIB };
 	for (unsigned int i = 0; i < MAX_CPUS; i++)
 		b->apic_id[i] = 2 * i;
-	b->tables = (struct tables_config){ .nr_cpus = 3, .apic_id = b->apic_id, .devices = &b->list };
-	b->config =
-		(struct fdt_config){ .tables = &b->tables, .mem = &b->mem, .bootargs = "console=ttyS0 a=b" };
+	b->tables =
+		(struct tables_config){ .nr_cpus = 3, .apic_id = b->apic_id, .devices = &b->list };
+	b->config = (struct fdt_config){ .tables = &b->tables,
+					 .mem = &b->mem,
+					 .bootargs = "console=ttyS0 a=b" };
 	add(b, "ns16550a", RES_PIO, 0x3f8, 8, 4, true);
 	add(b, "virtio,mmio", RES_MMIO, VIRTIO_MMIO_GPA, 0x1000, 16, true);
 	add(b, NULL, RES_PIO, 0x60, 1, 1, true);
@@ -86,7 +92,8 @@ static int node(const struct bench *b, const char *path)
 }
 
 /* @path's property is exactly these cells. */
-static void assert_cells(const struct bench *b, const char *path, const char *name, unsigned int nr, ...)
+static void assert_cells(const struct bench *b, const char *path, const char *name, unsigned int nr,
+			 ...)
 {
 	int len;
 	const fdt32_t *cell = fdt_getprop(b->blob, node(b, path), name, &len);
@@ -100,7 +107,8 @@ static void assert_cells(const struct bench *b, const char *path, const char *na
 	va_end(ap);
 }
 
-static void assert_string(const struct bench *b, const char *path, const char *name, const char *want)
+static void assert_string(const struct bench *b, const char *path, const char *name,
+			  const char *want)
 {
 	const char *value = fdt_getprop(b->blob, node(b, path), name, NULL);
 
@@ -164,8 +172,11 @@ static void each_device_is_on_its_bus(void **state)
 	assert_cells(b, "/soc/virtio@d0000000", "reg", 4, 0, 0xd0000000, 0, 0x1000);
 	assert_cells(b, "/soc/virtio@d0000000", "interrupts", 2, 16, 3);
 	assert_cells(b, "/soc/virtio@d0001000", "interrupts", 2, 5, 1);
-	assert_int_equal(fdt_stringlist_search(b->blob, node(b, "/soc"), "compatible", "intel,ce4100-cp"), 0);
-	assert_int_equal(fdt_stringlist_search(b->blob, node(b, "/soc"), "compatible", "simple-bus"), 1);
+	assert_int_equal(fdt_stringlist_search(b->blob, node(b, "/soc"), "compatible",
+					       "intel,ce4100-cp"),
+			 0);
+	assert_int_equal(
+		fdt_stringlist_search(b->blob, node(b, "/soc"), "compatible", "simple-bus"), 1);
 }
 
 static void memory_and_parameters_are_told(void **state)
@@ -208,7 +219,8 @@ static void the_largest_machine_fits(void **state)
 	void *blob = calloc(1, DTB_NODE_MAX_BYTES - 16);
 
 	while (b->list.nr < DEVICE_LIST_MAX)
-		add(b, "virtio,mmio", RES_MMIO, VIRTIO_MMIO_GPA + 0x1000 * b->list.nr, 0x1000, 16, true);
+		add(b, "virtio,mmio", RES_MMIO, VIRTIO_MMIO_GPA + 0x1000 * b->list.nr, 0x1000, 16,
+		    true);
 	b->tables.nr_cpus = MAX_CPUS;
 	assert_true(fdt_build(blob, DTB_NODE_MAX_BYTES - 16, &b->config) > 0);
 	free(blob);
@@ -306,7 +318,8 @@ static void virtio_devices_as_parameters(void **state)
 	char params[TABLES_VIRTIO_PARAMS_BYTES];
 
 	tables_virtio_params(&b->list, params);
-	assert_string_equal(params, "virtio_mmio.device=4K@0xd0000000:16 virtio_mmio.device=4K@0xd0001000:5");
+	assert_string_equal(
+		params, "virtio_mmio.device=4K@0xd0000000:16 virtio_mmio.device=4K@0xd0001000:5");
 	while (b->list.nr < DEVICE_LIST_MAX)
 		add(b, "virtio,mmio", RES_MMIO, 0xfffff000, 0x1000, 23, true);
 	tables_virtio_params(&b->list, params);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Framing, escapes, numbers; then a session over a target of this file's: each packet by its reply and by what it asked of the target. */
+/*
+ * Framing, escapes, numbers; then a session over a target of this file's: each packet by its reply
+ * and by what it asked of the target.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +71,8 @@ static size_t reach(uint64_t addr, size_t len, bool physical)
 	return (size_t)min_u64(len, sizeof(target.memory) - (addr - 0x1000));
 }
 
-static size_t read_memory(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len, bool physical)
+static size_t read_memory(void *ctx, unsigned int thread, uint64_t addr, void *buf, size_t len,
+			  bool physical)
 {
 	size_t part = reach(addr, len, physical);
 
@@ -78,8 +82,8 @@ static size_t read_memory(void *ctx, unsigned int thread, uint64_t addr, void *b
 	return part;
 }
 
-static size_t write_memory(void *ctx, unsigned int thread, uint64_t addr, const void *buf, size_t len,
-			   bool physical)
+static size_t write_memory(void *ctx, unsigned int thread, uint64_t addr, const void *buf,
+			   size_t len, bool physical)
 {
 	size_t part = reach(addr, len, physical);
 
@@ -237,7 +241,8 @@ static void test_longest(void **state)
 
 static void test_readers(void **state)
 {
-	const char *at = "1fG", *none = "", *longest = "ffffffffffffffff,", *longer = "00000000000000001";
+	const char *at = "1fG", *none = "", *longest = "ffffffffffffffff,",
+		   *longer = "00000000000000001";
 	uint64_t value = 0;
 	uint8_t bytes[2];
 
@@ -314,14 +319,16 @@ static void test_attach(void **state)
 {
 	(void)state;
 	assert_string_equal(ask("?"), "T05thread:1;");
-	assert_non_null(strstr(ask("qSupported:swbreak+;hwbreak+"), "PacketSize=8000;qXfer:features:read+"));
+	assert_non_null(strstr(ask("qSupported:swbreak+;hwbreak+"),
+			       "PacketSize=8000;qXfer:features:read+"));
 	assert_string_equal(ask("qXfer:features:read:target.xml:0,8"), "m<target>");
 	assert_string_equal(ask("qXfer:features:read:target.xml:8,4"), "m}\003}\004}]}\n");
 	assert_string_equal(ask("qXfer:features:read:target.xml:c,1000"), "l</target>");
 	assert_string_equal(ask("qXfer:features:read:target.xml:15,10"), "l");
 	assert_string_equal(ask("qXfer:features:read:target.xml:16,10"), "E01");
 	assert_string_equal(ask("qXfer:features:read:other.xml:0,8"), "E00");
-	assert_string_equal(ask("qXfer:features:read:target.xml:ffffffffffffffff,ffffffffffffffff"), "E01");
+	assert_string_equal(ask("qXfer:features:read:target.xml:ffffffffffffffff,ffffffffffffffff"),
+			    "E01");
 	assert_string_equal(ask("qAttached"), "1");
 	assert_string_equal(ask("QStartNoAckMode"), "OK");
 	assert_true(session.no_ack);
@@ -405,7 +412,8 @@ static void test_breakpoints(void **state)
 	assert_string_equal(ask("z0,1001,1"), "E02");
 }
 
-static void expect_actions(const char *body, enum gdb_action a, enum gdb_action b, enum gdb_action c)
+static void expect_actions(const char *body, enum gdb_action a, enum gdb_action b,
+			   enum gdb_action c)
 {
 	memset(target.action, 0xff, sizeof(target.action));
 	ask(body);
@@ -451,7 +459,9 @@ static void test_stops(void **state)
 	ask("qSupported:swbreak+;hwbreak+");
 	assert_string_equal(ask("?"), "T05thread:2;swbreak:;");
 	assert_string_equal(ask("qC"), "QC2");
-	stop = (struct gdb_stop){ .signal = GDB_SIGTRAP, .reason = "watch", .addr = 0xffff888000001000 };
+	stop = (struct gdb_stop){ .signal = GDB_SIGTRAP,
+				  .reason = "watch",
+				  .addr = 0xffff888000001000 };
 	gdb_session_stopped(&session, 0, &stop, &reply);
 	assert_string_equal(ask("?"), "T05thread:1;watch:ffff888000001000;");
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The registers' layout, which is GDB's, the description of it, and the breakpoints' bytes and debug registers. */
+/*
+ * The registers' layout, which is GDB's, the description of it, and the breakpoints' bytes and
+ * debug registers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +58,8 @@ static void test_pack(void **state)
 	r.kernel_gs_base = 1;
 	assert_int_equal(gdb_regs_pack(&r, bytes), 608);
 	assert_memory_equal(bytes + 128, rip, 8);
-	assert_int_equal(bytes[140] | bytes[141] << 8 | bytes[142] << 16 | bytes[143] << 24, 0x1234);
+	assert_int_equal(bytes[140] | bytes[141] << 8 | bytes[142] << 16 | bytes[143] << 24,
+			 0x1234);
 	assert_int_equal(bytes[531], 0x5a);
 	assert_int_equal(bytes[600] | bytes[601] << 8, 0xd01);
 	gdb_regs_unpack(&back, bytes);
@@ -83,7 +87,10 @@ static unsigned int count(const char *text, const char *what)
 	return n;
 }
 
-/* As many bits as travel, whatever GDB makes of them; that it takes the description is shown by tests/gdb.sh. */
+/*
+ * As many bits as travel, whatever GDB makes of them; that it takes the description is shown by
+ * tests/gdb.sh.
+ */
 static void test_description(void **state)
 {
 	static char xml[GDB_MAX_DESCRIPTION_BYTES];
@@ -191,7 +198,9 @@ static void test_debug_regs(void **state)
 	assert_true(gdb_breaks_debug_regs(&breaks, &d));
 	assert_int_equal(d.nr, 3);
 	assert_int_equal(d.addr[1], 0x2004);
-	/* G0 G1 G2; DR1 writes of 4 bytes (1101), DR2 accesses of 8 (1011), DR0 execution (0000). */
+	/*
+	 * G0 G1 G2; DR1 writes of 4 bytes (1101), DR2 accesses of 8 (1011), DR0 execution (0000).
+	 */
 	assert_int_equal(d.dr7, 0x0bd0072a);
 	assert_ptr_equal(d.owner[2], &breaks.at[2]);
 	assert_int_equal(gdb_breaks_add(&breaks, GDB_WATCH_READ, 0x3000, 8, 0), -EOPNOTSUPP);

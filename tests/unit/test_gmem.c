@@ -41,10 +41,11 @@ static void add_refuses_bad_regions(void **state)
 {
 	struct gmem *m = *state;
 
-	assert_int_equal(gmem_add(m, HIGH_GPA, MIB, GMEM_NORMAL), -EINVAL);	 /* overlaps */
-	assert_int_equal(gmem_add(m, 4 * MIB, MIB, GMEM_NORMAL), -EINVAL);	 /* out of order */
-	assert_int_equal(gmem_add(m, 16 * MIB, 0, GMEM_NORMAL), -EINVAL);	 /* empty */
-	assert_int_equal(gmem_add(m, 16 * MIB, PAGE + 1, GMEM_NORMAL), -EINVAL); /* not whole pages */
+	assert_int_equal(gmem_add(m, HIGH_GPA, MIB, GMEM_NORMAL), -EINVAL); /* overlaps */
+	assert_int_equal(gmem_add(m, 4 * MIB, MIB, GMEM_NORMAL), -EINVAL);  /* out of order */
+	assert_int_equal(gmem_add(m, 16 * MIB, 0, GMEM_NORMAL), -EINVAL);   /* empty */
+	/* not whole pages */
+	assert_int_equal(gmem_add(m, 16 * MIB, PAGE + 1, GMEM_NORMAL), -EINVAL);
 	assert_int_equal(gmem_add(m, 16 * MIB + PAGE, MIB, GMEM_NORMAL),
 			 -EINVAL); /* not congruent to 2 MiB */
 	assert_int_equal(gmem_add(m, 16 * MIB, UINT64_MAX - PAGE + 1, GMEM_NORMAL), -EINVAL);
@@ -316,8 +317,8 @@ static void mapped_files_are_not_discarded(void **state)
 /* What a process that is given the file sees of it. */
 static uint8_t *other_view(const struct gmem *m)
 {
-	uint8_t *view =
-		mmap(NULL, m->region[0].size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->region[0].fd, 0);
+	uint8_t *view = mmap(NULL, m->region[0].size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     m->region[0].fd, 0);
 
 	assert_ptr_not_equal(view, MAP_FAILED);
 	return view;

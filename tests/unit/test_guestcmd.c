@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What goes into a command's initramfs: the archive's format, the job's records, module order, an ELF file's needs, the library cache, links. */
+/*
+ * What goes into a command's initramfs: the archive's format, the job's records, module order, an
+ * ELF file's needs, the library cache, links.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,7 +50,8 @@ static bool next_entry(const struct cpio *c, uint64_t *at, struct entry *e)
 	assert_true(is_aligned(*at, 4));
 	assert_memory_equal(header, "070701", 6);
 	name_bytes = field(header, 11);
-	*e = (struct entry){ header + 110, NULL, field(header, 1), field(header, 5), field(header, 6) };
+	*e = (struct entry){ header + 110, NULL, field(header, 1), field(header, 5),
+			     field(header, 6) };
 	assert_int_equal(strlen(e->name) + 1, name_bytes);
 	*at = align_up(*at + 110 + name_bytes, 4);
 	e->content = (const char *)c->bytes + *at;
@@ -70,10 +74,8 @@ static bool find_entry(const struct cpio *c, const char *name, struct entry *e)
 
 static void archive_is_as_the_kernel_reads_it(void **state)
 {
-	static const char golden[] = "070701"
-				     "00000001000081a4000000000000000000000001000000050000000500000000"
-				     "000000000000000000000000000000040000000"
-				     "0abc\0\0\0hello\0\0\0";
+	static const char golden[] =
+		"07070100000001000081a40000000000000000000000010000000500000005000000000000000000000000000000000000000400000000abc\0\0\0hello\0\0\0";
 	struct cpio c = { 0 };
 	struct entry e;
 	uint64_t at = 0;
@@ -121,7 +123,8 @@ static void archive_refuses_what_does_not_fit(void **state)
 static void arguments_arrive_as_they_are(void **state)
 {
 	static const char *const args[] = {
-		"", " a  b ", "\"quoted\" 'twice'", "$HOME `x` \\n\n", "gr\xc3\xbcn", "\xff\x01", "aeaxd"
+		"",	    " a  b ", "\"quoted\" 'twice'", "$HOME `x` \\n\n", "gr\xc3\xbcn",
+		"\xff\x01", "aeaxd"
 	};
 	struct guestjob job = { 0 };
 	const char *at;
@@ -142,11 +145,12 @@ static void arguments_arrive_as_they_are(void **state)
 
 /* ---- modules ---- */
 
-static const char dep[] = "kernel/a/virtio.ko.xz: kernel/a/virtio_ring.ko.xz\n"
-			  "kernel/a/virtio_ring.ko.xz:\n"
-			  "kernel/b/virtio-rng.ko.xz: kernel/a/virtio.ko.xz kernel/a/virtio_ring.ko.xz\n"
-			  "no colon here\n"
-			  "kernel/c/virtio_console.ko: kernel/a/virtio.ko.xz kernel/a/virtio_ring.ko.xz";
+static const char dep[] =
+	"kernel/a/virtio.ko.xz: kernel/a/virtio_ring.ko.xz\n"
+	"kernel/a/virtio_ring.ko.xz:\n"
+	"kernel/b/virtio-rng.ko.xz: kernel/a/virtio.ko.xz kernel/a/virtio_ring.ko.xz\n"
+	"no colon here\n"
+	"kernel/c/virtio_console.ko: kernel/a/virtio.ko.xz kernel/a/virtio_ring.ko.xz";
 
 static void modules_come_after_what_they_need(void **state)
 {
@@ -357,7 +361,9 @@ static void links_on_the_way_come_along(void **state)
 
 	guest_files_fini(&g);
 	cpio_free(&c);
-	assert_int_equal(unlink("usr/bin/real") + unlink("usr/bin/tool") + unlink("bin") + unlink("loop"), 0);
+	assert_int_equal(unlink("usr/bin/real") + unlink("usr/bin/tool") + unlink("bin") +
+				 unlink("loop"),
+			 0);
 	assert_int_equal(rmdir("usr/bin") + rmdir("usr") + chdir("/") + rmdir(dir), 0);
 }
 
@@ -379,8 +385,9 @@ static void programs_bring_their_libraries(void **state)
 	assert_int_equal(cpio_finish(&c), 0);
 	assert_true(find_entry(&c, self + 1, &e));
 	while (next_entry(&c, &at, &e)) {
-		if (S_ISREG(e.mode) && (strstr(e.name, "/libcmocka.so") || strstr(e.name, "/libc.so.6") ||
-					strstr(e.name, "/ld-linux")))
+		if (S_ISREG(e.mode) &&
+		    (strstr(e.name, "/libcmocka.so") || strstr(e.name, "/libc.so.6") ||
+		     strstr(e.name, "/ld-linux")))
 			nr_libraries++;
 	}
 	assert_true(nr_libraries >= 3);

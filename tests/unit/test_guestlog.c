@@ -57,7 +57,8 @@ static void log_decides_the_end(void **state)
 
 	image_record(&rig->image, "Linux version 6.12.0");
 	guestlog_judge_end(a);
-	assert_false(atomic_load(&a->panicked) || atomic_load(&a->halted) || atomic_load(&a->restarting));
+	assert_false(atomic_load(&a->panicked) || atomic_load(&a->halted) ||
+		     atomic_load(&a->restarting));
 	image_record(&rig->image, "Kernel panic - not syncing: Attempted to kill init!");
 	guestlog_judge_end(a);
 	assert_true(atomic_load(&a->panicked) && atomic_load(&a->panic_unseen));
@@ -72,7 +73,8 @@ static void restart_is_no_panic(void **state)
 	image_record(&rig->image, "reboot: Restarting system");
 	guestlog_judge_end(a);
 	assert_true(atomic_load(&a->restarting));
-	assert_false(atomic_load(&a->panicked) || atomic_load(&a->panic_unseen) || atomic_load(&a->halted));
+	assert_false(atomic_load(&a->panicked) || atomic_load(&a->panic_unseen) ||
+		     atomic_load(&a->halted));
 }
 
 /* Once a console has shown an end, the log is not searched. */
@@ -95,7 +97,8 @@ static void guest_without_a_log_has_no_end(void **state)
 	memset(rig->image.ram, 0, IMAGE_BYTES);
 	guestlog_judge_end(a);
 	assert_null(a->kernel_symbols);
-	assert_false(atomic_load(&a->panicked) || atomic_load(&a->halted) || atomic_load(&a->restarting));
+	assert_false(atomic_load(&a->panicked) || atomic_load(&a->halted) ||
+		     atomic_load(&a->restarting));
 }
 
 static void kernel_is_found_once(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `kvm host`: the sentence for each way in which /dev/kvm can be out of reach, the verdict, and both
- * printed forms.
+ * `kvm host`: the sentence for each way in which /dev/kvm can be out of reach, the verdict, and
+ * both printed forms.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,9 +108,11 @@ static void test_no_driver(void **state)
 	f.container = true;
 	expect(&f, ENOENT, "on the container's host, `sudo modprobe kvm_intel`");
 	f.cpu.virt_flag = false;
-	expect(&f, ENOENT, "does not offer VT-x: it is switched off in the firmware set-up, or missing");
+	expect(&f, ENOENT,
+	       "does not offer VT-x: it is switched off in the firmware set-up, or missing");
 	f.cpu.in_vm = true;
-	expect(&f, ENOENT, "this host is itself a virtual machine and does not get VT-x: switch on nested");
+	expect(&f, ENOENT,
+	       "this host is itself a virtual machine and does not get VT-x: switch on nested");
 	strcpy(f.cpu.hypervisor, "VMware");
 	expect(&f, ENXIO, "is itself a virtual machine (VMware) and");
 	f.cpu.module = NULL;
@@ -149,7 +151,8 @@ static void test_other_errors(void **state)
 	assert_int_equal(small[0], '\0');
 }
 
-static void check_group(const char *text, uint32_t gid, const char *user, bool listed, const char *group)
+static void check_group(const char *text, uint32_t gid, const char *user, bool listed,
+			const char *group)
 {
 	FILE *f = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
 	char name[32];
@@ -232,7 +235,8 @@ static void test_verdicts(void **state)
 	assert_non_null(strstr(r.why, "usermod"));
 }
 
-static char *printed(const struct host_report *r, void (*print)(FILE *f, const struct host_report *r))
+static char *printed(const struct host_report *r,
+		     void (*print)(FILE *f, const struct host_report *r))
 {
 	char *text = NULL;
 	size_t len;
@@ -270,7 +274,8 @@ static void test_text(void **state)
 	r.facts.node_exists = false;
 	host_judge(&r);
 	text = printed(&r, host_print_text);
-	assert_int_equal(strncmp(text, "this host can run machines: no: /dev/kvm: No such file", 54), 0);
+	assert_int_equal(
+		strncmp(text, "this host can run machines: no: /dev/kvm: No such file", 54), 0);
 	has(text, "does not exist\n");
 	assert_null(strstr(text, "ring 0"));
 	free(text);
@@ -290,9 +295,10 @@ static void test_json(void **state)
 	has(text, "\"mode\": \"0660\"");
 	has(text, "\"open_errno\": 0");
 	has(text, "\"nested\": true");
-	has(text, "\"ring0\": {\"emulated\": false, \"ps_per_instruction\": 450, \"instructions\": 1998}");
-	has(text, "{\"name\": \"WANTED\", \"value\": 0, \"required\": false, \"without\": \"it is "
-		  "\\\"slow\\\"\"}\n  ]\n}\n");
+	has(text,
+	    "\"ring0\": {\"emulated\": false, \"ps_per_instruction\": 450, \"instructions\": 1998}");
+	has(text,
+	    "{\"name\": \"WANTED\", \"value\": 0, \"required\": false, \"without\": \"it is \\\"slow\\\"\"}\n  ]\n}\n");
 	free(text);
 	r.probe.err = -EINVAL;
 	r.probe.step = "KVM_RUN";
@@ -325,11 +331,16 @@ static void test_gather(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_permission),   cmocka_unit_test(test_permission_without_a_group),
-		cmocka_unit_test(test_no_driver),    cmocka_unit_test(test_no_node),
-		cmocka_unit_test(test_other_errors), cmocka_unit_test(test_group_file),
-		cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_text),
-		cmocka_unit_test(test_json),	     cmocka_unit_test(test_gather),
+		cmocka_unit_test(test_permission),
+		cmocka_unit_test(test_permission_without_a_group),
+		cmocka_unit_test(test_no_driver),
+		cmocka_unit_test(test_no_node),
+		cmocka_unit_test(test_other_errors),
+		cmocka_unit_test(test_group_file),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_gather),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

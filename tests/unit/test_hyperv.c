@@ -143,7 +143,8 @@ static void words_count_in_their_order(void **state)
 		assert_int_equal(make(&l, changes), 0);
 		if (leaf(&l, 0x40000003)->eax != (features[i].eax | HYPERCALL))
 			fail_msg("%s: %x", changes, leaf(&l, 0x40000003)->eax);
-		assert_int_equal(hyperv_wants_synic(changes, kvm(&offered)), !!(features[i].eax & SYNIC));
+		assert_int_equal(hyperv_wants_synic(changes, kvm(&offered)),
+				 !!(features[i].eax & SYNIC));
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The keyboard controller, driven as a driver drives it: most of all as Linux's i8042, libps2 and atkbd do, in
- * their order. Interrupt lines and the machine's power are recorders.
+ * The keyboard controller, driven as a driver drives it: most of all as Linux's i8042, libps2 and
+ * atkbd do, in their order. Interrupt lines and the machine's power are recorders.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -138,12 +138,12 @@ static uint8_t ask(struct fixture *f, uint8_t value)
 	return answer;
 }
 
-#define assert_says(f, ...)                                                                                  \
-	do {                                                                                                 \
-		static const uint8_t bytes_[] = { __VA_ARGS__ };                                             \
-		for (size_t i_ = 0; i_ < sizeof(bytes_); i_++)                                               \
-			assert_int_equal(take(f, 0), bytes_[i_]);                                            \
-		assert_empty(f);                                                                             \
+#define assert_says(f, ...)                                                                        \
+	do {                                                                                       \
+		static const uint8_t bytes_[] = { __VA_ARGS__ };                                   \
+		for (size_t i_ = 0; i_ < sizeof(bytes_); i_++)                                     \
+			assert_int_equal(take(f, 0), bytes_[i_]);                                  \
+		assert_empty(f);                                                                   \
 	} while (0)
 
 static void untranslated(struct fixture *f)

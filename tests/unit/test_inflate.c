@@ -23,10 +23,11 @@ static const unsigned char stored[] = { 0x01, 0x05, 0x00, 0xfa, 0xff, 'h', 'e', 
 static const unsigned char fixed[] = { 0x2b, 0xc9, 0x57, 0x48, 0x4a, 0x55, 0xc8, 0x2f, 0x52, 0xc8,
 				       0xcb, 0x2f, 0x51, 0x28, 0x01, 0x71, 0x74, 0x14, 0x4a, 0x32,
 				       0x12, 0x4b, 0x14, 0x32, 0x8b, 0x21, 0x5c, 0x00 };
-static const unsigned char transmitted[] = { 0x55, 0x8d, 0xc1, 0x09, 0x00, 0x30, 0x0c, 0x02, 0x67, 0xf3,
-					     0x8a, 0xfb, 0xaf, 0xd4, 0x46, 0x5a, 0xa1, 0x3e, 0x02, 0x9a,
-					     0x13, 0x05, 0xb6, 0xd7, 0x93, 0x41, 0x12, 0x24, 0x4d, 0x7e,
-					     0xee, 0x58, 0x8d, 0x28, 0x99, 0x2f, 0x21, 0xdd, 0x7e, 0x48,
+static const unsigned char transmitted[] = { 0x55, 0x8d, 0xc1, 0x09, 0x00, 0x30, 0x0c, 0x02,
+					     0x67, 0xf3, 0x8a, 0xfb, 0xaf, 0xd4, 0x46, 0x5a,
+					     0xa1, 0x3e, 0x02, 0x9a, 0x13, 0x05, 0xb6, 0xd7,
+					     0x93, 0x41, 0x12, 0x24, 0x4d, 0x7e, 0xee, 0x58,
+					     0x8d, 0x28, 0x99, 0x2f, 0x21, 0xdd, 0x7e, 0x48,
 					     0xdd, 0x3e, 0x2e, 0x18, 0xab, 0x7f, 0x68, 0x03 };
 static const unsigned char two[] = { 0x00, 0x00, 0x00, 0xff, 0xff, 0x01, 0x05, 0x00,
 				     0xfa, 0xff, 'h',  'e',  'l',  'l',	 'o' };
@@ -39,15 +40,15 @@ static const struct {
 	{ stored, sizeof(stored), "hello" },
 	{ fixed, sizeof(fixed), "to be or not to be, that is to be" },
 	{ transmitted, sizeof(transmitted),
-	  "ABBEEECCCCCCCCCEBBAAABBBBEEEEECCCEEEBBBBAAAAABEECCCCCCCEEEEEBAABBBEEEECCCCCCEEBBBAAAABBBBBECCCCC"
-	  "EEEEBBBBBABBEEECCCCCCCCC" },
+	  "ABBEEECCCCCCCCCEBBAAABBBBEEEEECCCEEEBBBBAAAAABEECCCCCCCEEEEEBAABBBEEEECCCCCCEEBBBAAAABBBBBECCCCCEEEEBBBBBABBEEECCCCCCCCC" },
 	{ two, sizeof(two), "hello" },
 };
 
 /* In and out of exact size, so that ASan sees what is beyond. */
 static ssize_t unpack(const void *in, size_t in_bytes, size_t out_bytes, const char *text)
 {
-	unsigned char *from = malloc(in_bytes ? in_bytes : 1), *to = malloc(out_bytes ? out_bytes : 1);
+	unsigned char *from = malloc(in_bytes ? in_bytes : 1),
+		      *to = malloc(out_bytes ? out_bytes : 1);
 	ssize_t n;
 
 	memcpy(from, in, in_bytes);
@@ -66,9 +67,11 @@ static void test_each_kind(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
 		size_t len = strlen(streams[i].text);
 
-		assert_int_equal(unpack(streams[i].in, streams[i].len, len + 9, streams[i].text), len);
+		assert_int_equal(unpack(streams[i].in, streams[i].len, len + 9, streams[i].text),
+				 len);
 		for (size_t out = 1; out <= len; out++)
-			assert_int_equal(unpack(streams[i].in, streams[i].len, out, streams[i].text), out);
+			assert_int_equal(
+				unpack(streams[i].in, streams[i].len, out, streams[i].text), out);
 	}
 }
 
@@ -111,16 +114,20 @@ static void test_malformed(void **state)
 		{ FIXED A "0000000", 1 },				     /* "a" */
 		{ FIXED A "0000001|00000|0000000", 4 },			     /* and 3 from 1 back */
 		{ FIXED A "0000001|00001|0000000", -EINVAL },		     /* from 2 back */
-		{ FIXED "0000001|00000|0000000", -EINVAL },		     /* from before it all */
-		{ FIXED A "11000101|00000|0000000", 259 },		     /* the longest */
-		{ FIXED A "11000110|00000|0000000", -EINVAL },		     /* symbol 286 */
-		{ FIXED A "0000001|11110|0000000", -EINVAL },		     /* distance 30 */
-		{ "1|01|01111|00000|0000", -EINVAL },			     /* 287 literals */
-		{ "1|01|00000|01111|0000", -EINVAL },			     /* 31 distances */
-		{ "1|01|00000|00000|0000|100|100|100|000", -EINVAL },	     /* 3 words of one bit */
-		{ "1|01|00000|00000|0000|000|000|010|010", -EINVAL },	     /* 2 words of two bits */
-		{ "1|01|00000|00000|0000|100|000|000|100|1", -EINVAL },	     /* repeats nothing */
-		{ "1|01|00000|00000|0000|000|000|100|100|1|1111111|1|1111111", -EINVAL }, /* 276 lengths */
+		/* from before it all */
+		{ FIXED "0000001|00000|0000000", -EINVAL },
+		{ FIXED A "11000101|00000|0000000", 259 },     /* the longest */
+		{ FIXED A "11000110|00000|0000000", -EINVAL }, /* symbol 286 */
+		{ FIXED A "0000001|11110|0000000", -EINVAL },  /* distance 30 */
+		{ "1|01|01111|00000|0000", -EINVAL },	       /* 287 literals */
+		{ "1|01|00000|01111|0000", -EINVAL },	       /* 31 distances */
+		/* 3 words of one bit */
+		{ "1|01|00000|00000|0000|100|100|100|000", -EINVAL },
+		/* 2 words of two bits */
+		{ "1|01|00000|00000|0000|000|000|010|010", -EINVAL },
+		{ "1|01|00000|00000|0000|100|000|000|100|1", -EINVAL }, /* repeats nothing */
+		/* 276 lengths */
+		{ "1|01|00000|00000|0000|000|000|100|100|1|1111111|1|1111111", -EINVAL },
 		{ "1|01|00000|00000|0000|000|000|100|100|1|1111111|1|1010111",
 		  -EINVAL }, /* no end of block */
 	};

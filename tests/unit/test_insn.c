@@ -24,20 +24,23 @@ struct row {
 	bool write;
 };
 
-#define ROW(what, bits, code, nr, gva, write)                                                                \
-	{                                                                                                    \
-		what, bits, code, sizeof(code) - 1, nr, gva, write                                           \
+#define ROW(what, bits, code, nr, gva, write)                                                      \
+	{                                                                                          \
+		what, bits, code, sizeof(code) - 1, nr, gva, write                                 \
 	}
 
-/* RAX = 0x10000, RBX = 0x300, RCX = 0x40, RSI = 0x50000, RDI = 0x60000, RBP = 0x7000, R12 = 0xc000, FS at 0x900000 */
+/*
+ * RAX = 0x10000, RBX = 0x300, RCX = 0x40, RSI = 0x50000, RDI = 0x60000, RBP = 0x7000, R12 = 0xc000,
+ * FS at 0x900000
+ */
 static const struct row rows[] = {
 	ROW("mov (%rax),%al", 64, "\x8a\x00", 1, 0x10000, false),
 	ROW("mov %al,(%rax)", 64, "\x88\x00", 1, 0x10000, true),
 	ROW("mov 0x10(%rax,%rcx,4),%rdx", 64, "\x48\x8b\x54\x88\x10", 1, 0x10110, false),
 	ROW("mov -8(%rbp),%rax", 64, "\x48\x8b\x45\xf8", 1, 0x6ff8, false),
 	ROW("mov (%r12),%rax", 64, "\x49\x8b\x04\x24", 1, 0xc000, false),
-	ROW("movl $1,0x2000(%rip)", 64, "\xc7\x05\x00\x20\x00\x00\x01\x00\x00\x00", 1, RIP + 10 + 0x2000,
-	    true),
+	ROW("movl $1,0x2000(%rip)", 64, "\xc7\x05\x00\x20\x00\x00\x01\x00\x00\x00", 1,
+	    RIP + 10 + 0x2000, true),
 	ROW("mov 0x1234,%eax absolute", 64, "\x8b\x04\x25\x34\x12\x00\x00", 1, 0x1234, false),
 	ROW("mov %fs:0x10(%rax),%eax", 64, "\x64\x8b\x40\x10", 1, 0x910010, false),
 	ROW("push %rax", 64, "\x50", 1, RSP - 8, true),

@@ -61,7 +61,8 @@ static void test_grammar(void **state)
 		int err = json_parse(&j, rows[i].text, strlen(rows[i].text));
 
 		if (err != (rows[i].line ? -EINVAL : 0) || j.line != rows[i].line)
-			fail_msg("%s: %d, line %u: %s", rows[i].text, err, j.line, j.why ? j.why : "");
+			fail_msg("%s: %d, line %u: %s", rows[i].text, err, j.line,
+				 j.why ? j.why : "");
 		json_free(&j);
 	}
 }
@@ -69,9 +70,7 @@ static void test_grammar(void **state)
 static void test_values(void **state)
 {
 	static const char text[] =
-		"{ \"s\": \"a\\u0000\\ud83d\\ude00\\udc00\\tz\", \"n\": 18446744073709551615, \"m\": "
-		"18446744073709551616, "
-		"\"o\": -1, \"b\": true, \"l\": [1, [2, 3], \"x\"], \"s\": 5, \"e\": \"\" }";
+		"{ \"s\": \"a\\u0000\\ud83d\\ude00\\udc00\\tz\", \"n\": 18446744073709551615, \"m\": 18446744073709551616, \"o\": -1, \"b\": true, \"l\": [1, [2, 3], \"x\"], \"s\": 5, \"e\": \"\" }";
 	const struct json_node *n;
 	uint64_t value = 7;
 	bool flag = false;
@@ -79,7 +78,8 @@ static void test_values(void **state)
 
 	(void)state;
 	assert_int_equal(json_parse(&j, text, strlen(text)), 0);
-	assert_string_equal(json_string(&j, j.node, "s"), "a\xef\xbf\xbd\xf0\x9f\x98\x80\xef\xbf\xbd\tz");
+	assert_string_equal(json_string(&j, j.node, "s"),
+			    "a\xef\xbf\xbd\xf0\x9f\x98\x80\xef\xbf\xbd\tz");
 	assert_string_equal(json_string(&j, j.node, "e"), "");
 	assert_null(json_string(&j, j.node, "n"));
 	assert_null(json_string(&j, j.node, "none"));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The cache of unpacked kernels: where it is, what it takes for whole, what it lets go, and many at once. */
+/*
+ * The cache of unpacked kernels: where it is, what it takes for whole, what it lets go, and many at
+ * once.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +20,9 @@
 #define NR_PROCESSES 4
 #define NR_ROUNDS 100
 
-static const struct kernelcache_key key = { .hash = 0x123456789abcdef0, .packed_bytes = 77, .bytes = 5000 };
+static const struct kernelcache_key key = { .hash = 0x123456789abcdef0,
+					    .packed_bytes = 77,
+					    .bytes = 5000 };
 
 static int open_cache(void)
 {
@@ -123,7 +128,8 @@ static void what_is_published_is_found_by_its_key_alone(void **state)
 
 static void damage(const char *path, unsigned int how)
 {
-	static const struct timespec now[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_NOW } };
+	static const struct timespec now[2] = { { .tv_nsec = UTIME_NOW },
+						{ .tv_nsec = UTIME_NOW } };
 	int fd;
 
 	chmod(path, 0600);
@@ -167,7 +173,8 @@ static void a_damaged_entry_is_never_found(void **state)
 		assert_true(is_there(dir, &key));
 		damage(path, how);
 		assert_false(is_there(dir, &key));
-		assert_int_equal(cache_entries(*state, path), 0); /* nor is it in the way of a new one */
+		/* nor is it in the way of a new one */
+		assert_int_equal(cache_entries(*state, path), 0);
 	}
 	close(dir);
 }
@@ -204,7 +211,8 @@ static void set_used(int dir, const struct kernelcache_key *k, time_t when)
 
 static void what_was_used_longest_ago_goes_first(void **state)
 {
-	const struct kernelcache_key a = numbered(1), b = numbered(2), c = numbered(3), d = numbered(4);
+	const struct kernelcache_key a = numbered(1), b = numbered(2), c = numbered(3),
+				     d = numbered(4);
 	struct cache_rig *r = *state;
 	int dir = open_cache(), fd, old;
 	char path[160];
@@ -253,7 +261,10 @@ static void an_entry_that_goes_lives_on_where_it_is_used(void **state)
 	close(dir);
 }
 
-/* Finds or makes, over and over, each process damaging now and then what is there. Exits with how often it saw wrong bytes. */
+/*
+ * Finds or makes, over and over, each process damaging now and then what is there. Exits with how
+ * often it saw wrong bytes.
+ */
 static void use_it_a_lot(const char *folder, unsigned int process)
 {
 	int dir = open_cache(), wrong = 0;
@@ -270,7 +281,8 @@ static void use_it_a_lot(const char *folder, unsigned int process)
 		}
 		wrong += pread(fd, &first, 1, 999) != 1 || first != (uint8_t)k.hash;
 		close(fd);
-		snprintf(path, sizeof(path), "%s/vmlinux-%016llx-1-3e8", folder, (unsigned long long)k.hash);
+		snprintf(path, sizeof(path), "%s/vmlinux-%016llx-1-3e8", folder,
+			 (unsigned long long)k.hash);
 		if (i % 7 == process && !unlink(path) && !symlink("/nowhere", path))
 			unlink(path);
 	}

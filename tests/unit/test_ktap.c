@@ -49,30 +49,23 @@ static const struct {
 	const char *text, *results;
 } rows[] = {
 	/* flat, with names and without, with directives */
-	{ "TAP version 13\n1..4\nok 1 - a\nnot ok 2 b\nok 3\nok 4 - d # SKIP why not\n", "+a -b +test 3 sd" },
+	{ "TAP version 13\n1..4\nok 1 - a\nnot ok 2 b\nok 3\nok 4 - d # SKIP why not\n",
+	  "+a -b +test 3 sd" },
 	{ "KTAP version 1\n1..2\nnot ok 1 a # TODO later\nok 2 b # skip\n", "ta sb" },
 	{ "1..2\n", "" },
 	{ "ok 1 not a test\nnot ok 2 nor this\n", "" },
 	/* KUnit, now and before 6.3; with time stamps */
-	{ "KTAP version 1\n1..2\n    KTAP version 1\n    # Subtest: s\n    1..2\n    ok 1 a\n    not ok 2 "
-	  "b\nnot ok 1 "
-	  "s\n    KTAP version 1\n    # Subtest: t\n    1..1\n    ok 1 c\nok 2 t\n",
+	{ "KTAP version 1\n1..2\n    KTAP version 1\n    # Subtest: s\n    1..2\n    ok 1 a\n    not ok 2 b\nnot ok 1 s\n    KTAP version 1\n    # Subtest: t\n    1..1\n    ok 1 c\nok 2 t\n",
 	  "+s.a -s.b +t.c" },
 	{ "TAP version 14\n1..1\n    # Subtest: s\n    1..2\n    ok 1 - a\n    ok 2 - b\nok 1 - s\n",
 	  "+s.a +s.b" },
-	{ "[    1.000000] KTAP version 1\n[    1.000000] 1..1\n[    1.000000]     KTAP version 1\n[    "
-	  "1.000000]     # "
-	  "Subtest: s\n[    1.000000]     1..1\n[    1.000000]     ok 1 a\n[    1.000000] ok 1 s\n",
+	{ "[    1.000000] KTAP version 1\n[    1.000000] 1..1\n[    1.000000]     KTAP version 1\n[    1.000000]     # Subtest: s\n[    1.000000]     1..1\n[    1.000000]     ok 1 a\n[    1.000000] ok 1 s\n",
 	  "+s.a" },
 	/* parameterised: three levels, the deepest without a plan */
-	{ "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..2\n        KTAP version 1\n    "
-	  "    # "
-	  "Subtest: p\n        ok 1 x\n        ok 2 y\n    ok 1 p\n    ok 2 q\nok 1 s\n",
+	{ "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..2\n        KTAP version 1\n        # Subtest: p\n        ok 1 x\n        ok 2 y\n    ok 1 p\n    ok 2 q\nok 1 s\n",
 	  "+s.p.x +s.p.y +s.q" },
 	/* kselftest: nested behind "# " */
-	{ "TAP version 13\n1..2\n# timeout set to 45\n# selftests: a: b\n# TAP version 13\n# 1..2\n# ok 1 "
-	  "x\n# not ok "
-	  "2 y\n# # Totals: pass:1 fail:1\nnot ok 1 selftests: a: b # exit=1\nok 2 selftests: a: c # SKIP\n",
+	{ "TAP version 13\n1..2\n# timeout set to 45\n# selftests: a: b\n# TAP version 13\n# 1..2\n# ok 1 x\n# not ok 2 y\n# # Totals: pass:1 fail:1\nnot ok 1 selftests: a: b # exit=1\nok 2 selftests: a: c # SKIP\n",
 	  "+selftests: a: b.x -selftests: a: b.y sselftests: a: c" },
 	/* a suite that fails by itself */
 	{ "KTAP version 1\n1..1\n    # Subtest: s\n    1..1\n    ok 1 a\nnot ok 1 s\n", "+s.a -s" },
@@ -85,7 +78,8 @@ static const struct {
 	{ "TAP version 13\n1..2\nok 1 a\nBail out! no more\n", "+a Etests" },
 	{ "TAP version 13\nok 1 a\nBail out! no more\n", "+a EBail out!" },
 	/* between results the kernel talks; behind the last it is no test any more */
-	{ "TAP version 13\n1..2\n[    1.0] usb: new device\nok 1 a\nhello\nok 2 b\nok 3 c\n", "+a +b" },
+	{ "TAP version 13\n1..2\n[    1.0] usb: new device\nok 1 a\nhello\nok 2 b\nok 3 c\n",
+	  "+a +b" },
 	{ "TAP version 13\n1..1\nok 1 a\nTAP version 13\n1..1\nnot ok 1 a\n", "+a -a" },
 	{ "TAP version 13\n1..0 # SKIP no hardware\nok 1 x\n", "" },
 };
@@ -111,7 +105,8 @@ static void test_totals(void **state)
 	struct ktap k;
 
 	(void)state;
-	parse(&k, "TAP version 13\n1..5\nok 1 a\nnot ok 2 b\nok 3 c # SKIP\nnot ok 4 d # TODO\nnot ok 5 e\n");
+	parse(&k,
+	      "TAP version 13\n1..5\nok 1 a\nnot ok 2 b\nok 3 c # SKIP\nnot ok 4 d # TODO\nnot ok 5 e\n");
 	t = ktap_totals(&k);
 	assert_int_equal(t.passed, 1);
 	assert_int_equal(t.failed, 2);
@@ -121,7 +116,10 @@ static void test_totals(void **state)
 	ktap_fini(&k);
 }
 
-/* What a bad test said before its result is kept, the newest of it when it is much; a good one's is not. */
+/*
+ * What a bad test said before its result is kept, the newest of it when it is much; a good one's is
+ * not.
+ */
 static void test_diagnostics(void **state)
 {
 	struct ktap k;

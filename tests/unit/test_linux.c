@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a Linux guest leaves in memory: its symbols in each layout, its note, and its messages from both kinds of ring. */
+/*
+ * What a Linux guest leaves in memory: its symbols in each layout, its note, and its messages from
+ * both kinds of ring.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +32,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/*--- symbols ---*/
+/*--- symbols ---------------------------------------------------------------------------*/
 
 static void assert_symbols(struct linux_image *m)
 {
@@ -124,7 +127,7 @@ static void names_where_the_kernel_lies(void **state)
 	}
 }
 
-/*--- the note ---*/
+/*--- the note ---------------------------------------------------------------------------*/
 
 static void note_has_numbers(void **state)
 {
@@ -162,7 +165,7 @@ static void note_with_bad_header_is_none(void **state)
 	assert_int_equal(strlen(info.text), strlen("OSRELEASE=6.1\n"));
 }
 
-/*--- the ring ---*/
+/*--- the ring ---------------------------------------------------------------------------*/
 
 static char log_text[16384];
 
@@ -200,12 +203,16 @@ static void ring_of_both_ages(void **state)
 		image_record(m, "bell \a");
 		assert_int_equal(read_log(m, &nr), LOG_WHOLE);
 		assert_int_equal(nr, 3);
-		assert_string_equal(log_text, "[    0.000000] Linux version 6.1\n[    0.001001] two\n"
-					      "[    0.001001] lines\n[    0.002002] bell \\x07\n");
+		assert_string_equal(log_text,
+				    "[    0.000000] Linux version 6.1\n[    0.001001] two\n"
+				    "[    0.001001] lines\n[    0.002002] bell \\x07\n");
 	}
 }
 
-/* A kernel that died before it wrote VMCOREINFO: its banner tells where it lies, not those words anywhere else. */
+/*
+ * A kernel that died before it wrote VMCOREINFO: its banner tells where it lies, not those words
+ * anywhere else.
+ */
 static void ring_without_a_note(void **state)
 {
 	struct linux_image *m = *state;
@@ -300,11 +307,15 @@ static void note_alone_will_do(void **state)
 	struct linux_guest g;
 
 	image_ring(m, true);
-	image_note(m, "OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
-		      "OFFSET(printk_ringbuffer.text_data_ring)=48\n");
+	image_note(
+		m,
+		"OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
+		"OFFSET(printk_ringbuffer.text_data_ring)=48\n");
 	assert_false(linux_guest_open(&g, &m->mem, NULL)); /* where is the image? */
-	image_note(m, "OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
-		      "OFFSET(printk_ringbuffer.text_data_ring)=48\nNUMBER(phys_base)=0\n");
+	image_note(
+		m,
+		"OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
+		"OFFSET(printk_ringbuffer.text_data_ring)=48\nNUMBER(phys_base)=0\n");
 	assert_true(linux_guest_open(&g, &m->mem, NULL));
 	assert_int_equal(g.paging.cr3, TOP_PGT);
 }
@@ -347,8 +358,10 @@ static void layout_of_nonsense_is_none(void **state)
 	struct linux_layout l;
 	struct linux_guest g;
 
-	image_note(m, "OSRELEASE=6.1\nSYMBOL(init_top_pgt)=ffffffff80004000\nNUMBER(phys_base)=-2147483648\n"
-		      "SYMBOL(_stext)=ffffffffffffffff\n");
+	image_note(
+		m,
+		"OSRELEASE=6.1\nSYMBOL(init_top_pgt)=ffffffff80004000\nNUMBER(phys_base)=-2147483648\n"
+		"SYMBOL(_stext)=ffffffffffffffff\n");
 	linux_guest_open(&g, &m->mem, NULL);
 	assert_false(linux_find_layout(&g, &l));
 }
@@ -385,7 +398,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ring_of_both_ages, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_without_a_note, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_that_has_gone_round, setup, teardown),
-		cmocka_unit_test_setup_teardown(unfinished_and_reused_records_are_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(unfinished_and_reused_records_are_left_out, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(damaged_ring_gives_what_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_of_old, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_alone_will_do, setup, teardown),

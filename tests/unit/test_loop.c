@@ -159,8 +159,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(deleted_source_is_not_called), T(level_triggered_until_masked), T(timer_fires_once_an_arm),
-		T(disarmed_timer_does_not_fire), T(stop_from_another_thread),	  T(regular_file_is_refused),
+		T(deleted_source_is_not_called), T(level_triggered_until_masked),
+		T(timer_fires_once_an_arm),	 T(disarmed_timer_does_not_fire),
+		T(stop_from_another_thread),	 T(regular_file_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

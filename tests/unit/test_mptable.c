@@ -27,7 +27,8 @@ static void add_line(struct board *b, unsigned int gsi, bool edge)
 	struct device_info *info = &b->list.dev[b->list.nr++];
 
 	info->res[0] = (struct resource){ .type = RES_PIO, .base = 0x3f8, .size_bytes = 8 };
-	info->res[1] = (struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = edge };
+	info->res[1] =
+		(struct resource){ .type = RES_IRQ, .base = gsi, .size_bytes = 1, .edge = edge };
 }
 
 static void see_cpu(struct board *b, struct seen *seen, const uint8_t *e)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Multiboot headers of both versions: found, checked, refused by name; and the information written for them. */
+/*
+ * Multiboot headers of both versions: found, checked, refused by name; and the information written
+ * for them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -203,9 +206,10 @@ static void v2_in_an_elf_file(void **state)
 
 static void v2_with_addresses(void **state)
 {
-	static const uint32_t tags[] = {
-		2, 24, FLAT_GPA + HEADER_OFFSET, FLAT_GPA, 0, FLAT_GPA + 0x8000, 3, 12, FLAT_GPA, 0, 0, 8
-	};
+	static const uint32_t tags[] = { 2,	   24, FLAT_GPA + HEADER_OFFSET,
+					 FLAT_GPA, 0,  FLAT_GPA + 0x8000,
+					 3,	   12, FLAT_GPA,
+					 0,	   0,  8 };
 	struct boot_image img;
 	struct image m;
 
@@ -312,14 +316,18 @@ static void long_lines_are_refused(void **state)
 		assert_int_equal(boot_load(&img, &mem, &config, &entry), -E2BIG);
 		said_end(&s);
 		assert_one_line_with(&s, "the-image", "shorten -p");
-		assert_int_equal(*(uint64_t *)gmem_at(&mem, BOOT_INFO_GPA + BOOT_INFO_MAX_BYTES, 8), 0);
+		assert_int_equal(*(uint64_t *)gmem_at(&mem, BOOT_INFO_GPA + BOOT_INFO_MAX_BYTES, 8),
+				 0);
 		boot_close(&img);
 		gmem_fini(&mem);
 	}
 	free(line);
 }
 
-/* Each module on a page of its own, behind the kernel and its zeros; what the guest is told is checked by guest/payload. */
+/*
+ * Each module on a page of its own, behind the kernel and its zeros; what the guest is told is
+ * checked by guest/payload.
+ */
 static void modules_lie_behind_the_kernel(void **state)
 {
 	int fd = bytes_fd("module", 6);

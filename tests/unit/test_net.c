@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device on socketpairs: frames both ways in all framings, an empty ring, a full backend, hostile headers, a peer that goes away,
- * the control queue; and -n's options.
+ * The network device on socketpairs: frames both ways in all framings, an empty ring, a full
+ * backend, hostile headers, a peer that goes away, the control queue; and -n's options.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +49,8 @@ static void live(struct fix *f, uint32_t features)
 	for (unsigned int i = 0; i < 3; i++)
 		set_ring(&f->r, &f->ring[i], i);
 	wr(&f->r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
-	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS),
+			 S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
 	turn(&f->r);
 }
 
@@ -173,7 +174,8 @@ static void what_the_driver_sees(void **state)
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_DEVICE_FEATURES) & 0xffffff,
 			 1U << VIRTIO_NET_F_MAC | 1U << VIRTIO_NET_F_STATUS | MERGEABLE |
 				 1U << VIRTIO_NET_F_CTRL_VQ | 1U << VIRTIO_NET_F_CTRL_RX |
-				 1U << VIRTIO_NET_F_CTRL_MAC_ADDR | 1U << VIRTIO_NET_F_GUEST_ANNOUNCE);
+				 1U << VIRTIO_NET_F_CTRL_MAC_ADDR |
+				 1U << VIRTIO_NET_F_GUEST_ANNOUNCE);
 }
 
 static void a_frame_is_sent(void **state)
@@ -219,7 +221,8 @@ static void nonsense_is_dropped_and_the_next_frame_sent(void **state)
 	} bad[] = {
 		{ { 0 }, 13 },
 		{ { 0 }, 65551 },
-		{ { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 14, .csum_offset = 6 }, 60 },
+		{ { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 14, .csum_offset = 6 },
+		  60 },
 		{ { .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 1000 }, 4000 },
 		{ { .gso_type = VIRTIO_NET_HDR_GSO_ECN }, 60 },
 		{ { .gso_type = 77 }, 60 },
@@ -277,7 +280,8 @@ static void a_full_backend_keeps_frames_whole_and_in_order(void **state)
 		size_t len = 60000 + i % 4;
 
 		assert_true(have - at >= 4 + len);
-		assert_int_equal(got[at] << 24 | got[at + 1] << 16 | got[at + 2] << 8 | got[at + 3], len);
+		assert_int_equal(got[at] << 24 | got[at + 1] << 16 | got[at + 2] << 8 | got[at + 3],
+				 len);
 		for (size_t b = 0; b < len; b++)
 			if (got[at + 4 + b] != (uint8_t)(i % 4 + b * 7 + (b >> 8)))
 				fail_msg("frame %u, byte %zu", i, b);
@@ -315,7 +319,10 @@ static void a_large_frame_is_merged_across_a_dry_ring(void **state)
 	uint8_t *buf = f->ram + BUF_GPA, got[6000];
 	struct epoll_event ev[4];
 
-	/* The third buffer is not there yet. The first one's header ends behind it: num_buffers is in two descriptors. */
+	/*
+	 * The third buffer is not there yet. The first one's header ends behind it: num_buffers is
+	 * in two descriptors.
+	 */
 	rig_desc(&f->ring[RX], 0, BUF_GPA, 11, F_WRITE | F_NEXT, 4);
 	rig_desc(&f->ring[RX], 4, BUF_GPA + 11, RX_BYTES - 11, F_WRITE, 0);
 	rig_avail(&f->ring[RX], 0);
@@ -683,7 +690,9 @@ static void a_peer_that_returns_brings_the_cable(void **state)
 	offer_rx(f, 0, 100);
 	offer_rx(f, 1, 100);
 	notify(f, RX);
-	/* It ends while half of a frame is in the ring, and a part of the next one in its socket. */
+	/*
+	 * It ends while half of a frame is in the ring, and a part of the next one in its socket.
+	 */
 	peer_sends(f, 600, 1);
 	turn(&f->r);
 	close(listener);
@@ -724,7 +733,8 @@ static void options_are_parsed(void **state)
 	char tap[] = "tap,ifname=vm1,mac=02:aB:00:00:00:0f,queues=3,script=/etc/up,vhost=off";
 	char tap_on[] = "tap,vhost=on";
 	char commas[] = "tap,script=/etc/a,,b,,,vhost=off", socket[] = "passt,path=/run/a,,b";
-	char passt[] = "passt,hostfwd=2222:22,hostfwd=udp:127.0.0.1/53:53", fd[] = "fd=7", none[] = "none";
+	char passt[] = "passt,hostfwd=2222:22,hostfwd=udp:127.0.0.1/53:53", fd[] = "fd=7",
+	     none[] = "none";
 	struct netdev_options o;
 
 	(void)state;
@@ -822,18 +832,22 @@ static void what_cannot_be_opened_is_refused(void **state)
 	assert_null(d);
 	o.fd = open("/dev/null", O_RDWR);
 	assert_int_equal(netdev_open(&d, &o), -EINVAL);
-	o = (struct netdev_options){ .kind = NETDEV_PASST, .path = "/nonexistent/socket", .nr_queues = 1 };
+	o = (struct netdev_options){ .kind = NETDEV_PASST,
+				     .path = "/nonexistent/socket",
+				     .nr_queues = 1 };
 	assert_int_equal(netdev_open(&d, &o), -ENOENT);
 }
 
 /* A passt of ours, first in PATH, that notes its arguments and reads its socket. */
 static void passt_is_started_and_ended(void **state)
 {
-	static const char script[] = "#!/bin/sh\nprintf '%s ' \"$@\" >\"$0.new\"\nmv \"$0.new\" \"$0.args\"\n"
-				     "eval \"exec cat <&$4\" >/dev/null\n";
-	struct netdev_options o = {
-		.kind = NETDEV_PASST, .nr_queues = 1, .forward = { "2222:22", "udp:53:53" }, .nr_forwards = 2
-	};
+	static const char script[] =
+		"#!/bin/sh\nprintf '%s ' \"$@\" >\"$0.new\"\nmv \"$0.new\" \"$0.args\"\n"
+		"eval \"exec cat <&$4\" >/dev/null\n";
+	struct netdev_options o = { .kind = NETDEV_PASST,
+				    .nr_queues = 1,
+				    .forward = { "2222:22", "udp:53:53" },
+				    .nr_forwards = 2 };
 	char dir[] = "/tmp/test_net.XXXXXX", name[64], path[4096], got[256] = "", want[256];
 	const char *old = getenv("PATH");
 	struct netdev *d;

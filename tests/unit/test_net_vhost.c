@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Queues of the network device that the host's kernel serves: when they are handed over and taken back, and that nothing but vhost touches them in
- * between. vhost itself is a fake, in place of virtio/vhost/vhost.c; tests/net.sh has the real one.
+ * Queues of the network device that the host's kernel serves: when they are handed over and taken
+ * back, and that nothing but vhost touches them in between. vhost itself is a fake, in place of
+ * virtio/vhost/vhost.c; tests/net.sh has the real one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,12 +29,12 @@
 #define DATA_GPA 0x80000
 #define F_WRITE VRING_DESC_F_WRITE
 #define F_NEXT VRING_DESC_F_NEXT
-#define FEATURES                                                                                             \
-	(1U << VIRTIO_NET_F_MRG_RXBUF | 1U << VIRTIO_NET_F_CTRL_VQ | 1U << VIRTIO_NET_F_MQ |                 \
+#define FEATURES                                                                                   \
+	(1U << VIRTIO_NET_F_MRG_RXBUF | 1U << VIRTIO_NET_F_CTRL_VQ | 1U << VIRTIO_NET_F_MQ |       \
 	 1U << VIRTIO_RING_F_EVENT_IDX)
 #define ALL_OK (S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK)
 
-/* ---- the fake --------------------------------------------------------------------------------------------------- */
+/* ---- the fake --------------------------------------------------------------------------- */
 
 struct vhost {
 	int error_fd, result;
@@ -64,7 +65,8 @@ int vhost_error_fd(const struct vhost *vh)
 	return vh->error_fd;
 }
 
-int vhost_start(struct vhost *vh, unsigned int index, const struct vhost_ring *ring, uint64_t features)
+int vhost_start(struct vhost *vh, unsigned int index, const struct vhost_ring *ring,
+		uint64_t features)
 {
 	assert_false(vhost_runs(vh, index));
 	vh->starts++;
@@ -90,7 +92,7 @@ uint16_t vhost_stop(struct vhost *vh, unsigned int index)
 	return vh->stands_at[index];
 }
 
-/* ---- the driver ------------------------------------------------------------------------------------------------- */
+/* ---- the driver --------------------------------------------------------------------------- */
 
 struct fix {
 	struct mmio_rig r;
@@ -124,7 +126,8 @@ static struct netdev *open_pair(struct fix *f, unsigned int index)
 	struct netdev *d;
 	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
 	f->peer[index] = pair[1];
 	o.fd = pair[0];
 	assert_int_equal(netdev_open(&d, &o), 0);
@@ -214,7 +217,7 @@ static ssize_t sent(struct fix *f)
 	return recv(f->peer[0], frame, sizeof(frame), 0);
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------------------ */
+/* ---- tests --------------------------------------------------------------------------- */
 
 static void queues_in_use_are_handed_over(void **state)
 {

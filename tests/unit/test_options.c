@@ -55,7 +55,8 @@ static const struct opt rows[] = {
 	{ 'm', "mem", OPT_SIZE, offsetof(struct cfg, size), "SIZE", "a size", MIB, GIB, NULL },
 	{ 'c', "cpus", OPT_UINT, offsetof(struct cfg, number), "N", "a number", 1, 8, NULL },
 	{ 'v', "verbose", OPT_COUNT, offsetof(struct cfg, count), NULL, "more", 0, 0, NULL },
-	{ 0, "flag", OPT_FLAG, offsetof(struct cfg, flag), NULL, "a flag\nof two lines", 0, 0, NULL },
+	{ 0, "flag", OPT_FLAG, offsetof(struct cfg, flag), NULL, "a flag\nof two lines", 0, 0,
+	  NULL },
 	{ 0, "call", OPT_CALL, 0, "X", "calls", 0, 0, add_call },
 	{ 0, "maybe", OPT_CALL, 0, "[=X]", "may have an argument", 0, 0, maybe_call },
 	{ 0, "pick", OPT_CHOICE, offsetof(struct cfg, choice), "red|green|blue", "one of them" },
@@ -75,10 +76,10 @@ static int parse(struct cfg *c, int argc, const char **args)
 	return opt_parse(rows, ARRAY_SIZE(rows), c, argc + 1, argv);
 }
 
-#define PARSE(c, ...)                                                                                        \
-	({                                                                                                   \
-		const char *args_[] = { __VA_ARGS__ };                                                       \
-		parse(c, (int)ARRAY_SIZE(args_), args_);                                                     \
+#define PARSE(c, ...)                                                                              \
+	({                                                                                         \
+		const char *args_[] = { __VA_ARGS__ };                                             \
+		parse(c, (int)ARRAY_SIZE(args_), args_);                                           \
 	})
 
 static void sizes(void **state)
@@ -122,7 +123,8 @@ static void sizes(void **state)
 
 static void numbers(void **state)
 {
-	static const char *const bad[] = { "", "-1", "+1", "1x", "x", " 1", "18446744073709551616", "0x" };
+	static const char *const bad[] = { "",	"-1", "+1", "1x", "x", " 1", "18446744073709551616",
+					   "0x" };
 	uint64_t n;
 
 	(void)state;
@@ -161,7 +163,9 @@ static void good_lines(void **state)
 
 static void choices(void **state)
 {
-	static const char *const bad[] = { "", "r", "re", "redd", "red|green", "|", "blue|", "RED" };
+	static const char *const bad[] = {
+		"", "r", "re", "redd", "red|green", "|", "blue|", "RED"
+	};
 	struct cfg c;
 
 	(void)state;

@@ -79,7 +79,8 @@ static void nothing_is_read_after_the_nul(void **state)
 
 static void values_are_cut_off(void **state)
 {
-	char pair[] = "key=value=more", word[] = "word", none[] = "key=", nameless[] = "=value", empty[] = "";
+	char pair[] = "key=value=more", word[] = "word", none[] = "key=", nameless[] = "=value",
+	     empty[] = "";
 
 	(void)state;
 	assert_string_equal(optlist_value(pair), "value=more");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Backtraces by ORC: both layouts of its entries, all ways to a frame, interrupts, and tables or stacks that make no sense. */
+/*
+ * Backtraces by ORC: both layouts of its entries, all ways to a frame, interrupts, and tables or
+ * stacks that make no sense.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +47,9 @@ enum layout { OLD, OLD_WITH_SIGNAL, TYPED, NR_LAYOUTS };
 
 static struct gmem mem;
 static struct symbols *symbols;
-static const struct paging paging = { .cr0 = 0x80010001, .cr3 = 0x1000, .cr4 = 0x20, .efer = 0x500 };
+static const struct paging paging = {
+	.cr0 = 0x80010001, .cr3 = 0x1000, .cr4 = 0x20, .efer = 0x500
+};
 
 static void put64(gpa_t gpa, uint64_t value)
 {
@@ -159,7 +164,10 @@ static void assert_end(const struct orc *orc, struct unwind *u, enum unwind_end 
 	assert_int_equal(u->end, end);
 }
 
-/* A leaf, a frame, a frame pointer, an interrupt on another stack, a leaf again, and the first function. */
+/*
+ * A leaf, a frame, a frame pointer, an interrupt on another stack, a leaf again, and the first
+ * function.
+ */
 static void through_an_interrupt(enum layout layout)
 {
 	struct unwind u = start(in(LEAF), STACK);
@@ -209,7 +217,10 @@ static void user_space_ends_it(void **state)
 	assert_next(&orc, &u, in(LEAF), true);
 }
 
-/* An interrupt's own stack has the former stack pointer on top; realigned ones have it in R10, and then in the frame. */
+/*
+ * An interrupt's own stack has the former stack pointer on top; realigned ones have it in R10, and
+ * then in the frame.
+ */
 static void stacks_are_switched(void **state)
 {
 	struct unwind u = start(in(SWITCHES), STACK);
@@ -234,7 +245,8 @@ static void stacks_are_switched(void **state)
 
 static void what_lies_outside_is_lost(void **state)
 {
-	const uint64_t rip[] = { 0, 0xffff, 0x10000 + 0x100 * (ARRAY_SIZE(function) - 1), NO_WHERE, ~0ULL };
+	const uint64_t rip[] = { 0, 0xffff, 0x10000 + 0x100 * (ARRAY_SIZE(function) - 1), NO_WHERE,
+				 ~0ULL };
 	struct orc orc = open_tables();
 	struct unwind u;
 
@@ -253,7 +265,9 @@ static void what_lies_outside_is_lost(void **state)
 	assert_int_equal(u.ip, in(DOWN));
 }
 
-/* A jump to nowhere: the return address lies behind a call, and what only looks like one does not. */
+/*
+ * A jump to nowhere: the return address lies behind a call, and what only looks like one does not.
+ */
 static void guesses_are_behind_calls(void **state)
 {
 	struct unwind u = start(NO_WHERE, STACK);

@@ -40,7 +40,8 @@ static void test_quotes(void **state)
 		{ quote_json, "\xc3\xa9 \xf0\x9f\x98\x80", "\"\xc3\xa9 \xf0\x9f\x98\x80\"" },
 		{ quote_json, "\xff\xc0\x80\xed\xa0\x80", "\"" FFFD FFFD FFFD FFFD FFFD FFFD "\"" },
 		{ quote_json, "\xf4\x90\x80\x80\xe2\x82", "\"" FFFD FFFD FFFD FFFD FFFD FFFD "\"" },
-		{ quote_xml, "<a b='c'>\"&\n\t\001", "&lt;a b=&apos;c&apos;&gt;&quot;&amp;\n\t" FFFD },
+		{ quote_xml, "<a b='c'>\"&\n\t\001",
+		  "&lt;a b=&apos;c&apos;&gt;&quot;&amp;\n\t" FFFD },
 		{ quote_xml, "]]>\xef\xbf\xbf", "]]&gt;" FFFD FFFD FFFD },
 		{ quote_xml_attribute, "a\nb\tc\"", "a&#10;b&#9;c&quot;" },
 		{ quote_line, "a\rb\x1b[0m\n", "a b [0m " },
@@ -93,7 +94,8 @@ static void test_writers(void **state)
 	text = render(outcome_json, &o);
 	has(text, "\"exit_code\": 122");
 	has(text, "\"arguments\": [\"-p\", \"a \\\"b\\\"\"]");
-	has(text, "\"class\": \"oops\", \"title\": \"Oops: <0>\", \"line\": 7, \"excerpt\": \"x\\ny\\n\"");
+	has(text,
+	    "\"class\": \"oops\", \"title\": \"Oops: <0>\", \"line\": 7, \"excerpt\": \"x\\ny\\n\"");
 	has(text, "\"name\": \"a#b\", \"status\": \"failed\"");
 	free(text);
 	text = render(outcome_junit, &o);
@@ -121,8 +123,9 @@ static void test_annotations(void **state)
 	(void)state;
 	outcome_annotate(f, &o, OUTCOME_GITHUB);
 	fflush(f);
-	assert_string_equal(text, "::group::kvm: the failing part\n| ::error::x\n|  ## [warning]y\n| plain\n"
-				  "::endgroup::\n::error title=kvm run (failed)::it <failed>\n");
+	assert_string_equal(
+		text, "::group::kvm: the failing part\n| ::error::x\n|  ## [warning]y\n| plain\n"
+		      "::endgroup::\n::error title=kvm run (failed)::it <failed>\n");
 	rewind(f);
 	outcome_annotate(f, &o, OUTCOME_GITLAB);
 	fflush(f);

@@ -62,7 +62,8 @@ static void build(uint64_t gva, unsigned int levels, uint64_t page, uint64_t bit
 		unsigned int level = levels - i;
 		unsigned int index = gva >> (12 + 9 * (level - 1)) & 511;
 
-		put64(ROOT + i * 0x1000 + index * 8, (level == 1 ? page : ROOT + (i + 1) * 0x1000) | bits);
+		put64(ROOT + i * 0x1000 + index * 8,
+		      (level == 1 ? page : ROOT + (i + 1) * 0x1000) | bits);
 	}
 }
 
@@ -79,7 +80,8 @@ static struct pagewalk walk(const struct paging *p, uint64_t gva, enum walk_acce
 	return w;
 }
 
-static void assert_result(const struct paging *p, uint64_t gva, enum walk_access access, const char *want)
+static void assert_result(const struct paging *p, uint64_t gva, enum walk_access access,
+			  const char *want)
 {
 	struct pagewalk w = walk(p, gva, access);
 	char text[96];
@@ -124,7 +126,8 @@ static void four_levels(void **state)
 
 static void four_levels_fail_at_each(void **state)
 {
-	static const char *const missing[] = { "not present at level 1 (PTE)", "not present at level 2 (PMD)",
+	static const char *const missing[] = { "not present at level 1 (PTE)",
+					       "not present at level 2 (PMD)",
 					       "not present at level 3 (PUD)",
 					       "not present at level 4 (PGD)" };
 	static const char *const outside[] = { "", "the table lies outside memory at level 1 (PTE)",
@@ -165,7 +168,8 @@ static void reserved_bits(void **state)
 	assert_int_equal(walk(&p, gva, WALK_READ).result, WALK_OK);
 	p.maxphyaddr = 46;
 	assert_result(&p, gva, WALK_READ, "a reserved bit is set at level 1 (PTE)");
-	assert_int_equal(walk_error_code(&(struct pagewalk){ .result = WALK_RESERVED }, &p, WALK_READ), 9);
+	assert_int_equal(
+		walk_error_code(&(struct pagewalk){ .result = WALK_RESERVED }, &p, WALK_READ), 9);
 	build(gva, 4, 0x7000, P | NX);
 	assert_result(&p, gva, WALK_READ, "mapped");
 	p.efer &= ~0x800ULL;
@@ -219,7 +223,8 @@ static void pae(void **state)
 	put64(0x2000, 0x3000 | P | W | U);
 	put64(0x3000 + 0x12 * 8, 0x100007000 | P | W | U | NX);
 	w = walk(&p, 0xc0012345, WALK_WRITE);
-	assert_true(w.result == WALK_OK && w.gpa == 0x100007345 && w.writable && w.user && !w.executable);
+	assert_true(w.result == WALK_OK && w.gpa == 0x100007345 && w.writable && w.user &&
+		    !w.executable);
 	assert_result(&p, 0xc0012345, WALK_FETCH, "not executable");
 	put64(ROOT + 0x20 + 3 * 8, 0x2000 | P | W);
 	assert_result(&p, 0xc0012345, WALK_READ, "a reserved bit is set at level 3 (PGD)");
@@ -314,24 +319,28 @@ static void print_names_bits_and_what_is_shared(void **state)
 				  "    -> not present at level 1 (PTE)\n");
 	free(text);
 	text = print(&first, &first);
-	assert_string_equal(text,
-			    "    (the same entries) -> physical 7000, 4 KiB page, writable, no execute\n");
+	assert_string_equal(
+		text,
+		"    (the same entries) -> physical 7000, 4 KiB page, writable, no execute\n");
 	free(text);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(no_paging_is_the_identity_of_32_bits, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_paging_is_the_identity_of_32_bits, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(four_levels, setup, teardown),
 		cmocka_unit_test_setup_teardown(four_levels_fail_at_each, setup, teardown),
 		cmocka_unit_test_setup_teardown(reserved_bits, setup, teardown),
-		cmocka_unit_test_setup_teardown(five_levels_and_canonical_addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(five_levels_and_canonical_addresses, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(legacy_32_bits, setup, teardown),
 		cmocka_unit_test_setup_teardown(pae, setup, teardown),
 		cmocka_unit_test_setup_teardown(protection, setup, teardown),
 		cmocka_unit_test_setup_teardown(reading_stops_at_the_hole, setup, teardown),
-		cmocka_unit_test_setup_teardown(print_names_bits_and_what_is_shared, setup, teardown),
+		cmocka_unit_test_setup_teardown(print_names_bits_and_what_is_shared, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

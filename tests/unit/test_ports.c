@@ -44,12 +44,13 @@ static int setup(void **state)
 	assert_int_equal(bus_init(&f.bus, BUS_PIO), 0);
 	assert_int_equal(bus_insert(&f.bus, 0x80, 1, &post_ops, p, "post"), 0);
 	assert_int_equal(bus_insert(&f.bus, 0x92, 1, &port92_ops, p, "port92"), 0);
-	assert_int_equal(bus_insert(&f.bus, RESET_CONTROL_BASE, RESET_CONTROL_PORTS, &reset_control_ops, p,
-				    "reset"),
+	assert_int_equal(bus_insert(&f.bus, RESET_CONTROL_BASE, RESET_CONTROL_PORTS,
+				    &reset_control_ops, p, "reset"),
 			 0);
 	assert_int_equal(bus_insert(&f.bus, 0xf4, 4, &debug_exit_ops, p, "debug-exit"), 0);
 	assert_int_equal(bus_insert(&f.bus, 0x610, 4, &guestjob_ops, p, "command"), 0);
-	assert_int_equal(bus_insert(&f.bus, SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, p, "acpi"), 0);
+	assert_int_equal(bus_insert(&f.bus, SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, p, "acpi"),
+			 0);
 	*state = &f;
 	return 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The page of text as a whole: what is left out when registers are lost or only sampled, brief ones, the last events, frames. */
+/*
+ * The page of text as a whole: what is left out when registers are lost or only sampled, brief
+ * ones, the last events, frames.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,8 +51,9 @@ static int setup(void **state)
 	};
 	fix.cpu.sregs.cs.l = 1;
 	fix.events = (struct recorder){ .ring = ring };
-	fix.pm =
-		(struct postmortem){ .cpu = &fix.cpu, .mem = &mem, .events = &fix.events, .ticks_khz = 1000 };
+	fix.pm = (struct postmortem){
+		.cpu = &fix.cpu, .mem = &mem, .events = &fix.events, .ticks_khz = 1000
+	};
 	return 0;
 }
 
@@ -85,13 +89,13 @@ static void a_triple_fault_has_its_sentence(void **state)
 	f->pm.stopped_by = "triple fault";
 	f->pm.triple_fault = true;
 	text = print(f);
-	assert_has(text, "vCPU 0: triple fault; 64-bit mode, ring 0, interrupts off, 4-level paging; at RIP "
-			 "0x10000\n");
+	assert_has(
+		text,
+		"vCPU 0: triple fault; 64-bit mode, ring 0, interrupts off, 4-level paging; at RIP 0x10000\n");
 	assert_has(text, "  IDT gate for #BP: IDT limit is 0\n");
 	assert_has(
 		text,
-		"=> triple fault at RIP 0x10000: #BP by the instruction int3; IDT limit is 0, so the fault "
-		"could not be delivered\n");
+		"=> triple fault at RIP 0x10000: #BP by the instruction int3; IDT limit is 0, so the fault could not be delivered\n");
 }
 
 static void lost_registers_are_not_shown(void **state)
@@ -119,7 +123,8 @@ static void registers_of_a_second_run_are_said_to_be(void **state)
 	f->pm.triple_fault = f->pm.retraced = true;
 	text = print(f);
 	assert_has(text, "It was run again, its end step by step:\n");
-	assert_has(text, "=> triple fault at RIP 0x10000: #BP by the instruction int3; IDT limit is 0");
+	assert_has(text,
+		   "=> triple fault at RIP 0x10000: #BP by the instruction int3; IDT limit is 0");
 }
 
 static void sampled_registers_are_said_to_be(void **state)
@@ -142,9 +147,9 @@ static void brief_is_one_line(void **state)
 
 	f->pm.brief = true;
 	f->cpu.mp_state = KVM_MP_STATE_HALTED;
-	assert_string_equal(print(f),
-			    "vCPU 0: halted with interrupts off: nothing wakes it; 64-bit mode, ring 0, "
-			    "interrupts off, 4-level paging; at RIP 0x10000\n");
+	assert_string_equal(
+		print(f),
+		"vCPU 0: halted with interrupts off: nothing wakes it; 64-bit mode, ring 0, interrupts off, 4-level paging; at RIP 0x10000\n");
 }
 
 static void what_a_machine_waits_for(void **state)
@@ -160,10 +165,12 @@ static void what_a_machine_waits_for(void **state)
 	assert_has(print(f), "=> vCPU 0 jumps to itself for ever, at RIP 0x10000\n");
 	f->cpu.regs.rflags = 2;
 	put64(CODE, 0x90f3);
-	assert_has(print(f), "=> vCPU 0 waits in a pause loop, with interrupts off, at RIP 0x10000\n");
-	f->cpu.sregs.ss.dpl = 3;
 	assert_has(print(f),
-		   "=> vCPU 0 waits in a pause loop, with interrupts off, in user space, at RIP 0x10000\n");
+		   "=> vCPU 0 waits in a pause loop, with interrupts off, at RIP 0x10000\n");
+	f->cpu.sregs.ss.dpl = 3;
+	assert_has(
+		print(f),
+		"=> vCPU 0 waits in a pause loop, with interrupts off, in user space, at RIP 0x10000\n");
 }
 
 static void a_panic_is_the_last_word(void **state)
@@ -172,9 +179,11 @@ static void a_panic_is_the_last_word(void **state)
 
 	f->pm.panic = "Attempted to kill init!";
 	f->pm.bug = "";
-	assert_has(print(f), ", at RIP 0x10000\n=> the kernel has panicked: Attempted to kill init!\n");
+	assert_has(print(f),
+		   ", at RIP 0x10000\n=> the kernel has panicked: Attempted to kill init!\n");
 	f->pm.bug = "unable to handle";
-	assert_has(print(f), "panicked: Attempted to kill init!; before that, BUG: unable to handle\n");
+	assert_has(print(f),
+		   "panicked: Attempted to kill init!; before that, BUG: unable to handle\n");
 	f->pm.panic = "";
 	assert_null(strstr(print(f), "panicked"));
 }
@@ -193,8 +202,7 @@ static void a_decompressor_is_told_by_where_it_is(void **state)
 {
 	struct fixture *f = *state;
 	const char *line =
-		"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its "
-		"decompressor; --early lets it say what is wrong\n";
+		"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its decompressor; --early lets it say what is wrong\n";
 
 	assert_null(strstr(print(f), "unpacked"));
 	f->pm.packed = true;
@@ -212,7 +220,9 @@ static void a_decompressor_is_told_by_where_it_is(void **state)
 static void events_merge_and_repeat(void **state)
 {
 	struct fixture *f = *state;
-	const struct event_view irq[] = { { .ticks = 0x2800, .kind = EVENT_IRQ, .addr = 4, .value = 1 } };
+	const struct event_view irq[] = {
+		{ .ticks = 0x2800, .kind = EVENT_IRQ, .addr = 4, .value = 1 }
+	};
 	char *text;
 
 	for (unsigned int i = 0; i < 5; i++)
@@ -239,7 +249,8 @@ static void a_recursion_is_one_line(void **state)
 	}
 	put64(STACK + 0x600, 0);
 	put64(STACK + 0x608, 0x22222);
-	assert_has(print(f), "    0000000000011111\n    (the same 39 times more)\n    0000000000022222\n");
+	assert_has(print(f),
+		   "    0000000000011111\n    (the same 39 times more)\n    0000000000022222\n");
 }
 
 static void frames_that_loop_end(void **state)
@@ -253,7 +264,9 @@ static void frames_that_loop_end(void **state)
 	put64(STACK + 0x200, STACK + 0x100); /* back down */
 	put64(STACK + 0x208, 0x22222);
 	text = print(f);
-	assert_has(text, "  called from (by frame pointers):\n    0000000000011111\n    0000000000022222\n");
+	assert_has(
+		text,
+		"  called from (by frame pointers):\n    0000000000011111\n    0000000000022222\n");
 	assert_null(strstr(strstr(text, "22222"), "11111"));
 }
 
@@ -263,12 +276,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_triple_fault_has_its_sentence, setup, teardown),
 		cmocka_unit_test_setup_teardown(lost_registers_are_not_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(sampled_registers_are_said_to_be, setup, teardown),
-		cmocka_unit_test_setup_teardown(registers_of_a_second_run_are_said_to_be, setup, teardown),
+		cmocka_unit_test_setup_teardown(registers_of_a_second_run_are_said_to_be, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(brief_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_machine_waits_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_panic_is_the_last_word, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_panic_is_told_of_a_triple_fault_too, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_decompressor_is_told_by_where_it_is, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_panic_is_told_of_a_triple_fault_too, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_decompressor_is_told_by_where_it_is, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(events_merge_and_repeat, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_recursion_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(frames_that_loop_end, setup, teardown),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * qcow2 images made and spoilt by hand: every header value that must be refused, what is supported in both
- * versions, with all cluster sizes and refcount widths, backing files that must not be followed, refcounts
- * that must be rebuilt. tests/disk.sh has qemu-img as the judge.
+ * qcow2 images made and spoilt by hand: every header value that must be refused, what is supported
+ * in both versions, with all cluster sizes and refcount widths, backing files that must not be
+ * followed, refcounts that must be rebuilt. tests/disk.sh has qemu-img as the judge.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -314,8 +314,8 @@ static void test_sizes(void **state)
 
 	for (unsigned int version = 2; version <= 3; version++) {
 		for (unsigned int bits = 9; bits <= 21; bits++) {
-			for (unsigned int order = version == 2 ? 4 : 0; order <= (version == 2 ? 4 : 6);
-			     order++) {
+			for (unsigned int order = version == 2 ? 4 : 0;
+			     order <= (version == 2 ? 4 : 6); order++) {
 				struct image m = image_make(version, bits, order, 3 * MIB + 512);
 
 				store(r->path, &m);
@@ -384,10 +384,14 @@ static void test_zero_cluster_with_space(void **state)
 }
 
 /* 4096 times 'a', packed by zlib */
-static const unsigned char packed_a[] = { 0xed, 0xc1, 0x01, 0x0d, 0x00, 0x00, 0x00, 0xc2, 0xa0, 0xac, 0xef,
-					  0x5f, 0xc2, 0x1e, 0x0e, 0x28, 0x00, 0x00, 0x00, 0xe0, 0xdd, 0x00 };
+static const unsigned char packed_a[] = { 0xed, 0xc1, 0x01, 0x0d, 0x00, 0x00, 0x00, 0xc2,
+					  0xa0, 0xac, 0xef, 0x5f, 0xc2, 0x1e, 0x0e, 0x28,
+					  0x00, 0x00, 0x00, 0xe0, 0xdd, 0x00 };
 
-/* Two compressed clusters in one cluster of the file; the second's sectors reach beyond the file's last one. */
+/*
+ * Two compressed clusters in one cluster of the file; the second's sectors reach beyond the file's
+ * last one.
+ */
 static struct image make_compressed(void)
 {
 	struct image m = make_mapped(1ULL << 62 | 5 * 4096);
@@ -433,7 +437,10 @@ static void test_compressed(void **state)
 	free(m.bytes);
 }
 
-/* A stream that is none, that ends too early, or is not there: an I/O error and one line; the other one is read. */
+/*
+ * A stream that is none, that ends too early, or is not there: an I/O error and one line; the other
+ * one is read.
+ */
 static void test_compressed_malformed(void **state)
 {
 	struct rig *r = *state;
@@ -516,7 +523,8 @@ static void test_bad_mappings(void **state)
 		store(r->path, &m);
 		open_disk(r);
 		assert_int_equal(put(r, 0, 1, 512),
-				 bad[i] == 1ULL << 62 ? 0 : -EUCLEAN); /* that bit is none of L1's */
+				 /* that bit is none of L1's */
+				 bad[i] == 1ULL << 62 ? 0 : -EUCLEAN);
 		close_disk(r);
 		new_lines(r, "", &found);
 		free(m.bytes);
@@ -718,7 +726,8 @@ static void test_last_writes_lost(void **state)
 	r->d = NULL;
 	setrlimit(RLIMIT_FSIZE, &old);
 	assert_int_equal(err, -EFBIG);
-	new_lines(r, "disk.qcow2: what the guest wrote last could not be kept: File too large", &found);
+	new_lines(r, "disk.qcow2: what the guest wrote last could not be kept: File too large",
+		  &found);
 	assert_true(found);
 	open_disk(r);
 	expect(r, 0, 0, 4096);
@@ -743,7 +752,10 @@ static int descriptor_of(const char *path)
 	return -1;
 }
 
-/* The image's file takes writes and syncs none: no table may say afterwards that the cluster is in use. */
+/*
+ * The image's file takes writes and syncs none: no table may say afterwards that the cluster is in
+ * use.
+ */
 static void test_failed_sync(void **state)
 {
 	struct rig *r = *state;

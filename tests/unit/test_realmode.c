@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The 16-bit entries: setup code and its header in guest memory, the BIOS under it, flat binaries, and the protocols that have no other. */
+/*
+ * The 16-bit entries: setup code and its header in guest memory, the BIOS under it, flat binaries,
+ * and the protocols that have no other.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +58,10 @@ static const struct bios_head *bios(const struct bench *b)
 	return gmem_at(&b->mem, BIOS_GPA, sizeof(struct bios_head));
 }
 
-/* boot.rst: the setup code at its segment, entered 0x20 paragraphs on; here by way of the BIOS's post. */
+/*
+ * boot.rst: the setup code at its segment, entered 0x20 paragraphs on; here by way of the BIOS's
+ * post.
+ */
 static void setup_code_is_entered_by_the_book(void **state)
 {
 	struct bench b = { .config.cmdline = "console=ttyS0 quiet" };
@@ -94,7 +100,8 @@ static void the_bios_is_in_its_place(void **state)
 	load(&b, &by16);
 	assert_true(bios_bytes <= BIOS_MAX_BYTES);
 	for (unsigned int i = 0; i < 256; i++)
-		assert_int_equal(u16(&b, i * 4 + 2), i == 0x18 || i == 0x19 ? 0xf000 : BIOS_GPA >> 4);
+		assert_int_equal(u16(&b, i * 4 + 2),
+				 i == 0x18 || i == 0x19 ? 0xf000 : BIOS_GPA >> 4);
 	assert_int_equal(u16(&b, 0x10 * 4), bios(&b)->int10);
 	assert_int_equal(u16(&b, 0x08 * 4), bios(&b)->tick);
 	assert_int_equal(u16(&b, 0x77 * 4), bios(&b)->irq_slave);
@@ -107,7 +114,8 @@ static void the_bios_is_in_its_place(void **state)
 	assert_int_equal(bios(&b)->nr_e820, 5);
 	assert_int_equal(bios(&b)->e820[3].gpa, MIB);
 	assert_int_equal(bios(&b)->e820[3].bytes, 63 * MIB);
-	assert_int_equal(u32(&b, BIOS_GPA + BIOS_MAX_BYTES), 0); /* the reset vector is somebody else's */
+	/* the reset vector is somebody else's */
+	assert_int_equal(u32(&b, BIOS_GPA + BIOS_MAX_BYTES), 0);
 	gmem_fini(&b.mem);
 }
 
@@ -125,7 +133,10 @@ static void protected_mode_entries_get_no_bios(void **state)
 	gmem_fini(&b.mem);
 }
 
-/* 2.03, as memdisk has it: syssize says nothing, no field behind initrd_addr_max exists; only real mode is left. */
+/*
+ * 2.03, as memdisk has it: syssize says nothing, no field behind initrd_addr_max exists; only real
+ * mode is left.
+ */
 static void old_protocols_are_entered_in_real_mode(void **state)
 {
 	struct bench b = { .config.cmdline = "x" };
@@ -193,7 +204,8 @@ static void setup_code_that_leaves_no_room_has_no_16_bit_entry(void **state)
 	memcpy(file, b.k.bytes, IMAGE_BYTES);
 	file[H_SETUP_SECTS] = 64;
 	said_begin(&s);
-	assert_int_equal(boot_open_fd(&b.img, bytes_fd(file, sizeof(file)), "the-image", &by16), -ENOEXEC);
+	assert_int_equal(boot_open_fd(&b.img, bytes_fd(file, sizeof(file)), "the-image", &by16),
+			 -ENOEXEC);
 	said_end(&s);
 	assert_one_line_with(&s, "the-image", "no entry for --entry 16; it has 64, 32");
 	file[H_SETUP_SECTS] = 63;
@@ -248,7 +260,8 @@ static void refuse_flat(enum boot_wish wish, gpa_t gpa, const char *what)
 
 	memset(bytes, 0xf4, sizeof(bytes));
 	said_begin(&s);
-	assert_int_equal(boot_open_fd(&img, bytes_fd(bytes, sizeof(bytes)), "the-image", &how), -ENOEXEC);
+	assert_int_equal(boot_open_fd(&img, bytes_fd(bytes, sizeof(bytes)), "the-image", &how),
+			 -ENOEXEC);
 	said_end(&s);
 	assert_one_line_with(&s, "the-image", what);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The flight recorder's packing and ring, the words for its events, and --trace's option and file. */
+/*
+ * The flight recorder's packing and ring, the words for its events, and --trace's option and file.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +67,8 @@ static void options(void **state)
 	assert_true(c.kinds == (1U << EVENT_PORT_READ | 1U << EVENT_PORT_WRITE | 1U << EVENT_EXIT));
 	assert_string_equal(c.path, "");
 	assert_int_equal(trace_parse(&c, "virtio,msr,a,b.json"), 0);
-	assert_true(c.virtio_only && c.kinds & 1U << EVENT_MSR_READ && c.kinds & 1U << EVENT_MMIO_WRITE);
+	assert_true(c.virtio_only && c.kinds & 1U << EVENT_MSR_READ &&
+		    c.kinds & 1U << EVENT_MMIO_WRITE);
 	assert_string_equal(c.path, "a,b.json");
 	assert_int_equal(trace_parse(&c, "irq,a,,b.json"), 0);
 	assert_string_equal(c.path, "a,b.json");
@@ -155,7 +158,9 @@ static void json(void **state)
 	char *text = trace_of("pio,mmio", ".json");
 
 	(void)state;
-	assert_int_equal(strncmp(text, "{\"traceEvents\":[\n{\"name\":\"in    port 0x3fd = 60  serial\"", 55),
+	assert_int_equal(strncmp(text,
+				 "{\"traceEvents\":[\n{\"name\":\"in    port 0x3fd = 60  serial\"",
+				 55),
 			 0);
 	assert_int_equal(strcmp(text + strlen(text) - 4, "\n]}\n"), 0);
 	assert_null(strstr(text, ",\n]"));

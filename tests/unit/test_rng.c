@@ -101,7 +101,9 @@ static void chains_with_no_room_are_returned(void **state)
 	assert_int_equal(zeroes(f->buf, 64), 64);
 }
 
-/* Takes a buffer back as soon as its entry is there, before the index says so, and offers it again. */
+/*
+ * Takes a buffer back as soon as its entry is there, before the index says so, and offers it again.
+ */
 struct greedy {
 	struct fix *f;
 	_Atomic bool over;

@@ -139,8 +139,9 @@ static void test_gpt_root_type(void **state)
 	put_gpt(r->image, 127, GUID_ROOT, 256, 257, "another");
 	memset(r->image + 1024, 0, 128);
 	put_gpt(r->image, 0, GUID_ESP, 64, 127, "esp");
-	expect_choices(r, "vda1 (EFI system, \"esp\"), vda2 (Linux, \"data\"), vda5 (Linux root, \"root\"), "
-			  "vda128 (Linux root, \"another\")");
+	expect_choices(
+		r,
+		"vda1 (EFI system, \"esp\"), vda2 (Linux, \"data\"), vda5 (Linux root, \"root\"), vda128 (Linux root, \"another\")");
 }
 
 static void test_gpt_only_linux(void **state)
@@ -164,8 +165,9 @@ static void test_gpt_types(void **state)
 	put_gpt_header(r->image, 2, 8);
 	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++)
 		put_gpt(r->image, i, types[i], 64, 64, "");
-	expect_choices(r, "vda1 (EFI system), vda2 (Linux swap), vda3 (Linux LVM), vda4 (BIOS boot), "
-			  "vda5 (Microsoft data), vda6 (type 01234567-89ab-cdef-0123-456789abcdef)");
+	expect_choices(
+		r,
+		"vda1 (EFI system), vda2 (Linux swap), vda3 (Linux LVM), vda4 (BIOS boot), vda5 (Microsoft data), vda6 (type 01234567-89ab-cdef-0123-456789abcdef)");
 }
 
 static void test_gpt_bad_entries(void **state)
@@ -218,7 +220,10 @@ static void test_gpt_bad_header(void **state)
 	assert_true(r->nr_reads <= 9);
 }
 
-/* As many entries as are said, from where they are said to be; the last sector of the disk holds some. */
+/*
+ * As many entries as are said, from where they are said to be; the last sector of the disk holds
+ * some.
+ */
 static void test_gpt_entries_place(void **state)
 {
 	struct rig *r = *state;

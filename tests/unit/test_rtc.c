@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The real-time clock under a clock of our own; gmtime_r() is the judge of dates. Only the last test uses real
- * time and a real timer.
+ * The real-time clock under a clock of our own; gmtime_r() is the judge of dates. Only the last
+ * test uses real time and a real timer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -141,7 +141,10 @@ static void set_alarm(struct fixture *f, uint8_t hour, uint8_t minute, uint8_t s
 	put(f, 1, second);
 }
 
-/* Enables @source, waits as long as rtc_poll() says until the line rises, and returns the time that took. */
+/*
+ * Enables @source, waits as long as rtc_poll() says until the line rises, and returns the time that
+ * took.
+ */
 static int64_t ns_to_interrupt(struct fixture *f, uint8_t source)
 {
 	int64_t start = f->now_ns;
@@ -353,7 +356,9 @@ static void no_update_in_progress_while_time_stands(void **state)
 /* All of a date changes while the guest reads it, slowly: it gets the old one, then the new one. */
 static void a_date_is_read_whole(void **state)
 {
-	static const uint8_t old[][2] = { { 0, 0x59 }, { 2, 0x59 }, { 4, 0x23 }, { 6, 0x04 }, { 7, 0x28 } };
+	static const uint8_t old[][2] = {
+		{ 0, 0x59 }, { 2, 0x59 }, { 4, 0x23 }, { 6, 0x04 }, { 7, 0x28 }
+	};
 	struct fixture *f = *state;
 
 	pass(f, NS - 300000);
@@ -424,7 +429,10 @@ static void guest_sets_the_clock(void **state)
 	assert_int_equal(get(f, RTC_CENTURY_REGISTER), 0x21);
 }
 
-/* Without SET, a month that makes the date invalid for a moment must not spoil the day that follows it. */
+/*
+ * Without SET, a month that makes the date invalid for a moment must not spoil the day that follows
+ * it.
+ */
 static void registers_written_one_by_one_stay(void **state)
 {
 	struct fixture *f = *state;
@@ -615,7 +623,10 @@ static void every_periodic_rate(void **state)
 		start = f->now_ns;
 		for (int64_t n = 1; n <= 2 * hz; n++) {
 			ns_to_interrupt(f, PIE);
-			/* No drift: the nth comes at the nth part of a second, rounded up to whole ns. */
+			/*
+			 * No drift: the nth comes at the nth part of a second, rounded up to whole
+			 * ns.
+			 */
 			assert_int_equal(f->now_ns - start, (n * NS + hz - 1) / hz);
 		}
 		put(f, REG_B, H24);
@@ -749,12 +760,12 @@ static void specs_that_are_taken(void **state)
 
 static void specs_that_are_refused(void **state)
 {
-	static const char *const specs[] = { "",	  "UTC",  "utc ",
-					     "localtime", "@",	  "@-1",
-					     "@+1",	  "@ 1",  "@1 ",
-					     "@0x10",	  "@1.5", "@253402300800",
-					     "1000",	  "@@1",  "@99999999999999999999999999999999",
-					     "@1,utc" };
+	static const char *const specs[] = {
+		"",	 "UTC",		  "utc ", "localtime", "@",
+		"@-1",	 "@+1",		  "@ 1",  "@1 ",       "@0x10",
+		"@1.5",	 "@253402300800", "1000", "@@1",       "@99999999999999999999999999999999",
+		"@1,utc"
+	};
 	struct rtc_config config = { .base = RTC_LOCALTIME, .epoch_s = 7 };
 
 	(void)state;
@@ -765,7 +776,9 @@ static void specs_that_are_refused(void **state)
 	}
 }
 
-/* The real clock and a real timer: a periodic interrupt within a second, and no timer left behind. */
+/*
+ * The real clock and a real timer: a periodic interrupt within a second, and no timer left behind.
+ */
 static void timer_raises_the_line(void **state)
 {
 	struct fixture *f = *state;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The 16550A, register by register, against a character device, an interrupt line and a coalescing hook made
- * of recorders. The fake's functions stand in for kvm/chardev/chardev_output.c, which the linker then leaves out.
+ * The 16550A, register by register, against a character device, an interrupt line and a coalescing
+ * hook made of recorders. The fake's functions stand in for kvm/chardev/chardev_output.c, which the
+ * linker then leaves out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,7 +133,8 @@ static struct port *make_port(bool with_chardev, bool with_coalesce)
 	struct irq_line irq = { .set = set_level, .ctx = p, .gsi = 4 };
 
 	p->coalesce = (struct serial_coalesce){ enable, drain, p };
-	p->s = serial_create(with_chardev ? &p->cd : NULL, &irq, with_coalesce ? &p->coalesce : NULL);
+	p->s = serial_create(with_chardev ? &p->cd : NULL, &irq,
+			     with_coalesce ? &p->coalesce : NULL);
 	assert_non_null(p->s);
 	return p;
 }
@@ -265,7 +267,9 @@ static void test_thre_on_write(void **state)
 	out(p, UART_TX, 'x');
 	assert_true(p->level);
 	assert_int_equal(p->edges_up, 2);
-	/* A write without a look at IIR: the register was full for a moment, which is a new edge. */
+	/*
+	 * A write without a look at IIR: the register was full for a moment, which is a new edge.
+	 */
 	out(p, UART_TX, 'y');
 	assert_int_equal(p->edges_up, 3);
 	assert_true(p->level);
@@ -757,7 +761,9 @@ static void *feed(void *ctx)
 	return NULL;
 }
 
-/* Input on one thread, the guest on another: all arrives in order. Also for the thread sanitizer. */
+/*
+ * Input on one thread, the guest on another: all arrives in order. Also for the thread sanitizer.
+ */
 static void test_two_threads(void **state)
 {
 	struct port *p = open_port();

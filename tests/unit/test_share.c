@@ -138,7 +138,8 @@ static void what_is_wrong_is_refused(void **state)
 					   "data,socket=",
 					   "data,socket=/x",
 					   "none" };
-	static const char *const bad_roots[] = { "", "/,rw", "/,socket=/x", "/no/such", "/etc/hostname" };
+	static const char *const bad_roots[] = { "", "/,rw", "/,socket=/x", "/no/such",
+						 "/etc/hostname" };
 	struct fix *f = *state;
 	struct messages m;
 	struct share s;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* kvm smoke: the file, the matrix and its parts, reports there and back, and what they come to together. */
+/*
+ * kvm smoke: the file, the matrix and its parts, reports there and back, and what they come to
+ * together.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- the file ------------------------------------------------------------------------------------------------------ */
+/* ---- the file --------------------------------------------------------------------------- */
 
 static int parse(struct smoke_file *f, const char *text)
 {
@@ -41,11 +44,11 @@ static void test_file(void **state)
 	struct smoke_file f;
 
 	(void)state;
-	assert_int_equal(parse(&f, "# comment\n\n kernel = a 'b c' \"d\\\"e\" f\\ g\r\ncpus=1 0x4\nparams = "
-				   "quiet # no comment\n"
-				   "params =\nkernel = h\ncommand = sh -c '' \"it's\"\nexpect = a = "
-				   "b\ntimeout = 5\ntimeout = 6"),
-			 0);
+	assert_int_equal(
+		parse(&f,
+		      "# comment\n\n kernel = a 'b c' \"d\\\"e\" f\\ g\r\ncpus=1 0x4\nparams = quiet # no comment\n"
+		      "params =\nkernel = h\ncommand = sh -c '' \"it's\"\nexpect = a = b\ntimeout = 5\ntimeout = 6"),
+		0);
 	assert_int_equal(f.nr_sections, 1);
 	assert_int_equal(smoke_file_first(&f), 0);
 	assert_list(smoke_file_get(&f, 0, SMOKE_KERNEL), "a|b c|d\"e|f g|h");
@@ -65,9 +68,10 @@ static void test_sections(void **state)
 	struct smoke_file f;
 
 	(void)state;
-	assert_int_equal(parse(&f, "kernel = a\ninitrd = i\nexpect = up\n[one]\nkernel = b\n[two 2]\ninitrd "
-				   "=\nexpect =\ncpus = 2\n"),
-			 0);
+	assert_int_equal(
+		parse(&f,
+		      "kernel = a\ninitrd = i\nexpect = up\n[one]\nkernel = b\n[two 2]\ninitrd =\nexpect =\ncpus = 2\n"),
+		0);
 	assert_int_equal(f.nr_sections, 3);
 	assert_int_equal(smoke_file_first(&f), 1);
 	assert_list(smoke_file_get(&f, 1, SMOKE_KERNEL), "b");
@@ -114,7 +118,8 @@ static void test_bad_files(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad_files); i++) {
 		int err = parse(&f, bad_files[i].text);
 
-		if (err != -EINVAL || f.line != bad_files[i].line || !strstr(f.why, bad_files[i].why))
+		if (err != -EINVAL || f.line != bad_files[i].line ||
+		    !strstr(f.why, bad_files[i].why))
 			fail_msg("%s: %d, line %u: %s", bad_files[i].text, err, f.line, f.why);
 		smoke_file_free(&f);
 	}
@@ -122,7 +127,7 @@ static void test_bad_files(void **state)
 	smoke_file_free(&f);
 }
 
-/* ---- patterns ------------------------------------------------------------------------------------------------------ */
+/* ---- patterns --------------------------------------------------------------------------- */
 
 static void make_tree(void)
 {
@@ -189,9 +194,10 @@ static void test_glob(void **state)
 	strlist_free(&l);
 }
 
-/* ---- the matrix ---------------------------------------------------------------------------------------------------- */
+/* ---- the matrix --------------------------------------------------------------------------- */
 
-static int expand(struct smoke_set *set, const char *text, uint64_t rounds, uint64_t number, uint64_t of)
+static int expand(struct smoke_set *set, const char *text, uint64_t rounds, uint64_t number,
+		  uint64_t of)
 {
 	struct smoke_file f;
 	int err = parse(&f, text);
@@ -205,8 +211,7 @@ static int expand(struct smoke_set *set, const char *text, uint64_t rounds, uint
 
 static const char matrix[] =
 	"kernel = */Image\ncpus = 1 2\nmem = 64M 1G\nparams =\nparams = a 'b\noptions = --rng off\n"
-	"[first]\nexpect = x y\n[second]\nkernel = c/other\ncpus = 4\nmem = 1G\nparams = c\ncommand = uname "
-	"-a\n";
+	"[first]\nexpect = x y\n[second]\nkernel = c/other\ncpus = 4\nmem = 1G\nparams = c\ncommand = uname -a\n";
 
 static void test_matrix(void **state)
 {
@@ -225,8 +230,9 @@ static void test_matrix(void **state)
 		set.boot[15].command,
 		"kvm run -k b/Image -c 2 -m 1G -p 'a '\\''b' --timeout 60 --expect 'x y' --rng off");
 	assert_string_equal(set.boot[16].id, "0017-second-other-c4-m1G");
-	assert_string_equal(set.boot[16].command,
-			    "kvm run -k c/other -c 4 -m 1G -p c --timeout 60 --rng off -- uname -a");
+	assert_string_equal(
+		set.boot[16].command,
+		"kvm run -k c/other -c 4 -m 1G -p c --timeout 60 --rng off -- uname -a");
 	assert_int_equal(set.boot[16].cpus, 4);
 	assert_int_equal(set.boot[16].mem_bytes, GIB);
 	assert_string_equal(set.boot[16].args.s[set.boot[16].nr_options], "--");
@@ -248,7 +254,8 @@ static void test_shards(void **state)
 		assert_string_equal(part.matrix, whole.matrix);
 		for (unsigned int k = 0; k < part.nr; k++) {
 			assert_string_equal(part.boot[k].id, whole.boot[part.boot[k].index].id);
-			assert_string_equal(part.boot[k].command, whole.boot[part.boot[k].index].command);
+			assert_string_equal(part.boot[k].command,
+					    whole.boot[part.boot[k].index].command);
 			assert_int_equal(part.boot[k].index % 4, i - 1);
 		}
 		seen += part.nr;
@@ -283,7 +290,7 @@ static void test_bad_matrix(void **state)
 	messages_end(&m);
 }
 
-/* ---- reports ------------------------------------------------------------------------------------------------------- */
+/* ---- reports --------------------------------------------------------------------------- */
 
 static void finish(struct smoke_set *set, bool passed)
 {
@@ -405,12 +412,8 @@ static void test_read(void **state)
 
 static void test_read_run(void **state)
 {
-	static const char report[] = "{ \"schema\": \"kvm-run-report/1\", \"verdict\": \"panic\", \"text\": "
-				     "\"it panicked\", \"failures\": [ { \"title\": \"Oops\", "
-				     "\"excerpt\": \"line\\n\" } ], \"tests\": { \"passed\": 3, \"failed\": "
-				     "1, \"skipped\": 0, \"results\": [ { \"name\": \"s.a\", "
-				     "\"status\": \"passed\" }, { \"name\": \"s.b\", \"status\": \"failed\", "
-				     "\"diagnostic\": \"why\" } ] }, \"console_tail\": \"end\\n\" }";
+	static const char report[] =
+		"{ \"schema\": \"kvm-run-report/1\", \"verdict\": \"panic\", \"text\": \"it panicked\", \"failures\": [ { \"title\": \"Oops\", \"excerpt\": \"line\\n\" } ], \"tests\": { \"passed\": 3, \"failed\": 1, \"skipped\": 0, \"results\": [ { \"name\": \"s.a\", \"status\": \"passed\" }, { \"name\": \"s.b\", \"status\": \"failed\", \"diagnostic\": \"why\" } ] }, \"console_tail\": \"end\\n\" }";
 	struct smoke_result r = { .exit_code = 120 };
 
 	(void)state;
@@ -453,9 +456,11 @@ static void test_for_people(void **state)
 	finish(&set, false);
 	text = render(&set, table);
 	assert_non_null(strstr(
-		text, "\n0001-Image-c1-m64M     1     64M      33      17     0.100     1.025     1.913\n"));
-	assert_non_null(strstr(text, "\n0001-Image-c1-m64M: 50 boots, 17 failed\n     0.000 ..     0.200 s  "
-				     "##x 3\n     0.200 .."));
+		text,
+		"\n0001-Image-c1-m64M     1     64M      33      17     0.100     1.025     1.913\n"));
+	assert_non_null(strstr(
+		text,
+		"\n0001-Image-c1-m64M: 50 boots, 17 failed\n     0.000 ..     0.200 s  ##x 3\n     0.200 .."));
 	assert_non_null(strstr(text, "\n50 boots: 33 passed, 17 failed\n"));
 	free(text);
 	text = render(&set, smoke_junit);

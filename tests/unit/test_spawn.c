@@ -31,7 +31,10 @@ static void read_end(int fd, char *text, size_t size)
 	close(fd);
 }
 
-/* Runs a line of shell; @s has what is not usual. Returns what it has written, and whether it ended well. */
+/*
+ * Runs a line of shell; @s has what is not usual. Returns what it has written, and whether it ended
+ * well.
+ */
 static bool shell(const char *line, struct spawn *s, char *text, size_t size)
 {
 	char *const argv[] = { "sh", "-c", (char *)(uintptr_t)line, NULL };
@@ -60,7 +63,8 @@ static void test_signals_are_as_usual(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	/* not the shell's own: dash blocks every signal around its vfork() */
-	assert_true(shell("exec grep -E '^Sig(Blk|Ign)' /proc/self/status", &s, text, sizeof(text)));
+	assert_true(
+		shell("exec grep -E '^Sig(Blk|Ign)' /proc/self/status", &s, text, sizeof(text)));
 	signal(SIGINT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -77,9 +81,9 @@ static void test_streams_and_descriptors(void **state)
 
 	(void)state;
 	s.keep = other;
-	assert_true(
-		shell("readlink /proc/$$/fd/0 /proc/$$/fd/2; [ -e /proc/$$/fd/9 ] && [ ! -e /proc/$$/fd/64 ]",
-		      &s, text, sizeof(text)));
+	assert_true(shell(
+		"readlink /proc/$$/fd/0 /proc/$$/fd/2; [ -e /proc/$$/fd/9 ] && [ ! -e /proc/$$/fd/64 ]",
+		&s, text, sizeof(text)));
 	assert_string_equal(text, "/dev/null\n/dev/null\n");
 	s.keep_as = s.keep;
 	assert_true(shell("[ -e /proc/$$/fd/64 ]", &s, text, sizeof(text)));
@@ -114,9 +118,12 @@ static void test_environment_and_group(void **state)
 
 static void test_ends(void **state)
 {
-	char *const missing[] = { "no-such-program-anywhere", NULL }, *const slow[] = { "sleep", "1000",
+	char *const missing[] = { "no-such-program-anywhere", NULL }, *const slow[] = { "sleep",
+											"1000",
 											NULL };
-	struct spawn s = { .in = SPAWN_NULL, .out = SPAWN_NULL, .err = SPAWN_NULL, .keep = SPAWN_NONE };
+	struct spawn s = {
+		.in = SPAWN_NULL, .out = SPAWN_NULL, .err = SPAWN_NULL, .keep = SPAWN_NONE
+	};
 	char text[16];
 	pid_t pid;
 

@@ -60,7 +60,8 @@ static void system_map(void **state)
 	assert_text(s, 0xffffffff81200200, ""); /* far from any */
 	assert_text(NULL, 0xffffffff81000000, "");
 	assert_string_equal(symbols_text(s, 0xffffffff81c00801, buf, sizeof(buf)), "asm_exc");
-	assert_string_equal(symbols_return_text(s, 0xffffffff81c00800, buf, sizeof(buf)), "entry_S");
+	assert_string_equal(symbols_return_text(s, 0xffffffff81c00800, buf, sizeof(buf)),
+			    "entry_S");
 }
 
 static void damaged_maps(void **state)
@@ -106,8 +107,14 @@ static struct elf make_elf(void)
 			       .sh_offset = offsetof(struct elf, strings),
 			       .sh_size = sizeof(e.strings) } },
 		.symbol = { { 0 },
-			    { .st_name = 1, .st_info = STT_FUNC, .st_shndx = 1, .st_value = 0x1000 },
-			    { .st_name = 6, .st_info = STT_NOTYPE, .st_shndx = 1, .st_value = 0x2000 },
+			    { .st_name = 1,
+			      .st_info = STT_FUNC,
+			      .st_shndx = 1,
+			      .st_value = 0x1000 },
+			    { .st_name = 6,
+			      .st_info = STT_NOTYPE,
+			      .st_shndx = 1,
+			      .st_value = 0x2000 },
 			    { .st_name = 1, .st_info = STT_FUNC, .st_shndx = SHN_UNDEF } },
 		.strings = "\0main\0data",
 	};
@@ -148,7 +155,11 @@ static void elf_of_32_bits(void **state)
 			     { .sh_type = SHT_STRTAB,
 			       .sh_offset = offsetof(typeof(e), strings),
 			       .sh_size = sizeof(e.strings) } },
-		.symbol = { { 0 }, { .st_name = 1, .st_info = STT_FUNC, .st_shndx = 1, .st_value = 0x1000 } },
+		.symbol = { { 0 },
+			    { .st_name = 1,
+			      .st_info = STT_FUNC,
+			      .st_shndx = 1,
+			      .st_value = 0x1000 } },
 		.strings = "\0main",
 	};
 	struct symbols *s = *state;
@@ -214,7 +225,8 @@ static void kaslr_is_worked_out(void **state)
 	assert_false(symbols_find_slide(s, &none));
 	assert_true(symbols_find_slide(s, &a));
 	assert_text(s, 0xffffffff8100001f + 0x1fe00000, "_text+0x1f");
-	assert_true(symbols_lookup(s, "startup_64", &addr) && addr == 0xffffffff81000000 + 0x1fe00000);
+	assert_true(symbols_lookup(s, "startup_64", &addr) &&
+		    addr == 0xffffffff81000000 + 0x1fe00000);
 	a.lstar = 0xffffffff81c00123; /* not by 2 MiB: something else */
 	assert_false(symbols_find_slide(s, &a));
 	a = (struct symbols_anchors){ .page_fault = 0xffffffff81c00800 + 0x200000 };
@@ -245,7 +257,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damaged_maps, setup, teardown),
 		cmocka_unit_test_setup_teardown(elf, setup, teardown),
 		cmocka_unit_test_setup_teardown(elf_of_32_bits, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_kernel_that_is_no_elf_is_passed_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_kernel_that_is_no_elf_is_passed_over, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(damaged_elf, setup, teardown),
 		cmocka_unit_test_setup_teardown(kaslr_is_worked_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_linux_does_not_move, setup, teardown),

@@ -78,7 +78,8 @@ static int setup(void **state)
 	assert_int_equal(bus_init(&b->pio, BUS_PIO), 0);
 	b->synic = synic_create(&config);
 	assert_non_null(b->synic);
-	assert_int_equal(bus_insert(&b->pio, PORT, SYNIC_TEST_PORTS, &synic_test_ops, b->synic, "test"), 0);
+	assert_int_equal(
+		bus_insert(&b->pio, PORT, SYNIC_TEST_PORTS, &synic_test_ops, b->synic, "test"), 0);
 	for (unsigned int vp = 0; vp < NR_VPS; vp++)
 		set_up_vp(b, vp);
 	*state = b;
@@ -96,13 +97,15 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void ask(struct bench *b, unsigned int what, unsigned int vp, unsigned int sint, unsigned int nr)
+static void ask(struct bench *b, unsigned int what, unsigned int vp, unsigned int sint,
+		unsigned int nr)
 {
 	bus_write(&b->pio, PORT, 4, nr << 24 | what << 16 | vp << 8 | sint);
 }
 
 /* A post of @len bytes of @fill. */
-static enum hv_status post(struct bench *b, uint32_t connection, uint32_t type, uint32_t len, uint8_t fill)
+static enum hv_status post(struct bench *b, uint32_t connection, uint32_t type, uint32_t len,
+			   uint8_t fill)
 {
 	uint32_t head[] = { connection, 0, type, len };
 	uint8_t payload[240];
@@ -246,12 +249,15 @@ static void bad_calls_are_told_apart(void **state)
 	assert_int_equal(post(b, 0, 1, 241, 0), HV_INVALID_PARAMETER);
 	assert_int_equal(post(b, 0x100, 1, 1, 0), HV_INVALID_CONNECTION_ID);
 	assert_int_equal(synic_hypercall(b->synic, POST_MESSAGE, POST + 4), HV_INVALID_ALIGNMENT);
-	assert_int_equal(synic_hypercall(b->synic, POST_MESSAGE, POST + 0xf08), HV_INVALID_ALIGNMENT);
+	assert_int_equal(synic_hypercall(b->synic, POST_MESSAGE, POST + 0xf08),
+			 HV_INVALID_ALIGNMENT);
 	assert_int_equal(synic_hypercall(b->synic, POST_MESSAGE, MEM_BYTES), HV_INVALID_PARAMETER);
-	assert_int_equal(synic_hypercall(b->synic, POST_MESSAGE | 0x10000, POST), HV_INVALID_HYPERCALL_CODE);
+	assert_int_equal(synic_hypercall(b->synic, POST_MESSAGE | 0x10000, POST),
+			 HV_INVALID_HYPERCALL_CODE);
 	assert_int_equal(synic_hypercall(b->synic, 0x5d, POST), HV_INVALID_HYPERCALL_INPUT);
 	assert_int_equal(synic_hypercall(b->synic, SIGNAL_EVENT, 1ULL << 32), HV_INVALID_PORT_ID);
-	assert_int_equal(synic_hypercall(b->synic, SIGNAL_EVENT, 1ULL << 24), HV_INVALID_HYPERCALL_INPUT);
+	assert_int_equal(synic_hypercall(b->synic, SIGNAL_EVENT, 1ULL << 24),
+			 HV_INVALID_HYPERCALL_INPUT);
 	assert_int_equal(synic_hypercall(b->synic, SIGNAL_EVENT, 0x100), HV_INVALID_CONNECTION_ID);
 	assert_int_equal(synic_hypercall(b->synic, 0x8001, 0), HV_INVALID_HYPERCALL_CODE);
 }
@@ -260,11 +266,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_port_connects_and_raises, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_the_port_does_not_know_is_ignored, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_port_does_not_know_is_ignored, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_message_comes_into_its_slot, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_slot_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_event_sets_its_flag_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(nothing_comes_while_the_synic_is_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_comes_while_the_synic_is_off, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(bad_calls_are_told_apart, setup, teardown),
 	};
 

@@ -86,12 +86,13 @@ static void the_table_goes_by_time(void **state)
 	timeline_print(f, &t);
 	fclose(f);
 	assert_string_equal(
-		text, "timeline, in ms since exec, and since the line before:\n"
-		      "       1.500      +1.500  launcher: devices, tables, kernel and initrd in place\n"
-		      "       3.000      +1.500  launcher: KVM set up\n"
-		      "       3.000      +0.000  guest: first instruction\n"
-		      "     500.250    +497.250  guest: mark 0x7b\n"
-		      "    1000.000    +499.750  launcher: the machine has ended\n");
+		text,
+		"timeline, in ms since exec, and since the line before:\n"
+		"       1.500      +1.500  launcher: devices, tables, kernel and initrd in place\n"
+		"       3.000      +1.500  launcher: KVM set up\n"
+		"       3.000      +0.000  guest: first instruction\n"
+		"     500.250    +497.250  guest: mark 0x7b\n"
+		"    1000.000    +499.750  launcher: the machine has ended\n");
 	free(text);
 }
 
@@ -117,18 +118,21 @@ static void a_json_trace_gets_it(void **state)
 	fclose(f);
 	unlink(path);
 	assert_non_null(strstr(text, "{\"traceEvents\":[\n{\"name\":\"launcher: devices"));
-	assert_non_null(strstr(text,
-			       "\"name\":\"guest: mark 0x7b\",\"cat\":\"timeline\",\"ph\":\"i\",\"s\":\"p\","
-			       "\"ts\":500250.000,"));
+	assert_non_null(strstr(
+		text,
+		"\"name\":\"guest: mark 0x7b\",\"cat\":\"timeline\",\"ph\":\"i\",\"s\":\"p\",\"ts\":500250.000,"));
 	assert_string_equal(text + n - 5, "}\n]}\n");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(none_is_fine),		  cmocka_unit_test(exec_is_before_now),
-		cmocka_unit_test(the_first_time_counts),  cmocka_unit_test(marks_are_kept_to_a_limit),
-		cmocka_unit_test(the_table_goes_by_time), cmocka_unit_test(a_json_trace_gets_it),
+		cmocka_unit_test(none_is_fine),
+		cmocka_unit_test(exec_is_before_now),
+		cmocka_unit_test(the_first_time_counts),
+		cmocka_unit_test(marks_are_kept_to_a_limit),
+		cmocka_unit_test(the_table_goes_by_time),
+		cmocka_unit_test(a_json_trace_gets_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

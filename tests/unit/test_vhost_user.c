@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The front end of vhost-user, and the file system device on it, against a back end of ours: a thread at the other end of a socket, which notes
- * what it is told, and misbehaves at the request it is asked to.
+ * The front end of vhost-user, and the file system device on it, against a back end of ours: a
+ * thread at the other end of a socket, which notes what it is told, and misbehaves at the request
+ * it is asked to.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,8 +29,9 @@
 #define MAX_FDS 8
 #define ALL_OK (S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK)
 #define PROTOCOL_FEATURES (1ULL << 30)
-#define RING_FEATURES                                                                                        \
-	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_RING_F_EVENT_IDX)
+#define RING_FEATURES                                                                              \
+	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC |                        \
+	 1ULL << VIRTIO_RING_F_EVENT_IDX)
 
 /* The protocol's numbers, written down a second time. */
 enum {
@@ -104,9 +106,10 @@ static bool read_header(struct back_end *b, struct seen *s)
 		char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
 	} control;
 	struct iovec iov = { s, 12 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
 
 	if (recvmsg(b->fd, &msg, MSG_CMSG_CLOEXEC | MSG_WAITALL) != 12)
@@ -170,7 +173,8 @@ static bool respond(struct back_end *b, const struct seen *s)
 	case GET_VRING_BASE:
 		return answer(b, s, s->payload, 8);
 	default:
-		return s->flags & 8 ? answer(b, s, &value, 8) : b->fault != DIES || b->at != s->request;
+		return s->flags & 8 ? answer(b, s, &value, 8)
+				    : b->fault != DIES || b->at != s->request;
 	}
 }
 
@@ -245,7 +249,10 @@ static uint64_t u64_of(const struct seen *s, size_t at)
 	return value;
 }
 
-/* ---- the front end alone -------------------------------------------------------------------------------------------- */
+/*
+ * ---- the front end alone
+ * ---------------------------------------------------------------------------
+ */
 
 struct fix {
 	struct ring_rig r;
@@ -319,8 +326,8 @@ static int start(struct fix *f, unsigned int index)
 
 static void the_first_words(void **state)
 {
-	static const uint32_t order[] = { GET_FEATURES, GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES,
-					  GET_QUEUE_NUM, SET_OWNER };
+	static const uint32_t order[] = { GET_FEATURES, GET_PROTOCOL_FEATURES,
+					  SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_OWNER };
 	struct fix *f = *state;
 
 	assert_int_equal(greet(f), 0);
@@ -373,7 +380,8 @@ static void a_ring_is_handed_over(void **state)
 	assert_true(vhost_user_runs(f->vu, 1));
 	assert_false(vhost_user_runs(f->vu, 0));
 	/* Of the driver's features, those of rings. */
-	assert_int_equal(u64_of(find(&f->b, SET_FEATURES, 0), 0), RING_FEATURES | PROTOCOL_FEATURES);
+	assert_int_equal(u64_of(find(&f->b, SET_FEATURES, 0), 0),
+			 RING_FEATURES | PROTOCOL_FEATURES);
 	assert_int_equal(u64_of(find(&f->b, SET_VRING_NUM, 0), 0), 1 | (uint64_t)RIG_SIZE << 32);
 	assert_int_equal(u64_of(find(&f->b, SET_VRING_BASE, 0), 0), 1 | 5ULL << 32);
 	s = find(&f->b, SET_VRING_ADDR, 0);
@@ -470,7 +478,8 @@ static void expect_failure(void **state, enum fault fault, uint32_t at, int want
 			usleep(1000);
 	}
 	if (err != want || !strstr(vhost_user_why(f->vu), why))
-		print_error("fault %d at request %u: %d, %s\n", fault, at, err, vhost_user_why(f->vu));
+		print_error("fault %d at request %u: %d, %s\n", fault, at, err,
+			    vhost_user_why(f->vu));
 	assert_int_equal(err, want);
 	assert_non_null(strstr(vhost_user_why(f->vu), why));
 	assert_false(vhost_user_runs(f->vu, 0));
@@ -514,7 +523,7 @@ static void too_little_is_refused(void **state)
 	expect_failure(state, GOOD, 0, -EPROTO, "too few");
 }
 
-/* ---- the device ------------------------------------------------------------------------------------------------------ */
+/* ---- the device --------------------------------------------------------------------------- */
 
 struct fs_fix {
 	struct mmio_rig r;
@@ -536,7 +545,9 @@ static void on_loss(void *ctx, const char *why)
 static void make_fs(struct fs_fix *f)
 {
 	char path[FS_MAX_SOCKET_BYTES + 1];
-	struct fs_options options = { .option = "--share", .tag = "files", .dir = "", .socket = path };
+	struct fs_options options = {
+		.option = "--share", .tag = "files", .dir = "", .socket = path
+	};
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
 	snprintf(path, sizeof(path), "/tmp/test_vhost_user.%d", getpid());
@@ -593,7 +604,8 @@ static void live(struct fs_fix *f)
 
 static void turn_until_broken(struct fs_fix *f)
 {
-	for (unsigned int i = 0; i < 5000 && !(rd(&f->r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET); i++) {
+	for (unsigned int i = 0; i < 5000 && !(rd(&f->r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET);
+	     i++) {
 		usleep(1000);
 		turn(&f->r);
 	}

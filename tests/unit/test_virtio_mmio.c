@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The registers of virtio-mmio, the status machine behind them, interrupts, and the litmus test of virtio_mmio.c's argument. */
+/*
+ * The registers of virtio-mmio, the status machine behind them, interrupts, and the litmus test of
+ * virtio_mmio.c's argument.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,8 +58,8 @@ static int setup(void **state)
 
 	log_set_level(LOG_LEVEL_ERROR);
 	mmio_rig_begin(&f->r);
-	assert_int_equal(virtio_init(&f->echo.v, &echo_ops, &f->r.ring.mem, &f->r.loop, 2, 256, 5, config,
-				     sizeof(config)),
+	assert_int_equal(virtio_init(&f->echo.v, &echo_ops, &f->r.ring.mem, &f->r.loop, 2, 256, 5,
+				     config, sizeof(config)),
 			 0);
 	mmio_rig_plug(&f->r, &f->echo.v);
 	*state = f;
@@ -93,7 +96,8 @@ static void features_are_seen_by_halves(void **state)
 {
 	struct mmio_rig *r = &((struct fix *)*state)->r;
 
-	assert_int_equal(rd(r, VIRTIO_MMIO_DEVICE_FEATURES), 5 | FEATURE_EVENT_IDX | FEATURE_INDIRECT);
+	assert_int_equal(rd(r, VIRTIO_MMIO_DEVICE_FEATURES),
+			 5 | FEATURE_EVENT_IDX | FEATURE_INDIRECT);
 	wr(r, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
 	assert_int_equal(rd(r, VIRTIO_MMIO_DEVICE_FEATURES), 1 | 1 << (VIRTIO_F_RING_RESET - 32));
 	wr(r, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 2);
@@ -394,12 +398,15 @@ static void kicks_are_routed_once_and_before_driver_ok_remembered(void **state)
 	assert_int_equal(r->routes, 1);
 }
 
-/* ---- the litmus test ----------------------------------------------------------------------------------------------- */
+/*
+ * ---- the litmus test ---------------------------------------------------------------------------
+ */
 
 /*
- * What KVM and the CPU do, in threads. The guest's CPU runs its interrupt handler once after each edge, reads the page when it is
- * mapped and asks the device when it is not; its ACKs of used buffers alone are swallowed, others reach the device.
- * The driver looks at nothing but in its handler: one lost interrupt and it waits for ever.
+ * What KVM and the CPU do, in threads. The guest's CPU runs its interrupt handler once after each
+ * edge, reads the page when it is mapped and asks the device when it is not; its ACKs of used
+ * buffers alone are swallowed, others reach the device. The driver looks at nothing but in its
+ * handler: one lost interrupt and it waits for ever.
  */
 #ifndef LITMUS_REQUESTS
 #define LITMUS_REQUESTS 1000000
@@ -545,9 +552,11 @@ static bool guest_runs(struct litmus *l)
 			uint16_t idx = (uint16_t)sent, old = idx;
 
 			l->r.ring.avail->ring[idx % RIG_SIZE] = idx % RIG_SIZE;
-			__atomic_store_n(&l->r.ring.avail->idx, (uint16_t)(idx + 1), __ATOMIC_SEQ_CST);
+			__atomic_store_n(&l->r.ring.avail->idx, (uint16_t)(idx + 1),
+					 __ATOMIC_SEQ_CST);
 			sent++;
-			if (vring_need_event(__atomic_load_n(rig_avail_event(&l->r.ring), __ATOMIC_SEQ_CST),
+			if (vring_need_event(__atomic_load_n(rig_avail_event(&l->r.ring),
+							     __ATOMIC_SEQ_CST),
 					     (uint16_t)(idx + 1), old))
 				virtio_kick(l->r.device, 0); /* as the ioeventfd does */
 		}
@@ -596,8 +605,8 @@ static void litmus_set_up(struct litmus *l)
 	pthread_mutex_init(&l->line_lock, NULL);
 	pthread_cond_init(&l->line_cond, NULL);
 	pthread_rwlock_init(&l->mapped_lock, NULL);
-	assert_int_equal(virtio_init(&l->echo.v, &echo_ops, &l->r.ring.mem, &l->r.loop, 1, RIG_SIZE, 0,
-				     config, sizeof(config)),
+	assert_int_equal(virtio_init(&l->echo.v, &echo_ops, &l->r.ring.mem, &l->r.loop, 1, RIG_SIZE,
+				     0, config, sizeof(config)),
 			 0);
 	mmio_rig_plug(&l->r, &l->echo.v);
 	for (uint16_t i = 0; i < RIG_SIZE; i++)

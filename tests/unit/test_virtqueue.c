@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The virtqueue against its driver: chains as they should be, and one test for each rule of virtqueue.h's list. */
+/*
+ * The virtqueue against its driver: chains as they should be, and one test for each rule of
+ * virtqueue.h's list.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,7 +103,8 @@ static void an_indirect_table_may_follow_a_chain(void **state)
 	f->rig.indirect[0] = (struct vring_desc){ RIG_DATA_GPA, 8, F_NEXT, 2 };
 	f->rig.indirect[2] = (struct vring_desc){ RIG_DATA_GPA + 8, 8, F_WRITE, 0 };
 	rig_desc(&f->rig, 0, RIG_DATA_GPA + 64, 4, F_NEXT, 4);
-	rig_desc(&f->rig, 4, RIG_INDIRECT_GPA, 3 * 16, F_INDIRECT | F_WRITE, 0); /* WRITE: ignored */
+	/* WRITE: ignored */
+	rig_desc(&f->rig, 4, RIG_INDIRECT_GPA, 3 * 16, F_INDIRECT | F_WRITE, 0);
 	rig_avail(&f->rig, 0);
 	assert_int_equal(vq_pop(&f->vq, &f->c), 1);
 	assert_int_equal(f->c.readable_bytes, 12);
@@ -236,7 +240,7 @@ static void event_indices_suppress_too(void **state)
 	assert_true(vq_is_polled(&f->vq, 100));
 }
 
-/* ---- starting ---------------------------------------------------------------------------------------------------- */
+/* ---- starting --------------------------------------------------------------------------- */
 
 static int try_start(struct fix *f, uint16_t size, gpa_t desc, gpa_t driver, gpa_t device)
 {
@@ -259,7 +263,8 @@ static void bad_places_and_sizes_do_not_start(void **state)
 	struct fix *f = *state;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
-		assert_int_equal(try_start(f, sizes[i], RIG_DESC_GPA, RIG_AVAIL_GPA, RIG_USED_GPA), -EINVAL);
+		assert_int_equal(try_start(f, sizes[i], RIG_DESC_GPA, RIG_AVAIL_GPA, RIG_USED_GPA),
+				 -EINVAL);
 	assert_int_equal(try_start(f, 8, RIG_DESC_GPA + 8, RIG_AVAIL_GPA, RIG_USED_GPA), -EINVAL);
 	assert_int_equal(try_start(f, 8, RIG_DESC_GPA, RIG_AVAIL_GPA + 1, RIG_USED_GPA), -EINVAL);
 	assert_int_equal(try_start(f, 8, RIG_DESC_GPA, RIG_AVAIL_GPA, RIG_USED_GPA + 2), -EINVAL);
@@ -290,7 +295,7 @@ static void pieces_are_filled_and_emptied(void **state)
 	assert_int_equal(b[1], 'e');
 }
 
-/* ---- the rules --------------------------------------------------------------------------------------------------- */
+/* ---- the rules --------------------------------------------------------------------------- */
 
 static void rule_avail_jump(void **state)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The life of a machine with an architecture that is ours: partial lives, sinks, hooks, asks and reports. No KVM. */
+/*
+ * The life of a machine with an architecture that is ours: partial lives, sinks, hooks, asks and
+ * reports. No KVM.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -217,7 +220,8 @@ static void a_held_vcpu_tells_the_debugger(void **state)
 
 	init(r);
 	assert_false(vm_is_debugged(&r->vm));
-	r->vm.hooks = (struct vm_hooks){ .held_waits = note_wait, .is_debugged = is_debugged, .ctx = r };
+	r->vm.hooks =
+		(struct vm_hooks){ .held_waits = note_wait, .is_debugged = is_debugged, .ctx = r };
 	assert_true(vm_is_debugged(&r->vm));
 	vm_wait_resumed(&r->vm.vcpu[0]);
 	assert_int_equal(r->machine.creates, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The driver's side of a virtqueue for tests: guest memory of 4 MiB with another region above 4 GiB, and a ring in it, written as a driver (or a
- * hostile one) would.
+ * The driver's side of a virtqueue for tests: guest memory of 4 MiB with another region above 4
+ * GiB, and a ring in it, written as a driver (or a hostile one) would.
  */
 #ifndef VIRTIO_RIG_H
 #define VIRTIO_RIG_H
@@ -48,8 +48,8 @@ static inline void rig_fini(struct ring_rig *r)
 	gmem_fini(&r->mem);
 }
 
-static inline void rig_desc(struct ring_rig *r, unsigned int i, gpa_t addr, uint32_t len, uint16_t flags,
-			    uint16_t next)
+static inline void rig_desc(struct ring_rig *r, unsigned int i, gpa_t addr, uint32_t len,
+			    uint16_t flags, uint16_t next)
 {
 	r->desc[i] = (struct vring_desc){ .addr = addr, .len = len, .flags = flags, .next = next };
 }

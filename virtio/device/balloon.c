@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The memory balloon: virtio 1.2, 5.5. What a guest does not use goes back to the host, in two ways:
+ * The memory balloon: virtio 1.2, 5.5. What a guest does not use goes back to the host, in two
+ * ways:
  *
- *   - reporting (F_REPORTING): the driver names ranges that are free just now, and gets them back when we return the chain. The host
- *     gives zeroes for them when they are next touched. It needs no target and no care; an idle machine shrinks by itself.
- *   - the balloon: the driver takes pages away from its guest until there are as many as the configuration's num_pages says, and
- *     tells us their numbers. With F_DEFLATE_ON_OOM it may take them back before its guest runs out of memory.
+ *   - reporting (F_REPORTING): the driver names ranges that are free just now, and gets them back
+ *     when we return the chain. The host
+ *     gives zeroes for them when they are next touched. It needs no target and no care; an idle
+ *       machine shrinks by itself.
+ *   - the balloon: the driver takes pages away from its guest until there are as many as the
+ *     configuration's num_pages says, and
+ *     tells us their numbers. With F_DEFLATE_ON_OOM it may take them back before its guest runs out
+ *       of memory.
  *
- * Nothing is remembered: a page in the balloon is a page like any other, which comes back empty when somebody touches it. So it does no harm
- * when one is named twice, or taken back unseen, and the deflate queue's chains are only returned. A page that is not
- * the guest's is ignored, as is what lies in a mapped file (see gmem_discard()).
+ * Nothing is remembered: a page in the balloon is a page like any other, which comes back empty
+ * when somebody touches it. So it does no harm when one is named twice, or taken back unseen, and
+ * the deflate queue's chains are only returned. A page that is not the guest's is ignored, as is
+ * what lies in a mapped file (see gmem_discard()).
  *
- * The queue for reports is the one behind those that exist, as drivers and hypervisors have it, or number 4, as the specification's list has
- * it: with neither statistics nor hints it is 2 or 4. Both do the same.
+ * The queue for reports is the one behind those that exist, as drivers and hypervisors have it, or
+ * number 4, as the specification's list has it: with neither statistics nor hints it is 2 or 4.
+ * Both do the same.
  *
- * Everything happens in handle(), on the loop's thread. It does not: statistics, hints, or pages that must not read as zeroes (F_PAGE_POISON).
+ * Everything happens in handle(), on the loop's thread. It does not: statistics, hints, or pages
+ * that must not read as zeroes (F_PAGE_POISON).
  */
 #include "virtio/balloon.h"
 
@@ -31,7 +39,8 @@ enum { INFLATE, DEFLATE, REPORT, NR_QUEUES = 5 };
 #define QUEUE_SIZE 128
 #define MAX_PIECES 128
 #define MAX_CHAINS_A_TURN 16 /* or a driver that sends without end keeps the loop from others */
-#define MAX_PFNS 4096 /* of a chain: a guest that sends more does not hold up the loop, but keeps the rest */
+/* of a chain: a guest that sends more does not hold up the loop, but keeps the rest */
+#define MAX_PFNS 4096
 #define PFN_BYTES (1ULL << VIRTIO_BALLOON_PFN_SHIFT)
 #define CONFIG_BYTES 8 /* num_pages, actual; the rest belongs to features that are not offered */
 
@@ -40,7 +49,8 @@ static void give_back(const struct gmem *mem, void *at, uint64_t len)
 	int err = len ? gmem_discard(mem, at, len) : 0;
 
 	if (err)
-		pr_guest("virtio balloon: a page cannot be given back to the host: %s", strerror(-err));
+		pr_guest("virtio balloon: a page cannot be given back to the host: %s",
+			 strerror(-err));
 }
 
 /* Page numbers, which come in runs as often as not: one system call for each run, up or down. */
@@ -53,7 +63,8 @@ static void inflate(const struct gmem *mem, const struct vq_chain *c)
 	uint32_t pfn;
 
 	for (unsigned int i = 0; i < MAX_PFNS && vq_iov_pull(&iov, &nr, &pfn, sizeof(pfn)); i++) {
-		uint8_t *at = gmem_at(mem, (gpa_t)le32toh(pfn) << VIRTIO_BALLOON_PFN_SHIFT, PFN_BYTES);
+		uint8_t *at =
+			gmem_at(mem, (gpa_t)le32toh(pfn) << VIRTIO_BALLOON_PFN_SHIFT, PFN_BYTES);
 
 		if (at && len && at == run + len) {
 			len += PFN_BYTES;
@@ -100,9 +111,11 @@ static const struct virtio_ops balloon_ops = {
 	.driver_field_bytes = sizeof(uint32_t),
 };
 
-int balloon_init(struct virtio_device *v, const struct gmem *mem, struct loop *loop, uint64_t target_bytes)
+int balloon_init(struct virtio_device *v, const struct gmem *mem, struct loop *loop,
+		 uint64_t target_bytes)
 {
-	struct virtio_balloon_config config = { .num_pages = htole32((uint32_t)(target_bytes / PFN_BYTES)) };
+	struct virtio_balloon_config config = { .num_pages = htole32(
+							(uint32_t)(target_bytes / PFN_BYTES)) };
 
 	return virtio_init(v, &balloon_ops, mem, loop, NR_QUEUES, QUEUE_SIZE,
 			   VIRTIO_BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) |

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The block device: virtio 1.2, 5.2. Requests come from the queues (loop's thread), are handed to the disk, and are returned when
- * it calls back.
+ * The block device: virtio 1.2, 5.2. Requests come from the queues (loop's thread), are handed to
+ * the disk, and are returned when it calls back.
  *
- * Every request that has a byte for its status is answered: with S_UNSUPP when its type is none of ours, with S_IOERR when it
- * makes no sense. One without is returned with nothing written. No framing is assumed (5.2.6 with 2.7.4): the header is the
- * first 16 readable bytes, the status the last writable one, wherever descriptors end.
+ * Every request that has a byte for its status is answered: with S_UNSUPP when its type is none of
+ * ours, with S_IOERR when it makes no sense. One without is returned with nothing written. No
+ * framing is assumed (5.2.6 with 2.7.4): the header is the first 16 readable bytes, the status the
+ * last writable one, wherever descriptors end.
  *
- * The disk may call back from within disk_submit(), later on the loop's thread, or from within disk_drain() on the thread that resets.
- * It may hold locks of its own while it does. So request_done() takes none: it puts the request on a list, and whoever has the
- * device's lock, or gets it, serves the list (virtio_poke()). For the same reason nothing is submitted from there: a request with a
- * second part (the flush after each write when the driver does not know flushes, 5.2.6.2) goes back by a kick.
+ * The disk may call back from within disk_submit(), later on the loop's thread, or from within
+ * disk_drain() on the thread that resets. It may hold locks of its own while it does. So
+ * request_done() takes none: it puts the request on a list, and whoever has the device's lock, or
+ * gets it, serves the list (virtio_poke()). For the same reason nothing is submitted from there: a
+ * request with a second part (the flush after each write when the driver does not know flushes,
+ * 5.2.6.2) goes back by a kick.
  *
- * With werror=stop a write that the host has no room for is held instead of answered (blk_hold.c); until it is done, no new request is
- * taken from the queues.
+ * With werror=stop a write that the host has no room for is held instead of answered (blk_hold.c);
+ * until it is done, no new request is taken from the queues.
  *
- * Requests are allocated when first needed and kept on a free list: as many as were ever under way at once, which the queues'
- * sizes bound. Nothing is sized by what a guest says.
+ * Requests are allocated when first needed and kept on a free list: as many as were ever under way
+ * at once, which the queues' sizes bound. Nothing is sized by what a guest says.
  *
- * It does not: topology other than the disk's block size, or a write cache that can be switched (CONFIG_WCE).
+ * It does not: topology other than the disk's block size, or a write cache that can be switched
+ * (CONFIG_WCE).
  */
 #include "virtio/blk.h"
 
@@ -90,14 +94,20 @@ static void request_put(struct blk_request *r)
 	r->blk->free = r;
 }
 
-/* Returns the chain with @status. Nothing is touched behind it but the status, in guest memory that outlives us. */
+/*
+ * Returns the chain with @status. Nothing is touched behind it but the status, in guest memory that
+ * outlives us.
+ */
 static void answer(struct blk_request *r, uint8_t status)
 {
 	uint32_t written = 0;
 
 	if (r->status)
 		*r->status = status;
-	/* What is reported must have been written from the first byte on (2.7.8.2), so no more than that after an error. */
+	/*
+	 * What is reported must have been written from the first byte on (2.7.8.2), so no more than
+	 * that after an error.
+	 */
 	if (r->status && status == VIRTIO_BLK_S_OK)
 		written = r->data_bytes + 1;
 	else if (r->status && !r->data_bytes)
@@ -110,7 +120,8 @@ static uint8_t status_of(int result)
 {
 	if (!result)
 		return VIRTIO_BLK_S_OK;
-	return result == -ENOTSUP || result == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
+	return result == -ENOTSUP || result == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP
+							   : VIRTIO_BLK_S_IOERR;
 }
 
 static bool wants_flush(const struct blk_request *r)
@@ -136,7 +147,8 @@ static void release(struct blk_request *r)
 /* Serves the list. Returns the queues, a bit each, that have something to show. */
 static uint64_t reap(struct blk *b)
 {
-	struct blk_request *r = atomic_exchange_explicit(&b->done, NULL, memory_order_acquire), *next;
+	struct blk_request *r = atomic_exchange_explicit(&b->done, NULL, memory_order_acquire),
+			   *next;
 	uint64_t queues = 0;
 
 	for (; r; r = next) {
@@ -211,7 +223,10 @@ static void push_id(struct blk_request *r, const struct iovec *iov, unsigned int
 	answer(r, VIRTIO_BLK_S_OK);
 }
 
-/* Whether [sector, + bytes) is a range of bytes at all; whether the disk has it is the disk's to say. */
+/*
+ * Whether [sector, + bytes) is a range of bytes at all; whether the disk has it is the disk's to
+ * say.
+ */
 static bool set_offset(struct disk_request *io, uint64_t sector, uint64_t bytes)
 {
 	if (sector > UINT64_MAX / DISK_SECTOR_BYTES)
@@ -338,8 +353,9 @@ static void submit_again(struct blk *b)
 }
 
 /*
- * A driver that polls is shown what is done while we work on the rest: it makes new requests meanwhile, and we find them without a
- * kick. For one that waits for interrupts they are all shown together.
+ * A driver that polls is shown what is done while we work on the rest: it makes new requests
+ * meanwhile, and we find them without a kick. For one that waits for interrupts they are all shown
+ * together.
  */
 static void show_early(struct blk *b, unsigned int queue)
 {
@@ -356,7 +372,8 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 	submit_again(b);
 	if (b->hold.nr)
 		virtio_park(v, queue);
-	for (unsigned int n = 1; !b->hold.nr && n <= QUEUE_SIZE; n++) { /* other devices' turn, then */
+	/* other devices' turn, then */
+	for (unsigned int n = 1; !b->hold.nr && n <= QUEUE_SIZE; n++) {
 		struct blk_request *r = request_get(b);
 		struct vq_chain c = { .iov = r ? r->iov : NULL, .iov_cap = MAX_PIECES };
 
@@ -375,7 +392,9 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 	blk_serve(v); /* what was served at once: one interrupt for all */
 }
 
-/* What is held of a queue whose driver does not want it any more ends with the error that it had. */
+/*
+ * What is held of a queue whose driver does not want it any more ends with the error that it had.
+ */
 static void give_up(struct blk *b, unsigned int queue)
 {
 	struct disk_request *io, *next;
@@ -464,8 +483,8 @@ static uint64_t make_config(const struct blk *b, struct virtio_blk_config *c)
 	return features;
 }
 
-int blk_create(struct blk **out, struct disk *disk, const struct blk_options *options, const struct gmem *mem,
-	       struct loop *loop)
+int blk_create(struct blk **out, struct disk *disk, const struct blk_options *options,
+	       const struct gmem *mem, struct loop *loop)
 {
 	struct virtio_blk_config config = { 0 };
 	struct blk *b = calloc(1, sizeof(*b));
@@ -480,8 +499,8 @@ int blk_create(struct blk **out, struct disk *disk, const struct blk_options *op
 	b->options = *options;
 	blk_hold_init(&b->hold, &b->options, loop, on_retry, b);
 	features = make_config(b, &config);
-	err = virtio_init(&b->v, &blk_ops, mem, loop, options->nr_queues, QUEUE_SIZE, features, &config,
-			  sizeof(config));
+	err = virtio_init(&b->v, &blk_ops, mem, loop, options->nr_queues, QUEUE_SIZE, features,
+			  &config, sizeof(config));
 	if (err) {
 		pr_err("cannot set up a disk's %u queues: %s", options->nr_queues, strerror(-err));
 		blk_destroy(b);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads -d's value, "FILE[,KEY=VALUE]...", into the options of a disk and of its device. Called on main's
- * thread at set-up. The text is cut up in place.
+ * Reads -d's value, "FILE[,KEY=VALUE]...", into the options of a disk and of its device. Called on
+ * main's thread at set-up. The text is cut up in place.
  */
 #include "disk_formats.h"
 
@@ -23,9 +23,10 @@ static const struct choice caches[] = { { "writeback", DISK_CACHE_WRITEBACK },
 					{ "writethrough", DISK_CACHE_WRITETHROUGH },
 					{ "none", DISK_CACHE_NONE },
 					{ NULL, 0 } };
-static const struct choice aios[] = {
-	{ "auto", DISK_AIO_AUTO }, { "uring", DISK_AIO_URING }, { "threads", DISK_AIO_THREADS }, { NULL, 0 }
-};
+static const struct choice aios[] = { { "auto", DISK_AIO_AUTO },
+				      { "uring", DISK_AIO_URING },
+				      { "threads", DISK_AIO_THREADS },
+				      { NULL, 0 } };
 static const struct choice werrors[] = { { "report", 0 }, { "stop", 1 }, { NULL, 0 } };
 static const struct choice on_off[] = { { "on", 1 }, { "off", 0 }, { NULL, 0 } };
 
@@ -37,7 +38,8 @@ static int choose(const char *key, const char *value, const struct choice *choic
 	for (const struct choice *c = choices; c->word; c++) {
 		if (value && !strcmp(value, c->word))
 			return c->value;
-		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "", c->word);
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "",
+				       c->word);
 	}
 	pr_err("-d: %s=%s: one of %s", key, value ? value : "", list);
 	return -EINVAL;
@@ -94,7 +96,8 @@ static int set_flag(const char *key, const char *value, bool *flag)
 	return on < 0 ? on : 0;
 }
 
-static int set_key(const char *key, const char *value, struct disk_options *disk, struct blk_options *blk)
+static int set_key(const char *key, const char *value, struct disk_options *disk,
+		   struct blk_options *blk)
 {
 	int n;
 
@@ -120,9 +123,7 @@ static int set_key(const char *key, const char *value, struct disk_options *disk
 		n = choose(key, value, werrors);
 		blk->werror_stop = n > 0;
 	} else {
-		pr_err("-d %s: %s: no such key; there are format, ro, snapshot, serial, cache, discard, aio, "
-		       "queues, werror "
-		       "(a comma in a file's name is written ,,)",
+		pr_err("-d %s: %s: no such key; there are format, ro, snapshot, serial, cache, discard, aio, queues, werror (a comma in a file's name is written ,,)",
 		       disk->path, key);
 		n = -EINVAL;
 	}

@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console device: virtio 1.2, 5.3. Bytes between queues and character devices; the control queues are console_ctrl.c's.
+ * The console device: virtio 1.2, 5.3. Bytes between queues and character devices; the control
+ * queues are console_ctrl.c's.
  *
- * It comes in two shapes. A console has one port, no control queues, and its size in the configuration space. Named ports have control queues
- * (VIRTIO_CONSOLE_F_MULTIPORT) and no size. One device could be both, but then the console's size would travel in a control message (5.3.6.2), whose
- * two fields Linux has read in the other order than the specification has them. Two devices spare us and every guest that question.
+ * It comes in two shapes. A console has one port, no control queues, and its size in the
+ * configuration space. Named ports have control queues (VIRTIO_CONSOLE_F_MULTIPORT) and no size.
+ * One device could be both, but then the console's size would travel in a control message
+ * (5.3.6.2), whose two fields Linux has read in the other order than the specification has them.
+ * Two devices spare us and every guest that question.
  *
- * Both directions hold at most one chain. Transmit: as much of a chain as the chardev takes is written, and the queue is parked until the
- * chardev has room; the chain is returned when all of it was taken. So a host that takes nothing stops the guest, and nothing is lost. Without a
- * client a port takes nothing (the driver knows, by VIRTIO_CONSOLE_PORT_OPEN), a console what the chardev keeps for a late client: it must not hold
- * up a boot. Receive: the chardev asks for room before it reads; the next chain is then popped and kept, so that what was promised
- * cannot be taken back by the driver. Bytes for a port that nobody in the guest has open stay with the host, for Linux would drop them.
+ * Both directions hold at most one chain. Transmit: as much of a chain as the chardev takes is
+ * written, and the queue is parked until the chardev has room; the chain is returned when all of it
+ * was taken. So a host that takes nothing stops the guest, and nothing is lost. Without a client a
+ * port takes nothing (the driver knows, by VIRTIO_CONSOLE_PORT_OPEN), a console what the chardev
+ * keeps for a late client: it must not hold up a boot. Receive: the chardev asks for room before it
+ * reads; the next chain is then popped and kept, so that what was promised cannot be taken back by
+ * the driver. Bytes for a port that nobody in the guest has open stay with the host, for Linux
+ * would drop them.
  *
- * The console is the front of its chardev (chardev_set_front()): input is the console's while a driver runs it, and the serial port's otherwise.
+ * The console is the front of its chardev (chardev_set_front()): input is the console's while a
+ * driver runs it, and the serial port's otherwise.
  *
- * Everything runs on the loop's thread, but quiesce(), which forgets what is held. It does not: the emergency write (5.3.4), or adding and
- * removing ports while the machine runs.
+ * Everything runs on the loop's thread, but quiesce(), which forgets what is held. It does not: the
+ * emergency write (5.3.4), or adding and removing ports while the machine runs.
  */
 #include "console_impl.h"
 
@@ -31,7 +38,8 @@
 
 #define TX_BUDGET_BYTES (256 * KIB) /* until other devices have their turn */
 #define TX_CHAIN_BYTES 1024	    /* what a chain counts, however short */
-#define HVC_SYSRQ_KEY 0x0f	    /* Ctrl-O: Linux's hvc driver takes the key after it as SysRq's */
+/* Ctrl-O: Linux's hvc driver takes the key after it as SysRq's */
+#define HVC_SYSRQ_KEY 0x0f
 
 static struct console *to_console(struct virtio_device *v)
 {
@@ -61,7 +69,8 @@ static struct console_port *port_of(struct console *c, unsigned int queue)
 
 static bool live(const struct virtio_device *v)
 {
-	return (v->status & VIRTIO_CONFIG_S_DRIVER_OK) && !(v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+	return (v->status & VIRTIO_CONFIG_S_DRIVER_OK) &&
+	       !(v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
 /* Pops the next chain of @queue, of which @writable says the part that is wanted. */
@@ -90,13 +99,14 @@ static void advance(struct console_chain *k, size_t len)
 	}
 }
 
-static void give_back(struct console_port *p, unsigned int queue, struct console_chain *k, uint32_t written)
+static void give_back(struct console_port *p, unsigned int queue, struct console_chain *k,
+		      uint32_t written)
 {
 	virtio_push(&p->console->v, queue, k->head, written);
 	k->held = false;
 }
 
-/* ---- transmit ----------------------------------------------------------------------------------------------------- */
+/* ---- transmit --------------------------------------------------------------------------- */
 
 enum sent { SENT_CHAIN, SENT_ALL, SENT_BUDGET, SENT_FULL };
 
@@ -163,7 +173,7 @@ static void run_tx(struct console_port *p)
 	virtio_unlock(&p->console->v);
 }
 
-/* ---- receive ------------------------------------------------------------------------------------------------------ */
+/* ---- receive --------------------------------------------------------------------------- */
 
 /* Without the control queues there is nobody to say that a port is open. */
 static bool takes_input(const struct console_port *p)
@@ -205,7 +215,10 @@ static void on_receive(void *ctx, const uint8_t *bytes, size_t len)
 	uint32_t done = 0;
 
 	virtio_lock(v);
-	/* A driver that has reset its device since it was asked for room does not want them any more. */
+	/*
+	 * A driver that has reset its device since it was asked for room does not want them any
+	 * more.
+	 */
 	while (p->rx.held && p->rx.nr && done < len) {
 		size_t n = min_u64(p->rx.next->iov_len, len - done);
 
@@ -227,7 +240,10 @@ static void handle_rx(struct console_port *p)
 	virtio_park(&p->console->v, rx_queue(p));
 }
 
-/* ---- the console alone -------------------------------------------------------------------------------------------- */
+/*
+ * ---- the console alone
+ * ---------------------------------------------------------------------------
+ */
 
 static bool console_wants(void *ctx)
 {
@@ -259,7 +275,8 @@ static void on_resize(struct console_port *p)
 	struct virtio_console_config config = { 0 };
 
 	if ((v->offered & VIRTIO_BIT(VIRTIO_CONSOLE_F_SIZE)) && get_size(p->chardev, &config))
-		virtio_set_config(v, 0, &config, offsetof(struct virtio_console_config, max_nr_ports));
+		virtio_set_config(v, 0, &config,
+				  offsetof(struct virtio_console_config, max_nr_ports));
 }
 
 /* Linux looks at the size when it is told of a change, and at no other time. */
@@ -270,7 +287,7 @@ static void tell_size(struct console *c)
 	c->size_told = true;
 }
 
-/* ---- both --------------------------------------------------------------------------------------------------------- */
+/* ---- both --------------------------------------------------------------------------- */
 
 static void on_event(void *ctx, enum chardev_event event)
 {
@@ -360,8 +377,8 @@ static int init(struct console **out, struct console *c, const struct gmem *mem,
 		uint64_t features, const struct virtio_console_config *config)
 {
 	unsigned int nr_queues = c->multiport ? 2 * c->nr_ports + 2 : 2;
-	int err = virtio_init(&c->v, &console_ops, mem, loop, nr_queues, CONSOLE_QUEUE_SIZE, features, config,
-			      offsetof(struct virtio_console_config, emerg_wr));
+	int err = virtio_init(&c->v, &console_ops, mem, loop, nr_queues, CONSOLE_QUEUE_SIZE,
+			      features, config, offsetof(struct virtio_console_config, emerg_wr));
 
 	if (err) {
 		pr_err("cannot set up a virtio console: %s", strerror(-err));
@@ -372,7 +389,8 @@ static int init(struct console **out, struct console *c, const struct gmem *mem,
 	return 0;
 }
 
-int console_create(struct console **out, struct chardev *chardev, const struct gmem *mem, struct loop *loop)
+int console_create(struct console **out, struct chardev *chardev, const struct gmem *mem,
+		   struct loop *loop)
 {
 	struct console *c = new_console(1);
 	struct chardev_client client = { on_rx_room, on_receive, on_event, NULL };

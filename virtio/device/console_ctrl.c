@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console device's control queues: virtio 1.2, 5.3.6.2. Which ports there are, what they are called, and whether somebody has them open,
- * on either side. Loop's thread, the device's lock held, called from console.c.
+ * The console device's control queues: virtio 1.2, 5.3.6.2. Which ports there are, what they are
+ * called, and whether somebody has them open, on either side. Loop's thread, the device's lock
+ * held, called from console.c.
  *
- * The driver says VIRTIO_CONSOLE_DEVICE_READY and is told of each port (PORT_ADD); it says PORT_READY for each and is told the port's name
- * (PORT_NAME) and whether it has a client on the host (PORT_OPEN); it says PORT_OPEN when somebody in the guest opens or closes it.
+ * The driver says VIRTIO_CONSOLE_DEVICE_READY and is told of each port (PORT_ADD); it says
+ * PORT_READY for each and is told the port's name (PORT_NAME) and whether it has a client on the
+ * host (PORT_OPEN); it says PORT_OPEN when somebody in the guest opens or closes it.
  *
- * What we have to say is not queued but noted, a bit a message in console_port.owed, and made from the present state when the driver has a
- * buffer for it: so no driver can have us store more, however often it asks. Messages that make no sense are ignored.
+ * What we have to say is not queued but noted, a bit a message in console_port.owed, and made from
+ * the present state when the driver has a buffer for it: so no driver can have us store more,
+ * however often it asks. Messages that make no sense are ignored.
  */
 #include "console_impl.h"
 
@@ -121,8 +124,11 @@ static void hear(struct console *c)
 	struct iovec iov[CONSOLE_MAX_PIECES];
 	struct vq_chain chain = { .iov = iov, .iov_cap = CONSOLE_MAX_PIECES };
 
-	/* A turn of the queue at most: a driver that sends without end must let others have theirs. */
-	for (unsigned int i = 0; i < CONSOLE_QUEUE_SIZE && virtio_pop(&c->v, CONSOLE_CTRL_TX, &chain); i++) {
+	/*
+	 * A turn of the queue at most: a driver that sends without end must let others have theirs.
+	 */
+	for (unsigned int i = 0;
+	     i < CONSOLE_QUEUE_SIZE && virtio_pop(&c->v, CONSOLE_CTRL_TX, &chain); i++) {
 		struct virtio_console_control m;
 		struct iovec *from = iov;
 		unsigned int nr = chain.nr_readable;

@@ -8,8 +8,8 @@
 #include <linux/virtio_console.h>
 
 #define CONSOLE_QUEUE_SIZE 64
-#define CONSOLE_MAX_PIECES                                                                                   \
-	(2 * CONSOLE_QUEUE_SIZE) /* of the longest chain, each buffer across a border of memory */
+/* of the longest chain, each buffer across a border of memory */
+#define CONSOLE_MAX_PIECES (2 * CONSOLE_QUEUE_SIZE)
 
 #define CONSOLE_CTRL_RX 2 /* to the driver */
 #define CONSOLE_CTRL_TX 3

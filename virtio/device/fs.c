@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file system device, see fs.h: a high-priority queue and one for requests, both handed over to virtiofsd on the loop's thread when they would be
- * handled for the first time. From then on their notifications and interrupts do not come by here. They are taken back for good before the driver's
- * reset is complete: the answer to GET_VRING_BASE comes when virtiofsd has let go of the ring.
+ * The file system device, see fs.h: a high-priority queue and one for requests, both handed over to
+ * virtiofsd on the loop's thread when they would be handled for the first time. From then on their
+ * notifications and interrupts do not come by here. They are taken back for good before the
+ * driver's reset is complete: the answer to GET_VRING_BASE comes when virtiofsd has let go of the
+ * ring.
  *
- * virtiofsd may go at any time: its socket hangs up, it says what it should not, or does not answer. The device is broken then, which its driver is
- * told; requests that were under way are never answered, so who waits for them in the guest does so for ever. One that does not answer and is
- * ours is killed, so that it cannot write to memory that the driver has got back.
+ * virtiofsd may go at any time: its socket hangs up, it says what it should not, or does not
+ * answer. The device is broken then, which its driver is told; requests that were under way are
+ * never answered, so who waits for them in the guest does so for ever. One that does not answer and
+ * is ours is killed, so that it cannot write to memory that the driver has got back.
  *
- * Its log is shown line by line while the machine runs, the first lines of it: a guest may cause more.
+ * Its log is shown line by line while the machine runs, the first lines of it: a guest may cause
+ * more.
  */
 #include "virtio/fs.h"
 
@@ -50,7 +54,10 @@ struct fs {
 	void *on_loss_ctx;
 };
 
-/* Lock held; any thread. The sources hear of it by the socket's hang-up, and are taken out of the loop by its own thread. */
+/*
+ * Lock held; any thread. The sources hear of it by the socket's hang-up, and are taken out of the
+ * loop by its own thread.
+ */
 static void lose(struct fs *f)
 {
 	char why[128];
@@ -59,7 +66,8 @@ static void lose(struct fs *f)
 		return;
 	f->lost = true;
 	virtiofsd_stop(&f->daemon, false);
-	snprintf(why, sizeof(why), "virtiofsd of %s: %s", f->options.tag, vhost_user_why(f->backend));
+	snprintf(why, sizeof(why), "virtiofsd of %s: %s", f->options.tag,
+		 vhost_user_why(f->backend));
 	virtio_break(&f->v, why);
 	if (f->on_loss)
 		f->on_loss(f->on_loss_ctx, why);
@@ -77,7 +85,10 @@ static int hand_over(struct fs *f, unsigned int queue)
 		virtio_break(&f->v, "this host's KVM takes no interrupts by eventfd");
 		return ring.call_fd;
 	}
-	/* Some back ends (virtiofsd without VIRTIO_RING_F_EVENT_IDX) leave it as they find it; from then on it is not ours to write. */
+	/*
+	 * Some back ends (virtiofsd without VIRTIO_RING_F_EVENT_IDX) leave it as they find it; from
+	 * then on it is not ours to write.
+	 */
 	vq_enable_notify(&q->vq);
 	err = vhost_user_start(f->backend, queue, &ring, f->v.driver_features);
 	if (err)
@@ -110,7 +121,8 @@ static const struct virtio_ops fs_ops = {
 	.quiesce = fs_quiesce,
 };
 
-int fs_create(struct fs **out, const struct fs_options *options, const struct gmem *mem, struct loop *loop)
+int fs_create(struct fs **out, const struct fs_options *options, const struct gmem *mem,
+	      struct loop *loop)
 {
 	struct virtio_fs_config config = { .num_request_queues = htole32(NR_QUEUES - 1) };
 	struct fs *f = calloc(1, sizeof(*f));
@@ -122,7 +134,8 @@ int fs_create(struct fs **out, const struct fs_options *options, const struct gm
 	f->daemon.log_fd = -1;
 	*out = f;
 	memcpy(config.tag, options->tag, strlen(options->tag));
-	return virtio_init(&f->v, &fs_ops, mem, loop, NR_QUEUES, QUEUE_SIZE, 0, &config, sizeof(config));
+	return virtio_init(&f->v, &fs_ops, mem, loop, NR_QUEUES, QUEUE_SIZE, 0, &config,
+			   sizeof(config));
 }
 
 struct virtio_device *fs_virtio(struct fs *f)
@@ -136,7 +149,10 @@ void fs_on_loss(struct fs *f, void (*fn)(void *ctx, const char *why), void *ctx)
 	f->on_loss_ctx = ctx;
 }
 
-/* ---- what the loop hears -------------------------------------------------------------------------------------------- */
+/*
+ * ---- what the loop hears
+ * ---------------------------------------------------------------------------
+ */
 
 static void on_hang_up(void *ctx, uint32_t events)
 {
@@ -191,7 +207,7 @@ static void on_log(void *ctx, uint32_t events)
 		show_log(f, text);
 }
 
-/* ---- its life --------------------------------------------------------------------------------------------------------- */
+/* ---- its life --------------------------------------------------------------------------- */
 
 static int connect_to(const struct fs_options *o, int *fd)
 {
@@ -235,7 +251,8 @@ static void last_words(struct fs *f, char *line, size_t size)
 
 	*line = '\0';
 	while (virtiofsd_read_log(&f->daemon, text, sizeof(text)) > 0) {
-		for (char *word = strtok_r(text, "\n", &rest); word; word = strtok_r(NULL, "\n", &rest))
+		for (char *word = strtok_r(text, "\n", &rest); word;
+		     word = strtok_r(NULL, "\n", &rest))
 			snprintf(line, size, "%s", word);
 	}
 }
@@ -259,7 +276,8 @@ int fs_greet(struct fs *f)
 		return say_why_not(f, err);
 	err = loop_add(f->loop, &f->hang_up, vhost_user_fd(f->backend), EPOLLIN, on_hang_up, f);
 	if (!err)
-		err = loop_add(f->loop, &f->mistake, vhost_user_error_fd(f->backend), EPOLLIN, on_mistake, f);
+		err = loop_add(f->loop, &f->mistake, vhost_user_error_fd(f->backend), EPOLLIN,
+			       on_mistake, f);
 	if (!err && f->daemon.log_fd >= 0)
 		err = loop_add(f->loop, &f->log, f->daemon.log_fd, EPOLLIN, on_log, f);
 	return err;

@@ -80,7 +80,10 @@ static void net_quiesce(struct virtio_device *v, unsigned int queue)
 	struct net *n = to_net(v);
 	unsigned int ctrl = net_ctrl_queue(n);
 
-	/* What was set by commands outlives the reset of one queue, not that of the device, which ends the control queue too. */
+	/*
+	 * What was set by commands outlives the reset of one queue, not that of the device, which
+	 * ends the control queue too.
+	 */
 	if (queue == ctrl || !v->queue[ctrl].vq.ready)
 		n->started = false;
 	if (queue == ctrl) {
@@ -135,7 +138,8 @@ static uint64_t make_config(const struct net *n, struct virtio_net_config *c)
 {
 	uint64_t features = VIRTIO_BIT(VIRTIO_NET_F_MAC) | VIRTIO_BIT(VIRTIO_NET_F_STATUS) |
 			    VIRTIO_BIT(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_BIT(VIRTIO_NET_F_CTRL_VQ) |
-			    VIRTIO_BIT(VIRTIO_NET_F_CTRL_RX) | VIRTIO_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+			    VIRTIO_BIT(VIRTIO_NET_F_CTRL_RX) |
+			    VIRTIO_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |
 			    VIRTIO_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE);
 	uint64_t offloads = netdev_offloads(n->pair[0].backend);
 	unsigned int mtu = netdev_mtu(n->pair[0].backend);
@@ -143,7 +147,10 @@ static uint64_t make_config(const struct net *n, struct virtio_net_config *c)
 	memcpy(c->mac, n->mac, ETH_ALEN);
 	c->status = htole16(VIRTIO_NET_S_LINK_UP);
 	c->max_virtqueue_pairs = htole16((uint16_t)n->nr_pairs);
-	/* Ethernet's own is what drivers assume; saying it would forbid them a larger one, should the interface get that later. */
+	/*
+	 * Ethernet's own is what drivers assume; saying it would forbid them a larger one, should
+	 * the interface get that later.
+	 */
 	if (mtu >= MIN_MTU && mtu <= MAX_MTU && mtu != ETH_DATA_LEN) {
 		c->mtu = htole16((uint16_t)mtu);
 		features |= VIRTIO_BIT(VIRTIO_NET_F_MTU);
@@ -180,8 +187,8 @@ int net_create(struct net **out, struct netdev *const *backend, unsigned int nr_
 	}
 	net_link_init(n);
 	features = make_config(n, &config);
-	err = virtio_init(&n->v, &net_ops, mem, loop, 2 * nr_pairs + 1, NET_QUEUE_SIZE, features, &config,
-			  offsetof(struct virtio_net_config, speed));
+	err = virtio_init(&n->v, &net_ops, mem, loop, 2 * nr_pairs + 1, NET_QUEUE_SIZE, features,
+			  &config, offsetof(struct virtio_net_config, speed));
 	if (err) {
 		pr_err("cannot set up network %s: %s", netdev_name(backend[0]), strerror(-err));
 		net_destroy(n);

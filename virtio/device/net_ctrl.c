@@ -24,7 +24,8 @@ static bool set_mode(const struct net *n, struct iovec *iov, unsigned int nr)
 {
 	uint8_t on;
 
-	return virtio_has(&n->v, VIRTIO_NET_F_CTRL_RX) && vq_iov_pull(&iov, &nr, &on, sizeof(on)) && on <= 1;
+	return virtio_has(&n->v, VIRTIO_NET_F_CTRL_RX) && vq_iov_pull(&iov, &nr, &on, sizeof(on)) &&
+	       on <= 1;
 }
 
 /* Two tables, of stations and of groups. */
@@ -53,8 +54,8 @@ static bool set_mac(struct net *n, struct iovec *iov, unsigned int nr)
 {
 	uint8_t mac[ETH_ALEN];
 
-	if (!virtio_has(&n->v, VIRTIO_NET_F_CTRL_MAC_ADDR) || !vq_iov_pull(&iov, &nr, mac, sizeof(mac)) ||
-	    (mac[0] & 1))
+	if (!virtio_has(&n->v, VIRTIO_NET_F_CTRL_MAC_ADDR) ||
+	    !vq_iov_pull(&iov, &nr, mac, sizeof(mac)) || (mac[0] & 1))
 		return false;
 	memcpy(n->v.config, mac, sizeof(mac));
 	net_quiet_status(n);
@@ -76,8 +77,8 @@ void net_apply(struct net *n)
 		if (!err && active)
 			err = netdev_set_offloads(backend, n->offloads);
 		if (err)
-			pr_guest("network %s: what the guest asks for is refused: %s", netdev_name(backend),
-				 strerror(-err));
+			pr_guest("network %s: what the guest asks for is refused: %s",
+				 netdev_name(backend), strerror(-err));
 		/* Left alone until now. */
 		virtio_kick(&n->v, 2 * i);
 		virtio_kick(&n->v, 2 * i + 1);
@@ -151,9 +152,12 @@ void net_ctrl_handle(struct net *n, unsigned int queue)
 	struct iovec iov[NET_MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = NET_MAX_PIECES };
 
-	/* A turn of the queue at most: a driver that sends without end must let others have theirs. */
+	/*
+	 * A turn of the queue at most: a driver that sends without end must let others have theirs.
+	 */
 	for (unsigned int i = 0; i < NET_QUEUE_SIZE && virtio_pop(&n->v, queue, &c); i++) {
-		virtio_net_ctrl_ack ack = obey(n, iov, c.nr_readable) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+		virtio_net_ctrl_ack ack =
+			obey(n, iov, c.nr_readable) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 
 		/* obey() has moved on in readable pieces only. */
 		if (c.nr_writable)

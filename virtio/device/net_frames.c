@@ -23,7 +23,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define RX_BUDGET 64					     /* frames, until other devices have their turn */
+/* frames, until other devices have their turn */
+#define RX_BUDGET 64
 #define TX_BUDGET 256					     /* likewise */
 #define HEADER_BYTES sizeof(struct virtio_net_hdr_mrg_rxbuf) /* always this one since 1.0 */
 
@@ -37,14 +38,15 @@ void net_sync_watch(struct net_pair *p)
 	if (p->source.loop)
 		err = loop_mod(&p->source, events);
 	else if (events)
-		err = loop_add(p->net->loop, &p->source, netdev_fd(p->backend), events, p->on_backend, p);
+		err = loop_add(p->net->loop, &p->source, netdev_fd(p->backend), events,
+			       p->on_backend, p);
 	else
 		err = 0;
 	if (err)
 		pr_err("network %s cannot be watched: %s", netdev_name(p->backend), strerror(-err));
 }
 
-/* ---- transmit -------------------------------------------------------------------------------- */
+/* ---- transmit --------------------------------------------------------------------------- */
 
 /* Returns 0 or -EAGAIN. @c->iov[-1] is free. */
 static int transmit(struct net_pair *p, const struct vq_chain *c)
@@ -88,7 +90,7 @@ static void handle_tx(struct net_pair *p, unsigned int queue)
 	p->want_out = !p->gone && !netdev_flush(p->backend);
 }
 
-/* ---- receive --------------------------------------------------------------------------------- */
+/* ---- receive --------------------------------------------------------------------------- */
 
 /* Makes the next frame the one to be handed on. */
 static bool fetch(struct net_pair *p)
@@ -110,7 +112,8 @@ static bool fetch(struct net_pair *p)
 		}
 	}
 	p->frame = NULL;
-	if (n >= 0) /* there may be more in the backend's memory, of which its descriptor says nothing */
+	/* there may be more in the backend's memory, of which its descriptor says nothing */
+	if (n >= 0)
 		virtio_kick(&p->net->v, 2 * (unsigned int)(p - p->net->pair));
 	else if (n != -EAGAIN)
 		p->gone = (int)n; /* the loop sees it too, and on_backend() says so */
@@ -134,8 +137,8 @@ static void fill(struct net_pair *p, const struct vq_chain *c)
 	if (head) {
 		vq_iov_push(iov, c->nr_writable, 0, &header, head);
 		for (unsigned int i = 0; i < 2; i++)
-			p->num_buffers[i] =
-				byte_at(iov, offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers) + i);
+			p->num_buffers[i] = byte_at(
+				iov, offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers) + i);
 	}
 	n = vq_iov_push(iov, c->nr_writable, head, p->frame + p->copied_bytes,
 			p->frame_bytes - p->copied_bytes);
@@ -220,7 +223,7 @@ static void handle_rx(struct net_pair *p, unsigned int queue)
 	virtio_park(v, queue);
 }
 
-/* ---- both ------------------------------------------------------------------------------------ */
+/* ---- both --------------------------------------------------------------------------- */
 
 bool net_is_active(const struct net *n, unsigned int index)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The headers of frames (virtio 1.2, 5.1.6): what a driver may leave to the backend on the way out, and what the backend may leave to it on the way
- * in, by the features they have agreed on. Where vhost moves the frames the host's kernel has the same look at them. Any thread, the
- * device's lock held.
+ * The headers of frames (virtio 1.2, 5.1.6): what a driver may leave to the backend on the way out,
+ * and what the backend may leave to it on the way in, by the features they have agreed on. Where
+ * vhost moves the frames the host's kernel has the same look at them. Any thread, the device's lock
+ * held.
  */
 #include "net_impl.h"
 

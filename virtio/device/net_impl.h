@@ -7,10 +7,11 @@
 
 #define NET_QUEUE_SIZE 256
 #define NET_MAX_PIECES 128
-#define NET_GUEST_OFFLOADS                                                                                   \
-	(VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4) |                         \
-	 VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN) |                          \
-	 VIRTIO_BIT(VIRTIO_NET_F_GUEST_UFO) | VIRTIO_BIT(NET_F_GUEST_USO4) | VIRTIO_BIT(NET_F_GUEST_USO6))
+#define NET_GUEST_OFFLOADS                                                                         \
+	(VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4) |               \
+	 VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN) |                \
+	 VIRTIO_BIT(VIRTIO_NET_F_GUEST_UFO) | VIRTIO_BIT(NET_F_GUEST_USO4) |                       \
+	 VIRTIO_BIT(NET_F_GUEST_USO6))
 
 /* One receive queue (2 * i), one transmit queue (2 * i + 1), and what is behind them. */
 struct net_pair {
@@ -61,11 +62,17 @@ void net_move_frames(struct net_pair *p, unsigned int queue);
 bool net_is_active(const struct net *n, unsigned int index);
 /* Makes the loop watch what is wanted of @p. Loop's thread. */
 void net_sync_watch(struct net_pair *p);
-/* Forgets the frame that is being handed to the driver, whose chains are lost to it: its ring is gone, ... */
+/*
+ * Forgets the frame that is being handed to the driver, whose chains are lost to it: its ring is
+ * gone, ...
+ */
 void net_forget_frame(struct net_pair *p);
 /* ... or has them back, as if nothing had come. */
 void net_drop_frame(struct net_pair *p, unsigned int queue);
-/* 5.1.6.2.1, for a frame of @bytes that is sent. Returns NULL or what is wrong. Makes *@h what the backend gets to see. */
+/*
+ * 5.1.6.2.1, for a frame of @bytes that is sent. Returns NULL or what is wrong. Makes *@h what the
+ * backend gets to see.
+ */
 const char *net_check_header(const struct net *n, struct virtio_net_hdr *h, uint64_t bytes);
 /* Whether the driver takes a frame with such a header; what it need not know is taken out. */
 bool net_driver_takes(const struct net *n, struct virtio_net_hdr *h);
@@ -80,9 +87,15 @@ void net_set_link(struct net *n, bool up);
 void net_announce(struct net *n);
 /* @p->gone is set and it was not said yet. Loop's thread, without the lock. */
 void net_close_backend(struct net_pair *p);
-/* Shows the configuration with the status of the link in it, without an interrupt: for what the driver itself has asked for. */
+/*
+ * Shows the configuration with the status of the link in it, without an interrupt: for what the
+ * driver itself has asked for.
+ */
 void net_quiet_status(struct net *n);
-/* The kernel's worker serves the data queue @queue from now on, if it can. Returns whether it does. Loop's thread. */
+/*
+ * The kernel's worker serves the data queue @queue from now on, if it can. Returns whether it does.
+ * Loop's thread.
+ */
 bool net_vhost_take(struct net *n, unsigned int queue);
 /* It does not any more. @resume: we do, from where it has stopped. Nothing when it did not. */
 void net_vhost_stop(struct net *n, unsigned int queue, bool resume);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device's cable: virtio 1.2, 5.1.4 (status) and 5.1.6.5.4. It is out when somebody says so (net_set_link()), and when the backend's
- * peer has ended. A peer that may return, such as a passt that somebody else starts, is tried once a second; then the cable is in
- * again, and the driver is asked to announce itself, for those behind the peer may never have heard of it. Loop's thread, without the lock.
+ * The network device's cable: virtio 1.2, 5.1.4 (status) and 5.1.6.5.4. It is out when somebody
+ * says so (net_set_link()), and when the backend's peer has ended. A peer that may return, such as
+ * a passt that somebody else starts, is tried once a second; then the cable is in again, and the
+ * driver is asked to announce itself, for those behind the peer may never have heard of it. Loop's
+ * thread, without the lock.
  *
- * While the cable is out frames are lost in both directions; vhost, which knows no cable, gives its queues back for that time.
+ * While the cable is out frames are lost in both directions; vhost, which knows no cable, gives its
+ * queues back for that time.
  */
 #include "net_impl.h"
 
@@ -18,7 +21,8 @@
 static void set_status(struct net *n, uint16_t status)
 {
 	status = htole16(status);
-	virtio_set_config(&n->v, offsetof(struct virtio_net_config, status), &status, sizeof(status));
+	virtio_set_config(&n->v, offsetof(struct virtio_net_config, status), &status,
+			  sizeof(status));
 }
 
 void net_quiet_status(struct net *n)

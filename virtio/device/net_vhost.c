@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which data queues of the network device the host's kernel serves, by vhost.c: those in use, while the cable is in, if the backend can. A queue
- * is handed over on the loop's thread, when it would be handled for the first time. From then on neither its notifications nor its
- * interrupts come by here. It is taken back when its pair is not used any more or the cable is pulled, and then we go on where the
- * kernel has stopped; or for good, before the driver's reset is complete: the kernel touches nothing of the ring after vhost_stop().
+ * Which data queues of the network device the host's kernel serves, by vhost.c: those in use, while
+ * the cable is in, if the backend can. A queue is handed over on the loop's thread, when it would
+ * be handled for the first time. From then on neither its notifications nor its interrupts come by
+ * here. It is taken back when its pair is not used any more or the cable is pulled, and then we go
+ * on where the kernel has stopped; or for good, before the driver's reset is complete: the kernel
+ * touches nothing of the ring after vhost_stop().
  *
- * A mistake of the driver's that the kernel finds breaks the device as one that we find. Should the kernel refuse a queue, all is
- * as without vhost, and said once. vhost sees no frames on their way: a tap that goes away under it is not noticed.
+ * A mistake of the driver's that the kernel finds breaks the device as one that we find. Should the
+ * kernel refuse a queue, all is as without vhost, and said once. vhost sees no frames on their way:
+ * a tap that goes away under it is not noticed.
  */
 #include "net_impl.h"
 #include "virtio/vhost/vhost.h"

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The entropy device: virtio 1.2, 5.4. One queue, no features, no configuration; each chain is filled with random bytes and
- * returned. Everything happens in handle(), on the loop's thread, so nothing is ever under way.
+ * The entropy device: virtio 1.2, 5.4. One queue, no features, no configuration; each chain is
+ * filled with random bytes and returned. Everything happens in handle(), on the loop's thread, so
+ * nothing is ever under way.
  *
- * A chain gets at most MAX_BYTES, as 5.4.6.1 allows, so that a guest with a huge buffer does not hold up the loop. It may also get
- * fewer when the host's random pool is not ready; a chain with no writable byte gets none.
+ * A chain gets at most MAX_BYTES, as 5.4.6.1 allows, so that a guest with a huge buffer does not
+ * hold up the loop. It may also get fewer when the host's random pool is not ready; a chain with no
+ * writable byte gets none.
  */
 #include "virtio/rng.h"
 
@@ -21,8 +23,8 @@ static uint32_t fill(const struct vq_chain *c)
 	uint32_t done = 0;
 
 	for (unsigned int i = 0; i < c->nr_writable && done < MAX_BYTES; i++) {
-		ssize_t n =
-			getrandom(iov[i].iov_base, min_u64(iov[i].iov_len, MAX_BYTES - done), GRND_NONBLOCK);
+		ssize_t n = getrandom(iov[i].iov_base, min_u64(iov[i].iov_len, MAX_BYTES - done),
+				      GRND_NONBLOCK);
 
 		if (n < 0)
 			break;
@@ -38,7 +40,10 @@ static void rng_handle(struct virtio_device *v, unsigned int queue)
 	struct iovec iov[MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = MAX_PIECES };
 
-	/* A turn of the queue at most: a driver that offers the same buffer again and again must let others have their turn. */
+	/*
+	 * A turn of the queue at most: a driver that offers the same buffer again and again must
+	 * let others have their turn.
+	 */
 	for (unsigned int i = 0; i < QUEUE_SIZE && virtio_pop(v, queue, &c); i++)
 		virtio_push(v, queue, c.head, fill(&c));
 }

@@ -5,17 +5,19 @@
  *
  * A request is checked, and then goes one of three ways:
  *
- *   - at once, on the caller's thread: a read whose data are in memory already. Reads gather until disk_kick() to be tried
+ *   - at once, on the caller's thread: a read whose data are in memory already. Reads gather until
+ *     disk_kick() to be tried
  *     (disk_gather.c), and go one of the other two ways if that fails;
  *   - io_uring: reads and writes of a raw image. They gather in `todo` until disk_kick();
- *   - the pool's threads: all that a format has to think about, misaligned direct I/O, discards, and everything where io_uring
+ *   - the pool's threads: all that a format has to think about, misaligned direct I/O, discards,
+ *     and everything where io_uring
  *     is not allowed. They put what is done on `done_list` and signal `done_fd`.
  *
- * done() is called without a lock held, so it may submit again. `pending` counts requests from disk_submit()
- * until after done(): when it is zero the disk is at rest.
+ * done() is called without a lock held, so it may submit again. `pending` counts requests from
+ * disk_submit() until after done(): when it is zero the disk is at rest.
  *
- * Locks: `ring_lock` covers the ring and todo; `done_lock` covers done_list; the gatherer has one. None is held when another is
- * taken.
+ * Locks: `ring_lock` covers the ring and todo; `done_lock` covers done_list; the gatherer has one.
+ * None is held when another is taken.
  */
 #include "disk_impl.h"
 
@@ -263,7 +265,8 @@ void disk_kick(struct disk *d)
 
 void disk_drain(struct disk *d)
 {
-	struct pollfd fds[2] = { { .fd = d->done_fd, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = d->done_fd, .events = POLLIN },
+				 { .fd = -1, .events = POLLIN } };
 
 	if (d->ring)
 		fds[1].fd = disk_ring_fd(d->ring);

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One open host file or block device: blocking reads and writes of any range, whatever the host's rules are.
- * Called from pool threads, several at a time, and at set-up.
+ * One open host file or block device: blocking reads and writes of any range, whatever the host's
+ * rules are. Called from pool threads, several at a time, and at set-up.
  *
- * - A transfer that comes back short goes on where it stopped. The end of the file, where there should be
- *   data, means that somebody truncated it: an I/O error. Only a last sector that was never whole reads as
- *   zeros to its end (a raw file may have any size; the disk has whole sectors), and a qcow2 file's end is
+ * - A transfer that comes back short goes on where it stopped. The end of the file, where there
+ *   should be
+ *   data, means that somebody truncated it: an I/O error. Only a last sector that was never whole
+ *     reads as
+ *   zeros to its end (a raw file may have any size; the disk has whole sectors), and a qcow2 file's
+ *     end is
  *   wherever its last write was.
- * - O_DIRECT wants memory, offset and length aligned (statx(2), STATX_DIOALIGN). What is not goes through a
- *   bounce buffer; blocks of which only a part is written are read, changed and written under edge_lock. A
- *   whole-block write of the guest that overtakes such a change of the same block races with it, as two
+ * - O_DIRECT wants memory, offset and length aligned (statx(2), STATX_DIOALIGN). What is not goes
+ *   through a
+ *   bounce buffer; blocks of which only a part is written are read, changed and written under
+ *     edge_lock. A
+ *   whole-block write of the guest that overtakes such a change of the same block races with it, as
+ *     two
  *   writes to one place may.
- * - A failed fdatasync() stays failed: the kernel has marked the pages clean, so the next one would succeed
+ * - A failed fdatasync() stays failed: the kernel has marked the pages clean, so the next one would
+ *   succeed
  *   and lie.
  * - Each file tells its first error to the log; the guest gets all of them.
  */
@@ -42,15 +49,16 @@ static const char zero_page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int err)
 {
 	if (!atomic_exchange(&f->said_error, true))
-		pr_err("%s: %s at byte %llu: %s (said once)", f->path, what, (unsigned long long)offset,
-		       strerror(-err));
+		pr_err("%s: %s at byte %llu: %s (said once)", f->path, what,
+		       (unsigned long long)offset, strerror(-err));
 	return err;
 }
 
 int disk_file_lost(const struct disk_file *f, int err)
 {
 	if (err)
-		pr_err("%s: what the guest wrote last could not be kept: %s", f->path, strerror(-err));
+		pr_err("%s: what the guest wrote last could not be kept: %s", f->path,
+		       strerror(-err));
 	return err;
 }
 
@@ -80,8 +88,8 @@ uint64_t disk_file_size(struct disk_file *f)
 	return atomic_load(&f->size_bytes);
 }
 
-bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len, const struct iovec *iov,
-		       unsigned int nr)
+bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len,
+		       const struct iovec *iov, unsigned int nr)
 {
 	if (!f->direct)
 		return true;
@@ -119,14 +127,18 @@ static int read_plain(struct disk_file *f, uint64_t offset, uint64_t len, struct
 		cursor_advance(to, (uint64_t)n);
 		offset += (uint64_t)n;
 		len -= (uint64_t)n;
-		/* A direct read that stops inside a block has met the end, and could not go on from there. */
+		/*
+		 * A direct read that stops inside a block has met the end, and could not go on from
+		 * there.
+		 */
 		if (len > 0 && (n == 0 || !is_aligned(offset, f->align_bytes)))
 			return read_past_end(f, offset, len, to);
 	}
 	return 0;
 }
 
-uint64_t disk_file_read_cached(struct disk_file *f, uint64_t offset, const struct iovec *iov, unsigned int nr)
+uint64_t disk_file_read_cached(struct disk_file *f, uint64_t offset, const struct iovec *iov,
+			       unsigned int nr)
 {
 	ssize_t n;
 
@@ -157,7 +169,10 @@ static int write_plain(struct disk_file *f, uint64_t offset, uint64_t len, struc
 	return 0;
 }
 
-/* Reads whole blocks into the bounce buffer; what lies beyond the file's end is zeroed. Returns the bytes that were there. */
+/*
+ * Reads whole blocks into the bounce buffer; what lies beyond the file's end is zeroed. Returns the
+ * bytes that were there.
+ */
 static ssize_t bounce_fill(struct disk_file *f, char *buf, size_t len, uint64_t offset)
 {
 	size_t have = 0;
@@ -267,13 +282,15 @@ static bool cursor_aligned(const struct disk_file *f, uint64_t offset, uint64_t 
 	return true;
 }
 
-static int bounce(struct disk_file *f, uint64_t offset, uint64_t len, struct disk_cursor *c, bool write)
+static int bounce(struct disk_file *f, uint64_t offset, uint64_t len, struct disk_cursor *c,
+		  bool write)
 {
 	size_t size = min_u64(BOUNCE_BYTES, align_up(len, f->align_bytes) + f->align_bytes);
 	void *buf;
 	int err;
 
-	if (posix_memalign(&buf, f->mem_align_bytes > PAGE_BYTES ? f->mem_align_bytes : PAGE_BYTES, size))
+	if (posix_memalign(&buf, f->mem_align_bytes > PAGE_BYTES ? f->mem_align_bytes : PAGE_BYTES,
+			   size))
 		return disk_file_error(f, "no memory for a transfer", offset, -ENOMEM);
 	if (write)
 		err = bounce_write(f, buf, size, offset, len, c);
@@ -319,7 +336,10 @@ int disk_file_flush(struct disk_file *f)
 
 	if (f->read_only)
 		return 0;
-	/* One at a time: of two that wait for the same write the host tells one alone that it has failed. */
+	/*
+	 * One at a time: of two that wait for the same write the host tells one alone that it has
+	 * failed.
+	 */
 	pthread_mutex_lock(&f->flush_lock);
 	if (atomic_load(&f->flush_failed))
 		err = -ENOTRECOVERABLE;
@@ -334,8 +354,8 @@ int disk_file_flush(struct disk_file *f)
 /* The host may say that it cannot, for this file or at all: then the data just stay. */
 static bool cannot(int err)
 {
-	return err == EOPNOTSUPP || err == ENOSYS || err == ENOTTY || err == EINVAL || err == ENODEV ||
-	       err == EPERM;
+	return err == EOPNOTSUPP || err == ENOSYS || err == ENOTTY || err == EINVAL ||
+	       err == ENODEV || err == EPERM;
 }
 
 int disk_file_discard(struct disk_file *f, uint64_t offset, uint64_t len)
@@ -348,7 +368,8 @@ int disk_file_discard(struct disk_file *f, uint64_t offset, uint64_t len)
 	if (f->block_device)
 		rc = ioctl(f->fd, BLKDISCARD, range);
 	else
-		rc = fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
+		rc = fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+			       (off_t)len);
 	if (rc == 0)
 		return 0;
 	if (!cannot(errno))
@@ -386,12 +407,15 @@ int disk_file_zero(struct disk_file *f, uint64_t offset, uint64_t len, bool unma
 {
 	int keep = f->sparse_tail && !f->block_device ? 0 : FALLOC_FL_KEEP_SIZE;
 
-	/* A write beside it may have read the block that they share, and be about to write it back: that one takes the edge_lock. */
+	/*
+	 * A write beside it may have read the block that they share, and be about to write it back:
+	 * that one takes the edge_lock.
+	 */
 	if (f->direct && !is_aligned(offset | len, f->align_bytes))
 		return write_zeros(f, offset, len);
 	if (unmap && !atomic_load_explicit(&f->no_punch, memory_order_relaxed)) {
-		if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len) ==
-		    0)
+		if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+			      (off_t)len) == 0)
 			return 0;
 		if (!cannot(errno))
 			return disk_file_error(f, "write zeroes", offset, -errno);
@@ -418,7 +442,8 @@ static int find_alignment(struct disk_file *f)
 #ifdef STATX_DIOALIGN
 	struct statx stx;
 
-	if (statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) == 0 && (stx.stx_mask & STATX_DIOALIGN)) {
+	if (statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) == 0 &&
+	    (stx.stx_mask & STATX_DIOALIGN)) {
 		if (!stx.stx_dio_offset_align || !stx.stx_dio_mem_align)
 			return -EINVAL;
 		f->align_bytes = stx.stx_dio_offset_align;
@@ -446,7 +471,8 @@ static int measure(struct disk_file *f)
 	f->rdev = st.st_rdev;
 	f->block_device = S_ISBLK(st.st_mode);
 	/* These know no RWF_NOWAIT. */
-	f->in_memory = fstatfs(f->fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	f->in_memory =
+		fstatfs(f->fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 	size = (uint64_t)st.st_size;
 	if (f->block_device && ioctl(f->fd, BLKGETSIZE64, &size) < 0)
 		return -errno;
@@ -585,8 +611,7 @@ int disk_file_temporary(struct disk_file **out)
 		*out = f;
 		return 0;
 	}
-	pr_err("snapshot: no file can be made in $TMPDIR, /var/tmp or /tmp: set TMPDIR to a folder with "
-	       "space");
+	pr_err("snapshot: no file can be made in $TMPDIR, /var/tmp or /tmp: set TMPDIR to a folder with space");
 	return -ENOSPC;
 }
 

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads that need not wait: their data are in the page cache, and where they lie is known. Copying them here and now is sooner done than
- * handing them over, to io_uring too: a quarter of the CPU time of 4 KiB.
+ * Reads that need not wait: their data are in the page cache, and where they lie is known. Copying
+ * them here and now is sooner done than handing them over, to io_uring too: a quarter of the CPU
+ * time of 4 KiB.
  *
- * They gather from disk_submit() until disk_kick(), on whatever thread that is. Then each run of neighbours, where one
- * begins where the one before ends, is read by one system call into the buffers of all: a driver that reads on with many small
- * requests under way costs little more than one with large ones. A run that stops short is gone on with from the first request that
- * is not whole; one that gives nothing at all would have had to wait, and goes the ordinary way. With every miss in a row the next few go
- * there untried: one, three, at most fifteen. A single one costs nothing more, for reading on has such a miss for each readahead.
+ * They gather from disk_submit() until disk_kick(), on whatever thread that is. Then each run of
+ * neighbours, where one begins where the one before ends, is read by one system call into the
+ * buffers of all: a driver that reads on with many small requests under way costs little more than
+ * one with large ones. A run that stops short is gone on with from the first request that is not
+ * whole; one that gives nothing at all would have had to wait, and goes the ordinary way. With
+ * every miss in a row the next few go there untried: one, three, at most fifteen. A single one
+ * costs nothing more, for reading on has such a miss for each readahead.
  *
- * A request stays one of its own: each has its own end, and an error belongs to the one that it met.
+ * A request stays one of its own: each has its own end, and an error belongs to the one that it
+ * met.
  */
 #include "disk_impl.h"
 
@@ -54,7 +58,9 @@ bool disk_gather_add(struct disk_gather *g, const struct disk_node *n, struct di
 	return true;
 }
 
-/* The first request of @list, with those behind it that go on where it ends. They stay on the list. */
+/*
+ * The first request of @list, with those behind it that go on where it ends. They stay on the list.
+ */
 static void find_run(struct run *run, const struct disk_list *list, uint64_t max_bytes)
 {
 	const struct disk_request *r = list->head;
@@ -63,7 +69,8 @@ static void find_run(struct run *run, const struct disk_list *list, uint64_t max
 	run->first = list->head;
 	run->nr = run->nr_iov = 0;
 	run->len_bytes = 0;
-	while (r && r->offset_bytes == offset + run->len_bytes && r->nr_iov <= RUN_IOVECS - run->nr_iov &&
+	while (r && r->offset_bytes == offset + run->len_bytes &&
+	       r->nr_iov <= RUN_IOVECS - run->nr_iov &&
 	       r->len_bytes <= max_bytes - run->len_bytes) {
 		memcpy(run->iov + run->nr_iov, r->iov, r->nr_iov * sizeof(*r->iov));
 		run->nr_iov += r->nr_iov;
@@ -74,7 +81,8 @@ static void find_run(struct run *run, const struct disk_list *list, uint64_t max
 }
 
 /* Moves those that the first @got bytes cover to @done. Returns whether any was. */
-static bool take_whole(struct disk_list *list, unsigned int nr, uint64_t got, struct disk_list *done)
+static bool take_whole(struct disk_list *list, unsigned int nr, uint64_t got,
+		       struct disk_list *done)
 {
 	bool any = false;
 
@@ -107,7 +115,8 @@ void disk_gather_run(struct disk_gather *g, struct disk_node *n, struct disk_lis
 		uint64_t got;
 
 		find_run(&run, &list, n->max_at_once_bytes);
-		got = n->ops->read_at_once(n, run.first->offset_bytes, run.len_bytes, run.iov, run.nr_iov);
+		got = n->ops->read_at_once(n, run.first->offset_bytes, run.len_bytes, run.iov,
+					   run.nr_iov);
 		if (take_whole(&list, run.nr, got, done)) {
 			atomic_store_explicit(&g->next_skip, 0, memory_order_relaxed);
 			continue;

@@ -7,7 +7,8 @@
  *   disk_gather.c    reads that need not wait
  *   disk_ring.c      io_uring for what maps straight to a host file
  *   disk_pool.c      threads for everything else
- *   disk_node        a blocking "bytes at offsets": raw file, snapshot overlay, qcow2; nodes stand on nodes
+ *   disk_node        a blocking "bytes at offsets": raw file, snapshot overlay, qcow2; nodes stand
+ *                    on nodes
  *   disk_file.c      one open host file: alignment, short transfers, errors said once
  */
 #ifndef VIRTIO_DISK_DISK_IMPL_H
@@ -25,8 +26,11 @@ struct disk_cursor {
 	size_t skip_bytes; /* of iov[0] */
 };
 
-/* Fills up to @max iovecs with the next @len bytes (or fewer) without moving on; returns how many. */
-unsigned int cursor_slice(const struct disk_cursor *c, uint64_t len, struct iovec *out, unsigned int max);
+/*
+ * Fills up to @max iovecs with the next @len bytes (or fewer) without moving on; returns how many.
+ */
+unsigned int cursor_slice(const struct disk_cursor *c, uint64_t len, struct iovec *out,
+			  unsigned int max);
 void cursor_advance(struct disk_cursor *c, uint64_t len);
 void cursor_copy_in(struct disk_cursor *c, const void *from, uint64_t len); /* into the iovecs */
 void cursor_copy_out(struct disk_cursor *c, void *to, uint64_t len);	    /* from the iovecs */
@@ -40,11 +44,11 @@ struct disk_node_ops {
 	int (*read)(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *to);
 	int (*write)(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from);
 	/*
-	 * Reads as much from the front as there is without waiting for anything; how many bytes. At most 64 iovecs. May be NULL. The
-	 * caller's thread.
+	 * Reads as much from the front as there is without waiting for anything; how many bytes. At
+	 * most 64 iovecs. May be NULL. The caller's thread.
 	 */
-	uint64_t (*read_at_once)(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
-				 unsigned int nr);
+	uint64_t (*read_at_once)(struct disk_node *n, uint64_t offset, uint64_t len,
+				 const struct iovec *iov, unsigned int nr);
 	int (*flush)(struct disk_node *n);
 	int (*discard)(struct disk_node *n, uint64_t offset, uint64_t len);
 	int (*zero)(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap);
@@ -59,8 +63,8 @@ struct disk_node {
 	uint64_t size_bytes;	    /* whole sectors */
 	uint64_t max_at_once_bytes; /* read_at_once() is not asked for more */
 	bool read_only;
-	struct disk_file *
-		raw; /* when offsets are those of this file and nothing stands between: io_uring may be used */
+	/* when offsets are those of this file and nothing stands between: io_uring may be used */
+	struct disk_file *raw;
 };
 
 /* ---- disk_file.c: a host file ---- */
@@ -69,7 +73,8 @@ struct disk_file {
 	char *path;
 	int fd;
 	bool block_device, direct, read_only, dsync;
-	bool sparse_tail; /* what is beyond the end reads as zeros, and the last block may be short (qcow2) */
+	/* what is beyond the end reads as zeros, and the last block may be short (qcow2) */
+	bool sparse_tail;
 	bool locked_open; /* the lock is ours */
 	bool in_memory;	  /* on a file system that has no other place: a read waits for nothing */
 	unsigned int align_bytes; /* of offsets and lengths, for O_DIRECT; else 1 */
@@ -81,7 +86,8 @@ struct disk_file {
 	uint64_t tail_end_bytes;     /* the size at opening, rounded up to sectors */
 	_Atomic bool said_error, flush_failed, no_punch, no_zero_range, no_nowait;
 	pthread_mutex_t flush_lock; /* a flush and what came of it */
-	pthread_mutex_t edge_lock;  /* of read-modify-write of blocks that a misaligned direct write shares */
+	/* of read-modify-write of blocks that a misaligned direct write shares */
+	pthread_mutex_t edge_lock;
 };
 
 /* Opens, locks, measures. Says why not. */
@@ -110,11 +116,14 @@ uint64_t disk_file_size(struct disk_file *f);
 /* A block device may have been extended since its size was asked for. */
 void disk_file_look_again(struct disk_file *f);
 /* Whether this transfer needs no bounce buffer. */
-bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len, const struct iovec *iov,
-		       unsigned int nr);
+bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len,
+		       const struct iovec *iov, unsigned int nr);
 /* Tells the log, once for each file; returns @err, a -errno. */
 int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int err);
-/* Tells the log, @err not being 0, that the image on @f is closed without what was written to it last; returns @err. */
+/*
+ * Tells the log, @err not being 0, that the image on @f is closed without what was written to it
+ * last; returns @err.
+ */
 int disk_file_lost(const struct disk_file *f, int err);
 
 /* disk_lock.c: 0, or -errno having said who has it */
@@ -158,8 +167,9 @@ int disk_snapshot_open(struct disk_node **out, struct disk_node *base);
  * disk_open.c: opens one image and, below it, its backing files. @format_name is what the user or
  * the image above calls its format; NULL: it is guessed. Returns 0 or -errno (reported).
  */
-int disk_image_open(struct disk_node **out, const char *path, const char *format_name, bool read_only,
-		    const struct disk_options *options, const struct disk_chain *above);
+int disk_image_open(struct disk_node **out, const char *path, const char *format_name,
+		    bool read_only, const struct disk_options *options,
+		    const struct disk_chain *above);
 
 /* disk.c: a disk on @node, which it takes over, also when it fails. Returns as disk_open(). */
 int disk_start(struct disk **out, struct disk_node *node, const struct disk_options *options,
@@ -185,12 +195,13 @@ struct disk_pool {
 	unsigned int nr_threads, nr_idle, nr_todo;
 	bool stop;
 	pthread_t threads[DISK_POOL_THREADS];
-	void (*serve)(
-		void *ctx,
-		struct disk_request *r); /* on a pool thread, or on the caller's when there can be none */
+	void (*serve)(void *ctx,
+		      /* on a pool thread, or on the caller's when there can be none */
+		      struct disk_request *r);
 	void *ctx;
 };
-void disk_pool_init(struct disk_pool *p, void (*serve)(void *ctx, struct disk_request *r), void *ctx);
+void disk_pool_init(struct disk_pool *p, void (*serve)(void *ctx, struct disk_request *r),
+		    void *ctx);
 void disk_pool_fini(struct disk_pool *p); /* waits for the threads; nothing may be queued */
 void disk_pool_add(struct disk_pool *p, struct disk_request *r);
 
@@ -199,7 +210,10 @@ void disk_pool_add(struct disk_pool *p, struct disk_request *r);
 struct disk_gather {
 	pthread_mutex_t lock;
 	struct disk_list list;
-	/* Reads that are not tried, now and after the next miss; hints, so an update that is lost costs nothing. */
+	/*
+	 * Reads that are not tried, now and after the next miss; hints, so an update that is lost
+	 * costs nothing.
+	 */
 	_Atomic unsigned int skip, next_skip;
 };
 void disk_gather_init(struct disk_gather *g);
@@ -217,8 +231,9 @@ int disk_ring_open(struct disk_ring **out, struct disk_file *f);
 void disk_ring_close(struct disk_ring *r);
 int disk_ring_fd(const struct disk_ring *r); /* readable when there are completions */
 /*
- * Starts requests from the front of @todo and moves what is done (result set) to @done. What io_uring cannot
- * do now or has done in part (done_bytes) goes to @other, for the pool. The caller serialises.
+ * Starts requests from the front of @todo and moves what is done (result set) to @done. What
+ * io_uring cannot do now or has done in part (done_bytes) goes to @other, for the pool. The caller
+ * serialises.
  */
 void disk_ring_run(struct disk_ring *r, struct disk_list *todo, struct disk_list *done,
 		   struct disk_list *other);

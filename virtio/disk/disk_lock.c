@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks on images: one writer, or many readers. Open file description locks (fcntl(2), F_OFD_SETLK) go away
- * with the last descriptor, so with the process however it ends, and they are understood by QEMU, whose
- * scheme is a byte for each thing it does with the image (100 + n) and for each that it lets nobody else do
- * (200 + n), all read-locked, and looks whether others have locked the opposite. Bit 0 is consistent reading,
- * bit 1 writing.
+ * Locks on images: one writer, or many readers. Open file description locks (fcntl(2), F_OFD_SETLK)
+ * go away with the last descriptor, so with the process however it ends, and they are understood by
+ * QEMU, whose scheme is a byte for each thing it does with the image (100 + n) and for each that it
+ * lets nobody else do (200 + n), all read-locked, and looks whether others have locked the
+ * opposite. Bit 0 is consistent reading, bit 1 writing.
  *
- * A writer here write-locks the whole file, which conflicts with anyone. A reader read-locks bytes 100 (it
- * reads) and 201 (nobody may write) and looks for a lock on 101 (somebody writes). Two readers, ours or
- * QEMU's, do not conflict.
+ * A writer here write-locks the whole file, which conflicts with anyone. A reader read-locks bytes
+ * 100 (it reads) and 201 (nobody may write) and looks for a lock on 101 (somebody writes). Two
+ * readers, ours or QEMU's, do not conflict.
  *
- * Such a lock has no owner that the kernel would tell, so the message finds who has the file open by /proc.
+ * Such a lock has no owner that the kernel would tell, so the message finds who has the file open
+ * by /proc.
  */
 #include "disk_impl.h"
 
@@ -145,7 +146,10 @@ int disk_lock(int fd, const char *path, bool read_only)
 	if (!err)
 		return 0;
 	if (err != -EAGAIN && err != -EACCES) {
-		/* A file system without locks: the machine can run, and nobody else could hold a lock either. */
+		/*
+		 * A file system without locks: the machine can run, and nobody else could hold a
+		 * lock either.
+		 */
 		pr_warn("%s: cannot be locked (%s): see that no other machine writes to it", path,
 			strerror(-err));
 		return 0;

@@ -27,8 +27,7 @@ static int refuse_loops(const char *path, const struct disk_chain *above)
 	if (!above || stat(path, &st) < 0)
 		return 0;
 	if (above->depth >= MAX_CHAIN) {
-		pr_err("%s: more than %d backing files below one another; `qemu-img rebase` or `commit` "
-		       "shortens the chain",
+		pr_err("%s: more than %d backing files below one another; `qemu-img rebase` or `commit` shortens the chain",
 		       path, MAX_CHAIN);
 		return -ELOOP;
 	}
@@ -37,8 +36,7 @@ static int refuse_loops(const char *path, const struct disk_chain *above)
 
 		if ((a->dev == st.st_dev && a->ino == st.st_ino) ||
 		    (a->block_device && S_ISBLK(st.st_mode) && a->rdev == st.st_rdev)) {
-			pr_err("%s: is its own backing file, by way of a loop; `qemu-img rebase -u` sets the "
-			       "right one",
+			pr_err("%s: is its own backing file, by way of a loop; `qemu-img rebase -u` sets the right one",
 			       path);
 			return -ELOOP;
 		}
@@ -70,22 +68,22 @@ static int guess_format(struct disk_file *f, const struct disk_format *formats,
 	*format = find_format(formats, name ? name : FALLBACK_FORMAT);
 	if (*format)
 		return 0;
-	pr_err("%s: looks like %s, which is not supported: `qemu-img convert -O qcow2` converts it, "
-	       "format=raw takes its bytes as they are",
+	pr_err("%s: looks like %s, which is not supported: `qemu-img convert -O qcow2` converts it, format=raw takes its bytes as they are",
 	       f->path, name);
 	return -EINVAL;
 }
 
-int disk_image_open(struct disk_node **out, const char *path, const char *format_name, bool read_only,
-		    const struct disk_options *options, const struct disk_chain *above)
+int disk_image_open(struct disk_node **out, const char *path, const char *format_name,
+		    bool read_only, const struct disk_options *options,
+		    const struct disk_chain *above)
 {
-	const struct disk_format *format = format_name ? find_format(options->formats, format_name) : NULL;
+	const struct disk_format *format =
+		format_name ? find_format(options->formats, format_name) : NULL;
 	struct disk_file *f;
 	int err;
 
 	if (format_name && !format) {
-		pr_err("%s: has the format %.15s, which is not supported; `qemu-img convert -O qcow2` "
-		       "converts it",
+		pr_err("%s: has the format %.15s, which is not supported; `qemu-img convert -O qcow2` converts it",
 		       path, format_name);
 		return -ENOTSUP;
 	}
@@ -108,8 +106,8 @@ int disk_open(struct disk **out, const struct disk_options *options, struct loop
 	struct disk_node *node;
 	int err;
 
-	err = disk_image_open(&node, options->path, options->format, options->read_only || options->snapshot,
-			      options, NULL);
+	err = disk_image_open(&node, options->path, options->format,
+			      options->read_only || options->snapshot, options, NULL);
 	if (err)
 		return err;
 	err = snapshot ? disk_snapshot_open(&node, node) : 0;

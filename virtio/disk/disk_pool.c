@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The threads that do blocking I/O: none until there is work, then one more whenever work finds no idle
- * thread, up to a few. They serve requests first come, first begun, with all signals blocked and on small
- * stacks. Where no thread can be made, the caller serves its own request.
+ * The threads that do blocking I/O: none until there is work, then one more whenever work finds no
+ * idle thread, up to a few. They serve requests first come, first begun, with all signals blocked
+ * and on small stacks. Where no thread can be made, the caller serves its own request.
  *
  * Also the list of requests and the iovec cursor that all parts use.
  */
@@ -48,7 +48,8 @@ void disk_list_move(struct disk_list *to, struct disk_list *from)
 	disk_list_init(from);
 }
 
-unsigned int cursor_slice(const struct disk_cursor *c, uint64_t len, struct iovec *out, unsigned int max)
+unsigned int cursor_slice(const struct disk_cursor *c, uint64_t len, struct iovec *out,
+			  unsigned int max)
 {
 	const struct iovec *iov = c->iov;
 	size_t skip = c->skip_bytes;
@@ -142,7 +143,10 @@ static void *pool_thread(void *arg)
 	return NULL;
 }
 
-/* A thread has the signal mask of its maker: signals are for the loop's signalfd, never for a pool thread. */
+/*
+ * A thread has the signal mask of its maker: signals are for the loop's signalfd, never for a pool
+ * thread.
+ */
 static int start_thread(struct disk_pool *p)
 {
 	pthread_attr_t attr;
@@ -163,7 +167,8 @@ static int start_thread(struct disk_pool *p)
 	return -err;
 }
 
-void disk_pool_init(struct disk_pool *p, void (*serve)(void *ctx, struct disk_request *r), void *ctx)
+void disk_pool_init(struct disk_pool *p, void (*serve)(void *ctx, struct disk_request *r),
+		    void *ctx)
 {
 	*p = (struct disk_pool){ .serve = serve, .ctx = ctx };
 	pthread_mutex_init(&p->lock, NULL);

@@ -31,7 +31,10 @@ static const struct magic magics[] = {
 	{ "cloop", 0, 17, "#!/bin/sh\n#V2.0 F" },
 };
 
-/* A VMDK descriptor may have comments and empty lines before its first line, which is "version=1" or the like. */
+/*
+ * A VMDK descriptor may have comments and empty lines before its first line, which is "version=1"
+ * or the like.
+ */
 static bool vmdk_text(const char *p, size_t len)
 {
 	const char *end = p + len;
@@ -43,7 +46,8 @@ static bool vmdk_text(const char *p, size_t len)
 		while (q < end && *q == ' ')
 			q++;
 		if (q < end && *q != '#' && *q != '\r' && *q != '\n')
-			return end - q >= 9 && !memcmp(q, "version=", 8) && q[8] >= '1' && q[8] <= '3';
+			return end - q >= 9 && !memcmp(q, "version=", 8) && q[8] >= '1' &&
+			       q[8] <= '3';
 		if (!eol)
 			return false;
 		p = eol + 1;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A raw image: the file's bytes are the disk's. Most requests do not come here, io_uring takes them straight
- * to the file; the node serves the rest on pool threads.
+ * A raw image: the file's bytes are the disk's. Most requests do not come here, io_uring takes them
+ * straight to the file; the node serves the rest on pool threads.
  *
- * A file that was only guessed to be raw has its first sector guarded: a guest that writes a qcow2 header
- * there, naming any file of the host as its backing file, would read that file after the next start. So a
- * write to the first sector is copied first (the guest may change its buffer while we look) and refused when
- * it looks like any format that somebody may guess.
+ * A file that was only guessed to be raw has its first sector guarded: a guest that writes a qcow2
+ * header there, naming any file of the host as its backing file, would read that file after the
+ * next start. So a write to the first sector is copied first (the guest may change its buffer while
+ * we look) and refused when it looks like any format that somebody may guess.
  */
 #include "disk_impl.h"
 
@@ -33,8 +33,8 @@ static int raw_read(struct disk_node *n, uint64_t offset, uint64_t len, struct d
 	return disk_file_read(to_raw(n)->file, offset, len, to);
 }
 
-static uint64_t raw_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
-				 unsigned int nr)
+static uint64_t raw_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len,
+				 const struct iovec *iov, unsigned int nr)
 {
 	(void)len;
 	return disk_file_read_cached(to_raw(n)->file, offset, iov, nr);
@@ -50,8 +50,7 @@ static int write_first_sector(struct disk_raw *r, struct disk_cursor *from)
 	if (!name)
 		return disk_file_pwrite(r->file, sector, sizeof(sector), 0);
 	if (!atomic_exchange(&r->said_guarded, true))
-		pr_err("%s: the guest may not write a %s header to a disk whose format was guessed; say "
-		       "format=raw to allow it",
+		pr_err("%s: the guest may not write a %s header to a disk whose format was guessed; say format=raw to allow it",
 		       r->file->path, name);
 	return -EPERM; /* by the guest, not the host */
 }

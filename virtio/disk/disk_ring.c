@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * io_uring (io_uring_setup(2), io_uring_enter(2)) by raw system calls, for requests that map straight to one
- * host file. disk.c calls from whatever thread it is on, under its ring lock, and waits for the ring's own
- * file descriptor in the loop: it is readable while there are completions, so that what was taken right after
- * submitting, as all reads from the page cache are, wakes nobody (a registered eventfd would).
+ * io_uring (io_uring_setup(2), io_uring_enter(2)) by raw system calls, for requests that map
+ * straight to one host file. disk.c calls from whatever thread it is on, under its ring lock, and
+ * waits for the ring's own file descriptor in the loop: it is readable while there are completions,
+ * so that what was taken right after submitting, as all reads from the page cache are, wakes nobody
+ * (a registered eventfd would).
  *
- * Never more requests in flight than the completion ring holds, so that it cannot overflow. What was not
- * accepted by the kernel is taken back from the submission ring, which the kernel only looks at inside
- * io_uring_enter(), and goes to the pool with what came back short or interrupted: the blocking code knows
- * how to go on.
+ * Never more requests in flight than the completion ring holds, so that it cannot overflow. What
+ * was not accepted by the kernel is taken back from the submission ring, which the kernel only
+ * looks at inside io_uring_enter(), and goes to the pool with what came back short or interrupted:
+ * the blocking code knows how to go on.
  *
- * The file is not registered with the ring: a ring is freed some time after its process has ended, and would
- * keep the image's lock until then.
+ * The file is not registered with the ring: a ring is freed some time after its process has ended,
+ * and would keep the image's lock until then.
  */
 #include "disk_impl.h"
 
@@ -53,11 +54,13 @@ static int map_rings(struct disk_ring *r, const struct io_uring_params *p)
 
 	r->rings_bytes = sq > cq ? sq : cq;
 	r->sqes_bytes = p->sq_entries * sizeof(struct io_uring_sqe);
-	base = mmap(NULL, r->rings_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, IORING_OFF_SQ_RING);
+	base = mmap(NULL, r->rings_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
+		    IORING_OFF_SQ_RING);
 	if (base == MAP_FAILED)
 		return -errno;
 	r->rings = base;
-	r->sqes = mmap(NULL, r->sqes_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, IORING_OFF_SQES);
+	r->sqes = mmap(NULL, r->sqes_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
+		       IORING_OFF_SQES);
 	if (r->sqes == MAP_FAILED) {
 		r->sqes = NULL;
 		return -errno;
@@ -154,7 +157,8 @@ static void take_back(struct disk_ring *r, uint32_t n, struct disk_list *other)
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct disk_request *req =
-			(struct disk_request *)(uintptr_t)r->sqes[(tail + i) & r->sq_mask].user_data;
+			(struct disk_request *)(uintptr_t)r->sqes[(tail + i) & r->sq_mask]
+				.user_data;
 
 		disk_list_add(other, req);
 	}
@@ -190,7 +194,8 @@ static void complete(struct disk_ring *r, struct disk_request *req, int res, str
 		return;
 	}
 	if (res < 0)
-		disk_file_error(r->file, req->op == DISK_READ ? "read" : "write", req->offset_bytes, res);
+		disk_file_error(r->file, req->op == DISK_READ ? "read" : "write", req->offset_bytes,
+				res);
 	req->result = res < 0 ? res : 0;
 	disk_list_add(done, req);
 }
@@ -203,7 +208,8 @@ static void reap(struct disk_ring *r, struct disk_list *done, struct disk_list *
 	for (; head != tail; head++) {
 		const struct io_uring_cqe *cqe = &r->cqes[head & r->cq_mask];
 
-		complete(r, (struct disk_request *)(uintptr_t)cqe->user_data, cqe->res, done, other);
+		complete(r, (struct disk_request *)(uintptr_t)cqe->user_data, cqe->res, done,
+			 other);
 		r->in_flight--;
 	}
 	atomic_store_explicit(r->cq_head, head, memory_order_release);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A disk whose writes are gone at the end: they go to an unlinked sparse file at the same offsets, and a
- * bitmap says for each 4 KiB where the current data are. The bitmap's pieces, 4 KiB for 128 MiB of disk, are
- * made when something in them is written. The image below is open for reading only and is shared with other
- * readers.
+ * A disk whose writes are gone at the end: they go to an unlinked sparse file at the same offsets,
+ * and a bitmap says for each 4 KiB where the current data are. The bitmap's pieces, 4 KiB for 128
+ * MiB of disk, are made when something in them is written. The image below is open for reading only
+ * and is shared with other readers.
  *
- * One reader-writer lock: requests that find their place by the bitmap share it while they do their I/O; a
- * write that must change the bitmap, copying the rest of a partly written cluster up first, has it alone. A
- * flush has nothing to keep.
+ * One reader-writer lock: requests that find their place by the bitmap share it while they do their
+ * I/O; a write that must change the bitmap, copying the rest of a partly written cluster up first,
+ * has it alone. A flush has nothing to keep.
  */
 #include "disk_impl.h"
 
@@ -133,7 +133,8 @@ static int write_new(struct snapshot *s, uint64_t offset, uint64_t len, struct d
 	return err;
 }
 
-static int snapshot_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from)
+static int snapshot_write(struct disk_node *n, uint64_t offset, uint64_t len,
+			  struct disk_cursor *from)
 {
 	struct snapshot *s = to_snapshot(n);
 	int err;
@@ -169,11 +170,15 @@ static int snapshot_zero(struct disk_node *n, uint64_t offset, uint64_t len, boo
 	return err;
 }
 
-/* Whole clusters that were written give their space back and read as zeros; others stay what they are. */
+/*
+ * Whole clusters that were written give their space back and read as zeros; others stay what they
+ * are.
+ */
 static int snapshot_discard(struct disk_node *n, uint64_t offset, uint64_t len)
 {
 	struct snapshot *s = to_snapshot(n);
-	uint64_t at = align_up(offset, CLUSTER_BYTES), end = align_down(offset + len, CLUSTER_BYTES);
+	uint64_t at = align_up(offset, CLUSTER_BYTES),
+		 end = align_down(offset + len, CLUSTER_BYTES);
 	int err = 0;
 
 	pthread_rwlock_wrlock(&s->lock);

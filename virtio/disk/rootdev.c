@@ -2,19 +2,23 @@
 /*
  * Finding the root file system: is one on the whole disk, or which partition is it?
  *
- * Partition tables are GPT (UEFI 2.10, chapter 5) behind a protective MBR, or MBR with logical partitions in a chain of
- * extended ones (ibid. 5.2.1 for the record). We take for a partition what Linux takes for one, and number it alike, for the
- * number ends up in root=. Of a GPT the partition of the architecture's root type (Discoverable Partitions Specification) is
- * the root; without one, and with an MBR, the only partition for Linux data. Two that qualify are a question for the user.
+ * Partition tables are GPT (UEFI 2.10, chapter 5) behind a protective MBR, or MBR with logical
+ * partitions in a chain of extended ones (ibid. 5.2.1 for the record). We take for a partition what
+ * Linux takes for one, and number it alike, for the number ends up in root=. Of a GPT the partition
+ * of the architecture's root type (Discoverable Partitions Specification) is the root; without one,
+ * and with an MBR, the only partition for Linux data. Two that qualify are a question for the user.
  *
- * A table with partitions outweighs a file system's magic: the superblock of what was on the disk before often survives
- * partitioning, whereas what makes a file system of the whole disk clears the table.
+ * A table with partitions outweighs a file system's magic: the superblock of what was on the disk
+ * before often survives partitioning, whereas what makes a file system of the whole disk clears the
+ * table.
  *
- * The disk is a stranger's: every sector number is compared with the disk's size before it is used, the number of entries
- * and of links is bounded as in Linux. Checksums are not looked at and the GPT's copy at the end is not used: the guest
- * finds out about damage by itself. Sectors are of 512 bytes, as our disks have.
+ * The disk is a stranger's: every sector number is compared with the disk's size before it is used,
+ * the number of entries and of links is bounded as in Linux. Checksums are not looked at and the
+ * GPT's copy at the end is not used: the guest finds out about damage by itself. Sectors are of 512
+ * bytes, as our disks have.
  *
- * Called on main's thread while the machine is made. Knows nothing about image formats: it is handed a read function.
+ * Called on main's thread while the machine is made. Knows nothing about image formats: it is
+ * handed a read function.
  */
 #include "virtio/rootdev.h"
 
@@ -114,7 +118,8 @@ static void __attribute__((format(printf, 2, 3))) add_choice(struct search *s, c
 
 static uint32_t le32_bytes(const uint8_t bytes[4])
 {
-	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+	       (uint32_t)bytes[3] << 24;
 }
 
 static void mbr_read(const uint8_t *sector, struct mbr_entry entry[MBR_ENTRIES])
@@ -166,8 +171,11 @@ static const char *mbr_type_name(uint8_t type)
 	}
 }
 
-/* A partition that begins at @base + the entry's first sector. Returns whether it lies on the disk. */
-static bool mbr_partition(struct search *s, const struct mbr_entry *e, uint64_t base, unsigned int number)
+/*
+ * A partition that begins at @base + the entry's first sector. Returns whether it lies on the disk.
+ */
+static bool mbr_partition(struct search *s, const struct mbr_entry *e, uint64_t base,
+			  unsigned int number)
 {
 	uint64_t first = base + le32_bytes(e->first_lba), sectors = le32_bytes(e->sectors);
 	const char *name = mbr_type_name(e->type), *comma = s->nr_partitions ? ", " : "";
@@ -265,26 +273,29 @@ struct type_name {
 	uint8_t guid[GUID_BYTES];
 };
 
-/* 0FC63DAF-8483-4772-8E79-3D69D8477DE4: its first three fields are little-endian on a disk, and so on. */
+/*
+ * 0FC63DAF-8483-4772-8E79-3D69D8477DE4: its first three fields are little-endian on a disk, and so
+ * on.
+ */
 static const struct type_name type_names[] = {
 	{ "Linux",
-	  { 0xaf, 0x3d, 0xc6, 0x0f, 0x83, 0x84, 0x72, 0x47, 0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47, 0x7d,
-	    0xe4 } },
+	  { 0xaf, 0x3d, 0xc6, 0x0f, 0x83, 0x84, 0x72, 0x47, 0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47,
+	    0x7d, 0xe4 } },
 	{ "EFI system",
-	  { 0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9,
-	    0x3b } },
+	  { 0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e,
+	    0xc9, 0x3b } },
 	{ "BIOS boot",
-	  { 0x48, 0x61, 0x68, 0x21, 0x49, 0x64, 0x6f, 0x6e, 0x74, 0x4e, 0x65, 0x65, 0x64, 0x45, 0x46,
-	    0x49 } },
+	  { 0x48, 0x61, 0x68, 0x21, 0x49, 0x64, 0x6f, 0x6e, 0x74, 0x4e, 0x65, 0x65, 0x64, 0x45,
+	    0x46, 0x49 } },
 	{ "Linux swap",
-	  { 0x6d, 0xfd, 0x57, 0x06, 0xab, 0xa4, 0xc4, 0x43, 0x84, 0xe5, 0x09, 0x33, 0xc8, 0x4b, 0x4f,
-	    0x4f } },
+	  { 0x6d, 0xfd, 0x57, 0x06, 0xab, 0xa4, 0xc4, 0x43, 0x84, 0xe5, 0x09, 0x33, 0xc8, 0x4b,
+	    0x4f, 0x4f } },
 	{ "Linux LVM",
-	  { 0x79, 0xd3, 0xd6, 0xe6, 0x07, 0xf5, 0xc2, 0x44, 0xa2, 0x3c, 0x23, 0x8f, 0x2a, 0x3d, 0xf9,
-	    0x28 } },
+	  { 0x79, 0xd3, 0xd6, 0xe6, 0x07, 0xf5, 0xc2, 0x44, 0xa2, 0x3c, 0x23, 0x8f, 0x2a, 0x3d,
+	    0xf9, 0x28 } },
 	{ "Microsoft data",
-	  { 0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99,
-	    0xc7 } },
+	  { 0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26,
+	    0x99, 0xc7 } },
 };
 
 static const char *gpt_type_name(const struct search *s, const uint8_t *guid)
@@ -305,10 +316,11 @@ static void gpt_type_text(const struct search *s, const uint8_t *g, char text[TY
 	if (name)
 		snprintf(text, TYPE_TEXT_BYTES, "%s", name);
 	else
-		snprintf(text, TYPE_TEXT_BYTES,
-			 "type %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[3],
-			 g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13],
-			 g[14], g[15]);
+		snprintf(
+			text, TYPE_TEXT_BYTES,
+			"type %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+			g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11],
+			g[12], g[13], g[14], g[15]);
 }
 
 /* The name is for a terminal: what is not plain ASCII becomes '?'. */
@@ -344,12 +356,15 @@ static void gpt_partition(struct search *s, const struct gpt_entry *e, unsigned 
 	gpt_type_text(s, e->type, type);
 	gpt_name_text(e, name);
 	quote = name[0] ? "\"" : "";
-	add_choice(s, "%svda%u (%s%s%s%s%s)", s->nr_partitions ? ", " : "", number, type, name[0] ? ", " : "",
-		   quote, name, quote);
+	add_choice(s, "%svda%u (%s%s%s%s%s)", s->nr_partitions ? ", " : "", number, type,
+		   name[0] ? ", " : "", quote, name, quote);
 	s->nr_partitions++;
 }
 
-/* Where the entries are and how many of them Linux looks at; 0 when it would not believe the header. */
+/*
+ * Where the entries are and how many of them Linux looks at; 0 when it would not believe the
+ * header.
+ */
 static unsigned int gpt_entries(const struct search *s, const uint8_t *sector, uint64_t *lba)
 {
 	struct gpt_header h;
@@ -380,7 +395,8 @@ static int gpt_scan(struct search *s, const uint8_t *sector)
 		int err = 0;
 
 		if (i % AT_ONCE == 0)
-			err = read_at(s, (lba + i / PER_SECTOR) * SECTOR_BYTES, entry, sizeof(entry));
+			err = read_at(s, (lba + i / PER_SECTOR) * SECTOR_BYTES, entry,
+				      sizeof(entry));
 		if (err)
 			return err;
 		gpt_partition(s, &entry[i % AT_ONCE], i + 1);
@@ -418,7 +434,9 @@ static int find_file_system(struct search *s, const uint8_t *head)
 
 int rootdev_find(const struct rootdev_disk *disk, struct rootdev *root)
 {
-	struct search s = { .disk = disk, .root = root, .sectors = disk->size_bytes / SECTOR_BYTES };
+	struct search s = { .disk = disk,
+			    .root = root,
+			    .sectors = disk->size_bytes / SECTOR_BYTES };
 	uint8_t head[HEAD_BYTES];
 	int err;
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Networks behind virtio-net, see netdev.h: what all backends share, and the choice of one. The backends are netdev_tap.c (frames with
- * virtio's own headers, so that checksums and segments are the host's work), netdev_socket.c (frames on a socket of any type) and
- * netdev_passt.c (a passt(1) process at the other end of one).
+ * Networks behind virtio-net, see netdev.h: what all backends share, and the choice of one. The
+ * backends are netdev_tap.c (frames with virtio's own headers, so that checksums and segments are
+ * the host's work), netdev_socket.c (frames on a socket of any type) and netdev_passt.c (a passt(1)
+ * process at the other end of one).
  *
- * A descriptor from whoever started us (-n fd=N) says itself what it is: a tap's, a stream with passt's framing, or a socket
- * that keeps messages apart, a frame each.
+ * A descriptor from whoever started us (-n fd=N) says itself what it is: a tap's, a stream with
+ * passt's framing, or a socket that keeps messages apart, a frame each.
  *
- * Called on the loop's thread, and on main's at set-up. Buffers have a fixed size and are made when the first frame comes, so a network
- * that nobody uses costs no memory. Nothing here trusts the peer: a frame too long ends a stream, whose framing is lost then.
+ * Called on the loop's thread, and on main's at set-up. Buffers have a fixed size and are made when
+ * the first frame comes, so a network that nobody uses costs no memory. Nothing here trusts the
+ * peer: a frame too long ends a stream, whose framing is lost then.
  */
 #include "netdev_impl.h"
 
@@ -32,7 +34,8 @@ static int open_fd(struct netdev *d, const struct netdev_options *o)
 	int flags = fcntl(o->fd, F_GETFL), type = 0;
 
 	if (flags < 0) {
-		pr_err("-n fd=%d: not an open file descriptor: start kvm with it open, as in 5<>FILE", o->fd);
+		pr_err("-n fd=%d: not an open file descriptor: start kvm with it open, as in 5<>FILE",
+		       o->fd);
 		return -EBADF;
 	}
 	/* A machine that is started again needs it again. */
@@ -104,7 +107,8 @@ void netdev_close(struct netdev *d)
 	if (d->fd >= 0)
 		close(d->fd);
 	if (d->pid) {
-		kill(d->pid, SIGKILL); /* it keeps nothing that could be lost, and must not keep us waiting */
+		/* it keeps nothing that could be lost, and must not keep us waiting */
+		kill(d->pid, SIGKILL);
 		waitpid(d->pid, NULL, 0);
 	}
 	free(d->in);
@@ -172,8 +176,8 @@ ssize_t netdev_recv(struct netdev *d, struct virtio_net_hdr *hdr, const uint8_t 
 	return d->ops->recv(d, hdr, frame);
 }
 
-int netdev_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov, unsigned int nr,
-		size_t bytes)
+int netdev_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov,
+		unsigned int nr, size_t bytes)
 {
 	return d->ops->send(d, hdr, iov, nr, bytes);
 }
@@ -190,8 +194,7 @@ void netdev_say_gone(struct netdev *d, int err)
 	if (d->pid && waitpid(d->pid, &status, WNOHANG) == d->pid) {
 		d->pid = 0;
 		if (WIFEXITED(status))
-			pr_err("-n passt: passt(1) has ended with exit code %d; the guest's network cable is "
-			       "out",
+			pr_err("-n passt: passt(1) has ended with exit code %d; the guest's network cable is out",
 			       WEXITSTATUS(status));
 		else
 			pr_err("-n passt: passt(1) was killed by signal %d; the guest's network cable is out",

@@ -13,8 +13,8 @@ struct netdev_ops {
 	/* As netdev_recv(), with d->in there. */
 	ssize_t (*recv)(struct netdev *d, struct virtio_net_hdr *hdr, const uint8_t **frame);
 	/* As netdev_send(). */
-	int (*send)(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov, unsigned int nr,
-		    size_t bytes);
+	int (*send)(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov,
+		    unsigned int nr, size_t bytes);
 	/* NULL: none. */
 	bool (*flush)(struct netdev *d);
 	int (*set_offloads)(struct netdev *d, uint64_t features);
@@ -30,14 +30,18 @@ struct netdev {
 	char name[24];
 	unsigned int mtu_bytes; /* 0: unknown */
 	struct vhost *vhost;	/* TAP: NULL when it is not used */
-	const char *path;	/* PASST: its socket, when it was started by somebody else; the options' */
-	uint64_t offloads;	/* what it can do */
-	uint64_t enabled;	/* what netdev_set_offloads() has set */
-	bool inactive;		/* by netdev_set_active() */
-	bool datagrams;		/* a socket that keeps messages apart, and has no end */
-	bool has_header;	/* TAP: each frame has a struct virtio_net_hdr_mrg_rxbuf in front */
-	uint8_t *in;		/* made when first needed */
-	/* Streams: what was read and not taken yet, in[at, have); what is to be written before the next frame. */
+	/* PASST: its socket, when it was started by somebody else; the options' */
+	const char *path;
+	uint64_t offloads; /* what it can do */
+	uint64_t enabled;  /* what netdev_set_offloads() has set */
+	bool inactive;	   /* by netdev_set_active() */
+	bool datagrams;	   /* a socket that keeps messages apart, and has no end */
+	bool has_header;   /* TAP: each frame has a struct virtio_net_hdr_mrg_rxbuf in front */
+	uint8_t *in;	   /* made when first needed */
+	/*
+	 * Streams: what was read and not taken yet, in[at, have); what is to be written before the
+	 * next frame.
+	 */
 	size_t in_at, in_have;
 	uint8_t *out;
 	size_t out_at, out_have;
@@ -56,7 +60,10 @@ int passt_open(struct netdev *d, const struct netdev_options *o);
 /* Connects to d->path: sets d->fd or returns -errno, saying nothing. */
 int passt_connect(struct netdev *d);
 
-/* Starts @argv[0], from PATH, with the fd @keep (-1: none) left open, default signals, and nothing to read. Returns 0 or -errno. */
+/*
+ * Starts @argv[0], from PATH, with the fd @keep (-1: none) left open, default signals, and nothing
+ * to read. Returns 0 or -errno.
+ */
 int netdev_spawn(pid_t *pid, char *const *argv, int keep);
 
 #endif

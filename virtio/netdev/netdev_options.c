@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads -n's value into the options of a network: "tap[,KEY=VALUE]...", "passt[,...]", "fd=N[,...]" or
- * "none". Called on main's thread at set-up. The text is cut up in place. A key that the chosen kind does
- * not have is refused by name.
+ * Reads -n's value into the options of a network: "tap[,KEY=VALUE]...", "passt[,...]", "fd=N[,...]"
+ * or "none". Called on main's thread at set-up. The text is cut up in place. A key that the chosen
+ * kind does not have is refused by name.
  */
 #include "virtio/netdev.h"
 
@@ -70,8 +70,8 @@ static int set_vhost(struct netdev_options *o, const char *value)
 static int set_ifname(struct netdev_options *o, const char *value)
 {
 	if (!value || !*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/ %")) {
-		pr_err("-n: ifname=%s: an interface's name has 1 to %d characters", value ? value : "",
-		       IFNAMSIZ - 1);
+		pr_err("-n: ifname=%s: an interface's name has 1 to %d characters",
+		       value ? value : "", IFNAMSIZ - 1);
 		return -EINVAL;
 	}
 	o->ifname = value;
@@ -91,7 +91,8 @@ static int set_text(const char **to, const char *key, const char *value)
 static int add_forward(struct netdev_options *o, const char *value)
 {
 	if (!value || !strchr(value, ':') || *value == '-') {
-		pr_err("-n passt,hostfwd=%s: [tcp:|udp:][ADDRESS/]PORT:GUEST_PORT", value ? value : "");
+		pr_err("-n passt,hostfwd=%s: [tcp:|udp:][ADDRESS/]PORT:GUEST_PORT",
+		       value ? value : "");
 		return -EINVAL;
 	}
 	if (o->nr_forwards == NETDEV_MAX_FORWARDS) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * passt(1): networking in user space, for ordinary users, with DHCP, DNS and port forwards. Started by us at the other end of a
- * socketpair (passt --fd), or connected to at the socket it listens on (path=). The frames are netdev_socket.c's.
- * Main's thread at set-up.
+ * passt(1): networking in user space, for ordinary users, with DHCP, DNS and port forwards. Started
+ * by us at the other end of a socketpair (passt --fd), or connected to at the socket it listens on
+ * (path=). The frames are netdev_socket.c's. Main's thread at set-up.
  *
- * Our passt ends when its end of the socket is closed: with us, whatever ends us. It is never our terminal's: a group of its own, nothing
- * to read. It says on our stderr what it does not like about its options; when it ends, the guest's cable is out. A passt of somebody
- * else's may end and be started again: whoever has noticed that it is gone may connect anew.
+ * Our passt ends when its end of the socket is closed: with us, whatever ends us. It is never our
+ * terminal's: a group of its own, nothing to read. It says on our stderr what it does not like
+ * about its options; when it ends, the guest's cable is out. A passt of somebody else's may end and
+ * be started again: whoever has noticed that it is gone may connect anew.
  */
 #include "kvm/log.h"
 #include "netdev_impl.h"
@@ -46,8 +47,8 @@ static int connect_first(struct netdev *d)
 	if (err == -ENAMETOOLONG)
 		pr_err("-n passt,path=%s: too long for a socket's name", d->path);
 	else if (err)
-		pr_err("-n passt,path=%s: %s: is passt running, with --socket of that name?", d->path,
-		       strerror(-err));
+		pr_err("-n passt,path=%s: %s: is passt running, with --socket of that name?",
+		       d->path, strerror(-err));
 	return err;
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Frames on sockets, without virtio's headers, hence without offloads. On a stream each frame has its length in front, 32 bits
- * big-endian, as passt(1) and QEMU's -netdev stream have it. On a socket that keeps messages apart a frame is a message.
- * Loop's thread.
+ * Frames on sockets, without virtio's headers, hence without offloads. On a stream each frame has
+ * its length in front, 32 bits big-endian, as passt(1) and QEMU's -netdev stream have it. On a
+ * socket that keeps messages apart a frame is a message. Loop's thread.
  *
- * A stream may take a part of a frame. The rest is kept, copied, and goes before anything else: the guest's memory
- * is not looked at again, and at most one frame is ever kept. Reading fills one buffer with as many frames as there are and takes
- * them from it one by one; a frame's tail that does not fit is moved to the front once.
+ * A stream may take a part of a frame. The rest is kept, copied, and goes before anything else: the
+ * guest's memory is not looked at again, and at most one frame is ever kept. Reading fills one
+ * buffer with as many frames as there are and takes them from it one by one; a frame's tail that
+ * does not fit is moved to the front once.
  */
 #include "netdev_impl.h"
 
@@ -75,8 +76,8 @@ static void keep_rest(struct netdev *d, const struct iovec *iov, unsigned int nr
 static bool flush_rest(struct netdev *d)
 {
 	while (d->out_at < d->out_have) {
-		ssize_t n =
-			send(d->fd, d->out + d->out_at, d->out_have - d->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(d->fd, d->out + d->out_at, d->out_have - d->out_at,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -101,8 +102,8 @@ static ssize_t send_iov(struct netdev *d, struct iovec *iov, unsigned int nr)
 	return n < 0 ? -errno : n;
 }
 
-static int stream_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov, unsigned int nr,
-		       size_t bytes)
+static int stream_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov,
+		       unsigned int nr, size_t bytes)
 {
 	uint32_t len = htobe32((uint32_t)bytes);
 	ssize_t n;
@@ -138,13 +139,15 @@ static ssize_t packet_recv(struct netdev *d, struct virtio_net_hdr *hdr, const u
 	return n < 0 ? -errno : n;
 }
 
-static int packet_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov, unsigned int nr,
-		       size_t bytes)
+static int packet_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov,
+		       unsigned int nr, size_t bytes)
 {
 	(void)hdr;
 	(void)bytes;
 	return send_iov(d, iov, nr) == -EAGAIN ? -EAGAIN : 0;
 }
 
-const struct netdev_ops stream_ops = { .recv = stream_recv, .send = stream_send, .flush = flush_rest };
+const struct netdev_ops stream_ops = { .recv = stream_recv,
+				       .send = stream_send,
+				       .flush = flush_rest };
 const struct netdev_ops packet_ops = { .recv = packet_recv, .send = packet_send };

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A tap interface of the host's through /dev/net/tun: Linux, Documentation/networking/tuntap.rst. Every frame has virtio's header in front
- * (IFF_VNET_HDR, 12 bytes by TUNSETVNETHDRSZ, little-endian), so frames with unfinished checksums and of many segments pass
- * in both directions as they are. Loop's thread; opened on main's at set-up.
+ * A tap interface of the host's through /dev/net/tun: Linux, Documentation/networking/tuntap.rst.
+ * Every frame has virtio's header in front (IFF_VNET_HDR, 12 bytes by TUNSETVNETHDRSZ,
+ * little-endian), so frames with unfinished checksums and of many segments pass in both directions
+ * as they are. Loop's thread; opened on main's at set-up.
  *
- * What the guest sends as unfinished the host's kernel finishes, always; TUNSETOFFLOAD says what the kernel may leave
- * unfinished towards the guest. The same call tells at set-up what this kernel knows.
+ * What the guest sends as unfinished the host's kernel finishes, always; TUNSETOFFLOAD says what
+ * the kernel may leave unfinished towards the guest. The same call tells at set-up what this kernel
+ * knows.
  *
- * An interface that is made here goes away with us. One that was made before (`ip tuntap add`) is used, by an ordinary user too if
- * it is theirs. A descriptor that was handed to us may have no headers: then there are no offloads.
+ * An interface that is made here goes away with us. One that was made before (`ip tuntap add`) is
+ * used, by an ordinary user too if it is theirs. A descriptor that was handed to us may have no
+ * headers: then there are no offloads.
  *
- * Where /dev/vhost-net can be opened the kernel can move the frames itself; each queue has a struct vhost for that.
+ * Where /dev/vhost-net can be opened the kernel can move the frames itself; each queue has a struct
+ * vhost for that.
  */
 #include "kvm/log.h"
 #include "netdev_impl.h"
@@ -65,7 +69,10 @@ static void probe_offloads(struct netdev *d)
 {
 	unsigned int flags = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO;
 
-	/* UFO went from some kernels and came back; UDP segments came with 6.2, both families at once. */
+	/*
+	 * UFO went from some kernels and came back; UDP segments came with 6.2, both families at
+	 * once.
+	 */
 	if (takes(d, flags | F_USO4 | F_USO6))
 		flags |= F_USO4 | F_USO6;
 	else if (!takes(d, flags))
@@ -107,9 +114,7 @@ int tap_adopt(struct netdev *d)
 static void say_refused(int err, const char *ifname)
 {
 	if (err == -EPERM)
-		pr_err("-n tap: may not make an interface: be root, have one made (ip tuntap add tap0 mode "
-		       "tap user $USER) and "
-		       "name it with ifname=, or use -n passt");
+		pr_err("-n tap: may not make an interface: be root, have one made (ip tuntap add tap0 mode tap user $USER) and name it with ifname=, or use -n passt");
 	else if (err == -EBUSY)
 		pr_err("-n tap,ifname=%s: in use by another program", ifname);
 	else if (err == -EINVAL)
@@ -129,7 +134,8 @@ static int add_vhost(struct netdev *d, enum netdev_vhost wanted)
 		return 0;
 	}
 	pr_err("-n tap,vhost=on: /dev/vhost-net: %s: %s", strerror(-err),
-	       err == -EACCES || err == -EPERM ? "give yourself access to it" : "modprobe vhost_net");
+	       err == -EACCES || err == -EPERM ? "give yourself access to it"
+					       : "modprobe vhost_net");
 	return err;
 }
 
@@ -146,7 +152,8 @@ int tap_open(struct netdev *d, const struct netdev_options *o, const char *ifnam
 	if (d->fd < 0) {
 		err = -errno;
 		pr_err("-n tap: " TUN_DEVICE ": %s: %s, or use -n passt", strerror(-err),
-		       err == -EACCES || err == -EPERM ? "give yourself access to it" : "modprobe tun");
+		       err == -EACCES || err == -EPERM ? "give yourself access to it"
+						       : "modprobe tun");
 		return err;
 	}
 	if (ioctl(d->fd, TUNSETIFF, &ifr) < 0) {
@@ -158,7 +165,8 @@ int tap_open(struct netdev *d, const struct netdev_options *o, const char *ifnam
 	snprintf(d->name, sizeof(d->name), "%s", ifr.ifr_name);
 	err = set_header(d);
 	if (err) {
-		pr_err("-n tap: the host's kernel has no virtio headers for %s: %s", d->name, strerror(-err));
+		pr_err("-n tap: the host's kernel has no virtio headers for %s: %s", d->name,
+		       strerror(-err));
 		return err;
 	}
 	return add_vhost(d, o->vhost);
@@ -173,8 +181,8 @@ static void set_up(const struct netdev *d, int fd)
 	if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
 		ifr.ifr_flags |= IFF_UP;
 		if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
-			pr_warn("network %s is down and may not be set up by us: ip link set %s up", d->name,
-				d->name);
+			pr_warn("network %s is down and may not be set up by us: ip link set %s up",
+				d->name, d->name);
 	}
 }
 
@@ -246,8 +254,8 @@ static ssize_t tap_recv(struct netdev *d, struct virtio_net_hdr *hdr, const uint
 	return n - (ssize_t)head;
 }
 
-static int tap_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov, unsigned int nr,
-		    size_t bytes)
+static int tap_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov,
+		    unsigned int nr, size_t bytes)
 {
 	struct virtio_net_hdr_mrg_rxbuf header = { .hdr = *hdr };
 	ssize_t n;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DEFLATE, RFC 1951: blocks that are stored, or coded with a fixed or a transmitted pair of Huffman codes. The
- * input is a stranger's. Its end is watched by one number: bits beyond it read as zeros, `left` falls below
- * zero, and everyone looks at that before what was taken has any effect. The output's end is no error: it is
- * where to stop.
+ * DEFLATE, RFC 1951: blocks that are stored, or coded with a fixed or a transmitted pair of Huffman
+ * codes. The input is a stranger's. Its end is watched by one number: bits beyond it read as zeros,
+ * `left` falls below zero, and everyone looks at that before what was taken has any effect. The
+ * output's end is no error: it is where to stop.
  *
- * What must be refused is what zlib refuses: codes with too many or (but for a lone one of one bit) too few
- * words, more than 286 and 30 symbols, no word for the end of a block, distances to before the beginning.
+ * What must be refused is what zlib refuses: codes with too many or (but for a lone one of one bit)
+ * too few words, more than 286 and 30 symbols, no word for the end of a block, distances to before
+ * the beginning.
  */
 #include "inflate.h"
 
@@ -32,9 +33,10 @@ struct stream {
 
 /* A canonical Huffman code. */
 struct code {
-	uint16_t fast[1 << FAST_BITS]; /* by the next bits: symbol << 4 | length; 0: a longer word, or none */
-	uint16_t count[MAX_BITS + 1];  /* words of each length */
-	uint16_t symbol[NR_LITERALS];  /* in the order of their words */
+	/* by the next bits: symbol << 4 | length; 0: a longer word, or none */
+	uint16_t fast[1 << FAST_BITS];
+	uint16_t count[MAX_BITS + 1]; /* words of each length */
+	uint16_t symbol[NR_LITERALS]; /* in the order of their words */
 };
 
 /* ---- bits ---- */
@@ -76,7 +78,8 @@ static void fill_fast(struct code *c)
 	memset(c->fast, 0, sizeof(c->fast));
 	for (unsigned int len = 1; len <= FAST_BITS; len++, word <<= 1) {
 		for (unsigned int i = 0; i < c->count[len]; i++, word++, index++) {
-			for (unsigned int k = reversed(word, len); k < 1 << FAST_BITS; k += 1U << len)
+			for (unsigned int k = reversed(word, len); k < 1 << FAST_BITS;
+			     k += 1U << len)
 				c->fast[k] = (uint16_t)(c->symbol[index] << 4 | len);
 		}
 	}
@@ -136,7 +139,10 @@ static int next_symbol(struct stream *s, const struct code *c)
 
 /* ---- blocks ---- */
 
-/* 3.2.5: 8 lengths by themselves, then 4 to each number of extra bits; the last stands for the longest alone. */
+/*
+ * 3.2.5: 8 lengths by themselves, then 4 to each number of extra bits; the last stands for the
+ * longest alone.
+ */
 static size_t match_length(struct stream *s, unsigned int symbol)
 {
 	unsigned int k = symbol - END_OF_BLOCK - 1, extra = k / 4 - 1;
@@ -251,7 +257,8 @@ static unsigned int repeats(struct stream *s, unsigned int symbol)
 	}
 }
 
-static int read_lengths(struct stream *s, const struct code *c, unsigned char *lengths, unsigned int nr)
+static int read_lengths(struct stream *s, const struct code *c, unsigned char *lengths,
+			unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr;) {
 		unsigned int times, length;
@@ -276,7 +283,8 @@ static int transmitted_block(struct stream *s)
 	static const unsigned char order[NR_LENGTHS] = { 16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
 							 11, 4,	 12, 3, 13, 2, 14, 1, 15 };
 	unsigned char lengths[NR_LITERALS + NR_DISTANCES] = { 0 };
-	unsigned int nr_literals = 257 + take(s, 5), nr_distances = 1 + take(s, 5), nr = 4 + take(s, 4);
+	unsigned int nr_literals = 257 + take(s, 5), nr_distances = 1 + take(s, 5),
+		     nr = 4 + take(s, 4);
 	struct code literals, distances;
 	int err;
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * qcow2 images, versions 2 and 3: opening with all backing files, flushing, closing. Read-only, an image's
- * refcounts are of no interest. For writing, what the image says about itself counts: marked corrupt, it is
- * refused; marked dirty (QEMU's lazy refcounts, after a crash), its refcounts are rebuilt first; features
- * that a writer must keep up and we do not (persistent bitmaps) are marked invalid, as "autoclear" bits ask
- * for. We never set the dirty mark: our refcounts are always up to date on the disk.
+ * qcow2 images, versions 2 and 3: opening with all backing files, flushing, closing. Read-only, an
+ * image's refcounts are of no interest. For writing, what the image says about itself counts:
+ * marked corrupt, it is refused; marked dirty (QEMU's lazy refcounts, after a crash), its refcounts
+ * are rebuilt first; features that a writer must keep up and we do not (persistent bitmaps) are
+ * marked invalid, as "autoclear" bits ask for. We never set the dirty mark: our refcounts are
+ * always up to date on the disk.
  *
- * Not supported, and refused by name: encryption, external data files, extended L2 entries, compression other
- * than deflate, what else is incompatible.
+ * Not supported, and refused by name: encryption, external data files, extended L2 entries,
+ * compression other than deflate, what else is incompatible.
  */
 #include "qcow2.h"
 #include "qcow2_impl.h"
@@ -104,20 +105,21 @@ static int backing_path(const struct qcow2 *q, const char *name, char *path, siz
 	return -ENAMETOOLONG;
 }
 
-static int open_backing(struct qcow2 *q, const struct qcow2_header *h, const struct disk_options *options,
-			const struct disk_chain *above, bool allowed)
+static int open_backing(struct qcow2 *q, const struct qcow2_header *h,
+			const struct disk_options *options, const struct disk_chain *above,
+			bool allowed)
 {
 	const char *format = h->backing_format[0] ? h->backing_format : NULL;
-	struct disk_chain chain = { .above = above, .file = q->file, .depth = above ? above->depth + 1 : 1 };
+	struct disk_chain chain = { .above = above,
+				    .file = q->file,
+				    .depth = above ? above->depth + 1 : 1 };
 	char path[PATH_MAX];
 	int err;
 
 	if (!h->backing_name[0])
 		return 0;
 	if (!allowed) {
-		pr_err("%s: the image above does not say its format, and it names a backing file, which a "
-		       "guest may have made up; if "
-		       "it is right, `qemu-img rebase -u -b FILE -F qcow2` says so",
+		pr_err("%s: the image above does not say its format, and it names a backing file, which a guest may have made up; if it is right, `qemu-img rebase -u -b FILE -F qcow2` says so",
 		       q->file->path);
 		return -EPERM;
 	}
@@ -154,7 +156,8 @@ static int prepare_writing(struct qcow2 *q, const struct qcow2_header *h)
 	if (h->incompatible & QCOW2_INCOMPAT_DIRTY) {
 		err = qcow2_repair(q, h);
 		if (!err)
-			err = write_header64(q, HEADER_INCOMPATIBLE, h->incompatible & ~QCOW2_INCOMPAT_DIRTY);
+			err = write_header64(q, HEADER_INCOMPATIBLE,
+					     h->incompatible & ~QCOW2_INCOMPAT_DIRTY);
 	}
 	if (!err && h->autoclear)
 		err = write_header64(q, HEADER_AUTOCLEAR, 0);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Compressed clusters ("Compressed Clusters Descriptor"): a raw deflate stream anywhere in the file, of which the
- * entry says the first byte and the last sector. They are only read; a write replaces them by ordinary ones.
+ * Compressed clusters ("Compressed Clusters Descriptor"): a raw deflate stream anywhere in the
+ * file, of which the entry says the first byte and the last sector. They are only read; a write
+ * replaces them by ordinary ones.
  *
- * The last one that was unpacked is kept, so that small reads one after the other unpack it once. unpack_lock is
- * for that one, held while it is filled and copied from; it is taken with map_lock held. What is kept cannot
- * become wrong: nobody writes compressed clusters while we have the image.
+ * The last one that was unpacked is kept, so that small reads one after the other unpack it once.
+ * unpack_lock is for that one, held while it is filled and copied from; it is taken with map_lock
+ * held. What is kept cannot become wrong: nobody writes compressed clusters while we have the
+ * image.
  */
 #include "qcow2_impl.h"
 
@@ -26,8 +28,8 @@ static int unpack(struct qcow2 *q, const struct qcow2_mapping *m)
 		err = -ENOMEM;
 	if (!err)
 		err = disk_file_pread(q->file, packed, m->packed_bytes, m->packed);
-	if (!err &&
-	    inflate_raw(packed, m->packed_bytes, q->unpacked, q->cluster_bytes) != (ssize_t)q->cluster_bytes)
+	if (!err && inflate_raw(packed, m->packed_bytes, q->unpacked, q->cluster_bytes) !=
+			    (ssize_t)q->cluster_bytes)
 		err = qcow2_corrupt(q, "a compressed cluster that cannot be unpacked,", m->packed);
 	if (!err)
 		q->unpacked_from = m->packed;
@@ -35,8 +37,8 @@ static int unpack(struct qcow2 *q, const struct qcow2_mapping *m)
 	return err;
 }
 
-int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t in_cluster, uint64_t len,
-			  struct disk_cursor *to)
+int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t in_cluster,
+			  uint64_t len, struct disk_cursor *to)
 {
 	int err = 0;
 

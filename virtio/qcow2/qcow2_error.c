@@ -12,8 +12,7 @@
 int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset)
 {
 	if (!atomic_exchange(&q->file->said_error, true))
-		pr_err("%s: corrupt: %s at byte %llu; the guest gets I/O errors; `qemu-img check -r all` may "
-		       "repair it",
+		pr_err("%s: corrupt: %s at byte %llu; the guest gets I/O errors; `qemu-img check -r all` may repair it",
 		       q->file->path, what, (unsigned long long)offset);
 	return -EUCLEAN; /* not -EIO, which may go away: see blk_hold.c */
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The qcow2 header and its extensions ("Header", "Header extensions"). A file is a stranger's: each value is
- * checked before anything is computed or allocated from it, and what is not supported is refused by its name,
- * in one line.
+ * The qcow2 header and its extensions ("Header", "Header extensions"). A file is a stranger's: each
+ * value is checked before anything is computed or allocated from it, and what is not supported is
+ * refused by its name, in one line.
  */
 #include "qcow2.h"
 #include "qcow2_impl.h"
@@ -26,7 +26,8 @@
 #define EXT_FEATURE_NAMES 0x6803f857U
 #define FEATURE_NAME_BYTES 48
 
-#define KNOWN_INCOMPATIBLE (QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT | QCOW2_INCOMPAT_COMPRESSION)
+#define KNOWN_INCOMPATIBLE                                                                         \
+	(QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT | QCOW2_INCOMPAT_COMPRESSION)
 
 bool qcow2_probe(const void *sector, size_t len)
 {
@@ -50,8 +51,9 @@ static int check_version(const struct disk_file *f, const unsigned char *p)
 			f,
 			"a qcow version 1 image: `qemu-img convert -O qcow2` makes it one that is supported");
 	if (load_be32(p + 4) != 2 && load_be32(p + 4) != 3)
-		return refuse(f, "a qcow2 version other than 2 and 3: `qemu-img convert -O qcow2` on the "
-				 "machine that made it");
+		return refuse(
+			f,
+			"a qcow2 version other than 2 and 3: `qemu-img convert -O qcow2` on the machine that made it");
 	return 0;
 }
 
@@ -61,17 +63,21 @@ static int check_encryption(const struct disk_file *f, const unsigned char *p)
 	case 0:
 		return 0;
 	case 1:
-		return refuse(f,
-			      "encrypted (AES), which is not supported: `qemu-img convert` can decrypt it");
+		return refuse(
+			f,
+			"encrypted (AES), which is not supported: `qemu-img convert` can decrypt it");
 	case 2:
-		return refuse(f,
-			      "encrypted (LUKS), which is not supported: `qemu-img convert` can decrypt it");
+		return refuse(
+			f,
+			"encrypted (LUKS), which is not supported: `qemu-img convert` can decrypt it");
 	default:
 		return refuse(f, "encrypted by an unknown method");
 	}
 }
 
-/* A table of @bytes at @offset: aligned, behind the header, inside the file, none of which wraps. */
+/*
+ * A table of @bytes at @offset: aligned, behind the header, inside the file, none of which wraps.
+ */
 static bool table_inside(const struct disk_file *f, const struct qcow2_header *h, uint64_t offset,
 			 uint64_t bytes)
 {
@@ -109,7 +115,8 @@ static int check_tables(const struct disk_file *f, const struct qcow2_header *h)
 
 /* Calls @fn for each extension until it returns nonzero. */
 static int each_extension(struct disk_file *f, uint64_t at, uint64_t end,
-			  int (*fn)(struct disk_file *f, uint32_t type, uint64_t at, uint32_t len, void *ctx),
+			  int (*fn)(struct disk_file *f, uint32_t type, uint64_t at, uint32_t len,
+				    void *ctx),
 			  void *ctx)
 {
 	for (unsigned int i = 0; i < MAX_EXTENSIONS && end - at >= 8; i++) {
@@ -125,7 +132,8 @@ static int each_extension(struct disk_file *f, uint64_t at, uint64_t end,
 		if (type == EXT_END)
 			return 0;
 		if (len > end - at)
-			return refuse(f, "corrupt: a header extension reaches beyond the first cluster");
+			return refuse(
+				f, "corrupt: a header extension reaches beyond the first cluster");
 		err = fn(f, type, at, len, ctx);
 		if (err)
 			return err;
@@ -154,7 +162,8 @@ struct feature {
 };
 
 /* The image may say itself what its bits mean. */
-static int find_feature_name(struct disk_file *f, uint32_t type, uint64_t at, uint32_t len, void *ctx)
+static int find_feature_name(struct disk_file *f, uint32_t type, uint64_t at, uint32_t len,
+			     void *ctx)
 {
 	struct feature *feature = ctx;
 
@@ -169,7 +178,8 @@ static int find_feature_name(struct disk_file *f, uint32_t type, uint64_t at, ui
 			continue;
 		for (unsigned int k = 0; k < FEATURE_NAME_BYTES - 2 && entry[2 + k]; k++)
 			feature->name[k] =
-				(char)(entry[2 + k] >= ' ' && entry[2 + k] < 0x7f ? entry[2 + k] : '?');
+				(char)(entry[2 + k] >= ' ' && entry[2 + k] < 0x7f ? entry[2 + k]
+										  : '?');
 	}
 	return 0;
 }
@@ -183,19 +193,25 @@ static int check_features(struct disk_file *f, const struct qcow2_header *h, uin
 		return 0;
 	feature.bit = (unsigned int)__builtin_ctzll(unknown);
 	if (feature.bit == 2)
-		return refuse(f, "its data are in an external file, which is not supported: `qemu-img "
-				 "convert -O qcow2` puts them in");
+		return refuse(
+			f,
+			"its data are in an external file, which is not supported: `qemu-img convert -O qcow2` puts them in");
 	if (feature.bit == 4)
-		return refuse(f, "has extended L2 entries, which are not supported: `qemu-img convert -O "
-				 "qcow2` makes an image without");
+		return refuse(
+			f,
+			"has extended L2 entries, which are not supported: `qemu-img convert -O qcow2` makes an image without");
 	each_extension(f, extensions_at, 1ULL << h->cluster_bits, find_feature_name, &feature);
 	pr_err("%s: needs a feature that is not supported: %s (incompatible bit %u)", f->path,
 	       feature.name[0] ? feature.name : "unknown", feature.bit);
 	return -ENOTSUP;
 }
 
-/* Where extensions end at the latest: an old image has its backing file's name right behind the header, and no end mark. */
-static uint64_t extensions_end(const struct qcow2_header *h, const unsigned char *p, uint64_t header_bytes)
+/*
+ * Where extensions end at the latest: an old image has its backing file's name right behind the
+ * header, and no end mark.
+ */
+static uint64_t extensions_end(const struct qcow2_header *h, const unsigned char *p,
+			       uint64_t header_bytes)
 {
 	uint64_t backing = load_be64(p + 8), cluster = 1ULL << h->cluster_bits;
 
@@ -213,7 +229,8 @@ static int read_backing_name(struct disk_file *f, struct qcow2_header *h, const 
 	if (!len || len >= sizeof(h->backing_name))
 		return refuse(f, "corrupt: the backing file's name has a length that cannot be");
 	if (at < V2_BYTES || at > cluster || len > cluster - at)
-		return refuse(f, "corrupt: the backing file's name is not inside the first cluster");
+		return refuse(f,
+			      "corrupt: the backing file's name is not inside the first cluster");
 	err = disk_file_pread(f, h->backing_name, len, at);
 	if (!err && strlen(h->backing_name) != len)
 		err = refuse(f, "corrupt: the backing file's name has a zero in it");
@@ -233,13 +250,15 @@ static int take_v3(const struct disk_file *f, struct qcow2_header *h, const unsi
 	*header_bytes = load_be32(p + 100);
 	if (h->refcount_order > 6)
 		return refuse(f, "corrupt: refcounts wider than 64 bits");
-	if (*header_bytes < V3_BYTES || *header_bytes > 1ULL << h->cluster_bits || *header_bytes % 8)
+	if (*header_bytes < V3_BYTES || *header_bytes > 1ULL << h->cluster_bits ||
+	    *header_bytes % 8)
 		return refuse(f, "corrupt: a header length that cannot be");
 	return 0;
 }
 
 /* The bit and the type say the same: something other than deflate. */
-static int check_compression(struct disk_file *f, const struct qcow2_header *h, uint64_t header_bytes)
+static int check_compression(struct disk_file *f, const struct qcow2_header *h,
+			     uint64_t header_bytes)
 {
 	unsigned char type = 0;
 	int err = 0;
@@ -251,9 +270,9 @@ static int check_compression(struct disk_file *f, const struct qcow2_header *h, 
 	if (!type != !(h->incompatible & QCOW2_INCOMPAT_COMPRESSION))
 		return refuse(f, "corrupt: the header says two things about compression");
 	if (type == 1)
-		return refuse(f,
-			      "compressed with zstd, which is not supported: `qemu-img convert -O qcow2 -c "
-			      "-o compression_type=zlib` makes an image that is");
+		return refuse(
+			f,
+			"compressed with zstd, which is not supported: `qemu-img convert -O qcow2 -c -o compression_type=zlib` makes an image that is");
 	if (type)
 		return refuse(f, "compressed by an unknown method");
 	return 0;
@@ -299,6 +318,7 @@ int qcow2_header_read(struct disk_file *f, struct qcow2_header *h)
 	if (!err)
 		err = read_backing_name(f, h, p);
 	if (!err)
-		err = each_extension(f, header_bytes, extensions_end(h, p, header_bytes), take_extension, h);
+		err = each_extension(f, header_bytes, extensions_end(h, p, header_bytes),
+				     take_extension, h);
 	return err;
 }

@@ -13,13 +13,13 @@
  *   qcow2_repair.c    refcounts rebuilt, for images left dirty
  *   qcow2_error.c     the report that an image is corrupt
  *
- * Two locks. map_lock: shared by requests that use mappings as they are while they do their I/O, exclusive
- * for those that change one. meta_lock: the cache, for one access at a time; taken last. (And unpack_lock, see
- * qcow2_compressed.c.)
+ * Two locks. map_lock: shared by requests that use mappings as they are while they do their I/O,
+ * exclusive for those that change one. meta_lock: the cache, for one access at a time; taken last.
+ * (And unpack_lock, see qcow2_compressed.c.)
  *
- * The invariant that holds on the disk at every moment, whatever is lost: each cluster's refcount is at least
- * the number of references to it. So a crash can leak clusters and nothing else. Refcounts are raised before
- * a reference is written, and lowered after its removal has been.
+ * The invariant that holds on the disk at every moment, whatever is lost: each cluster's refcount
+ * is at least the number of references to it. So a crash can leak clusters and nothing else.
+ * Refcounts are raised before a reference is written, and lowered after its removal has been.
  */
 #ifndef VIRTIO_QCOW2_QCOW2_IMPL_H
 #define VIRTIO_QCOW2_QCOW2_IMPL_H
@@ -49,7 +49,10 @@ struct qcow2_header {
 	char backing_format[16]; /* empty: not said */
 };
 
-/* The order in which classes of tables are written; between two that are both dirty, the file is synced. */
+/*
+ * The order in which classes of tables are written; between two that are both dirty, the file is
+ * synced.
+ */
 enum meta_class { META_REFBLOCK, META_REFTABLE, META_L2, META_L1, META_CLASSES };
 
 #define META_SLICES 64
@@ -102,7 +105,8 @@ int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
 
 /* qcow2_meta.c: @offset..@offset+@len lies within one table's naturally aligned 8 bytes */
 int meta_read(struct qcow2 *q, enum meta_class class, uint64_t offset, void *buf, size_t len);
-int meta_write(struct qcow2 *q, enum meta_class class, uint64_t offset, const void *buf, size_t len);
+int meta_write(struct qcow2 *q, enum meta_class class, uint64_t offset, const void *buf,
+	       size_t len);
 int meta_get64(struct qcow2 *q, enum meta_class class, uint64_t offset, uint64_t *value);
 int meta_put64(struct qcow2 *q, enum meta_class class, uint64_t offset, uint64_t value);
 /* Whether an access would be served from memory; false also when another one is under way. */
@@ -119,11 +123,17 @@ void meta_free(struct qcow2 *q);
 int refcount_get(struct qcow2 *q, uint64_t cluster, uint64_t *count);
 int refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t count);
 int qcow2_alloc(struct qcow2 *q, uint64_t *offset);
-/* One reference less, once the tables without it are on the disk. Never fails: at worst a cluster leaks. */
+/*
+ * One reference less, once the tables without it are on the disk. Never fails: at worst a cluster
+ * leaks.
+ */
 void qcow2_unlink(struct qcow2 *q, uint64_t offset, uint64_t nr_clusters);
 /* Everything to the disk, and then unlinked clusters are free. */
 int qcow2_commit(struct qcow2 *q);
-/* Whether it is a place where a table of this kind may be: aligned, not the header, inside the file. */
+/*
+ * Whether it is a place where a table of this kind may be: aligned, not the header, inside the
+ * file.
+ */
 bool qcow2_table_ok(struct qcow2 *q, uint64_t offset);
 /* Whether a cluster holds the header, the L1 table or the refcount table. */
 bool qcow2_reserved(const struct qcow2 *q, uint64_t offset);
@@ -140,32 +150,37 @@ enum qcow2_type {
 struct qcow2_mapping {
 	enum qcow2_type type;
 	bool copied;
-	uint64_t host; /* NORMAL, ZERO_ALLOCATED: the cluster's offset; COMPRESSED: the first one's */
+	/* NORMAL, ZERO_ALLOCATED: the cluster's offset; COMPRESSED: the first one's */
+	uint64_t host;
 	uint64_t nr_clusters;
-	uint64_t packed, packed_bytes; /* COMPRESSED: the stream, and no more of it than the file has */
+	/* COMPRESSED: the stream, and no more of it than the file has */
+	uint64_t packed, packed_bytes;
 };
 
 int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m);
 /* Whether qcow2_map() would find what it needs in memory. */
 bool qcow2_map_cached(struct qcow2 *q, uint64_t offset);
 /* As qcow2_map(); how many bytes from @offset, up to @len, go on in the same way. */
-int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m, uint64_t *run);
+int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m,
+		  uint64_t *run);
 /* Exclusive: the L2 table is made, or made our own, first. */
 int qcow2_map_set(struct qcow2 *q, uint64_t offset, uint64_t entry);
 
 /* qcow2_io.c */
 int qcow2_read(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *to);
-uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
-			    unsigned int nr);
+uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len,
+			    const struct iovec *iov, unsigned int nr);
 int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from);
 int qcow2_discard(struct disk_node *n, uint64_t offset, uint64_t len);
 int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap);
 
 /* qcow2_compressed.c: within one cluster */
-int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t in_cluster, uint64_t len,
-			  struct disk_cursor *to);
+int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t in_cluster,
+			  uint64_t len, struct disk_cursor *to);
 
-/* qcow2_repair.c: at opening for write, when the image says that its refcounts are not up to date */
+/*
+ * qcow2_repair.c: at opening for write, when the image says that its refcounts are not up to date
+ */
 int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h);
 
 static inline uint32_t load_be32(const unsigned char *p)

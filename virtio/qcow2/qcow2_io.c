@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Requests on a qcow2 image, on pool threads. Reads, and writes to clusters that are this image's alone, hold
- * map_lock shared while they transfer. A write that needs a cluster holds it alone: takes a cluster, fills it
- * with what the guest's write leaves of it (from the backing file, from a cluster that is compressed or shared
- * with a snapshot, or zeros), writes the data, and only then changes the mapping. Until the next flush that change is in memory:
- * a crash shows the old contents, as it may.
+ * Requests on a qcow2 image, on pool threads. Reads, and writes to clusters that are this image's
+ * alone, hold map_lock shared while they transfer. A write that needs a cluster holds it alone:
+ * takes a cluster, fills it with what the guest's write leaves of it (from the backing file, from a
+ * cluster that is compressed or shared with a snapshot, or zeros), writes the data, and only then
+ * changes the mapping. Until the next flush that change is in memory: a crash shows the old
+ * contents, as it may.
  *
  * Discards and zeroes change mappings where whole clusters are meant.
  */
@@ -34,14 +35,15 @@ static int read_backing(struct qcow2 *q, uint64_t offset, uint64_t len, struct d
 	return err;
 }
 
-static int read_mapped(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t offset, uint64_t len,
-		       struct disk_cursor *to)
+static int read_mapped(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t offset,
+		       uint64_t len, struct disk_cursor *to)
 {
 	switch (m->type) {
 	case QCOW2_UNALLOCATED:
 		return read_backing(q, offset, len, to);
 	case QCOW2_NORMAL:
-		return disk_file_read(q->file, m->host + (offset & (q->cluster_bytes - 1)), len, to);
+		return disk_file_read(q->file, m->host + (offset & (q->cluster_bytes - 1)), len,
+				      to);
 	case QCOW2_IS_COMPRESSED:
 		return qcow2_read_compressed(q, m, offset & (q->cluster_bytes - 1), len, to);
 	default:
@@ -86,8 +88,8 @@ static uint64_t run_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, cons
 }
 
 /* On the caller's thread: never waits for a lock that is held during I/O. */
-uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, const struct iovec *iov,
-			    unsigned int nr)
+uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len,
+			    const struct iovec *iov, unsigned int nr)
 {
 	struct qcow2 *q = to_qcow2(n);
 	uint64_t got;
@@ -99,13 +101,17 @@ uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len, 
 	return got;
 }
 
-/* What the new cluster at @host keeps of the old contents, for [@offset, @offset + @len) of the disk. */
+/*
+ * What the new cluster at @host keeps of the old contents, for [@offset, @offset + @len) of the
+ * disk.
+ */
 static int keep_old(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
 		    uint64_t host, bool fresh)
 {
 	uint64_t in_cluster = offset & (q->cluster_bytes - 1);
 	bool zeros = old->type == QCOW2_ZERO_PLAIN || old->type == QCOW2_ZERO_ALLOCATED ||
-		     (old->type == QCOW2_UNALLOCATED && (!q->backing || offset >= q->backing->size_bytes));
+		     (old->type == QCOW2_UNALLOCATED &&
+		      (!q->backing || offset >= q->backing->size_bytes));
 	void *buf;
 	int err = 0;
 
@@ -128,8 +134,8 @@ static int keep_old(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t o
 	return err;
 }
 
-static int fill_cluster(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
-			uint64_t host, bool fresh, struct disk_cursor *from)
+static int fill_cluster(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset,
+			uint64_t len, uint64_t host, bool fresh, struct disk_cursor *from)
 {
 	uint64_t in_cluster = offset & (q->cluster_bytes - 1);
 	int err = keep_old(q, old, offset - in_cluster, in_cluster, host, fresh);
@@ -137,7 +143,8 @@ static int fill_cluster(struct qcow2 *q, const struct qcow2_mapping *old, uint64
 	if (!err)
 		err = disk_file_write(q->file, host + in_cluster, len, from);
 	if (!err)
-		err = keep_old(q, old, offset + len, q->cluster_bytes - in_cluster - len, host, fresh);
+		err = keep_old(q, old, offset + len, q->cluster_bytes - in_cluster - len, host,
+			       fresh);
 	atomic_store(&q->unsynced, true);
 	return err;
 }
@@ -149,8 +156,8 @@ static void unlink_old(struct qcow2 *q, const struct qcow2_mapping *old)
 }
 
 /* Alone; the range is inside one cluster. */
-static int write_to_new(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
-			struct disk_cursor *from)
+static int write_to_new(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset,
+			uint64_t len, struct disk_cursor *from)
 {
 	uint64_t host, size = atomic_load(&q->file->size_bytes);
 	int err = qcow2_alloc(q, &host);
@@ -167,8 +174,8 @@ static int write_to_new(struct qcow2 *q, const struct qcow2_mapping *old, uint64
 	return err;
 }
 
-static int write_changing(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
-			  struct disk_cursor *from)
+static int write_changing(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset,
+			  uint64_t len, struct disk_cursor *from)
 {
 	int err;
 
@@ -178,9 +185,12 @@ static int write_changing(struct qcow2 *q, const struct qcow2_mapping *old, uint
 	return err ? err : qcow2_map_set(q, offset, old->host | QCOW2_COPIED);
 }
 
-/* One step of a write: a run of clusters of our own, or, alone, one other cluster. 1: somebody has to come back alone. */
-static int write_step(struct qcow2 *q, bool alone, uint64_t offset, uint64_t len, struct disk_cursor *from,
-		      uint64_t *run)
+/*
+ * One step of a write: a run of clusters of our own, or, alone, one other cluster. 1: somebody has
+ * to come back alone.
+ */
+static int write_step(struct qcow2 *q, bool alone, uint64_t offset, uint64_t len,
+		      struct disk_cursor *from, uint64_t *run)
 {
 	struct qcow2_mapping m;
 	int err = qcow2_map_run(q, offset, len, &m, run);
@@ -188,7 +198,8 @@ static int write_step(struct qcow2 *q, bool alone, uint64_t offset, uint64_t len
 	if (err)
 		return err;
 	if (m.type == QCOW2_NORMAL && m.copied)
-		return disk_file_write(q->file, m.host + (offset & (q->cluster_bytes - 1)), *run, from);
+		return disk_file_write(q->file, m.host + (offset & (q->cluster_bytes - 1)), *run,
+				       from);
 	if (!alone)
 		return 1;
 	*run = min_u64(len, q->cluster_bytes - (offset & (q->cluster_bytes - 1)));
@@ -236,7 +247,8 @@ static bool reads_as_zeros(const struct qcow2 *q, const struct qcow2_mapping *m,
 }
 
 /* A whole cluster's mapping becomes @entry, which needs no cluster of the file. */
-static int replace(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t entry)
+static int replace(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset,
+		   uint64_t entry)
 {
 	int err = qcow2_map_set(q, offset, entry);
 
@@ -245,7 +257,10 @@ static int replace(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t of
 	return err;
 }
 
-/* What a cluster without space of its own is to read as zeros. -1: version 2 has no way to say it here. */
+/*
+ * What a cluster without space of its own is to read as zeros. -1: version 2 has no way to say it
+ * here.
+ */
 static int64_t zero_entry(const struct qcow2 *q)
 {
 	if (!q->backing)
@@ -312,7 +327,9 @@ static int zero_part(struct qcow2 *q, uint64_t offset, uint64_t len)
 
 enum change { CHANGE_DISCARD, CHANGE_ZERO, CHANGE_ZERO_UNMAP };
 
-/* Alone: changes clusters from *@at on; stops after some, and (1) before one that must be written. */
+/*
+ * Alone: changes clusters from *@at on; stops after some, and (1) before one that must be written.
+ */
 static int change_some(struct qcow2 *q, uint64_t *at, uint64_t end, enum change change)
 {
 	int err = 0;
@@ -340,7 +357,8 @@ static int change_clusters(struct qcow2 *q, uint64_t at, uint64_t end, enum chan
 		err = change_some(q, &at, end, change);
 		pthread_rwlock_unlock(&q->map_lock);
 		if (err == 1) {
-			err = write_zeros(q, at, min_u64(q->cluster_bytes, q->node.size_bytes - at));
+			err = write_zeros(q, at,
+					  min_u64(q->cluster_bytes, q->node.size_bytes - at));
 			at += q->cluster_bytes;
 		}
 	}
@@ -369,7 +387,8 @@ int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap)
 	int err;
 
 	if (first >= end &&
-	    align_down(offset, q->cluster_bytes) == align_down(offset + len - 1, q->cluster_bytes) &&
+	    align_down(offset, q->cluster_bytes) ==
+		    align_down(offset + len - 1, q->cluster_bytes) &&
 	    first != offset)
 		return zero_part(q, offset, len);
 	err = zero_part(q, offset, first - offset);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a guest offset to a cluster of the file, by two levels of tables ("Cluster mapping"). Entries come
- * from a file that anyone may have made: an offset is used only when it is aligned, not the header's, and
- * inside the file.
+ * From a guest offset to a cluster of the file, by two levels of tables ("Cluster mapping").
+ * Entries come from a file that anyone may have made: an offset is used only when it is aligned,
+ * not the header's, and inside the file.
  *
- * An L2 table that a snapshot shares (its L1 entry is not "copied") is copied before it is changed; the data
- * clusters' counts stand for both tables already.
+ * An L2 table that a snapshot shares (its L1 entry is not "copied") is copied before it is changed;
+ * the data clusters' counts stand for both tables already.
  */
 #include "qcow2_impl.h"
 
@@ -43,7 +43,8 @@ static int decode_compressed(struct qcow2 *q, uint64_t entry, struct qcow2_mappi
 	unsigned int offset_bits = 62 - (q->cluster_bits - 8);
 	uint64_t start = entry & ((1ULL << offset_bits) - 1);
 	uint64_t sectors = (entry & ~(QCOW2_COPIED | QCOW2_COMPRESSED)) >> offset_bits;
-	uint64_t end = align_down(start, 512) + (sectors + 1) * 512, size = atomic_load(&q->file->size_bytes);
+	uint64_t end = align_down(start, 512) + (sectors + 1) * 512,
+		 size = atomic_load(&q->file->size_bytes);
 
 	m->type = QCOW2_IS_COMPRESSED;
 	m->copied = false;
@@ -71,7 +72,10 @@ static int decode(struct qcow2 *q, uint64_t entry, struct qcow2_mapping *m)
 		m->type = zero ? QCOW2_ZERO_PLAIN : QCOW2_UNALLOCATED;
 	if (m->host && (!is_aligned(m->host, q->cluster_bytes) || qcow2_reserved(q, m->host)))
 		return qcow2_corrupt(q, "a data cluster where none can be,", m->host);
-	/* Nothing may have been written to a zero cluster's space yet, and the file may end before it. */
+	/*
+	 * Nothing may have been written to a zero cluster's space yet, and the file may end before
+	 * it.
+	 */
 	if (m->type == QCOW2_NORMAL && m->host >= atomic_load(&q->file->size_bytes))
 		return qcow2_corrupt(q, "or truncated: a data cluster beyond the end,", m->host);
 	return 0;
@@ -109,12 +113,14 @@ bool qcow2_map_cached(struct qcow2 *q, uint64_t offset)
 static bool goes_on(const struct qcow2 *q, const struct qcow2_mapping *first,
 		    const struct qcow2_mapping *next, uint64_t clusters)
 {
-	if (next->type != first->type || next->copied != first->copied || first->type == QCOW2_IS_COMPRESSED)
+	if (next->type != first->type || next->copied != first->copied ||
+	    first->type == QCOW2_IS_COMPRESSED)
 		return false;
 	return !first->host || next->host == first->host + (clusters << q->cluster_bits);
 }
 
-int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m, uint64_t *run)
+int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m,
+		  uint64_t *run)
 {
 	uint64_t at = align_down(offset, q->cluster_bytes), end = at + q->cluster_bytes;
 	int err = qcow2_map(q, offset, m);
@@ -162,7 +168,8 @@ static int own_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2)
 		return err;
 	err = old ? copy_cluster(q, old, fresh) : meta_zero_cluster(q, fresh);
 	if (!err)
-		err = meta_put64(q, META_L1, q->l1_offset + (offset >> (q->cluster_bits + q->l2_bits)) * 8,
+		err = meta_put64(q, META_L1,
+				 q->l1_offset + (offset >> (q->cluster_bits + q->l2_bits)) * 8,
 				 fresh | QCOW2_COPIED);
 	if (err) {
 		qcow2_unlink(q, fresh, 1);

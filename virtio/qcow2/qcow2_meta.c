@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One cache for all tables of an image: L1, L2, refcount table and refcount blocks, in slices of 4 KiB (a
- * cluster, where clusters are smaller), 64 at most, made when first used. Whoever wants an entry copies it in
- * or out: no pointer into the cache leaves this file.
+ * One cache for all tables of an image: L1, L2, refcount table and refcount blocks, in slices of 4
+ * KiB (a cluster, where clusters are smaller), 64 at most, made when first used. Whoever wants an
+ * entry copies it in or out: no pointer into the cache leaves this file.
  *
- * Changes stay here until a flush, or until a slice is wanted and all are dirty; then all are written in the
- * order of their classes, lower to higher, and the file is synced before a class is written when anything was
- * written since the last sync:
+ * Changes stay here until a flush, or until a slice is wanted and all are dirty; then all are
+ * written in the order of their classes, lower to higher, and the file is synced before a class is
+ * written when anything was written since the last sync:
  *
  *     data, new refcount blocks | refcount table | L2 tables | L1 table
  *
- * So what a table refers to is on the disk before the reference is, and references never go before the
- * refcounts that cover them. A class among itself needs no order.
+ * So what a table refers to is on the disk before the reference is, and references never go before
+ * the refcounts that cover them. A class among itself needs no order.
  */
 #include "qcow2_impl.h"
 

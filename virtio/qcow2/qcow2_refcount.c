@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reference counts ("Host cluster management"): a refcount table whose entries point to refcount blocks, each
- * of them a cluster of counts of 1 to 64 bits. A count is for a cluster of the file, whatever it holds.
+ * Reference counts ("Host cluster management"): a refcount table whose entries point to refcount
+ * blocks, each of them a cluster of counts of 1 to 64 bits. A count is for a cluster of the file,
+ * whatever it holds.
  *
- * Allocation takes the first cluster with count 0, from free_hint on. Where the walk comes to clusters that
- * no block describes yet, the block goes into the first of them and counts itself; where the refcount table
- * ends, a larger one is put, with the blocks that describe it, behind all that the old one described, and the
- * header changes to it in one write.
+ * Allocation takes the first cluster with count 0, from free_hint on. Where the walk comes to
+ * clusters that no block describes yet, the block goes into the first of them and counts itself;
+ * where the refcount table ends, a larger one is put, with the blocks that describe it, behind all
+ * that the old one described, and the header changes to it in one write.
  *
- * Clusters that lose a reference are only noted (`unlinked`). A commit writes all tables, syncs, and then
- * lowers their counts; so those reach the disk with a later commit, and a crash before leaks them. Requests
- * and flushes call with map_lock held.
+ * Clusters that lose a reference are only noted (`unlinked`). A commit writes all tables, syncs,
+ * and then lowers their counts; so those reach the disk with a later commit, and a crash before
+ * leaks them. Requests and flushes call with map_lock held.
  */
 #include "qcow2_impl.h"
 
@@ -118,7 +119,8 @@ static int set_in_block(struct qcow2 *q, uint64_t block, uint64_t cluster, uint6
 	int err;
 
 	if (count > at.mask)
-		return qcow2_corrupt(q, "a refcount that its width cannot hold,", cluster << q->cluster_bits);
+		return qcow2_corrupt(q, "a refcount that its width cannot hold,",
+				     cluster << q->cluster_bits);
 	err = meta_read(q, META_REFBLOCK, block + at.byte, p, at.nr_bytes);
 	if (err)
 		return err;
@@ -150,8 +152,8 @@ static int add_block(struct qcow2 *q, uint64_t cluster)
 	if (!err)
 		err = set_in_block(q, offset, cluster, 1);
 	if (!err)
-		err = meta_put64(q, META_REFTABLE, q->reftable_offset + (cluster >> q->refblock_bits) * 8,
-				 offset);
+		err = meta_put64(q, META_REFTABLE,
+				 q->reftable_offset + (cluster >> q->refblock_bits) * 8, offset);
 	return err;
 }
 
@@ -210,7 +212,8 @@ static int write_growth_table(struct qcow2 *q, const struct growth *g, unsigned 
 
 		memset(buf, 0, q->cluster_bytes);
 		if (at < old_bytes)
-			err = disk_file_pread(q->file, buf, q->cluster_bytes, q->reftable_offset + at);
+			err = disk_file_pread(q->file, buf, q->cluster_bytes,
+					      q->reftable_offset + at);
 		for (uint64_t b = 0; b < g->nr_blocks; b++) {
 			uint64_t index = q->reftable_entries + b;
 			uint64_t entry = htobe64((g->first_cluster + b) << q->cluster_bits);
@@ -220,7 +223,8 @@ static int write_growth_table(struct qcow2 *q, const struct growth *g, unsigned 
 		}
 		if (!err)
 			err = disk_file_pwrite(q->file, buf, q->cluster_bytes,
-					       (g->first_cluster + g->nr_blocks + t) << q->cluster_bits);
+					       (g->first_cluster + g->nr_blocks + t)
+						       << q->cluster_bits);
 		if (err)
 			return err;
 	}
@@ -229,7 +233,8 @@ static int write_growth_table(struct qcow2 *q, const struct growth *g, unsigned 
 
 static int switch_table(struct qcow2 *q, const struct growth *g)
 {
-	uint64_t offset = (g->first_cluster + g->nr_blocks) << q->cluster_bits, old = q->reftable_offset;
+	uint64_t offset = (g->first_cluster + g->nr_blocks) << q->cluster_bits,
+		 old = q->reftable_offset;
 	uint64_t old_clusters = q->reftable_entries * 8 >> q->cluster_bits;
 	uint64_t be_offset = htobe64(offset);
 	uint32_t be_clusters = htobe32((uint32_t)g->table_clusters);
@@ -257,7 +262,8 @@ static int grow_table(struct qcow2 *q)
 	int err = plan_growth(q, &g);
 
 	if (err)
-		return disk_file_error(q->file, "the refcount table cannot grow: allocation", 0, err);
+		return disk_file_error(q->file, "the refcount table cannot grow: allocation", 0,
+				       err);
 	buf = malloc(q->cluster_bytes);
 	if (!buf)
 		return -ENOMEM;
@@ -282,11 +288,14 @@ int refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t count)
 	if (err)
 		return err;
 	if (!block)
-		return qcow2_corrupt(q, "no refcount block for a cluster in use", cluster << q->cluster_bits);
+		return qcow2_corrupt(q, "no refcount block for a cluster in use",
+				     cluster << q->cluster_bits);
 	return set_in_block(q, block, cluster, count);
 }
 
-/* Looks at one cluster: 1 taken for the caller, 0 go on with the next (or, after growth, the same). */
+/*
+ * Looks at one cluster: 1 taken for the caller, 0 go on with the next (or, after growth, the same).
+ */
 static int try_cluster(struct qcow2 *q, uint64_t *cluster)
 {
 	uint64_t block, count;
@@ -382,7 +391,8 @@ static int lower_extent(struct qcow2 *q, const struct qcow2_extent *e)
 			continue;
 		}
 		if (run && q->punch)
-			disk_file_discard(q->file, (c - run) << q->cluster_bits, run << q->cluster_bits);
+			disk_file_discard(q->file, (c - run) << q->cluster_bits,
+					  run << q->cluster_bits);
 		run = 0;
 	}
 	return err;
@@ -394,7 +404,9 @@ int qcow2_commit(struct qcow2 *q)
 	size_t nr = q->nr_unlinked;
 	int err = meta_write_all(q);
 
-	/* What could not be synced stays so: no table that relies on it may be written until it is. */
+	/*
+	 * What could not be synced stays so: no table that relies on it may be written until it is.
+	 */
 	if (!err) {
 		atomic_store(&q->unsynced, false);
 		err = disk_file_flush(q->file);

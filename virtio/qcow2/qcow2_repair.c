@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Refcounts rebuilt: for an image that a program with lazy refcounts left without closing it (incompatible
- * bit 0). All references are counted, from the header, the tables, the snapshots, and each count on the disk
- * is set to what was found. At opening, before the guest runs. What does not add up (references outside the
- * file, counts that have no place) is not ours to mend: qemu-img does more.
+ * Refcounts rebuilt: for an image that a program with lazy refcounts left without closing it
+ * (incompatible bit 0). All references are counted, from the header, the tables, the snapshots, and
+ * each count on the disk is set to what was found. At opening, before the guest runs. What does not
+ * add up (references outside the file, counts that have no place) is not ours to mend: qemu-img
+ * does more.
  *
  * The reference counts of a file are two bytes a cluster in memory, for as long as this takes.
  */
@@ -28,8 +29,8 @@ struct counts {
 static int count(struct counts *c, uint64_t offset, uint64_t len)
 {
 	uint64_t first = offset >> c->q->cluster_bits;
-	uint64_t nr =
-		((offset & (c->q->cluster_bytes - 1)) + len + c->q->cluster_bytes - 1) >> c->q->cluster_bits;
+	uint64_t nr = ((offset & (c->q->cluster_bytes - 1)) + len + c->q->cluster_bytes - 1) >>
+		      c->q->cluster_bits;
 
 	if (first >= c->nr_clusters || nr > c->nr_clusters - first)
 		return qcow2_corrupt(c->q, "a reference beyond the end,", offset);
@@ -146,7 +147,8 @@ int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h)
 	struct counts c = { .q = q };
 	int err = -ENOMEM;
 
-	c.nr_clusters = align_up(atomic_load(&q->file->size_bytes), q->cluster_bytes) >> q->cluster_bits;
+	c.nr_clusters =
+		align_up(atomic_load(&q->file->size_bytes), q->cluster_bytes) >> q->cluster_bits;
 	if (c.nr_clusters <= MAX_CLUSTERS)
 		c.of = calloc(c.nr_clusters, sizeof(*c.of));
 	c.table = malloc(q->cluster_bytes);
@@ -161,8 +163,7 @@ int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h)
 	if (!err)
 		err = set_all(&c);
 	if (err)
-		pr_err("%s: was not closed properly and its refcounts cannot be rebuilt here; `qemu-img "
-		       "check -r all` does more",
+		pr_err("%s: was not closed properly and its refcounts cannot be rebuilt here; `qemu-img check -r all` does more",
 		       q->file->path);
 	free(c.of);
 	free(c.table);

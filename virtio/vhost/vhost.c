@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host kernel's network worker behind /dev/vhost-net: Linux, include/uapi/linux/vhost.h. It takes frames from a tap interface into a ring
- * and back by itself: the driver's notifications reach it by one eventfd, and it interrupts the guest by another, so that we do not run at all.
+ * The host kernel's network worker behind /dev/vhost-net: Linux, include/uapi/linux/vhost.h. It
+ * takes frames from a tap interface into a ring and back by itself: the driver's notifications
+ * reach it by one eventfd, and it interrupts the guest by another, so that we do not run at all.
  *
- * What it is given: where guest memory is (all of it, as KVM has it), where the rings are (host addresses, which vq_start() has checked), which
- * features of rings and headers the driver accepted. It checks every chain itself; what a hostile driver writes into its rings reaches as far as
- * guest memory, as it does with us. A ring that makes no sense stands still, and an eventfd says so.
+ * What it is given: where guest memory is (all of it, as KVM has it), where the rings are (host
+ * addresses, which vq_start() has checked), which features of rings and headers the driver
+ * accepted. It checks every chain itself; what a hostile driver writes into its rings reaches as
+ * far as guest memory, as it does with us. A ring that makes no sense stands still, and an eventfd
+ * says so.
  *
- * The worker is made with the first ring that runs (VHOST_SET_OWNER), so that a machine without a driver has none.
+ * The worker is made with the first ring that runs (VHOST_SET_OWNER), so that a machine without a
+ * driver has none.
  *
- * Stopping is taking the tap away from a ring: the kernel waits for the worker to leave it. Should that ever be refused the whole
- * descriptor is closed, which does the same for good.
+ * Stopping is taking the tap away from a ring: the kernel waits for the worker to leave it. Should
+ * that ever be refused the whole descriptor is closed, which does the same for good.
  */
 #include "vhost.h"
 
@@ -30,9 +34,9 @@
 #define VHOST_DEVICE "/dev/vhost-net"
 #define BIT(n) (1ULL << (n))
 /* Of what we offer to the driver, that which whoever serves the rings has to know. */
-#define RING_FEATURES                                                                                        \
-	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |         \
-	 BIT(VIRTIO_NET_F_MRG_RXBUF))
+#define RING_FEATURES                                                                              \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |                              \
+	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_NET_F_MRG_RXBUF))
 
 struct vhost {
 	int fd, error_fd;
@@ -87,7 +91,8 @@ int vhost_error_fd(const struct vhost *vh)
 
 static int set_memory(const struct vhost *vh, const struct gmem *mem)
 {
-	struct vhost_memory *table = calloc(1, sizeof(*table) + mem->nr_regions * sizeof(table->regions[0]));
+	struct vhost_memory *table =
+		calloc(1, sizeof(*table) + mem->nr_regions * sizeof(table->regions[0]));
 	int err;
 
 	if (!table)
@@ -145,7 +150,8 @@ static int set_ring(const struct vhost *vh, unsigned int index, const struct vir
 	return err ? err : control(vh, VHOST_SET_VRING_ADDR, &addr);
 }
 
-int vhost_start(struct vhost *vh, unsigned int index, const struct vhost_ring *ring, uint64_t features)
+int vhost_start(struct vhost *vh, unsigned int index, const struct vhost_ring *ring,
+		uint64_t features)
 {
 	int err;
 
@@ -178,7 +184,8 @@ uint16_t vhost_stop(struct vhost *vh, unsigned int index)
 	if (!vhost_runs(vh, index))
 		return 0;
 	vh->running &= ~(1U << index);
-	if (set_fd(vh, VHOST_NET_SET_BACKEND, index, -1) || control(vh, VHOST_GET_VRING_BASE, &base)) {
+	if (set_fd(vh, VHOST_NET_SET_BACKEND, index, -1) ||
+	    control(vh, VHOST_GET_VRING_BASE, &base)) {
 		close(vh->fd);
 		vh->fd = -1;
 		vh->running = 0;

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vhost-user, the front end: the messages of vhost.c's ioctls over a socket, with file descriptors beside them (QEMU's documentation,
- * "Vhost-user Protocol"). Each message is a header of 12 bytes and a payload; what has an answer is answered in order, with the same request
- * number.
+ * vhost-user, the front end: the messages of vhost.c's ioctls over a socket, with file descriptors
+ * beside them (QEMU's documentation, "Vhost-user Protocol"). Each message is a header of 12 bytes
+ * and a payload; what has an answer is answered in order, with the same request number.
  *
- * The back end is given guest memory whole, by the regions' files, and the rings at our own addresses, which it translates by that table. It takes
- * the driver's notifications by one eventfd and interrupts by another, so that we are not on the way of a request.
+ * The back end is given guest memory whole, by the regions' files, and the rings at our own
+ * addresses, which it translates by that table. It takes the driver's notifications by one eventfd
+ * and interrupts by another, so that we are not on the way of a request.
  *
- * It is another program, and may be anything: an answer must be the one that is due, of the right length, about the right ring, with no descriptor
- * (none is received), and come in time. Otherwise the connection is over. What it does to guest memory reaches as far as that memory.
+ * It is another program, and may be anything: an answer must be the one that is due, of the right
+ * length, about the right ring, with no descriptor (none is received), and come in time. Otherwise
+ * the connection is over. What it does to guest memory reaches as far as that memory.
  *
- * Acknowledgements (REPLY_ACK) are asked for where a refusal would not be noticed otherwise: the memory table, and the last message about a ring,
- * behind which all of them have been worked off. A back end that has not got REPLY_ACK is believed.
+ * Acknowledgements (REPLY_ACK) are asked for where a refusal would not be noticed otherwise: the
+ * memory table, and the last message about a ring, behind which all of them have been worked off. A
+ * back end that has not got REPLY_ACK is believed.
  */
 #include "vhost_user.h"
 
@@ -28,7 +31,7 @@
 #include <unistd.h>
 
 #define BIT(n) (1ULL << (n))
-#define RING_FEATURES                                                                                        \
+#define RING_FEATURES                                                                              \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
 #define F_PROTOCOL_FEATURES BIT(30)
 #define PROTOCOL_MQ BIT(0)
@@ -167,7 +170,7 @@ bool vhost_user_runs(const struct vhost_user *vu, unsigned int index)
 	return vu->running & 1U << index;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------ */
+/* ---- messages --------------------------------------------------------------------------- */
 
 static int say(struct vhost_user *vu, struct message *m, const int *fds, unsigned int nr_fds)
 {
@@ -195,8 +198,12 @@ static int say(struct vhost_user *vu, struct message *m, const int *fds, unsigne
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return give_up(vu, -errno, errno == EAGAIN ? "it does not listen" : "it has ended");
-		/* A message is far smaller than a socket's buffer: it is taken whole, or not at all. */
+			return give_up(vu, -errno,
+				       errno == EAGAIN ? "it does not listen" : "it has ended");
+		/*
+		 * A message is far smaller than a socket's buffer: it is taken whole, or not at
+		 * all.
+		 */
 		if ((size_t)n == len)
 			return 0;
 		return give_up(vu, -EIO, "it took half a message");
@@ -235,7 +242,8 @@ static int hear(struct vhost_user *vu, uint32_t request, size_t size, struct mes
 
 static int say_u64(struct vhost_user *vu, enum request request, uint64_t value)
 {
-	struct message m = { .h = { .request = request, .size_bytes = sizeof(value) }, .u64 = value };
+	struct message m = { .h = { .request = request, .size_bytes = sizeof(value) },
+			     .u64 = value };
 
 	return say(vu, &m, NULL, 0);
 }
@@ -251,7 +259,8 @@ static int ask_u64(struct vhost_user *vu, enum request request, uint64_t *value)
 	return err;
 }
 
-static int say_state(struct vhost_user *vu, enum request request, unsigned int index, unsigned int num)
+static int say_state(struct vhost_user *vu, enum request request, unsigned int index,
+		     unsigned int num)
 {
 	struct message m = { .h = { .request = request, .size_bytes = sizeof(m.state) },
 			     .state = { .index = index, .num = num } };
@@ -261,13 +270,15 @@ static int say_state(struct vhost_user *vu, enum request request, unsigned int i
 
 static int say_fd(struct vhost_user *vu, enum request request, unsigned int index, int fd)
 {
-	struct message m = { .h = { .request = request, .size_bytes = sizeof(m.u64) }, .u64 = index };
+	struct message m = { .h = { .request = request, .size_bytes = sizeof(m.u64) },
+			     .u64 = index };
 
 	return say(vu, &m, &fd, 1);
 }
 
 /* Says it so that its refusal is noticed. */
-static int say_and_hear(struct vhost_user *vu, struct message *m, const int *fds, unsigned int nr_fds)
+static int say_and_hear(struct vhost_user *vu, struct message *m, const int *fds,
+			unsigned int nr_fds)
 {
 	uint32_t request = m->h.request;
 	int err;
@@ -278,10 +289,11 @@ static int say_and_hear(struct vhost_user *vu, struct message *m, const int *fds
 	if (err || !vu->can_acknowledge)
 		return err;
 	err = hear(vu, request, sizeof(m->u64), m);
-	return !err && m->u64 ? give_up(vu, -EPROTO, "it refuses a queue or the guest's memory") : err;
+	return !err && m->u64 ? give_up(vu, -EPROTO, "it refuses a queue or the guest's memory")
+			      : err;
 }
 
-/* ---- what is said --------------------------------------------------------------------------------------------------- */
+/* ---- what is said --------------------------------------------------------------------------- */
 
 static int agree_on_protocol(struct vhost_user *vu, unsigned int nr_rings)
 {
@@ -329,7 +341,8 @@ static int give_memory(struct vhost_user *vu, const struct gmem *mem)
 	int err;
 
 	m.mem.nr = mem->nr_regions;
-	m.h.size_bytes = (uint32_t)(offsetof(struct mem_table, region) + m.mem.nr * sizeof(m.mem.region[0]));
+	m.h.size_bytes =
+		(uint32_t)(offsetof(struct mem_table, region) + m.mem.nr * sizeof(m.mem.region[0]));
 	for (unsigned int i = 0; i < mem->nr_regions; i++) {
 		assert(mem->region[i].fd >= 0);
 		fds[i] = mem->region[i].fd;
@@ -410,7 +423,10 @@ int vhost_user_stop(struct vhost_user *vu, unsigned int index)
 
 	if (!vhost_user_runs(vu, index))
 		return 0;
-	/* virtiofsd complains of a kick that it finds after it has let go of a ring, unless the ring is off. */
+	/*
+	 * virtiofsd complains of a kick that it finds after it has let go of a ring, unless the
+	 * ring is off.
+	 */
 	err = enable_ring(vu, index, false);
 	if (!err)
 		err = say_state(vu, GET_VRING_BASE, index, 0);

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Starting virtiofsd. There are two programs of that name, with different options: that of QEMU up to 7.2, and its successor in Rust. --version tells
- * which one it is.
+ * Starting virtiofsd. There are two programs of that name, with different options: that of QEMU up
+ * to 7.2, and its successor in Rust. --version tells which one it is.
  *
- * The socket. Both take a listening socket (--fd) and accept one connection, ours. It is bound to a name that the kernel makes up, in no file system, so
- * that nothing is left behind; others on this host could connect to that name. We do so first, and before the program runs: with a backlog of
+ * The socket. Both take a listening socket (--fd) and accept one connection, ours. It is bound to a
+ * name that the kernel makes up, in no file system, so that nothing is left behind; others on this
+ * host could connect to that name. We do so first, and before the program runs: with a backlog of
  * none a connection that is taken is the only one in the queue.
  *
- * Rights. With CAP_SYS_ADMIN virtiofsd makes its own namespaces (sandbox=namespace), but for the host's root, which has no other root to be
- * moved to. Without, it gets a user namespace in which it is root and
- * nobody else exists, and enters the folder by chroot: in it the user's own files belong to root, others' to nobody, and everything is allowed that the
- * user may do, no more. QEMU's program insists on giving up the user's further groups, which such a namespace forbids; so it is made to
- * believe that it has (a seccomp filter on setgroups), and keeps them: they are the user's own rights. Where user namespaces are forbidden,
- * the successor can do without.
+ * Rights. With CAP_SYS_ADMIN virtiofsd makes its own namespaces (sandbox=namespace), but for the
+ * host's root, which has no other root to be moved to. Without, it gets a user namespace in which
+ * it is root and nobody else exists, and enters the folder by chroot: in it the user's own files
+ * belong to root, others' to nobody, and everything is allowed that the user may do, no more.
+ * QEMU's program insists on giving up the user's further groups, which such a namespace forbids; so
+ * it is made to believe that it has (a seccomp filter on setgroups), and keeps them: they are the
+ * user's own rights. Where user namespaces are forbidden, the successor can do without.
  *
- * Read-only is not asked of virtiofsd, which need not know how: it sees all mounts read-only, in a mount namespace of its own.
+ * Read-only is not asked of virtiofsd, which need not know how: it sees all mounts read-only, in a
+ * mount namespace of its own.
  *
- * The process ends with us, however we end: its socket closes, and it is sent SIGKILL when our main thread ends.
+ * The process ends with us, however we end: its socket closes, and it is sent SIGKILL when our main
+ * thread ends.
  */
 #include "virtiofsd.h"
 
@@ -49,8 +53,8 @@
 #define MAX_ARGS 12
 
 /* Where distributions have it that keep it out of PATH. */
-static const char *const names[] = { "virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd",
-				     "/usr/lib/virtiofsd" };
+static const char *const names[] = { "virtiofsd", "/usr/libexec/virtiofsd",
+				     "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd" };
 
 /* All that the new process needs; made before it is. */
 struct plan {
@@ -66,7 +70,7 @@ struct plan {
 	char **sandbox; /* the one of @argv that says which */
 };
 
-/* ---- which program -------------------------------------------------------------------------------------------------- */
+/* ---- which program --------------------------------------------------------------------------- */
 
 /* The beginning of what it says; the rest is read away. */
 static void read_start(int fd, char *text, size_t size)
@@ -76,7 +80,8 @@ static void read_start(int fd, char *text, size_t size)
 	ssize_t n;
 
 	do {
-		n = len + 1 < size ? read(fd, text + len, size - 1 - len) : read(fd, rest, sizeof(rest));
+		n = len + 1 < size ? read(fd, text + len, size - 1 - len)
+				   : read(fd, rest, sizeof(rest));
 		if (n > 0 && len + 1 < size)
 			len += (size_t)n;
 	} while (n > 0 || (n < 0 && errno == EINTR));
@@ -103,7 +108,10 @@ static int probe(struct plan *p, const char *program)
 		read_start(ends[0], text, sizeof(text));
 		spawn_wait(pid, SPAWN_FOREVER);
 		p->program = program;
-		/* "virtiofsd 1.13.2"; the old one says "virtiofsd version 7.2.22", or nothing to an ordinary user. */
+		/*
+		 * "virtiofsd 1.13.2"; the old one says "virtiofsd version 7.2.22", or nothing to an
+		 * ordinary user.
+		 */
 		p->old = strncmp(text, "virtiofsd ", 10) != 0 || text[10] < '0' || text[10] > '9';
 	}
 	close(ends[0]);
@@ -118,15 +126,14 @@ static int find_program(struct plan *p, const struct virtiofsd_options *o)
 	for (size_t i = 0; i < ARRAY_SIZE(names) && (err == -ENOENT || err == -EACCES); i++)
 		err = probe(p, names[i]);
 	if (err == -ENOENT || err == -EACCES)
-		pr_err("%s: there is no virtiofsd on this host: install the package virtiofsd (Debian 12: "
-		       "qemu-system-common)",
+		pr_err("%s: there is no virtiofsd on this host: install the package virtiofsd (Debian 12: qemu-system-common)",
 		       o->option);
 	else if (err)
 		pr_err("%s: cannot start virtiofsd: %s", o->option, strerror(-err));
 	return err;
 }
 
-/* ---- the socket ------------------------------------------------------------------------------------------------------ */
+/* ---- the socket --------------------------------------------------------------------------- */
 
 /* A listening socket, and the one connection to it. */
 static int connect_pair(int *listening, int *connected)
@@ -154,7 +161,7 @@ static int connect_pair(int *listening, int *connected)
 	return err;
 }
 
-/* ---- the plan -------------------------------------------------------------------------------------------------------- */
+/* ---- the plan --------------------------------------------------------------------------- */
 
 /* Options of QEMU's are separated by commas; one that is in the name has a backslash in front. */
 static void escape_commas(char *to, const char *from)
@@ -198,11 +205,15 @@ static void plan_args(struct plan *p, const struct virtiofsd_options *o)
 	add_arg(p, &nr, NULL);
 }
 
-/* ---- the new process: from here on nothing that takes a lock, as other threads' are lost in whatever state -------------- */
+/*
+ * ---- the new process: from here on nothing that takes a lock, as other threads' are lost in
+ * whatever state --------------
+ */
 
 static __attribute__((noreturn)) void leave(const char *what)
 {
-	const char *why = strerrordesc_np(errno), *const parts[] = { what, ": ", why ? why : "?", "\n" };
+	const char *why = strerrordesc_np(errno), *const parts[] = { what, ": ", why ? why : "?",
+								     "\n" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
@@ -232,7 +243,8 @@ static void keep_groups(void)
 	};
 	struct sock_fprog program = { .len = ARRAY_SIZE(code), .filter = code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		leave("cannot filter system calls");
 }
 
@@ -314,7 +326,7 @@ static __attribute__((noreturn)) void become_virtiofsd(const struct plan *p)
 	leave("cannot be executed");
 }
 
-/* ---- its life -------------------------------------------------------------------------------------------------------- */
+/* ---- its life --------------------------------------------------------------------------- */
 
 static int start(struct virtiofsd *d, struct plan *p)
 {
@@ -376,8 +388,9 @@ int virtiofsd_start(struct virtiofsd *d, const struct virtiofsd_options *o, int 
 }
 
 /*
- * Whether it has ended, which may take that long. It may be several processes, in a namespace of their own: the last one has gone when nobody can
- * write to the log any more, and has let go of its memory before.
+ * Whether it has ended, which may take that long. It may be several processes, in a namespace of
+ * their own: the last one has gone when nobody can write to the log any more, and has let go of its
+ * memory before.
  */
 static bool wait_for(const struct virtiofsd *d, int wait_ms)
 {

@@ -26,13 +26,15 @@ struct virtiofsd_options {
 int virtiofsd_start(struct virtiofsd *d, const struct virtiofsd_options *o, int *fd);
 
 /*
- * Once the connection is closed: waits for its end for a moment, or, when not @patient, ends it at once; touches no guest memory when this
- * returns. The log stays open. Does nothing when there is none.
+ * Once the connection is closed: waits for its end for a moment, or, when not @patient, ends it at
+ * once; touches no guest memory when this returns. The log stays open. Does nothing when there is
+ * none.
  */
 void virtiofsd_stop(struct virtiofsd *d, bool patient);
 
 /*
- * The next piece of what it has said, up to @size - 1 bytes, with a NUL behind. Returns how many bytes; 0: nothing now, -1: that was all, and the log is closed.
+ * The next piece of what it has said, up to @size - 1 bytes, with a NUL behind. Returns how many
+ * bytes; 0: nothing now, -1: that was all, and the log is closed.
  */
 int virtiofsd_read_log(struct virtiofsd *d, char *text, size_t size);
 

@@ -45,7 +45,8 @@ static int create_i8042(struct machine *m)
 		return -ENOMEM;
 	err = bus_insert(&m->vm->pio, 0x60, 1, &i8042_data_ops, m->i8042, "i8042 data");
 	if (!err)
-		err = bus_insert(&m->vm->pio, 0x64, 1, &i8042_command_ops, m->i8042, "i8042 command");
+		err = bus_insert(&m->vm->pio, 0x64, 1, &i8042_command_ops, m->i8042,
+				 "i8042 command");
 	if (!err)
 		err = device_publish(&m->devices, &keyboard);
 	return err ? err : device_publish(&m->devices, &mouse);
@@ -99,10 +100,11 @@ static int create_ports(struct machine *m)
 	if (!err)
 		err = bus_insert(pio, PORT_92, 1, &port92_ops, &m->ports, "port 0x92");
 	if (!err)
-		err = bus_insert(pio, RESET_CONTROL_BASE, RESET_CONTROL_PORTS, &reset_control_ops, &m->ports,
-				 "reset control");
+		err = bus_insert(pio, RESET_CONTROL_BASE, RESET_CONTROL_PORTS, &reset_control_ops,
+				 &m->ports, "reset control");
 	if (!err)
-		err = bus_insert(pio, PORT_ACPI_SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, &m->ports, "ACPI");
+		err = bus_insert(pio, PORT_ACPI_SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, &m->ports,
+				 "ACPI");
 	if (!err && (m->vm->config->debug_exit || m->vm->config->testdev))
 		err = bus_insert(pio, PORT_DEBUG_EXIT, 4, &debug_exit_ops, &m->ports, "debug exit");
 	if (!err && m->vm->config->has_command)
@@ -125,7 +127,8 @@ static int create_power_button(struct machine *m)
 struct board_device {
 	const char *name;
 	int (*create)(struct machine *m);
-	void (*destroy)(struct machine *m); /* works after a partial or no create; NULL: nothing to undo */
+	/* works after a partial or no create; NULL: nothing to undo */
+	void (*destroy)(struct machine *m);
 };
 
 /* THE device table. */

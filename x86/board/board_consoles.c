@@ -51,9 +51,7 @@ static int open_port(struct machine *m, unsigned int index)
 	if (where)
 		*where++ = '\0';
 	if (!where || !console_name_ok(b->name[index])) {
-		pr_err("--port %s: not NAME=WHERE with NAME of up to %d letters, digits and \"._-\", and "
-		       "WHERE "
-		       "one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH",
+		pr_err("--port %s: not NAME=WHERE with NAME of up to %d letters, digits and \"._-\", and WHERE one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH",
 		       arg, CONSOLE_MAX_NAME_BYTES);
 		return -EINVAL;
 	}
@@ -135,7 +133,8 @@ void drain_consoles(struct machine *m, int stall_ms)
 		console_drain(b->ports, stall_ms);
 	for (unsigned int i = 0; b && i < m->vm->config->nr_ports; i++) {
 		if (!chardev_flush(b->chardev[i], stall_ms))
-			pr_warn("--port %s: nobody takes its output; the end of it is lost", b->name[i]);
+			pr_warn("--port %s: nobody takes its output; the end of it is lost",
+				b->name[i]);
 	}
 }
 
@@ -143,7 +142,8 @@ bool command_output_lost(const struct machine *m)
 {
 	struct board_consoles *b = m->consoles;
 
-	for (unsigned int i = 0; b && m->vm->config->has_command && i < m->vm->config->nr_ports; i++) {
+	for (unsigned int i = 0; b && m->vm->config->has_command && i < m->vm->config->nr_ports;
+	     i++) {
 		if (b->chardev[i] && chardev_lost(b->chardev[i]))
 			return true;
 	}

@@ -69,7 +69,8 @@ static void add_default_routes(struct kvm_irq_routing *table)
 		route_to_chip(table, gsi, KVM_IRQCHIP_IOAPIC, gsi);
 		if (gsi < NR_PIC_GSIS)
 			route_to_chip(table, gsi,
-				      gsi < NR_PIC_PINS ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE,
+				      gsi < NR_PIC_PINS ? KVM_IRQCHIP_PIC_MASTER
+							: KVM_IRQCHIP_PIC_SLAVE,
 				      gsi % NR_PIC_PINS);
 	}
 }
@@ -77,8 +78,8 @@ static void add_default_routes(struct kvm_irq_routing *table)
 /* Tells KVM of all SINTs that are connected. */
 static int set_routes(struct hyperv_board *b)
 {
-	struct kvm_irq_routing *table =
-		calloc(1, sizeof(*table) + (NR_DEFAULT_ROUTES + b->nr_sints) * sizeof(table->entries[0]));
+	struct kvm_irq_routing *table = calloc(
+		1, sizeof(*table) + (NR_DEFAULT_ROUTES + b->nr_sints) * sizeof(table->entries[0]));
 	int err;
 
 	if (!table)
@@ -89,7 +90,8 @@ static int set_routes(struct hyperv_board *b)
 			table->entries[table->nr++] = (struct kvm_irq_routing_entry){
 				.gsi = sint_gsi(i),
 				.type = KVM_IRQ_ROUTING_HV_SINT,
-				.u.hv_sint = { .vcpu = i / SYNIC_NR_SINTS, .sint = i % SYNIC_NR_SINTS },
+				.u.hv_sint = { .vcpu = i / SYNIC_NR_SINTS,
+					       .sint = i % SYNIC_NR_SINTS },
 			};
 	}
 	err = kvm_ioctl(b->m->vm->vm_fd, KVM_SET_GSI_ROUTING, table);
@@ -240,13 +242,13 @@ bool hyperv_exit(struct vcpu *v)
 	switch (exit->type) {
 	case KVM_EXIT_HYPERV_SYNIC:
 		if (b->synic)
-			synic_set_pages(b->synic, v->index, exit->u.synic.control, exit->u.synic.evt_page,
-					exit->u.synic.msg_page);
+			synic_set_pages(b->synic, v->index, exit->u.synic.control,
+					exit->u.synic.evt_page, exit->u.synic.msg_page);
 		return true;
 	case KVM_EXIT_HYPERV_HCALL:
-		exit->u.hcall.result =
-			b->synic ? synic_hypercall(b->synic, exit->u.hcall.input, exit->u.hcall.params[0])
-				 : HV_INVALID_HYPERCALL_CODE;
+		exit->u.hcall.result = b->synic ? synic_hypercall(b->synic, exit->u.hcall.input,
+								  exit->u.hcall.params[0])
+						: HV_INVALID_HYPERCALL_CODE;
 		return true;
 	default:
 		return false;
@@ -266,8 +268,8 @@ static void on_crash(struct vcpu *v)
 			p[i] = msrs.entry[i].data;
 	}
 	atomic_store(&m->autopsy.panicked, true);
-	pr_info("vCPU %u: the guest tells Hyper-V of a crash: 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64
-		" 0x%" PRIx64 " 0x%" PRIx64,
+	pr_info("vCPU %u: the guest tells Hyper-V of a crash: 0x%" PRIx64 " 0x%" PRIx64
+		" 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64,
 		v->index, p[0], p[1], p[2], p[3], p[4]);
 	if (v->vm->config->on_panic == ON_PANIC_EXIT)
 		vm_end(v->vm, VERDICT_PANIC, 0,

@@ -123,7 +123,9 @@ static void port61_write(void *dev, uint64_t offset, unsigned int size, uint64_t
 	access_port(dev, PORT_61, (uint8_t)value);
 }
 
-static const struct bus_ops counter_ops = { .read = counter_read, .write = counter_write, .width = 1 };
+static const struct bus_ops counter_ops = { .read = counter_read,
+					    .write = counter_write,
+					    .width = 1 };
 static const struct bus_ops port61_ops = { .read = port61_read, .write = port61_write, .width = 1 };
 
 int create_pit(struct machine *m)

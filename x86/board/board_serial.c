@@ -98,7 +98,8 @@ static int create_com(struct machine *m, unsigned int index)
 		.acpi_hid = "PNP0501",
 		.fdt_compatible = "ns16550a",
 		.uid = index + 1,
-		.res = { res_pio(com_at[index].port, SERIAL_PORTS), res_isa_irq(com_at[index].gsi) },
+		.res = { res_pio(com_at[index].port, SERIAL_PORTS),
+			 res_isa_irq(com_at[index].gsi) },
 	};
 	int err = open_chardev(m, index);
 
@@ -107,11 +108,13 @@ static int create_com(struct machine *m, unsigned int index)
 	info.res[1].shared = m->vm->config->serial[index ^ 2] != NULL;
 	com->coalesced = &m->vm->coalesced;
 	com->base = com_at[index].port;
-	com->coalesce = (struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
+	com->coalesce =
+		(struct serial_coalesce){ .enable = com_coalesce, .drain = com_drain, .ctx = com };
 	com->serial = serial_create(com->chardev, &irq, &com->coalesce);
 	if (!com->serial)
 		return -ENOMEM;
-	err = bus_insert(&m->vm->pio, com->base, SERIAL_PORTS, &serial_bus_ops, com->serial, "serial");
+	err = bus_insert(&m->vm->pio, com->base, SERIAL_PORTS, &serial_bus_ops, com->serial,
+			 "serial");
 	return err ? err : device_publish(&m->devices, &info);
 }
 
@@ -165,8 +168,8 @@ static void show_kept_logs(struct machine *m)
 {
 	const struct verdict *v = &m->vm->verdict;
 
-	for (unsigned int i = 0; i < CONFIG_NR_SERIAL && v->kind != VERDICT_COMMAND && verdict_exit_code(v);
-	     i++) {
+	for (unsigned int i = 0;
+	     i < CONFIG_NR_SERIAL && v->kind != VERDICT_COMMAND && verdict_exit_code(v); i++) {
 		if (m->serial->com[i].chardev)
 			chardev_show_log(m->serial->com[i].chardev);
 	}

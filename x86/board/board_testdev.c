@@ -70,7 +70,8 @@ static int reset_cpus(struct vm *vm, uint32_t vector)
 	int err = 0;
 
 	for (unsigned int i = 0; i < vm->nr_vcpus && !err; i++) {
-		struct kvm_mp_state state = { i ? KVM_MP_STATE_UNINITIALIZED : KVM_MP_STATE_RUNNABLE };
+		struct kvm_mp_state state = { i ? KVM_MP_STATE_UNINITIALIZED
+						: KVM_MP_STATE_RUNNABLE };
 
 		err = kvm_ioctl(vm->vcpu[i].fd, KVM_SET_MP_STATE, &state);
 	}
@@ -108,8 +109,8 @@ static int insert_ports(struct test_board *b)
 		{ PORT_PM_TIMER, PM_TIMER_PORTS, &pm_timer_ops },
 	};
 	struct vm *vm = b->m->vm;
-	int err = bus_insert(&vm->mmio, TESTDEV_MMIO_GPA, TESTDEV_MMIO_BYTES, &testdev_mmio_ops, b->dev,
-			     "test device");
+	int err = bus_insert(&vm->mmio, TESTDEV_MMIO_GPA, TESTDEV_MMIO_BYTES, &testdev_mmio_ops,
+			     b->dev, "test device");
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(ranges) && !err; i++)
 		err = bus_insert(&vm->pio, ranges[i].port, ranges[i].ports, ranges[i].ops, b->dev,

@@ -119,7 +119,7 @@ static void destroy_share(void *device)
 	free(s);
 }
 
-/* ---- disks ----------------------------------------------------------------------------------- */
+/* ---- disks --------------------------------------------------------------------------- */
 
 struct board_disk {
 	char *text; /* -d's argument, cut up */
@@ -193,7 +193,7 @@ static void destroy_disk(void *device)
 	free(d);
 }
 
-/* ---- networks -------------------------------------------------------------------------------- */
+/* ---- networks --------------------------------------------------------------------------- */
 
 struct board_net {
 	char *text; /* -n's argument, cut up */
@@ -206,11 +206,12 @@ static unsigned int count_nets(const struct config *config)
 }
 
 /*
- * The same each time this machine is started, and another one's are others: what tells machines of a host apart is their name, else
- * their first disk, else the interface; what tells hosts apart is theirs.
+ * The same each time this machine is started, and another one's are others: what tells machines of
+ * a host apart is their name, else their first disk, else the interface; what tells hosts apart is
+ * theirs.
  */
-static void choose_mac(const struct virtio_board *b, unsigned int index, const struct netdev *backend,
-		       uint8_t mac[ETH_ALEN])
+static void choose_mac(const struct virtio_board *b, unsigned int index,
+		       const struct netdev *backend, uint8_t mac[ETH_ALEN])
 {
 	const struct config *config = b->m->vm->config;
 	const char *what = b->first_disk ? b->first_disk->text : netdev_name(backend);
@@ -224,8 +225,8 @@ static void choose_mac(const struct virtio_board *b, unsigned int index, const s
 	else
 		snprintf(name, sizeof(name), "%s %s", host.nodename, what);
 	netdev_make_mac(mac, name, index);
-	pr_debug("network %s: mac=%02x:%02x:%02x:%02x:%02x:%02x", netdev_name(backend), mac[0], mac[1],
-		 mac[2], mac[3], mac[4], mac[5]);
+	pr_debug("network %s: mac=%02x:%02x:%02x:%02x:%02x:%02x", netdev_name(backend), mac[0],
+		 mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
 static int create_net(struct virtio_board *b, unsigned int index, void **device)
@@ -306,7 +307,8 @@ static int check_balloon(const struct config *config)
 		pr_err("--balloon: with --hugepages all memory stays this machine's; use one of them");
 		return -EINVAL;
 	}
-	if (config->balloon_bytes > BALLOON_MAX_BYTES || config->balloon_bytes >= config->mem_bytes) {
+	if (config->balloon_bytes > BALLOON_MAX_BYTES ||
+	    config->balloon_bytes >= config->mem_bytes) {
 		pr_err("--balloon: takes less than the guest's memory, -m %lluM",
 		       (unsigned long long)(config->mem_bytes / MIB));
 		return -EINVAL;
@@ -347,7 +349,7 @@ static void destroy_all_consoles(void *device)
 	destroy_consoles(device);
 }
 
-/* ---- the table ------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 static const struct virtio_row rows[] = {
 	{
@@ -374,7 +376,10 @@ static const struct virtio_row rows[] = {
 		.destroy = destroy_net,
 	},
 	{ .name = "entropy", .count = count_rng, .create = create_rng, .destroy = destroy_device },
-	{ .name = "balloon", .count = count_balloon, .create = create_balloon, .destroy = destroy_device },
+	{ .name = "balloon",
+	  .count = count_balloon,
+	  .create = create_balloon,
+	  .destroy = destroy_device },
 	{
 		.name = "consoles",
 		.count = count_consoles,

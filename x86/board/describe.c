@@ -69,7 +69,8 @@ int describe_tables(struct machine *m, gpa_t *rsdp)
 	if (!err)
 		err = reset_vector_write(&m->vm->mem);
 	if (err)
-		pr_err("cannot write the tables of %u CPUs and %u devices: %s", tables.nr_cpus, m->devices.nr,
+		pr_err("cannot write the tables of %u CPUs and %u devices: %s", tables.nr_cpus,
+		       m->devices.nr,
 		       err == -ENOSPC ? "they do not fit; use fewer CPUs" : strerror(-err));
 	free(tables.apic_id);
 	return err;
@@ -112,8 +113,8 @@ static int read_tree(struct machine *m, int fd, const char *path)
 	if (err)
 		return err;
 	if (bytes > TREE_MAX_BYTES) {
-		pr_err("%s: a device tree of %llu bytes; at most %zu fit", path, (unsigned long long)bytes,
-		       TREE_MAX_BYTES);
+		pr_err("%s: a device tree of %llu bytes; at most %zu fit", path,
+		       (unsigned long long)bytes, TREE_MAX_BYTES);
 		return -EFBIG;
 	}
 	err = bootfile_place(&m->vm->mem, TREE_GPA, fd, 0, bytes, path, BOOTFILE_READ);

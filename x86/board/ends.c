@@ -42,11 +42,13 @@ static void end_by_command(struct vm *vm, unsigned int status)
 		vm_end(vm, VERDICT_COMMAND, number, "the command exited with code %d", number);
 		break;
 	case GUESTJOB_KILLED:
-		vm_end(vm, VERDICT_COMMAND, (128 + number) & 0xff, "the command was killed by signal %d (%s)",
-		       number, sigdescr_np(number) ? sigdescr_np(number) : "unknown");
+		vm_end(vm, VERDICT_COMMAND, (128 + number) & 0xff,
+		       "the command was killed by signal %d (%s)", number,
+		       sigdescr_np(number) ? sigdescr_np(number) : "unknown");
 		break;
 	default:
-		vm_end(vm, VERDICT_LAUNCHER, 0, "the guest could not run the command; its console says why");
+		vm_end(vm, VERDICT_LAUNCHER, 0,
+		       "the guest could not run the command; its console says why");
 		break;
 	}
 }
@@ -63,8 +65,8 @@ static void on_power_request(void *ctx, enum power_request what, unsigned int va
 		ends_by_reset(e->vm, by);
 		break;
 	case POWER_DEBUG_EXIT:
-		vm_end(e->vm, VERDICT_DEBUG_EXIT, (int)value, "the guest wrote 0x%x to the debug-exit port",
-		       value);
+		vm_end(e->vm, VERDICT_DEBUG_EXIT, (int)value,
+		       "the guest wrote 0x%x to the debug-exit port", value);
 		break;
 	case POWER_COMMAND:
 		end_by_command(e->vm, value);

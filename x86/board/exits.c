@@ -57,7 +57,8 @@ int x86_setup_vm(struct vm *vm)
 	err = kvm_ioctl_val(vm->vm_fd, KVM_CREATE_IRQCHIP, 0);
 	if (err)
 		return refused("an in-kernel interrupt controller", err);
-	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus, vm->config->cpuid);
+	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus,
+			      vm->config->cpuid);
 }
 
 int x86_setup_vcpu(struct vcpu *v)
@@ -101,8 +102,9 @@ static void on_shutdown(struct vcpu *v)
 		vm_end(v->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then a triple fault)");
 	else
 		vm_end(v->vm, VERDICT_CRASH, 0, "triple fault on vCPU %u%s", v->index,
-		       gather_registers_lost(v) ? " (its registers are lost: KVM on this CPU has reset them)"
-						: "");
+		       gather_registers_lost(v)
+			       ? " (its registers are lost: KVM on this CPU has reset them)"
+			       : "");
 }
 
 bool x86_handle_exit(struct vcpu *v)
@@ -126,7 +128,8 @@ bool x86_handle_exit(struct vcpu *v)
 		vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: %s", v->index, text);
 		return true;
 	case KVM_EXIT_HLT:
-		vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: halted without an interrupt controller", v->index);
+		vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: halted without an interrupt controller",
+		       v->index);
 		return true;
 	case KVM_EXIT_HYPERV:
 		return hyperv_exit(v);

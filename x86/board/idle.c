@@ -25,7 +25,10 @@
 #define ASKED_NS 50000000ULL   /* time for the vCPUs to answer */
 #define IDLE_CPU_NS 5000000ULL /* CPU time a second below which a guest may be dead */
 
-/* One vCPU's answer: whether it is halted with interrupts off, or was never started, so that nothing can wake it. */
+/*
+ * One vCPU's answer: whether it is halted with interrupts off, or was never started, so that
+ * nothing can wake it.
+ */
 struct idle_cpu {
 	struct vcpu_ask ask;
 	_Atomic bool dead;
@@ -39,7 +42,8 @@ static uint64_t vcpus_cpu_ns(const struct vm *vm)
 		struct timespec ts;
 		clockid_t clock;
 
-		if (!pthread_getcpuclockid(vm->vcpu[i].thread, &clock) && !clock_gettime(clock, &ts))
+		if (!pthread_getcpuclockid(vm->vcpu[i].thread, &clock) &&
+		    !clock_gettime(clock, &ts))
 			sum += (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 	}
 	return sum;
@@ -93,7 +97,8 @@ static void end_dead(struct vm *vm)
 	else if (atomic_load(&a->halted))
 		vm_end(vm, VERDICT_HALT, 0, "the guest halted");
 	else
-		vm_end(vm, VERDICT_CRASH, 0, "the guest is dead: all CPUs are halted with interrupts off");
+		vm_end(vm, VERDICT_CRASH, 0,
+		       "the guest is dead: all CPUs are halted with interrupts off");
 }
 
 static void on_idle_timer(void *ctx)

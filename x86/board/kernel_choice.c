@@ -45,7 +45,8 @@ _Static_assert(PORT_COM1 == 0x3f8, "the parameter names it");
 #define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
 
 /* The host's own kernel, then what distributions and build trees call theirs. */
-static int open_host_kernel(struct boot_image *img, const struct boot_how *how, char path[KERNEL_PATH_BYTES])
+static int open_host_kernel(struct boot_image *img, const struct boot_how *how,
+			    char path[KERNEL_PATH_BYTES])
 {
 	static const char *const formats[] = {
 		"/boot/vmlinuz-%s", "/lib/modules/%s/vmlinuz", "/boot/vmlinuz",
@@ -95,8 +96,8 @@ static int read_disk(void *ctx, uint64_t offset_bytes, void *buf, uint64_t len_b
 static void say_choices(const char *disk, const struct rootdev *root)
 {
 	if (root->choices[0])
-		pr_info("-d %s: not clear which partition is the root: %s; -p root=/dev/vdaN names it", disk,
-			root->choices);
+		pr_info("-d %s: not clear which partition is the root: %s; -p root=/dev/vdaN names it",
+			disk, root->choices);
 	else
 		pr_info("-d %s: neither a partition nor a file system (ext, XFS, btrfs): no root= is passed",
 			disk);
@@ -186,8 +187,8 @@ static char *linux_cmdline(struct machine *m)
 
 char *kernel_cmdline(struct machine *m, const struct boot_image *img)
 {
-	char *cmdline =
-		boot_takes_linux_params(img) ? linux_cmdline(m) : other_cmdline(img, m->vm->config->params);
+	char *cmdline = boot_takes_linux_params(img) ? linux_cmdline(m)
+						     : other_cmdline(img, m->vm->config->params);
 
 	if (!cmdline)
 		pr_err("out of memory");

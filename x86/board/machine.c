@@ -40,8 +40,7 @@ static int add_memory(struct vm *vm)
 	if (!err && high)
 		err = gmem_add(&vm->mem, MMIO_HOLE_END, high, backing);
 	if (err && vm->config->hugepages)
-		pr_err("--hugepages: the host's pool has no %llu free pages of 2 MiB; see "
-		       "/proc/sys/vm/nr_hugepages",
+		pr_err("--hugepages: the host's pool has no %llu free pages of 2 MiB; see /proc/sys/vm/nr_hugepages",
 		       (unsigned long long)((low + high) / GMEM_HUGE_BYTES));
 	else if (err)
 		pr_err("-m %lluM: the host cannot map this much: %s",
@@ -50,7 +49,8 @@ static int add_memory(struct vm *vm)
 }
 
 /* The files of the command that is to run in the guest, if there is one. */
-static int pack_command(const struct vm *vm, const struct boot_image *img, uint8_t **bytes, uint64_t *len)
+static int pack_command(const struct vm *vm, const struct boot_image *img, uint8_t **bytes,
+			uint64_t *len)
 {
 	if (!vm->config->has_command)
 		return 0;

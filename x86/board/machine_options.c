@@ -31,8 +31,8 @@ static const struct {
 
 void machine_help(FILE *f)
 {
-	fprintf(f, "--machine tables=KIND[+KIND]...: how the guest learns of its CPUs and devices (default "
-		   "acpi+mp)\n");
+	fprintf(f,
+		"--machine tables=KIND[+KIND]...: how the guest learns of its CPUs and devices (default acpi+mp)\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++)
 		fprintf(f, "  %-5s %s\n", kinds[i].name, kinds[i].what);
 }
@@ -59,8 +59,7 @@ static int parse_tables(const char *value, size_t len, unsigned int *tables)
 		next = next ? next : end;
 		bit = kind_bit(p, (size_t)(next - p));
 		if (bit < 0 || (bit == 0 && len != strlen("none"))) {
-			pr_err("--machine tables=%.*s: not none, or a list of acpi, mp and dt with + between "
-			       "them",
+			pr_err("--machine tables=%.*s: not none, or a list of acpi, mp and dt with + between them",
 			       (int)len, value);
 			return -EINVAL;
 		}

@@ -163,7 +163,8 @@ static bool slot_show_page(void *ctx)
 			kvm_ioctl_val(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) <= 0 ||
 			set_window(slots, !slots->nr_hides);
 		if (slots->window_refused)
-			pr_debug("KVM takes no read-only memory: virtio's registers are read by exits");
+			pr_debug(
+				"KVM takes no read-only memory: virtio's registers are read by exits");
 	}
 	pthread_mutex_unlock(&slots->window_lock);
 	return !slots->window_refused;
@@ -256,9 +257,10 @@ int virtio_plug(struct machine *m, struct virtio_device *device)
 		.swallow = slot_swallow,
 		.ctx = s,
 	};
-	virtio_mmio_init(&s->mmio, device, &s->host, slots->pages + (size_t)s->index * VIRTIO_MMIO_BYTES);
-	err = bus_insert(&m->vm->mmio, slot_gpa(s), VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops, &s->mmio,
-			 "virtio");
+	virtio_mmio_init(&s->mmio, device, &s->host,
+			 slots->pages + (size_t)s->index * VIRTIO_MMIO_BYTES);
+	err = bus_insert(&m->vm->mmio, slot_gpa(s), VIRTIO_MMIO_BYTES, &virtio_mmio_bus_ops,
+			 &s->mmio, "virtio");
 	return err ? err : publish_slot(m, s);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Installing our BIOS for the 16-bit entries: the blob at the end of its area, the interrupt vectors, and the data area at 0x400.
+ * Installing our BIOS for the 16-bit entries: the blob at the end of its area, the interrupt
+ * vectors, and the data area at 0x400.
  *
- * Interrupt list and data area as in the IBM PC/AT's technical reference. All vectors lead into the blob. Interrupts of the hardware have
- * vectors 8 to 15 and 0x70 to 0x77, as the blob's post programs the 8259s. It is written for these entries, and for
- * --testdev, whose guests may go to real mode by themselves: other machines have nothing of it in their memory.
+ * Interrupt list and data area as in the IBM PC/AT's technical reference. All vectors lead into the
+ * blob. Interrupts of the hardware have vectors 8 to 15 and 0x70 to 0x77, as the blob's post
+ * programs the 8259s. It is written for these entries, and for --testdev, whose guests may go to
+ * real mode by themselves: other machines have nothing of it in their memory.
  *
  * Called once a boot by boot.c or testdev.c, before any vCPU runs.
  */

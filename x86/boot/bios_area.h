@@ -15,14 +15,14 @@ extern const uint8_t bios_start[];
 extern const uint32_t bios_bytes;
 
 /*
- * Puts the BIOS, its data area and the interrupt vectors into @mem, which has all of the first MiB. Returns its head
- * there.
+ * Puts the BIOS, its data area and the interrupt vectors into @mem, which has all of the first MiB.
+ * Returns its head there.
  */
 struct bios_head *bios_write(struct gmem *mem);
 
 /*
- * The same, and @entry, in real mode with cs and ds set, becomes the BIOS's own; from there @entry is reached as
- * it was.
+ * The same, and @entry, in real mode with cs and ds set, becomes the BIOS's own; from there @entry
+ * is reached as it was.
  */
 void bios_install(struct gmem *mem, struct boot_entry *entry);
 

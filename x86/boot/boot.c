@@ -2,16 +2,18 @@
 /*
  * Placing a kernel and what goes with it in guest memory, and the state of its entry.
  *
- * Documentation/arch/x86/boot.rst, "Loading The Rest of The Kernel" to "64-bit Boot Protocol". Everything
- * of ours but kernel and initrd lies below 640 KiB, at the addresses in layout.h. The kernel goes where its
- * placements say; a bzImage's init_size bytes from there on belong to it, since it unpacks itself in place. The initrd
- * lies as high as its limit and the RAM below the hole allow, or beneath the kernel when there is no
- * room above it. Multiboot's modules lie just behind the kernel, where such kernels are used to finding them.
+ * Documentation/arch/x86/boot.rst, "Loading The Rest of The Kernel" to "64-bit Boot Protocol".
+ * Everything of ours but kernel and initrd lies below 640 KiB, at the addresses in layout.h. The
+ * kernel goes where its placements say; a bzImage's init_size bytes from there on belong to it,
+ * since it unpacks itself in place. The initrd lies as high as its limit and the RAM below the hole
+ * allow, or beneath the kernel when there is no room above it. Multiboot's modules lie just behind
+ * the kernel, where such kernels are used to finding them.
  *
- * All is decided, and refused, before the first byte is placed. A bzImage is read, not mapped: it is read
- * through once by its own decompressor, a page fault for each 4 KiB of it, and then overwritten. The large segments of other
- * kernels run where they lie. What they only read is mapped, where its alignment allows, and shared by all machines; what they write
- * would be copied page by page, a fault each: it is read.
+ * All is decided, and refused, before the first byte is placed. A bzImage is read, not mapped: it
+ * is read through once by its own decompressor, a page fault for each 4 KiB of it, and then
+ * overwritten. The large segments of other kernels run where they lie. What they only read is
+ * mapped, where its alignment allows, and shared by all machines; what they write would be copied
+ * page by page, a fault each: it is read.
  *
  * Called once a boot on main's thread, while no vCPU runs.
  */
@@ -50,7 +52,10 @@ static int check_initrds(const struct boot_image *img, const struct boot_config 
 	return -EINVAL;
 }
 
-/* The highest place for @bytes that ends at or below @end and leaves the kernel alone; 0: there is none. */
+/*
+ * The highest place for @bytes that ends at or below @end and leaves the kernel alone; 0: there is
+ * none.
+ */
 static gpa_t initrd_gpa(const struct boot_layout *layout, uint64_t bytes, uint64_t end)
 {
 	uint64_t whole_pages = align_up(bytes, PAGE_BYTES);
@@ -72,8 +77,8 @@ static gpa_t modules_gpa(const struct boot_layout *layout, uint64_t bytes, uint6
 	return gpa <= end && bytes <= end - gpa ? gpa : 0;
 }
 
-static gpa_t find_initrd(const struct boot_image *img, const struct boot_layout *layout, uint64_t bytes,
-			 uint64_t end)
+static gpa_t find_initrd(const struct boot_image *img, const struct boot_layout *layout,
+			 uint64_t bytes, uint64_t end)
 {
 	return boot_takes_linux_params(img) ? initrd_gpa(layout, bytes, end)
 					    : modules_gpa(layout, bytes, end);
@@ -85,12 +90,10 @@ static int refuse_for_good(const struct boot_image *img, const struct initrd_set
 {
 	if (layout->kernel_end > MMIO_HOLE_GPA)
 		pr_err("%s: runs from %lluM to %lluM, but devices begin at %lluM; use another kernel",
-		       img->path, (unsigned long long)(layout->kernel / MIB), mib_up(layout->kernel_end),
-		       MMIO_HOLE_GPA / MIB);
+		       img->path, (unsigned long long)(layout->kernel / MIB),
+		       mib_up(layout->kernel_end), MMIO_HOLE_GPA / MIB);
 	else
-		pr_err("%s: no room for %lluM of initrd: this kernel takes %lluM to %lluM itself, and an "
-		       "initrd "
-		       "below %lluM only; use a smaller one",
+		pr_err("%s: no room for %lluM of initrd: this kernel takes %lluM to %lluM itself, and an initrd below %lluM only; use a smaller one",
 		       initrd_largest(set), mib_up(set->total_bytes),
 		       (unsigned long long)(layout->kernel / MIB), mib_up(layout->kernel_end),
 		       (unsigned long long)(limit / MIB));
@@ -126,7 +129,8 @@ static int lay_out(const struct boot_image *img, const struct initrd_set *set, u
 	    (set->nr && !find_initrd(img, layout, set->total_bytes, limit)))
 		return refuse_for_good(img, set, layout, limit);
 	if (set->nr)
-		layout->initrd = find_initrd(img, layout, set->total_bytes, min_u64(limit, low_end));
+		layout->initrd =
+			find_initrd(img, layout, set->total_bytes, min_u64(limit, low_end));
 	if (layout->kernel_end > low_end || (set->nr && !layout->initrd))
 		return refuse_for_now(img, set, layout, limit, low_end);
 	return 0;
@@ -141,8 +145,9 @@ static void say_what_was_found(const struct boot_image *img, const struct boot_l
 	pr_debug("%s: %s%s%s%s, started by its %s at 0x%llx%s", img->path, bits,
 		 boot_format_name(img->format), *img->version ? ", version " : "", img->version,
 		 boot_start_name(img->start), (unsigned long long)img->start_gpa[img->start],
-		 img->elf_bits && boot_takes_linux_params(img) ? " (without KASLR, which a bzImage does)"
-							       : "");
+		 img->elf_bits && boot_takes_linux_params(img)
+			 ? " (without KASLR, which a bzImage does)"
+			 : "");
 	pr_debug("%s: takes 0x%llx to 0x%llx; initrd at 0x%llx, %llu bytes", img->path,
 		 (unsigned long long)layout->kernel, (unsigned long long)layout->kernel_end,
 		 (unsigned long long)layout->initrd, (unsigned long long)layout->initrd_bytes);
@@ -151,9 +156,11 @@ static void say_what_was_found(const struct boot_image *img, const struct boot_l
 }
 
 /* By mapping what are whole pages of it, when that pays; what they leave at either end is read. */
-static int place_mapped(struct gmem *mem, const struct boot_image *img, const struct boot_segment *s)
+static int place_mapped(struct gmem *mem, const struct boot_image *img,
+			const struct boot_segment *s)
 {
-	gpa_t start = align_up(s->gpa, PAGE_BYTES), end = align_down(s->gpa + s->file_bytes, PAGE_BYTES);
+	gpa_t start = align_up(s->gpa, PAGE_BYTES),
+	      end = align_down(s->gpa + s->file_bytes, PAGE_BYTES);
 	uint64_t before = start - s->gpa, after = s->gpa + s->file_bytes - end;
 	int err;
 
@@ -161,12 +168,14 @@ static int place_mapped(struct gmem *mem, const struct boot_image *img, const st
 	    s->gpa % PAGE_BYTES != s->offset % PAGE_BYTES)
 		return bootfile_place(mem, s->gpa, img->fd, s->offset, s->file_bytes, img->path,
 				      BOOTFILE_READ);
-	err = bootfile_place(mem, start, img->fd, s->offset + before, end - start, img->path, BOOTFILE_MAP);
+	err = bootfile_place(mem, start, img->fd, s->offset + before, end - start, img->path,
+			     BOOTFILE_MAP);
 	if (!err && before)
-		err = bootfile_place(mem, s->gpa, img->fd, s->offset, before, img->path, BOOTFILE_READ);
-	if (!err && after)
-		err = bootfile_place(mem, end, img->fd, s->offset + s->file_bytes - after, after, img->path,
+		err = bootfile_place(mem, s->gpa, img->fd, s->offset, before, img->path,
 				     BOOTFILE_READ);
+	if (!err && after)
+		err = bootfile_place(mem, end, img->fd, s->offset + s->file_bytes - after, after,
+				     img->path, BOOTFILE_READ);
 	return err;
 }
 
@@ -178,8 +187,8 @@ static int place_segments(const struct boot_image *img, struct gmem *mem)
 		const struct boot_segment *s = &img->segment[i];
 
 		if (img->format == BOOT_BZIMAGE)
-			err = bootfile_place(mem, s->gpa, img->fd, s->offset, s->file_bytes, img->path,
-					     BOOTFILE_READ);
+			err = bootfile_place(mem, s->gpa, img->fd, s->offset, s->file_bytes,
+					     img->path, BOOTFILE_READ);
 		else
 			err = place_mapped(mem, img, s);
 	}
@@ -191,7 +200,8 @@ static int write_entry(const struct boot_facts *facts, struct gmem *mem, struct 
 	const enum boot_start start = facts->img->start;
 	static const struct {
 		enum cpu_mode mode;
-		int (*write)(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
+		int (*write)(const struct boot_facts *facts, struct gmem *mem,
+			     struct boot_entry *entry);
 	} how[BOOT_NR_STARTS] = {
 		[BOOT_LINUX64] = { CPU_LONG64, zeropage_write },
 		[BOOT_LINUX32] = { CPU_PROT32, zeropage_write },
@@ -217,7 +227,9 @@ static int place_all(struct boot_image *img, struct gmem *mem, const struct boot
 		     const struct initrd_set *set, struct boot_entry *entry)
 {
 	struct boot_layout layout;
-	const struct boot_facts facts = { .img = img, .config = config, .layout = &layout, .set = set };
+	const struct boot_facts facts = {
+		.img = img, .config = config, .layout = &layout, .set = set
+	};
 	int err = lay_out(img, set, mem->region[0].size_bytes, &layout);
 
 	if (err)
@@ -237,7 +249,8 @@ int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config
 
 	if (!err)
 		err = check_initrds(img, config);
-	assert(mem->nr_regions && mem->region[0].gpa == 0 && mem->region[0].size_bytes <= MMIO_HOLE_GPA);
+	assert(mem->nr_regions && mem->region[0].gpa == 0 &&
+	       mem->region[0].size_bytes <= MMIO_HOLE_GPA);
 	if (err)
 		return err;
 	err = initrd_open(&set, config);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loading a kernel: recognise the file, place it and its initrds, build what its entry point is handed.
+ * Loading a kernel: recognise the file, place it and its initrds, build what its entry point is
+ * handed.
  *
- * A file is recognised by its content (boot_open), without guest memory. The answer is struct boot_image: its
- * format, the *placements* (which bytes of the file go where), and the ways to start it, of which one is chosen.
- * Then it is placed (boot_load), which gives the *entry state*. No file is ever read into a buffer of ours but its
- * headers: it is read straight into guest memory, or mapped privately, so that start-up does not grow with its size.
+ * A file is recognised by its content (boot_open), without guest memory. The answer is struct
+ * boot_image: its format, the *placements* (which bytes of the file go where), and the ways to
+ * start it, of which one is chosen. Then it is placed (boot_load), which gives the *entry state*.
+ * No file is ever read into a buffer of ours but its headers: it is read straight into guest
+ * memory, or mapped privately, so that start-up does not grow with its size.
  *
- * Linux x86 boot protocol: Documentation/arch/x86/boot.rst in the kernel's tree. PVH: xen/include/public/arch-x86/hvm/
- * start_info.h and docs/misc/pvh.pandoc in Xen's. Multiboot 0.6.96 and Multiboot 2.0: their specifications.
+ * Linux x86 boot protocol: Documentation/arch/x86/boot.rst in the kernel's tree. PVH:
+ * xen/include/public/arch-x86/hvm/ start_info.h and docs/misc/pvh.pandoc in Xen's. Multiboot 0.6.96
+ * and Multiboot 2.0: their specifications.
  */
 #ifndef X86_BOOT_BOOT_H
 #define X86_BOOT_BOOT_H
@@ -73,7 +76,9 @@ struct boot_image {
 	uint64_t runtime_bytes;				/* what must be free from there on */
 	char version[256]; /* kernel_version string, "" when it has none; printable */
 
-	/* A bzImage's header as in the file, checked; bytes past the file's header length are zero. */
+	/*
+	 * A bzImage's header as in the file, checked; bytes past the file's header length are zero.
+	 */
 	union {
 		struct setup_header hdr;
 		uint8_t hdr_bytes[BOOT_HEADER_MAX_BYTES];
@@ -83,26 +88,29 @@ struct boot_image {
 	uint64_t pm_bytes;
 
 	unsigned int elf_bits; /* 32 or 64; 0: no ELF file */
-	/* Of a multiboot header: where it is in the file, and what it asks for beyond being loaded. */
+	/*
+	 * Of a multiboot header: where it is in the file, and what it asks for beyond being loaded.
+	 */
 	uint64_t multiboot_offset[2]; /* of version 1 and 2; 0 and no bit in starts: none */
 	bool wants_video;
 
-	char refusal[BOOT_REFUSAL_BYTES]; /* why it cannot be started, with what to do; "": it can */
+	/* why it cannot be started, with what to do; "": it can */
+	char refusal[BOOT_REFUSAL_BYTES];
 };
 
 /* Parses --entry's word. Returns 0, or -EINVAL (reported). */
 int boot_parse_entry(const char *text, enum boot_wish *wish);
 
 /*
- * Opens and checks a kernel, @how may be NULL. Returns 0, or -errno having said in one line naming the file what is
- * wrong and what to do. boot_close() is needed after success only.
+ * Opens and checks a kernel, @how may be NULL. Returns 0, or -errno having said in one line naming
+ * the file what is wrong and what to do. boot_close() is needed after success only.
  */
 int boot_open(struct boot_image *img, const char *path, const struct boot_how *how);
 /* The same for a regular file that is open already: takes @fd over, in failure too. */
 int boot_open_fd(struct boot_image *img, int fd, const char *path, const struct boot_how *how);
 /*
- * The same without a word: what was found out stands in @img in failure too, with the reason in refusal. boot_close()
- * is needed in either case.
+ * The same without a word: what was found out stands in @img in failure too, with the reason in
+ * refusal. boot_close() is needed in either case.
  */
 int boot_identify(struct boot_image *img, int fd, const char *path, const struct boot_how *how);
 void boot_close(struct boot_image *img);
@@ -111,7 +119,10 @@ void boot_close(struct boot_image *img);
 const char *boot_format_name(enum boot_format format);
 /* "64-bit entry", ... */
 const char *boot_start_name(enum boot_start start);
-/* Whether it is handed a Linux command line: parameters of ours and the user's, without the kernel's own name. */
+/*
+ * Whether it is handed a Linux command line: parameters of ours and the user's, without the
+ * kernel's own name.
+ */
 bool boot_takes_linux_params(const struct boot_image *img);
 /* The longest command line it can be given, characters. */
 uint64_t boot_cmdline_limit(const struct boot_image *img);
@@ -119,8 +130,8 @@ uint64_t boot_cmdline_limit(const struct boot_image *img);
 uint64_t boot_initrd_addr_max(const struct boot_image *img);
 
 struct boot_config {
-	const char *const
-		*initrds;	 /* joined in this order, each beginning at a page; paths outlive the gmem */
+	const char *const *
+		initrds; /* joined in this order, each beginning at a page; paths outlive the gmem */
 	unsigned int nr_initrds; /* at most BOOT_MAX_INITRDS */
 	const void *archive;	 /* one more, behind them, from memory; NULL: none */
 	uint64_t archive_bytes;
@@ -131,9 +142,9 @@ struct boot_config {
 };
 
 /*
- * Places kernel, initrds, command line, zero page, e820, setup_data, GDT and page tables in @mem, which
- * must be fresh and begin with RAM at 0. Returns 0 and the entry state, or -errno having said why (too
- * large for -m: how much it takes). Set-up time only.
+ * Places kernel, initrds, command line, zero page, e820, setup_data, GDT and page tables in @mem,
+ * which must be fresh and begin with RAM at 0. Returns 0 and the entry state, or -errno having said
+ * why (too large for -m: how much it takes). Set-up time only.
  */
 int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config *config,
 	      struct boot_entry *entry);
@@ -142,19 +153,23 @@ int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config
 void boot_initrd(const struct gmem *mem, gpa_t *gpa, uint64_t *bytes);
 
 /*
- * After boot_load(): hands over the device tree of @bytes that lies at DTB_GPA behind a struct setup_data, as SETUP_DTB.
- * Returns 0, or -EOPNOTSUPP when the entry is not Linux's own or its protocol too old (below 2.09).
+ * After boot_load(): hands over the device tree of @bytes that lies at DTB_GPA behind a struct
+ * setup_data, as SETUP_DTB. Returns 0, or -EOPNOTSUPP when the entry is not Linux's own or its
+ * protocol too old (below 2.09).
  */
 int boot_add_dtb(struct gmem *mem, const struct boot_entry *entry, uint32_t bytes);
 
 /*
- * "ours user's": ours first, so that the user's wins, and whatever follows a " -- " in the user's part
- * stays last: it goes to init. Allocates; the caller frees. NULL without memory. Either may be NULL or
- * empty.
+ * "ours user's": ours first, so that the user's wins, and whatever follows a " -- " in the user's
+ * part stays last: it goes to init. Allocates; the caller frees. NULL without memory. Either may be
+ * NULL or empty.
  */
 char *boot_cmdline(const char *ours, const char *users);
 
-/* Whether @params (or NULL) has the parameter "@name=...", before a "--", as the kernel cuts it into words. */
+/*
+ * Whether @params (or NULL) has the parameter "@name=...", before a "--", as the kernel cuts it
+ * into words.
+ */
 bool boot_cmdline_has(const char *params, const char *name);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The files a guest boots from: opened safely, and brought into guest memory without a buffer of ours
- * between.
+ * The files a guest boots from: opened safely, and brought into guest memory without a buffer of
+ * ours between.
  *
- * There are two ways in. Reading goes straight into guest memory; it costs time in proportion to the size,
- * but lands in huge pages. Mapping costs the same for any size and shares the host's page cache, but each 4
- * KiB page is a fault of its own in the guest, two to five times as dear as having read it. Callers choose;
- * see initrd.c and boot.c.
+ * There are two ways in. Reading goes straight into guest memory; it costs time in proportion to
+ * the size, but lands in huge pages. Mapping costs the same for any size and shares the host's page
+ * cache, but each 4 KiB page is a fault of its own in the guest, two to five times as dear as
+ * having read it. Callers choose; see initrd.c and boot.c.
  *
- * The files belong to the host and may change under us. While a file is read, one that ends early is an
- * error: a partial kernel or initrd is never run. Once mapped, gmem.c looks after truncation.
+ * The files belong to the host and may change under us. While a file is read, one that ends early
+ * is an error: a partial kernel or initrd is never run. Once mapped, gmem.c looks after truncation.
  *
  * Called on main's thread at set-up.
  */
@@ -65,7 +65,10 @@ int bootfile_check(int fd, const char *path, const char *what, uint64_t *bytes)
 
 int bootfile_open(const char *path, const char *what)
 {
-	/* O_NONBLOCK: opening a pipe that nobody writes to must fail like any other wrong file, not hang. */
+	/*
+	 * O_NONBLOCK: opening a pipe that nobody writes to must fail like any other wrong file, not
+	 * hang.
+	 */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0) {
@@ -100,7 +103,8 @@ static int read_in(int fd, void *to, uint64_t len, uint64_t offset, const char *
 	int err = bootfile_read(fd, to, len, offset);
 
 	if (err == -ENODATA) {
-		pr_err("%s: became shorter while it was read; start again when it is complete", path);
+		pr_err("%s: became shorter while it was read; start again when it is complete",
+		       path);
 		return -EIO;
 	}
 	if (err)
@@ -108,13 +112,16 @@ static int read_in(int fd, void *to, uint64_t len, uint64_t offset, const char *
 	return err;
 }
 
-int bootfile_place(struct gmem *mem, gpa_t gpa, int fd, uint64_t offset, uint64_t len, const char *path,
-		   enum bootfile_how how)
+int bootfile_place(struct gmem *mem, gpa_t gpa, int fd, uint64_t offset, uint64_t len,
+		   const char *path, enum bootfile_how how)
 {
 	void *at = gmem_at(mem, gpa, len);
 
 	assert(at); /* the layout was computed from this memory's size */
-	/* Not every file system can map, and memory from the pool of huge pages cannot be mapped over. */
+	/*
+	 * Not every file system can map, and memory from the pool of huge pages cannot be mapped
+	 * over.
+	 */
 	if (how == BOOTFILE_MAP && gmem_map_file(mem, gpa, fd, offset, len, path) == 0)
 		return 0;
 	return read_in(fd, at, len, offset, path);

@@ -2,15 +2,18 @@
 /*
  * Opens a kernel for the loader: finds out its format from its content, and chooses its entry.
  *
- * The recognisers are asked in turn. A file that none of them takes is a flat binary if the user says how to enter it, and
- * otherwise refused by what it seems to be. A recogniser notes every entry that the image has; choose_start() then takes the
- * one that was asked for, or the first of a fixed order: PVH before Multiboot before Linux's own, since each of them is
- * made for starting by a loader like this, and the 64-bit entry before the older ones.
+ * The recognisers are asked in turn. A file that none of them takes is a flat binary if the user
+ * says how to enter it, and otherwise refused by what it seems to be. A recogniser notes every
+ * entry that the image has; choose_start() then takes the one that was asked for, or the first of a
+ * fixed order: PVH before Multiboot before Linux's own, since each of them is made for starting by
+ * a loader like this, and the 64-bit entry before the older ones.
  *
- * The file is not trusted. What a recogniser has put into struct boot_image was checked: each placement lies inside the
- * file and in memory that belongs to kernels. How much guest memory there is, is boot.c's business.
+ * The file is not trusted. What a recogniser has put into struct boot_image was checked: each
+ * placement lies inside the file and in memory that belongs to kernels. How much guest memory there
+ * is, is boot.c's business.
  *
- * Main's thread. Nothing is said here but by boot_open() and boot_open_fd(): a refusal is a text in the image.
+ * Main's thread. Nothing is said here but by boot_open() and boot_open_fd(): a refusal is a text in
+ * the image.
  */
 #include "bootparts.h"
 #include "kvm/log.h"
@@ -49,20 +52,22 @@ static int take_flat(struct boot_image *img, const struct boot_how *how)
 	if (load == BOOT_LOAD_ANYWHERE)
 		load = how->wish == BOOT_WISH_16 ? FLAT16_GPA : HIGH_RAM_GPA;
 	if (how->wish == BOOT_WISH_16 && load >= HIGH_RAM_GPA)
-		return boot_refuse(img, "cannot be entered in real mode at 0x%llx; use a --load below 1M",
-				   (unsigned long long)load);
+		return boot_refuse(
+			img, "cannot be entered in real mode at 0x%llx; use a --load below 1M",
+			(unsigned long long)load);
 	if (how->wish == BOOT_WISH_16 && load < BIOS_DATA_END)
-		return boot_refuse(img,
-				   "memory below 0x%x holds the interrupt vectors and the BIOS's data; use a "
-				   "higher --load",
-				   BIOS_DATA_END);
+		return boot_refuse(
+			img,
+			"memory below 0x%x holds the interrupt vectors and the BIOS's data; use a higher --load",
+			BIOS_DATA_END);
 	all.gpa = load;
 	img->format = BOOT_FLAT;
 	boot_add_start(img, by_wish[how->wish], load);
 	return boot_add_segment(img, &all);
 }
 
-static int take_unknown(struct boot_image *img, const struct boot_head *head, const struct boot_how *how)
+static int take_unknown(struct boot_image *img, const struct boot_head *head,
+			const struct boot_how *how)
 {
 	bool may_be_flat;
 	const char *kind = filetype_describe(head->bytes, head->len, &may_be_flat);
@@ -74,12 +79,11 @@ static int take_unknown(struct boot_image *img, const struct boot_head *head, co
 	if (head->len < HEADER_MIN_BYTES)
 		return boot_refuse(
 			img,
-			"only %zu bytes, shorter than a kernel's header; use a complete kernel (or "
-			"--entry 16 for a flat binary)",
+			"only %zu bytes, shorter than a kernel's header; use a complete kernel (or --entry 16 for a flat binary)",
 			head->len);
 	return boot_refuse(
-		img, "not a kernel known here (bzImage, ELF, Multiboot), nor anything else known; a flat "
-		     "binary takes --entry 16, 32 or 64, and --load");
+		img,
+		"not a kernel known here (bzImage, ELF, Multiboot), nor anything else known; a flat binary takes --entry 16, 32 or 64, and --load");
 }
 
 /* The entries it has, for a message: "64, 32". */
@@ -94,7 +98,8 @@ static void list_wishes(const struct boot_image *img, char *text, size_t size)
 
 		if (!boot_has(img, preference[i]) || said & (1U << by))
 			continue;
-		len += (size_t)snprintf(text + len, size - len, "%s%s", said ? ", " : "", boot_wish_name(by));
+		len += (size_t)snprintf(text + len, size - len, "%s%s", said ? ", " : "",
+					boot_wish_name(by));
 		said |= 1U << by;
 	}
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the boot path offer to each other: the recognisers (bootopen.c, bzimage.c, elf.c,
- * multiboot.c, filetype.c) and the image that they fill (image.c), what brings files into memory
- * (bootfile.c, initrd.c), and what an entry point is handed (zeropage.c, pvh.c, multiboot_info.c,
- * e820.c, realmode.c, bios_area.c, bootgdt.c).
+ * What the files of the boot path offer to each other: the recognisers (bootopen.c, bzimage.c,
+ * elf.c, multiboot.c, filetype.c) and the image that they fill (image.c), what brings files into
+ * memory (bootfile.c, initrd.c), and what an entry point is handed (zeropage.c, pvh.c,
+ * multiboot_info.c, e820.c, realmode.c, bios_area.c, bootgdt.c).
  */
 #ifndef X86_BOOT_BOOTPARTS_H
 #define X86_BOOT_BOOTPARTS_H
@@ -12,11 +12,14 @@
 #include "x86/layout.h"
 
 /*
- * Opens @path for reading; never waits on a pipe. @what is its part in a message: "kernel". Returns the
- * descriptor or -errno having said why.
+ * Opens @path for reading; never waits on a pipe. @what is its part in a message: "kernel". Returns
+ * the descriptor or -errno having said why.
  */
 int bootfile_open(const char *path, const char *what);
-/* Refuses what is no regular file with something in it. Returns 0 and its size, or -errno having said why. */
+/*
+ * Refuses what is no regular file with something in it. Returns 0 and its size, or -errno having
+ * said why.
+ */
 int bootfile_check(int fd, const char *path, const char *what, uint64_t *bytes);
 
 enum bootfile_how { BOOTFILE_READ, BOOTFILE_MAP };
@@ -25,11 +28,11 @@ enum bootfile_how { BOOTFILE_READ, BOOTFILE_MAP };
 #define BOOTFILE_MAP_MIN_BYTES (1 * MIB)
 
 /*
- * Brings @len bytes of the file from @offset to @gpa: all of them, or -errno having said why. BOOTFILE_MAP
- * is a wish: what cannot be mapped is read.
+ * Brings @len bytes of the file from @offset to @gpa: all of them, or -errno having said why.
+ * BOOTFILE_MAP is a wish: what cannot be mapped is read.
  */
-int bootfile_place(struct gmem *mem, gpa_t gpa, int fd, uint64_t offset, uint64_t len, const char *path,
-		   enum bootfile_how how);
+int bootfile_place(struct gmem *mem, gpa_t gpa, int fd, uint64_t offset, uint64_t len,
+		   const char *path, enum bootfile_how how);
 
 /* Reads all of it. Returns 0, -errno, or -ENODATA: the file ends before that. Prints nothing. */
 int bootfile_read(int fd, void *to, uint64_t len, uint64_t offset);
@@ -64,8 +67,8 @@ static inline void boot_add_start(struct boot_image *img, enum boot_start start,
 }
 
 /*
- * Adds a placement whose range in the file was checked. Returns 0, or -ENOEXEC having refused it: it
- * lies on another, or where no RAM of the kernel's is.
+ * Adds a placement whose range in the file was checked. Returns 0, or -ENOEXEC having refused it:
+ * it lies on another, or where no RAM of the kernel's is.
  */
 int boot_add_segment(struct boot_image *img, const struct boot_segment *segment);
 
@@ -96,8 +99,9 @@ typedef bool (*elf_note_fn)(void *ctx, const struct elf_note *note);
 void elf_each_note(struct boot_image *img, elf_note_fn each, void *ctx);
 
 /*
- * What a file that is no kernel seems to be, from its first bytes, with what to do about it: "a qcow2 disk image; ...".
- * NULL when they tell nothing. @may_be_flat: it may as well be a program without any header.
+ * What a file that is no kernel seems to be, from its first bytes, with what to do about it: "a
+ * qcow2 disk image; ...". NULL when they tell nothing. @may_be_flat: it may as well be a program
+ * without any header.
  */
 const char *filetype_describe(const uint8_t *head, size_t len, bool *may_be_flat);
 
@@ -115,7 +119,9 @@ struct initrd_set {
 	struct initrd file[BOOT_MAX_INITRDS + 1];
 };
 
-/* Opens all and lays them out. Returns 0 or -errno having said why. initrd_close() in either case. */
+/*
+ * Opens all and lays them out. Returns 0 or -errno having said why. initrd_close() in either case.
+ */
 int initrd_open(struct initrd_set *set, const struct boot_config *config);
 void initrd_close(struct initrd_set *set);
 /* The largest's name, for a message about the room they take; there must be one. */
@@ -155,8 +161,8 @@ static inline uint32_t boot_high_kib(const struct gmem *mem)
 unsigned int boot_e820(const struct gmem *mem, struct boot_e820_entry table[BOOT_E820_ENTRIES]);
 
 /*
- * A part of guest memory that is filled from its beginning: BOOT_INFO_GPA. @len bytes on the next border of @align (a
- * power of two). Returns where they lie, or 0: there is no room left.
+ * A part of guest memory that is filled from its beginning: BOOT_INFO_GPA. @len bytes on the next
+ * border of @align (a power of two). Returns where they lie, or 0: there is no room left.
  */
 struct guest_info {
 	struct gmem *mem;
@@ -166,8 +172,8 @@ gpa_t guest_info_add(struct guest_info *info, const void *bytes, uint32_t len, u
 gpa_t guest_info_string(struct guest_info *info, const char *text);
 
 /*
- * Each writes what its entry point is handed, and adds to @entry where it is. @mem has all of the first MiB. Returns 0, or
- * -E2BIG having said why.
+ * Each writes what its entry point is handed, and adds to @entry where it is. @mem has all of the
+ * first MiB. Returns 0, or -E2BIG having said why.
  */
 int zeropage_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
 int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
@@ -182,7 +188,10 @@ int flat16_write(const struct boot_facts *facts, struct gmem *mem, struct boot_e
 /* The real-mode header's fields that a loader fills in, for zero page and setup code alike. */
 void zeropage_set_header(struct setup_header *hdr, const struct boot_layout *layout);
 
-/* Writes the GDT for @mode, and for CPU_LONG64 page tables: 4 GiB mapped to themselves. Needs the first MiB. */
+/*
+ * Writes the GDT for @mode, and for CPU_LONG64 page tables: 4 GiB mapped to themselves. Needs the
+ * first MiB.
+ */
 void bootgdt_write(struct gmem *mem, enum cpu_mode mode);
 
 #endif

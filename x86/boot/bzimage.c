@@ -2,17 +2,19 @@
 /*
  * Recognising a bzImage: the setup header at 0x1f1 of the file, checked field by field.
  *
- * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". A bzImage is a boot sector, setup code of
- * setup_sects sectors (real mode; we run it for --entry 16 only), and the protected-mode kernel. What a field
- * means depends on the protocol's version; one that is newer than the file is never looked at. We take 2.06 (2.6.22, 2007)
- * and later by the protected-mode entries, and 2.02 and later by the real-mode one: other programs than Linux, which come as
- * a bzImage in order to be started by its loaders, often have that only.
+ * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". A bzImage is a boot sector, setup
+ * code of setup_sects sectors (real mode; we run it for --entry 16 only), and the protected-mode
+ * kernel. What a field means depends on the protocol's version; one that is newer than the file is
+ * never looked at. We take 2.06 (2.6.22, 2007) and later by the protected-mode entries, and 2.02
+ * and later by the real-mode one: other programs than Linux, which come as a bzImage in order to be
+ * started by its loaders, often have that only.
  *
- * The file is not trusted: afterwards every length in struct boot_image lies inside the file, and load_gpa
- * and runtime_bytes are small enough for their sum not to wrap. How much guest memory there is, is boot.c's
- * business.
+ * The file is not trusted: afterwards every length in struct boot_image lies inside the file, and
+ * load_gpa and runtime_bytes are small enough for their sum not to wrap. How much guest memory
+ * there is, is boot.c's business.
  *
- * Called on main's thread. Each check says in one line what is wrong with the file and what to do about it.
+ * Called on main's thread. Each check says in one line what is wrong with the file and what to do
+ * about it.
  */
 #include "bootparts.h"
 #include "x86/layout.h"
@@ -23,8 +25,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEADER_JUMP_OFFSET                                                                                   \
-	0x200 /* a short jump over the rest of the header: opcode, then length from 0x202 */
+/* a short jump over the rest of the header: opcode, then length from 0x202 */
+#define HEADER_JUMP_OFFSET 0x200
 #define HEADER_MAGIC_OFFSET 0x202
 #define BOOT_FLAG 0xaa55
 #define JMP_SHORT 0xeb
@@ -36,21 +38,27 @@
 #define MIN_ALIGNMENT 0x1000
 #define ENTRY64_OFFSET 0x200
 
-/* Before 2.10 a kernel does not say how much it needs; bzip2, the best packer then, makes a fifth of it. */
+/*
+ * Before 2.10 a kernel does not say how much it needs; bzip2, the best packer then, makes a fifth
+ * of it.
+ */
 #define UNPACKED_RATIO 5
 
 /* What older versions imply. */
 #define CMDLINE_SIZE_BEFORE_2_06 255
 #define INITRD_MAX_BEFORE_2_03 0x37ffffff
-/* What a vmlinux has no header to say: both as every x86 kernel since 2.6.22 has them (COMMAND_LINE_SIZE - 1). */
+/*
+ * What a vmlinux has no header to say: both as every x86 kernel since 2.6.22 has them
+ * (COMMAND_LINE_SIZE - 1).
+ */
 #define VMLINUX_CMDLINE_BYTES 2047
 #define VMLINUX_INITRD_ADDR_MAX 0x7fffffff
 
 /* Where the header of each version ends in the file. */
 static unsigned int header_end(unsigned int version)
 {
-#define END_OF(field)                                                                                        \
-	(BOOT_HEADER_OFFSET + offsetof(struct setup_header, field) +                                         \
+#define END_OF(field)                                                                              \
+	(BOOT_HEADER_OFFSET + offsetof(struct setup_header, field) +                               \
 	 sizeof(((struct setup_header *)0)->field))
 	if (version >= 0x20f)
 		return END_OF(kernel_info_offset);
@@ -81,19 +89,20 @@ static int take_header(struct boot_image *img, const struct boot_head *head)
 		     end = HEADER_JUMP_OFFSET + 2 + head->bytes[HEADER_JUMP_OFFSET + 1];
 
 	if (version < MIN_VERSION)
-		return boot_refuse(img,
-				   "boot protocol %u.%02u is too old; 2.06 (Linux 2.6.22) or later is needed",
-				   version >> 8, version & 0xff);
+		return boot_refuse(
+			img,
+			"boot protocol %u.%02u is too old; 2.06 (Linux 2.6.22) or later is needed",
+			version >> 8, version & 0xff);
 	if (head->bytes[HEADER_JUMP_OFFSET] != JMP_SHORT)
 		return boot_refuse(
 			img,
 			"the setup header does not say how long it is (no short jump at 0x200); " DAMAGED);
 	if (end < header_end(version) || end > BOOT_HEADER_OFFSET + BOOT_HEADER_MAX_BYTES)
-		return boot_refuse(img,
-				   "setup header ends at 0x%x, for protocol %u.%02u it must be 0x%x to "
-				   "0x%x; " DAMAGED,
-				   end, version >> 8, version & 0xff, header_end(version),
-				   BOOT_HEADER_OFFSET + BOOT_HEADER_MAX_BYTES);
+		return boot_refuse(
+			img,
+			"setup header ends at 0x%x, for protocol %u.%02u it must be 0x%x to 0x%x; " DAMAGED,
+			end, version >> 8, version & 0xff, header_end(version),
+			BOOT_HEADER_OFFSET + BOOT_HEADER_MAX_BYTES);
 	img->hdr_len = end - BOOT_HEADER_OFFSET;
 	memset(img->hdr_bytes, 0, sizeof(img->hdr_bytes));
 	memcpy(img->hdr_bytes, head->bytes + BOOT_HEADER_OFFSET, img->hdr_len);
@@ -101,8 +110,8 @@ static int take_header(struct boot_image *img, const struct boot_head *head)
 }
 
 /*
- * How long the protected-mode part is. Before 2.04 only the low half of syssize is there, and not to be trusted; before
- * 2.08 builders rounded it up to paragraphs without filling the last one.
+ * How long the protected-mode part is. Before 2.04 only the low half of syssize is there, and not
+ * to be trusted; before 2.08 builders rounded it up to paragraphs without filling the last one.
  */
 static uint64_t protected_bytes(const struct boot_image *img)
 {
@@ -115,24 +124,28 @@ static uint64_t protected_bytes(const struct boot_image *img)
 	return stated;
 }
 
-/* Setup sectors and protected-mode kernel against the file's size; more may follow them (signatures). */
+/*
+ * Setup sectors and protected-mode kernel against the file's size; more may follow them
+ * (signatures).
+ */
 static int check_extent(struct boot_image *img)
 {
 	unsigned int sects = img->hdr.setup_sects ? img->hdr.setup_sects : DEFAULT_SETUP_SECTS;
 
 	img->pm_offset = (sects + 1) * SECTOR_BYTES;
 	if (img->pm_offset >= img->file_bytes)
-		return boot_refuse(img,
-				   "truncated: its setup code alone takes %llu bytes, the file has %llu; "
-				   "copy or build it again",
-				   (unsigned long long)img->pm_offset, (unsigned long long)img->file_bytes);
+		return boot_refuse(
+			img,
+			"truncated: its setup code alone takes %llu bytes, the file has %llu; copy or build it again",
+			(unsigned long long)img->pm_offset, (unsigned long long)img->file_bytes);
 	img->pm_bytes = protected_bytes(img);
 	if (!img->pm_bytes)
-		return boot_refuse(img,
-				   "its header says that the kernel is 0 bytes long (syssize); " DAMAGED);
+		return boot_refuse(
+			img, "its header says that the kernel is 0 bytes long (syssize); " DAMAGED);
 	if (img->pm_bytes > img->file_bytes - img->pm_offset)
 		return boot_refuse(
-			img, "truncated: %llu bytes by its header, the file has %llu; copy or build it again",
+			img,
+			"truncated: %llu bytes by its header, the file has %llu; copy or build it again",
 			img->pm_offset + (unsigned long long)img->pm_bytes,
 			(unsigned long long)img->file_bytes);
 	return 0;
@@ -145,10 +158,10 @@ static int check_loadflags(struct boot_image *img)
 	if (!(img->hdr.loadflags & LOADED_HIGH))
 		return boot_refuse(img, "a zImage, made to be loaded below 1M; build a bzImage");
 	if (entry64 && img->pm_bytes <= ENTRY64_OFFSET)
-		return boot_refuse(img,
-				   "has a 64-bit entry by its header (xloadflags), but only %llu bytes of "
-				   "code; " DAMAGED,
-				   (unsigned long long)img->pm_bytes);
+		return boot_refuse(
+			img,
+			"has a 64-bit entry by its header (xloadflags), but only %llu bytes of code; " DAMAGED,
+			(unsigned long long)img->pm_bytes);
 	return 0;
 }
 
@@ -159,9 +172,10 @@ static int check_alignment(struct boot_image *img)
 	if (!img->hdr.relocatable_kernel)
 		return 0;
 	if (align < MIN_ALIGNMENT || align > GIB || (align & (align - 1)))
-		return boot_refuse(img,
-				   "kernel_alignment 0x%llx is not a power of two from 4K to 1G; " DAMAGED,
-				   (unsigned long long)align);
+		return boot_refuse(
+			img,
+			"kernel_alignment 0x%llx is not a power of two from 4K to 1G; " DAMAGED,
+			(unsigned long long)align);
 	return 0;
 }
 
@@ -169,14 +183,16 @@ static int check_init_size(struct boot_image *img)
 {
 	if (img->hdr.version >= 0x20a && img->hdr.init_size < img->pm_bytes)
 		return boot_refuse(
-			img, "says that it runs in %u bytes (init_size), but is %llu bytes long; " DAMAGED,
+			img,
+			"says that it runs in %u bytes (init_size), but is %llu bytes long; " DAMAGED,
 			img->hdr.init_size, (unsigned long long)img->pm_bytes);
 	return 0;
 }
 
 /*
- * Where to load. A relocatable kernel could run higher; but all that lies in its way is the initrd, which
- * is placed after it. It cannot run lower: its decompressor moves it up to the preferred address.
+ * Where to load. A relocatable kernel could run higher; but all that lies in its way is the initrd,
+ * which is placed after it. It cannot run lower: its decompressor moves it up to the preferred
+ * address.
  */
 static int place(struct boot_image *img)
 {
@@ -185,13 +201,13 @@ static int place(struct boot_image *img)
 	if (gpa >= MMIO_HOLE_GPA || (gpa < HIGH_RAM_GPA && !img->hdr.relocatable_kernel))
 		return boot_refuse(
 			img,
-			"wants to run at 0x%llx (pref_address), which is not between 1M and 3G; use a "
-			"kernel with another CONFIG_PHYSICAL_START",
+			"wants to run at 0x%llx (pref_address), which is not between 1M and 3G; use a kernel with another CONFIG_PHYSICAL_START",
 			(unsigned long long)gpa);
 	if (img->hdr.relocatable_kernel)
 		gpa = align_up(max_u64(gpa, HIGH_RAM_GPA), img->hdr.kernel_alignment);
 	img->load_gpa = gpa;
-	img->runtime_bytes = img->hdr.version >= 0x20a ? img->hdr.init_size : img->pm_bytes * UNPACKED_RATIO;
+	img->runtime_bytes =
+		img->hdr.version >= 0x20a ? img->hdr.init_size : img->pm_bytes * UNPACKED_RATIO;
 	img->segment[0] = (struct boot_segment){
 		.offset = img->pm_offset,
 		.file_bytes = img->pm_bytes,
@@ -223,7 +239,8 @@ static void read_version(struct boot_image *img)
 	img->version[0] = '\0';
 	if (!img->hdr.kernel_version || at >= img->pm_offset)
 		return;
-	n = pread(img->fd, img->version, min_u64(sizeof(img->version) - 1, img->pm_offset - at), (off_t)at);
+	n = pread(img->fd, img->version, min_u64(sizeof(img->version) - 1, img->pm_offset - at),
+		  (off_t)at);
 	img->version[n > 0 ? n : 0] = '\0';
 	for (char *c = img->version; *c; c++) {
 		if (*c < ' ' || *c > '~')
@@ -234,7 +251,8 @@ static void read_version(struct boot_image *img)
 int bzimage_recognise(struct boot_image *img, const struct boot_head *head)
 {
 	static int (*const checks[])(struct boot_image *) = {
-		check_extent, check_loadflags, check_alignment, check_init_size, place, note_entries,
+		check_extent,	 check_loadflags, check_alignment,
+		check_init_size, place,		  note_entries,
 	};
 	int err;
 
@@ -242,13 +260,18 @@ int bzimage_recognise(struct boot_image *img, const struct boot_head *head)
 		return 0;
 	img->format = BOOT_BZIMAGE;
 	if (head->len < BOOT_HEADER_OFFSET + sizeof(img->hdr))
-		return boot_refuse(img,
-				   "only %zu bytes, shorter than a kernel's header; use a complete bzImage",
-				   head->len);
-	/* The longest header we know, to look at; take_header() then keeps what the file's own length says. */
+		return boot_refuse(
+			img,
+			"only %zu bytes, shorter than a kernel's header; use a complete bzImage",
+			head->len);
+	/*
+	 * The longest header we know, to look at; take_header() then keeps what the file's own
+	 * length says.
+	 */
 	memcpy(&img->hdr, head->bytes + BOOT_HEADER_OFFSET, sizeof(img->hdr));
 	if (img->hdr.boot_flag != BOOT_FLAG)
-		return boot_refuse(img, "a Linux setup header, but without the boot flag 0x55aa; " DAMAGED);
+		return boot_refuse(
+			img, "a Linux setup header, but without the boot flag 0x55aa; " DAMAGED);
 	err = take_header(img, head);
 	for (unsigned int i = 0; !err && i < ARRAY_SIZE(checks); i++)
 		err = checks[i](img);
@@ -265,20 +288,21 @@ uint64_t boot_cmdline_limit(const struct boot_image *img)
 	if (img->start == BOOT_LINUX16)
 		limit = REALMODE_CMDLINE_MAX_BYTES - 1;
 	if (img->hdr_len)
-		return min_u64(limit,
-			       img->hdr.version >= 0x206 ? img->hdr.cmdline_size : CMDLINE_SIZE_BEFORE_2_06);
+		return min_u64(limit, img->hdr.version >= 0x206 ? img->hdr.cmdline_size
+								: CMDLINE_SIZE_BEFORE_2_06);
 	return boot_takes_linux_params(img) ? min_u64(limit, VMLINUX_CMDLINE_BYTES) : limit;
 }
 
 uint64_t boot_initrd_addr_max(const struct boot_image *img)
 {
 	if (img->hdr_len)
-		return img->hdr.version >= 0x203 ? img->hdr.initrd_addr_max : INITRD_MAX_BEFORE_2_03;
+		return img->hdr.version >= 0x203 ? img->hdr.initrd_addr_max
+						 : INITRD_MAX_BEFORE_2_03;
 	return boot_takes_linux_params(img) ? VMLINUX_INITRD_ADDR_MAX : MMIO_HOLE_GPA - 1;
 }
 
 bool boot_takes_linux_params(const struct boot_image *img)
 {
-	return img->start == BOOT_LINUX64 || img->start == BOOT_LINUX32 || img->start == BOOT_LINUX16 ||
-	       img->start == BOOT_PVH;
+	return img->start == BOOT_LINUX64 || img->start == BOOT_LINUX32 ||
+	       img->start == BOOT_LINUX16 || img->start == BOOT_PVH;
 }

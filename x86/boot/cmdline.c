@@ -3,9 +3,10 @@
  * The kernel command line: our parameters and the user's in one string.
  *
  * The kernel lets the last of two equal parameters win, and hands everything after " -- " to init
- * (kernel-parameters documentation, "The kernel command line"). So ours come first: the user can override
- * each of them, and init's arguments stay at the end, untouched. Nothing is ever cut: boot_load() refuses
- * what a kernel cannot take. Words are cut as in the kernel (lib/cmdline.c, next_arg()): at blanks outside quotes.
+ * (kernel-parameters documentation, "The kernel command line"). So ours come first: the user can
+ * override each of them, and init's arguments stay at the end, untouched. Nothing is ever cut:
+ * boot_load() refuses what a kernel cannot take. Words are cut as in the kernel (lib/cmdline.c,
+ * next_arg()): at blanks outside quotes.
  */
 #include "boot.h"
 

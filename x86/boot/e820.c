@@ -2,10 +2,11 @@
 /*
  * The E820 memory map: RAM as the machine has it, less what layout.h takes away.
  *
- * Two kinds of stretch are cut out of RAM. Reserved ones hold what the kernel must read but never allocate:
- * the EBDA with the MP table, and the BIOS area with the ACPI tables. The VGA hole is not listed at all, as
- * on a PC: RAM lies underneath but nobody is told. The pages KVM itself uses below 4 GiB are reserved, so
- * that no bus is ever given them. The rest of the hole is listed nowhere: devices live there.
+ * Two kinds of stretch are cut out of RAM. Reserved ones hold what the kernel must read but never
+ * allocate: the EBDA with the MP table, and the BIOS area with the ACPI tables. The VGA hole is not
+ * listed at all, as on a PC: RAM lies underneath but nobody is told. The pages KVM itself uses
+ * below 4 GiB are reserved, so that no bus is ever given them. The rest of the hole is listed
+ * nowhere: devices live there.
  *
  * Called once a boot by what writes an entry's information; e820_build() is a pure function of the
  * RAM's layout.
@@ -46,10 +47,14 @@ static void add(struct builder *b, gpa_t start, gpa_t end, uint32_t type)
 		b->full = true;
 		return;
 	}
-	b->table[b->nr++] = (struct boot_e820_entry){ .addr = start, .size = end - start, .type = type };
+	b->table[b->nr++] =
+		(struct boot_e820_entry){ .addr = start, .size = end - start, .type = type };
 }
 
-/* Adds the cuts that begin below @end, and the RAM from @ram_start to them. Returns where RAM goes on. */
+/*
+ * Adds the cuts that begin below @end, and the RAM from @ram_start to them. Returns where RAM goes
+ * on.
+ */
 static gpa_t add_cuts_below(struct builder *b, gpa_t ram_start, gpa_t end)
 {
 	while (b->next_cut < ARRAY_SIZE(cuts) && cuts[b->next_cut].start < end) {
@@ -62,8 +67,8 @@ static gpa_t add_cuts_below(struct builder *b, gpa_t ram_start, gpa_t end)
 	return ram_start;
 }
 
-unsigned int e820_build(const struct e820_ram *ram, unsigned int nr_ram, struct boot_e820_entry *table,
-			unsigned int cap)
+unsigned int e820_build(const struct e820_ram *ram, unsigned int nr_ram,
+			struct boot_e820_entry *table, unsigned int cap)
 {
 	struct builder b = { .table = table, .cap = cap };
 

@@ -17,11 +17,11 @@ struct e820_ram {
 };
 
 /*
- * Writes the map of a machine with these stretches of RAM (ascending, apart) to @table: sorted, without
- * overlap, what layout.h takes away reserved or left out. Pure. Returns the number of entries, 0 when @cap
- * is too few.
+ * Writes the map of a machine with these stretches of RAM (ascending, apart) to @table: sorted,
+ * without overlap, what layout.h takes away reserved or left out. Pure. Returns the number of
+ * entries, 0 when @cap is too few.
  */
-unsigned int e820_build(const struct e820_ram *ram, unsigned int nr_ram, struct boot_e820_entry *table,
-			unsigned int cap);
+unsigned int e820_build(const struct e820_ram *ram, unsigned int nr_ram,
+			struct boot_e820_entry *table, unsigned int cap);
 
 #endif

@@ -2,15 +2,16 @@
 /*
  * Recognises an ELF kernel: a vmlinux, or another program that is linked for a bare machine.
  *
- * Only the ELF header, the program headers (elf_header.c) and the notes are read: with debug information
- * such a file has hundreds of megabytes. A segment goes to its physical address (p_paddr); what it has in
- * memory beyond the file is zero there.
+ * Only the ELF header, the program headers (elf_header.c) and the notes are read: with debug
+ * information such a file has hundreds of megabytes. A segment goes to its physical address
+ * (p_paddr); what it has in memory beyond the file is zero there.
  *
- * Entries: the address in Xen's note 18 (XEN_ELFNOTE_PHYS32_ENTRY, 4 or 8 bytes) is PVH's; one of a Multiboot header is
- * multiboot.c's; else e_entry is Linux's, 64-bit or 32-bit by the file's class. e_entry may be virtual: then it is
- * translated by the segment that it lies in.
+ * Entries: the address in Xen's note 18 (XEN_ELFNOTE_PHYS32_ENTRY, 4 or 8 bytes) is PVH's; one of a
+ * Multiboot header is multiboot.c's; else e_entry is Linux's, 64-bit or 32-bit by the file's class.
+ * e_entry may be virtual: then it is translated by the segment that it lies in.
  *
- * The file is not trusted: each segment lies in the file and in kernels' memory, each entry inside a segment.
+ * The file is not trusted: each segment lies in the file and in kernels' memory, each entry inside
+ * a segment.
  */
 #include "bootparts.h"
 #include "elf_header.h"
@@ -36,21 +37,24 @@ static bool open_elf(struct elf_file *f, struct boot_image *img, const struct bo
 
 static int take_segment(struct boot_image *img, const Elf64_Phdr *p, unsigned int i)
 {
-	const struct boot_segment s = { p->p_offset, p->p_filesz, p->p_paddr, p->p_memsz, p->p_flags & PF_W };
+	const struct boot_segment s = { p->p_offset, p->p_filesz, p->p_paddr, p->p_memsz,
+					p->p_flags & PF_W };
 
 	if (p->p_type == PT_INTERP)
-		return boot_refuse(img,
-				   "a program for a Linux system (it names a dynamic linker), not a kernel");
+		return boot_refuse(
+			img,
+			"a program for a Linux system (it names a dynamic linker), not a kernel");
 	if (p->p_type != PT_LOAD || !s.mem_bytes)
 		return 0;
 	if (s.file_bytes > s.mem_bytes)
-		return boot_refuse(img, "segment %u has more bytes in the file than in memory; " DAMAGED, i);
+		return boot_refuse(
+			img, "segment %u has more bytes in the file than in memory; " DAMAGED, i);
 	if (s.offset > img->file_bytes || s.file_bytes > img->file_bytes - s.offset)
 		return boot_refuse(
 			img,
-			"truncated: segment %u ends at 0x%llx, the file has 0x%llx bytes; copy or build "
-			"it again",
-			i, s.offset + (unsigned long long)s.file_bytes, (unsigned long long)img->file_bytes);
+			"truncated: segment %u ends at 0x%llx, the file has 0x%llx bytes; copy or build it again",
+			i, s.offset + (unsigned long long)s.file_bytes,
+			(unsigned long long)img->file_bytes);
 	return boot_add_segment(img, &s);
 }
 
@@ -69,9 +73,9 @@ static int take_segments(struct boot_image *img, const struct elf_file *f, uint6
 		int err = elf_header_segment(f, i, &p);
 
 		if (err)
-			return boot_refuse(img,
-					   "truncated: its program headers lie outside the file; copy or "
-					   "build it again");
+			return boot_refuse(
+				img,
+				"truncated: its program headers lie outside the file; copy or build it again");
 		err = take_segment(img, &p, i);
 		if (err)
 			return err;
@@ -80,7 +84,8 @@ static int take_segments(struct boot_image *img, const struct elf_file *f, uint6
 	}
 	if (!img->nr_segments)
 		return boot_refuse(
-			img, "an ELF file without anything to load (no PT_LOAD); use the kernel itself");
+			img,
+			"an ELF file without anything to load (no PT_LOAD); use the kernel itself");
 	if (boot_is_loaded(img, linked))
 		*entry = linked;
 	return 0;
@@ -119,8 +124,8 @@ void elf_each_note(struct boot_image *img, elf_note_fn each, void *ctx)
 	struct elf_note note;
 	Elf64_Phdr p;
 
-	if (boot_read(img, head.bytes, min_u64(head.len, img->file_bytes), 0) || !open_elf(&f, img, &head) ||
-	    f.header.e_phentsize != elf_header_segment_bytes(&f))
+	if (boot_read(img, head.bytes, min_u64(head.len, img->file_bytes), 0) ||
+	    !open_elf(&f, img, &head) || f.header.e_phentsize != elf_header_segment_bytes(&f))
 		return;
 	for (unsigned int i = 0; i < f.header.e_phnum && i < MAX_PROGRAM_HEADERS; i++) {
 		size_t len;
@@ -157,15 +162,18 @@ static int check_header(struct boot_image *img, const struct boot_head *head, st
 
 	if (!open_elf(f, img, head))
 		return boot_refuse(
-			img, "a damaged ELF file (its header is cut or nonsense); copy or build it again");
+			img,
+			"a damaged ELF file (its header is cut or nonsense); copy or build it again");
 	img->elf_bits = f->bits;
 	if ((h->e_type != ET_EXEC && h->e_type != ET_DYN) ||
 	    (h->e_machine != EM_X86_64 && h->e_machine != EM_386))
 		return boot_refuse(img, "not a kernel for this machine but %s",
 				   filetype_describe(head->bytes, head->len, &unused));
-	if (h->e_phentsize != elf_header_segment_bytes(f) || !h->e_phnum || h->e_phnum > MAX_PROGRAM_HEADERS)
+	if (h->e_phentsize != elf_header_segment_bytes(f) || !h->e_phnum ||
+	    h->e_phnum > MAX_PROGRAM_HEADERS)
 		return boot_refuse(
-			img, "an ELF file with %u program headers of %u bytes: nothing that can be loaded",
+			img,
+			"an ELF file with %u program headers of %u bytes: nothing that can be loaded",
 			h->e_phnum, h->e_phentsize);
 	return 0;
 }
@@ -174,7 +182,8 @@ static int check_entries(struct boot_image *img, uint64_t entry)
 {
 	elf_each_note(img, take_pvh_note, img);
 	if (boot_has(img, BOOT_PVH) && !boot_is_loaded(img, img->start_gpa[BOOT_PVH]))
-		return boot_refuse(img, "its PVH entry 0x%llx lies in none of its segments; " DAMAGED,
+		return boot_refuse(img,
+				   "its PVH entry 0x%llx lies in none of its segments; " DAMAGED,
 				   (unsigned long long)img->start_gpa[BOOT_PVH]);
 	if (!boot_is_loaded(img, entry))
 		return boot_refuse(img, "its entry point lies in none of its segments; " DAMAGED);

@@ -39,7 +39,8 @@ bool elf_header_read(struct elf_file *f, const uint8_t *head, size_t len)
 }
 
 /* Reads entry @i, of @bytes, of the table at @table. */
-static int read_entry(const struct elf_file *f, uint64_t table, unsigned int i, void *to, size_t bytes)
+static int read_entry(const struct elf_file *f, uint64_t table, unsigned int i, void *to,
+		      size_t bytes)
 {
 	uint64_t distance = (uint64_t)i * bytes;
 

@@ -38,8 +38,8 @@ static inline size_t elf_header_section_bytes(const struct elf_file *f)
 bool elf_header_read(struct elf_file *f, const uint8_t *head, size_t len);
 
 /*
- * The @i'th program or section header. Returns 0, what read() returned, or -ENOEXEC: it lies outside
- * the file. What the header itself names is not checked, nor how many headers there are.
+ * The @i'th program or section header. Returns 0, what read() returned, or -ENOEXEC: it lies
+ * outside the file. What the header itself names is not checked, nor how many headers there are.
  */
 int elf_header_segment(const struct elf_file *f, unsigned int i, Elf64_Phdr *p);
 int elf_header_section(const struct elf_file *f, unsigned int i, Elf64_Shdr *s);

@@ -2,18 +2,23 @@
 /*
  * Starting the kernel that is inside a bzImage, without its decompressor (--fast).
  *
- * The payload is unpacked once, into the cache, and from then on started by its 64-bit entry: startup_64 of the kernel proper, which is what
- * the decompressor jumps to, with the same boot_params (boot.rst, "64-bit Boot Protocol"; the header in them is the bzImage's). It is
- * placed at the address it is linked for, so the relocations behind it are not needed; and KASLR, which is the decompressor's work, is off.
- * It must fit into the memory that the bzImage says it runs in, so all else lies where it would without this. What it only reads
- * is mapped privately, and so shared by all machines.
+ * The payload is unpacked once, into the cache, and from then on started by its 64-bit entry:
+ * startup_64 of the kernel proper, which is what the decompressor jumps to, with the same
+ * boot_params (boot.rst, "64-bit Boot Protocol"; the header in them is the bzImage's). It is placed
+ * at the address it is linked for, so the relocations behind it are not needed; and KASLR, which is
+ * the decompressor's work, is off. It must fit into the memory that the bzImage says it runs in, so
+ * all else lies where it would without this. What it only reads is mapped privately, and so shared
+ * by all machines.
  *
- * The key is a hash over the payload's bytes, all of them: a file's times and numbers would say less than that (a kernel
- * built again within a clock tick, a file copied, a disk mounted elsewhere) and spare little. For to boot the bzImage it would be
- * read as well, so what hashing adds is three instructions for each 8 bytes. It need not withstand an adversary: who chooses the kernel chooses what runs.
+ * The key is a hash over the payload's bytes, all of them: a file's times and numbers would say
+ * less than that (a kernel built again within a clock tick, a file copied, a disk mounted
+ * elsewhere) and spare little. For to boot the bzImage it would be read as well, so what hashing
+ * adds is three instructions for each 8 bytes. It need not withstand an adversary: who chooses the
+ * kernel chooses what runs.
  *
- * The machine does not wait for the disk: it starts from the file while that has no name yet, and a thread brings it to the disk and gives it
- * one (kernelcache_publish()). If we end before, there is no entry, and the next start makes it.
+ * The machine does not wait for the disk: it starts from the file while that has no name yet, and a
+ * thread brings it to the disk and gives it one (kernelcache_publish()). If we end before, there is
+ * no entry, and the next start makes it.
  *
  * Main's thread, but for that one, which has its own descriptors.
  */
@@ -42,7 +47,10 @@ static uint64_t stir(uint64_t lane, uint64_t word)
 	return lane << 29 | lane >> 35;
 }
 
-/* @len is a multiple of LANES words. Each step is a bijection of its lane: one changed word never goes unnoticed. */
+/*
+ * @len is a multiple of LANES words. Each step is a bijection of its lane: one changed word never
+ * goes unnoticed.
+ */
 static void hash_chunk(uint64_t lane[LANES], const uint64_t *word, size_t len)
 {
 	uint64_t a = lane[0], b = lane[1], c = lane[2], d = lane[3];
@@ -97,7 +105,8 @@ static void start_publishing(int dir, int fd, const struct kernelcache_key *key)
 
 	if (!p)
 		return;
-	*p = (struct publication){ fcntl(dir, F_DUPFD_CLOEXEC, 0), fcntl(fd, F_DUPFD_CLOEXEC, 0), *key };
+	*p = (struct publication){ fcntl(dir, F_DUPFD_CLOEXEC, 0), fcntl(fd, F_DUPFD_CLOEXEC, 0),
+				   *key };
 	if (pthread_create(&thread, NULL, publish, p)) {
 		close(p->fd);
 		close(p->dir);
@@ -108,8 +117,8 @@ static void start_publishing(int dir, int fd, const struct kernelcache_key *key)
 }
 
 /* The unpacked file; -1 and @why. @made: it is not in the cache yet. */
-static int find_or_make(struct boot_image *img, int dir, const struct kernelcache_key *key, bool *made,
-			const char **why)
+static int find_or_make(struct boot_image *img, int dir, const struct kernelcache_key *key,
+			bool *made, const char **why)
 {
 	int fd = kernelcache_find(dir, key);
 
@@ -127,7 +136,8 @@ static int find_or_make(struct boot_image *img, int dir, const struct kernelcach
 /* Puts the ELF file @fd in the bzImage's place, and takes it over; or leaves both alone. */
 static bool become(struct boot_image *img, int fd)
 {
-	static const struct boot_how by64 = { .wish = BOOT_WISH_64, .load_gpa = BOOT_LOAD_ANYWHERE };
+	static const struct boot_how by64 = { .wish = BOOT_WISH_64,
+					      .load_gpa = BOOT_LOAD_ANYWHERE };
 	struct boot_image elf;
 
 	if (boot_identify(&elf, fd, img->path, &by64) || elf.start != BOOT_LINUX64 ||

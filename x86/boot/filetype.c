@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a file that was given for a kernel is instead, by its content: names lie, and "not a bzImage" alone
- * leaves a person to guess. First what has a fixed magic number somewhere in its first page, then ELF and
- * PE by their own fields, then text.
+ * What a file that was given for a kernel is instead, by its content: names lie, and "not a
+ * bzImage" alone leaves a person to guess. First what has a fixed magic number somewhere in its
+ * first page, then ELF and PE by their own fields, then text.
  *
- * The magic numbers are those of each format's own documentation. It is a hint in a message: nothing is
- * decided by it.
+ * The magic numbers are those of each format's own documentation. It is a hint in a message:
+ * nothing is decided by it.
  */
 #include "bootparts.h"
 
 #include <elf.h>
 #include <string.h>
 
-#define UNPACK(program)                                                                                      \
-	program "-compressed data; unpack a kernel first (" program                                          \
+#define UNPACK(program)                                                                            \
+	program "-compressed data; unpack a kernel first (" program                                \
 		" -dc FILE >vmlinux), give an initrd to -i"
 #define DISK "; -k takes a kernel"
 #define OTHER_CPU " for another kind of processor; this machine runs x86 kernels"
@@ -44,7 +44,8 @@ static const struct magic {
 	{ 0, 4, "hsqs", "a squashfs image" DISK },
 	{ 0, 4, "XFSB", "an XFS image" DISK },
 	{ 0x438, 2, "\x53\xef", "an ext2, ext3 or ext4 image" DISK },
-	{ 0, 8, "!<arch>\n", "a Debian package or an archive; take boot/vmlinuz-* out of it (dpkg -x)" },
+	{ 0, 8, "!<arch>\n",
+	  "a Debian package or an archive; take boot/vmlinuz-* out of it (dpkg -x)" },
 	{ 0, 4, "\xed\xab\xee\xdb", "an RPM package; take the vmlinuz out of it (rpm2cpio)" },
 	{ 0, 4, "PK\3\4", "a zip archive; take the bzImage out of it" },
 	{ 257, 5, "ustar", "a tar archive; take the bzImage out of it" },
@@ -57,7 +58,8 @@ static const struct magic {
 	{ 0, 2, "#!", "a script; use the bzImage" },
 };
 
-static bool has(const uint8_t *head, size_t len, unsigned int offset, const char *bytes, unsigned int nr)
+static bool has(const uint8_t *head, size_t len, unsigned int offset, const char *bytes,
+		unsigned int nr)
 {
 	return offset <= len && nr <= len - offset && !memcmp(head + offset, bytes, nr);
 }
@@ -110,16 +112,13 @@ const char *filetype_describe(const uint8_t *head, size_t len, bool *may_be_flat
 	if (has(head, len, 0, ELFMAG, SELFMAG))
 		return describe_elf(head, len);
 	if (has(head, len, 0, "MZ", 2))
-		return "an EFI program without a Linux setup header (a unified kernel image?); use the "
-		       "vmlinuz "
-		       "it was made of (objcopy -O binary --only-section=.linux)";
+		return "an EFI program without a Linux setup header (a unified kernel image?); use the vmlinuz it was made of (objcopy -O binary --only-section=.linux)";
 	*may_be_flat = true;
 	if (has(head, len, 0x1fe, "\x55\xaa", 2))
 		return "a boot sector or disk image; a boot sector that needs no disk takes --entry 16";
 	if (mostly_text(head, len))
 		return "text; use the bzImage";
 	if (all_zero(head, len))
-		return "zeros, at least at its start (an incomplete copy, or a disk or CD image); use the "
-		       "bzImage";
+		return "zeros, at least at its start (an incomplete copy, or a disk or CD image); use the bzImage";
 	return NULL;
 }

@@ -150,8 +150,7 @@ int boot_add_segment(struct boot_image *img, const struct boot_segment *s)
 	if (!guests_memory(s->gpa, s->mem_bytes))
 		return boot_refuse(
 			img,
-			"wants 0x%llx bytes at 0x%llx, where a kernel's memory is not: it is below 64K, "
-			"192K to 639K and 1M to 3G; link it for another address",
+			"wants 0x%llx bytes at 0x%llx, where a kernel's memory is not: it is below 64K, 192K to 639K and 1M to 3G; link it for another address",
 			(unsigned long long)s->mem_bytes, (unsigned long long)s->gpa);
 	if (overlaps(img, s))
 		return boot_refuse(img, "has segments that overlap, at 0x%llx; link it again",

@@ -2,15 +2,15 @@
 /*
  * Initial RAM disks: several files handed to the kernel as one.
  *
- * Documentation/driver-api/early-userspace/buffer-format.rst and init/initramfs.c: an initramfs is a
- * sequence of cpio archives, each compressed or not, with any number of zero bytes between them; an
- * uncompressed one begins at a multiple of 4. So each file may begin at a page of its own, and each can be
- * mapped. At least four zero bytes are left between two files: the LZ4 unpacker reads 32 bits at a time and
- * stops at a zero word only. Nothing follows the last file, since the kernel looks for a boot configuration
- * at the very end.
+ * Documentation/driver-api/early-userspace/buffer-format.rst and init/initramfs.c: an initramfs is
+ * a sequence of cpio archives, each compressed or not, with any number of zero bytes between them;
+ * an uncompressed one begins at a multiple of 4. So each file may begin at a page of its own, and
+ * each can be mapped. At least four zero bytes are left between two files: the LZ4 unpacker reads
+ * 32 bits at a time and stops at a zero word only. Nothing follows the last file, since the kernel
+ * looks for a boot configuration at the very end.
  *
- * A large file is mapped, so that start-up does not grow with its size; a small one is read, which is cheaper
- * than the page faults it would cost the guest.
+ * A large file is mapped, so that start-up does not grow with its size; a small one is read, which
+ * is cheaper than the page faults it would cost the guest.
  */
 #include "bootparts.h"
 #include "kvm/log.h"
@@ -25,7 +25,8 @@
 /* Puts the last one behind those before. */
 static int append(struct initrd_set *set, struct initrd *f)
 {
-	uint64_t start = f != set->file ? align_up(set->total_bytes + MIN_GAP_BYTES, PAGE_BYTES) : 0;
+	uint64_t start =
+		f != set->file ? align_up(set->total_bytes + MIN_GAP_BYTES, PAGE_BYTES) : 0;
 
 	f->offset = start;
 	/* No sum can wrap: what is there already ends below the hole. */
@@ -69,8 +70,8 @@ int initrd_open(struct initrd_set *set, const struct boot_config *config)
 	set->nr = 0;
 	set->total_bytes = 0;
 	if (config->nr_initrds > BOOT_MAX_INITRDS) {
-		pr_err("%s: one initrd too many; at most %d can be joined", config->initrds[BOOT_MAX_INITRDS],
-		       BOOT_MAX_INITRDS);
+		pr_err("%s: one initrd too many; at most %d can be joined",
+		       config->initrds[BOOT_MAX_INITRDS], BOOT_MAX_INITRDS);
 		return -E2BIG;
 	}
 	for (unsigned int i = 0; i < config->nr_initrds; i++) {
@@ -105,13 +106,15 @@ int initrd_place(const struct initrd_set *set, struct gmem *mem, gpa_t gpa)
 {
 	for (unsigned int i = 0; i < set->nr; i++) {
 		const struct initrd *f = &set->file[i];
-		enum bootfile_how how = f->bytes >= BOOTFILE_MAP_MIN_BYTES ? BOOTFILE_MAP : BOOTFILE_READ;
+		enum bootfile_how how =
+			f->bytes >= BOOTFILE_MAP_MIN_BYTES ? BOOTFILE_MAP : BOOTFILE_READ;
 		int err;
 
 		if (f->fd < 0)
 			err = gmem_write(mem, gpa + f->offset, f->content, f->bytes);
 		else
-			err = bootfile_place(mem, gpa + f->offset, f->fd, 0, f->bytes, f->path, how);
+			err = bootfile_place(mem, gpa + f->offset, f->fd, 0, f->bytes, f->path,
+					     how);
 
 		if (err)
 			return err;

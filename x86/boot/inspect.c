@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm inspect, for x86: all that a kernel's file says about itself, and what `kvm run` would make of it.
+ * kvm inspect, for x86: all that a kernel's file says about itself, and what `kvm run` would make
+ * of it.
  *
- * It is opened by the same code that starts it, so that both are of one opinion. A file that is refused is told as far as it was
- * understood, with the reason. Fields of the setup header go by the names of boot.rst; those newer than the file's protocol are left out.
+ * It is opened by the same code that starts it, so that both are of one opinion. A file that is
+ * refused is told as far as it was understood, with the reason. Fields of the setup header go by
+ * the names of boot.rst; those newer than the file's protocol are left out.
  *
  * Main's thread; reads the file and nothing else.
  */
@@ -26,10 +28,10 @@ static const struct field {
 	unsigned int offset, bytes, since;
 	bool count;
 } fields[] = {
-#define FIELD(name, since, count)                                                                            \
-	{                                                                                                    \
-#name, offsetof(struct setup_header, name), sizeof(((struct setup_header *)0)->name), since, \
-			count                                                                                \
+#define FIELD(name, since, count)                                                                  \
+	{                                                                                          \
+#name, offsetof(struct setup_header, name),                                        \
+			sizeof(((struct setup_header *)0)->name), since, count                     \
 	}
 	FIELD(setup_sects, 0, COUNT),
 	FIELD(root_flags, 0, !COUNT),
@@ -110,7 +112,8 @@ static void print_bzimage(struct listing *l, struct boot_image *img)
 {
 	char protocol[16];
 
-	snprintf(protocol, sizeof(protocol), "%u.%02u", img->hdr.version >> 8, img->hdr.version & 0xff);
+	snprintf(protocol, sizeof(protocol), "%u.%02u", img->hdr.version >> 8,
+		 img->hdr.version & 0xff);
 	listing_text(l, "protocol", protocol);
 	listing_text(l, "payload_compression", unpack_compression(img));
 	if (img->hdr.version >= 0x20c)
@@ -181,7 +184,10 @@ static void print_segments(struct listing *l, const struct boot_image *img)
 	listing_end(l, true);
 }
 
-/* Takes the text behind a BANNER, which may be a format, or the number-less one that init/version.c has for the kernel's first link. */
+/*
+ * Takes the text behind a BANNER, which may be a format, or the number-less one that init/version.c
+ * has for the kernel's first link.
+ */
 static bool take_banner(struct boot_image *img, const char *text)
 {
 	memcpy(img->version, text, sizeof(img->version) - strlen(BANNER) - 1);
@@ -206,7 +212,10 @@ static bool banner_in(struct boot_image *img, const char *chunk, size_t len)
 	return false;
 }
 
-/* A vmlinux says its version only to those who run it: its banner is looked for where they would find it. */
+/*
+ * A vmlinux says its version only to those who run it: its banner is looked for where they would
+ * find it.
+ */
 static void find_banner(struct boot_image *img)
 {
 	char chunk[CHUNK_BYTES + sizeof(img->version)];
@@ -217,7 +226,8 @@ static void find_banner(struct boot_image *img)
 		for (uint64_t at = 0; at < s->file_bytes; at += CHUNK_BYTES) {
 			uint64_t len = min_u64(sizeof(chunk), s->file_bytes - at);
 
-			if (boot_read(img, chunk, len, s->offset + at) || banner_in(img, chunk, len))
+			if (boot_read(img, chunk, len, s->offset + at) ||
+			    banner_in(img, chunk, len))
 				return;
 		}
 	}

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The folder of unpacked kernels: $XDG_CACHE_HOME/kvm, or ~/.cache/kvm (XDG Base Directory Specification).
+ * The folder of unpacked kernels: $XDG_CACHE_HOME/kvm, or ~/.cache/kvm (XDG Base Directory
+ * Specification).
  *
- * An entry is a file named by what it was made of. It is written without a name (O_TMPFILE), sealed, brought to the disk, and then
- * linked: so whatever has a name is complete, after a crash of the host's too, and a process that dies half-way leaves nothing.
- * Two that make the same entry at once make the same bytes; the second's link fails, and it runs what it has. An entry that
- * is removed while machines run from it lives on until they end.
+ * An entry is a file named by what it was made of. It is written without a name (O_TMPFILE),
+ * sealed, brought to the disk, and then linked: so whatever has a name is complete, after a crash
+ * of the host's too, and a process that dies half-way leaves nothing. Two that make the same entry
+ * at once make the same bytes; the second's link fails, and it runs what it has. An entry that is
+ * removed while machines run from it lives on until they end.
  *
- * The seal is the time of modification: a moment long ago that follows from the key. Every way of writing to a file sets that
- * time to now, so an entry that has it, its exact length and our user as its only writer is the one that was made; any other is
- * removed and made again. This costs one fstat(), where a checksum would read 50 MB at each start. What it cannot
- * see, a disk that returns other bytes than it was given, would hit the bzImage itself just so. Whoever may write to the folder
- * may choose what we run, hence its owner must be us and nobody else have that right.
+ * The seal is the time of modification: a moment long ago that follows from the key. Every way of
+ * writing to a file sets that time to now, so an entry that has it, its exact length and our user
+ * as its only writer is the one that was made; any other is removed and made again. This costs one
+ * fstat(), where a checksum would read 50 MB at each start. What it cannot see, a disk that returns
+ * other bytes than it was given, would hit the bzImage itself just so. Whoever may write to the
+ * folder may choose what we run, hence its owner must be us and nobody else have that right.
  *
- * The time of last use is the access time, set by hand: file systems are mostly mounted without keeping it.
+ * The time of last use is the access time, set by hand: file systems are mostly mounted without
+ * keeping it.
  *
  * Nothing here is shared between threads but the folder.
  */
@@ -39,8 +43,9 @@ static struct entry_name name_of(const struct kernelcache_key *key)
 {
 	struct entry_name name;
 
-	snprintf(name.text, sizeof(name.text), PREFIX "%016llx-%llx-%llx", (unsigned long long)key->hash,
-		 (unsigned long long)key->packed_bytes, (unsigned long long)key->bytes);
+	snprintf(name.text, sizeof(name.text), PREFIX "%016llx-%llx-%llx",
+		 (unsigned long long)key->hash, (unsigned long long)key->packed_bytes,
+		 (unsigned long long)key->bytes);
 	return name;
 }
 
@@ -113,13 +118,17 @@ static bool is_whole(const struct stat *st, const struct kernelcache_key *key)
 
 int kernelcache_find(int dir, const struct kernelcache_key *key)
 {
-	static const struct timespec now[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
+	static const struct timespec now[2] = { { .tv_nsec = UTIME_NOW },
+						{ .tv_nsec = UTIME_OMIT } };
 	struct entry_name name = name_of(key);
 	int fd = openat(dir, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0) {
-		/* A symbolic link, what we may not read, a socket: it would be in the new entry's way for ever. */
+		/*
+		 * A symbolic link, what we may not read, a socket: it would be in the new entry's
+		 * way for ever.
+		 */
 		if (errno == ELOOP || errno == EACCES || errno == ENXIO)
 			unlinkat(dir, name.text, 0);
 		return -1;
@@ -189,7 +198,8 @@ int kernelcache_publish(int dir, int fd, const struct kernelcache_key *key, uint
 	char self[32];
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	if (futimens(fd, times) || fsync(fd) || linkat(AT_FDCWD, self, dir, name.text, AT_SYMLINK_FOLLOW))
+	if (futimens(fd, times) || fsync(fd) ||
+	    linkat(AT_FDCWD, self, dir, name.text, AT_SYMLINK_FOLLOW))
 		return -errno;
 	evict(dir, max_bytes);
 	return 0;

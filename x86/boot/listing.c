@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Printing a listing, in either form; see listing.h. In text a group is what is indented under its name, and each element of a list
- * begins with a dash.
+ * Printing a listing, in either form; see listing.h. In text a group is what is indented under its
+ * name, and each element of a list begins with a dash.
  *
  * Main's thread.
  */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Recognising Multiboot kernels: the headers of version 1 (in the first 8 KiB of the file) and 2 (in the first 32 KiB).
+ * Recognising Multiboot kernels: the headers of version 1 (in the first 8 KiB of the file) and 2
+ * (in the first 32 KiB).
  *
- * Multiboot Specification 0.6.96, 3.1; Multiboot2 Specification 2.0, 3.1. The header makes a kernel of an ELF file, which
- * elf.c has recognised before; or it has addresses of its own (version 1: flag 16; version 2: tags 2 and 3), which then say what
- * to load, of an ELF file too. A file may have both versions' headers. What a header demands and we lack is refused by its
- * name; what it only wishes is left alone. A Linux kernel with a PVH note is never taken for Multiboot by its addresses.
+ * Multiboot Specification 0.6.96, 3.1; Multiboot2 Specification 2.0, 3.1. The header makes a kernel
+ * of an ELF file, which elf.c has recognised before; or it has addresses of its own (version 1:
+ * flag 16; version 2: tags 2 and 3), which then say what to load, of an ELF file too. A file may
+ * have both versions' headers. What a header demands and we lack is refused by its name; what it
+ * only wishes is left alone. A Linux kernel with a PVH note is never taken for Multiboot by its
+ * addresses.
  *
  * The file is not trusted. Every field is copied from the file once.
  */
@@ -75,18 +78,17 @@ static int take_addresses(struct boot_image *img, const struct window *w, const 
 	if (a->load_addr > a->header_addr || before > w->header)
 		return boot_refuse(
 			img,
-			"its Multiboot header's load_addr 0x%x and header_addr 0x%x do not fit the header's "
-			"place in the file (0x%x); " DAMAGED,
+			"its Multiboot header's load_addr 0x%x and header_addr 0x%x do not fit the header's place in the file (0x%x); " DAMAGED,
 			a->load_addr, a->header_addr, w->header);
 	s.offset = w->header - before;
 	s.file_bytes = img->file_bytes - s.offset;
 	if (a->load_end_addr) {
-		if (a->load_end_addr < a->load_addr || a->load_end_addr - a->load_addr > s.file_bytes)
-			return boot_refuse(img,
-					   "truncated: by its Multiboot header (load_end_addr 0x%x) it goes "
-					   "on behind the end "
-					   "of the file; copy or build it again",
-					   a->load_end_addr);
+		if (a->load_end_addr < a->load_addr ||
+		    a->load_end_addr - a->load_addr > s.file_bytes)
+			return boot_refuse(
+				img,
+				"truncated: by its Multiboot header (load_end_addr 0x%x) it goes on behind the end of the file; copy or build it again",
+				a->load_end_addr);
 		s.file_bytes = a->load_end_addr - a->load_addr;
 	}
 	s.mem_bytes = s.file_bytes;
@@ -101,8 +103,9 @@ static int take_addresses(struct boot_image *img, const struct window *w, const 
 static int check_entry(struct boot_image *img, enum boot_start start, uint64_t entry)
 {
 	if (!boot_is_loaded(img, entry))
-		return boot_refuse(img, "its Multiboot entry 0x%llx lies in nothing that is loaded; " DAMAGED,
-				   (unsigned long long)entry);
+		return boot_refuse(
+			img, "its Multiboot entry 0x%llx lies in nothing that is loaded; " DAMAGED,
+			(unsigned long long)entry);
 	boot_add_start(img, start, entry);
 	return 0;
 }
@@ -115,8 +118,9 @@ static uint64_t elf_entry(const struct boot_image *img)
 
 static int no_addresses(struct boot_image *img)
 {
-	return boot_refuse(img, "a Multiboot header without addresses, in a file that is not ELF; link it as "
-				"ELF or add them");
+	return boot_refuse(
+		img,
+		"a Multiboot header without addresses, in a file that is not ELF; link it as ELF or add them");
 }
 
 static int take_v1(struct boot_image *img, const struct window *w, const struct v1_header *h)
@@ -128,10 +132,12 @@ static int take_v1(struct boot_image *img, const struct window *w, const struct 
 	img->wants_video |= h->flags & V1_NEED_VIDEO;
 	if (h->flags & V1_UNKNOWN_NEEDS)
 		return boot_refuse(
-			img, "its Multiboot header demands what nobody has defined (flags 0x%x); " DAMAGED,
+			img,
+			"its Multiboot header demands what nobody has defined (flags 0x%x); " DAMAGED,
 			h->flags);
 	if ((h->flags & V1_ADDRESSES) && !boot_has(img, BOOT_PVH)) {
-		struct addresses a = { h->header_addr, h->load_addr, h->load_end_addr, h->bss_end_addr };
+		struct addresses a = { h->header_addr, h->load_addr, h->load_end_addr,
+				       h->bss_end_addr };
 
 		err = take_addresses(img, w, &a);
 		if (err)
@@ -156,11 +162,10 @@ static int check_requests(struct boot_image *img, const uint8_t *tag, const stru
 
 		memcpy(&type, tag + at, sizeof(type));
 		if (!told(type))
-			return boot_refuse(img,
-					   "its Multiboot 2 header demands information of type %u, which "
-					   "there is not here; "
-					   "make the request optional",
-					   type);
+			return boot_refuse(
+				img,
+				"its Multiboot 2 header demands information of type %u, which there is not here; make the request optional",
+				type);
 	}
 	return 0;
 }
@@ -183,21 +188,25 @@ static int refuse_tag(struct boot_image *img, const struct v2_tag *t)
 		return 0;
 	if (t->type < ARRAY_SIZE(names) && names[t->type])
 		return boot_refuse(
-			img, "its Multiboot 2 header demands %s, which there is not here; make it optional",
+			img,
+			"its Multiboot 2 header demands %s, which there is not here; make it optional",
 			names[t->type]);
 	return boot_refuse(
-		img, "its Multiboot 2 header has a tag of type %u, which is not known here; make it optional",
+		img,
+		"its Multiboot 2 header has a tag of type %u, which is not known here; make it optional",
 		t->type);
 }
 
 static int too_short(struct boot_image *img, const struct v2_tag *t)
 {
-	return boot_refuse(img, "the tag of type %u in its Multiboot 2 header has only %u bytes; " DAMAGED,
-			   t->type, t->bytes);
+	return boot_refuse(
+		img, "the tag of type %u in its Multiboot 2 header has only %u bytes; " DAMAGED,
+		t->type, t->bytes);
 }
 
 /* @tag has t->bytes bytes. */
-static int take_tag(struct boot_image *img, const uint8_t *tag, const struct v2_tag *t, struct v2_wishes *w)
+static int take_tag(struct boot_image *img, const uint8_t *tag, const struct v2_tag *t,
+		    struct v2_wishes *w)
 {
 	uint32_t entry;
 
@@ -242,17 +251,17 @@ static int take_tags(struct boot_image *img, const struct window *win, const str
 		if (t.type == V2_END)
 			return 0;
 		if (t.bytes < sizeof(t) || t.bytes > end - at)
-			return boot_refuse(img,
-					   "the tag of type %u in its Multiboot 2 header is %u bytes long, "
-					   "which the header has "
-					   "not; " DAMAGED,
-					   t.type, t.bytes);
+			return boot_refuse(
+				img,
+				"the tag of type %u in its Multiboot 2 header is %u bytes long, which the header has not; " DAMAGED,
+				t.type, t.bytes);
 		err = take_tag(img, win->bytes + at, &t, wishes);
 		if (err)
 			return err;
 		at += (uint32_t)align_up(t.bytes, 8);
 	}
-	return boot_refuse(img, "its Multiboot 2 header does not end with a tag of type 0; " DAMAGED);
+	return boot_refuse(img,
+			   "its Multiboot 2 header does not end with a tag of type 0; " DAMAGED);
 }
 
 static int take_v2(struct boot_image *img, const struct window *w, const struct v2_header *h)
@@ -263,12 +272,12 @@ static int take_v2(struct boot_image *img, const struct window *w, const struct 
 
 	img->multiboot_offset[1] = w->header;
 	if (h->arch != V2_ARCH_I386)
-		return boot_refuse(img, "its Multiboot 2 header is for another architecture (%u)", h->arch);
+		return boot_refuse(img, "its Multiboot 2 header is for another architecture (%u)",
+				   h->arch);
 	if (h->bytes < sizeof(*h) || h->bytes > w->len - w->header)
 		return boot_refuse(
 			img,
-			"its Multiboot 2 header is %u bytes long, which the first 32 KiB of the file have "
-			"not; " DAMAGED,
+			"its Multiboot 2 header is %u bytes long, which the first 32 KiB of the file have not; " DAMAGED,
 			h->bytes);
 	err = take_tags(img, w, h, &wishes);
 	if (!err && wishes.has_addresses && !boot_has(img, BOOT_PVH))
@@ -280,7 +289,10 @@ static int take_v2(struct boot_image *img, const struct window *w, const struct 
 	return img->nr_segments ? check_entry(img, BOOT_MULTIBOOT2, entry) : no_addresses(img);
 }
 
-/* Whether a header whose fields sum up to 0 begins at w->header. The sum alone is a matter of chance, the magic is not. */
+/*
+ * Whether a header whose fields sum up to 0 begins at w->header. The sum alone is a matter of
+ * chance, the magic is not.
+ */
 static bool find_v1(struct window *w, struct v1_header *h)
 {
 	for (w->header = 0; w->header + 12 <= min_u64(w->len, V1_SEARCH_BYTES); w->header += 4) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a Multiboot kernel is handed: command line, modules, memory map, in the form of either version.
+ * What a Multiboot kernel is handed: command line, modules, memory map, in the form of either
+ * version.
  *
- * Multiboot Specification 0.6.96, 3.2 and 3.3; Multiboot2 Specification 2.0, 3.3 to 3.6. The command line begins with the kernel's own
- * path; each initrd is a module, its string is its path. All lies between 128 and 192 KiB (BOOT_INFO_GPA), out of the way of kernels that
- * use the first 64 KiB for real-mode code. There is no display, no drive and no APM: what is not there is not mentioned.
+ * Multiboot Specification 0.6.96, 3.2 and 3.3; Multiboot2 Specification 2.0, 3.3 to 3.6. The
+ * command line begins with the kernel's own path; each initrd is a module, its string is its path.
+ * All lies between 128 and 192 KiB (BOOT_INFO_GPA), out of the way of kernels that use the first 64
+ * KiB for real-mode code. There is no display, no drive and no APM: what is not there is not
+ * mentioned.
  *
  * Called once a boot by boot.c, before any vCPU runs.
  */
@@ -31,9 +34,11 @@
 #define RSDP2_BYTES 36
 
 struct v1_info {
-	uint32_t flags, mem_lower_kib, mem_upper_kib, boot_device, cmdline_gpa, nr_modules, modules_gpa;
+	uint32_t flags, mem_lower_kib, mem_upper_kib, boot_device, cmdline_gpa, nr_modules,
+		modules_gpa;
 	uint32_t symbols[4];
-	uint32_t mmap_bytes, mmap_gpa, drives_bytes, drives_gpa, config_table, loader_name_gpa, apm_table;
+	uint32_t mmap_bytes, mmap_gpa, drives_bytes, drives_gpa, config_table, loader_name_gpa,
+		apm_table;
 	uint32_t vbe[4], framebuffer[7]; /* none */
 };
 _Static_assert(offsetof(struct v1_info, loader_name_gpa) == 64, "as the specification has it");
@@ -79,8 +84,7 @@ enum {
 
 static int no_room(const struct boot_facts *facts)
 {
-	pr_err("%s: command line, names of the modules and memory map take more than %d KiB together; "
-	       "shorten -p",
+	pr_err("%s: command line, names of the modules and memory map take more than %d KiB together; shorten -p",
 	       facts->img->path, BOOT_INFO_MAX_BYTES / 1024);
 	return -E2BIG;
 }
@@ -92,7 +96,8 @@ static gpa_t v1_add_modules(const struct boot_facts *facts, struct guest_info *i
 
 	for (unsigned int i = 0; i < nr; i++) {
 		const struct initrd *f = &facts->set->file[i];
-		gpa_t start = facts->layout->initrd + f->offset, string = guest_info_string(info, f->path);
+		gpa_t start = facts->layout->initrd + f->offset,
+		      string = guest_info_string(info, f->path);
 
 		if (!string)
 			return 0;
@@ -109,8 +114,8 @@ static gpa_t v1_add_mmap(struct guest_info *info, uint32_t *bytes)
 	unsigned int nr = boot_e820(info->mem, e820);
 
 	for (unsigned int i = 0; i < nr; i++)
-		map[i] = (struct v1_mmap_entry){ sizeof(map[0]) - sizeof(map[0].bytes), e820[i].addr,
-						 e820[i].size, e820[i].type };
+		map[i] = (struct v1_mmap_entry){ sizeof(map[0]) - sizeof(map[0].bytes),
+						 e820[i].addr, e820[i].size, e820[i].type };
 	*bytes = nr * (uint32_t)sizeof(map[0]);
 	return guest_info_add(info, map, *bytes, 4);
 }
@@ -119,7 +124,8 @@ int multiboot1_write(const struct boot_facts *facts, struct gmem *mem, struct bo
 {
 	struct guest_info info = { .mem = mem };
 	struct v1_info v1 = {
-		.flags = V1_HAS_MEMORY | V1_HAS_CMDLINE | V1_HAS_MODULES | V1_HAS_MMAP | V1_HAS_LOADER_NAME,
+		.flags = V1_HAS_MEMORY | V1_HAS_CMDLINE | V1_HAS_MODULES | V1_HAS_MMAP |
+			 V1_HAS_LOADER_NAME,
 		.mem_lower_kib = LOWER_KIB,
 		.mem_upper_kib = boot_high_kib(mem),
 		.nr_modules = facts->set->nr,
@@ -140,7 +146,8 @@ static bool v2_add(struct guest_info *info, uint32_t type, const void *first, ui
 {
 	const struct v2_tag tag = { type, (uint32_t)sizeof(tag) + first_bytes + rest_bytes };
 
-	return guest_info_add(info, &tag, sizeof(tag), 8) && guest_info_add(info, first, first_bytes, 1) &&
+	return guest_info_add(info, &tag, sizeof(tag), 8) &&
+	       guest_info_add(info, first, first_bytes, 1) &&
 	       guest_info_add(info, rest, rest_bytes, 1);
 }
 
@@ -156,7 +163,8 @@ static bool v2_add_modules(const struct boot_facts *facts, struct guest_info *in
 		uint32_t start = (uint32_t)(facts->layout->initrd + f->offset);
 		const uint32_t range[2] = { start, start + (uint32_t)f->bytes };
 
-		if (!v2_add(info, TAG_MODULE, range, sizeof(range), f->path, (uint32_t)strlen(f->path) + 1))
+		if (!v2_add(info, TAG_MODULE, range, sizeof(range), f->path,
+			    (uint32_t)strlen(f->path) + 1))
 			return false;
 	}
 	return true;

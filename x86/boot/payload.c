@@ -2,14 +2,16 @@
 /*
  * Unpacking a bzImage's payload, by the host's own programs.
  *
- * boot.rst, "payload_offset" and "payload_length": the payload lies in the protected-mode part, is told by its magic number, and
- * is an ELF file, which the relocations for KASLR may follow. Its last four bytes say how long it is unpacked (little endian):
- * gzip's format has that, behind the others the kernel's build appends it (arch/x86/boot/compressed/mkpiggy.c reads
- * it there), and so they are not shown to the program.
+ * boot.rst, "payload_offset" and "payload_length": the payload lies in the protected-mode part, is
+ * told by its magic number, and is an ELF file, which the relocations for KASLR may follow. Its
+ * last four bytes say how long it is unpacked (little endian): gzip's format has that, behind the
+ * others the kernel's build appends it (arch/x86/boot/compressed/mkpiggy.c reads it there), and so
+ * they are not shown to the program.
  *
- * A program gets the payload as its standard input, in memory, and the file as its standard output; no shell, no environment (some
- * take options from there), no messages. It is found on PATH. It may write as much as the payload says and not more, may take as long as
- * TIME_LIMIT_MS, and has done well when it exits with 0 and the file is exactly as long.
+ * A program gets the payload as its standard input, in memory, and the file as its standard output;
+ * no shell, no environment (some take options from there), no messages. It is found on PATH. It may
+ * write as much as the payload says and not more, may take as long as TIME_LIMIT_MS, and has done
+ * well when it exits with 0 and the file is exactly as long.
  *
  * Main's thread.
  */
@@ -54,7 +56,10 @@ static const struct kind {
 	  { NULL } },
 };
 
-/* Whether the header has a payload that lies where it should, and is longer than a magic number and a length. */
+/*
+ * Whether the header has a payload that lies where it should, and is longer than a magic number and
+ * a length.
+ */
 static bool has_payload(const struct boot_image *img)
 {
 	return img->format == BOOT_BZIMAGE && img->hdr.version >= 0x208 &&
@@ -67,7 +72,8 @@ static const struct kind *find_kind(struct boot_image *img)
 {
 	char head[8];
 
-	if (!has_payload(img) || boot_read(img, head, sizeof(head), img->pm_offset + img->hdr.payload_offset))
+	if (!has_payload(img) ||
+	    boot_read(img, head, sizeof(head), img->pm_offset + img->hdr.payload_offset))
 		return NULL;
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!memcmp(head, kinds[i].magic, kinds[i].magic_bytes))
@@ -87,9 +93,9 @@ uint64_t unpack_bytes(struct boot_image *img)
 {
 	uint32_t bytes;
 
-	if (!has_payload(img) ||
-	    boot_read(img, &bytes, sizeof(bytes),
-		      img->pm_offset + img->hdr.payload_offset + img->hdr.payload_length - TRAILER_BYTES))
+	if (!has_payload(img) || boot_read(img, &bytes, sizeof(bytes),
+					   img->pm_offset + img->hdr.payload_offset +
+						   img->hdr.payload_length - TRAILER_BYTES))
 		return 0;
 	bytes = le32toh(bytes);
 	return bytes <= img->runtime_bytes ? bytes : 0;
@@ -99,7 +105,8 @@ uint64_t unpack_bytes(struct boot_image *img)
 static int copy_payload(const struct boot_image *img, const struct kind *kind)
 {
 	off_t at = (off_t)(img->pm_offset + img->hdr.payload_offset);
-	size_t left = img->hdr.payload_length - (strcmp(kind->name, "gzip") != 0 ? TRAILER_BYTES : 0);
+	size_t left =
+		img->hdr.payload_length - (strcmp(kind->name, "gzip") != 0 ? TRAILER_BYTES : 0);
 	int fd = memfd_create("payload", MFD_CLOEXEC);
 
 	while (fd >= 0 && left > 0) {

@@ -3,8 +3,8 @@
  * Writes what a PVH entry expects: struct hvm_start_info, version 1, with the memory map, and the
  * initrd as a module.
  *
- * Xen's public/arch-x86/hvm/start_info.h. Version 1, since a Linux that finds version 0 asks Xen for
- * its memory map. The information lies in one stretch of guest memory that is filled from its
+ * Xen's public/arch-x86/hvm/start_info.h. Version 1, since a Linux that finds version 0 asks Xen
+ * for its memory map. The information lies in one stretch of guest memory that is filled from its
  * beginning (guest_info_add()), here as for Multiboot.
  *
  * Called once a boot by boot.c, before any vCPU runs.
@@ -78,6 +78,7 @@ int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entr
 	}
 	start.cmdline_gpa = guest_info_string(&info, boot_facts_cmdline(facts));
 	entry->rbx = guest_info_add(&info, &start, sizeof(start), 8);
-	assert(start.cmdline_gpa && entry->rbx); /* boot_cmdline_limit() leaves room for all of it */
+	/* boot_cmdline_limit() leaves room for all of it */
+	assert(start.cmdline_gpa && entry->rbx);
 	return 0;
 }

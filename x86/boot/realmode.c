@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The 16-bit entries: the setup code of a bzImage, and flat binaries, both with our BIOS underneath.
+ * The 16-bit entries: the setup code of a bzImage, and flat binaries, both with our BIOS
+ * underneath.
  *
- * Documentation/arch/x86/boot.rst, "Memory Layout", "Sample Boot Configuration" and "Running the Kernel". Boot sector and setup code lie
- * at REALMODE_GPA, heap and stack behind them up to offset 0xe000, then the command line. The code is entered at its second sector, CS
- * 0x20 beyond the other segments. The header's fields are set in guest memory, in the length that the file's header has.
+ * Documentation/arch/x86/boot.rst, "Memory Layout", "Sample Boot Configuration" and "Running the
+ * Kernel". Boot sector and setup code lie at REALMODE_GPA, heap and stack behind them up to offset
+ * 0xe000, then the command line. The code is entered at its second sector, CS 0x20 beyond the other
+ * segments. The header's fields are set in guest memory, in the length that the file's header has.
  *
  * Called once a boot by boot.c, before any vCPU runs.
  */
@@ -17,7 +19,8 @@
 
 #define SEGMENT(gpa) ((uint16_t)((gpa) >> 4))
 #define SETUP_CS_DISTANCE 0x20
-#define HEAP_SLACK_BYTES 0x200 /* heap_end_ptr is that much below the end, for the stack (boot.rst) */
+/* heap_end_ptr is that much below the end, for the stack (boot.rst) */
+#define HEAP_SLACK_BYTES 0x200
 #define VIDEO_MODE_NORMAL 0xffff
 
 int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
@@ -25,7 +28,8 @@ int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot
 	const struct boot_image *img = facts->img;
 	const char *cmdline = boot_facts_cmdline(facts);
 	struct setup_header *hdr = gmem_at(mem, REALMODE_GPA + BOOT_HEADER_OFFSET, sizeof(*hdr));
-	int err = bootfile_place(mem, REALMODE_GPA, img->fd, 0, img->pm_offset, img->path, BOOTFILE_READ);
+	int err = bootfile_place(mem, REALMODE_GPA, img->fd, 0, img->pm_offset, img->path,
+				 BOOTFILE_READ);
 
 	assert(hdr);
 	if (err)
@@ -53,7 +57,10 @@ int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot
 	return err;
 }
 
-/* A stack below the program where a boot sector has it; above 64 KiB at the end of its segment (SP 0 wraps). */
+/*
+ * A stack below the program where a boot sector has it; above 64 KiB at the end of its segment (SP
+ * 0 wraps).
+ */
 int flat16_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
 {
 	bool low = entry->rip <= 0xffff;

@@ -2,12 +2,13 @@
 /*
  * The zero page (struct boot_params): what a Linux kernel is told by its loader.
  *
- * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header" and "struct setup_data"; zero-page.rst. It
- * is all zeros, which says no VGA, no EFI, no EDD, but for the header, copied from the file in its own
- * length, the memory map, and a few fields. A seed for the kernel's random numbers is appended as
- * setup_data, below 640 KiB where no kernel decompresses to; so may a device tree be, once all else is placed. The real-mode fields (heap_end_ptr, video
- * mode) stay as they are: that code never runs here. A vmlinux has no header: it gets one that says what boot.rst asks of
- * every loader, at the latest version we know.
+ * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header" and "struct setup_data";
+ * zero-page.rst. It is all zeros, which says no VGA, no EFI, no EDD, but for the header, copied
+ * from the file in its own length, the memory map, and a few fields. A seed for the kernel's random
+ * numbers is appended as setup_data, below 640 KiB where no kernel decompresses to; so may a device
+ * tree be, once all else is placed. The real-mode fields (heap_end_ptr, video mode) stay as they
+ * are: that code never runs here. A vmlinux has no header: it gets one that says what boot.rst asks
+ * of every loader, at the latest version we know.
  *
  * Called once a boot by boot.c, before any vCPU runs. Everything lies where layout.h says.
  */
@@ -23,7 +24,8 @@
 #define SETUP_DATA_VERSION 0x209
 
 /* Links the seed into the kernel's list. */
-static void write_rng_seed(struct boot_params *zp, struct gmem *mem, const struct boot_config *config)
+static void write_rng_seed(struct boot_params *zp, struct gmem *mem,
+			   const struct boot_config *config)
 {
 	struct setup_data *node;
 
@@ -44,7 +46,8 @@ static void write_e820(struct boot_params *zp, const struct gmem *mem)
 	struct boot_e820_entry table[BOOT_E820_ENTRIES];
 	unsigned int nr = boot_e820(mem, table);
 
-	_Static_assert(BOOT_E820_ENTRIES <= E820_MAX_ENTRIES_ZEROPAGE, "the zero page has room for all");
+	_Static_assert(BOOT_E820_ENTRIES <= E820_MAX_ENTRIES_ZEROPAGE,
+		       "the zero page has room for all");
 	memcpy(zp->e820_table, table, nr * sizeof(table[0]));
 	zp->e820_entries = (uint8_t)nr;
 }

@@ -2,23 +2,25 @@
 /*
  * Setting up vCPUs through KVM: CPUID, MSRs, and the registers at the first instruction.
  *
- * What all vCPUs share is read once (struct x86_cpu_set), then each vCPU costs two system calls: CPUID, which
- * must come first because KVM checks and resets MSRs by it, and all MSRs in one call. Set is only what KVM's
- * reset state lacks:
+ * What all vCPUs share is read once (struct x86_cpu_set), then each vCPU costs two system calls:
+ * CPUID, which must come first because KVM checks and resets MSRs by it, and all MSRs in one call.
+ * Set is only what KVM's reset state lacks:
  *
- *  - MTRRdefType: on, write-back. A kernel that finds the MTRRs off as after power-up believes memory
- *    uncacheable and gives up PAT. CPUID's MTRR flag announces it; KVM's list of MSRs to save leaves MTRRs out.
+ *  - MTRRdefType: on, write-back. A kernel that finds the MTRRs off as after power-up believes
+ *    memory
+ *    uncacheable and gives up PAT. CPUID's MTRR flag announces it; KVM's list of MSRs to save
+ *      leaves MTRRs out.
  *  - MISC_ENABLE (Intel, where KVM lists it): fast strings, or Linux turns `rep movsb` off.
  *
- * Left as KVM has them: PAT (the default is in place), the TSC (KVM starts all vCPUs' together), the local
- * APIC. KVM starts the boot processor's LINT0 as ExtINT, which is all that a kernel without APIC support
- * needs from the 8259; Linux programs both pins itself (setup_local_APIC) when it uses the APIC. Other
- * processors wait for INIT and SIPI, which load their registers, so only the boot processor gets an entry
- * state.
+ * Left as KVM has them: PAT (the default is in place), the TSC (KVM starts all vCPUs' together),
+ * the local APIC. KVM starts the boot processor's LINT0 as ExtINT, which is all that a kernel
+ * without APIC support needs from the 8259; Linux programs both pins itself (setup_local_APIC) when
+ * it uses the APIC. Other processors wait for INIT and SIPI, which load their registers, so only
+ * the boot processor gets an entry state.
  *
- * Segment state satisfies the checks on guest state at VM entry by the letter (Intel SDM vol. 3, 27.3.1),
- * which AMD's VMRUN does not make. Called on the thread that sets KVM up (cpu_set_entry: any thread while the
- * vCPU does not run).
+ * Segment state satisfies the checks on guest state at VM entry by the letter (Intel SDM vol. 3,
+ * 27.3.1), which AMD's VMRUN does not make. Called on the thread that sets KVM up (cpu_set_entry:
+ * any thread while the vCPU does not run).
  */
 #include "cpu.h"
 #include "hyperv.h"
@@ -70,8 +72,7 @@ static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
 				CPUID_ROOM_FIRST, spare, &list);
 
 	if (err) {
-		pr_err("KVM_GET_SUPPORTED_CPUID: %s; is this host's KVM too old or broken? `kvm host` tells "
-		       "more",
+		pr_err("KVM_GET_SUPPORTED_CPUID: %s; is this host's KVM too old or broken? `kvm host` tells more",
 		       strerror(-err));
 		return err;
 	}
@@ -86,8 +87,8 @@ static bool kvm_lists_msr(int kvm_fd, uint32_t msr)
 	const struct kvm_msr_list *list;
 	bool found = false;
 	void *read;
-	int err = kvm_list_read(kvm_fd, KVM_GET_MSR_INDEX_LIST, sizeof(list->indices[0]), MSR_ROOM_FIRST, 0,
-				&read);
+	int err = kvm_list_read(kvm_fd, KVM_GET_MSR_INDEX_LIST, sizeof(list->indices[0]),
+				MSR_ROOM_FIRST, 0, &read);
 
 	list = read;
 	for (uint32_t i = 0; !err && i < list->nmsrs && !found; i++)
@@ -96,7 +97,10 @@ static bool kvm_lists_msr(int kvm_fd, uint32_t msr)
 	return found;
 }
 
-/* Only Intel's guests look at MISC_ENABLE, so that others' machines do not pay for reading the list. */
+/*
+ * Only Intel's guests look at MISC_ENABLE, so that others' machines do not pay for reading the
+ * list.
+ */
 static void choose_msrs(struct x86_cpu_set *set, int kvm_fd)
 {
 	const struct kvm_cpuid_entry2 *leaf0 = cpuid_find(set->cpuid, 0, 0),
@@ -108,7 +112,8 @@ static void choose_msrs(struct x86_cpu_set *set, int kvm_fd)
 }
 
 /*
- * APIC ids of 255 and more: KVM must take 32-bit ids in its messages, and must not take 255 for everybody.
+ * APIC ids of 255 and more: KVM must take 32-bit ids in its messages, and must not take 255 for
+ * everybody.
  */
 static int widen_apic_ids(int vm_fd, unsigned int nr_cpus)
 {
@@ -122,8 +127,8 @@ static int widen_apic_ids(int vm_fd, unsigned int nr_cpus)
 		return 0;
 	err = kvm_ioctl(vm_fd, KVM_ENABLE_CAP, &cap);
 	if (err)
-		pr_err("-c %u: this host's KVM has no 32-bit APIC ids (%s); use at most 255 CPUs", nr_cpus,
-		       strerror(-err));
+		pr_err("-c %u: this host's KVM has no 32-bit APIC ids (%s); use at most 255 CPUs",
+		       nr_cpus, strerror(-err));
 	return err;
 }
 
@@ -267,7 +272,10 @@ static int set_msrs(const struct x86_cpu_set *set, int vcpu_fd, unsigned int ind
 	return write_msrs(&batch, vcpu_fd, index);
 }
 
-/* x2APIC specification, 2.4: where there are ids of 255 and more, firmware hands over in x2APIC mode. Linux takes no such CPU otherwise. */
+/*
+ * x2APIC specification, 2.4: where there are ids of 255 and more, firmware hands over in x2APIC
+ * mode. Linux takes no such CPU otherwise.
+ */
 static int enter_x2apic(int vcpu_fd)
 {
 	struct kvm_sregs sregs;
@@ -351,7 +359,8 @@ static void set_system_segments(struct kvm_sregs *sregs, uint16_t tr)
 	sregs->ldt = (struct kvm_segment){ .limit = 0xffff, .type = SEG_LDT, .unusable = 1 };
 }
 
-static void enter_real(const struct boot_entry *entry, struct kvm_sregs *sregs, struct kvm_regs *regs)
+static void enter_real(const struct boot_entry *entry, struct kvm_sregs *sregs,
+		       struct kvm_regs *regs)
 {
 	uint16_t paragraph = regs->rip > 0xffff ? (uint16_t)(regs->rip >> 4) : 0;
 	bool given = entry->cs || entry->ds;
@@ -368,7 +377,10 @@ static void enter_real(const struct boot_entry *entry, struct kvm_sregs *sregs, 
 
 static void enter_flat(struct kvm_sregs *sregs, bool long64)
 {
-	/* No NE: PVH asks for all writable bits but PE to be clear, and where VMX wants it KVM sets it beneath. */
+	/*
+	 * No NE: PVH asks for all writable bits but PE to be clear, and where VMX wants it KVM sets
+	 * it beneath.
+	 */
 	sregs->cr0 = CR0_PE | CR0_ET | (long64 ? CR0_PG : 0);
 	sregs->cr3 = long64 ? BOOT_PML4_GPA : 0;
 	sregs->cr4 = long64 ? CR4_PAE : 0;

@@ -2,24 +2,26 @@
 /*
  * CPUID of one vCPU, made from the list of what KVM can virtualise (KVM_GET_SUPPORTED_CPUID).
  *
- * KVM's list says which features there are, with the host's own topology or none in it. Here it gets ours:
- * one package of N cores of one thread, APIC ids 0 .. N-1, the last-level cache shared by all, the others by
- * nobody. Every leaf that speaks of topology must tell the same story, or Linux (6.9 and later check) calls
- * it a firmware bug: leaves 1, 4, 0xB and 0x1F (Intel SDM vol. 2, CPUID; vol. 3, 9.9), and 0x80000001,
- * 0x80000008, 0x8000001D and 0x8000001E (AMD APM vol. 3, appendix E). Leaf 0x80000026, from which newer Linux
- * would take an AMD host's topology, is taken out; Linux then uses 0xB.
+ * KVM's list says which features there are, with the host's own topology or none in it. Here it
+ * gets ours: one package of N cores of one thread, APIC ids 0 .. N-1, the last-level cache shared
+ * by all, the others by nobody. Every leaf that speaks of topology must tell the same story, or
+ * Linux (6.9 and later check) calls it a firmware bug: leaves 1, 4, 0xB and 0x1F (Intel SDM vol. 2,
+ * CPUID; vol. 3, 9.9), and 0x80000001, 0x80000008, 0x8000001D and 0x8000001E (AMD APM vol. 3,
+ * appendix E). Leaf 0x80000026, from which newer Linux would take an AMD host's topology, is taken
+ * out; Linux then uses 0xB.
  *
- * Frequencies save the guest from calibrating against the PIT: leaf 0x40000010 (the convention of VMware,
- * read by the BSDs and by newer Linux) and 0x15 where the vendor has it. The latter's crystal also clocks the
- * APIC timer, so it must be KVM's APIC bus, 1 GHz, and the TSC a fraction of it.
+ * Frequencies save the guest from calibrating against the PIT: leaf 0x40000010 (the convention of
+ * VMware, read by the BSDs and by newer Linux) and 0x15 where the vendor has it. The latter's
+ * crystal also clocks the APIC timer, so it must be KVM's APIC bus, 1 GHz, and the TSC a fraction
+ * of it.
  *
- * KVM looks entries up one after the other, at start-up and on every CPUID exit, so entries of zeros only are
- * left out: a leaf within the range that leaves 0, 0x40000000 and 0x80000000 announce reads as zeros when it
- * has no entry.
+ * KVM looks entries up one after the other, at start-up and on every CPUID exit, so entries of
+ * zeros only are left out: a leaf within the range that leaves 0, 0x40000000 and 0x80000000
+ * announce reads as zeros when it has no entry.
  *
- * Pure: no ioctl, no global; any thread. It does not invent features: what it adds beyond KVM's list is
- * topology, frequencies, and the bits that KVM leaves to its user (hypervisor, x2APIC, TSC deadline, AMD's
- * topology extensions).
+ * Pure: no ioctl, no global; any thread. It does not invent features: what it adds beyond KVM's
+ * list is topology, frequencies, and the bits that KVM leaves to its user (hypervisor, x2APIC, TSC
+ * deadline, AMD's topology extensions).
  */
 #include "cpu.h"
 
@@ -55,7 +57,8 @@ uint32_t cpu_apic_id(unsigned int index)
 	return index;
 }
 
-struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index)
+struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t function,
+				    uint32_t index)
 {
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
 		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
@@ -108,14 +111,16 @@ static void drop_needless(struct kvm_cpuid2 *cpuid)
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
 		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
 
-		if (is_ours(e->function) || is_hollow_pmu(e) || !(e->eax | e->ebx | e->ecx | e->edx))
+		if (is_ours(e->function) || is_hollow_pmu(e) ||
+		    !(e->eax | e->ebx | e->ecx | e->edx))
 			continue;
 		cpuid->entries[kept++] = *e;
 	}
 	cpuid->nent = kept;
 }
 
-static bool vendor_is(const struct kvm_cpuid_entry2 *leaf0, uint32_t ebx, uint32_t edx, uint32_t ecx)
+static bool vendor_is(const struct kvm_cpuid_entry2 *leaf0, uint32_t ebx, uint32_t edx,
+		      uint32_t ecx)
 {
 	return leaf0 && leaf0->ebx == ebx && leaf0->edx == edx && leaf0->ecx == ecx;
 }
@@ -131,7 +136,8 @@ static void find_vendor(struct tailor *t)
 
 static void tailor_features(struct tailor *t)
 {
-	struct kvm_cpuid_entry2 *leaf1 = cpuid_find(t->cpuid, 1, 0), *leaf7 = cpuid_find(t->cpuid, 7, 0);
+	struct kvm_cpuid_entry2 *leaf1 = cpuid_find(t->cpuid, 1, 0),
+				*leaf7 = cpuid_find(t->cpuid, 7, 0);
 	uint32_t nr = (uint32_t)min_u64(t->config->nr_cpus, 255);
 
 	if (leaf1) {
@@ -148,9 +154,9 @@ static void tailor_features(struct tailor *t)
 }
 
 /*
- * Leaves 4 and 0x8000001D have one layout: EAX[4:0] type, [7:5] level, [25:14] threads that share the cache,
- * less one. In leaf 4 that is a number of ids, a power of two, and [31:26] is cores a package in the same
- * manner.
+ * Leaves 4 and 0x8000001D have one layout: EAX[4:0] type, [7:5] level, [25:14] threads that share
+ * the cache, less one. In leaf 4 that is a number of ids, a power of two, and [31:26] is cores a
+ * package in the same manner.
  */
 static void tailor_caches(struct tailor *t)
 {
@@ -161,7 +167,8 @@ static void tailor_caches(struct tailor *t)
 		bool all = (e->eax >> 5 & 7) >= 3;
 
 		if (e->function == 4)
-			e->eax = (e->eax & 0x3fff) | (all ? (uint32_t)min_u64(ids, 0xfff) << 14 : 0) |
+			e->eax = (e->eax & 0x3fff) |
+				 (all ? (uint32_t)min_u64(ids, 0xfff) << 14 : 0) |
 				 (uint32_t)min_u64(ids, 0x3f) << 26;
 		else if (e->function == 0x8000001d)
 			e->eax = (e->eax & 0x3fff) |
@@ -176,7 +183,9 @@ static int put_level(struct tailor *t, uint32_t function, uint32_t index, enum t
 			      .index = index,
 			      .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
 			      .eax = level == LEVEL_CORE ? t->core_bits : 0,
-			      .ebx = level == LEVEL_CORE ? (uint32_t)min_u64(t->config->nr_cpus, 0xffff) : 1,
+			      .ebx = level == LEVEL_CORE
+					     ? (uint32_t)min_u64(t->config->nr_cpus, 0xffff)
+					     : 1,
 			      .ecx = (uint32_t)level << 8 | index,
 		      });
 }
@@ -212,7 +221,10 @@ static int tailor_amd_topology(struct tailor *t)
 			     (uint32_t)min_u64(nr - 1, 0xff);
 	if (!ext1)
 		return 0;
-	/* It stands for the leaves alone: true when KVM tells the caches, also on a CPU found without it. */
+	/*
+	 * It stands for the leaves alone: true when KVM tells the caches, also on a CPU found
+	 * without it.
+	 */
 	ext1->ecx &= ~EXT1_ECX_TOPOEXT;
 	if (!leaf_eax(t->cpuid, 0x8000001d) || leaf_eax(t->cpuid, 0x80000000) < 0x8000001e)
 		return 0;
@@ -222,10 +234,11 @@ static int tailor_amd_topology(struct tailor *t)
 }
 
 /*
- * The fraction nearest to @value / @unit whose numerator is at most @num_max: continued fraction, cut short
- * by a semiconvergent where the last step would be too large.
+ * The fraction nearest to @value / @unit whose numerator is at most @num_max: continued fraction,
+ * cut short by a semiconvergent where the last step would be too large.
  */
-static void nearest_fraction(uint64_t value, uint64_t unit, uint64_t num_max, uint64_t *num, uint64_t *den)
+static void nearest_fraction(uint64_t value, uint64_t unit, uint64_t num_max, uint64_t *num,
+			     uint64_t *den)
 {
 	uint64_t n0 = 0, d0 = 1, n1 = 1, d1 = 0, p = value, q = unit;
 
@@ -251,8 +264,9 @@ static void nearest_fraction(uint64_t value, uint64_t unit, uint64_t num_max, ui
 }
 
 /*
- * Leaf 0x15: TSC = crystal * EBX / EAX. Linux multiplies the crystal's kHz by EBX in 32 bits, so EBX must be
- * small; where no such fraction is within a millionth of the truth, no leaf is better than a wrong one.
+ * Leaf 0x15: TSC = crystal * EBX / EAX. Linux multiplies the crystal's kHz by EBX in 32 bits, so
+ * EBX must be small; where no such fraction is within a millionth of the truth, no leaf is better
+ * than a wrong one.
  */
 static int tailor_crystal(struct tailor *t)
 {

@@ -2,12 +2,15 @@
 /*
  * --cpuid: features by name, on top of what KVM gives.
  *
- * Names are Linux's, as /proc/cpuinfo shows them; where a bit is follows the Intel SDM (vol. 2, CPUID) and the AMD APM (vol. 3,
- * appendix E). A guest has all that KVM offers, so '-' takes away; '+' is for what we leave out by ourselves, and to
- * have a machine refused where the host's KVM cannot give what a test needs. The words of the Hyper-V interface are hyperv_cpuid.c's. What a feature's absence means for other
- * leaves (sizes of the XSAVE area, for instance) is left as it is.
+ * Names are Linux's, as /proc/cpuinfo shows them; where a bit is follows the Intel SDM (vol. 2,
+ * CPUID) and the AMD APM (vol. 3, appendix E). A guest has all that KVM offers, so '-' takes away;
+ * '+' is for what we leave out by ourselves, and to have a machine refused where the host's KVM
+ * cannot give what a test needs. The words of the Hyper-V interface are hyperv_cpuid.c's. What a
+ * feature's absence means for other leaves (sizes of the XSAVE area, for instance) is left as it
+ * is.
  *
- * cpuid_check_changes() looks at the words alone; the other functions take a text that it has passed. Pure.
+ * cpuid_check_changes() looks at the words alone; the other functions take a text that it has
+ * passed. Pure.
  */
 #include "cpu.h"
 #include "cpuid_words.h"
@@ -23,46 +26,28 @@ static const struct word {
 	const char *names;
 } words[] = {
 	{ 1, 0, EDX,
-	  "fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 pn clflush - dts acpi "
-	  "mmx fxsr sse "
-	  "sse2 ss ht tm ia64 pbe" },
+	  "fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 pn clflush - dts acpi mmx fxsr sse sse2 ss ht tm ia64 pbe" },
 	{ 1, 0, ECX,
-	  "pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid sdbg fma cx16 xtpr pdcm - pcid dca "
-	  "sse4_1 sse4_2 "
-	  "x2apic movbe popcnt tsc_deadline_timer aes xsave - avx f16c rdrand hypervisor" },
+	  "pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid sdbg fma cx16 xtpr pdcm - pcid dca sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave - avx f16c rdrand hypervisor" },
 	{ 6, 0, EAX,
 	  "dtherm ida arat - pln - pts hwp hwp_notify hwp_act_window hwp_epp hwp_pkg_req - - - - - - - hfi" },
 	{ 7, 0, EBX,
-	  "fsgsbase tsc_adjust sgx bmi1 hle avx2 - smep bmi2 erms invpcid rtm cqm - mpx rdt_a avx512f "
-	  "avx512dq rdseed adx "
-	  "smap avx512ifma - clflushopt clwb intel_pt avx512pf avx512er avx512cd sha_ni avx512bw avx512vl" },
+	  "fsgsbase tsc_adjust sgx bmi1 hle avx2 - smep bmi2 erms invpcid rtm cqm - mpx rdt_a avx512f avx512dq rdseed adx smap avx512ifma - clflushopt clwb intel_pt avx512pf avx512er avx512cd sha_ni avx512bw avx512vl" },
 	{ 7, 0, ECX,
-	  "- avx512vbmi umip pku ospke waitpkg avx512_vbmi2 - gfni vaes vpclmulqdq avx512_vnni avx512_bitalg "
-	  "tme "
-	  "avx512_vpopcntdq - la57 - - - - - rdpid - bus_lock_detect cldemote - movdiri movdir64b enqcmd "
-	  "sgx_lc" },
+	  "- avx512vbmi umip pku ospke waitpkg avx512_vbmi2 - gfni vaes vpclmulqdq avx512_vnni avx512_bitalg tme avx512_vpopcntdq - la57 - - - - - rdpid - bus_lock_detect cldemote - movdiri movdir64b enqcmd sgx_lc" },
 	{ 7, 0, EDX,
-	  "- - avx512_4vnniw avx512_4fmaps fsrm - - - avx512_vp2intersect - md_clear - - - serialize - "
-	  "tsxldtrk - pconfig "
-	  "arch_lbr ibt - amx_bf16 avx512_fp16 amx_tile amx_int8 - - flush_l1d arch_capabilities" },
+	  "- - avx512_4vnniw avx512_4fmaps fsrm - - - avx512_vp2intersect - md_clear - - - serialize - tsxldtrk - pconfig arch_lbr ibt - amx_bf16 avx512_fp16 amx_tile amx_int8 - - flush_l1d arch_capabilities" },
 	{ 7, 1, EAX, "- - - - avx_vnni avx512_bf16" },
 	{ 0xd, 1, EAX, "xsaveopt xsavec xgetbv1 xsaves" },
 	{ 0x80000001, 0, EDX,
-	  "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb rdtscp - lm "
-	  "3dnowext 3dnow" },
+	  "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb rdtscp - lm 3dnowext 3dnow" },
 	{ 0x80000001, 0, ECX,
-	  "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw ibs xop skinit "
-	  "wdt - lwp fma4 "
-	  "tce - nodeid_msr - tbm topoext perfctr_core perfctr_nb - bpext ptsc perfctr_llc mwaitx" },
+	  "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw ibs xop skinit wdt - lwp fma4 tce - nodeid_msr - tbm topoext perfctr_core perfctr_nb - bpext ptsc perfctr_llc mwaitx" },
 	{ 0x80000007, 0, EBX, "overflow_recov succor - smca" },
 	{ 0x80000008, 0, EBX,
-	  "clzero irperf xsaveerptr - rdpru - - - - wbnoinvd - - - - - - - - - - - - - amd_ppin - virt_ssbd "
-	  "- cppc - - - "
-	  "brs" },
+	  "clzero irperf xsaveerptr - rdpru - - - - wbnoinvd - - - - - - - - - - - - - amd_ppin - virt_ssbd - cppc - - - brs" },
 	{ 0x8000000a, 0, EDX,
-	  "npt lbrv svm_lock nrip_save tsc_scale vmcb_clean flushbyasid decodeassists - - pausefilter - "
-	  "pfthreshold avic - "
-	  "v_vmsave_vmload vgif - x2avic - v_spec_ctrl" },
+	  "npt lbrv svm_lock nrip_save tsc_scale vmcb_clean flushbyasid decodeassists - - pausefilter - pfthreshold avic - v_vmsave_vmload vgif - x2avic - v_spec_ctrl" },
 	{ 0x8000001f, 0, EAX, "sme sev - sev_es" },
 };
 
@@ -104,8 +89,8 @@ static int check_change(const struct change *c)
 	if (is_vendor(c)) {
 		if (c->len == (int)strlen(VENDOR) + VENDOR_BYTES)
 			return 0;
-		pr_err("--cpuid %.*s: a vendor has 12 characters, like GenuineIntel or AuthenticAMD", c->len,
-		       c->text);
+		pr_err("--cpuid %.*s: a vendor has 12 characters, like GenuineIntel or AuthenticAMD",
+		       c->len, c->text);
 		return -EINVAL;
 	}
 	if (*c->text != '+' && *c->text != '-') {
@@ -114,8 +99,8 @@ static int check_change(const struct change *c)
 	}
 	if (find_feature(c->text + 1, (size_t)c->len - 1, &bit) || is_hyperv(c))
 		return 0;
-	pr_err("--cpuid %.*s: no feature of this name; help lists them, as /proc/cpuinfo has them", c->len,
-	       c->text);
+	pr_err("--cpuid %.*s: no feature of this name; help lists them, as /proc/cpuinfo has them",
+	       c->len, c->text);
 	return -EINVAL;
 }
 
@@ -164,7 +149,8 @@ static bool has(struct kvm_cpuid2 *cpuid, const struct word *w, unsigned int bit
 	return reg && *reg & 1U << bit;
 }
 
-static int change_feature(struct kvm_cpuid2 *cpuid, struct kvm_cpuid2 *offered, const struct change *c)
+static int change_feature(struct kvm_cpuid2 *cpuid, struct kvm_cpuid2 *offered,
+			  const struct change *c)
 {
 	unsigned int bit;
 	const struct word *w = find_feature(c->text + 1, (size_t)c->len - 1, &bit);
@@ -216,7 +202,8 @@ void cpuid_list_features(FILE *f)
 {
 	int column = HELP_COLUMNS;
 
-	fprintf(f, "--cpuid +FEATURE, -FEATURE or vendor=NAME, several with commas between them. Features:");
+	fprintf(f,
+		"--cpuid +FEATURE, -FEATURE or vendor=NAME, several with commas between them. Features:");
 	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
 		column = list_names(f, words[i].names, column);
 	for (unsigned int i = 0; hyperv_word(i); i++)

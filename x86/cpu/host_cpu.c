@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `kvm host` on x86: which processor this is, and whether KVM executes or emulates a guest's ring 0.
+ * `kvm host` on x86: which processor this is, and whether KVM executes or emulates a guest's ring
+ * 0.
  *
- * The probe is a machine of one page and one processor, in flat 32-bit mode without paging, which is the mode
- * that every KVM can run directly: VMX of the first generations has to emulate real mode, and would look
- * worse than it is. The page holds
+ * The probe is a machine of one page and one processor, in flat 32-bit mode without paging, which
+ * is the mode that every KVM can run directly: VMX of the first generations has to emulate real
+ * mode, and would look worse than it is. The page holds
  *
  *	0:	dec ecx ; jnz 0 ; hlt
  *
- * and HLT leaves to us because there is no interrupt controller. A run with ECX = 1 costs the exit alone, a
- * long one the exit and the loop; the least of a few of each is taken, so that neither the exit's cost nor a
- * pre-emption counts. Where the loop proves fast it is measured again with more turns, for a figure that
- * means something.
+ * and HLT leaves to us because there is no interrupt controller. A run with ECX = 1 costs the exit
+ * alone, a long one the exit and the loop; the least of a few of each is taken, so that neither the
+ * exit's cost nor a pre-emption counts. Where the loop proves fast it is measured again with more
+ * turns, for a figure that means something.
  *
  * Called from one thread; keeps nothing. The CPUID flags read here explain, they never decide.
  */
@@ -49,9 +50,11 @@ struct probe_vm {
 static const struct host_cap caps[] = {
 	{ KVM_CAP_EXT_CPUID, "EXT_CPUID", true, "the guest's processor cannot be described" },
 	{ KVM_CAP_SET_TSS_ADDR, "SET_TSS_ADDR", true, "VMX cannot run real mode" },
-	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, "SET_IDENTITY_MAP_ADDR", true, "VMX cannot run without paging" },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, "SET_IDENTITY_MAP_ADDR", true,
+	  "VMX cannot run without paging" },
 	{ KVM_CAP_PIT2, "PIT2", true, "no timer for kernels without another" },
-	{ KVM_CAP_TSC_DEADLINE_TIMER, "TSC_DEADLINE_TIMER", false, "a guest's timers cost more exits" },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, "TSC_DEADLINE_TIMER", false,
+	  "a guest's timers cost more exits" },
 	{ KVM_CAP_GET_TSC_KHZ, "GET_TSC_KHZ", false, "guests must measure their clock" },
 	{ KVM_CAP_X2APIC_API, "X2APIC_API", false, "at most 255 CPUs a machine" },
 	{ KVM_CAP_VCPU_EVENTS, "VCPU_EVENTS", false, "no pending exceptions in crash reports" },
@@ -77,7 +80,8 @@ static void find_hypervisor(struct arch_host_cpu *cpu)
 
 	__cpuid(0x40000000, eax, signature[0], signature[1], signature[2]);
 	for (unsigned int i = 0; i < ARRAY_SIZE(known); i++) {
-		if (!strncmp((const char *)signature, known[i].signature, strlen(known[i].signature)))
+		if (!strncmp((const char *)signature, known[i].signature,
+			     strlen(known[i].signature)))
 			snprintf(cpu->hypervisor, sizeof(cpu->hypervisor), "%s", known[i].name);
 	}
 }
@@ -97,7 +101,8 @@ void host_cpu_identify(struct arch_host_cpu *cpu)
 	} else if (vendor == signature_AMD_ebx || vendor == 0x6f677948) { /* "Hygo" */
 		cpu->module = "kvm_amd";
 		cpu->virt_name = "AMD-V (SVM)";
-		cpu->virt_flag = __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & EXT1_ECX_SVM;
+		cpu->virt_flag =
+			__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & EXT1_ECX_SVM;
 	}
 	if (cpu->in_vm)
 		find_hypervisor(cpu);
@@ -215,7 +220,8 @@ static int run_once(struct probe_vm *vm, uint64_t turns, struct arch_host_probe 
 	return p->exit_reason == KVM_EXIT_HLT ? 0 : failed(p, "KVM_RUN", -EPROTO);
 }
 
-static int run_least(struct probe_vm *vm, uint64_t turns, struct arch_host_probe *p, uint64_t *least_ns)
+static int run_least(struct probe_vm *vm, uint64_t turns, struct arch_host_probe *p,
+		     uint64_t *least_ns)
 {
 	int err = 0;
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The host's processor and a measured probe of its KVM: rows of arch_x86.c, see struct arch_host; private to x86/. */
+/*
+ * The host's processor and a measured probe of its KVM: rows of arch_x86.c, see struct arch_host;
+ * private to x86/.
+ */
 #ifndef X86_CPU_HOST_CPU_H
 #define X86_CPU_HOST_CPU_H
 

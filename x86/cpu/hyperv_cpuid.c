@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --cpuid's words for the Hyper-V interface, and its CPUID leaves (TLFS, "Feature and Interface Discovery").
+ * --cpuid's words for the Hyper-V interface, and its CPUID leaves (TLFS, "Feature and Interface
+ * Discovery").
  *
- * `+hyperv` is all that KVM has of it and this launcher can serve; `+hv-NAME` adds one enlightenment, and the interface with it; `-hv-NAME` takes one
- * away; words count in their order. What one needs comes along with it, and goes before it. Names are those by which QEMU's users know
- * them. Left out is what concerns nested VMX and debugging, which would need more than CPUID.
+ * `+hyperv` is all that KVM has of it and this launcher can serve; `+hv-NAME` adds one
+ * enlightenment, and the interface with it; `-hv-NAME` takes one away; words count in their order.
+ * What one needs comes along with it, and goes before it. Names are those by which QEMU's users
+ * know them. Left out is what concerns nested VMX and debugging, which would need more than CPUID.
  *
- * A guest looks at 0x40000000 first, and one that knows both finds KVM's signature at 0x40000100, as on other machines of KVM's that have both. The
- * frequency leaf 0x40000010 is not there then: that number is Hyper-V's.
+ * A guest looks at 0x40000000 first, and one that knows both finds KVM's signature at 0x40000100,
+ * as on other machines of KVM's that have both. The frequency leaf 0x40000010 is not there then:
+ * that number is Hyper-V's.
  *
  * Pure, any thread; but for the two functions at the end, which ask KVM.
  */
@@ -76,7 +79,10 @@ static const struct enlightenment {
 	[RESET] = { .name = "hv-reset", .eax = 1U << 7 },
 	[VPINDEX] = { .name = "hv-vpindex", .eax = 1U << 6 },
 	[RUNTIME] = { .name = "hv-runtime", .eax = 1U << 0 },
-	[SYNIC] = { .name = "hv-synic", .eax = 1U << 2, .ebx = 1U << 4 | 1U << 5, .needs = SET(VPINDEX) },
+	[SYNIC] = { .name = "hv-synic",
+		    .eax = 1U << 2,
+		    .ebx = 1U << 4 | 1U << 5,
+		    .needs = SET(VPINDEX) },
 	[STIMER] = { .name = "hv-stimer", .eax = 1U << 3, .needs = SET(SYNIC) | SET(TIME) },
 	[STIMER_DIRECT] = { .name = "hv-stimer-direct", .edx = 1U << 19, .needs = SET(STIMER) },
 	[FREQUENCIES] = { .name = "hv-frequencies", .eax = 1U << 11, .edx = 1U << 8 },
@@ -99,7 +105,8 @@ struct choice {
 static int find_enlightenment(const char *name, size_t len)
 {
 	for (int i = 0; i < NR_ENLIGHTENMENTS; i++) {
-		if (strlen(enlightenments[i].name) == len && !memcmp(enlightenments[i].name, name, len))
+		if (strlen(enlightenments[i].name) == len &&
+		    !memcmp(enlightenments[i].name, name, len))
 			return i;
 	}
 	return -1;
@@ -187,14 +194,15 @@ static struct kvm_cpuid_entry2 leaf(const struct kvm_cpuid2 *list, uint32_t func
 
 static uint32_t available(const struct kvm_cpuid2 *offered)
 {
-	struct kvm_cpuid_entry2 features = leaf(offered, LEAF_FEATURES), hints = leaf(offered, LEAF_HINTS);
+	struct kvm_cpuid_entry2 features = leaf(offered, LEAF_FEATURES),
+				hints = leaf(offered, LEAF_HINTS);
 	uint32_t set = 0;
 
 	for (int i = 0; i < NR_ENLIGHTENMENTS; i++) {
 		const struct enlightenment *e = &enlightenments[i];
 
-		if (!(e->eax & ~features.eax) && !(e->ebx & ~features.ebx) && !(e->edx & ~features.edx) &&
-		    !(e->hints & ~hints.eax))
+		if (!(e->eax & ~features.eax) && !(e->ebx & ~features.ebx) &&
+		    !(e->edx & ~features.edx) && !(e->hints & ~hints.eax))
 			set |= SET(i);
 	}
 	return that_stand(set);
@@ -232,7 +240,8 @@ static void move_kvm_leaves(struct kvm_cpuid2 *cpuid)
 	}
 }
 
-static void fill_features(struct kvm_cpuid_entry2 *features, struct kvm_cpuid_entry2 *hints, uint32_t set)
+static void fill_features(struct kvm_cpuid_entry2 *features, struct kvm_cpuid_entry2 *hints,
+			  uint32_t set)
 {
 	for (int i = 0; i < NR_ENLIGHTENMENTS; i++) {
 		const struct enlightenment *e = &enlightenments[i];

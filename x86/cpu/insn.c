@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Prefixes, opcode, ModRM, SIB, displacement and immediate of one instruction, the address of its memory operand, and the stack and string
- * accesses that its opcode implies.
- * The opcode maps are those of the Intel SDM vol. 2D, appendix A. Operands with 16-bit addresses are not worked out.
+ * Prefixes, opcode, ModRM, SIB, displacement and immediate of one instruction, the address of its
+ * memory operand, and the stack and string accesses that its opcode implies.
+ * The opcode maps are those of the Intel SDM vol. 2D, appendix A. Operands with 16-bit addresses
+ * are not worked out.
  */
 #include "insn.h"
 #include "x86_bits.h"
@@ -45,8 +46,10 @@ static bool among(uint8_t opcode, const struct range *r, size_t nr)
 
 uint64_t insn_reg(const struct kvm_regs *r, unsigned int nr)
 {
-	const uint64_t value[16] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
-				     r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
+	const uint64_t value[16] = {
+		r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
+		r->r8,	r->r9,	r->r10, r->r11, r->r12, r->r13, r->r14, r->r15
+	};
 
 	return value[nr & 15];
 }
@@ -128,8 +131,9 @@ static void take_opcode(struct decoder *d)
 	}
 	in->opcode = byte;
 	if (in->map == 0)
-		in->has_modrm = byte < 0x40 ? (byte & 7) < 4
-					    : among(byte, modrm_one_byte, ARRAY_SIZE(modrm_one_byte));
+		in->has_modrm = byte < 0x40
+					? (byte & 7) < 4
+					: among(byte, modrm_one_byte, ARRAY_SIZE(modrm_one_byte));
 	else if (in->map == 0x0f)
 		in->has_modrm = !among(byte, no_modrm_0f, ARRAY_SIZE(no_modrm_0f));
 	else
@@ -146,8 +150,8 @@ static unsigned int immediate_bytes(const struct insn *in)
 	if (in->map == 0x0f) {
 		if (op >= 0x80 && op <= 0x8f)
 			return word;
-		return (op >= 0x70 && op <= 0x73) || op == 0xa4 || op == 0xac || op == 0xba || op == 0xc2 ||
-		       (op >= 0xc4 && op <= 0xc6);
+		return (op >= 0x70 && op <= 0x73) || op == 0xa4 || op == 0xac || op == 0xba ||
+		       op == 0xc2 || (op >= 0xc4 && op <= 0xc6);
 	}
 	if (in->map)
 		return 0;
@@ -155,8 +159,8 @@ static unsigned int immediate_bytes(const struct insn *in)
 		return (op & 7) == 4 ? 1 : (op & 7) == 5 ? word : 0;
 	if (op >= 0xb8 && op <= 0xbf)
 		return in->rex & 8 ? 8 : word;
-	if (op == 0x68 || op == 0x69 || op == 0x81 || op == 0xa9 || op == 0xc7 || op == 0xe8 || op == 0xe9 ||
-	    (op == 0xf7 && insn_modrm_reg(in) < 2))
+	if (op == 0x68 || op == 0x69 || op == 0x81 || op == 0xa9 || op == 0xc7 || op == 0xe8 ||
+	    op == 0xe9 || (op == 0xf7 && insn_modrm_reg(in) < 2))
 		return word;
 	if (op == 0x9a || op == 0xea)
 		return word + 2;
@@ -164,8 +168,8 @@ static unsigned int immediate_bytes(const struct insn *in)
 		return 2;
 	return op == 0x6a || op == 0x6b || (op >= 0x70 && op <= 0x80) || op == 0x82 || op == 0x83 ||
 	       op == 0xa8 || (op >= 0xb0 && op <= 0xb7) || op == 0xc0 || op == 0xc1 || op == 0xc6 ||
-	       op == 0xcd || (op >= 0xd4 && op <= 0xd5) || (op >= 0xe0 && op <= 0xe7) || op == 0xeb ||
-	       (op == 0xf6 && insn_modrm_reg(in) < 2);
+	       op == 0xcd || (op >= 0xd4 && op <= 0xd5) || (op >= 0xe0 && op <= 0xe7) ||
+	       op == 0xeb || (op == 0xf6 && insn_modrm_reg(in) < 2);
 }
 
 static void touch(struct decoder *d, uint64_t address, const struct kvm_segment *s, bool write)
@@ -185,10 +189,14 @@ static void touch(struct decoder *d, uint64_t address, const struct kvm_segment 
 	in->nr_touched++;
 }
 
-/* ModRM's operand in memory: base + index * scale + displacement. *@rip_relative: to the next instruction. */
+/*
+ * ModRM's operand in memory: base + index * scale + displacement. *@rip_relative: to the next
+ * instruction.
+ */
 static uint64_t take_address(struct decoder *d, bool *rip_relative, bool *stack)
 {
-	unsigned int mod = d->in->modrm >> 6, rm = d->in->modrm & 7, base = rm | (d->in->rex & 1) << 3;
+	unsigned int mod = d->in->modrm >> 6, rm = d->in->modrm & 7,
+		     base = rm | (d->in->rex & 1) << 3;
 	uint64_t address = 0;
 
 	*rip_relative = d->in->bits == 64 && mod == 0 && rm == 5;
@@ -212,10 +220,11 @@ static bool writes_operand(const struct insn *in)
 	unsigned int op = in->opcode, reg = insn_modrm_reg(in);
 
 	if (in->map == 0x0f)
-		return op == 0x11 || op == 0x13 || op == 0x17 || op == 0x29 || op == 0x2b || op == 0x7f ||
-		       op == 0xab || op == 0xb0 || op == 0xb1 || op == 0xb3 || op == 0xbb || op == 0xc0 ||
-		       op == 0xc1 || op == 0xc3 || op == 0xc7 || op == 0xd6 || op == 0xe7 ||
-		       (op == 0xae && reg == 0) || (op == 0x01 && reg < 2);
+		return op == 0x11 || op == 0x13 || op == 0x17 || op == 0x29 || op == 0x2b ||
+		       op == 0x7f || op == 0xab || op == 0xb0 || op == 0xb1 || op == 0xb3 ||
+		       op == 0xbb || op == 0xc0 || op == 0xc1 || op == 0xc3 || op == 0xc7 ||
+		       op == 0xd6 || op == 0xe7 || (op == 0xae && reg == 0) ||
+		       (op == 0x01 && reg < 2);
 	if (op < 0x40)
 		return (op & 7) < 2 && op < 0x38;
 	if (op >= 0x80 && op <= 0x83)
@@ -231,8 +240,9 @@ static bool only_names_address(const struct insn *in)
 {
 	if (in->map == 0)
 		return in->opcode == 0x8d;
-	return in->map == 0x0f && (in->opcode == 0x18 || (in->opcode >= 0x1a && in->opcode <= 0x1f) ||
-				   in->opcode == 0x0d || (in->opcode == 0x01 && insn_modrm_reg(in) == 7));
+	return in->map == 0x0f &&
+	       (in->opcode == 0x18 || (in->opcode >= 0x1a && in->opcode <= 0x1f) ||
+		in->opcode == 0x0d || (in->opcode == 0x01 && insn_modrm_reg(in) == 7));
 }
 
 static void take_operands(struct decoder *d)
@@ -243,9 +253,12 @@ static void take_operands(struct decoder *d)
 
 	if (in->has_modrm) {
 		in->modrm = (uint8_t)take(d, 1);
-		/* Moves to and from control and debug registers have no operand in memory, whatever ModRM says. */
-		memory =
-			in->modrm >> 6 != 3 && !(in->map == 0x0f && in->opcode >= 0x20 && in->opcode <= 0x23);
+		/*
+		 * Moves to and from control and debug registers have no operand in memory, whatever
+		 * ModRM says.
+		 */
+		memory = in->modrm >> 6 != 3 &&
+			 !(in->map == 0x0f && in->opcode >= 0x20 && in->opcode <= 0x23);
 		if (memory && (in->bits == 16) != d->address_size)
 			d->bad = true;
 		if (memory)
@@ -280,8 +293,8 @@ static void touch_stack(struct decoder *d)
 	if ((op >= 0x50 && op <= 0x57) || op == 0x68 || op == 0x6a || op == 0x9c || op == 0xe8 ||
 	    op == 0xc8 || (op == 0xff && (reg == 2 || reg == 6)))
 		touch(d, d->regs->rsp - bytes, &d->sregs->ss, true);
-	else if ((op >= 0x58 && op <= 0x5f) || op == 0x9d || op == 0xc2 || op == 0xc3 || op == 0xca ||
-		 op == 0xcb || op == 0xcf || op == 0x8f)
+	else if ((op >= 0x58 && op <= 0x5f) || op == 0x9d || op == 0xc2 || op == 0xc3 ||
+		 op == 0xca || op == 0xcb || op == 0xcf || op == 0x8f)
 		touch(d, d->regs->rsp, &d->sregs->ss, false);
 	else if (op == 0xc9)
 		touch(d, d->regs->rbp, &d->sregs->ss, false);

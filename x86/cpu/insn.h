@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Just enough of x86's instruction format (Intel SDM vol. 2A, chapter 2) to say which memory an instruction touches and why it may
- * have failed. No disassembler. Pure.
+ * Just enough of x86's instruction format (Intel SDM vol. 2A, chapter 2) to say which memory an
+ * instruction touches and why it may have failed. No disassembler. Pure.
  */
 #ifndef X86_CPU_INSN_H
 #define X86_CPU_INSN_H
@@ -14,8 +14,11 @@
 #define INSN_MAX_TOUCHED 2
 
 struct insn {
-	unsigned int
-		map; /* 0: one-byte opcodes; 0x0f, 0x0f38, 0x0f3a; 0xc5: VEX or EVEX, of which nothing else is known */
+	/*
+	 * 0: one-byte opcodes; 0x0f, 0x0f38, 0x0f3a; 0xc5: VEX or EVEX, of which nothing else is
+	 * known
+	 */
+	unsigned int map;
 	uint8_t opcode;
 	bool has_modrm;
 	uint8_t modrm; /* has_modrm */
@@ -35,8 +38,8 @@ struct insn {
 };
 
 /*
- * Decodes @len bytes at @regs->rip. Returns whether they hold a whole instruction of a form that is known; what it means
- * is the processor's to say.
+ * Decodes @len bytes at @regs->rip. Returns whether they hold a whole instruction of a form that is
+ * known; what it means is the processor's to say.
  */
 bool insn_decode(struct insn *in, const uint8_t *code, size_t len, const struct kvm_regs *regs,
 		 const struct kvm_sregs *sregs);

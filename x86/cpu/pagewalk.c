@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Page walks as the processor makes them (Intel SDM vol. 3A, 4.3 to 4.7), for telling why an access failed. Each entry is read once,
- * by the checked accessors; tables may lie anywhere, hold anything and change meanwhile.
+ * Page walks as the processor makes them (Intel SDM vol. 3A, 4.3 to 4.7), for telling why an access
+ * failed. Each entry is read once, by the checked accessors; tables may lie anywhere, hold anything
+ * and change meanwhile.
  *
- * Not looked at: protection keys, shadow stacks, the TLB (a stale translation may have been in use), and PAE's four
- * pointers, which a processor holds since the last write to CR3, are read from memory. Levels are numbered as in the sentence "not
- * present at level 2": 1 is the table of 4 KiB pages. They are named as Linux names them.
+ * Not looked at: protection keys, shadow stacks, the TLB (a stale translation may have been in
+ * use), and PAE's four pointers, which a processor holds since the last write to CR3, are read from
+ * memory. Levels are numbered as in the sentence "not present at level 2": 1 is the table of 4 KiB
+ * pages. They are named as Linux names them.
  */
 #include "pagewalk.h"
 #include "x86_bits.h"
@@ -98,7 +100,8 @@ static bool is_leaf(const struct paging *p, enum paging_mode mode, const struct 
 }
 
 /* SDM vol. 3A, 4.3 table 4-4: in 32-bit paging bit 21 alone is reserved in a 4 MiB page. */
-static bool reserved_bits_set(const struct paging *p, enum paging_mode mode, const struct walk_entry *e)
+static bool reserved_bits_set(const struct paging *p, enum paging_mode mode,
+			      const struct walk_entry *e)
 {
 	unsigned int phys_bits = p->maxphyaddr ? p->maxphyaddr : 52;
 	uint64_t reserved = PTE_ADDRESS & ~((1ULL << min_u64(phys_bits, 52)) - 1);
@@ -134,7 +137,8 @@ static void set_page(struct pagewalk *w, const struct walk_entry *e)
 
 	w->mapped = true;
 	w->page_bytes = 1ULL << level_shift(w->mode, e->level);
-	if (w->mode == PAGING_32 && e->level == 2) /* PSE-36: bits 13 to 20 are the address's 32 to 39 */
+	/* PSE-36: bits 13 to 20 are the address's 32 to 39 */
+	if (w->mode == PAGING_32 && e->level == 2)
 		base = (e->value & 0xffc00000) | (e->value >> 13 & 0xff) << 32;
 	w->gpa = align_down(base, w->page_bytes) | (w->gva & (w->page_bytes - 1));
 }
@@ -155,9 +159,12 @@ static enum walk_result access_result(const struct pagewalk *w, const struct pag
 	return p->cr4 & CR4_SMAP && !(p->rflags & RFLAGS_AC) ? WALK_SMAP : WALK_OK;
 }
 
-/* One level: reads its entry at *@table, which becomes the next one's table. Returns whether there is one. */
-static bool walk_level(struct pagewalk *w, const struct gmem *mem, const struct paging *p, unsigned int level,
-		       gpa_t *table)
+/*
+ * One level: reads its entry at *@table, which becomes the next one's table. Returns whether there
+ * is one.
+ */
+static bool walk_level(struct pagewalk *w, const struct gmem *mem, const struct paging *p,
+		       unsigned int level, gpa_t *table)
 {
 	struct walk_entry *e = &w->entry[w->nr];
 	unsigned int index_mask = w->mode == PAGING_32 ? 1023 : 511;
@@ -208,12 +215,14 @@ void pagewalk(struct pagewalk *w, const struct gmem *mem, const struct paging *p
 		w->result = access_result(w, p, access);
 }
 
-unsigned int walk_error_code(const struct pagewalk *w, const struct paging *p, enum walk_access access)
+unsigned int walk_error_code(const struct pagewalk *w, const struct paging *p,
+			     enum walk_access access)
 {
 	bool nx_counts = p->efer & EFER_NXE || p->cr4 & CR4_SMEP;
 
-	return (w->mapped || w->result == WALK_RESERVED ? 1U : 0) | (access == WALK_WRITE ? 2U : 0) |
-	       (p->user ? 4U : 0) | (w->result == WALK_RESERVED ? 8U : 0) |
+	return (w->mapped || w->result == WALK_RESERVED ? 1U : 0) |
+	       (access == WALK_WRITE ? 2U : 0) | (p->user ? 4U : 0) |
+	       (w->result == WALK_RESERVED ? 8U : 0) |
 	       (access == WALK_FETCH && nx_counts ? 16U : 0);
 }
 
@@ -232,7 +241,8 @@ void walk_result_text(const struct pagewalk *w, char *buf, size_t n)
 		[WALK_SMAP] = "a page of ring 3's, which SMAP keeps from access",
 	};
 
-	if (w->result == WALK_NO_TABLE || w->result == WALK_NOT_PRESENT || w->result == WALK_RESERVED)
+	if (w->result == WALK_NO_TABLE || w->result == WALK_NOT_PRESENT ||
+	    w->result == WALK_RESERVED)
 		snprintf(buf, n, "%s at level %u (%s)", text[w->result], w->level,
 			 walk_level_name(w->mode, w->level));
 	else
@@ -250,8 +260,9 @@ static void print_entry(FILE *f, const struct pagewalk *w, const struct walk_ent
 	};
 	const char *gap = "";
 
-	fprintf(f, "    %-3s[%3u] at %" PRIx64 " = %0*" PRIx64 " [", walk_level_name(w->mode, e->level),
-		e->index, e->gpa, w->mode == PAGING_32 ? 8 : 16, e->value);
+	fprintf(f, "    %-3s[%3u] at %" PRIx64 " = %0*" PRIx64 " [",
+		walk_level_name(w->mode, e->level), e->index, e->gpa, w->mode == PAGING_32 ? 8 : 16,
+		e->value);
 	for (unsigned int i = 0; i < ARRAY_SIZE(bits); i++) {
 		if (!(e->value >> bits[i].bit & 1))
 			continue;
@@ -287,7 +298,8 @@ static unsigned int shared_levels(const struct pagewalk *w, const struct pagewal
 	return n;
 }
 
-void pagewalk_print(FILE *f, const struct pagewalk *w, const struct gmem *mem, const struct pagewalk *like)
+void pagewalk_print(FILE *f, const struct pagewalk *w, const struct gmem *mem,
+		    const struct pagewalk *like)
 {
 	unsigned int shared = shared_levels(w, like);
 	char text[96];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The way of a guest virtual address through the guest's own page tables, level by level (Intel SDM vol. 3A, chapter 4): no paging,
- * 32-bit with and without PSE, PAE, 4-level, 5-level. A pure function of guest memory and register values.
+ * The way of a guest virtual address through the guest's own page tables, level by level (Intel SDM
+ * vol. 3A, chapter 4): no paging, 32-bit with and without PSE, PAE, 4-level, 5-level. A pure
+ * function of guest memory and register values.
  */
 #ifndef X86_CPU_PAGEWALK_H
 #define X86_CPU_PAGEWALK_H
@@ -67,21 +68,25 @@ void pagewalk(struct pagewalk *w, const struct gmem *mem, const struct paging *p
 const char *walk_level_name(enum paging_mode mode, unsigned int level);
 
 /* The error code that a page fault for this walk pushes (SDM vol. 3A, 4.7). */
-unsigned int walk_error_code(const struct pagewalk *w, const struct paging *p, enum walk_access access);
+unsigned int walk_error_code(const struct pagewalk *w, const struct paging *p,
+			     enum walk_access access);
 
 /* "not present at level 2 (PMD)", "mapped". Cut to fit @n. */
 void walk_result_text(const struct pagewalk *w, char *buf, size_t n);
 
 /*
- * Prints the walk, a line a level, each indented by four. Levels that @like (may be NULL) has printed before are left out, in
- * one line.
+ * Prints the walk, a line a level, each indented by four. Levels that @like (may be NULL) has
+ * printed before are left out, in one line.
  */
-void pagewalk_print(FILE *f, const struct pagewalk *w, const struct gmem *mem, const struct pagewalk *like);
+void pagewalk_print(FILE *f, const struct pagewalk *w, const struct gmem *mem,
+		    const struct pagewalk *like);
 
 /*
- * Copies what can be read of [gva, gva + len) of the guest, page by page; protection does not matter. Returns how many
- * bytes that is: the copy ends at the first that is not mapped, or maps no memory.
+ * Copies what can be read of [gva, gva + len) of the guest, page by page; protection does not
+ * matter. Returns how many bytes that is: the copy ends at the first that is not mapped, or maps no
+ * memory.
  */
-size_t gva_read(const struct gmem *mem, const struct paging *p, uint64_t gva, void *buf, size_t len);
+size_t gva_read(const struct gmem *mem, const struct paging *p, uint64_t gva, void *buf,
+		size_t len);
 
 #endif

@@ -19,7 +19,8 @@
 #define TYPE_WRITE 1ULL
 #define TYPE_ACCESS 3ULL
 
-static struct gdb_break_entry *find(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uint64_t len)
+static struct gdb_break_entry *find(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr,
+				    uint64_t len)
 {
 	bool watch = kind > GDB_BREAK_HARD;
 
@@ -32,7 +33,8 @@ static struct gdb_break_entry *find(struct gdb_breaks *b, enum gdb_break kind, u
 	return NULL;
 }
 
-int gdb_breaks_add(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uint64_t len, gpa_t gpa)
+int gdb_breaks_add(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uint64_t len,
+		   gpa_t gpa)
 {
 	struct gdb_debug_regs d;
 
@@ -44,7 +46,8 @@ int gdb_breaks_add(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uin
 		return 0;
 	if (b->nr == GDB_MAX_BREAKS)
 		return -ENOSPC;
-	b->at[b->nr++] = (struct gdb_break_entry){ .kind = kind, .addr = addr, .len = len, .gpa = gpa };
+	b->at[b->nr++] =
+		(struct gdb_break_entry){ .kind = kind, .addr = addr, .len = len, .gpa = gpa };
 	if (gdb_breaks_debug_regs(b, &d))
 		return 0;
 	b->nr--;
@@ -115,8 +118,8 @@ static uint64_t length_bits(uint64_t bytes)
 	return bytes == 8 ? 2 : bytes - 1;
 }
 
-static bool take_reg(struct gdb_debug_regs *d, const struct gdb_break_entry *e, uint64_t addr, uint64_t bytes,
-		     uint64_t type)
+static bool take_reg(struct gdb_debug_regs *d, const struct gdb_break_entry *e, uint64_t addr,
+		     uint64_t bytes, uint64_t type)
 {
 	unsigned int n = d->nr;
 

@@ -39,7 +39,8 @@ struct gdb_debug_regs {
  * -ENOSPC (no room, or too much for the debug registers), -EINVAL (a length of 0), -EOPNOTSUPP: x86
  * has no watchpoint for reads alone, and GDB makes one of the one for both.
  */
-int gdb_breaks_add(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uint64_t len, gpa_t gpa);
+int gdb_breaks_add(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uint64_t len,
+		   gpa_t gpa);
 /* Takes it away; -ENOENT: there is none. Not while they are planted. */
 int gdb_breaks_del(struct gdb_breaks *b, enum gdb_break kind, uint64_t addr, uint64_t len);
 

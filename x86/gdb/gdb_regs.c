@@ -27,25 +27,25 @@ struct gdb_reg {
 };
 
 #define IN(member) offsetof(struct gdb_regs, member)
-#define GPR(reg)                                                                                             \
-	{                                                                                                    \
-#reg, "int64", 8, 8, IN(regs.reg)                                                            \
+#define GPR(reg)                                                                                   \
+	{                                                                                          \
+#reg, "int64", 8, 8, IN(regs.reg)                                                  \
 	}
-#define SEGMENT(reg)                                                                                         \
-	{                                                                                                    \
-#reg, "int32", 4, 2, IN(sregs.reg.selector)                                                  \
+#define SEGMENT(reg)                                                                               \
+	{                                                                                          \
+#reg, "int32", 4, 2, IN(sregs.reg.selector)                                        \
 	}
-#define ST(i)                                                                                                \
-	{                                                                                                    \
-		"st" #i, "i387_ext", 10, 10, IN(fpu.fpr[i])                                                  \
+#define ST(i)                                                                                      \
+	{                                                                                          \
+		"st" #i, "i387_ext", 10, 10, IN(fpu.fpr[i])                                        \
 	}
-#define X87(reg, from, size)                                                                                 \
-	{                                                                                                    \
-#reg, "int", 4, size, from                                                                   \
+#define X87(reg, from, size)                                                                       \
+	{                                                                                          \
+#reg, "int", 4, size, from                                                         \
 	}
-#define XMM(i)                                                                                               \
-	{                                                                                                    \
-		"xmm" #i, "vec128", 16, 16, IN(fpu.xmm[i])                                                   \
+#define XMM(i)                                                                                     \
+	{                                                                                          \
+		"xmm" #i, "vec128", 16, 16, IN(fpu.xmm[i])                                         \
 	}
 
 static const struct gdb_reg table[] = {
@@ -184,7 +184,12 @@ static const struct flags_type flags_types[] = {
 		      { "PKE", 22 } } },
 	{ "efer",
 	  8,
-	  { { "SCE", 0 }, { "LME", 8 }, { "LMA", 10 }, { "NXE", 11 }, { "SVME", 12 }, { "FFXSR", 14 } } },
+	  { { "SCE", 0 },
+	    { "LME", 8 },
+	    { "LMA", 10 },
+	    { "NXE", 11 },
+	    { "SVME", 12 },
+	    { "FFXSR", 14 } } },
 };
 
 /* The first register of each feature. */
@@ -197,17 +202,8 @@ static const struct {
 	{ "kvm.x86.system", "k_gs_base" },
 };
 
-static const char vec128[] = "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>"
-			     "<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/>"
-			     "<vector id=\"v16b\" type=\"int8\" count=\"16\"/>"
-			     "<vector id=\"v8w\" type=\"int16\" count=\"8\"/>"
-			     "<vector id=\"v4d\" type=\"int32\" count=\"4\"/>"
-			     "<vector id=\"v2q\" type=\"int64\" count=\"2\"/>"
-			     "<union id=\"vec128\">"
-			     "<field name=\"v4_float\" type=\"v4f\"/><field name=\"v2_double\" type=\"v2d\"/>"
-			     "<field name=\"v16_int8\" type=\"v16b\"/><field name=\"v8_int16\" type=\"v8w\"/>"
-			     "<field name=\"v4_int32\" type=\"v4d\"/><field name=\"v2_int64\" type=\"v2q\"/>"
-			     "<field name=\"uint128\" type=\"uint128\"/></union>";
+static const char vec128[] =
+	"<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/><vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/><vector id=\"v16b\" type=\"int8\" count=\"16\"/><vector id=\"v8w\" type=\"int16\" count=\"8\"/><vector id=\"v4d\" type=\"int32\" count=\"4\"/><vector id=\"v2q\" type=\"int64\" count=\"2\"/><union id=\"vec128\"><field name=\"v4_float\" type=\"v4f\"/><field name=\"v2_double\" type=\"v2d\"/><field name=\"v16_int8\" type=\"v16b\"/><field name=\"v8_int16\" type=\"v8w\"/><field name=\"v4_int32\" type=\"v4d\"/><field name=\"v2_int64\" type=\"v2q\"/><field name=\"uint128\" type=\"uint128\"/></union>";
 
 struct text {
 	char *at;
@@ -240,9 +236,10 @@ static void put_type(struct text *t, const char *id)
 		if (strcmp(id, type->id) != 0)
 			continue;
 		put(t, "<flags id=\"%s\" size=\"%u\">", id, type->bytes);
-		for (const struct flag *f = type->flag; f < type->flag + ARRAY_SIZE(type->flag) && f->name[0];
-		     f++)
-			put(t, "<field name=\"%s\" start=\"%u\" end=\"%u\"/>", f->name, f->bit, f->bit);
+		for (const struct flag *f = type->flag;
+		     f < type->flag + ARRAY_SIZE(type->flag) && f->name[0]; f++)
+			put(t, "<field name=\"%s\" start=\"%u\" end=\"%u\"/>", f->name, f->bit,
+			    f->bit);
 		put(t, "</flags>");
 	}
 }
@@ -267,16 +264,16 @@ size_t gdb_regs_xml(char *xml, size_t n)
 {
 	struct text t = { .at = xml, .room = n };
 
-	put(&t, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">"
-		"<target><architecture>i386:x86-64</architecture>");
+	put(&t,
+	    "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target><architecture>i386:x86-64</architecture>");
 	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
 		const struct gdb_reg *r = &table[i];
 
 		put_feature(&t, r->name);
 		if (!i || strcmp(r->type, table[i - 1].type) != 0)
 			put_type(&t, r->type);
-		put(&t, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\"%s/>", r->name, r->bytes * 8, r->type,
-		    group_of(r));
+		put(&t, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\"%s/>", r->name, r->bytes * 8,
+		    r->type, group_of(r));
 	}
 	put(&t, "</feature></target>");
 	return t.len < n ? t.len : 0;

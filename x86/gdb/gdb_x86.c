@@ -40,7 +40,8 @@ int gdb_setup(struct vm *vm)
 {
 	int flags = kvm_ioctl_val(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
 
-	vm->gdb_state = calloc(1, sizeof(*vm->gdb_state) + vm->nr_vcpus * sizeof(vm->gdb_state->debug[0]));
+	vm->gdb_state =
+		calloc(1, sizeof(*vm->gdb_state) + vm->nr_vcpus * sizeof(vm->gdb_state->debug[0]));
 	if (!vm->gdb_state)
 		return -ENOMEM;
 	vm->gdb_state->step_blocks_irqs = flags > 0 && flags & KVM_GUESTDBG_BLOCKIRQ;
@@ -53,7 +54,7 @@ void gdb_destroy(struct vm *vm)
 	vm->gdb_state = NULL;
 }
 
-/* ---- registers ------------------------------------------------------------------------------------------ */
+/* ---- registers --------------------------------------------------------------------------- */
 
 static int get_regs(const struct vcpu *v, struct gdb_regs *r)
 {
@@ -138,7 +139,7 @@ int gdb_x86_write_regs(struct vcpu *v, const uint8_t *bytes)
 	return set_regs(v, &r, &was);
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------- */
 
 static int get_paging(const struct vcpu *v, struct paging *p)
 {
@@ -166,7 +167,8 @@ static bool translate(const struct gmem *mem, const struct paging *p, uint64_t a
 	return w.mapped;
 }
 
-static size_t copy(struct vcpu *v, uint64_t addr, void *to, const void *from, size_t len, bool physical)
+static size_t copy(struct vcpu *v, uint64_t addr, void *to, const void *from, size_t len,
+		   bool physical)
 {
 	struct gmem *mem = &v->vm->mem;
 	struct paging p;
@@ -201,7 +203,7 @@ size_t gdb_x86_write(struct vcpu *v, uint64_t addr, const void *buf, size_t len,
 	return copy(v, addr, NULL, buf, len, physical);
 }
 
-/* ---- breakpoints ---------------------------------------------------------------------------------------- */
+/* ---- breakpoints --------------------------------------------------------------------------- */
 
 int gdb_x86_insert(struct vcpu *v, enum gdb_break kind, uint64_t addr, uint64_t len)
 {
@@ -241,7 +243,8 @@ void gdb_x86_resume(struct vcpu *v, bool step, bool breaks)
 
 	*debug = (struct kvm_guest_debug){ 0 };
 	if (step)
-		debug->control |= KVM_GUESTDBG_SINGLESTEP | (g->step_blocks_irqs ? KVM_GUESTDBG_BLOCKIRQ : 0);
+		debug->control |=
+			KVM_GUESTDBG_SINGLESTEP | (g->step_blocks_irqs ? KVM_GUESTDBG_BLOCKIRQ : 0);
 	if (breaks && gdb_breaks_any_soft(&g->breaks))
 		debug->control |= KVM_GUESTDBG_USE_SW_BP;
 	if (breaks && gdb_breaks_debug_regs(&g->breaks, &d) && d.nr) {
@@ -280,9 +283,10 @@ bool gdb_x86_on_break(struct vcpu *v)
 	return gdb_breaks_soft_at(b, gpa) != NULL;
 }
 
-/* ---- traps ---------------------------------------------------------------------------------------------- */
+/* ---- traps --------------------------------------------------------------------------- */
 
-static void trapped_soft(struct gdb_stop *stop, const struct gdb_break_entry *e, const struct cpu_state *cpu)
+static void trapped_soft(struct gdb_stop *stop, const struct gdb_break_entry *e,
+			 const struct cpu_state *cpu)
 {
 	stop->signal = GDB_SIGTRAP;
 	stop->at_break = true;
@@ -341,7 +345,7 @@ bool gdb_x86_trapped(struct vcpu *v, struct gdb_stop *stop)
 	return stop->signal;
 }
 
-/* ---- texts ---------------------------------------------------------------------------------------------- */
+/* ---- texts --------------------------------------------------------------------------- */
 
 static const char *activity(uint32_t mp_state)
 {

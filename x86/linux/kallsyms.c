@@ -7,8 +7,10 @@
  * tokens. The tables and their order:
  *
  *	at first:  offsets, relative_base, num_syms, names, markers, token_table, token_index
- *	since 6.2: the same with seqs_of_names (three bytes a symbol) before token_table; stable 6.1 has it, too
- *	since 6.4: num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names
+ *	since 6.2: the same with seqs_of_names (three bytes a symbol) before token_table; stable 6.1
+ *	  has it, too
+ *	since 6.4: num_syms, names, markers, token_table, token_index, offsets, relative_base,
+ *	  seqs_of_names
  *
  * Nothing points to them, but they are easily recognised: the tokens are strings in the order of
  * the byte that they stand for, and digits stand for themselves, so "0" to "9" follow each other;
@@ -29,8 +31,8 @@
 #define NAMES_A_MARKER 256
 #define MAX_MARKERS 8192 /* two million symbols */
 #define NAME_MAX_BYTES 512
-#define MAX_STEPS                                                                                            \
-	400000000ULL /* of searching: a kernel takes some millions, a guest can lay out memory that takes years */
+/* of searching: a kernel takes some millions, a guest can lay out memory that takes years */
+#define MAX_STEPS 400000000ULL
 #define KERNEL_MAP 0xffffffff80000000ULL
 
 /* One region of RAM, and a range in it that is looked at. */
@@ -120,7 +122,8 @@ static bool find_tokens(struct tables *t, uint64_t digits)
 		if (!at)
 			return false;
 	}
-	for (t->tokens = (at - 1) & ~7ULL; t->tokens && at - t->tokens <= TOKEN_MAX_BYTES; t->tokens -= 8) {
+	for (t->tokens = (at - 1) & ~7ULL; t->tokens && at - t->tokens <= TOKEN_MAX_BYTES;
+	     t->tokens -= 8) {
 		if (read_tokens(t))
 			return true;
 	}
@@ -140,7 +143,8 @@ static bool read_markers(struct tables *t, uint64_t end)
 		return false;
 	t->last_marker = above;
 	for (t->nr_markers = 1; t->nr_markers < MAX_MARKERS; t->nr_markers++) {
-		if (!step(t, 1) || at < 4 || !get(&t->w, at - 4, &value, sizeof(value)) || value >= above)
+		if (!step(t, 1) || at < 4 || !get(&t->w, at - 4, &value, sizeof(value)) ||
+		    value >= above)
 			return false;
 		at -= 4;
 		above = value;
@@ -193,7 +197,8 @@ static bool find_names(struct tables *t)
 	uint64_t longest = (uint64_t)t->last_marker + (uint64_t)NAMES_A_MARKER * NAME_MAX_BYTES;
 	uint64_t most = (uint64_t)t->nr_markers * NAMES_A_MARKER;
 
-	for (uint64_t len = align_up(t->last_marker, 8); len <= longest && len + 8 <= t->markers; len += 8) {
+	for (uint64_t len = align_up(t->last_marker, 8); len <= longest && len + 8 <= t->markers;
+	     len += 8) {
 		t->names = t->markers - len;
 		if (!step(t, 1) || !get(&t->w, t->names - 8, &t->nr_symbols, sizeof(t->nr_symbols)))
 			return false;
@@ -209,8 +214,8 @@ static bool find_markers_and_names(struct tables *t)
 	uint64_t most = 3ULL * NAMES_A_MARKER * MAX_MARKERS;
 
 	for (uint64_t gap = 0; gap <= most && gap < t->tokens && step(t, 1); gap += 8) {
-		if (read_markers(t, t->tokens - gap) && gap <= 3ULL * NAMES_A_MARKER * t->nr_markers + 8 &&
-		    find_names(t))
+		if (read_markers(t, t->tokens - gap) &&
+		    gap <= 3ULL * NAMES_A_MARKER * t->nr_markers + 8 && find_names(t))
 			return true;
 	}
 	return false;
@@ -226,7 +231,8 @@ static bool find_offsets(struct tables *t)
 	uint64_t bytes = align_up((uint64_t)t->nr_symbols * 4, 8);
 
 	t->offsets = t->token_index + NR_TOKENS * sizeof(uint16_t);
-	if (get(&t->w, t->offsets + bytes, &t->relative_base, 8) && is_kernel_base(t->relative_base))
+	if (get(&t->w, t->offsets + bytes, &t->relative_base, 8) &&
+	    is_kernel_base(t->relative_base))
 		return true;
 	if (t->names < 16 + bytes)
 		return false;

@@ -62,7 +62,8 @@ struct linux_layout {
 	uint64_t text_bytes;
 	bool has_direct_map;
 	uint64_t direct_map; /* where guest-physical address 0 is mapped */
-	uint64_t slide;	     /* what KASLR has added to addresses as linked; 0 when it is not known */
+	/* what KASLR has added to addresses as linked; 0 when it is not known */
+	uint64_t slide;
 };
 
 /*
@@ -84,7 +85,8 @@ enum log_end {
 };
 
 /* One record, without a final newline; @text may hold more newlines and any byte. */
-typedef void (*log_record_fn)(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len);
+typedef void (*log_record_fn)(void *ctx, uint64_t ts_ns, unsigned int level, const char *text,
+			      size_t len);
 
 /*
  * Gives every record of the ring, the oldest first: the lockless ring of 5.10 and later, and the
@@ -96,6 +98,7 @@ enum log_end linux_log_walk(const struct linux_guest *g, log_record_fn fn, void 
  * Prints the ring as dmesg does, but for the first @skip records; unprintable bytes as \xNN.
  * Returns the number of records in the ring; @end may be NULL.
  */
-unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int skip, enum log_end *end);
+unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int skip,
+			     enum log_end *end);
 
 #endif

@@ -6,8 +6,10 @@
  * an entry of six bytes: two distances, the registers that they count from, and bits. The bits'
  * meaning has changed:
  *
- *	up to 6.3: type in two bits, 0 a call, 1 registers, 2 part of them; after it `end`, or `signal` and `end`
- *	since 6.4: type in three bits, 0 unknown, 1 end of stack, 2 a call, 3 registers, 4 part of them; then `signal`
+ *	up to 6.3: type in two bits, 0 a call, 1 registers, 2 part of them; after it `end`, or
+ *	  `signal` and `end`
+ *	since 6.4: type in three bits, 0 unknown, 1 end of stack, 2 a call, 3 registers, 4 part of
+ *	  them; then `signal`
  *
  * The entries show which it is: nearly all are calls, so their number is the layout's. `signal` is
  * not needed: it marks that the frame above was interrupted, which an entry of registers shows,
@@ -116,8 +118,8 @@ static bool find_layout(struct orc *o)
 		uint8_t raw[ENTRY_BYTES];
 		uint64_t index = (uint64_t)o->nr * i / NR_SAMPLES;
 
-		if (get(o, o->entries + ENTRY_BYTES * index, raw, sizeof(raw)) && (raw[4] & 15) == REG_SP &&
-		    (raw[5] & 7) <= 2)
+		if (get(o, o->entries + ENTRY_BYTES * index, raw, sizeof(raw)) &&
+		    (raw[4] & 15) == REG_SP && (raw[5] & 7) <= 2)
 			calls[raw[5] & 7]++;
 	}
 	o->typed = calls[2] > calls[0];
@@ -180,7 +182,8 @@ void orc_start(struct unwind *u, const struct kvm_regs *regs)
 }
 
 /* The stack pointer as it was before the call, or where the registers lie. */
-static bool find_frame(const struct orc *o, const struct unwind *u, const struct entry *e, uint64_t *frame)
+static bool find_frame(const struct orc *o, const struct unwind *u, const struct entry *e,
+		       uint64_t *frame)
 {
 	uint64_t offset = (uint64_t)(int64_t)e->sp_offset;
 

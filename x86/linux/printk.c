@@ -115,7 +115,8 @@ static bool read_head(struct ring *r, uint64_t prb)
 	uint32_t count_bits, size_bits;
 
 	if (!get(r->g, desc + r->at.count_bits, &count_bits, sizeof(count_bits)) ||
-	    !get(r->g, desc + r->at.descs, &r->descs, 8) || !get(r->g, desc + r->at.infos, &r->infos, 8) ||
+	    !get(r->g, desc + r->at.descs, &r->descs, 8) ||
+	    !get(r->g, desc + r->at.infos, &r->infos, 8) ||
 	    !get(r->g, desc + r->at.head_id, &r->head_id, 8) ||
 	    !get(r->g, desc + r->at.tail_id, &r->tail_id, 8) ||
 	    !get(r->g, text + r->at.size_bits, &size_bits, sizeof(size_bits)) ||
@@ -178,14 +179,16 @@ static size_t read_text(struct ring *r, uint64_t begin, uint64_t next, char *tex
 static void give_record(struct ring *r, uint64_t id, char *text, log_record_fn fn, void *ctx)
 {
 	uint64_t index = id & ((1ULL << r->count_bits) - 1), state, begin, next, ts_ns;
-	uint64_t desc = r->descs + index * r->at.desc_size, info = r->infos + index * r->at.info_size;
+	uint64_t desc = r->descs + index * r->at.desc_size,
+		 info = r->infos + index * r->at.info_size;
 	uint16_t len;
 	uint8_t level;
 
 	if (!get(r->g, desc + r->at.state_var, &state, 8) ||
 	    !get(r->g, desc + r->at.text_blk_lpos + r->at.lpos_begin, &begin, 8) ||
 	    !get(r->g, desc + r->at.text_blk_lpos + r->at.lpos_next, &next, 8) ||
-	    !get(r->g, info + r->at.ts_nsec, &ts_ns, 8) || !get(r->g, info + r->at.text_len, &len, 2) ||
+	    !get(r->g, info + r->at.ts_nsec, &ts_ns, 8) ||
+	    !get(r->g, info + r->at.text_len, &len, 2) ||
 	    !get(r->g, info + r->at.flags_level, &level, 1)) {
 		r->damaged = true;
 		return;
@@ -217,7 +220,7 @@ static enum log_end walk_ring(struct ring *r, log_record_fn fn, void *ctx)
 	return r->damaged ? LOG_DAMAGED : LOG_WHOLE;
 }
 
-/*--- before 5.10 ---------------------------------------------------------------------------------------------------------*/
+/*--- before 5.10 ---------------------------------------------------------------------------*/
 
 struct old_layout {
 	uint64_t size, ts_nsec, len, text_len, level;
@@ -253,8 +256,8 @@ static enum log_end walk_old(const struct linux_guest *g, log_record_fn fn, void
 	struct old_layout l;
 
 	if (!find_pointer(g, "log_buf", &buf) || !find_word(g, "log_buf_len", &size) ||
-	    !find_word(g, "log_first_idx", &first) || !find_word(g, "log_next_idx", &next) || !size ||
-	    size > MAX_OLD_LOG_BYTES || first >= size || next >= size)
+	    !find_word(g, "log_first_idx", &first) || !find_word(g, "log_next_idx", &next) ||
+	    !size || size > MAX_OLD_LOG_BYTES || first >= size || next >= size)
 		return LOG_NONE;
 	old_layout(&l, &g->info);
 	for (at = first; at != next && done <= size;) {
@@ -271,8 +274,9 @@ static enum log_end walk_old(const struct linux_guest *g, log_record_fn fn, void
 			continue;
 		}
 		if (!get(g, buf + at + l.ts_nsec, &ts_ns, 8) ||
-		    !get(g, buf + at + l.text_len, &text_len, 2) || !get(g, buf + at + l.level, &level, 1) ||
-		    len < l.size || len > size - at || text_len > len - l.size || text_len > sizeof(text) ||
+		    !get(g, buf + at + l.text_len, &text_len, 2) ||
+		    !get(g, buf + at + l.level, &level, 1) || len < l.size || len > size - at ||
+		    text_len > len - l.size || text_len > sizeof(text) ||
 		    !get(g, buf + at + l.size, text, text_len))
 			return LOG_DAMAGED;
 		fn(ctx, ts_ns, level >> 5, text, text_len);
@@ -289,7 +293,7 @@ enum log_end linux_log_walk(const struct linux_guest *g, log_record_fn fn, void 
 	return ring_open(&r, g) ? walk_ring(&r, fn, ctx) : walk_old(g, fn, ctx);
 }
 
-/*--- as text -----------------------------------------------------------------------------------------------------------*/
+/*--- as text ---------------------------------------------------------------------------*/
 
 struct printer {
 	FILE *f;
@@ -312,7 +316,8 @@ static void put(struct printer *p, const char *fmt, ...)
 	p->bytes += n > 0 ? (unsigned int)n : 0;
 }
 
-static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len)
+static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const char *text,
+			 size_t len)
 {
 	uint64_t us = ts_ns / NS_PER_US;
 	struct printer *p = ctx;
@@ -332,7 +337,8 @@ static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const ch
 	p->nr++;
 }
 
-unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int skip, enum log_end *end)
+unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int skip,
+			     enum log_end *end)
 {
 	struct printer p = { .f = f, .skip = skip };
 	enum log_end how = linux_log_walk(g, print_record, &p);

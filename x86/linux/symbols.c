@@ -120,7 +120,8 @@ static int read_bytes(void *ctx, void *to, uint64_t len, uint64_t offset)
 static bool elf_section(const struct elf_file *f, unsigned int index, Elf64_Shdr *section)
 {
 	return index < f->header.e_shnum && !elf_header_section(f, index, section) &&
-	       section->sh_offset <= f->file_bytes && section->sh_size <= f->file_bytes - section->sh_offset;
+	       section->sh_offset <= f->file_bytes &&
+	       section->sh_size <= f->file_bytes - section->sh_offset;
 }
 
 static Elf64_Sym elf_symbol(const struct elf_file *f, const Elf64_Shdr *table, uint64_t index)
@@ -175,7 +176,8 @@ static int parse_elf(struct symbols *s, const uint8_t *bytes, size_t len)
 	struct elf_file f = { .read = read_bytes, .ctx = (void *)bytes, .file_bytes = len };
 	Elf64_Shdr section, strings;
 
-	if (!elf_header_read(&f, bytes, len) || f.header.e_shentsize != elf_header_section_bytes(&f))
+	if (!elf_header_read(&f, bytes, len) ||
+	    f.header.e_shentsize != elf_header_section_bytes(&f))
 		return -EINVAL;
 	for (unsigned int i = 0; i < f.header.e_shnum; i++) {
 		if (!elf_section(&f, i, &section) || section.sh_type != SHT_SYMTAB)
@@ -286,7 +288,8 @@ int symbols_load(struct symbols *s, const char *path)
 	int err = load_path(s, path, false);
 
 	if (err == -EINVAL)
-		pr_warn("--symbols %s: neither an ELF file with a symbol table nor a System.map", path);
+		pr_warn("--symbols %s: neither an ELF file with a symbol table nor a System.map",
+			path);
 	else if (err)
 		pr_warn("--symbols %s: %s", path, strerror(-err));
 	return err;
@@ -344,7 +347,8 @@ static uint64_t as_linked(const struct symbols *s, uint64_t addr)
 }
 
 /* @addr in the terms of the symbol that the byte @back before it belongs to. */
-static const char *text(const struct symbols *s, uint64_t addr, unsigned int back, char *buf, size_t n)
+static const char *text(const struct symbols *s, uint64_t addr, unsigned int back, char *buf,
+			size_t n)
 {
 	uint64_t within = s ? as_linked(s, addr - back) : 0;
 	const struct symbol *sym = s ? find(s, within) : NULL;
@@ -389,7 +393,8 @@ bool symbols_find_slide(struct symbols *s, const struct symbols_anchors *a)
 	s->slide = 0;
 	if (!symbols_lookup(s, "entry_SYSCALL_64", &addr))
 		return true; /* not Linux: not moved */
-	return slide_from(s, "_stext", 0, a->stext) || slide_from(s, "entry_SYSCALL_64", 0, a->lstar) ||
+	return slide_from(s, "_stext", 0, a->stext) ||
+	       slide_from(s, "entry_SYSCALL_64", 0, a->lstar) ||
 	       slide_from(s, "asm_exc_page_fault", 0, a->page_fault) ||
 	       slide_from(s, "page_fault", 0, a->page_fault) ||
 	       /* Before trap_init(): 9 bytes a vector, 13 with an ENDBR. */

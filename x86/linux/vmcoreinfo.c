@@ -27,7 +27,8 @@ static bool read_note(struct vmcoreinfo *info, const struct gmem *mem, gpa_t nam
 	Elf64_Nhdr header;
 	size_t len;
 
-	if (name < sizeof(header) || gmem_read(mem, name - sizeof(header), &header, sizeof(header)) ||
+	if (name < sizeof(header) ||
+	    gmem_read(mem, name - sizeof(header), &header, sizeof(header)) ||
 	    header.n_namesz != strlen(note_name) + 1 || !header.n_descsz)
 		return false;
 	len = min_u64(header.n_descsz, VMCOREINFO_MAX_BYTES);
@@ -170,7 +171,8 @@ static bool find_image(const struct linux_guest *g, struct linux_layout *l)
 	if (!find_symbol(g, "_end", &end) || end <= l->text_vaddr || end - l->text_vaddr > GIB)
 		end = l->text_vaddr + USUAL_IMAGE_BYTES;
 	/* Addresses of guest's making: as much of it as is memory. */
-	for (most = align_up(end - l->text_vaddr, 4 * KIB); most; most = align_down(most / 2, 4 * KIB)) {
+	for (most = align_up(end - l->text_vaddr, 4 * KIB); most;
+	     most = align_down(most / 2, 4 * KIB)) {
 		if (gmem_at(g->mem, l->text_gpa, most))
 			break;
 	}
@@ -222,8 +224,8 @@ bool linux_name_image(struct symbols *s, const struct gmem *mem)
 	uint64_t shift, start, end;
 
 	if (!shift_of_banner(&g, &shift) || !symbols_lookup(s, "_text", &start) ||
-	    !(symbols_lookup(s, "_einittext", &end) || symbols_lookup(s, "_etext", &end)) || end <= start ||
-	    end - start > GIB)
+	    !(symbols_lookup(s, "_einittext", &end) || symbols_lookup(s, "_etext", &end)) ||
+	    end <= start || end - start > GIB)
 		return false;
 	symbols_set_image(s, start, start + shift, end - start);
 	return true;

@@ -55,7 +55,8 @@ void autopsy_init(struct autopsy *a, const struct gmem *mem);
 void autopsy_fini(struct autopsy *a);
 
 /* Keeps what the console on COM port @index, from 0, shows. Thread: any. */
-void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t *bytes, size_t len);
+void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t *bytes,
+			    size_t len);
 
 /*
  * Finds the guest kernel's own symbols, if the kernel is there already. Locks: the caller has

@@ -37,7 +37,8 @@ static void print_words(FILE *f, const struct postmortem *pm)
 	uint64_t rsp = cpu_linear_rsp(pm->cpu);
 	uint8_t raw[STACK_WORDS * 8];
 
-	nr = (unsigned int)gva_read(pm->mem, &paging, rsp, raw, (size_t)STACK_WORDS * bytes) / bytes;
+	nr = (unsigned int)gva_read(pm->mem, &paging, rsp, raw, (size_t)STACK_WORDS * bytes) /
+	     bytes;
 	if (!nr)
 		fputs("  stack: none can be read at RSP\n", f);
 	for (unsigned int i = 0; i < nr; i++) {
@@ -76,7 +77,8 @@ static void print_named_words(FILE *f, const struct postmortem *pm)
 		uint64_t word = 0;
 
 		memcpy(&word, raw + (size_t)i * bytes, bytes);
-		if (word < LOWEST_CODE || !symbols_return_text(pm->symbols, word, name, sizeof(name))[0])
+		if (word < LOWEST_CODE ||
+		    !symbols_return_text(pm->symbols, word, name, sizeof(name))[0])
 			continue;
 		if (!found++)
 			fputs("  on the stack, maybe return addresses:\n", f);
@@ -148,7 +150,8 @@ static bool open_orc(struct orc *orc, struct paging *paging, const struct postmo
 	       (pm->slide_known && orc_open(orc, pm->mem, paging, pm->symbols));
 }
 
-static const char *frame_name(const struct postmortem *pm, const struct unwind *u, char *buf, size_t n)
+static const char *frame_name(const struct postmortem *pm, const struct unwind *u, char *buf,
+			      size_t n)
 {
 	return u->interrupted ? symbols_text(pm->symbols, u->ip, buf, n)
 			      : symbols_return_text(pm->symbols, u->ip, buf, n);
@@ -193,7 +196,8 @@ static bool print_orc_backtrace(FILE *f, const struct postmortem *pm)
 			return true;
 		}
 		fprintf(f, "  %c %016" PRIx64 " %s%s\n", u.guessed ? '?' : ' ', u.ip,
-			frame_name(pm, &u, name, sizeof(name)), u.interrupted ? " (interrupted here)" : "");
+			frame_name(pm, &u, name, sizeof(name)),
+			u.interrupted ? " (interrupted here)" : "");
 	}
 	end_repeats(f, &repeats);
 	if (u.end == UNWIND_USER)

@@ -49,7 +49,7 @@ struct coredump {
 	unsigned int nr_views;
 };
 
-/*--- registers ---------------------------------------------------------------------------------------------------------*/
+/*--- registers ---------------------------------------------------------------------------*/
 
 static void fill_registers(struct user_regs_struct *to, const struct cpu_state *cpu)
 {
@@ -115,7 +115,7 @@ static void add_vmcoreinfo(struct coredump *d)
 		d->notes_bytes += info->note_bytes;
 }
 
-/*--- addresses ---------------------------------------------------------------------------------------------------------*/
+/*--- addresses ---------------------------------------------------------------------------*/
 
 static uint64_t all_vaddr(const struct coredump *d)
 {

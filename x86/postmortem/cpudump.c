@@ -97,7 +97,8 @@ const char *cpu_mode_name(const struct cpu_state *s)
 }
 
 /* Outside 64-bit mode linear addresses are 32 bits wide. */
-static uint64_t linear(const struct cpu_state *s, const struct kvm_segment *segment, uint64_t offset)
+static uint64_t linear(const struct cpu_state *s, const struct kvm_segment *segment,
+		       uint64_t offset)
 {
 	return cpu_in_64bit(s) ? offset : (segment->base + offset) & UINT32_MAX;
 }
@@ -142,8 +143,8 @@ static void print_control(FILE *f, const struct kvm_sregs *s)
 static bool same_segment(const struct kvm_segment *a, const struct kvm_segment *b)
 {
 	return a->selector == b->selector && a->base == b->base && a->limit == b->limit &&
-	       a->type == b->type && a->dpl == b->dpl && a->l == b->l && a->db == b->db && a->g == b->g &&
-	       a->present == b->present && a->unusable == b->unusable;
+	       a->type == b->type && a->dpl == b->dpl && a->l == b->l && a->db == b->db &&
+	       a->g == b->g && a->present == b->present && a->unusable == b->unusable;
 }
 
 static void print_segment(FILE *f, const struct kvm_segment *g)
@@ -168,7 +169,8 @@ static void print_segments(FILE *f, const struct kvm_sregs *s)
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(row); i++) {
-		bool same = i + 1 < ARRAY_SIZE(row) && same_segment(row[i].segment, row[i + 1].segment);
+		bool same =
+			i + 1 < ARRAY_SIZE(row) && same_segment(row[i].segment, row[i + 1].segment);
 
 		if (i == 0 || !same_segment(row[i].segment, row[i - 1].segment))
 			fputs(" ", f);
@@ -176,8 +178,8 @@ static void print_segments(FILE *f, const struct kvm_sregs *s)
 		if (!same)
 			print_segment(f, row[i].segment);
 	}
-	fprintf(f, "  GDT=%016" PRIx64 " limit=%04x  IDT=%016" PRIx64 " limit=%04x\n", (uint64_t)s->gdt.base,
-		s->gdt.limit, (uint64_t)s->idt.base, s->idt.limit);
+	fprintf(f, "  GDT=%016" PRIx64 " limit=%04x  IDT=%016" PRIx64 " limit=%04x\n",
+		(uint64_t)s->gdt.base, s->gdt.limit, (uint64_t)s->idt.base, s->idt.limit);
 }
 
 const char *cpu_vector_name(unsigned int vector, char *buf, size_t n)
@@ -193,7 +195,8 @@ static void print_events(FILE *f, const struct kvm_vcpu_events *e)
 	char buf[24];
 
 	if (e->exception.injected || e->exception.pending) {
-		fprintf(f, "  pending: exception %s", cpu_vector_name(e->exception.nr, buf, sizeof(buf)));
+		fprintf(f, "  pending: exception %s",
+			cpu_vector_name(e->exception.nr, buf, sizeof(buf)));
 		if (e->exception.has_error_code)
 			fprintf(f, " error code 0x%x", e->exception.error_code);
 		fputc('\n', f);
@@ -234,8 +237,9 @@ static void print_lapic(FILE *f, const struct cpu_state *s)
 
 	if (!s->has_lapic)
 		return;
-	fprintf(f, "  LAPIC: %s, TPR %02x, timer %s", lapic_reg(s, LAPIC_SVR) & 0x100 ? "on" : "off",
-		lapic_reg(s, LAPIC_TPR) & 0xff, timer & 1 << 16 ? "masked" : modes[timer >> 17 & 3]);
+	fprintf(f, "  LAPIC: %s, TPR %02x, timer %s",
+		lapic_reg(s, LAPIC_SVR) & 0x100 ? "on" : "off", lapic_reg(s, LAPIC_TPR) & 0xff,
+		timer & 1 << 16 ? "masked" : modes[timer >> 17 & 3]);
 	if (!(timer & 1 << 16))
 		fprintf(f, " vector %02x", timer & 0xff);
 	print_vectors(f, s, "in service", LAPIC_ISR);
@@ -329,7 +333,8 @@ static const char *internal_error_name(uint32_t suberror)
 		[KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "KVM met an exit it does not know",
 	};
 
-	return suberror < ARRAY_SIZE(name) && name[suberror] ? name[suberror] : "KVM internal error";
+	return suberror < ARRAY_SIZE(name) && name[suberror] ? name[suberror]
+							     : "KVM internal error";
 }
 
 /* " (suberror 1, bytes 0f 01 d0)": newer KVM hands over the instruction it failed at. */
@@ -361,7 +366,8 @@ void cpu_exit_text(const struct kvm_run *run, char *buf, size_t n)
 	switch (run->exit_reason) {
 	case KVM_EXIT_FAIL_ENTRY:
 		reason = run->fail_entry.hardware_entry_failure_reason;
-		snprintf(buf, n, "the processor refuses to enter the guest: %s (reason 0x%" PRIx64 ")",
+		snprintf(buf, n,
+			 "the processor refuses to enter the guest: %s (reason 0x%" PRIx64 ")",
 			 entry_failure_name(reason), reason);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:

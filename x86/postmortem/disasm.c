@@ -40,8 +40,10 @@ static pid_t spawn(int code_fd, int out_fd, uint64_t addr, unsigned int bits)
 {
 	char vma[40];
 	const char *machine = bits == 64 ? "i386:x86-64" : bits == 32 ? "i386" : "i8086";
-	char *const argv[] = { "/usr/bin/objdump", "-D", "-b", "binary", "-w", "-m", (char *)machine, vma,
-			       "/proc/self/fd/3",  NULL };
+	char *const argv[] = {
+		"/usr/bin/objdump", "-D", "-b", "binary", "-w", "-m", (char *)machine, vma,
+		"/proc/self/fd/3",  NULL
+	};
 	char *const envp[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", NULL };
 	struct spawn s = { .argv = argv,
 			   .env = envp,
@@ -61,7 +63,8 @@ static int elapsed_ms(const struct timespec *since)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int)((now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000);
+	return (int)((now.tv_sec - since->tv_sec) * 1000 +
+		     (now.tv_nsec - since->tv_nsec) / 1000000);
 }
 
 /* Reads until the end, OUTPUT_BYTES, or the time is over. Returns how much. */

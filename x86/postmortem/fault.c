@@ -52,7 +52,8 @@ struct paging fault_paging(const struct cpu_state *cpu)
 	};
 }
 
-static void __attribute__((format(printf, 3, 4))) found(struct facts *f, int vector, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4)))
+found(struct facts *f, int vector, const char *fmt, ...)
 {
 	char name[24];
 	size_t at;
@@ -67,7 +68,7 @@ static void __attribute__((format(printf, 3, 4))) found(struct facts *f, int vec
 	va_end(ap);
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------------------- */
+/* ---- descriptors --------------------------------------------------------------------------- */
 
 struct descriptor {
 	bool present, system, code, is_long;
@@ -75,8 +76,8 @@ struct descriptor {
 };
 
 /* Reads what @selector names in the GDT. Returns NULL, or why it cannot be loaded. */
-static const char *read_descriptor(const struct facts *f, uint16_t selector, struct descriptor *d, char *buf,
-				   size_t n)
+static const char *read_descriptor(const struct facts *f, uint16_t selector, struct descriptor *d,
+				   char *buf, size_t n)
 {
 	const struct kvm_dtable *gdt = &f->cpu->sregs.gdt;
 	uint64_t raw;
@@ -90,7 +91,8 @@ static const char *read_descriptor(const struct facts *f, uint16_t selector, str
 		snprintf(buf, n, "is beyond the GDT's limit %#x", gdt->limit);
 		return buf;
 	}
-	if (gva_read(f->mem, &f->paging, gdt->base + (selector & ~7ULL), &raw, sizeof(raw)) != sizeof(raw)) {
+	if (gva_read(f->mem, &f->paging, gdt->base + (selector & ~7ULL), &raw, sizeof(raw)) !=
+	    sizeof(raw)) {
 		snprintf(buf, n, "cannot be read: the GDT at 0x%" PRIx64 " is not mapped",
 			 (uint64_t)gdt->base);
 		return buf;
@@ -116,10 +118,10 @@ static const char *bad_code_selector(const struct facts *f, uint16_t selector, c
 	return why;
 }
 
-/* ---- the IDT ----------------------------------------------------------------------------------------------- */
+/* ---- the IDT --------------------------------------------------------------------------- */
 
-static void read_real_gate(struct idt_gate *gate, const struct cpu_state *cpu, const struct gmem *mem,
-			   unsigned int vector, char *why, size_t n)
+static void read_real_gate(struct idt_gate *gate, const struct cpu_state *cpu,
+			   const struct gmem *mem, unsigned int vector, char *why, size_t n)
 {
 	uint16_t entry[2];
 
@@ -156,7 +158,8 @@ void idt_read_gate(struct idt_gate *gate, const struct cpu_state *cpu, const str
 	}
 	type = raw[0] >> 40 & 31;
 	gate->present = raw[0] >> 47 & 1;
-	gate->valid = type == 0xe || type == 0xf || (!wide && (type == 5 || type == 6 || type == 7));
+	gate->valid =
+		type == 0xe || type == 0xf || (!wide && (type == 5 || type == 6 || type == 7));
 	gate->selector = raw[0] >> 16 & 0xffff;
 	gate->offset = (raw[0] & 0xffff) | (raw[0] >> 32 & 0xffff0000);
 	if (wide) {
@@ -177,7 +180,8 @@ static bool handler_stack(const struct facts *f, const struct idt_gate *gate, ui
 	*rsp = cpu_linear_rsp(f->cpu);
 	if (!gate->ist && !f->paging.user)
 		return true;
-	return s->efer & EFER_LMA && gva_read(f->mem, &f->paging, at, rsp, sizeof(*rsp)) == sizeof(*rsp);
+	return s->efer & EFER_LMA &&
+	       gva_read(f->mem, &f->paging, at, rsp, sizeof(*rsp)) == sizeof(*rsp);
 }
 
 static void check_stack(const struct facts *f, const struct idt_gate *gate, char *why, size_t n)
@@ -213,7 +217,8 @@ static void check_delivery(const struct facts *f, unsigned int vector, char *why
 		return;
 	cpu_vector_name(vector, name, sizeof(name));
 	if (!gate.present || !gate.valid) {
-		snprintf(why, n, "the IDT's gate for %s %s", cpu_vector_name(vector, name, sizeof(name)),
+		snprintf(why, n, "the IDT's gate for %s %s",
+			 cpu_vector_name(vector, name, sizeof(name)),
 			 gate.present ? "is no interrupt or trap gate" : "is not present");
 		return;
 	}
@@ -236,13 +241,16 @@ static void explain_delivery(struct facts *f)
 	if (!first[0])
 		return;
 	check_delivery(f, VECTOR_DF, second, sizeof(second));
-	if (f->fault->vector == VECTOR_DF || f->fault->vector < 0 || !strcmp(first, second) || !second[0])
+	if (f->fault->vector == VECTOR_DF || f->fault->vector < 0 || !strcmp(first, second) ||
+	    !second[0])
 		snprintf(out, n, "%s", first);
 	else
 		snprintf(out, n, "%s; for the double fault, %s", first, second);
 }
 
-/* ---- the instruction --------------------------------------------------------------------------------------- */
+/*
+ * ---- the instruction ---------------------------------------------------------------------------
+ */
 
 static bool cannot_fetch(struct facts *f, const uint8_t *code, size_t len)
 {
@@ -252,13 +260,15 @@ static bool cannot_fetch(struct facts *f, const uint8_t *code, size_t len)
 	pagewalk(&w, f->mem, &f->paging, f->rip, WALK_FETCH);
 	walk_result_text(&w, text, sizeof(text));
 	if (w.result == WALK_NON_CANONICAL)
-		found(f, VECTOR_GP, "fetching an instruction at 0x%" PRIx64 ": the address is not canonical",
+		found(f, VECTOR_GP,
+		      "fetching an instruction at 0x%" PRIx64 ": the address is not canonical",
 		      f->rip);
 	else if (w.result)
 		found(f, VECTOR_PF, "fetching an instruction at 0x%" PRIx64 ": %s", f->rip, text);
 	else if (!len)
 		found(f, VECTOR_UD,
-		      "or an endless loop: RIP 0x%" PRIx64 " is mapped to 0x%" PRIx64 ", where no memory is",
+		      "or an endless loop: RIP 0x%" PRIx64 " is mapped to 0x%" PRIx64
+		      ", where no memory is",
 		      f->rip, w.gpa);
 	else if (len >= 2 && !code[0] && !code[1])
 		return false; /* zeros decode as an access through RAX, which may well fault */
@@ -277,11 +287,11 @@ static bool bad_access(struct facts *f)
 		walk_result_text(&w, text, sizeof(text));
 		if (w.result == WALK_NON_CANONICAL)
 			found(f, f->insn.touched[i].stack ? VECTOR_SS : VECTOR_GP,
-			      "%s 0x%" PRIx64 ": the address is not canonical", write ? "writing" : "reading",
-			      gva);
+			      "%s 0x%" PRIx64 ": the address is not canonical",
+			      write ? "writing" : "reading", gva);
 		else if (w.result)
-			found(f, VECTOR_PF, "%s 0x%" PRIx64 "%s: %s", write ? "writing" : "reading", gva,
-			      f->insn.touched[i].stack && write ? ", on the stack" : "", text);
+			found(f, VECTOR_PF, "%s 0x%" PRIx64 "%s: %s", write ? "writing" : "reading",
+			      gva, f->insn.touched[i].stack && write ? ", on the stack" : "", text);
 		if (w.result)
 			return true;
 	}
@@ -299,7 +309,8 @@ static bool bad_selector(struct facts *f, uint16_t selector, const char *doing, 
 	if (!why || (!code && !(selector & ~3)))
 		return false;
 	found(f,
-	      selector & ~3 && (selector | 7U) <= f->cpu->sregs.gdt.limit && !strcmp(why, "is not present")
+	      selector & ~3 && (selector | 7U) <= f->cpu->sregs.gdt.limit &&
+			      !strcmp(why, "is not present")
 		      ? VECTOR_NP
 		      : VECTOR_GP,
 	      "%s: the selector 0x%x %s", doing, selector, why);
@@ -316,12 +327,12 @@ static bool bad_segment_load(struct facts *f)
 	if (in->map || !(f->cpu->sregs.cr0 & CR0_PE))
 		return false;
 	if (in->opcode == 0xea || in->opcode == 0x9a)
-		return bad_selector(f, (uint16_t)(in->imm_value >> (in->imm == 6 ? 32 : 16)), "by a far jump",
-				    true);
+		return bad_selector(f, (uint16_t)(in->imm_value >> (in->imm == 6 ? 32 : 16)),
+				    "by a far jump", true);
 	if (in->opcode == 0x8e && in->modrm >> 6 == 3)
-		return bad_selector(f,
-				    (uint16_t)insn_reg(&f->cpu->regs, (in->modrm & 7) | (in->rex & 1) << 3),
-				    reg == 2 ? "by loading SS" : "by loading a segment register", false);
+		return bad_selector(
+			f, (uint16_t)insn_reg(&f->cpu->regs, (in->modrm & 7) | (in->rex & 1) << 3),
+			reg == 2 ? "by loading SS" : "by loading a segment register", false);
 	if (in->opcode == 0xcb || in->opcode == 0xca || in->opcode == 0xcf) {
 		if (in->opcode != 0xcb && in->bits == 64 && !(in->rex & 8))
 			bytes = 4;
@@ -329,7 +340,8 @@ static bool bad_segment_load(struct facts *f)
 			bytes = in->rex & 8 ? 8 : 4;
 		if (gva_read(f->mem, &f->paging, rsp + bytes, &value, 2) == 2)
 			return bad_selector(f, (uint16_t)value,
-					    in->opcode == 0xcf ? "by iret" : "by a far return", true);
+					    in->opcode == 0xcf ? "by iret" : "by a far return",
+					    true);
 	}
 	return false;
 }
@@ -345,10 +357,11 @@ static void bad_cr4(struct facts *f, uint64_t value)
 			snprintf(bits + at, sizeof(bits) - at, " %u", i);
 	}
 	if (bits[0])
-		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, in which bit%s%s is reserved", value,
-		      bits[3] ? "s" : "", bits);
+		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, in which bit%s%s is reserved",
+		      value, bits[3] ? "s" : "", bits);
 	else if (f->cpu->sregs.efer & EFER_LMA && !(value & CR4_PAE))
-		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, without PAE, in long mode", value);
+		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, without PAE, in long mode",
+		      value);
 	else
 		found(f, VECTOR_GP,
 		      "writing 0x%" PRIx64 " to CR4 (now 0x%" PRIx64
@@ -414,9 +427,12 @@ static bool named_by_opcode(struct facts *f)
 		      in->opcode == 0x30 ? "writing" : "reading", ecx);
 	else if (in->map == 0xc5 && !(s->cr4 & CR4_OSXSAVE))
 		found(f, VECTOR_UD, "by an AVX instruction with CR4.OSXSAVE clear");
-	else if (in->map == 0 && in->opcode >= 0xd8 && in->opcode <= 0xdf && s->cr0 & (CR0_EM | CR0_TS))
-		found(f, VECTOR_NM, "by an FPU instruction with CR0.%s set", s->cr0 & CR0_EM ? "EM" : "TS");
-	else if (in->map == 0x0f && in->opcode >= 0x10 && in->opcode <= 0x17 && !(s->cr4 & CR4_OSFXSR))
+	else if (in->map == 0 && in->opcode >= 0xd8 && in->opcode <= 0xdf &&
+		 s->cr0 & (CR0_EM | CR0_TS))
+		found(f, VECTOR_NM, "by an FPU instruction with CR0.%s set",
+		      s->cr0 & CR0_EM ? "EM" : "TS");
+	else if (in->map == 0x0f && in->opcode >= 0x10 && in->opcode <= 0x17 &&
+		 !(s->cr4 & CR4_OSFXSR))
 		found(f, VECTOR_UD, "by an SSE instruction with CR4.OSFXSR clear");
 	return f->fault->vector >= 0;
 }
@@ -438,7 +454,8 @@ static bool bad_target(struct facts *f)
 		target = insn_reg(&f->cpu->regs, (in->modrm & 7) | (in->rex & 1) << 3);
 	else if (!((in->opcode == 0xff && (reg == 2 || reg == 4)) || in->opcode == 0xc3 ||
 		   in->opcode == 0xc2) ||
-		 !in->nr_touched || gva_read(f->mem, &f->paging, in->touched[0].gva, &target, 8) != 8)
+		 !in->nr_touched ||
+		 gva_read(f->mem, &f->paging, in->touched[0].gva, &target, 8) != 8)
 		return false;
 	pagewalk(&w, f->mem, &f->paging, target, WALK_FETCH);
 	if (w.result != WALK_NON_CANONICAL)
@@ -455,8 +472,8 @@ static bool pending(struct facts *f)
 	if (!e->exception.injected && !e->exception.pending)
 		return false;
 	if (e->exception.nr == VECTOR_PF)
-		found(f, e->exception.nr, "at 0x%" PRIx64 ", error code 0x%x", (uint64_t)f->cpu->sregs.cr2,
-		      e->exception.error_code);
+		found(f, e->exception.nr, "at 0x%" PRIx64 ", error code 0x%x",
+		      (uint64_t)f->cpu->sregs.cr2, e->exception.error_code);
 	else if (e->exception.has_error_code)
 		found(f, e->exception.nr, "with error code 0x%x", e->exception.error_code);
 	else

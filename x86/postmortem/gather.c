@@ -80,7 +80,8 @@ void gather_sample(struct vcpu *v, uint64_t ticks)
 	if (!v->sample) {
 		v->sample_due = UINT64_MAX;
 	} else if (!v->run->kvm_valid_regs) {
-		v->run->kvm_valid_regs = SAMPLE_REGS; /* the next exit has them, and we are called again */
+		/* the next exit has them, and we are called again */
+		v->run->kvm_valid_regs = SAMPLE_REGS;
 	} else {
 		if (v->run->exit_reason != KVM_EXIT_SHUTDOWN) /* too late */
 			keep_sample(v, ticks);
@@ -179,21 +180,24 @@ uint64_t gather_ticks_khz(const struct vm *vm)
  */
 static void load_symbols(struct autopsy *a, const struct config *config)
 {
-	const char *path = config->symbols ? config->symbols : a->kernel_symbols ? NULL : config->kernel;
+	const char *path = config->symbols     ? config->symbols
+			   : a->kernel_symbols ? NULL
+					       : config->kernel;
 
 	if (!path || a->symbols_tried)
 		return;
 	a->symbols_tried = true;
 	a->symbols = symbols_create();
-	if (a->symbols &&
-	    (config->symbols ? symbols_load(a->symbols, path) : symbols_load_elf(a->symbols, path))) {
+	if (a->symbols && (config->symbols ? symbols_load(a->symbols, path)
+					   : symbols_load_elf(a->symbols, path))) {
 		symbols_destroy(a->symbols);
 		a->symbols = NULL;
 	}
 }
 
 /* The symbols are read when they are first needed. Under the autopsy's lock. */
-static void find_symbols(struct autopsy *a, const struct config *config, const struct cpu_state *cpu)
+static void find_symbols(struct autopsy *a, const struct config *config,
+			 const struct cpu_state *cpu)
 {
 	struct symbols_anchors anchors = { .lstar = cpu->lstar };
 	char why[FAULT_TEXT_BYTES];
@@ -226,7 +230,8 @@ static bool name_image(struct symbols *s, const struct cpu_state *cpu, const str
 	 * Real mode: a CPU that has not been started, of which there may be many. Memory is not
 	 * searched for each.
 	 */
-	if (!(cpu->sregs.cr0 & CR0_PE) || cpu_linear_rip(cpu) >= LINUX_LOWEST || fault_paging(cpu).user)
+	if (!(cpu->sregs.cr0 & CR0_PE) || cpu_linear_rip(cpu) >= LINUX_LOWEST ||
+	    fault_paging(cpu).user)
 		return false;
 	if (linux_name_image(s, mem) && symbols_text(s, cpu_linear_rip(cpu), name, sizeof(name))[0])
 		return true;
@@ -306,9 +311,9 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 		pm.cpu = &v->sample->cpu;
 	if (pm.sampled) {
 		pm.cpu = &v->sample->cpu;
-		pm.sample_age_us =
-			pm.ticks_khz ? (recorder_now(&v->recorder) - v->sample->ticks) * 1000 / pm.ticks_khz
-				     : 0;
+		pm.sample_age_us = pm.ticks_khz ? (recorder_now(&v->recorder) - v->sample->ticks) *
+							  1000 / pm.ticks_khz
+						: 0;
 	}
 	pthread_mutex_lock(&a->lock);
 	find_symbols(a, v->vm->config, pm.cpu);
@@ -328,7 +333,8 @@ void gather_report(FILE *f, struct vcpu *v, bool brief)
 	int err = cpu_gather(&cpu, v->fd, v->index, true);
 
 	if (err)
-		fprintf(f, "vCPU %u: KVM does not tell its registers: %s\n", v->index, strerror(-err));
+		fprintf(f, "vCPU %u: KVM does not tell its registers: %s\n", v->index,
+			strerror(-err));
 	else
 		print_report(f, v, &cpu, brief);
 }

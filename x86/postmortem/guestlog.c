@@ -67,7 +67,8 @@ static void keep_rest(char *to, const char *start, const char *text, size_t len)
 	to[len] = '\0';
 }
 
-static void look_for_shown(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len)
+static void look_for_shown(void *ctx, uint64_t ts_ns, unsigned int level, const char *text,
+			   size_t len)
 {
 	struct search *s = ctx;
 	const char *line = memchr(text, '\n', len);
@@ -123,7 +124,8 @@ void guestlog_report(FILE *f, struct vm *vm, bool whole)
 		shown = 0;
 	if (nr > shown) {
 		fprintf(f, "the kernel's log, from its memory: %s %u messages%s\n",
-			shown ? "the last" : "all", nr - shown, whole ? "" : ", which no console has shown");
+			shown ? "the last" : "all", nr - shown,
+			whole ? "" : ", which no console has shown");
 		linux_log_print(f, &g, shown, &end);
 		if (end == LOG_DAMAGED)
 			fputs("(the log is damaged: some of it could not be read)\n", f);
@@ -131,7 +133,7 @@ void guestlog_report(FILE *f, struct vm *vm, bool whole)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/*--- its end, when no console told ---*/
+/*--- its end, when no console told --------------------------------------------------------------*/
 
 /*
  * A Linux with a log has touched at least this much; what has not is not worth a search. (A large

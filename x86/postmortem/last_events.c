@@ -15,12 +15,14 @@
 
 static bool is_console(const struct postmortem *pm, const struct event_view *e)
 {
-	const char *name = e->kind <= EVENT_PORT_WRITE && pm->pio ? bus_name(pm->pio, e->addr) : NULL;
+	const char *name =
+		e->kind <= EVENT_PORT_WRITE && pm->pio ? bus_name(pm->pio, e->addr) : NULL;
 
 	return name && !strcmp(name, "serial");
 }
 
-static void print_line(FILE *f, const struct postmortem *pm, const struct event_view *e, unsigned int times)
+static void print_line(FILE *f, const struct postmortem *pm, const struct event_view *e,
+		       unsigned int times)
 {
 	uint64_t ticks = pm->now_ticks > e->ticks ? pm->now_ticks - e->ticks : 0;
 
@@ -37,7 +39,8 @@ static void print_line(FILE *f, const struct postmortem *pm, const struct event_
 /*
  * Whether both make one line: the same once more, or the console, whose bytes are to be seen there.
  */
-static bool same(const struct postmortem *pm, const struct event_view *a, const struct event_view *b)
+static bool same(const struct postmortem *pm, const struct event_view *a,
+		 const struct event_view *b)
 {
 	if (a->kind == b->kind && a->addr == b->addr && a->value == b->value)
 		return true;
@@ -84,8 +87,8 @@ void postmortem_print_events(FILE *f, const struct postmortem *pm)
 		return;
 	nr = gather(pm, line);
 	if (pm->events->nr)
-		fprintf(f, "  last events, of %" PRIu64 " exit%s to the launcher:\n", pm->events->nr,
-			pm->events->nr == 1 ? "" : "s");
+		fprintf(f, "  last events, of %" PRIu64 " exit%s to the launcher:\n",
+			pm->events->nr, pm->events->nr == 1 ? "" : "s");
 	else
 		fprintf(f, "  no exit to the launcher%s\n", nr ? ", and of its devices:" : "");
 	while (nr-- > 0)

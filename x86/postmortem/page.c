@@ -32,7 +32,9 @@ static const char *place(const struct postmortem *pm, uint64_t addr, char *buf, 
 		snprintf(buf, n, "in %.*s", (int)(n > 16 ? n - 16 : 0), name);
 	else
 		snprintf(buf, n, "%sat RIP 0x%" PRIx64,
-			 pm->cpu->sregs.cr0 & CR0_PE && pm->cpu->sregs.ss.dpl == 3 ? "in user space, " : "",
+			 pm->cpu->sregs.cr0 & CR0_PE && pm->cpu->sregs.ss.dpl == 3
+				 ? "in user space, "
+				 : "",
 			 addr);
 	return buf;
 }
@@ -67,31 +69,29 @@ static void print_head(FILE *f, const struct postmortem *pm)
 	if (!pm->lost)
 		fprintf(f, "; %s, ring %u, interrupts %s, %s; %s", cpu_mode_name(s),
 			s->sregs.cr0 & CR0_PE ? s->sregs.ss.dpl : 0U,
-			s->regs.rflags & RFLAGS_IF ? "on" : "off", paging_mode_name(paging_mode(&paging)),
+			s->regs.rflags & RFLAGS_IF ? "on" : "off",
+			paging_mode_name(paging_mode(&paging)),
 			place(pm, cpu_linear_rip(s), where, sizeof(where)));
 	fputc('\n', f);
 	if (pm->lost)
-		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault, and there was no "
-		      "earlier exit to\n"
+		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault, and there was no earlier exit to\n"
 		      "  have them from. Memory is as the guest left it.\n",
 		      f);
 	else if (pm->sampled)
 		fprintf(f,
-			"  KVM on this CPU resets a vCPU's registers at a triple fault. These are from an "
-			"exit %" PRIu64 " us before it.\n",
+			"  KVM on this CPU resets a vCPU's registers at a triple fault. These are from an exit %" PRIu64
+			" us before it.\n",
 			pm->sample_age_us);
 	else if (pm->retraced)
-		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault. It was run again, its "
-		      "end "
-		      "step by step:\n"
+		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault. It was run again, its end step by step:\n"
 		      "  these are from before the last instruction.\n",
 		      f);
 	if (!pm->lost && pm->at_image)
-		fputs("  (at physical addresses, before the kernel's own page tables are on: names are of "
-		      "what lies there)\n",
+		fputs("  (at physical addresses, before the kernel's own page tables are on: names are of what lies there)\n",
 		      f);
 	else if (!pm->lost && pm->symbols && !pm->slide_known && s->sregs.efer & EFER_LMA)
-		fputs("  (where KASLR has put the kernel is not known: symbols are as linked)\n", f);
+		fputs("  (where KASLR has put the kernel is not known: symbols are as linked)\n",
+		      f);
 }
 
 static void print_walks(FILE *f, const struct postmortem *pm)
@@ -128,7 +128,8 @@ static void print_code(FILE *f, const struct postmortem *pm)
 	bool wide = cpu_in_64bit(pm->cpu);
 	uint8_t before[CODE_BEFORE], code[CODE_BYTES - CODE_BEFORE];
 	size_t nr = gva_read(pm->mem, &paging, rip, code, sizeof(code));
-	bool has_before = gva_read(pm->mem, &paging, rip - CODE_BEFORE, before, CODE_BEFORE) == CODE_BEFORE;
+	bool has_before =
+		gva_read(pm->mem, &paging, rip - CODE_BEFORE, before, CODE_BEFORE) == CODE_BEFORE;
 
 	fputs("  code:", f);
 	for (unsigned int i = 0; has_before && i < CODE_BEFORE; i++)
@@ -137,7 +138,11 @@ static void print_code(FILE *f, const struct postmortem *pm)
 		fprintf(f, i ? " %02x" : " <%02x>", code[i]);
 	fputs(nr ? "\n" : " none can be read at RIP\n", f);
 	if (nr && pm->disassemble)
-		disassemble(f, code, nr, rip, wide ? 64 : pm->cpu->sregs.cs.db ? 32 : 16, MAX_DISASSEMBLY);
+		disassemble(f, code, nr, rip,
+			    wide		   ? 64
+			    : pm->cpu->sregs.cs.db ? 32
+						   : 16,
+			    MAX_DISASSEMBLY);
 }
 
 static void print_gate(FILE *f, const struct postmortem *pm, unsigned int vector)
@@ -167,14 +172,16 @@ static const char *loop_text(const struct postmortem *pm)
 	size_t len = gva_read(pm->mem, &paging, cpu_linear_rip(pm->cpu), code, sizeof(code));
 
 	if (pm->cpu->mp_state == KVM_MP_STATE_HALTED)
-		return interrupts ? "is halted and waits for an interrupt" : "is halted with interrupts off";
+		return interrupts ? "is halted and waits for an interrupt"
+				  : "is halted with interrupts off";
 	if (pm->cpu->mp_state != KVM_MP_STATE_RUNNABLE || len < 2)
 		return NULL;
 	if (code[0] == 0xeb && code[1] == 0xfe)
 		return interrupts ? "jumps to itself for ever"
 				  : "jumps to itself for ever, with interrupts off";
 	if (code[0] == 0xf3 && code[1] == 0x90)
-		return interrupts ? "waits in a pause loop" : "waits in a pause loop, with interrupts off";
+		return interrupts ? "waits in a pause loop"
+				  : "waits in a pause loop, with interrupts off";
 	return interrupts ? "runs" : "runs with interrupts off";
 }
 
@@ -186,7 +193,8 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 
 	place(pm, cpu_linear_rip(pm->cpu), where, sizeof(where));
 	if (pm->lost) {
-		fprintf(f, "=> %s; where is not known: it came before the first exit, or KVM has lost it\n",
+		fprintf(f,
+			"=> %s; where is not known: it came before the first exit, or KVM has lost it\n",
 			pm->stopped_by);
 		return;
 	}
@@ -196,7 +204,8 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 		return;
 	}
 	if (pm->stopped_by) {
-		fprintf(f, "=> %s %s%s%s", pm->stopped_by, where, fault->what[0] ? ": " : "", fault->what);
+		fprintf(f, "=> %s %s%s%s", pm->stopped_by, where, fault->what[0] ? ": " : "",
+			fault->what);
 		if (pm->triple_fault && fault->delivery[0])
 			fprintf(f, "; %s, so the fault could not be delivered", fault->delivery);
 		fputc('\n', f);
@@ -205,7 +214,8 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 	loop = loop_text(pm);
 	if (loop)
 		fprintf(f, "=> vCPU %u %s, %s%s%s\n", pm->cpu->index, loop, where,
-			postmortem_caller(pm, caller, sizeof(caller))[0] ? ", called from " : "", caller);
+			postmortem_caller(pm, caller, sizeof(caller))[0] ? ", called from " : "",
+			caller);
 }
 
 /* A decompressor runs in low memory, Linux does not; one without kallsyms leaves no other trace. */
@@ -214,8 +224,7 @@ static void print_packed(FILE *f, const struct postmortem *pm)
 	if (pm->packed && !pm->at_image && !pm->lost && !pm->sampled &&
 	    cpu_linear_rip(pm->cpu) < LINUX_LOWEST)
 		fprintf(f,
-			"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its "
-			"decompressor%s\n",
+			"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its decompressor%s\n",
 			pm->early ? "" : "; --early lets it say what is wrong");
 }
 

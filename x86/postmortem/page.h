@@ -17,13 +17,16 @@ struct postmortem {
 	const struct gmem *mem;
 	const struct symbols *symbols; /* NULL: none */
 	bool slide_known;	       /* see symbols_find_slide() */
-	bool at_image; /* it runs by the physical addresses of the kernel's image, which @symbols have names for */
-	const struct symbols *kernel; /* the guest kernel's own, by the addresses of this boot; NULL: none */
+	/* it runs by the physical addresses of the kernel's image, which @symbols have names for */
+	bool at_image;
+	/* the guest kernel's own, by the addresses of this boot; NULL: none */
+	const struct symbols *kernel;
 	/* Why it stopped: "triple fault"; NULL: it did not by itself. */
 	const char *stopped_by;
 	const char *panic, *bug; /* what the kernel's log says of these; NULL or "": nothing */
-	bool packed; /* it was started as a bzImage, and no kernel is to be found that is unpacked */
-	bool early;  /* its decompressor prints */
+	/* it was started as a bzImage, and no kernel is to be found that is unpacked */
+	bool packed;
+	bool early; /* its decompressor prints */
 	bool triple_fault;
 	bool brief;	  /* a few lines only */
 	bool disassemble; /* by a program, see disassemble() */
@@ -33,7 +36,8 @@ struct postmortem {
 	 */
 	uint64_t sample_age_us;
 	bool sampled, lost; /* lost: there is not even a sample */
-	bool retraced;	    /* KVM has lost them, but they are from right before the last instruction */
+	/* KVM has lost them, but they are from right before the last instruction */
+	bool retraced;
 	/* The recorder's events, NULL for none; what they are shown with. */
 	const struct recorder *events;
 	const struct event_view *irqs; /* oldest first */

@@ -2,17 +2,18 @@
 /*
  * ACPI tables of a hardware-reduced machine: the fixed ones, and how all of them are put together.
  *
- * Models ACPI 6.5: RSDP (5.2.5), XSDT (5.2.8), FADT (5.2.9); dsdt.c and madt.c write the two that depend
- * on the machine. The board calls acpi_write() once, on main's thread, before any vCPU runs.
+ * Models ACPI 6.5: RSDP (5.2.5), XSDT (5.2.8), FADT (5.2.9); dsdt.c and madt.c write the two that
+ * depend on the machine. The board calls acpi_write() once, on main's thread, before any vCPU runs.
  *
- * Hardware-reduced means: no PM1 registers, no PM timer, no SCI, no FACS (with --testdev all but the SCI
- * are there, for guests that do not ask what kind of machine it is). Sleep and reset go through the
- * registers that the FADT names; the power button is a generic event device's interrupt. The FADT's boot
- * flags follow the device list: a guest probes a keyboard controller or a clock only where there is one.
+ * Hardware-reduced means: no PM1 registers, no PM timer, no SCI, no FACS (with --testdev all but
+ * the SCI are there, for guests that do not ask what kind of machine it is). Sleep and reset go
+ * through the registers that the FADT names; the power button is a generic event device's
+ * interrupt. The FADT's boot flags follow the device list: a guest probes a keyboard controller or
+ * a clock only where there is one.
  *
- * Tables are written in place, one after the other from ACPI_GPA: RSDP, DSDT, FADT, MADT, XSDT; the RSDP
- * is filled in when all the rest is known to fit. Invariant: the same configuration gives the same bytes.
- * It does not: describe PCI, NUMA, caches, or offer a 32-bit RSDT.
+ * Tables are written in place, one after the other from ACPI_GPA: RSDP, DSDT, FADT, MADT, XSDT; the
+ * RSDP is filled in when all the rest is known to fit. Invariant: the same configuration gives the
+ * same bytes. It does not: describe PCI, NUMA, caches, or offer a 32-bit RSDT.
  */
 #include "acpi_parts.h"
 
@@ -78,10 +79,14 @@ struct acpi_fadt {
 	char hypervisor_id[8];	       /* 268 */
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_header) + sizeof(struct acpi_fadt) == 276, "FADT, revision 6");
-_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, pm_timer) == 76, "FADT, PM timer");
-_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, flags) == 112, "FADT, flags");
-_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, x_dsdt) == 140, "FADT, X_DSDT");
-_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, sleep_control) == 244, "FADT, sleep");
+_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, pm_timer) == 76,
+	       "FADT, PM timer");
+_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, flags) == 112,
+	       "FADT, flags");
+_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, x_dsdt) == 140,
+	       "FADT, X_DSDT");
+_Static_assert(sizeof(struct acpi_header) + offsetof(struct acpi_fadt, sleep_control) == 244,
+	       "FADT, sleep");
 
 struct acpi_facs {
 	char signature[4];
@@ -122,9 +127,10 @@ static bool has_hid(const struct device_list *list, const char *hid)
 
 static struct acpi_gas io_byte(uint16_t port)
 {
-	return (struct acpi_gas){
-		.space = GAS_SYSTEM_IO, .bit_width = 8, .access_size = GAS_ACCESS_BYTE, .address = port
-	};
+	return (struct acpi_gas){ .space = GAS_SYSTEM_IO,
+				  .bit_width = 8,
+				  .access_size = GAS_ACCESS_BYTE,
+				  .address = port };
 }
 
 static uint16_t boot_flags(const struct device_list *devices)
@@ -140,7 +146,10 @@ static uint16_t boot_flags(const struct device_list *devices)
 	return (uint16_t)flags;
 }
 
-/* Of a hardware-reduced machine OSPM ignores these fields (5.2.9, HW_REDUCED_ACPI); who tests KVM reads them. */
+/*
+ * Of a hardware-reduced machine OSPM ignores these fields (5.2.9, HW_REDUCED_ACPI); who tests KVM
+ * reads them.
+ */
 static void name_pm_registers(struct acpi_fadt *fadt)
 {
 	fadt->facs = FACS_GPA;

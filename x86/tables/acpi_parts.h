@@ -26,7 +26,8 @@ _Static_assert(sizeof(struct acpi_header) == 36, "table header");
  * Begins a table on its border; returns its offset for acpi_table_end(). @signature has four
  * characters, @oem_table_id eight.
  */
-size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision, const char *oem_table_id);
+size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision,
+			const char *oem_table_id);
 /* Sets length and checksum. Returns the table's address. */
 gpa_t acpi_table_end(struct aml *out, size_t at);
 

@@ -2,17 +2,17 @@
 /*
  * AML writer.
  *
- * Models ACPI 6.5, 20.2 (encoding of names, data objects, package lengths) and 6.4 (resource descriptors),
- * as far as our DSDT needs it. acpi.c calls it on main's thread while the machine is built; it allocates
- * nothing.
+ * Models ACPI 6.5, 20.2 (encoding of names, data objects, package lengths) and 6.4 (resource
+ * descriptors), as far as our DSDT needs it. acpi.c calls it on main's thread while the machine is
+ * built; it allocates nothing.
  *
- * A term that holds others begins with its own length, in one to four bytes depending on that length,
- * which is known only when the term ends. One byte is kept free at its begin; the rare term that needs
- * more is moved up when it ends. A device of ours is shorter than 64 bytes, so that in practice only \_SB
- * moves.
+ * A term that holds others begins with its own length, in one to four bytes depending on that
+ * length, which is known only when the term ends. One byte is kept free at its begin; the rare term
+ * that needs more is moved up when it ends. A device of ours is shorter than 64 bytes, so that in
+ * practice only \_SB moves.
  *
- * Invariant: len <= cap_bytes, and once overflow is set nothing is written any more. Marks are offsets, so
- * that they stay valid when inner terms move.
+ * Invariant: len <= cap_bytes, and once overflow is set nothing is written any more. Marks are
+ * offsets, so that they stay valid when inner terms move.
  *
  * It does not: know expressions, locals, control flow, fields, or 64-bit address descriptors.
  */
@@ -292,7 +292,10 @@ bool aml_is_eisa_id(const char *id)
 	return true;
 }
 
-/* Three letters of five bits and four hexadecimal digits, stored with the most significant byte first. */
+/*
+ * Three letters of five bits and four hexadecimal digits, stored with the most significant byte
+ * first.
+ */
 void aml_eisa_id(struct aml *a, const char *id)
 {
 	uint32_t packed = 0;
@@ -312,7 +315,9 @@ void aml_notify(struct aml *a, const char *path, uint64_t value)
 	aml_integer(a, value);
 }
 
-/* The buffer's size stands between its length and its bytes: a byte constant is kept free for it. */
+/*
+ * The buffer's size stands between its length and its bytes: a byte constant is kept free for it.
+ */
 size_t aml_resources(struct aml *a)
 {
 	size_t mark;
@@ -373,8 +378,9 @@ void aml_res_interrupt(struct aml *a, uint32_t gsi, bool edge, bool shared)
 {
 	put(a, RES_TAG_INTERRUPT);
 	put_le(a, 6, 2);
-	put(a, (uint8_t)(1 | (edge ? 1 << 1 : 0) | (shared ? 1 << 3 : 0))); /* bit 0: we consume it */
-	put(a, 1);							    /* one number follows */
+	/* bit 0: we consume it */
+	put(a, (uint8_t)(1 | (edge ? 1 << 1 : 0) | (shared ? 1 << 3 : 0)));
+	put(a, 1); /* one number follows */
 	put_le(a, gsi, 4);
 }
 

@@ -2,9 +2,9 @@
 /*
  * A writer of AML (ACPI 6.5, chapter 20) and of resource descriptors (6.4) into a bounded buffer.
  *
- * Nothing returns an error: what does not fit is not written, the buffer remembers it, and the caller
- * looks at aml->overflow once at the end (the bytes are then worthless). Constant arguments that AML
- * cannot say, a name of five letters for instance, are our own bugs and assert.
+ * Nothing returns an error: what does not fit is not written, the buffer remembers it, and the
+ * caller looks at aml->overflow once at the end (the bytes are then worthless). Constant arguments
+ * that AML cannot say, a name of five letters for instance, are our own bugs and assert.
  */
 #ifndef X86_TABLES_AML_H
 #define X86_TABLES_AML_H
@@ -26,8 +26,8 @@ void aml_bytes(struct aml *a, const void *bytes, size_t len);
 void aml_align(struct aml *a, size_t align);
 
 /*
- * Terms that hold others. Each returns a mark for aml_end(), which sets the length in as few bytes as it
- * takes; inner ones must be ended before outer ones.
+ * Terms that hold others. Each returns a mark for aml_end(), which sets the length in as few bytes
+ * as it takes; inner ones must be ended before outer ones.
  */
 size_t aml_scope(struct aml *a, const char *path);
 size_t aml_device(struct aml *a, const char *name);
@@ -40,8 +40,8 @@ void aml_end(struct aml *a, size_t mark);
 void aml_name(struct aml *a, const char *name);
 
 /*
- * Data objects. An integer takes its shortest form; @id is a text as "PNP0501" (aml_is_eisa_id()) or any
- * string.
+ * Data objects. An integer takes its shortest form; @id is a text as "PNP0501" (aml_is_eisa_id())
+ * or any string.
  */
 void aml_integer(struct aml *a, uint64_t value);
 void aml_string(struct aml *a, const char *ascii);

@@ -2,17 +2,18 @@
 /*
  * The DSDT: AML made from the device list.
  *
- * Models ACPI 6.5, 5.2.11.1, with objects of chapters 5 to 7: \_S5, processors (ACPI0007), one Device for
- * each list entry that has a _HID, its ranges and lines as _CRS, and for the power button a PNP0C0C and a
- * generic event device (5.6.9) that notifies it. Called by acpi_write() on main's thread.
+ * Models ACPI 6.5, 5.2.11.1, with objects of chapters 5 to 7: \_S5, processors (ACPI0007), one
+ * Device for each list entry that has a _HID, its ranges and lines as _CRS, and for the power
+ * button a PNP0C0C and a generic event device (5.6.9) that notifies it. Called by acpi_write() on
+ * main's thread.
  *
- * On a hardware-reduced machine Linux drops the 8259 and with it all fixed ISA interrupts: it takes each
- * line's number, trigger and polarity from _CRS alone, so they must be true there.
+ * On a hardware-reduced machine Linux drops the 8259 and with it all fixed ISA interrupts: it takes
+ * each line's number, trigger and polarity from _CRS alone, so they must be true there.
  *
- * What a guest interprets at boot costs it instructions, so there are names, not methods: a processor is a
- * _HID and a _UID that the MADT knows too, which spares it _STA and _MAT. Invariant: names are unique as
- * long as no two devices share _HID and _UID. It does not: describe ranges above 4 GiB, or more than one
- * power button.
+ * What a guest interprets at boot costs it instructions, so there are names, not methods: a
+ * processor is a _HID and a _UID that the MADT knows too, which spares it _STA and _MAT. Invariant:
+ * names are unique as long as no two devices share _HID and _UID. It does not: describe ranges
+ * above 4 GiB, or more than one power button.
  */
 #include "acpi_parts.h"
 
@@ -38,7 +39,10 @@ static void dsdt_s5(struct aml *out)
 	aml_end(out, package);
 }
 
-/* Three hexadecimal digits after a letter: cheaper than snprintf() for each of a thousand processors. */
+/*
+ * Three hexadecimal digits after a letter: cheaper than snprintf() for each of a thousand
+ * processors.
+ */
 static void numbered_name(char name[5], char letter, unsigned int number)
 {
 	static const char digit[] = "0123456789ABCDEF";

@@ -2,14 +2,16 @@
 /*
  * The device tree, made from the device list with libfdt's sequential writer.
  *
- * Models the Devicetree Specification 0.4 and what Linux's arch/x86/kernel/devicetree.c reads: processors by their local
- * APIC's id in "reg", one "intel,ce4100-lapic", one "intel,ce4100-ioapic" whose interrupt specifiers are a pin and a
- * sense, "intel,ce4100-cp" for the bus of devices with addresses and "isa" for that of devices with ports. (The names are the
- * SoC's that was the first x86 with a device tree; they mean the common PC chips.) "simple-bus" is there for Linux's generic
+ * Models the Devicetree Specification 0.4 and what Linux's arch/x86/kernel/devicetree.c reads:
+ * processors by their local APIC's id in "reg", one "intel,ce4100-lapic", one "intel,ce4100-ioapic"
+ * whose interrupt specifiers are a pin and a sense, "intel,ce4100-cp" for the bus of devices with
+ * addresses and "isa" for that of devices with ports. (The names are the SoC's that was the first
+ * x86 with a device tree; they mean the common PC chips.) "simple-bus" is there for Linux's generic
  * code, which looks for devices before x86's own does.
  *
- * A list entry without a "compatible" has no node. Errors of libfdt are collected: the writer takes further calls after
- * one and has no effect then, and the one that can come, for want of room, is told by fdt_build() at its end.
+ * A list entry without a "compatible" has no node. Errors of libfdt are collected: the writer takes
+ * further calls after one and has no effect then, and the one that can come, for want of room, is
+ * told by fdt_build() at its end.
  */
 #include "fdt.h"
 
@@ -153,12 +155,16 @@ static void apics(struct tree *t)
 	end(t);
 }
 
-/* Nodes are named for what they are, not for what programs them (Devicetree Specification, 2.2.2). */
+/*
+ * Nodes are named for what they are, not for what programs them (Devicetree Specification, 2.2.2).
+ */
 static const char *node_name(const char *compatible)
 {
 	static const struct {
 		const char *compatible, *name;
-	} known[] = { { "ns16550a", "serial" }, { "motorola,mc146818", "rtc" }, { "virtio,mmio", "virtio" } };
+	} known[] = { { "ns16550a", "serial" },
+		      { "motorola,mc146818", "rtc" },
+		      { "virtio,mmio", "virtio" } };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(known); i++) {
 		if (!strcmp(known[i].compatible, compatible))
@@ -167,7 +173,10 @@ static const char *node_name(const char *compatible)
 	return "device";
 }
 
-/* Appends to "reg": two cells each for addresses, ISA's form for ports. Returns how many cells there are then. */
+/*
+ * Appends to "reg": two cells each for addresses, ISA's form for ports. Returns how many cells
+ * there are then.
+ */
 static unsigned int append_reg(uint32_t *reg, unsigned int nr, const struct resource *r)
 {
 	assert(r->base < 4 * GIB && r->size_bytes <= 4 * GIB - r->base);

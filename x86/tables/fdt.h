@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flattened device tree (Devicetree Specification 0.4), for kernels without ACPI: made from the device list, or a
- * user's own. On main's thread, before a vCPU runs.
+ * The flattened device tree (Devicetree Specification 0.4), for kernels without ACPI: made from the
+ * device list, or a user's own. On main's thread, before a vCPU runs.
  */
 #ifndef X86_TABLES_FDT_H
 #define X86_TABLES_FDT_H
@@ -18,14 +18,15 @@ struct fdt_config {
 };
 
 /*
- * Writes the tree to @buf, on a border of 8 bytes; the same configuration gives the same bytes. Returns its size in
- * bytes, or -ENOSPC when it does not fit @cap_bytes. Says nothing itself.
+ * Writes the tree to @buf, on a border of 8 bytes; the same configuration gives the same bytes.
+ * Returns its size in bytes, or -ENOSPC when it does not fit @cap_bytes. Says nothing itself.
  */
 int fdt_build(void *buf, uint32_t cap_bytes, const struct fdt_config *config);
 
 /*
- * fdt_check.c: whether @blob, any @bytes from a file, on a border of 8 bytes, is a whole and sound device tree. Returns its size, at most
- * @bytes, or -EINVAL and in *@why what is wrong with it (static text).
+ * fdt_check.c: whether @blob, any @bytes from a file, on a border of 8 bytes, is a whole and sound
+ * device tree. Returns its size, at most @bytes, or -EINVAL and in *@why what is wrong with it
+ * (static text).
  */
 int fdt_accept(const void *blob, uint64_t bytes, const char **why);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whether any bytes are a device tree that a guest may be handed (Devicetree Specification 0.4, chapter 5). A check of our own comes
- * first, and then libfdt's fdt_check_full(): that of libfdt 1.6 adds a property's length to its place without a look at the sum, so that a
- * length near 2^32 leads it backwards.
+ * Whether any bytes are a device tree that a guest may be handed (Devicetree Specification 0.4,
+ * chapter 5). A check of our own comes first, and then libfdt's fdt_check_full(): that of libfdt
+ * 1.6 adds a property's length to its place without a look at the sum, so that a length near 2^32
+ * leads it backwards.
  *
- * Here: one root; each node, property and name within its block, and the blocks within the size that the tree gives itself, of which the
- * guest gets no byte more. Pure.
+ * Here: one root; each node, property and name within its block, and the blocks within the size
+ * that the tree gives itself, of which the guest gets no byte more. Pure.
  */
 #include "fdt.h"
 
@@ -43,7 +44,8 @@ static bool take_block(struct block *b, const void *blob, uint32_t offset, uint3
 static bool take_blocks(struct walk *w, const void *blob)
 {
 	uint32_t at = fdt_off_dt_struct(blob), total = fdt_totalsize(blob);
-	uint32_t bytes = fdt_version(blob) >= LATEST_VERSION ? fdt_size_dt_struct(blob) : total - at;
+	uint32_t bytes =
+		fdt_version(blob) >= LATEST_VERSION ? fdt_size_dt_struct(blob) : total - at;
 
 	return at % FDT_TAGSIZE == 0 && at <= total && take_block(&w->structure, blob, at, bytes) &&
 	       take_block(&w->strings, blob, fdt_off_dt_strings(blob), fdt_size_dt_strings(blob));
@@ -147,9 +149,7 @@ static const char *check(const void *blob, uint64_t bytes)
 	if (fdt_version(blob) < FIRST_VERSION)
 		return "a device tree of a version before 16, which Linux does not read (dtc makes 17)";
 	if (!structure_is_sound(blob))
-		return "a broken device tree: its nodes and properties do not lie within their blocks (dtc "
-		       "makes a "
-		       "sound one)";
+		return "a broken device tree: its nodes and properties do not lie within their blocks (dtc makes a sound one)";
 	err = fdt_check_full(blob, bytes);
 	return err ? fdt_strerror(err) : NULL;
 }

@@ -4,14 +4,14 @@
  *
  * Models ACPI 6.5, 5.2.12. Called by acpi_write() on main's thread.
  *
- * Processors come in the order of their indexes, the boot processor first, all enabled. Those whose id and
- * UID fit eight bits have a LAPIC entry, the others an x2APIC entry.
+ * Processors come in the order of their indexes, the boot processor first, all enabled. Those whose
+ * id and UID fit eight bits have a LAPIC entry, the others an x2APIC entry.
  *
- * Lines are identity mapped from GSI 0. That holds for the timer too: KVM's default routing brings GSI 0
- * to IOAPIC pin 0, not to pin 2 as on most PCs. So only lines below 16 that a device uses level triggered
- * are overridden. An override for IRQ 0 would be wrong twice: Linux takes it for the SCI's, whose number
- * is 0 on a hardware-reduced machine. It does not: describe hot-pluggable processors, a second IOAPIC, or
- * online-capable ones.
+ * Lines are identity mapped from GSI 0. That holds for the timer too: KVM's default routing brings
+ * GSI 0 to IOAPIC pin 0, not to pin 2 as on most PCs. So only lines below 16 that a device uses
+ * level triggered are overridden. An override for IRQ 0 would be wrong twice: Linux takes it for
+ * the SCI's, whose number is 0 on a hardware-reduced machine. It does not: describe hot-pluggable
+ * processors, a second IOAPIC, or online-capable ones.
  */
 #include "acpi_parts.h"
 
@@ -78,7 +78,8 @@ enum {
 	MADT_X2APIC_NMI = 10,
 };
 #define MADT_CPU_ENABLED 1
-#define MADT_XAPIC_IDS 255 /* ids and UIDs below go into LAPIC entries, others into x2APIC entries */
+/* ids and UIDs below go into LAPIC entries, others into x2APIC entries */
+#define MADT_XAPIC_IDS 255
 #define MADT_ALL_UIDS 0xff
 #define MADT_ALL_X2_UIDS 0xffffffff
 #define MADT_NMI_LINT 1
@@ -88,7 +89,10 @@ static bool is_xapic_cpu(const struct tables_config *config, unsigned int uid)
 	return uid < MADT_XAPIC_IDS && config->apic_id[uid] < MADT_XAPIC_IDS;
 }
 
-/* The processor's UID is its index; the DSDT says the same. Returns whether there are x2APIC entries. */
+/*
+ * The processor's UID is its index; the DSDT says the same. Returns whether there are x2APIC
+ * entries.
+ */
 static bool madt_cpus(struct aml *out, const struct tables_config *config)
 {
 	bool x2apic = false;
@@ -103,7 +107,9 @@ static bool madt_cpus(struct aml *out, const struct tables_config *config)
 			e.flags = MADT_CPU_ENABLED;
 			aml_bytes(out, &e, sizeof(e));
 		} else {
-			struct madt_x2apic e = { .type = MADT_X2APIC, .length = sizeof(e), .uid = uid };
+			struct madt_x2apic e = { .type = MADT_X2APIC,
+						 .length = sizeof(e),
+						 .uid = uid };
 
 			e.apic_id = config->apic_id[uid];
 			e.flags = MADT_CPU_ENABLED;
@@ -133,10 +139,13 @@ static void madt_overrides(struct aml *out, uint32_t level)
 gpa_t acpi_write_madt(struct aml *out, const struct tables_config *config)
 {
 	struct madt_head head = { .lapic_gpa = LAPIC_GPA, .flags = MADT_PCAT_COMPAT };
-	struct madt_ioapic ioapic = { .type = MADT_IOAPIC, .length = sizeof(ioapic), .gpa = IOAPIC_GPA };
-	struct madt_lapic_nmi nmi = {
-		.type = MADT_LAPIC_NMI, .length = sizeof(nmi), .uid = MADT_ALL_UIDS, .lint = MADT_NMI_LINT
-	};
+	struct madt_ioapic ioapic = { .type = MADT_IOAPIC,
+				      .length = sizeof(ioapic),
+				      .gpa = IOAPIC_GPA };
+	struct madt_lapic_nmi nmi = { .type = MADT_LAPIC_NMI,
+				      .length = sizeof(nmi),
+				      .uid = MADT_ALL_UIDS,
+				      .lint = MADT_NMI_LINT };
 	struct madt_x2apic_nmi x2nmi = { .type = MADT_X2APIC_NMI,
 					 .length = sizeof(x2nmi),
 					 .uid = MADT_ALL_X2_UIDS,

@@ -2,19 +2,20 @@
 /*
  * The MP table, for kernels without ACPI.
  *
- * Models the MultiProcessor Specification 1.4, chapter 4: the floating pointer at the begin of the EBDA's
- * last KiB, where section 4 has a system look for it, and right behind it the configuration table with its
- * base entries in the order that the specification wants: processors, bus, IOAPIC, I/O interrupts, local
- * interrupts. The board calls mptable_write() once, on main's thread, before any vCPU runs.
+ * Models the MultiProcessor Specification 1.4, chapter 4: the floating pointer at the begin of the
+ * EBDA's last KiB, where section 4 has a system look for it, and right behind it the configuration
+ * table with its base entries in the order that the specification wants: processors, bus, IOAPIC,
+ * I/O interrupts, local interrupts. The board calls mptable_write() once, on main's thread, before
+ * any vCPU runs.
  *
- * All lines hang on one ISA bus, 1:1 on the IOAPIC's pins, those above 15 too: it is the only bus there
- * is, and its entries say trigger and polarity themselves. The timer is on pin 0, as KVM's default routing
- * has it. The 8259s reach the local APICs' LINT0 directly (virtual wire mode without an IMCR), so that no
- * IOAPIC pin is ExtINT.
+ * All lines hang on one ISA bus, 1:1 on the IOAPIC's pins, those above 15 too: it is the only bus
+ * there is, and its entries say trigger and polarity themselves. The timer is on pin 0, as KVM's
+ * default routing has it. The 8259s reach the local APICs' LINT0 directly (virtual wire mode
+ * without an IMCR), so that no IOAPIC pin is ExtINT.
  *
- * The KiB holds what it holds: interrupts first, then as many processors as there is room left for, in
- * their order. Invariant: no two APICs in the table have one id. It does not: write extended entries or
- * the default configurations.
+ * The KiB holds what it holds: interrupts first, then as many processors as there is room left for,
+ * in their order. Invariant: no two APICs in the table have one id. It does not: write extended
+ * entries or the default configurations.
  */
 #include "kvm/log.h"
 #include "table.h"
@@ -119,7 +120,8 @@ static bool append(struct mp_table *t, const void *entry, size_t len)
 }
 
 /* Keeps @reserve_bytes free for what comes after. */
-static void append_processors(struct mp_table *t, const struct tables_config *config, size_t reserve_bytes)
+static void append_processors(struct mp_table *t, const struct tables_config *config,
+			      size_t reserve_bytes)
 {
 	uint8_t ioapic_id = tables_ioapic_id(config);
 	unsigned int nr = 0;
@@ -145,7 +147,9 @@ static void append_processors(struct mp_table *t, const struct tables_config *co
 
 static void append_chips(struct mp_table *t, uint8_t ioapic_id)
 {
-	struct mp_bus bus = { .type = MP_BUS, .id = MP_ISA_BUS, .name = { 'I', 'S', 'A', ' ', ' ', ' ' } };
+	struct mp_bus bus = { .type = MP_BUS,
+			      .id = MP_ISA_BUS,
+			      .name = { 'I', 'S', 'A', ' ', ' ', ' ' } };
 	struct mp_ioapic ioapic = { .type = MP_IOAPIC,
 				    .id = ioapic_id,
 				    .version = IOAPIC_VERSION,
@@ -159,7 +163,9 @@ static void append_chips(struct mp_table *t, uint8_t ioapic_id)
 static void append_lines(struct mp_table *t, struct tables_lines lines, uint8_t ioapic_id)
 {
 	for (unsigned int gsi = 0; gsi < NR_IOAPIC_PINS; gsi++) {
-		struct mp_interrupt e = { .type = MP_IO_INTERRUPT, .kind = MP_INT, .bus = MP_ISA_BUS };
+		struct mp_interrupt e = { .type = MP_IO_INTERRUPT,
+					  .kind = MP_INT,
+					  .bus = MP_ISA_BUS };
 
 		if (!(lines.used & 1U << gsi))
 			continue;
@@ -197,7 +203,8 @@ static void fill_table(struct mp_table *t, const struct tables_config *config)
 
 	lines.used |= 1U << TIMER_PIN;
 	nr_interrupts = (unsigned int)__builtin_popcount(lines.used) + 2;
-	*t->head = (struct mp_config){ .length = sizeof(*t->head), .spec_revision = MP_SPEC_REVISION };
+	*t->head =
+		(struct mp_config){ .length = sizeof(*t->head), .spec_revision = MP_SPEC_REVISION };
 	memcpy(t->head->signature, "PCMP", 4);
 	memcpy(t->head->oem_id, "KVM     ", 8);
 	memcpy(t->head->product_id, "MACHINE     ", 12);

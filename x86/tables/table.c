@@ -23,9 +23,12 @@ uint8_t tables_checksum(const void *bytes, size_t len)
 	return (uint8_t)-sum;
 }
 
-size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision, const char *oem_table_id)
+size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision,
+			const char *oem_table_id)
 {
-	struct acpi_header header = { .revision = revision, .oem_revision = 1, .creator_revision = 1 };
+	struct acpi_header header = { .revision = revision,
+				      .oem_revision = 1,
+				      .creator_revision = 1 };
 	size_t at;
 
 	memcpy(header.signature, signature, sizeof(header.signature));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables, the MP table and kernel parameters, generated from the device list (the device tree: fdt.h). They are
- * written once, on main's thread, before a vCPU runs; the same configuration gives the same bytes. They say nothing themselves: the caller
- * has the error to report.
+ * ACPI tables, the MP table and kernel parameters, generated from the device list (the device tree:
+ * fdt.h). They are written once, on main's thread, before a vCPU runs; the same configuration gives
+ * the same bytes. They say nothing themselves: the caller has the error to report.
  *
- * A device's resources must lie below 4 GiB, its lines below NR_IOAPIC_PINS, and a port range holds at
- * most 255 ports.
+ * A device's resources must lie below 4 GiB, its lines below NR_IOAPIC_PINS, and a port range holds
+ * at most 255 ports.
  */
 #ifndef X86_TABLES_TABLES_H
 #define X86_TABLES_TABLES_H
@@ -13,7 +13,9 @@
 #include "kvm/device.h"
 #include "kvm/gmem.h"
 
-/* By what a guest can be told of CPUs and devices; a set of bits. None: by the command line alone. */
+/*
+ * By what a guest can be told of CPUs and devices; a set of bits. None: by the command line alone.
+ */
 enum tables_kind { TABLES_ACPI = 1, TABLES_MP = 2, TABLES_DT = 4 };
 
 struct tables_config {
@@ -24,24 +26,26 @@ struct tables_config {
 };
 
 /*
- * Writes RSDP (at ACPI_GPA), DSDT, hardware-reduced FADT, MADT and XSDT (ACPI 6.5), and with @pm_registers
- * a FACS (at FACS_GPA). A processor's UID is its index. Returns 0 and the RSDP's address, or -ENOSPC when they do not fit ACPI_MAX_BYTES, -EFAULT
- * when the memory is not there; then what the guest finds at ACPI_GPA is no valid RSDP.
+ * Writes RSDP (at ACPI_GPA), DSDT, hardware-reduced FADT, MADT and XSDT (ACPI 6.5), and with
+ * @pm_registers a FACS (at FACS_GPA). A processor's UID is its index. Returns 0 and the RSDP's
+ * address, or -ENOSPC when they do not fit ACPI_MAX_BYTES, -EFAULT when the memory is not there;
+ * then what the guest finds at ACPI_GPA is no valid RSDP.
  */
 int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t *rsdp);
 
 /*
- * Writes the MP floating pointer and configuration table (MultiProcessor Specification 1.4) into the
- * EBDA's last KiB. CPUs with an APIC id above 254 are left out; as many as fit are named. Returns 0 or
- * -EFAULT.
+ * Writes the MP floating pointer and configuration table (MultiProcessor Specification 1.4) into
+ * the EBDA's last KiB. CPUs with an APIC id above 254 are left out; as many as fit are named.
+ * Returns 0 or -EFAULT.
  */
 int mptable_write(const struct gmem *mem, const struct tables_config *config);
 
 /*
- * Writes "virtio_mmio.device=4K@0xd0000000:16 ...": the list's virtio devices, in its order, as parameters of Linux's driver
- * (admin-guide/kernel-parameters).
+ * Writes "virtio_mmio.device=4K@0xd0000000:16 ...": the list's virtio devices, in its order, as
+ * parameters of Linux's driver (admin-guide/kernel-parameters).
  */
 #define TABLES_VIRTIO_PARAMS_BYTES (DEVICE_LIST_MAX * 96)
-void tables_virtio_params(const struct device_list *devices, char params[TABLES_VIRTIO_PARAMS_BYTES]);
+void tables_virtio_params(const struct device_list *devices,
+			  char params[TABLES_VIRTIO_PARAMS_BYTES]);
 
 #endif

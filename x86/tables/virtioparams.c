@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * virtio devices as kernel parameters, for kernels that neither ACPI nor a device tree tells of them.
+ * virtio devices as kernel parameters, for kernels that neither ACPI nor a device tree tells of
+ * them.
  *
- * Linux's virtio_mmio driver (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES) takes one <size>@<address>:<irq> a device and
- * numbers them in their order.
+ * Linux's virtio_mmio driver (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES) takes one <size>@<address>:<irq>
+ * a device and numbers them in their order.
  */
 #include "tables.h"
 
@@ -20,7 +21,8 @@ static const struct resource *find(const struct device_info *info, enum resource
 	return NULL;
 }
 
-void tables_virtio_params(const struct device_list *devices, char params[TABLES_VIRTIO_PARAMS_BYTES])
+void tables_virtio_params(const struct device_list *devices,
+			  char params[TABLES_VIRTIO_PARAMS_BYTES])
 {
 	char *at = params, *end = params + TABLES_VIRTIO_PARAMS_BYTES;
 
@@ -32,7 +34,8 @@ void tables_virtio_params(const struct device_list *devices, char params[TABLES_
 		if (!info->fdt_compatible || strcmp(info->fdt_compatible, "virtio,mmio") != 0)
 			continue;
 		at += snprintf(at, (size_t)(end - at), "%svirtio_mmio.device=%lluK@0x%llx:%llu",
-			       at == params ? "" : " ", (unsigned long long)(mmio->size_bytes / KIB),
+			       at == params ? "" : " ",
+			       (unsigned long long)(mmio->size_bytes / KIB),
 			       (unsigned long long)mmio->base, (unsigned long long)irq->base);
 		assert(at < end);
 	}
