@@ -4,9 +4,10 @@
 #   make demo       boot a stock kernel           make bench    figures against a floor and peers
 #   make format / lint / fuzz / install / uninstall / clean
 #
-# CC, CFLAGS, LDFLAGS as usual. The program is one static binary: it starts with a quarter fewer instructions and
-# half a MiB less memory than a dynamic one. STATIC=0 links libc dynamically, to build/kvm-dynamic. SAN=1 builds with ASan and UBSan, TSAN=1 with TSan,
-# each in a build folder of its own. V=1 shows the commands. BINNAME names the installed program (QEMU packages may own `kvm`).
+# CC, CFLAGS, LDFLAGS as usual. The program is one static binary: it starts with a quarter fewer
+# instructions and half a MiB less memory than a dynamic one. STATIC=0 links libc dynamically, to
+# build/kvm-dynamic. SAN=1 builds with ASan and UBSan, TSAN=1 with TSan, each in its own build
+# folder. V=1 shows the commands. BINNAME names the installed program (QEMU packages may own `kvm`).
 
 PREFIX	?= /usr/local
 STATIC	?= 1
@@ -15,11 +16,11 @@ BINNAME	?= kvm
 ifeq ($(origin CC),default)
 CC	:= gcc
 endif
-# The sources' folder has the name of the program, so the program is built beside the rest: build/kvm.
+# The sources' folder has the program's name, so the program lies beside the objects: build/kvm.
 O	?= build/obj
 
-WARN	:= -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef \
-	   -Wno-missing-field-initializers -Werror
+WARN	:= -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith \
+	   -Wundef -Wno-missing-field-initializers -Werror
 CFLAGS	?= $(if $(SAN)$(TSAN),-O1,-O2) -g
 HARDEN	:= -fstack-protector-strong -fno-strict-aliasing -fno-plt -fPIE -ffunction-sections
 ALL_CPPFLAGS = -Iinclude -I. -D_GNU_SOURCE $(CPPFLAGS)
@@ -27,7 +28,8 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -pthread $(CFLAGS)
 LDLIBS	= -lfdt
 ALL_LDFLAGS = $(LINK) -pthread -Wl,-z,relro,-z,now$(RELR) $(LDFLAGS)
 LINK	= $(if $(filter 1,$(STATIC)),-static-pie,-pie)
-# A static PIE relocates its own tables of pointers at each start; packed, their list is 64 KiB shorter. glibc can since 2.36.
+# A static PIE relocates its own tables of pointers at each start; packed, their list is 64 KiB
+# shorter. glibc supports this since 2.36.
 RELR	:= $(shell $(CC) -E -dM -include features.h -x c /dev/null 2>/dev/null | \
 	     awk '$$2 == "__GLIBC_MINOR__" && $$3 >= 36 { print ",-z,pack-relative-relocs" }')
 
@@ -56,7 +58,8 @@ all: $(BIN)
 .PHONY: all
 .SECONDARY:
 
-# What a boot runs lies together in the program. The sanitizers have code of their own, and no need.
+# The functions that a boot runs lie together in the program. Builds with sanitizers, which add code
+# of their own, do not need this.
 START_ORDER = $(if $(SAN)$(TSAN),,x86/start.lds)
 $(BIN): $(O)/main.o $(LIB) $(START_ORDER)
 	@mkdir -p $(@D)
@@ -81,7 +84,8 @@ UNIT	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 $(O)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo '  CC      $@'
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -Itests $(ALL_LDFLAGS:-static-pie=-pie) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -Itests $(ALL_LDFLAGS:-static-pie=-pie) \
+		-o $@ $< $(LIB) $(LDLIBS) -lcmocka
 
 unit-programs: $(UNIT)
 .PHONY: unit-programs
@@ -91,7 +95,7 @@ clean:
 .PHONY: clean
 
 
-# ---- checks -----------------------------------------------------------------------------------------------------
+# ---- checks -------------------------------------------------------------------------------------
 
 check:
 	@bash tests/check.sh
@@ -101,16 +105,21 @@ format:
 	@tests/lint/format.py --fix
 check-format:
 	@tests/lint/format.py
-# normalCheckLevelMaxBranches: newer versions say of each long file that they do not follow every branch.
+# normalCheckLevelMaxBranches: newer versions warn for each long file that they do not follow every
+# branch.
 cppcheck:
-	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -Iinclude -I. -D_GNU_SOURCE -D__x86_64__ main.c kvm x86 hw virtio
-# How far clang's analyzer follows a function's paths; `make check` has it go less far, in a third of the time.
+	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 --suppress=missingIncludeSystem \
+		--suppress=normalCheckLevelMaxBranches -Iinclude -I. -D_GNU_SOURCE -D__x86_64__ \
+		main.c kvm x86 hw virtio
+# How far clang's analyzer follows a function's paths; `make check` sets a lower limit, which takes
+# a third of the time.
 TIDY_NODES ?= 225000
 TIDY	= $(patsubst %,tidy/%,main.c $(SRC))
 clang-tidy: $(TIDY)
 $(TIDY): tidy/%:
-	@clang-tidy --quiet $* -- -std=gnu11 -Iinclude -I. -D_GNU_SOURCE -Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>/dev/null
+	@clang-tidy --quiet $* -- -std=gnu11 -Iinclude -I. -D_GNU_SOURCE \
+		-Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>/dev/null
 lint: check-format cppcheck clang-tidy all payload
 	tests/lint/layers.sh
 	tests/lint/house.py
@@ -122,15 +131,17 @@ lint: check-format cppcheck clang-tidy all payload
 	tests/lint/breaks.sh
 .PHONY: format check-format cppcheck clang-tidy lint $(TIDY)
 
-# ---- fuzzing: libFuzzer with ASan and UBSan; seeds in tests/fuzz/seeds/NAME -----------------------------------
+# ---- fuzzing: libFuzzer with ASan and UBSan; seeds in tests/fuzz/seeds/NAME ---------------------
 
 FUZZERS	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 # COVERAGE=1: builds that count lines, in folders of their own (tests/fuzz/coverage.sh)
 FUZZ_KIND = fuzz$(if $(COVERAGE),-coverage)
 FUZZ_COVERAGE = $(if $(COVERAGE),-fprofile-instr-generate -fcoverage-mapping)
-FUZZ_FLAGS = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(FUZZ_COVERAGE) $(ALL_CPPFLAGS)
-FUZZ_OBJ = $(SRC:%.c=build/obj-$(FUZZ_KIND)/%.o) $(BIOS:%.S=build/obj-$(FUZZ_KIND)/%.o) build/guest-init/blob.o
+FUZZ_FLAGS = -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	     -fno-sanitize-recover=all $(FUZZ_COVERAGE) $(ALL_CPPFLAGS)
+FUZZ_OBJ = $(SRC:%.c=build/obj-$(FUZZ_KIND)/%.o) $(BIOS:%.S=build/obj-$(FUZZ_KIND)/%.o) \
+	   build/guest-init/blob.o
 build/obj-$(FUZZ_KIND)/%.o: %.S
 	@mkdir -p $(@D)
 	clang $(ALL_CPPFLAGS) -MMD -MP -c -o $@ $<
@@ -144,20 +155,26 @@ build/obj-$(FUZZ_KIND)/libkvm.a: $(FUZZ_OBJ)
 build/$(FUZZ_KIND)/%: tests/fuzz/%.c build/obj-$(FUZZ_KIND)/libkvm.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	@echo '  LD      $@'
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -pthread -Itests -o $@ $< build/obj-$(FUZZ_KIND)/libkvm.a $(LDLIBS)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -pthread -Itests -o $@ $< \
+		build/obj-$(FUZZ_KIND)/libkvm.a $(LDLIBS)
 fuzz-programs: $(FUZZERS:%=build/$(FUZZ_KIND)/%)
-# one target: FUZZ=fuzz_serial FUZZ_ARGS="-runs=1000"; what it finds new stays in build/
+# one target: FUZZ=fuzz_serial FUZZ_ARGS="-runs=1000"; new inputs stay in build/
 fuzz-one: build/fuzz/$(FUZZ)
 	@mkdir -p build/fuzz/corpus/$(FUZZ) tests/fuzz/seeds/$(FUZZ:fuzz_%=%)
-	@cd build/fuzz && ./$(FUZZ) -rss_limit_mb=4096 -timeout=20 $(FUZZ_ARGS) corpus/$(FUZZ) ../../tests/fuzz/seeds/$(FUZZ:fuzz_%=%) 2>&1
+	@cd build/fuzz && ./$(FUZZ) -rss_limit_mb=4096 -timeout=20 $(FUZZ_ARGS) corpus/$(FUZZ) \
+		../../tests/fuzz/seeds/$(FUZZ:fuzz_%=%) 2>&1
 fuzz: fuzz-programs
-	@for f in $(FUZZERS); do $(MAKE) -s fuzz-one FUZZ=$$f FUZZ_ARGS="-max_total_time=$(FUZZ_SECONDS) -print_final_stats=1" || exit 1; done
-# line coverage by the seeds and what build/fuzz/corpus has
+	@for f in $(FUZZERS); do \
+		$(MAKE) -s fuzz-one FUZZ=$$f \
+			FUZZ_ARGS="-max_total_time=$(FUZZ_SECONDS) -print_final_stats=1" || \
+			exit 1; \
+	done
+# line coverage by the seeds and by build/fuzz/corpus
 fuzz-coverage:
 	@bash tests/fuzz/coverage.sh
 .PHONY: fuzz-programs fuzz-one fuzz fuzz-coverage
 
-# ---- the rest ---------------------------------------------------------------------------------------------------
+# ---- the rest -----------------------------------------------------------------------------------
 
 demo:
 	@bash tests/demo.sh
