@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-io.py KVM PAYLOAD IO_FLOOR [ROUNDS]: how fast the virtio devices are on this host's /dev/kvm, driven from ring 3 (guest/payload/iorate.c),
-in per cent of a plain host program that does the same (tests/bench/io_floor.c), with a file that is in the page cache
-and a socket that somebody empties. Floor and machine run alternately; the median of the rounds is shown.
+io.py KVM PAYLOAD IO_FLOOR [ROUNDS]
 
-`rate`: how many in the same time. It needs two idle processors, one for the guest and one for the loop.
-`work`: how many in the same CPU time of the thread that does the I/O. On a busy host this is the figure to look at.
-`exits`: of the guest, for each of them; `calls`: system calls of the launcher, where strace is installed (which slows it down).
+Measures how fast the virtio devices are on this host's /dev/kvm, driven from ring 3
+(guest/payload/iorate.c), in per cent of a plain host program that does the same
+(tests/bench/io_floor.c), with a file that is in the page cache and a socket whose other end reads
+everything. Floor and machine run alternately; the median of the rounds is shown.
+
+`rate`   requests in the same time. It needs two idle processors, one for the guest and one for the
+         loop.
+`work`   requests in the same CPU time of the thread that does the I/O. On a busy host this is the
+         figure to look at.
+`exits`  exits of the guest for each request
+`calls`  system calls of the launcher for each, where strace is installed (which slows it down)
 """
 import os
 import re
@@ -47,7 +53,10 @@ def cpu_ns(pid):
 
 
 def measure(command, fd):
-    """Returns how many a second, how many a second of CPU, and exits for each. On a very busy host we may look too late, and do it again."""
+    """Returns requests a second, requests a second of CPU, and exits for each request.
+
+    On a very busy host a look at the clocks may come too late; then it measures again.
+    """
     for _ in range(5):
         rates = measure_once(command, fd)
         if rates:
@@ -64,7 +73,8 @@ def measure_once(command, fd):
                 begin_ns, wall = cpu_ns(child.pid), time.monotonic_ns()
             found = RATE.match(line)
             if found:
-                used, wall, n = cpu_ns(child.pid) - begin_ns, time.monotonic_ns() - wall, int(found[1])
+                used, wall = cpu_ns(child.pid) - begin_ns, time.monotonic_ns() - wall
+                n = int(found[1])
                 kicks = int(found[2] or 0)
         child.wait()
     return (n / wall * 1e9, n / used * 1e9, kicks / n) if n and used else None
@@ -73,8 +83,9 @@ def measure_once(command, fd):
 def count_calls(command, fd):
     """Returns how many system calls were made and how many requests."""
     with tempfile.NamedTemporaryFile("r") as f:
-        said = subprocess.run(["strace", "-f", "-c", "-o", f.name] + command, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, pass_fds=[fd] if fd is not None else [], check=False).stdout
+        said = subprocess.run(["strace", "-f", "-c", "-o", f.name] + command,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              pass_fds=[fd] if fd is not None else [], check=False).stdout
         total = re.search(r"^100\.00 +\S+ +\S+ +(\d+)", f.read(), re.M)
     rate = RATE.search(said)
     if not total or not rate:
@@ -93,7 +104,8 @@ def run(kvm, payload, floor, path, row, with_calls=False):
 
     def machine(ms):
         test = ["netrate", size, ms] if theirs else ["blkrate", depth, size, ms]
-        return [kvm, "run", "-q", "-k", payload, "-m", "64M", "-p", "test=" + ",".join(map(str, test))] + (
+        return [kvm, "run", "-q", "-k", payload, "-m", "64M",
+                "-p", "test=" + ",".join(map(str, test))] + (
             ["-n", f"fd={fd}"] if theirs else ["-d", f"{path},format=raw"])
 
     if with_calls:
@@ -101,7 +113,8 @@ def run(kvm, payload, floor, path, row, with_calls=False):
         (few, short), (more, long) = (count_calls(machine(ms), fd) for ms in (MS, 3 * MS))
         both = (more - few) / (long - short)
     else:
-        both = [measure([floor, kind, str(fd) if theirs else path, str(size), str(MS)], fd), measure(machine(MS), fd)]
+        both = [measure([floor, kind, str(fd) if theirs else path, str(size), str(MS)], fd),
+                measure(machine(MS), fd)]
     if theirs:
         theirs.close()
         peer.join(5)
@@ -122,8 +135,11 @@ def main():
             work = statistics.median(k[1] / p[1] for p, k in pairs)
             shown = [statistics.median(p[i][0] for p in pairs) for i in (0, 1)]
             exits = statistics.median(k[2] for _, k in pairs)
-            calls = f"{run(kvm, payload, floor, f.name, row, True):8.2f}" if shutil.which("strace") else ""
-            print(f"{row[0]:30}{shown[0]:12,.0f}{shown[1]:12,.0f}{rate:8.0%}{work:8.0%}{exits:8.3f}{calls}", flush=True)
+            calls = ""
+            if shutil.which("strace"):
+                calls = f"{run(kvm, payload, floor, f.name, row, True):8.2f}"
+            print(f"{row[0]:30}{shown[0]:12,.0f}{shown[1]:12,.0f}"
+                  f"{rate:8.0%}{work:8.0%}{exits:8.3f}{calls}", flush=True)
 
 
 if __name__ == "__main__":

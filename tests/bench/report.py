@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-report.py FOLDER            a table of what rows.sh has left there; FOLDER/../bench.json and boot.svg
-report.py --budgets FOLDER  asserts tests/bench/budgets, one line a budget; exit code 1 when one is broken
+report.py FOLDER            prints a table of the results of rows.sh in FOLDER; writes bench.json
+                            and boot.svg to FOLDER/..
+report.py --budgets FOLDER  checks tests/bench/budgets, one line a budget; exit code 1 when one is
+                            exceeded
 """
 import json
 import os
@@ -161,8 +163,10 @@ def blocks(rows, m):
             begin, end = marks[key], marks[key + "_end"]
             m[f"blk_{key}"] = (end["wall_ns"] - begin["wall_ns"]) / reads
             m[f"blk_{key}_exits"] = (end["exits"] - begin["exits"]) / reads
-            m[f"blk_{key}_user_exits"] = sum(end[k] - begin[k] for k in ("io_exits", "mmio_exits")) / reads
-    calls = [sum(r["sys"].values()) for row in ("blkcalls0", "blkcalls") for r in complete(rows, row)]
+            m[f"blk_{key}_user_exits"] = sum(end[k] - begin[k]
+                                             for k in ("io_exits", "mmio_exits")) / reads
+    calls = [sum(r["sys"].values()) for row in ("blkcalls0", "blkcalls")
+             for r in complete(rows, row)]
     if len(calls) == 2:
         m["blk_one_calls"] = (calls[1] - calls[0]) / BLK_ONE
 
@@ -186,10 +190,11 @@ def print_table(all_measures):
         cells = [all_measures[n].get(key) for n in names]
         if all(c is None for c in cells):
             continue
-        print(f"{text:60}" + "".join(f"{'' if c is None else f'{c:,.{decimals}f}':>14}" for c in cells))
+        print(f"{text:60}" + "".join(f"{'' if c is None else f'{c:,.{decimals}f}':>14}"
+                                     for c in cells))
 
 
-# ---- phases of a boot, from a console with times of its own (stamp -c) and the kernel's time stamps -------
+# ---- phases of a boot, from a console with times of its own (stamp -c) and the kernel's stamps ---
 
 
 def phases(folder, launcher, rows, m):
@@ -213,14 +218,15 @@ def phases(folder, launcher, rows, m):
                 smp = host
             if "Freeing unused kernel image (initmem)" in found[3]:
                 ready = host
-            # The first line that is not from before there was a console: the guest's clock jumps later.
+            # The first line after the console's start: the guest's clock jumps later.
             if live and kernel is None:
                 kernel = host - guest
             live = live or re.search(r"console \[\w+\] enabled", found[3])
     if None in (smp, ready, kernel) or "first_wall_ms" not in m:
         return None
     user = loud[0]["marks"]["user"]["wall_ns"] / 1e6
-    return [m["first_wall_ms"], kernel, smp, ready, user, loud[0]["wall_ns"] / 1e6 if starts == 1 else user]
+    return [m["first_wall_ms"], kernel, smp, ready, user,
+            loud[0]["wall_ns"] / 1e6 if starts == 1 else user]
 
 
 def write_svg(path, bars):
@@ -271,17 +277,18 @@ def report(folder):
             if ends:
                 bars[launcher] = ends
     with open(os.path.join(base, "bench.json"), "w", encoding="utf-8") as f:
-        json.dump({"measures": all_measures, "phases": {k: dict(zip([p[0] for p in PHASES], v))
-                                                        for k, v in bars.items()}, "rows": rows}, f, indent=1)
+        json.dump({"measures": all_measures,
+                   "phases": {k: dict(zip([p[0] for p in PHASES], v)) for k, v in bars.items()},
+                   "rows": rows}, f, indent=1)
     if bars:
         write_svg(os.path.join(base, "boot.svg"), bars)
 
 
-# ---- budgets ---------------------------------------------------------------------------------------------
+# ---- budgets -------------------------------------------------------------------------------------
 
 
 def value_of(kind, key, ours, floor):
-    """What a budget bounds: the figure itself, or in relation to the floor's or to another figure of ours."""
+    """What a budget bounds: the figure itself, or its ratio to the floor's or to another one."""
     if key not in ours:
         return None
     if kind == "max":

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-start_order.py MAP CALLGRIND... > x86/start.lds: a linker script that puts together what starting and running a machine executes.
+start_order.py MAP CALLGRIND... > x86/start.lds
 
-MAP is the linker's map of a program that is built with a section for each function and without such a script, CALLGRIND are what
-valgrind --tool=callgrind --dump-instr=yes recorded of it. tests/bench/start-order.sh makes both.
+Writes the linker script that places together what starting and running a machine executes.
+
+MAP is the linker's map of a program that is built with a section for each function and without such
+a script. CALLGRIND are the records of this program by valgrind --tool=callgrind --dump-instr=yes.
+tests/bench/start-order.sh makes both.
 """
 import bisect
 import re
@@ -14,10 +17,14 @@ import textwrap
 HEAD = """\
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The functions that starting a machine and running it take, ours and libc's, side by side: the host's kernel maps a program by 64 KiB
- * around what is touched, at some ten thousand instructions each time, and counts them all as resident.
- * Made by tests/bench/start-order.sh. A name that is no more is of no effect, a new one lies elsewhere until this is made anew;
- * the budget of start-up CPU (tests/bench/budgets) tells when it should be.
+ * Places the functions that starting and running a machine take, ours and libc's, side by side.
+ *
+ * The host's kernel maps a program in pieces of 64 KiB around each page that is touched, at some
+ * ten thousand instructions each time, and counts all of a piece as resident.
+ *
+ * Made by tests/bench/start-order.sh. A name that no longer exists has no effect; a new function
+ * lies elsewhere until this file is made again. The budget of start-up CPU (tests/bench/budgets)
+ * shows when that is due.
  */
 SECTIONS
 {
@@ -69,7 +76,8 @@ def main():
             elif code[i][2].startswith(".text.") and "unlikely" not in code[i][2]:
                 functions.add(code[i][2])
     if len(functions) < 100:
-        sys.exit("start_order.py: hardly a function was found; is the map that of the program that ran?")
+        sys.exit("start_order.py: hardly a function was found; "
+                 "is the map that of the program that ran?")
     wrap = {"width": 110, "break_long_words": False, "break_on_hyphens": False}
     print(HEAD, end="")
     for line in sorted(members):

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """tests/boot/terminal.py IN KVM [WRAPPER...]
 
-The console at a terminal: a shell of our initrd, job control, a large paste, Ctrl-a x, and SysRq by Ctrl-a b.
-IN holds the kernel and the initrds that tests/boot.sh makes; WRAPPER is what starts the launcher (tests/nest --tty)
-where this host cannot.  Prints a line a test as tests/boot.sh does.
+Tests the console at a terminal: a shell of our initrd, job control, a large paste, Ctrl-a x, and
+SysRq by Ctrl-a b. IN holds the kernel and the initrds that tests/boot.sh makes; WRAPPER starts the
+launcher (tests/nest --tty) where this host cannot. Prints a line a test as tests/boot.sh does.
 """
 import hashlib
 import os
@@ -41,7 +41,7 @@ class Session:
         return True
 
     def expect(self, text, seconds):
-        """Waits for text; returns what was seen before it, and forgets that."""
+        """Waits for text; returns the output before it, and forgets that."""
         end = time.monotonic() + seconds
         while text not in self.seen:
             left = end - time.monotonic()
@@ -118,16 +118,19 @@ def test_job_control(s):
 
 
 def test_paste(s):
-    # Everything but what the launcher's escape takes; the guest's terminal is raw.
+    # All bytes but the launcher's escape character; the guest's terminal is raw.
     data = hashlib.shake_256(b"paste").digest(PASTE_BYTES).replace(b"\x01", b"\x02")
-    # The guest says when it reads raw bytes: what came before that would be a line to edit. Bytes that never come are
-    # counted, not waited for.
-    s.send(f"stty raw -echo; echo ra''w; timeout 120 head -c {len(data)} >/tmp/f; stty sane -echo; md5sum </tmp/f\r".encode())
+    # The guest prints "raw" when it reads raw bytes: earlier bytes would be a line to edit. Missing
+    # bytes are counted, not waited for.
+    s.send(f"stty raw -echo; echo ra''w; timeout 120 head -c {len(data)} >/tmp/f; "
+           "stty sane -echo; md5sum </tmp/f\r".encode())
     s.expect(b"raw", 60)
     s.send(data)
     got = s.expect(PROMPT, 180).decode(errors="replace").split()
     want = hashlib.md5(data).hexdigest()
-    return "" if want in got else f"{len(data)} bytes of {want} became {got[:3]}, {run(s, 'wc -c </tmp/f')} bytes"
+    if want in got:
+        return ""
+    return f"{len(data)} bytes of {want} became {got[:3]}, {run(s, 'wc -c </tmp/f')} bytes"
 
 
 def test_quit(s):
@@ -151,7 +154,8 @@ def test_sysrq(s):
 
 def main():
     folder, kvm, wrapper = sys.argv[1], sys.argv[2], sys.argv[3:]
-    argv = wrapper + [kvm, "run", "-k", f"{folder}/cloud", "-i", f"{folder}/shell.initrd", "-p", "quiet"]
+    argv = wrapper + [kvm, "run", "-k", f"{folder}/cloud", "-i", f"{folder}/shell.initrd",
+                      "-p", "quiet"]
     failed = False
 
     def report(name, test, *args):
@@ -160,7 +164,8 @@ def main():
             why = test(*args)
         except (TimeoutError, EOFError, OSError) as e:
             why = str(e)
-        print(f"not ok boot: terminal: {name}: {why}" if why else f"ok boot: terminal: {name}", flush=True)
+        print(f"not ok boot: terminal: {name}: {why}" if why else f"ok boot: terminal: {name}",
+              flush=True)
         failed = failed or bool(why)
         return not why
 

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""claims.py <CLAIMS: judges reports of `kvm run`. A claim is four strings, each ended by a zero byte: its name, a JSON report,
-an expression that holds of it (r is the report), a JUnit file, which is well-formed. Prints a result line a claim."""
+"""claims.py <CLAIMS: checks reports of `kvm run` and prints a result line a claim.
+
+A claim is four strings, each ended by a zero byte: its name, a JSON report, an expression that must
+be true of it (r is the report), and a JUnit file, which must be well-formed.
+"""
 import json
 import sys
 import xml.dom.minidom

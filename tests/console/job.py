@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """tests/console/job.py IN KVM
 
-What tests/console.sh looks at, where a stock kernel can be run: a machine with hvc0 on a terminal of ours and named ports on
-a socket and a file. IN holds the kernel and the initrd. Prints a line a test; the console is in $NEST_OUT/console.
+Runs the tests of tests/console.sh where a stock kernel can run: a machine with hvc0 on our own
+terminal, and named ports on a socket and a file. IN holds the kernel and the initrd. Prints a line
+a test; the console is in $NEST_OUT/console.
 """
 import collections
 import fcntl
@@ -28,7 +29,8 @@ class Tee(Session):
 
     def __init__(self, argv, size):
         self.all = b""
-        super().__init__(["/bin/sh", "-c", f'stty rows {size[0]} cols {size[1]}; exec "$@"', "sh", *argv])
+        super().__init__(["/bin/sh", "-c", f'stty rows {size[0]} cols {size[1]}; exec "$@"', "sh",
+                          *argv])
 
     def pump(self, seconds):
         before = len(self.seen)
@@ -50,14 +52,15 @@ def test_takes_over(s):
 
 
 def test_messages(s):
-    """Each kernel message that is not for debugging came, and once, whichever console it came by."""
+    """Each kernel message above debug level came exactly once, on whichever console."""
     run(s, "echo 'one more message' >/dev/kmsg; sleep 1")
-    shown = collections.Counter(re.findall(r"\[ *\d+\.\d+\] [^\r\n]+", s.all.decode(errors="replace")))
+    shown = collections.Counter(re.findall(r"\[ *\d+\.\d+\] [^\r\n]+",
+                                           s.all.decode(errors="replace")))
     log = re.findall(r"^<(\d+)>(\[ *\d+\.\d+\] .+)", run(s, "dmesg -r", 60), re.M)
     wanted = [line for level, line in log if int(level) % 8 < 7]
     twice = [line for line, n in shown.items() if n > 1 and wanted.count(line) == 1]
     lost = [line for line in wanted if line not in shown]
-    if not any("Linux version" in x for x in wanted) or not any("one more message" in x for x in wanted):
+    if not all(any(text in x for x in wanted) for text in ("Linux version", "one more message")):
         return "dmesg has not got the first and the last message"
     if twice:
         return f"{len(twice)} messages came twice, as {twice[0]!r}"
@@ -102,7 +105,7 @@ def test_to_guest(s, port, peer):
 def test_from_guest(s, port, peer):
     want = run(s, f"head -c {DATA_BYTES} /dev/urandom >/tmp/f; md5sum </tmp/f", 60).split()[0]
     s.send(f"cat /tmp/f >{port}; echo sent\r".encode())
-    time.sleep(2)  # nobody reads: what is not taken has to wait in the guest
+    time.sleep(2)  # without a reader, the rest must wait in the guest
     if b"sent" in s.seen:
         return "a port that nobody reads takes all"
     got = b""
@@ -114,7 +117,9 @@ def test_from_guest(s, port, peer):
         got += more
     s.expect(b"sent", 60)
     s.expect(PROMPT, 30)
-    return "" if hashlib.md5(got).hexdigest() == want else f"{len(got)} bytes, not those that were sent"
+    if hashlib.md5(got).hexdigest() == want:
+        return ""
+    return f"{len(got)} bytes, not those that were sent"
 
 
 def test_host_closes(s, port, peer):
@@ -181,8 +186,9 @@ def main():
         failed = failed or bool(why)
         return not why
 
-    s = Tee([kvm, "run", "-k", f"{folder}/vmlinuz", "-i", f"{folder}/initrd", "-m", "256M", "--console", "virtio",
-             "--port", f"data=unix:{SOCKET}", "--port", f"org.test.file=file:{FILE}"], (37, 100))
+    s = Tee([kvm, "run", "-k", f"{folder}/vmlinuz", "-i", f"{folder}/initrd", "-m", "256M",
+             "--console", "virtio", "--port", f"data=unix:{SOCKET}",
+             "--port", f"org.test.file=file:{FILE}"], (37, 100))
     if report("the shell is on hvc0", test_takes_over, s):
         report("messages come, and once", test_messages, s)
         report("the terminal's size", size_becomes, s, (37, 100))

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""client.py SOCKET: a client of the control socket that misbehaves in every way that the protocol has room for; after each the machine must
-answer as ever. Prints a result line a case."""
+"""client.py SOCKET: a client of the control socket that misbehaves in every way it can.
+
+After each case the machine must still answer. Prints a result line a case.
+"""
 import array
 import os
 import socket
@@ -77,7 +79,7 @@ def gone_before_the_answer():
 
 
 def all_seats_taken():
-    """The rest wait in the backlog, until somebody leaves."""
+    """The rest wait in the backlog, until a client leaves."""
     idle = [connect() for _ in range(4)]
     late = connect()
     late.sendall(b"info\n")
@@ -89,7 +91,7 @@ def all_seats_taken():
 
 
 def descriptors():
-    """A pipe is no place for a core; and none of many is kept."""
+    """A core cannot go to a pipe; and of many descriptors none is kept."""
     r, w = os.pipe()
     s = connect()
     s.sendmsg([b"dump\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [w] * 3))])
@@ -102,12 +104,14 @@ def descriptors():
     assert os.read(r, 1) == b"", "somebody has kept the pipe"
     with open("/dev/null", "rb") as null:
         s = connect()
-        s.sendmsg([b"dump\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null.fileno()]))])
+        s.sendmsg([b"dump\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                 array.array("i", [null.fileno()]))])
         assert read_all(s).startswith(b"error ")
 
 
 failed = 0
-for case in no_such_request, more_than_a_line, in_pieces, half_a_line, gone_before_the_answer, all_seats_taken, descriptors:
+for case in (no_such_request, more_than_a_line, in_pieces, half_a_line, gone_before_the_answer,
+             all_seats_taken, descriptors):
     name = case.__name__.replace("_", " ")
     try:
         case()

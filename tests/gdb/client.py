@@ -3,8 +3,8 @@
 #
 # tests/gdb/client.py KVM PAYLOAD
 #
-# A debugger that behaves otherwise than gdb: bytes of its own on the socket.  Each test starts a machine; prints `ok NAME` and
-# `not ok NAME: why`, exits 1 after one of those.
+# A debugger that does not behave like gdb: it sends bytes of its own on the socket. Each test
+# starts a machine. Prints `ok NAME` and `not ok NAME: why`; exits 1 after a `not ok`.
 
 import os
 import random
@@ -15,6 +15,7 @@ import tempfile
 import time
 
 KVM, PAYLOAD = sys.argv[1:]
+NOISE = b"$#+-}0123456789abcdefgGpPmMXzZHTqvQR:;,=\x03\xff\x00"
 failed = 0
 
 
@@ -23,8 +24,9 @@ class Machine:
         self.dir = tempfile.TemporaryDirectory()
         self.path = os.path.join(self.dir.name, "gdb")
         self.process = subprocess.Popen(
-            [KVM, "run", "-k", PAYLOAD, "-m", "64M", "-p", "test=" + test, "--gdb", "unix:" + self.path, "--timeout", "60",
-             *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            [KVM, "run", "-k", PAYLOAD, "-m", "64M", "-p", "test=" + test,
+             "--gdb", "unix:" + self.path, "--timeout", "60", *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def connect(self):
         for _ in range(200):
@@ -139,23 +141,25 @@ def says_end(m):
 
 
 def hostile(m):
-    """Noise, long packets, replies that nobody reads: another debugger finds the machine in order."""
+    """Noise, long packets, unread replies: another debugger finds the machine in order."""
     random.seed(1)
     for n in range(20):
         c = m.connect()
         try:
             c.socket.settimeout(0.3)
             for _ in range(20):
-                c.socket.sendall(bytes(random.choice(b"$#+-}0123456789abcdefgGpPmMXzZHTqvQR:;,=\x03\xff\x00") for _ in range(997)))
+                c.socket.sendall(bytes(random.choice(NOISE) for _ in range(997)))
             c.send("m0,4000")
             for _ in range(n * 20):
                 c.send("g" * (n * 2000) if n % 2 else "m0,4000")
         except OSError:
             pass
         c.close()
-    for body in ("m" + "f" * 40 + ",1", "M0,ffffffffffffffff:00", "X0,8:}", "G", "P", "Pffffffff=", "p", "vCont;s:ffffffff",
-                 "Z0,ffffffffffffffff,1", "Z2,ffffffffffffffff,ffffffffffffffff", "qXfer:features:read:target.xml:-1,-1",
-                 "qRcmd,70687973203078666666666666666666666666666666666620393939", "Hg" + "0" * 17, "vCont", "T", "D1"):
+    for body in ("m" + "f" * 40 + ",1", "M0,ffffffffffffffff:00", "X0,8:}", "G", "P", "Pffffffff=",
+                 "p", "vCont;s:ffffffff", "Z0,ffffffffffffffff,1",
+                 "Z2,ffffffffffffffff,ffffffffffffffff", "qXfer:features:read:target.xml:-1,-1",
+                 "qRcmd,70687973203078666666666666666666666666666666666620393939",
+                 "Hg" + "0" * 17, "vCont", "T", "D1"):
         c = m.connect()
         expect("? after " + body[:20], c.ask("?"), "T05thread:1;")
         if c.ask(body) is None:

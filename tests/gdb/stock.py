@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In gdb, in the nested machine or wherever stock kernels run: `gdb -batch -x tests/gdb/stock.py`, with the socket in GDB_SOCKET, the
-# console's file in GDB_CONSOLE and the addresses of functions in GDB_SYMBOLS.  From the first instruction to user space; prints `ok WHAT`
-# and `not ok WHAT`.  QEMU's emulation of SVM (7.2) hands a guest's int3 to the guest, intercepted or not, and lets VMRUN load debug
-# registers without effect: there only steps and Ctrl-C can be asked for, and breakpoints with GDB_BREAKPOINTS=1.
+# Debugs a stock kernel from its first instruction to user space, inside gdb (`gdb -batch -x
+# tests/gdb/stock.py`), in the nested machine or wherever stock kernels run. The socket is in
+# GDB_SOCKET, the console's file in GDB_CONSOLE and the addresses of functions in GDB_SYMBOLS.
+# Prints `ok WHAT` and `not ok WHAT`.
+#
+# QEMU's emulation of SVM (7.2) hands a guest's int3 to the guest, intercepted or not, and lets
+# VMRUN load debug registers without effect: only steps and Ctrl-C can be tested there.
+# GDB_BREAKPOINTS=1 tests breakpoints, too.
 
 import os
 import signal
@@ -20,7 +24,8 @@ def check(what, good):
 
 
 def reg(name):
-    return int(gdb.parse_and_eval("$" + name).cast(gdb.lookup_type("unsigned long"))) & (1 << 64) - 1
+    value = gdb.parse_and_eval("$" + name).cast(gdb.lookup_type("unsigned long"))
+    return int(value) & (1 << 64) - 1
 
 
 def run(command):
@@ -31,7 +36,7 @@ def run(command):
 
 
 def interrupt_when(text):
-    """Presses Ctrl-C once the console has said @text."""
+    """Presses Ctrl-C once the console has shown @text."""
     def wait():
         for _ in range(1200):
             with open(os.environ["GDB_CONSOLE"], "rb") as f:

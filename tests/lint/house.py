@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 # folder: the folders that it may call. An entry that no object needs is an error too.
-# The lowest floor comes first; `house.py table` prints what the objects need.
+# The lowest level comes first; `house.py table` prints what the objects need.
 MAY_CALL = """
 guest/bios:
 guest/init:
@@ -202,7 +202,7 @@ def rule_calls():
 
 
 def print_table():
-    """What MAY_CALL would have to be, the lowest floor first."""
+    """Prints what MAY_CALL must be, the lowest level first."""
     folders = between_folders(call_graph()[0])
     left = {folder_of(source) for program in programs() for source in program}
     while left:

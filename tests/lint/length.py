@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Functions are no longer than 50 lines; prints the median too.
+"""Checks that functions are no longer than 50 lines; prints the median too.
 
 A function ends at a '}' in column 0."""
 import glob

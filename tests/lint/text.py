@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""text.py columns|phrases: how all text of the tree is written, code, comments and manual.
+"""text.py columns|phrases: checks how all text of the tree is written: code, comments, manual.
 
   columns   no line is wider than 100 columns; a tab goes to the next multiple of 8
   phrases   plain English: the text says who does what

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """break_kernel.py payload|entry IN OUT: copies a kernel, and breaks it.
 
-payload: 256 bytes in the middle of a bzImage's compressed part are others; LZ4 has no checksum, and a bit would go unseen.
-entry: the first instruction of an ELF kernel is ud2.
+payload: changes 256 bytes in the middle of a bzImage's compressed part; LZ4 has no checksum, so one
+changed bit would go unnoticed.
+entry: makes the first instruction of an ELF kernel ud2.
 """
 import struct
 import sys
@@ -19,7 +20,8 @@ def break_entry(image):
     entry, headers = struct.unpack_from("<QQ", image, 24)
     size, count = struct.unpack_from("<HH", image, 54)
     for i in range(count):
-        kind, _, offset, _, physical, length = struct.unpack_from("<IIQQQQ", image, headers + i * size)
+        kind, _, offset, _, physical, length = struct.unpack_from("<IIQQQQ", image,
+                                                                  headers + i * size)
         if kind == 1 and physical <= entry < physical + length:
             at = offset + entry - physical
             image[at:at + 2] = b"\x0f\x0b"

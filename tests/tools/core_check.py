@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""core_check.py CORE: a stock kernel's core as a debugger reads it, by virtual addresses only.
+"""core_check.py CORE: reads a stock kernel's core like a debugger, by virtual addresses only.
 
-What VMCOREINFO says of the kernel must be found at the addresses that it names: its version in init_uts_ns, and by mem_section memory
-of the direct map; each vCPU's stack must be there. Ends with 0, or says what is wrong."""
+VMCOREINFO must be true of the kernel: its version must be in init_uts_ns, mem_section must lead to
+memory of the direct map, and each vCPU's stack must be there. Ends with 0, or prints what is wrong.
+"""
 import re
 import struct
 import sys
@@ -45,13 +46,15 @@ def main(path):
         uts = read(int(value["SYMBOL(init_uts_ns)"], 16), 512)
         if value["OSRELEASE"].encode() + b"\0" not in uts:
             return "init_uts_ns has another version"
-        # The pointer's value, as VMCOREINFO_SYMBOL_ARRAY has it: an array of pointers, all in the direct map.
+        # The pointer's value, as VMCOREINFO_SYMBOL_ARRAY has it: an array of pointers, all in the
+        # direct map.
         sections = int(value["SYMBOL(mem_section)"], 16)
         read(struct.unpack("<Q", read(sections, 8))[0], 64)
         for r in regs:
             read(r[19], 64)
             read(r[16], 16)
-        print(f"{value['OSRELEASE']}, KASLR {value['KERNELOFFSET']}, direct map at {sections:#x}, RIP {regs[0][16]:#x}")
+        print(f"{value['OSRELEASE']}, KASLR {value['KERNELOFFSET']}, "
+              f"direct map at {sections:#x}, RIP {regs[0][16]:#x}")
     return None
 
 

@@ -3,9 +3,9 @@
 #
 # tests/tools/inflate_check.py LIBRARY [CASES]
 #
-# virtio/qcow2/inflate.c, built as a shared LIBRARY, against zlib: streams of every level, strategy and window are unpacked to
-# the same bytes, also when the output ends early; spoilt and truncated ones are refused when zlib refuses them, and
-# otherwise give the same.
+# Compares virtio/qcow2/inflate.c, built as a shared LIBRARY, with zlib: it must unpack streams of
+# every level, strategy and window to the same bytes, also when the output ends early. It must
+# refuse spoilt and truncated streams that zlib refuses, and otherwise give the same.
 
 import ctypes
 import random
@@ -31,7 +31,8 @@ def theirs(stream, size):
     data = b""
     try:
         for i in range(len(stream)):
-            data += unpacker.decompress(unpacker.unconsumed_tail + stream[i:i + 1], size - len(data))
+            data += unpacker.decompress(unpacker.unconsumed_tail + stream[i:i + 1],
+                                        size - len(data))
             if unpacker.eof or len(data) == size:
                 return data
     except zlib.error:
@@ -49,14 +50,15 @@ def content(size):
         unit = random.randbytes(random.randrange(1, 600))
         return (unit * (size // len(unit) + 1))[:size]
     if kind == 3:  # words of very different frequency make long codes
-        return bytes(int(random.expovariate(1 / random.choice([3, 12]))) & 0xff for _ in range(size))
+        return bytes(int(random.expovariate(1 / random.choice([3, 12]))) & 0xff
+                     for _ in range(size))
     words = [random.randbytes(random.randrange(1, 12)) for _ in range(200)]
     return b"".join(random.choice(words) for _ in range(size // 6 + 1))[:size]
 
 
 def stream_of(data):
-    packer = zlib.compressobj(random.randrange(10), zlib.DEFLATED, -random.randrange(9, 16), random.randrange(1, 10),
-                              random.randrange(5))
+    packer = zlib.compressobj(random.randrange(10), zlib.DEFLATED, -random.randrange(9, 16),
+                              random.randrange(1, 10), random.randrange(5))
     out, at = b"", 0
     while at < len(data):
         n = random.randrange(1, len(data) + 1)
@@ -87,7 +89,8 @@ for case in range(CASES):
     assert ours(stream, part) == data[:part], f"case {case}: {part} of {len(data)} bytes"
     if part < len(data):  # python stops before the last block's end
         cut = stream[:random.randrange(len(stream))]
-        assert ours(cut, len(data)) == theirs(cut, len(data)), f"case {case}: truncated to {len(cut)} bytes"
+        same = ours(cut, len(data)) == theirs(cut, len(data))
+        assert same, f"case {case}: truncated to {len(cut)} bytes"
     for _ in range(8):
         bad = spoilt(stream)
         want = theirs(bad, len(data))

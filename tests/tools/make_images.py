@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""make_images.py DIR: writes malformed kernels and initrds to DIR, each named after what is wrong with it, and
-prints a line for each:
+"""make_images.py DIR: writes malformed kernels and initrds to DIR and prints a line for each.
 
-    kernel NAME WHAT     to be given to -k; the message must name it and contain WHAT
-    initrd NAME WHAT     to be given to -i, with the kernel DIR/good
+Each is named after what is wrong with it. The lines are:
 
-make_images.py --seeds DIR: writes the small valid kernels that fuzzing begins with (tests/fuzz/seeds).
+    kernel NAME WHAT     for -k; the message must name it and contain WHAT
+    initrd NAME WHAT     for -i, with the kernel DIR/good
+
+make_images.py --seeds DIR: writes the small valid kernels that fuzzing begins with
+(tests/fuzz/seeds).
 """
 import os
 import struct
@@ -20,16 +22,18 @@ MIB = 1 << 20
 
 # boot.rst: offset in the file and struct format of the fields
 FIELDS = {
-    "setup_sects": (0x1F1, "B"), "syssize": (0x1F4, "I"), "boot_flag": (0x1FE, "H"), "jump": (0x200, "B"),
-    "header_length": (0x201, "B"), "magic": (0x202, "4s"), "version": (0x206, "H"), "kernel_version": (0x20E, "H"),
+    "setup_sects": (0x1F1, "B"), "syssize": (0x1F4, "I"), "boot_flag": (0x1FE, "H"),
+    "jump": (0x200, "B"), "header_length": (0x201, "B"), "magic": (0x202, "4s"),
+    "version": (0x206, "H"), "kernel_version": (0x20E, "H"),
     "loadflags": (0x211, "B"), "initrd_addr_max": (0x22C, "I"), "kernel_alignment": (0x230, "I"),
     "relocatable_kernel": (0x234, "B"), "xloadflags": (0x236, "H"), "cmdline_size": (0x238, "I"),
     "pref_address": (0x258, "Q"), "init_size": (0x260, "I"),
 }
 
 GOOD = {
-    "setup_sects": SECTS, "syssize": PM_BYTES // 16, "boot_flag": 0xAA55, "jump": 0xEB, "header_length": 0x6A,
-    "magic": b"HdrS", "version": 0x20F, "kernel_version": 0x100, "loadflags": 1, "initrd_addr_max": 0x7FFFFFFF,
+    "setup_sects": SECTS, "syssize": PM_BYTES // 16, "boot_flag": 0xAA55, "jump": 0xEB,
+    "header_length": 0x6A, "magic": b"HdrS", "version": 0x20F, "kernel_version": 0x100,
+    "loadflags": 1, "initrd_addr_max": 0x7FFFFFFF,
     "kernel_alignment": 2 * MIB, "relocatable_kernel": 1, "xloadflags": 1, "cmdline_size": 2047,
     "pref_address": 16 * MIB, "init_size": 4 * MIB,
 }
@@ -61,11 +65,14 @@ GPA = 16 * MIB
 
 def vmlinux(note=True, truncate=None, **changes):
     """An ELF kernel of one segment, with a PVH note; changes are to its headers' fields."""
-    h = {"type": 2, "machine": 62, "entry": GPA, "phoff": 64, "phentsize": 56, "phnum": 2, "load": 1, "offset": TEXT,
-         "paddr": GPA, "filesz": 4096, "memsz": 8192, "pvh": GPA, **changes}
-    ehdr = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", h["type"], h["machine"], 1, h["entry"],
-                                                    h["phoff"], 0, 0, 64, h["phentsize"], h["phnum"], 0, 0, 0)
-    load = struct.pack("<IIQQQQQQ", h["load"], 5, h["offset"], h["paddr"], h["paddr"], h["filesz"], h["memsz"], 4096)
+    h = {"type": 2, "machine": 62, "entry": GPA, "phoff": 64, "phentsize": 56, "phnum": 2,
+         "load": 1, "offset": TEXT, "paddr": GPA, "filesz": 4096, "memsz": 8192, "pvh": GPA,
+         **changes}
+    ehdr = b"\x7fELF\2\1\1" + bytes(9) + struct.pack(
+        "<HHIQQQIHHHHHH", h["type"], h["machine"], 1, h["entry"], h["phoff"], 0, 0, 64,
+        h["phentsize"], h["phnum"], 0, 0, 0)
+    load = struct.pack("<IIQQQQQQ", h["load"], 5, h["offset"], h["paddr"], h["paddr"], h["filesz"],
+                       h["memsz"], 4096)
     notes = struct.pack("<IIQQQQQQ", 4 if note else 0, 4, 1024, 0, 0, 20, 20, 4)
     image = bytearray(TEXT + 4096)
     image[:len(ehdr + load + notes)] = ehdr + load + notes
@@ -84,7 +91,8 @@ def multiboot1(flags, *addresses):
 def multiboot2(tags, arch=0, length=None):
     image = bytearray(vmlinux(note=False))
     length = 16 + len(tags) if length is None else length
-    header = struct.pack("<IIII", 0xE85250D6, arch, length, -(0xE85250D6 + arch + length) & 0xFFFFFFFF) + tags
+    header = struct.pack("<IIII", 0xE85250D6, arch, length,
+                         -(0xE85250D6 + arch + length) & 0xFFFFFFFF) + tags
     image[2048:2048 + len(header)] = header
     return bytes(image)
 
@@ -110,7 +118,8 @@ def kernels():
         "last-byte-missing": (good[:-1], "truncated: 3072 bytes by its header, the file has 3071"),
         "half-missing": (good[:PM_OFFSET + PM_BYTES // 2], "truncated"),
         "zeros": (bytes(65536), "zeros"),
-        "noise": (bytes((i * i * 31 + i * 7 + 1) & 0xFF for i in range(8192)), "not a kernel known here"),
+        "noise": (bytes((i * i * 31 + i * 7 + 1) & 0xFF for i in range(8192)),
+                  "not a kernel known here"),
         # something else
         "text": (b"This is not a kernel.\n" * 100, "text"),
         "script": (b"#!/bin/sh\nexit 0\n", "script"),
@@ -147,15 +156,19 @@ def kernels():
         "elf-pvh-outside": (vmlinux(pvh=GPA + 8192), "PVH entry 0x1002000 lies in none"),
         # Multiboot
         "multiboot-flags": (multiboot1(0x8000), "demands what nobody has defined"),
-        "multiboot-addresses": (multiboot1(1 << 16, 0, GPA, 0, 0, GPA), "do not fit the header's place"),
+        "multiboot-addresses": (multiboot1(1 << 16, 0, GPA, 0, 0, GPA),
+                                "do not fit the header's place"),
         "multiboot-cut": (multiboot1(1 << 16, GPA, GPA, GPA + MIB, 0, GPA), "truncated"),
         "multiboot-entry": (multiboot1(1 << 16, GPA, GPA, 0, 0, 0), "entry 0x0 lies in nothing"),
         "multiboot2-arch": (multiboot2(END, arch=4), "another architecture"),
-        "multiboot2-long": (multiboot2(END, length=1 << 31), "Multiboot 2 header is 2147483648 bytes long"),
+        "multiboot2-long": (multiboot2(END, length=1 << 31),
+                            "Multiboot 2 header is 2147483648 bytes long"),
         "multiboot2-framebuffer": (multiboot2(tag(5, bytes(12)) + END), "demands a framebuffer"),
-        "multiboot2-request": (multiboot2(tag(1, struct.pack("<I", 7)) + END), "information of type 7"),
+        "multiboot2-request": (multiboot2(tag(1, struct.pack("<I", 7)) + END),
+                               "information of type 7"),
         "multiboot2-unknown-tag": (multiboot2(tag(99) + END), "tag of type 99"),
-        "multiboot2-tag-too-long": (multiboot2(tag(6, size=1 << 31) + END), "which the header has not"),
+        "multiboot2-tag-too-long": (multiboot2(tag(6, size=1 << 31) + END),
+                                    "which the header has not"),
         "multiboot2-tag-too-short": (multiboot2(tag(2) + END), "has only 8 bytes"),
         "multiboot2-no-end": (multiboot2(tag(6)), "does not end with a tag"),
         # one wrong field each
@@ -222,7 +235,8 @@ def make_seeds(directory):
     tail = b"\0"  # an odd size makes the fuzz target load an initrd too
     write(directory, "proto-2.15-64", bzimage())
     write(directory, "proto-2.15-32-initrd", bzimage(xloadflags=0) + tail)
-    write(directory, "proto-2.12-fixed", bzimage(version=0x20C, header_length=0x66, relocatable_kernel=0))
+    write(directory, "proto-2.12-fixed",
+          bzimage(version=0x20C, header_length=0x66, relocatable_kernel=0))
     write(directory, "proto-2.06-initrd", bzimage(version=0x206, header_length=0x3A) + tail)
     write(directory, "initrd-below-kernel", bzimage(initrd_addr_max=16 * MIB) + tail)
     write(directory, "cpio", at(0, b"070701", 512))
@@ -238,18 +252,21 @@ def make_elf_seeds(directory):
 
 
 def make_multiboot_seeds(directory):
-    """A byte for the version and whether in an ELF file, then the header; see tests/fuzz/fuzz_multiboot.c."""
+    """A byte for the version and the file's form, then the header; see fuzz_multiboot.c."""
     base = MIB + 512
     write(directory, "v1-elf", b"\2" + struct.pack("<4I", 0, 3, 0, 0) + b"\0")
-    write(directory, "v1-addresses", b"\0" + struct.pack("<8I", 0, 1 << 16, 0, base, MIB, 0, 2 * MIB, base))
-    tags = tag(1, struct.pack("<II", 3, 6)) + tag(3, struct.pack("<I", 2 * MIB)) + tag(5, bytes(12), flags=1) + END
+    write(directory, "v1-addresses",
+          b"\0" + struct.pack("<8I", 0, 1 << 16, 0, base, MIB, 0, 2 * MIB, base))
+    tags = tag(1, struct.pack("<II", 3, 6)) + tag(3, struct.pack("<I", 2 * MIB))
+    tags += tag(5, bytes(12), flags=1) + END
     write(directory, "v2-elf", b"\3" + struct.pack("<4I", 0, 0, 16 + len(tags), 0) + tags + b"\0")
     tags = tag(2, struct.pack("<IIII", base, MIB, 0, 0)) + tag(3, struct.pack("<I", base)) + END
     write(directory, "v2-addresses", b"\1" + struct.pack("<4I", 0, 0, 16 + len(tags), 0) + tags)
 
 
 if len(sys.argv) == 3 and sys.argv[1] == "--seeds":
-    for name, make in ("bzimage", make_seeds), ("elf", make_elf_seeds), ("multiboot", make_multiboot_seeds):
+    for name, make in (("bzimage", make_seeds), ("elf", make_elf_seeds),
+                       ("multiboot", make_multiboot_seeds)):
         os.makedirs(os.path.join(sys.argv[2], name), exist_ok=True)
         make(os.path.join(sys.argv[2], name))
 elif len(sys.argv) == 2:

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-net_peer.py echo|noise COMMAND...: runs COMMAND with the number of a socket in the place of each word "@", and is its peer,
-frame by frame, until it ends. echo returns each frame; noise takes none and sends frames of any length and content,
-some of which no network has. Exits with COMMAND's exit code.
+net_peer.py echo|noise COMMAND...
+
+Runs COMMAND with the number of a socket in place of each "@", and is the peer of that socket, frame
+by frame, until COMMAND ends. echo returns each frame; noise takes none and sends frames of any
+length and content, also such as no network has. Exits with COMMAND's exit code.
 """
 import random
 import selectors

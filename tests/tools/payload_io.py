@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The launcher's outside: terminals, pipes, files, sockets, signals, leftovers, each with a payload guest in it.
+"""Tests the launcher's terminals, pipes, files, sockets, signals and leftovers with payload guests.
 
-Prints `ok NAME` or `not ok NAME: why` a test and fails when one is not ok. Arguments: names (parts of them) of tests to run.
+Prints `ok NAME` or `not ok NAME: why` a test and fails when one is not ok. Arguments: names (or
+parts of names) of the tests to run.
 """
 import fcntl
 import json
@@ -25,9 +26,11 @@ KVM = os.environ.get("KVM_BIN", "build/kvm")
 IMAGE = os.environ.get("PAYLOAD_DIR", "build/guest") + "/payload.bzimage"
 F_SETPIPE_SZ = 1031
 PIPE_BYTES = 4096  # of a pipe that is to be full: the least that Linux has
-# More than such a pipe and the launcher's own queue of 64 KiB hold. A nested machine takes 0.2 ms a byte.
+# More than such a pipe and the launcher's own queue of 64 KiB hold. A nested machine takes 0.2 ms a
+# byte.
 FLOOD_BYTES = 75000
-PASTE_BYTES = int(os.environ.get("PASTE_BYTES", 160000))  # a pipe of 64 KiB and a queue of that size, and more
+# More than a pipe of 64 KiB and a queue of that size hold.
+PASTE_BYTES = int(os.environ.get("PASTE_BYTES", 160000))
 IRQ_PASTE_BYTES = 20000
 TESTS = []
 
@@ -68,7 +71,8 @@ def read_until(fd, text, seconds=20):
     got, end = b"", time.monotonic() + seconds
     while text not in got:
         left = end - time.monotonic()
-        expect(left > 0 and select.select([fd], [], [], left)[0], f"no {text!r} in {seconds} s, only {got[-200:]!r}")
+        expect(left > 0 and select.select([fd], [], [], left)[0],
+               f"no {text!r} in {seconds} s, only {got[-200:]!r}")
         try:
             more = os.read(fd, 4096)
         except OSError:
@@ -86,7 +90,8 @@ def finish(process, code, seconds=20):
         process.kill()
         out, err = process.communicate()
         raise Failure(f"still running after {seconds} s; {(err or b'')[-200:]!r}")
-    expect(process.returncode == code, f"exit code {process.returncode}, want {code}; {(err or b'')[-200:]!r}")
+    expect(process.returncode == code,
+           f"exit code {process.returncode}, want {code}; {(err or b'')[-200:]!r}")
     return out or b"", err or b""
 
 
@@ -101,7 +106,8 @@ def pattern(n):
 
 def compare(got, want):
     at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
-    expect(got == want, f"{len(got)} bytes of {len(want)}, first difference at {at}: {got[at:at + 8]!r} {want[at:at + 8]!r}")
+    expect(got == want, f"{len(got)} bytes of {len(want)}, first difference at {at}: "
+                        f"{got[at:at + 8]!r} {want[at:at + 8]!r}")
 
 
 def paste_data(n):
@@ -190,8 +196,10 @@ def a_trace_in_json_is_json():
     finally:
         if os.path.exists(path):
             os.unlink(path)
-    expect(any("port 0x3f8 = 68" in e["name"] for e in events), f"no 'h' was printed in {len(events)} events")
-    expect(all(a["ts"] <= b["ts"] + 1000 for a, b in zip(events, events[1:])), "not in the order of time")
+    expect(any("port 0x3f8 = 68" in e["name"] for e in events),
+           f"no 'h' was printed in {len(events)} events")
+    expect(all(a["ts"] <= b["ts"] + 1000 for a, b in zip(events, events[1:])),
+           "not in the order of time")
 
 
 @test
@@ -237,7 +245,8 @@ def restart_keeps_files_and_the_time_limit():
     """Each life takes a fraction of the limit, and all of them write to the same files."""
     with tempfile.TemporaryDirectory() as d:
         trace, log = f"{d}/trace.json", f"{d}/log"
-        p = start("restart,1000", "--on-reboot", "restart", "--timeout", "3", "--serial", f"0=file:{log}", "--trace", f"irq,pio,{trace}")
+        p = start("restart,1000", "--on-reboot", "restart", "--timeout", "3", "--serial",
+                  f"0=file:{log}", "--trace", f"irq,pio,{trace}")
         finish(p, 124)
         with open(log, encoding="ascii") as f:
             lives = f.read().count("life")
@@ -260,7 +269,8 @@ def restart_is_over_once_it_is_asked_to_end():
 
 @test
 def nohup_keeps_hangups_away():
-    p = start("restart,1000", "--on-reboot", "restart", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) and None)
+    p = start("restart,1000", "--on-reboot", "restart",
+              preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) and None)
     read_until(p.stdout.fileno(), b"life")
     p.send_signal(signal.SIGHUP)
     for _ in range(5):
@@ -300,7 +310,8 @@ def stderr_closed():
 
 @test
 def all_three_closed():
-    finish(start("hello", stdin=None, stdout=None, stderr=None, preexec_fn=lambda: os.closerange(0, 3)), 0)
+    finish(start("hello", stdin=None, stdout=None, stderr=None,
+                 preexec_fn=lambda: os.closerange(0, 3)), 0)
 
 
 @test
@@ -499,7 +510,8 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         self.process = subprocess.Popen(
-            argv(word, *options), stdin=self.slave, stdout=self.slave, stderr=self.slave, preexec_fn=own_terminal
+            argv(word, *options), stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            preexec_fn=own_terminal
         )
 
     def type(self, keys):
@@ -601,7 +613,8 @@ def ctrl_a_d_describes_and_the_guest_goes_on(t):
         t.type(b"\x01d")
         out = read_until(t.master, b"=> vCPU 0", 10)
         expect(b"64-bit mode" in out and b"last events" in out, f"{out!r}")
-        expect(b"\n" not in out.replace(b"\r\n", b""), "a line that does not end in CR LF on a raw terminal")
+        expect(b"\n" not in out.replace(b"\r\n", b""),
+               "a line that does not end in CR LF on a raw terminal")
     t.type(b"\x01x")
     t.end(0)
 
@@ -638,7 +651,8 @@ def hangup_of_the_terminal_ends(t):
 def script_1_works():
     expect(shutil.which("script"), "script(1) is not installed")
     command = " ".join(argv("hello"))
-    p = subprocess.Popen(["script", "-qefc", command, "/dev/null"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    p = subprocess.Popen(["script", "-qefc", command, "/dev/null"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE)
     out, _ = finish(p, 0)
     expect(b"hello from" in out, f"{out!r}")
 
@@ -689,13 +703,15 @@ def serial_on_a_socket():
 def serial_on_a_pty():
     p = start("uartrx", "--serial", "0=pty")
     said = read_until(p.stderr.fileno(), b"/dev/pts/")
-    said += read_until(p.stderr.fileno(), b"\n") if b"\n" not in said.split(b"/dev/pts/")[1] else b""
+    if b"\n" not in said.split(b"/dev/pts/")[1]:
+        said += read_until(p.stderr.fileno(), b"\n")
     number = said.split(b"/dev/pts/")[1].split()[0].strip(b":;,.")
     fd = os.open(b"/dev/pts/" + number, os.O_RDWR | os.O_NOCTTY)
     try:
         time.sleep(0.5)
         os.write(fd, b"k")
-        finish(p, 0, 10)  # without that byte the guest waits for 20 s; its last lines may go with the pty
+        # Without that byte the guest waits for 20 s. Its last lines may be lost with the pty.
+        finish(p, 0, 10)
     finally:
         os.close(fd)
         if p.poll() is None:
@@ -759,7 +775,7 @@ def initrd_replaced_while_it_runs():
 
 
 def addresses(*options, cards=2):
-    """What -v says of the MAC addresses of that many network cards, each on a socket."""
+    """The MAC addresses that -v prints of that many network cards, each on a socket."""
     peers = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(cards)]
     nets = [word for ours, _ in peers for word in ("-n", f"fd={ours.fileno()}")]
     p = start("hello", "-v", *nets, *options, pass_fds=[ours.fileno() for ours, _ in peers])
@@ -774,7 +790,7 @@ def addresses(*options, cards=2):
 
 @test
 def a_machine_s_name_makes_its_addresses():
-    first, again, other = addresses("--name", "a"), addresses("--name", "a"), addresses("--name", "b")
+    first, again, other = (addresses("--name", name) for name in ("a", "a", "b"))
     expect(first == again, f"not the same twice: {first} {again}")
     expect(len(set(first + other)) == 4, f"not four addresses: {first} {other}")
     expect(all(m[:3] == b"02:" for m in first), f"not locally administered: {first}")
@@ -816,7 +832,8 @@ def fifty_boots_leave_nothing():
         for i in range(50):
             p = start("hello", env=env)
             out, err = finish(p, 0)
-            expect(b"hello from 64-bit entry\ndone hello: 0 failed\n" == out.replace(b"\r", b""), f"boot {i}: {out!r} {err!r}")
+            expect(b"hello from 64-bit entry\ndone hello: 0 failed\n" == out.replace(b"\r", b""),
+                   f"boot {i}: {out!r} {err!r}")
         expect(not os.listdir(d), f"left: {os.listdir(d)}")
         new = (set(os.listdir("/tmp")) | set(os.listdir("/dev/shm"))) - before
         expect(not [n for n in new if n.startswith("kvm")], f"left: {new}")

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmlinux.py BZIMAGE OUT: unpacks the ELF kernel that is a bzImage's payload, with the standard programs.
+"""vmlinux.py BZIMAGE OUT: unpacks the ELF kernel in a bzImage with the standard programs.
 
-boot.rst: payload_offset (from the protected-mode part) and payload_length; the last four bytes are the unpacked size.
+boot.rst: payload_offset (from the protected-mode part) and payload_length; the last four bytes are
+the unpacked size.
 """
 import struct
 import subprocess
 import sys
 
-PROGRAMS = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"\x02\x21\x4c\x18": "lz4",
-            b"BZh": "bzip2", b"\x89LZO": "lzop"}
+PROGRAMS = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+            b"\x02\x21\x4c\x18": "lz4", b"BZh": "bzip2", b"\x89LZO": "lzop"}
 
 
 def payload(image):
@@ -22,9 +23,9 @@ def payload(image):
 def unpack(data):
     for magic, program in PROGRAMS.items():
         if data.startswith(magic):
-            # What follows the stream (the unpacked size) makes some of them fail after all is out.
-            done = subprocess.run([program, "-dc"], input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                  check=False)
+            # Some of them fail at the bytes after the stream (the unpacked size), when all is out.
+            done = subprocess.run([program, "-dc"], input=data, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, check=False)
             return done.stdout
     return data
 
