@@ -3,14 +3,18 @@
 #
 # tests/boot.sh [CASE]...
 #
-# Boots stock kernels, the distribution's cloud, full, backport and 32-bit ones, and tiny ones that have no ACPI but an
-# MP table, a device tree or nothing, and looks at what they find and how they end.  On a host whose KVM can run them it does so there (tests/hostkvm.sh), else in nested
-# machines (tests/nest).  What is run is in tests/boot/job.sh; what it should come to, here.  CASEs name some of them;
-# `reports`, `others` and `terminal` are the three parts that `make check` runs, without the variants; without arguments all is run,
-# but tables_dt, whose kernel takes minutes to build.
+# Boots stock kernels and checks what they find and how they end: the distribution's cloud, full,
+# backport and 32-bit kernels, and tiny ones that have no ACPI but an MP table, a device tree or
+# nothing. They run on this host where its KVM can run them (tests/hostkvm.sh), else in nested
+# machines (tests/nest). tests/boot/job.sh runs the cases; this script checks the results.
 #
-# One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`.  Exits 1 after a `not ok`.  What the guests said
-# stays in build/boot/out (BOOT_DIR: elsewhere).  KVM_BIN names another launcher than build/kvm.
+# CASEs select some of the cases. `reports`, `others` and `terminal` are the three parts that `make
+# check` runs, without the variants. Without arguments all cases run, except tables_dt, whose kernel
+# takes minutes to build.
+#
+# One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`. Exits 1 after a `not ok`. The
+# output of the guests is kept in build/boot/out (BOOT_DIR: elsewhere). KVM_BIN names another
+# launcher than build/kvm.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -29,26 +33,31 @@ not_ok() { # NAME WHY
 
 reports="report_cloud_1 report_cloud_4 report_full_1 report_full_4 report_tiny_1 report_tiny_4"
 reports+=" report_backport_1 report_backport_4"
-others="end_poweroff end_testdev end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a end_halt end_halt_4 end_panic"
+others="end_poweroff end_testdev end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a"
+others+=" end_halt end_halt_4 end_panic"
 others+=" end_panic_reset end_tiny_reboot end_tiny_halt end_restart term_button term_deaf"
 others+=" tables_mp tables_dt tables_none"
 others+=" fast_cloud fast_full fast_backport"
 others+=" entry_16 entry_32 entry_64 vmlinux_pvh vmlinux_64 vmlinux_backport lkrn memdisk"
-others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_truncated_early stock_initrd"
+others+=" mem_256M mem_2G mem_6G initrd_two initrd_500M initrd_truncated initrd_truncated_early"
+others+=" stock_initrd"
 others+=" log_cloud log_full log_backport"
-# What differs little from another of them, or is done elsewhere, too: tests/budget.sh starts with one of 500 MiB, tests/disk-boot.sh the stock initrd.
-variants="initrd_500M stock_initrd report_full_1 report_backport_4 report_tiny_1 end_reboot_4 end_reboot_a end_halt_4 mem_2G entry_64 vmlinux_backport"
+# Cases that differ little from others, or that other tests cover: tests/budget.sh starts with an
+# initrd of 500 MiB, tests/disk-boot.sh with the stock initrd.
+variants="initrd_500M stock_initrd report_full_1 report_backport_4 report_tiny_1 end_reboot_4"
+variants+=" end_reboot_a end_halt_4 mem_2G entry_64 vmlinux_backport"
 variants+=" fast_full fast_backport log_full log_backport initrd_truncated tables_dt"
 
-#--- what the guests are made of ---------------------------------------------
+#--- preparing the guests ----------------------------------------------------
 
-# A directory with a body: the kernel skips that, and reads on behind it.
+# A directory with a body: the kernel skips the body, and reads on after it.
 cpio_gap() { # BYTES
-	printf '070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x' 1 $((0040755)) 0 0 1 0 "$1" 0 0 0 0 4 0
+	printf '070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x' 1 $((0040755)) 0 0 1 0 \
+		"$1" 0 0 0 0 4 0
 	printf 'gap\0\0\0'
 }
 
-kernel() { # NAME: into $in; or says why not
+kernel() { # NAME: into $in; or prints why not
 	local dir
 	case $1 in
 	tiny*) dir=$(tests/tiny-kernel.sh "$(sed 's/^tiny-*//' <<<"$1")") ;;
@@ -60,7 +69,7 @@ prepare() {
 	local k dt='' lscpu
 	rm -rf $dir
 	mkdir -p $in $out
-	# Its kernel takes four minutes of a processor to build: tests/boot.sh tables_dt asks for it.
+	# Its kernel takes four minutes of CPU time to build: only tests/boot.sh tables_dt does so.
 	[[ " $asked " != *" tables_dt "* ]] || dt=tiny-dt
 	for k in cloud full backport tiny $dt i386; do
 		kernel $k 2>$in/$k.err || tail -n 3 $in/$k.err >&2
@@ -74,8 +83,8 @@ prepare() {
 	tests/initrd.sh $in/tables.initrd tests/boot/guest-tables.sh &&
 	tests/initrd.sh --init tests/boot/guest-log.sh $in/log.initrd &&
 	{ echo 'the disk of the test'; head -c 1M /dev/zero; } >$in/disk &&
-	tests/initrd.sh --kernel "$(tests/kernels.sh cloud)" --modules "button evdev" $in/button.initrd \
-		tests/boot/guest-button.sh || return 1
+	tests/initrd.sh --kernel "$(tests/kernels.sh cloud)" --modules "button evdev" \
+		$in/button.initrd tests/boot/guest-button.sh || return 1
 	echo "from the second initrd" >$in/extra &&
 	tests/initrd.sh --plain --add $in/extra:/extra $in/extra.initrd &&
 	cpio_gap $((500 << 20)) >$in/big.initrd &&
@@ -89,35 +98,38 @@ prepare() {
 	if [ -e $in/i386 ]; then
 		mkdir $in/32 &&
 		cp $in/i386 $in/32/kernel &&
-		tests/initrd.sh --busybox "$(tests/kernels.sh i386)/root/bin/busybox" $in/32/report.initrd \
-			tests/boot/guest-report.sh || return 1
+		tests/initrd.sh --busybox "$(tests/kernels.sh i386)/root/bin/busybox" \
+			$in/32/report.initrd tests/boot/guest-report.sh || return 1
 	fi
 	python3 tests/tools/vmlinux.py $in/cloud $in/cloud.vmlinux || return 1
-	[ ! -e $in/backport ] || python3 tests/tools/vmlinux.py $in/backport $in/backport.vmlinux || return 1
+	[ ! -e $in/backport ] || python3 tests/tools/vmlinux.py $in/backport $in/backport.vmlinux ||
+		return 1
 	ln -sfn /usr/lib/ipxe/ipxe.lkrn $in/ipxe.lkrn
 	ln -sfn /usr/lib/syslinux/memdisk $in/memdisk
 	truncate -s 1440K $in/floppy
 	if [ -x tests/stock-initrd.sh ]; then
-		tests/stock-initrd.sh cloud $in/stock.initrd 2>$in/stock.err || tail -n 3 $in/stock.err >&2
+		tests/stock-initrd.sh cloud $in/stock.initrd 2>$in/stock.err ||
+			tail -n 3 $in/stock.err >&2
 	fi
 	return 0
 }
 
 #--- running -------------------------------------------------------------------
 
-wanted() { # LIST: those of it that were asked for
+wanted() { # LIST: the cases in it that are selected
 	local c
 	for c in $1; do
 		case " ${asked:-$c} " in *" $c "*) echo "$c" ;; esac
 	done
 }
 
-left() { # LIST: those of it that have not been run
+left() { # LIST: the cases in it that have not run
 	local c
 	for c in $1; do [ -e $out/$c.rc ] || echo "$c"; done
 }
 
-# A list in as few nested machines as it takes: one that dies or hangs costs the case that did it, once it has done so twice.
+# Runs a list in as few nested machines as possible: a case that ends or hangs its machine twice has
+# failed.
 run_list() { # LIST
 	local cases c round
 	for round in 1 2 3 4; do
@@ -126,16 +138,18 @@ run_list() { # LIST
 		if [ -z "$nested" ]; then
 			tests/boot/job.sh $in $out $cases
 		else
-			tests/nest --timeout 900 --out $out tests/boot/job.sh $in $out $cases >>$out/nest.log 2>&1
+			tests/nest --timeout 900 --out $out tests/boot/job.sh $in $out $cases \
+				>>$out/nest.log 2>&1
 		fi
 		for c in $(left "$1"); do
-			[ "$(wc -l 2>/dev/null <$out/$c.started || echo 0)" -lt 2 ] || echo nest >$out/$c.rc
+			[ "$(wc -l 2>/dev/null <$out/$c.started || echo 0)" -lt 2 ] ||
+				echo nest >$out/$c.rc
 		done
 	done
 }
 
-# The 32-bit guest is for a CPU of Intel's where one is emulated: with an emulated SVM's nested
-# paging it dies of reserved bits, and without that QEMU 10 hangs.
+# Where a CPU is emulated, the 32-bit guest needs an Intel CPU: with an emulated SVM's nested paging
+# it dies of reserved bits, and without nested paging QEMU 10 hangs.
 run_i386() {
 	[ -n "$(left "$(wanted report_i386_2)")" ] || return
 	if [ -z "$nested" ]; then
@@ -147,7 +161,7 @@ run_i386() {
 			--copy $dir/kvm --copy $in/32 tests/boot/job.sh $in/32 $out report_i386_2
 }
 
-#--- looking ---------------------------------------------------------------------
+#--- checking --------------------------------------------------------------------
 
 text() { tr -d '\r' <$out/$1.out; }
 section() { text "$1" | sed -n "/^== $2\$/,/^== /{/^== /d;p}"; }
@@ -162,7 +176,8 @@ ended() {
 	elif [ "$rc" = nest ]; then
 		echo "the nested machine does not survive it"
 	elif ! grep -qxE "$2" <<<"$rc"; then
-		echo "exit code $rc instead of $2, last line \"$(last_err "$1")\", console \"$(text "$1" | tail -n 1)\""
+		echo "exit code $rc instead of $2, last line \"$(last_err "$1")\"," \
+			"console \"$(text "$1" | tail -n 1)\""
 	elif ! last_err "$1" | grep -qxE "kvm: $3"; then
 		echo "last line \"$(last_err "$1")\""
 	fi
@@ -172,12 +187,16 @@ judge() { # NAME WHY [REMARK]
 	if [ -n "$2" ]; then not_ok "$1" "$2"; else ok "$1${3:+ ($3)}"; fi
 }
 
-# The first start unpacks the kernel, the second finds it; both come to userspace.  Without the program that unpacks it, neither.
+# The first start unpacks the kernel, the second finds it; both reach userspace. Without the program
+# that unpacks it, neither start does so.
 unpacked() { # CASE
 	local first second
-	first=$(grep -o -e '--fast: [^:]*: the program that unpacks it is not installed' -e '--fast: unpacked' "$out/$1.first.err")
-	second=$(grep -o -e '--fast: [^:]*: the program that unpacks it is not installed' -e '--fast: was unpacked before' "$out/$1.err")
-	grep -qaF 'kvm-test: userspace up' "$out/$1.first.out" || echo "the first start does not come to userspace"
+	first=$(grep -o -e '--fast: [^:]*: the program that unpacks it is not installed' \
+		-e '--fast: unpacked' "$out/$1.first.err")
+	second=$(grep -o -e '--fast: [^:]*: the program that unpacks it is not installed' \
+		-e '--fast: was unpacked before' "$out/$1.err")
+	grep -qaF 'kvm-test: userspace up' "$out/$1.first.out" ||
+		echo "the first start does not come to userspace"
 	case $first/$second in
 	*installed/*installed | '--fast: unpacked/--fast: was unpacked before') ;;
 	*) echo "first \"$first\", then \"$second\"" ;;
@@ -190,9 +209,13 @@ warnings() {
 		grep -vxE -f <(grep -v -e '^#' -e '^$' tests/boot/dmesg.allow)
 }
 
-bad_lines() { # lines that have no business in a log at any level
-	text "$1" | grep -E 'ACPI Error|ACPI BIOS Error|Firmware Bug|Firmware Warn|Firmware Info|BIOS bug'
-	text "$1" | grep -E "i8042.*(failed|[Cc]an't read CTR)|MPTABLE: (bad|checksum)|MP table.*(bad|[Ee]rror)|[Ii]nvalid checksum"
+bad_lines() { # lines that must not be in a log at any level
+	local bad
+	bad='ACPI Error|ACPI BIOS Error|Firmware Bug|Firmware Warn|Firmware Info|BIOS bug'
+	text "$1" | grep -E "$bad"
+	bad="i8042.*(failed|[Cc]an't read CTR)|MPTABLE: (bad|checksum)"
+	bad+="|MP table.*(bad|[Ee]rror)|[Ii]nvalid checksum"
+	text "$1" | grep -E "$bad"
 	text "$1" | grep -E 'calibrat.*PIT|PIT calibration|TSC calibration failed|refined TSC'
 }
 
@@ -214,13 +237,16 @@ rtc() { # CASE
 	section "$1" rtc | grep -q '^rtc_cmos' || echo "no rtc_cmos"
 	read -r before after <$out/$1.when
 	t=$(section "$1" rtc | sed -n 2p)
-	[ "${t:-0}" -ge $((before - 5)) ] && [ "${t:-0}" -le $((after + 5)) ] || echo "RTC says $t in $before..$after"
+	[ "${t:-0}" -ge $((before - 5)) ] && [ "${t:-0}" -le $((after + 5)) ] ||
+		echo "RTC says $t in $before..$after"
 	t=$(section "$1" date)
-	[ "${t:-0}" -ge $((before - 5)) ] && [ "${t:-0}" -le $((after + 5)) ] || echo "date says $t in $before..$after"
+	[ "${t:-0}" -ge $((before - 5)) ] && [ "${t:-0}" -le $((after + 5)) ] ||
+		echo "date says $t in $before..$after"
 }
 
 interrupts() { # CASE: ttyS0's count, on all CPUs
-	section "$1" interrupts | awk '/ttyS0/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }'
+	section "$1" interrupts |
+		awk '/ttyS0/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }'
 }
 
 serial() { # CASE
@@ -228,7 +254,7 @@ serial() { # CASE
 	tty=$(section "$1" tty)
 	# The kernel's number for a 16550A is 4 (linux/serial_core.h).
 	grep -qxE '4 0x3F8 [1-9][0-9]*' <<<"$tty" || echo "ttyS0's type, port and interrupt: $tty"
-	# One may send all that is written meanwhile, so their number says no more.
+	# One interrupt may send everything written meanwhile, so their number has no more meaning.
 	[ "$(interrupts "$1")" -gt 0 ] || echo "ttyS0 has had no interrupt"
 }
 
@@ -239,14 +265,16 @@ iomem() { # CASE BYTES: RAM is all there, and not in the hole
 		/^[0-9a-f].*System RAM/ { a = hex($1); b = hex($2); sum += b - a + 1
 			if (b >= 3221225472 && a < 4294967296) print "RAM in the hole: " $0 }
 		/Kernel code/ { code = 1 }
-		END { if (sum > want || sum < want - 1048576) printf "%d bytes of RAM in iomem instead of %d\n", sum, want
+		END { if (sum > want || sum < want - 1048576)
+			printf "%d bytes of RAM in iomem instead of %d\n", sum, want
 			if (!code) print "no kernel code in iomem" }'
 }
 
 report() { # KERNEL CPUS
 	local c=report_$1_$2 why clock last='the guest powered off'
-	[ "$1" != tiny ] || last='the guest halted' # it knows no way to power off
-	[ -e $out/$c.rc ] || [ -e $in/$1 ] || { echo "skip boot: $1 kernel, $2 CPUs: $(tail -n 1 $in/$1.err)"; return; }
+	[ "$1" != tiny ] || last='the guest halted' # it cannot power off
+	[ -e $out/$c.rc ] || [ -e $in/$1 ] ||
+		{ echo "skip boot: $1 kernel, $2 CPUs: $(tail -n 1 $in/$1.err)"; return; }
 	text $c | grep -q '^kvm-test: userspace up' || {
 		why=$(ended $c 0 "$last")
 		not_ok "$1 kernel, $2 CPUs: userspace" "${why:-no marker}"
@@ -256,12 +284,15 @@ report() { # KERNEL CPUS
 	text $c | grep -q '^== end' || why="the report ends early; $why"
 	judge "$1 kernel, $2 CPUs: userspace and its end" "$why"
 	if [ "$1" = i386 ]; then # there is no lscpu for it
-		judge "$1 kernel, $2 CPUs: nproc" "$([ "$(section $c nproc)" = "$2" ] || section $c nproc)"
-		judge "$1 kernel, $2 CPUs: ACPI" "$(text $c | grep -q 'Using ACPI (MADT)' || echo "not in use")"
+		judge "$1 kernel, $2 CPUs: nproc" \
+			"$([ "$(section $c nproc)" = "$2" ] || section $c nproc)"
+		judge "$1 kernel, $2 CPUs: ACPI" \
+			"$(text $c | grep -q 'Using ACPI (MADT)' || echo "not in use")"
 	else
 		judge "$1 kernel, $2 CPUs: nproc, lscpu" "$(cpus $c "$2" | head -n 3 | tr '\n' ' ')"
 	fi
-	judge "$1 kernel, $2 CPUs: no warning that QEMU's microvm does not cause" "$(warnings $c | head -n 3)"
+	judge "$1 kernel, $2 CPUs: no warning that QEMU's microvm does not cause" \
+		"$(warnings $c | head -n 3)"
 	judge "$1 kernel, $2 CPUs: no firmware, i8042, PIT complaint" "$(bad_lines $c | head -n 1)"
 	judge "$1 kernel, $2 CPUs: ttyS0 is a 16550A with an interrupt" "$(serial $c | head -n 1)"
 	judge "$1 kernel, $2 CPUs: iomem" "$(iomem $c $((1 << 30)) | head -n 1)"
@@ -273,7 +304,7 @@ report() { # KERNEL CPUS
 		"$(text $c | grep -q 'serio: i8042 KBD port' || echo "not found")"
 }
 
-# there KERNEL CASE: whether the case is wanted and its kernel there; it is skipped without that.
+# there KERNEL CASE: whether the case is selected and its kernel exists; else it is skipped.
 there() {
 	[ -n "$(wanted $2)" ] || return
 	[ ! -e $in/$1 ] || return 0
@@ -281,20 +312,21 @@ there() {
 	return 1
 }
 
-# A kernel that has nothing but what it is asked for to learn of its machine from.
+# A kernel that can learn of its machine only from the tables of this case.
 tables() { # KIND KERNEL CPUS LINE-OF-/proc/interrupts
 	local c=tables_$1 why
 	there $2 $c || return
 	why=$(ended $c 0 'the guest halted')
 	[ -n "$why" ] || [ "$(section $c nproc)" = "$3" ] || why="nproc says $(section $c nproc)"
-	[ -n "$why" ] || [ "$(section $c disks) $(section $c vda)" = '1 the disk of the test' ] || why='not the one disk'
+	[ -n "$why" ] || [ "$(section $c disks) $(section $c vda)" = '1 the disk of the test' ] ||
+		why='not the one disk'
 	[ -n "$why" ] || section $c interrupts | grep -qE "$4" || why="no interrupt: $4"
 	[ -n "$why" ] || [ "$1" = mp ] || ! text $c | grep -q MPTABLE || why='there is an MP table'
 	[ -n "$why" ] || ! text $c | grep -q ACPI: || why='there is ACPI'
 	judge "tables=$1: $3 CPUs, the disk, its interrupt" "$why"
 }
 
-# The kernel's log as found in its memory is what dmesg says; it may have gone on since.
+# The kernel's log as found in its memory is what dmesg prints, and maybe later lines.
 log() { # KERNEL
 	local c=log_$1 why n
 	there $1 $c || return
@@ -302,12 +334,14 @@ log() { # KERNEL
 	section $c dmesg >$out/$c.dmesg
 	n=$(wc -l <$out/$c.dmesg)
 	[ -n "$why" ] || [ "$n" -gt 100 ] || why="dmesg says $n lines"
-	sed -n "/^the kernel's log, from its memory: all /,\$p" $out/$c.err | sed -n "2,$((n + 1))p" >$out/$c.memory
+	sed -n "/^the kernel's log, from its memory: all /,\$p" $out/$c.err |
+		sed -n "2,$((n + 1))p" >$out/$c.memory
 	[ -n "$why" ] || cmp -s $out/$c.dmesg $out/$c.memory ||
 		why="$(diff $out/$c.dmesg $out/$c.memory | head -n 3 | tr '\n' ' ')"
 	judge "$1 kernel without a console: its log from memory is dmesg's" "$why"
 	judge "$1 kernel without a console: names from its own symbols" \
-		"$(grep -qE '^=> vCPU 0 .*(, in [a-z_0-9.]+\+0x|in user space|halted)' $out/$c.err || grep '^=> ' $out/$c.err || echo "no sentence")"
+		"$(grep -qE '^=> vCPU 0 .*(, in [a-z_0-9.]+\+0x|in user space|halted)' \
+		$out/$c.err || grep '^=> ' $out/$c.err || echo "no sentence")"
 }
 
 memory() { # NAME MIB
@@ -315,21 +349,24 @@ memory() { # NAME MIB
 	why=$(ended mem_$1 0 'the guest powered off')
 	[ -n "$why" ] || why=$(iomem mem_$1 $(($2 << 20)))
 	total=$(section mem_$1 meminfo | sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p')
-	# What the kernel keeps: its image and tables, and some 3 % for page structures and such.
-	[ -n "$why" ] || { [ "$total" -lt $(($2 << 10)) ] && [ "$total" -gt $((($2 - 64) * 993)) ]; } ||
+	# The kernel keeps its image and tables, and some 3 % for page structures and such.
+	[ -n "$why" ] ||
+		{ [ "$total" -lt $(($2 << 10)) ] && [ "$total" -gt $((($2 - 64) * 993)) ]; } ||
 		why="MemTotal is $total kB"
 	judge "-m $1" "$why"
 }
 
 marker() { # CASE [TIMES]
-	[ "$(text "$1" | grep -cF 'kvm-test: userspace up')" -ge "${2:-1}" ] || echo "userspace not reached ${2:-1} times"
+	[ "$(text "$1" | grep -cF 'kvm-test: userspace up')" -ge "${2:-1}" ] ||
+		echo "userspace not reached ${2:-1} times"
 }
 
 how() { # NAME CASE RC LINE [TEXT-THAT-MUST-BE-THERE]
 	local why
 	[ -n "$(wanted "$2")" ] || return
 	why=$(ended "$2" "$3" "$4")
-	[ -n "$why" ] || [ -z "${5:-}" ] || text "$2" | grep -q -- "$5" || why="the console does not say \"$5\""
+	[ -n "$why" ] || [ -z "${5:-}" ] || text "$2" | grep -q -- "$5" ||
+		why="the console does not say \"$5\""
 	judge "$1" "$why"
 }
 
@@ -341,7 +378,8 @@ look() {
 	[ -z "$(wanted report_i386_2)" ] || report i386 2
 	tables mp tiny 2 'IO-APIC +16-edge +virtio0'
 	[[ " $asked " != *" tables_dt "* ]] || tables dt tiny-dt 2 'IO-APIC +16-edge +virtio0'
-	[ ! -e $out/tables_dt.rc ] || how "tables=dt: serial port and clock" tables_dt 0 'the guest halted' \
+	[ ! -e $out/tables_dt.rc ] ||
+		how "tables=dt: serial port and clock" tables_dt 0 'the guest halted' \
 		'70\.rtc: registered as rtc0'
 	tables none tiny 1 'XT-PIC +virtio0'
 	log cloud
@@ -361,10 +399,13 @@ look() {
 	how "halt, 4 CPUs" end_halt_4 0 'the guest halted' "$up"
 	how "panic" end_panic 120 'the guest kernel panicked' 'end Kernel panic'
 	how "panic=-1" end_panic_reset 120 'the guest kernel panicked( \(then .*\))?' 'Kernel panic'
-	! there tiny end_tiny_reboot || how "tiny kernel: reboot" end_tiny_reboot 0 'the guest rebooted \(.*\)' "$up"
-	! there tiny end_tiny_halt || how "tiny kernel: halt" end_tiny_halt 0 'the guest halted' "$up"
+	! there tiny end_tiny_reboot ||
+		how "tiny kernel: reboot" end_tiny_reboot 0 'the guest rebooted \(.*\)' "$up"
+	! there tiny end_tiny_halt ||
+		how "tiny kernel: halt" end_tiny_halt 0 'the guest halted' "$up"
 	how "--on-reboot restart, then SIGTERM" end_restart 143 'ended by SIGTERM'
-	[ -z "$(wanted end_restart)" ] || judge "--on-reboot restart: boots again" "$(marker end_restart 2)"
+	[ -z "$(wanted end_restart)" ] ||
+		judge "--on-reboot restart: boots again" "$(marker end_restart 2)"
 	how "SIGTERM: a listening guest powers off" term_button 0 'the guest powered off' '^pressed'
 	how "SIGTERM: a deaf guest ends after --grace" term_deaf 143 'ended by SIGTERM' "$up"
 	how "bzImage by its real-mode entry" entry_16 0 'the guest powered off' "$up"
@@ -372,7 +413,9 @@ look() {
 	how "bzImage by its 64-bit entry" entry_64 0 'the guest powered off' "$up"
 	how "vmlinux by PVH, 4 CPUs" vmlinux_pvh 0 'the guest powered off' "$up"
 	how "vmlinux by its 64-bit entry" vmlinux_64 0 'the guest powered off' "$up"
-	! there backport vmlinux_backport || how "backport kernel's vmlinux by PVH" vmlinux_backport 0 'the guest powered off' "$up"
+	! there backport vmlinux_backport ||
+		how "backport kernel's vmlinux by PVH" vmlinux_backport 0 'the guest powered off' \
+			"$up"
 	for k in cloud full backport; do
 		there $k fast_$k || continue
 		how "--fast: the $k kernel, unpacked" fast_$k 0 'the guest powered off' "$up"
@@ -382,14 +425,18 @@ look() {
 	how "memdisk" memdisk 143 'ended by SIGTERM' 'Ramdisk at 0x[0-9a-f]*, length 0x00168000'
 	how "two initrds" initrd_two 0 'the guest powered off' 'from the second initrd'
 	how "initrd of 500 MiB" initrd_500M 0 'the guest rebooted \(.*\)' "$up"
-	# What the guest has put where its initrd was is lost with it; the machine must go on and come to an end of its own.
-	how "initrd truncated when unpacked" initrd_truncated '(0|120)' 'the guest (powered off|kernel panicked)' \
-		'truncate now'
-	how "initrd truncated before it is unpacked" initrd_truncated_early '(0|120)' 'the guest (powered off|kernel panicked)'
+	# Data that the guest has put where its initrd was is lost with it; the machine must go on
+	# and end by itself.
+	how "initrd truncated when unpacked" initrd_truncated '(0|120)' \
+		'the guest (powered off|kernel panicked)' 'truncate now'
+	how "initrd truncated before it is unpacked" initrd_truncated_early '(0|120)' \
+		'the guest (powered off|kernel panicked)'
 	if [ -e $in/stock.initrd ]; then
-		how "the distribution's own initrd: its shell" stock_initrd 143 'ended by SIGTERM' '(initramfs)'
+		how "the distribution's own initrd: its shell" stock_initrd 143 'ended by SIGTERM' \
+			'(initramfs)'
 	elif [ -n "$(wanted stock_initrd)" ]; then
-		echo "skip boot: the distribution's own initrd: $(tail -n 1 $in/stock.err 2>/dev/null)"
+		echo "skip boot: the distribution's own initrd:" \
+			"$(tail -n 1 $in/stock.err 2>/dev/null)"
 	fi
 }
 
@@ -435,9 +482,18 @@ if ! prepare; then
 	not_ok "what the guests are made of" "could not be made"
 	exit 1
 fi
-[ -e $in/tiny ] || { reports=${reports//report_tiny_?/}; others=${others//end_tiny_*halt/}; others=${others/tables_mp/}; others=${others/tables_none/}; }
+[ -e $in/tiny ] || {
+	reports=${reports//report_tiny_?/}
+	others=${others//end_tiny_*halt/}
+	others=${others/tables_mp/}
+	others=${others/tables_none/}
+}
 [ -e $in/tiny-dt ] || others=${others/tables_dt/}
-[ -e $in/backport ] || { reports=${reports//report_backport_?/}; others=${others/vmlinux_backport/}; others=${others/fast_backport/}; }
+[ -e $in/backport ] || {
+	reports=${reports//report_backport_?/}
+	others=${others/vmlinux_backport/}
+	others=${others/fast_backport/}
+}
 [ -e $in/stock.initrd ] || others=${others/stock_initrd/}
 # There are two cores at the least, and a nested machine takes one.
 run_list "$(wanted "$reports")" &

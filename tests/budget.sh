@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The budgets of tests/bench/budgets, measured in the counting nest: one line a budget, `ok NAME value
-# (budget)`. KVM=FILE measures another program than build/kvm. Exit code 1 when one is broken, 0 otherwise.
+# Checks the budgets of tests/bench/budgets in the counting nest: one line a budget, `ok NAME value
+# (budget)`. KVM=FILE measures another program than build/kvm. The exit code is 1 when a budget is
+# exceeded, 0 otherwise.
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1

@@ -1,28 +1,33 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Every test: `make check`. Each step prints lines
+# Runs every test: `make check`. Each step prints lines
 #     ok NAME | not ok NAME: why | skip NAME: why
-# which are counted; the last line is `N passed, N failed` (and skipped, when some were). In CI (CI=true) a skipped
-# test is a failure. A test of what this distribution has no package for is not counted, but named at the end:
+# which are counted; the last line is `N passed, N failed` (and skipped, when some were). In CI
+# (CI=true) a skipped test is a failure. A test that needs what this distribution has no package for
+# is not counted, but named at the end:
 #     left out: NAME: why
 # STEPS="unit fuzz" runs those steps only.
 #
-# First everything is built, with all processors; then as many steps as there are processors go side by side, the
-# longest first, and each shows its lines when it ends. What a step said is in build/check/STEP.out. When three steps
-# or fewer failed, they are run once more, alone (see again).
+# First everything is built, with all processors. Then as many steps as there are processors run
+# side by side, the longest first, and each shows its lines when it ends. The output of a step is in
+# build/check/STEP.out. When three steps or fewer have failed, they run once more, alone (see
+# again).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 dir=build/check
 jobs=$(nproc)
-# In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
-ALL_STEPS="kernels disk_guest boot_others lint virtio boot_reports net gallery_stock checks command share payload fuzz console
-	hostile unit terminal disk budget gdb soak tsan smoke gallery control demo acpi dtb malformed inspect"
+# In the order in which they start: most need a nested machine, which keeps one processor busy for
+# minutes.
+ALL_STEPS="kernels disk_guest boot_others lint virtio boot_reports net gallery_stock checks command
+	share payload fuzz console hostile unit terminal disk budget gdb soak tsan smoke gallery
+	control demo acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
 
-# expect NAME COMMAND...: one test that passes when the command does; its output is shown when it fails
+# expect NAME COMMAND...: one test that passes when the command does; its output is shown when it
+# fails
 expect() {
 	local name=$1 out rc
 	shift
@@ -45,7 +50,8 @@ lines() {
 	[ "$rc" = 0 ] || grep -q '^not ok ' "$out" || echo "not ok $1: exit code $rc"
 }
 
-# Before the steps, and alone: they find it all made. A step of its own builds what it needs only when it is asked for by name.
+# Runs before the other steps, and alone, so that they find everything built. A step builds what it
+# needs itself only when it is selected by name.
 step_build() {
 	expect "build: gcc" make -j"$jobs"
 	expect "build: clang" make -j"$jobs" CC=clang O=build/obj-clang
@@ -59,7 +65,7 @@ step_build() {
 	expect "build: install and uninstall" tests/lint/install.sh
 }
 
-# Stock kernels are downloaded and one of ours is built, unless they are in the cache.
+# Downloads stock kernels and builds one of our own, unless they are in the cache.
 step_kernels() {
 	expect "kernels: the distribution's" tests/kernels.sh cloud full backport i386
 	expect "kernels: ours" tests/tiny-kernel.sh
@@ -83,14 +89,16 @@ step_lint() {
 	expect "lint: clang-tidy" make -s -k clang-tidy TIDY_NODES=75000
 }
 
-# cmocka's own report, a line a test. A program that exits in the midst of them prints no sum.
+# cmocka's own report, a line a test. A program that exits in the middle of the tests prints no sum.
 unit_lines() {
 	local name out=$dir/unit.cmocka results=$dir/unit.results rc
 	for program; do
 		name=$(basename "$program")
 		timeout 120 "$program" >$out 2>&1
 		rc=$?
-		sed -nE "s|^\[ +OK \] (.*)|ok unit $name: \1|p; s|^\[ +FAILED +\] ([a-z_0-9]+)\$|not ok unit $name: \1|p" $out | sort -u | tee $results
+		sed -nE -e "s|^\[ +OK \] (.*)|ok unit $name: \1|p" \
+		-e "s|^\[ +FAILED +\] ([a-z_0-9]+)\$|not ok unit $name: \1|p" $out |
+		sort -u | tee $results
 		if [ $rc != 0 ]; then
 			tail -30 $out
 			grep -q '^not ok ' $results || echo "not ok unit $name: exit code $rc"
@@ -116,7 +124,8 @@ step_fuzz() {
 	made fuzz-programs
 	for f in tests/fuzz/fuzz_*.c; do
 		name=$(basename "$f" .c)
-		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=3"
+		expect "fuzz: $name, fixed seed" make -s fuzz-one FUZZ="$name" \
+			FUZZ_ARGS="-seed=1 -runs=${FUZZ_RUNS:-20000} -max_total_time=3"
 	done
 }
 
@@ -137,8 +146,11 @@ step_inspect() {
 	KVM_BIN=build/obj-san/bin/kvm lines tests/inspect.sh
 }
 # A short run of each; tests/disk.sh alone does much more.
-step_disk() { OPS=${OPS:-300} ROUNDS=${ROUNDS:-5} POWER_ROUNDS=${POWER_ROUNDS:-3} lines tests/disk.sh; }
-# A stock kernel's disks in the nested machine; tests/disk-nest.sh and tests/disk-boot.sh alone do more.
+step_disk() {
+	OPS=${OPS:-300} ROUNDS=${ROUNDS:-5} POWER_ROUNDS=${POWER_ROUNDS:-3} lines tests/disk.sh
+}
+# A stock kernel's disks in the nested machine; tests/disk-nest.sh and tests/disk-boot.sh alone do
+# more.
 step_disk_guest() {
 	made all
 	ROUNDS=${ROUNDS:-2} lines tests/disk-nest.sh queues snapshot kill
@@ -192,7 +204,8 @@ step_gallery() {
 	made all broken
 	lines tests/gallery.sh
 	mkdir -p build/gallery/second
-	lines tests/nest --timeout 900 --out build/gallery/second tests/gallery.sh late page-table-hole stack-overflow
+	lines tests/nest --timeout 900 --out build/gallery/second tests/gallery.sh late \
+		page-table-hole stack-overflow
 }
 step_control() {
 	made all payload broken
@@ -219,7 +232,7 @@ step_budget() {
 	lines tests/budget.sh
 }
 
-# `make demo` as CI or a pipe starts it, and how it ends where the guest does not do its part.
+# `make demo` as CI or a pipe starts it, and how it ends when the guest misbehaves.
 step_demo() {
 	made all
 	expect "demo: boots to a shell, runs uname and powers off" demo_ends
@@ -240,7 +253,7 @@ exits() { # CODE COMMAND...
 	[ $rc = "$want" ] || { echo "exit code $rc"; return 1; }
 }
 
-# made TARGET...: make has made them, once, whichever steps ask for it at a time
+# made TARGET...: runs make for them once, even when several steps need them at the same time
 made() {
 	local out
 	out=$(flock $dir/make.lock make -j"$jobs" "$@" 2>&1) && return
@@ -248,37 +261,46 @@ made() {
 	echo "not ok $step: make $* failed"
 }
 
-# One step, its lines shown and kept whole; what it cost of the clock and of the processors.
-# A step that an error of its own ends, such as an unset variable, leaves no times.
+# Runs one step: shows its lines in one piece, keeps them, and measures its time and its CPU time. A
+# step that ends by an error of its own, such as an unset variable, leaves no times.
 run_step() { # STEP
 	local before=$SECONDS
 	step=$1
 	rm -f $dir/"$step.times"
 	({ "step_$step" 2>&1; times >$dir/"$step.times"; } >$dir/"$step.out")
-	[ -e $dir/"$step.times" ] || echo "not ok $step: it did not come to its end" >>$dir/"$step.out"
-	grep -qaE '^(ok|not ok|skip|left out:) ' $dir/"$step.out" || echo "not ok $step: it printed no result" >>$dir/"$step.out"
+	[ -e $dir/"$step.times" ] ||
+		echo "not ok $step: it did not come to its end" >>$dir/"$step.out"
+	grep -qaE '^(ok|not ok|skip|left out:) ' $dir/"$step.out" ||
+		echo "not ok $step: it printed no result" >>$dir/"$step.out"
 	(
 		flock 9
-		echo "== $step (begun at $((before - started)) s, took $((SECONDS - before)) s, $(cpu_of "$step") of CPU)"
+		echo "== $step (begun at $((before - started)) s, took $((SECONDS - before)) s," \
+			"$(cpu_of "$step") of CPU)"
 		cat $dir/"$step.out"
 	) 9>$dir/say.lock
 }
-cpu_of() { [ ! -e $dir/"$1.times" ] || awk -F'[ms ]+' 'NR == 2 { printf "%.0f s", $1 * 60 + $2 + $3 * 60 + $4 }' $dir/"$1.times"; }
+cpu_of() {
+	[ ! -e $dir/"$1.times" ] ||
+		awk -F'[ms ]+' 'NR == 2 { printf "%.0f s", $1 * 60 + $2 + $3 * 60 + $4 }' \
+			$dir/"$1.times"
+}
 
 # A lane takes the next step of the list until there is none.
 lane() {
 	local next
-	while next=$(flock $dir/todo.lock sh -c "head -n 1 $dir/todo && sed -i 1d $dir/todo") && [ -n "$next" ]; do
+	while next=$(flock $dir/todo.lock sh -c "head -n 1 $dir/todo && sed -i 1d $dir/todo") &&
+		[ -n "$next" ]; do
 		(run_step "$next")
 	done
 }
 
-# Most steps take machines that are emulated, with clocks that run on while a busy host gives them no processor. A step
-# that failed has a second try with the host to itself. What fails then has failed; what passes only then is told apart,
-# as it may be a test, or the program, that is unsteady.
+# Most steps use emulated machines, whose clocks run on while a busy host gives them no processor. A
+# step that failed has a second try with the host to itself. Steps that fail again have failed;
+# steps that pass only on the second try are reported as unsteady: the test may be, or the program.
 again() {
 	local failed
-	failed=$(cd $dir && grep -laE '^not ok ' -- *.out | sed 's/\.out$//' | grep -vxE 'build|deps|lint')
+	failed=$(cd $dir && grep -laE '^not ok ' -- *.out | sed 's/\.out$//' |
+		grep -vxE 'build|deps|lint')
 	[ "$(wc -w <<<"$failed")" -le 3 ] || return
 	for step in $failed; do
 		grep -a '^not ok ' $dir/"$step.out" >>$dir/unsteady
@@ -288,7 +310,8 @@ again() {
 	done
 }
 
-tests/deps.sh build check || echo "not ok deps: some packages cannot be installed" | tee $dir/deps.out
+tests/deps.sh build check || echo "not ok deps: some packages cannot be installed" |
+	tee $dir/deps.out
 if [ -n "${STEPS:-}" ]; then
 	begun=$STEPS
 	for s in $STEPS; do
@@ -305,7 +328,7 @@ else
 	again
 fi
 
-# A lane that ends early, on a full disk for one, leaves the rest of the list.
+# A lane that ends early, for example because the disk is full, leaves the rest of the list.
 unrun=
 for s in $begun; do
 	[ -s $dir/"$s.out" ] || unrun+=" $s"

@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/command.sh: `kvm run ... -- COMMAND` with stock kernels, in the nested machine (or here, where KVM can run them): exit codes, streams, arguments,
-# files, the terminal. What is done is in tests/command/job.sh. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`; what the commands said
-# stays in build/command.
+# tests/command.sh
+#
+# Tests `kvm run ... -- COMMAND` with stock kernels, in the nested machine (or here, where KVM can
+# run them): exit codes, streams, arguments, files, the terminal. tests/command/job.sh runs the
+# cases. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`; the output of the commands is kept
+# in build/command.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
@@ -21,7 +24,8 @@ done
 if tests/hostkvm.sh >/dev/null; then
 	NEST_OUT=$dir/out tests/command/job.sh $dir/in "$@" >$dir/lines 2>$dir/err
 else
-	tests/nest --timeout 900 --out $dir/out tests/command/job.sh $dir/in "$@" >$dir/lines 2>$dir/err
+	tests/nest --timeout 900 --out $dir/out tests/command/job.sh $dir/in "$@" >$dir/lines \
+		2>$dir/err
 fi
 rc=$?
 grep -E '^(ok|not ok) ' $dir/lines

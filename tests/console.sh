@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/console.sh: a stock kernel with virtio-console in the nested machine (or here, where KVM can run it): the shell on hvc0, no message
-# lost or doubled when it takes over from the serial port, the terminal's size, named ports. What is done is in tests/console/job.py.
-# Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`; what the machine said stays in build/console.
+# tests/console.sh
+#
+# Tests virtio-console with a stock kernel in the nested machine (or here, where KVM can run it):
+# the shell on hvc0, no message lost or doubled when it takes over from the serial port, the
+# terminal's size, named ports. tests/console/job.py runs the tests. Prints `ok NAME`, `not ok NAME:
+# why`, `skip NAME: why`; the machine's output is kept in build/console.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
@@ -23,7 +26,8 @@ fi
 if tests/hostkvm.sh >/dev/null; then
 	NEST_OUT=$dir/out python3 tests/console/job.py $dir "$KVM_BIN" >$dir/lines 2>$dir/err
 else
-	tests/nest --timeout 900 --out $dir/out "$(command -v python3)" tests/console/job.py $dir "$KVM_BIN" >$dir/lines 2>$dir/err
+	tests/nest --timeout 900 --out $dir/out "$(command -v python3)" tests/console/job.py $dir \
+		"$KVM_BIN" >$dir/lines 2>$dir/err
 fi
 rc=$?
 grep -E '^(ok|not ok) ' $dir/lines

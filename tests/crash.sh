@@ -3,13 +3,14 @@
 #
 # tests/crash.sh [--get]
 #
-# By hand: cores of the distribution's cloud kernel under crash(8) and under gdb, with the kernel's own debug symbols: of a kernel that has
-# crashed, by `kvm run --dump`, and of one that runs, by `kvm debug NAME --dump`, both made in one nested machine.  The symbols are looked
-# for in /usr/lib/debug/boot and in the cache; --get first downloads the distribution's package of them (some 300 MB) and keeps
-# its vmlinux (some 600 MB) there.
+# Opens, by hand, cores of the distribution's cloud kernel with crash(8) and gdb, using the kernel's
+# own debug symbols: a core of a kernel that has crashed, from `kvm run --dump`, and one of a
+# running kernel, from `kvm debug NAME --dump`. One nested machine makes both. The symbols are taken
+# from /usr/lib/debug/boot or from the cache; --get first downloads the distribution's package of
+# them (some 300 MB) and keeps its vmlinux (some 600 MB) in the cache.
 #
-# One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`; exits 1 after a `not ok`.  KVM_BIN names another launcher than
-# build/kvm.  What was said stays in build/crash.
+# One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`; exits 1 after a `not ok`.
+# KVM_BIN names another launcher than build/kvm. The output is kept in build/crash.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -28,7 +29,8 @@ get() { # VERSION
 	work=$(mktemp -d) &&
 	mkdir -p "$cache" &&
 	(cd "$work" && apt-get -qq download "linux-image-$1-dbg") &&
-	dpkg-deb --fsys-tarfile "$work"/*.deb | tar -x -C "$work" "./usr/lib/debug/boot/vmlinux-$1" &&
+	dpkg-deb --fsys-tarfile "$work"/*.deb |
+	tar -x -C "$work" "./usr/lib/debug/boot/vmlinux-$1" &&
 	mv "$work/usr/lib/debug/boot/vmlinux-$1" "$cache/"
 	local rc=$?
 	rm -rf "$work"
@@ -39,7 +41,8 @@ prepare() {
 	rm -rf $in $out
 	mkdir -p $in $out
 	cp "$(realpath "$kernel/vmlinuz")" $in/vmlinuz &&
-		tests/initrd.sh $in/sysrq.initrd tests/gallery/sysrq.sh && tests/initrd.sh --tiny $in/tiny.initrd
+		tests/initrd.sh $in/sysrq.initrd tests/gallery/sysrq.sh &&
+		tests/initrd.sh --tiny $in/tiny.initrd
 }
 
 # said FILE WHAT PATTERN: a line of it matches the extended pattern
@@ -51,7 +54,7 @@ said() {
 	fi
 }
 
-# Commands for crash(8), from its standard input; what it says to $out/NAME.crash.
+# Commands for crash(8), from its standard input; its output goes to $out/NAME.crash.
 under_crash() { # NAME COMMANDS
 	printf '%s\nquit\n' "$2" | timeout 180 crash "$vmlinux" $out/"$1".core >$out/"$1".crash 2>&1
 }
@@ -59,10 +62,11 @@ under_crash() { # NAME COMMANDS
 under_gdb() { # NAME COMMAND...
 	local name=$1 offset args=()
 	shift
-	offset=$(cat $out/$name.err $out/$name.said 2>/dev/null | sed -n "s/.*symbol-file -o \(0x[0-9a-f]*\) .*/\1/p" | head -1)
+	offset=$(cat $out/$name.err $out/$name.said 2>/dev/null |
+		sed -n "s/.*symbol-file -o \(0x[0-9a-f]*\) .*/\1/p" | head -1)
 	for command; do args+=(-ex "$command"); done
-	timeout 180 gdb -nx -batch -ex "symbol-file -o ${offset:-0} $vmlinux" -ex "core-file $out/$name.core" "${args[@]}" \
-		</dev/null >$out/$name.gdb 2>&1
+	timeout 180 gdb -nx -batch -ex "symbol-file -o ${offset:-0} $vmlinux" \
+		-ex "core-file $out/$name.core" "${args[@]}" </dev/null >$out/$name.gdb 2>&1
 }
 
 kernel=$(tests/kernels.sh cloud) || exit 1
@@ -75,15 +79,19 @@ for vmlinux in "/usr/lib/debug/boot/vmlinux-$version" "$cache/vmlinux-$version";
 	[ ! -e "$vmlinux" ] || break
 done
 [ -e "$vmlinux" ] || { echo "skip crash: no vmlinux-$version with debug symbols (--get)"; exit 0; }
-prepare >build/crash/prepare.log 2>&1 || { not_ok "the guests" "$(tail -1 build/crash/prepare.log)"; exit 1; }
-tests/nest --timeout 400 --out $out tests/crash/job.sh $in $out >$out/nest.log 2>&1 || tail -n 3 $out/nest.log
+prepare >build/crash/prepare.log 2>&1 ||
+	{ not_ok "the guests" "$(tail -1 build/crash/prepare.log)"; exit 1; }
+tests/nest --timeout 400 --out $out tests/crash/job.sh $in $out >$out/nest.log 2>&1 || tail -n 3 \
+	$out/nest.log
 
 under_crash crashed $'bt\nlog\nps\nmod'
 said crashed.crash "a crashed kernel: opened, and KASLR worked out" "^ +RELEASE: $version$"
-said crashed.crash "a crashed kernel: its panic" 'PANIC: "Kernel panic - not syncing: sysrq triggered crash"'
+said crashed.crash "a crashed kernel: its panic" \
+	'PANIC: "Kernel panic - not syncing: sysrq triggered crash"'
 said crashed.crash "a crashed kernel: the backtrace begins with panic" '^ #0 .* panic at '
 said crashed.crash "a crashed kernel: and leads to the write" '^ ?#[0-9]+ .* sysrq_handle_crash at '
-said crashed.crash "a crashed kernel: its log" '^\[ +[0-9.]+\] ---\[ end Kernel panic - not syncing: sysrq triggered crash \]---$'
+said crashed.crash "a crashed kernel: its log" \
+	'^\[ +[0-9.]+\] ---\[ end Kernel panic - not syncing: sysrq triggered crash \]---$'
 said crashed.crash "a crashed kernel: ps has the process that did it" '^> .* (sh|ash|busybox)$'
 under_gdb crashed 'thread apply all bt 40' 'p init_uts_ns.name.release' 'info threads'
 said crashed.gdb "gdb: the backtrace of a crashed kernel" '^#[0-9]+ .* panic \('

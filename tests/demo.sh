@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make demo: installs what is missing, builds, fetches the distribution's own kernel and boots it to a shell. Where the
-# host's KVM emulates ring 0 (or there is none), the same runs in a nested machine (tests/nest). Without a terminal,
-# tests/demo-typist gives the shell two commands, the second of which ends the machine.
+# Runs `make demo`: installs what is missing, builds, fetches the distribution's own kernel and
+# boots it to a shell. Where the host's KVM emulates ring 0 (or the host has no KVM), the same runs
+# in a nested machine (tests/nest). Without a terminal, tests/demo-typist gives the shell two
+# commands, the second of which ends the machine.
 set -eu
 cd "$(dirname "$0")/.."
 tests/deps.sh build demo
@@ -19,7 +20,8 @@ else
 	set -- tests/demo-typist "$@"
 fi
 if ! tests/hostkvm.sh; then
-	echo "demo: this host's KVM cannot boot a stock kernel (build/kvm host says why): starting a nested machine first"
+	echo "demo: this host's KVM cannot boot a stock kernel (build/kvm host says why):" \
+		"starting a nested machine first"
 	set -- "${nest[@]}" "$@"
 fi
 echo "demo: $*"

@@ -4,14 +4,13 @@
 # tests/deps.sh [build|check|demo|bench|kernel]...
 # tests/deps.sh without PACKAGE TEST
 #
-# Installs the distribution's packages that the named purposes need and that
-# are missing (default: build).  Prints nothing and asks no network when all
-# of them are there.  As root it uses apt-get itself, else through sudo; when
-# neither can be done it prints the one command to give and exits 1.  Packages
-# that the distribution does not have are named, and the rest is installed.
+# Installs the distribution's packages that the named purposes need and that are missing (default:
+# build). When none is missing it prints nothing and does not use the network. As root it uses
+# apt-get itself, else through sudo; when neither works it prints the one command to run and exits
+# 1. It names packages that the distribution does not have, and installs the rest.
 #
-# `without` prints the result of TEST, for which PACKAGE is not installed:
-# `left out` if the distribution has no such package, else `skip`.
+# `without` prints the result of TEST, for which PACKAGE is not installed: `left out` if the
+# distribution has no such package, else `skip`.
 #
 #   build   compile the program
 #   check   build, demo, kernel, and everything `make check` runs

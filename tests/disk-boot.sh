@@ -3,17 +3,18 @@
 #
 # tests/disk-boot.sh [CASE]...
 #
-# The distribution's minimal system boots from its disk, with its own kernel and initrd and without -p: root logs in on
-# the serial console, writes a file and powers off; the file is on the disk then, and the file system is clean.  As the
-# nested machine emulates all that, a case takes a minute and a half; `make check` runs two of them.
+# Boots the distribution's minimal system from its disk, with its own kernel and initrd and without
+# -p: root logs in on the serial console, writes a file and powers off. Afterwards the file is on
+# the disk, and the file system is clean. Since the nested machine emulates all of this, a case
+# takes a minute and a half; `make check` runs two of them.
 #
 #   raw    a file system on the whole disk
 #   gpt    on a partition of the root type
 #   qcow2  an overlay over the raw one
 #   ro     a disk that is read only; only as far as the login
 #
-# INIT=sysvinit takes that instead of systemd.  KVM_BIN names another launcher than build/kvm.  One line a test: `ok
-# NAME`, `not ok NAME: why`.  What the guests said stays in build/disk-boot.
+# INIT=sysvinit uses that instead of systemd. KVM_BIN names another launcher than build/kvm. One
+# line a test: `ok NAME`, `not ok NAME: why`. The output of the guests is kept in build/disk-boot.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -24,7 +25,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 #--- where KVM is ------------------------------------------------------------------
 
-# said SECONDS TEXT: waits until the console has said it.
+# said SECONDS TEXT: waits until the console has printed it.
 said() {
 	local i
 	for ((i = 0; i < 5 * $1; i++)); do
@@ -35,14 +36,15 @@ said() {
 	return 1
 }
 
-# Types what a person would; the machine ends by it, or is ended.
+# Types what a person would type; the machine ends by itself, or the test ends it.
 session() {
 	said 400 'login: ' || return
 	date +%s >"$dir/$name.login"
 	echo root >&3
 	said 60 '# ' || return
 	if [ "$name" = ro ]; then
-		echo 'touch /new 2>/dev/null; echo "touch says $?"; grep " / " /proc/mounts; echo done $((6 * 7))' >&3
+		echo 'touch /new 2>/dev/null; echo "touch says $?";' \
+			'grep " / " /proc/mounts; echo done $((6 * 7))' >&3
 		said 60 'done 42' && sleep 1
 		return
 	fi
@@ -84,7 +86,12 @@ fi
 
 failed=0
 judge() { # NAME WHY
-	if [ -n "$2" ]; then echo "not ok disk-boot: $name: $1: $2"; failed=1; else echo "ok disk-boot: $name: $1"; fi
+	if [ -n "$2" ]; then
+		echo "not ok disk-boot: $name: $1: $2"
+		failed=1
+	else
+		echo "ok disk-boot: $name: $1"
+	fi
 }
 
 said_in() { # FILE TEXT
@@ -121,21 +128,26 @@ look() {
 		judge "what is on the disk" "it cannot be read: $(tail -n 1 <<<"$why")"
 		return
 	fi
-	[ "$(debugfs -R 'cat /root/made' $dir/fs 2>/dev/null)" = 'made by the guest' ] && why= || why="it is not there"
+	[ "$(debugfs -R 'cat /root/made' $dir/fs 2>/dev/null)" = 'made by the guest' ] && why= ||
+		why="it is not there"
 	judge "what the guest wrote is on the disk" "$why"
 	why=$(e2fsck -fn $dir/fs 2>&1) && why=
 	judge "e2fsck" "$(tail -n 1 <<<"$why")"
-	[ "$name" != qcow2 ] || judge "qemu-img check" "$(qemu-img check -q $dir/qcow2.img 2>&1 || echo "exit code $?")"
+	[ "$name" != qcow2 ] || judge "qemu-img check" \
+		"$(qemu-img check -q $dir/qcow2.img 2>&1 || echo "exit code $?")"
 	rm -f $dir/fs
 }
 
-seconds() { [ ! -e $dir/$name.login ] || echo "$(($(cat $dir/$name.login) - $(cat $dir/$name.start))) s"; }
+seconds() {
+	[ ! -e $dir/$name.login ] || echo "$(($(cat $dir/$name.login) - $(cat $dir/$name.start))) s"
+}
 
 prepare() { # CASE...
 	local kernel
 	rm -rf $dir
 	mkdir -p $dir
-	kernel=$(tests/kernels.sh cloud) && cp "$kernel/vmlinuz" $dir/vmlinuz && tests/stock-initrd.sh cloud $dir/initrd || return
+	kernel=$(tests/kernels.sh cloud) && cp "$kernel/vmlinuz" $dir/vmlinuz &&
+		tests/stock-initrd.sh cloud $dir/initrd || return
 	for name; do
 		form=$name
 		[ "$name" != ro ] || form=raw
@@ -152,7 +164,8 @@ fi
 if tests/hostkvm.sh >/dev/null; then
 	job "$@"
 else
-	tests/nest --timeout $((120 + 600 * $#)) --out $dir tests/disk-boot.sh --job "$@" >$dir/nest.log 2>&1 ||
+	tests/nest --timeout $((120 + 600 * $#)) --out $dir tests/disk-boot.sh --job "$@" \
+		>$dir/nest.log 2>&1 ||
 		tail -n 3 $dir/nest.log
 fi
 for name; do

@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The disk layer with qemu-img and qemu-io as judges: tests/tools/disk_stress does random requests and compares with a raw file; kill -9 in
-# the middle of writes, and power cuts (tests/tools/disk_power.c), after which all that was flushed has to be there and `qemu-img check` may find leaks only.
-# Prints `ok NAME`, `not ok NAME: why`. Environment: OPS requests a case (1500), ROUNDS of kill -9 (50), POWER_ROUNDS (cuts, 40), SAN=1 under ASan.
+# Tests the disk layer against qemu-img and qemu-io: tests/tools/disk_stress makes random requests
+# and compares with a raw file; kill -9 in the middle of writes, and power cuts
+# (tests/tools/disk_power.c), after which everything that was flushed must be there and `qemu-img
+# check` may find leaks only. Prints `ok NAME`, `not ok NAME: why`. Environment: OPS requests a case
+# (1500), ROUNDS of kill -9 (50), POWER_ROUNDS (cuts, 40), SAN=1 under ASan.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 here=$PWD
@@ -15,7 +17,8 @@ failed=0
 
 flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude -I. -D_GNU_SOURCE -pthread"
 [ -n "${SAN:-}" ] && flags="$flags -fsanitize=address,undefined -fno-sanitize-recover=all"
-${CC:-gcc} $flags -o "$work/disk_stress" tests/tools/disk_stress.c tests/tools/disk_power.c virtio/disk/*.c virtio/qcow2/*.c virtio/device/disk_formats.c kvm/loop.c kvm/base/log.c ||
+${CC:-gcc} $flags -o "$work/disk_stress" tests/tools/disk_stress.c tests/tools/disk_power.c \
+	virtio/disk/*.c virtio/qcow2/*.c virtio/device/disk_formats.c kvm/loop.c kvm/base/log.c ||
 	{ echo "not ok disk: disk_stress does not build"; exit 1; }
 stress=$work/disk_stress
 ${CC:-gcc} ${flags%% -fsanitize*} -O2 -fPIC -shared -o "$work/inflate.so" virtio/qcow2/inflate.c ||
@@ -32,7 +35,8 @@ checked() {
 	[ $rc = 0 ] || [ $rc = "${2:-0}" ]
 }
 
-# mirror NAME IMAGE FORMAT OPTIONS: random requests, then the image is what the reference says. It starts from what qemu-img reads.
+# mirror NAME IMAGE FORMAT OPTIONS: random requests; afterwards the image must equal the reference.
+# The reference starts as what qemu-img reads.
 mirror() {
 	rm -f reference
 	if ! qemu-img convert -f "$3" -O raw "$2" reference 2>err; then
@@ -58,7 +62,7 @@ raw_images() {
 	cmp -s raw before || fail "raw, snapshot" "the image has changed"
 }
 
-# A file system without FALLOC_FL_ZERO_RANGE, and block devices where we may make one
+# A file system without FALLOC_FL_ZERO_RANGE, and block devices where we may create one
 other_places() {
 	local place device
 	if place=$(mktemp -d /dev/shm/disk.XXXXXX 2>/dev/null); then
@@ -86,8 +90,10 @@ qcow2_images() {
 	local bits
 	for cluster in 512 4k 64k 2M; do
 		for bits in 1 2 16 64; do
-			rm -f img; qemu-img create -q -f qcow2 -o cluster_size=$cluster,refcount_bits=$bits img $size
-			mirror "qcow2, clusters of $cluster, refcounts of $bits" img qcow2 qcow2,discard
+			rm -f img; qemu-img create -q -f qcow2 \
+				-o cluster_size=$cluster,refcount_bits=$bits img $size
+			mirror "qcow2, clusters of $cluster, refcounts of $bits" img qcow2 \
+				qcow2,discard
 		done
 	done
 	for more in compat=0.10 preallocation=metadata preallocation=full lazy_refcounts=on; do
@@ -108,7 +114,8 @@ backing_files() {
 	for compat in 1.1 0.10; do
 		rm -f sub/mid top
 		qemu-img create -q -f qcow2 -o compat=$compat -F raw -b ../base sub/mid 35M
-		qemu-io -c 'write -P 7 1M 3M' -c 'write -P 8 25M 5M' -c 'write -z 5M 1M' -c 'discard 8M 1M' sub/mid >/dev/null
+		qemu-io -c 'write -P 7 1M 3M' -c 'write -P 8 25M 5M' -c 'write -z 5M 1M' \
+			-c 'discard 8M 1M' sub/mid >/dev/null
 		qemu-img create -q -f qcow2 -o compat=$compat -F qcow2 -b sub/mid top $size
 		md5sum base sub/mid >sums
 		mirror "backing chain, compat=$compat" top qcow2 qcow2,discard
@@ -122,14 +129,16 @@ backing_files() {
 		if qemu-img compare -q -f qcow2 -F raw top one && checked top; then
 			ok "the internal snapshot is what it was, compat=$compat"
 		else
-			fail "internal snapshot, compat=$compat" "it has changed, or the image is not clean"
+			fail "internal snapshot, compat=$compat" \
+				"it has changed, or the image is not clean"
 		fi
 		qemu-img snapshot -d one top
-		checked top || fail "internal snapshot, compat=$compat" "not clean after it was deleted"
+		checked top ||
+			fail "internal snapshot, compat=$compat" "not clean after it was deleted"
 	done
 }
 
-# A raw image of what packs well, what packs a little and what does not pack.
+# A raw image of data that compresses well, a little, and not at all.
 mixed_raw() {
 	python3 - "$1" $size <<-'END'
 		import random, sys
@@ -153,7 +162,8 @@ mixed_raw() {
 
 compressed_images() {
 	local cluster bits
-	if ! python3 "$here/tests/tools/inflate_check.py" ./inflate.so $((ops / 10)) >inflate.out 2>err; then
+	if ! python3 "$here/tests/tools/inflate_check.py" ./inflate.so $((ops / 10)) >inflate.out \
+		2>err; then
 		fail "inflate and zlib" "$(tail -1 err)"
 	else
 		ok "inflate and zlib: $(cat inflate.out)"
@@ -162,15 +172,18 @@ compressed_images() {
 	for cluster in 512 4k 64k 2M; do
 		for bits in 8 16 64; do
 			[ $cluster != 512 ] || [ $bits = 16 ] || continue
-			rm -f img; qemu-img convert -c -f raw -O qcow2 -o cluster_size=$cluster,refcount_bits=$bits mixed img
-			mirror "compressed, clusters of $cluster, refcounts of $bits" img qcow2 qcow2,discard
+			rm -f img; qemu-img convert -c -f raw -O qcow2 \
+				-o cluster_size=$cluster,refcount_bits=$bits mixed img
+			mirror "compressed, clusters of $cluster, refcounts of $bits" img qcow2 \
+				qcow2,discard
 		done
 	done
 	rm -f img; qemu-img convert -c -f raw -O qcow2 -o compat=0.10 mixed img
 	mirror "compressed, version 2, direct" img qcow2 qcow2,none
 	qemu-img convert -c -f raw -O qcow2 mixed low
 	qemu-img create -q -f qcow2 -F qcow2 -b low middle $size
-	qemu-io -f qcow2 -c 'write -c -P 7 1M 64k' -c 'write -c -P 8 1088k 64k' -c 'write -P 9 5M 1M' -c 'write -c -P 3 39M 64k' \
+	qemu-io -f qcow2 -c 'write -c -P 7 1M 64k' -c 'write -c -P 8 1088k 64k' \
+		-c 'write -P 9 5M 1M' -c 'write -c -P 3 39M 64k' \
 		-c 'discard 9M 1M' middle >/dev/null
 	qemu-img create -q -f qcow2 -o cluster_size=4k -F qcow2 -b middle top $size
 	md5sum low middle >sums
@@ -180,19 +193,21 @@ compressed_images() {
 	qemu-img snapshot -c one middle
 	qemu-img convert -O raw middle one
 	mirror "compressed, with an internal snapshot" middle qcow2 qcow2,discard
-	if qemu-img snapshot -a one middle && qemu-img compare -q -f qcow2 -F raw middle one && checked middle; then
+	if qemu-img snapshot -a one middle && qemu-img compare -q -f qcow2 -F raw middle one &&
+		checked middle; then
 		ok "the compressed internal snapshot is what it was"
 	else
 		fail "compressed internal snapshot" "it has changed, or the image is not clean"
 	fi
 }
 
-# QEMU leaves it dirty: killed with lazy refcounts. Then we bring them up to date.
+# QEMU leaves the image dirty, because it is killed with lazy refcounts. Then we repair them.
 dirty_image() {
 	rm -f img; qemu-img create -q -f qcow2 -o lazy_refcounts=on img $size
 	# an L2 table that QEMU has written, and refcounts that it has not
 	(qemu-io -f qcow2 -c 'write -P 9 0 4M' -c flush -c abort img; true) >/dev/null 2>&1
-	qemu-io -f raw -r -c 'read -v 72 8' img | grep -q '00 00 00 00 00 00 00 01' || fail "dirty image" "QEMU left it clean"
+	qemu-io -f raw -r -c 'read -v 72 8' img | grep -q '00 00 00 00 00 00 00 01' ||
+		fail "dirty image" "QEMU left it clean"
 	mirror "dirty, with lazy refcounts" img qcow2 qcow2,discard
 }
 
@@ -217,7 +232,8 @@ kill_rounds() {
 			return
 		fi
 		[ -s check.out ] && leaks=$((leaks + 1))
-		if ! qemu-img convert -f qcow2 -O raw img out 2>err || ! "$stress" verify out - - - journal >verified 2>err; then
+		if ! qemu-img convert -f qcow2 -O raw img out 2>err ||
+			! "$stress" verify out - - - journal >verified 2>err; then
 			fail "$1" "round $i: $(cat err)"
 			return
 		fi
@@ -227,7 +243,8 @@ kill_rounds() {
 
 killed() {
 	kill_rounds "kill -9" qcow2,discard cluster_size=16k "$rounds"
-	kill_rounds "kill -9, small clusters" qcow2,discard cluster_size=512,refcount_bits=1 $((rounds / 4))
+	kill_rounds "kill -9, small clusters" qcow2,discard cluster_size=512,refcount_bits=1 \
+		$((rounds / 4))
 	kill_rounds "kill -9, direct" qcow2,discard,none cluster_size=4k $((rounds / 4))
 }
 
@@ -245,23 +262,29 @@ power_cuts() {
 		fi
 		local bad=
 		for cut in cut.*.img; do
-			checked "$cut" 3 || { bad="$cut: $(head -2 check.out | tr '\n' ' ')"; break; }
+			checked "$cut" 3 ||
+				{ bad="$cut: $(head -2 check.out | tr '\n' ' ')"; break; }
 			qemu-img convert -f qcow2 -O raw "$cut" out 2>err &&
-				"$stress" verify out - - - "${cut%.img}.journal" >verified 2>err || { bad="$cut: $(cat err)"; break; }
+				"$stress" verify out - - - "${cut%.img}.journal" >verified 2>err ||
+				{ bad="$cut: $(cat err)"; break; }
 		done
-		[ -z "$bad" ] && ok "power cut, clusters of $cluster: $(ls cut.*.img | wc -l) cuts" || fail "power cut, clusters of $cluster" "$bad"
+		[ -z "$bad" ] &&
+			ok "power cut, clusters of $cluster: $(ls cut.*.img | wc -l) cuts" ||
+			fail "power cut, clusters of $cluster" "$bad"
 	done
 }
 
-# QEMU and we see each other's locks.
+# QEMU and our program see each other's locks.
 locks() {
 	rm -f img; qemu-img create -q -f qcow2 img 1M
 	coproc Q { exec qemu-io -f qcow2 img 2>/dev/null; }
 	echo 'write 0 512' >&"${Q[1]}"
 	sleep 0.3
 	"$stress" mirror img qcow2 1 10 reference 2>err && fail "lock" "a writer beside QEMU"
-	grep -q "in use by process $Q_PID (qemu-io)" err && ok "QEMU's lock is seen and its owner named" || fail "lock" "$(cat err)"
-	"$stress" mirror img qcow2,ro, 1 10 reference 2>err && fail "lock" "a reader beside a writing QEMU"
+	grep -q "in use by process $Q_PID (qemu-io)" err &&
+		ok "QEMU's lock is seen and its owner named" || fail "lock" "$(cat err)"
+	"$stress" mirror img qcow2,ro, 1 10 reference 2>err &&
+		fail "lock" "a reader beside a writing QEMU"
 	grep -q "in use by process $Q_PID (qemu-io)" err || fail "lock, read only" "$(cat err)"
 	kill "$Q_PID"; wait "$Q_PID" 2>/dev/null
 	rm -f journal
@@ -272,7 +295,9 @@ locks() {
 	kill -9 "$S_PID"; wait "$S_PID" 2>/dev/null
 }
 
-for part in ${PARTS:-raw_images other_places qcow2_images backing_files compressed_images dirty_image killed power_cuts locks}; do
+all="raw_images other_places qcow2_images backing_files compressed_images dirty_image killed"
+all+=" power_cuts locks"
+for part in ${PARTS:-$all}; do
 	$part
 done
 exit $failed

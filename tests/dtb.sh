@@ -3,11 +3,12 @@
 #
 # tests/dtb.sh
 #
-# The device trees of several machines, as --dump-dtb writes them: dtc, and dt-validate where it is installed, find
-# nothing wrong with them. Then what becomes of --dtb's file, and of one that is none. No /dev/kvm is needed.
+# Checks the device trees of several machines, as --dump-dtb writes them: dtc, and dt-validate where
+# it is installed, find nothing wrong with them. Then checks how --dtb handles a file, and one that
+# is not a device tree. No /dev/kvm is needed.
 #
-# KVM_BIN names another program than build/kvm. One line a test: "ok NAME", "not ok NAME: why", "skip NAME: why",
-# "left out: NAME: why". Exits 1 after a "not ok".
+# KVM_BIN names another program than build/kvm. One line a test: "ok NAME", "not ok NAME: why",
+# "skip NAME: why", "left out: NAME: why". Exits 1 after a "not ok".
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -24,31 +25,36 @@ judge() { # NAME WHY
 }
 dump() { "$kvm" run -q -k $kernel "$@" </dev/null; }
 
-trees() { # PROGRAM ARG...: it says nothing about any of them
+trees() { # PROGRAM ARG...: it must print nothing about any of them
 	local tree said rc
 	for tree in "$dir"/*.dtb; do
 		said=$("$@" "$tree" 2>&1 >/dev/null)
 		rc=$?
-		[ $rc = 0 ] && [ -z "$said" ] || echo "$(basename "$tree"): exit code $rc: $(head -n 1 <<<"$said")"
+		[ $rc = 0 ] && [ -z "$said" ] ||
+			echo "$(basename "$tree"): exit code $rc: $(head -n 1 <<<"$said")"
 	done | head -n 1
 }
 
-# refused TEXT OPTION...: in one line with TEXT in it
+# refused TEXT OPTION...: must fail with one line that contains TEXT
 refused() {
 	local text=$1 rc
 	shift
 	dump "$@" --dump-dtb "$dir/none" 2>"$dir/err"
 	rc=$?
 	[ $rc = 125 ] || echo "exit code $rc;"
-	[ "$(wc -l <"$dir/err")" = 1 ] && grep -qF -- "$text" "$dir/err" || echo "said: $(head -n 2 "$dir/err")"
+	[ "$(wc -l <"$dir/err")" = 1 ] && grep -qF -- "$text" "$dir/err" ||
+		echo "said: $(head -n 2 "$dir/err")"
 	[ ! -e "$dir/none" ] || echo "wrote a tree"
 }
 
 head -c 3000000 /dev/zero >"$dir/disk"
 dump --dump-dtb "$dir/plain.dtb" -p 'a="b c"' &&
-	dump --dump-dtb "$dir/many.dtb" -c 300 -m 6G -i "$dir/disk" --serial 1=null --serial 2=null --serial 3=null &&
-	dump --dump-dtb "$dir/disks.dtb" -d "$dir/disk,ro" -d "$dir/disk,ro" --rng off --machine tables=acpi
-judge "trees of several machines" "$([ $? = 0 ] && [ "$(ls "$dir"/*.dtb | wc -l)" = 3 ] || echo "not written")"
+	dump --dump-dtb "$dir/many.dtb" -c 300 -m 6G -i "$dir/disk" --serial 1=null \
+		--serial 2=null --serial 3=null &&
+	dump --dump-dtb "$dir/disks.dtb" -d "$dir/disk,ro" -d "$dir/disk,ro" --rng off \
+		--machine tables=acpi
+judge "trees of several machines" \
+	"$([ $? = 0 ] && [ "$(ls "$dir"/*.dtb | wc -l)" = 3 ] || echo "not written")"
 judge "dtc has no warning" "$(trees dtc -I dtb -O dts)"
 if command -v dt-validate >/dev/null; then
 	judge "dt-validate has no complaint" "$(trees dt-validate)"
@@ -56,13 +62,15 @@ else
 	tests/deps.sh without dt-schema "dtb: dt-validate has no complaint"
 fi
 judge "what is in one" "$(dtc -q -I dtb -O dts "$dir/many.dtb" >"$dir/dts" || echo "dtc fails"
-	[ "$(grep -c 'cpu@' "$dir/dts") $(grep -c 'serial@' "$dir/dts")" = "300 4" ] || echo "not 300 CPUs and 4 serial ports"
+	[ "$(grep -c 'cpu@' "$dir/dts") $(grep -c 'serial@' "$dir/dts")" = "300 4" ] ||
+		echo "not 300 CPUs and 4 serial ports"
 	grep -q 'linux,initrd-end' "$dir/dts" || echo "no initrd")"
 
 dump --dtb "$dir/disks.dtb" --dump-dtb "$dir/again" && cmp -s "$dir/disks.dtb" "$dir/again"
 judge "--dtb's file as it is" "$([ $? = 0 ] || echo "another tree")"
 judge "to a pipe" "$(set -o pipefail
-	dump -p 'a="b c"' --dump-dtb /dev/stdout | cmp - "$dir/plain.dtb" 2>&1 || echo "exit code $?")"
+	dump -p 'a="b c"' --dump-dtb /dev/stdout | cmp - "$dir/plain.dtb" 2>&1 ||
+		echo "exit code $?")"
 head -c 200 "$dir/plain.dtb" >"$dir/short"
 judge "a short file" "$(refused 'short: a device tree that is cut off' --dtb "$dir/short")"
 judge "no device tree" "$(refused 'disk: ' --dtb "$dir/disk")"
@@ -72,7 +80,7 @@ judge "a folder" "$(refused 'a directory' --dtb "$dir")"
 judge "a machine without dt" "$(refused 'tables=dt' --dtb "$dir/plain.dtb" --machine tables=mp)"
 judge "an unknown table" "$(refused 'acpi, mp and dt' --machine tables=fdt)"
 
-# A file that cannot be written to its end leaves the one before, and nothing else.
+# A file that cannot be written completely leaves the previous one, and nothing else.
 cp "$dir/plain.dtb" "$dir/kept"
 said=$(trap '' XFSZ; ulimit -f 0; dump --dump-dtb "$dir/kept" -c 100 2>&1)
 rc=$?

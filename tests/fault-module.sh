@@ -3,8 +3,10 @@
 #
 # tests/fault-module.sh KERNEL
 #
-# Prints the path of guest/faults, built as a module for KERNEL, a folder of tests/kernels.sh. Fetches the distribution's headers of that very
-# kernel the first time, and keeps the module in the cache of tests/kernels.sh, under a name made from its source and this script. No root is needed.
+# Prints the path of guest/faults, built as a module for KERNEL, a folder of tests/kernels.sh. The
+# first time it fetches the distribution's headers of exactly that kernel. It keeps the module in
+# the cache of tests/kernels.sh, under a name made from the module's source and this script. No root
+# is needed.
 
 set -euo pipefail
 export LC_ALL=C
@@ -21,7 +23,8 @@ mkdir -p "$cache/modules"
 sum=$(cat "$top/guest/faults/faults.c" "$0" | sha256sum | head -c 12)
 module=$cache/modules/faults-$version-$sum.ko
 
-# The kernel's own headers, those of all its flavours, and the build's programs, each as its release names it.
+# The kernel's own headers, those for all its flavours, and the programs of the build, each by the
+# name that its release has for it.
 build() { # DIR
 	local source=$1/root/usr/src needed
 	needed=$(LC_ALL=C apt-cache depends "linux-headers-$version" |
@@ -31,8 +34,9 @@ build() { # DIR
 	sed -i "s|^include /usr/src/|include $source/|" "$source/linux-headers-$version/Makefile"
 	cp -r "$top/guest/faults" "$1/faults"
 	echo 'obj-m := faults.o' >"$1/faults/Makefile"
-	# Debian 13's would take pahole to describe the module's types, which nobody asks for.
-	make -s -C "$source/linux-headers-$version" M="$1/faults" KBUILD_MODPOST_WARN=1 CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	# Debian 13's would need pahole to describe the module's types, which nothing here uses.
+	make -s -C "$source/linux-headers-$version" M="$1/faults" KBUILD_MODPOST_WARN=1 \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
 }
 
 {
@@ -42,7 +46,7 @@ build() { # DIR
 		tmp=$(mktemp -d "$cache/modules/.build.XXXXXX")
 		trap 'rm -rf "$tmp"' EXIT
 		trap 'exit 1' HUP INT TERM
-		# Not `build ... ||`, in which its failing commands would be passed over.
+		# Not `build ... ||`, which would ignore failing commands inside build.
 		build "$tmp" >"$tmp/log" 2>&1 9>&- &
 		wait $! || {
 			tail -n 30 "$tmp/log" >&2

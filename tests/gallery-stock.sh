@@ -1,13 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The gallery of stock kernels that do not boot: the distribution's cloud kernel, broken from outside in one way each
-# (tests/gallery/stock-job.sh), all in one nested machine. Kernels get updated, so what a guest and its post-mortem say is not
-# compared as a whole: tests/gallery/stock/CASE has the exit code, and regular expressions of lines that must be there, behind `out`
-# (the console), `err` (the launcher) or `json` (a trace); behind `!out` and `!err`, of lines that must not. Also here: the boot
-# timeline and the early consoles.
+# Tests the gallery of stock kernels that do not boot: the distribution's cloud kernel, broken from
+# outside in one way each (tests/gallery/stock-job.sh), all in one nested machine. Also tests the
+# boot timeline and the early consoles.
 #
-# ONLY="CASE..." picks some. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`. What was said stays in build/gallery/stock.
+# Kernels get updated, so the texts of a guest and its post-mortem are not compared as a whole.
+# tests/gallery/stock/CASE has the exit code and regular expressions: `out` (the console), `err`
+# (the launcher) and `json` (a trace) precede those of lines that must be there, `!out` and `!err`
+# those of lines that must not.
+#
+# ONLY="CASE..." selects some. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`. The output is
+# kept in build/gallery/stock.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
@@ -28,27 +32,31 @@ prepare() {
 	tests/initrd.sh --add $in/mark:/mark $in/mark.initrd tests/gallery/mark.sh &&
 	tests/initrd.sh $in/sysrq.initrd tests/gallery/sysrq.sh &&
 	tests/initrd.sh --gzip $in/whole.initrd &&
-	head -c $(($(stat -c %s $in/whole.initrd) * 2 / 3)) $in/whole.initrd >$in/truncated.initrd &&
+	head -c $(($(stat -c %s $in/whole.initrd) * 2 / 3)) $in/whole.initrd \
+		>$in/truncated.initrd &&
 	echo 'not a program' >$in/text-init && chmod 755 $in/text-init &&
 	tests/initrd.sh --plain --add $in/text-init:/init $in/text-init.initrd
 }
 
-# What CASE lacks of its patterns.
+# Prints what is wrong with CASE: patterns that are missing, or there and should not be.
 lacks() {
 	local kind pattern
 	[ -e $out/"$1".rc ] || { echo "it was not run: $(tail -n 1 $out/nest.log)"; return; }
 	while read -r kind pattern; do
 		case $kind in
 		'#'*|'') ;;
-		exit) grep -qxE "$pattern" $out/"$1".rc || echo "exit code $(cat $out/"$1".rc), not $pattern;" ;;
-		!*) ! tr -d '\r' <$out/"$1"."${kind#!}" | grep -qE -- "$pattern" || echo "there is \"$pattern\";" ;;
-		*) tr -d '\r' <$out/"$1"."$kind" | grep -qE -- "$pattern" || echo "no \"$pattern\";" ;;
+		exit) grep -qxE "$pattern" $out/"$1".rc ||
+			echo "exit code $(cat $out/"$1".rc), not $pattern;" ;;
+		!*) ! tr -d '\r' <$out/"$1"."${kind#!}" | grep -qE -- "$pattern" ||
+			echo "there is \"$pattern\";" ;;
+		*) tr -d '\r' <$out/"$1"."$kind" | grep -qE -- "$pattern" ||
+			echo "no \"$pattern\";" ;;
 		esac
 	done <tests/gallery/stock/"$1"
 }
 
 mkdir -p build/gallery
-# A kernel cannot be run where KVM emulates ring 0, so always in the nested machine.
+# A kernel cannot run where KVM emulates ring 0, so the cases always run in the nested machine.
 if ! prepare >$in.log 2>&1; then
 	tail -3 $in.log
 	echo "not ok gallery-stock: cannot prepare the kernels"

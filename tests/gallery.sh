@@ -1,11 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The gallery: guests that break (guest/broken), each run, and its post-mortem compared with the golden text in tests/gallery, in
-# which what differs from host to host is masked. GALLERY_UPDATE=1 writes the golden texts instead: read them before you commit them.
-# NAME... (or ONLY="NAME...") picks some. They run in the Intel nested machine, or with KVM_TEST_HOST=1 on this machine's /dev/kvm. In
-# tests/nest without --intel, where KVM loses the registers at a triple fault, the texts are those of a second run.
-# Prints `ok NAME`, `not ok NAME: why`.
+# Runs the gallery, guests that break (guest/broken), and compares the post-mortem of each with its
+# golden text in tests/gallery, in which everything that differs from host to host is masked.
+# GALLERY_UPDATE=1 writes the golden texts instead: read them before you commit them. NAME... (or
+# ONLY="NAME...") selects some.
+#
+# The guests run in the Intel nested machine, or with KVM_TEST_HOST=1 on this machine's /dev/kvm. In
+# tests/nest without --intel, where KVM loses the registers at a triple fault, the texts are those
+# of a second run. Prints `ok NAME`, `not ok NAME: why`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 kvm=${KVM_BIN:-build/kvm}
@@ -18,15 +21,18 @@ mkdir -p $out
 if [ -z "${KVM_NEST:-}" ] && [ "${KVM_TEST_HOST:-}" != 1 ]; then
 	rm -f $out/*.txt
 	strip -o $out/kvm "$kvm" || exit 1
-	KVM_BIN=$out/kvm tests/nest --intel --timeout 900 --out $out --env KVM_BIN --copy $out/kvm --copy "$(type -P objdump)" \
-		--copy build/guest/broken --copy build/broken --copy tests/gallery tests/gallery.sh ${ONLY:-} || failed=1
+	KVM_BIN=$out/kvm tests/nest --intel --timeout 900 --out $out --env KVM_BIN --copy $out/kvm \
+		--copy "$(type -P objdump)" \
+		--copy build/guest/broken --copy build/broken --copy tests/gallery \
+		tests/gallery.sh ${ONLY:-} || failed=1
 	for text in $out/*.txt; do
 		[ -z "${GALLERY_UPDATE:-}" ] || cp "$text" tests/gallery/
 	done
 	exit $failed
 fi
 
-# Times; flags and attributes that hosts' processors leave differently; what the local APIC and EFER are at reset.
+# Masks times, flags and attributes that differ between hosts' processors, and the reset values of
+# the local APIC and EFER.
 mask() {
 	sed -E -e 's/^( +)[-+][0-9]+\.[0-9]+ s  /\1TIME  /' \
 		-e 's/RFLAGS=.*/RFLAGS=.../' \
@@ -36,14 +42,18 @@ mask() {
 		-e 's/CR2=0000000000000000/CR2=0/' \
 		-e 's/^  LDT=.*/  LDT=.../' \
 		-e 's/ type=[0-9a-f]+ / /' \
-		-e 's/ \[P W( U)?( A)?( D)?( PS)?\]$/ [P W\1 ...\4]/; s/= 0000([0-9a-f]{10})[0-9a-f]{2} \[/= \1.. [/' "$1"
+		-e 's/ \[P W( U)?( A)?( D)?( PS)?\]$/ [P W\1 ...\4]/' \
+		-e 's/= 0000([0-9a-f]{10})[0-9a-f]{2} \[/= \1.. [/' "$1"
 }
 
-# Of a second run, which is how things were before the last instruction: what it says of itself, what that instruction changed, and
-# the disassembly, which a nested machine is too slow for.
+# Masks what is special in a second run, which shows the state before the last instruction: the text
+# about the second run, what that instruction changed, and the disassembly, for which a nested
+# machine is too slow.
 mask_second() {
-	sed -E -e '/^kvm: KVM on this CPU has reset the registers/d; /^  KVM on this CPU resets/,/^  these are from/d' \
-		-e '/^  LAPIC: /d; s/CR2=[0-9a-f]+/CR2=/; /^   CR2 /,/^    ->/d; /^   [> ] +[0-9a-f]+  [a-z]/d' "$1"
+	sed -E -e '/^kvm: KVM on this CPU has reset the registers/d' \
+		-e '/^  KVM on this CPU resets/,/^  these are from/d' \
+		-e '/^  LAPIC: /d; s/CR2=[0-9a-f]+/CR2=/; /^   CR2 /,/^    ->/d' \
+		-e '/^   [> ] +[0-9a-f]+  [a-z]/d' "$1"
 }
 
 # gallery NAME EXIT-CODE [OPTION]...
@@ -51,7 +61,8 @@ gallery() {
 	local name=$1 want=$2 rc
 	shift 2
 	[ -z "${ONLY:-}" ] || [[ " $ONLY " == *" $name "* ]] || return
-	timeout 60 "$kvm" run -k build/guest/broken/"$name".bzimage -m 64M --symbols build/broken/"$name".elf "$@" \
+	timeout 60 "$kvm" run -k build/guest/broken/"$name".bzimage -m 64M \
+		--symbols build/broken/"$name".elf "$@" \
 		</dev/null >$out/"$name".out 2>$out/"$name".err
 	rc=$?
 	mask $out/"$name".err >$out/"$name".txt
@@ -94,6 +105,7 @@ gallery late 121
 gallery loop-irqs-off 124 --hang 2
 gallery halt-irqs-off 121
 for name in ${ONLY:-}; do
-	grep -q "^gallery $name " tests/gallery.sh || { echo "not ok $what $name: no such case"; failed=1; }
+	grep -q "^gallery $name " tests/gallery.sh ||
+		{ echo "not ok $what $name: no such case"; failed=1; }
 done
 exit $failed

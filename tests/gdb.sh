@@ -3,18 +3,22 @@
 #
 # tests/gdb.sh [PART]...
 #
-# --gdb with the distribution's gdb, scripted, and with a client of ours that misbehaves.  PARTs (default all):
+# Tests --gdb with the distribution's gdb, scripted, and with our own client that misbehaves. PARTs
+# (default: all but those by hand):
 #
-#   payload  our payload, in 64-bit and in real mode, in the Intel nested machine, where breakpoints work
-#   client   tests/gdb/client.py, which needs none, in the nested machine
-#   stock    a stock kernel, in the nested machine where this one's KVM cannot run it
-#   kernel   (by hand) an unpacked stock kernel with symbols on this machine's /dev/kvm, stopped in start_kernel() and setup_arch(): half a
-#            minute where KVM emulates ring 0, and no such kernel comes much further
-#   abilities  (by hand) what the nested machine's KVM lets a debugger do at all, by our stub and by QEMU's: ours must do what
-#            QEMU's does
+#   payload    our payload, in 64-bit and in real mode, in the Intel nested machine, where
+#              breakpoints work
+#   client     tests/gdb/client.py, which needs no breakpoints, in the nested machine
+#   stock      a stock kernel, in the nested machine where this one's KVM cannot run it
+#   kernel     (by hand) an unpacked stock kernel with symbols on this machine's /dev/kvm, stopped
+#              in start_kernel() and setup_arch(): half a minute where KVM emulates ring 0, and no
+#              such kernel comes much further
+#   abilities  (by hand) what the nested machine's KVM lets a debugger do at all, by our stub and by
+#              QEMU's: ours must do what QEMU's does
 #
-# One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`; exits 1 after a `not ok`.  KVM_BIN names another launcher than
-# build/kvm.  What was said stays in build/gdb.  With KVM_TEST_HOST=1 payload and client take this machine's /dev/kvm.
+# One line a test: `ok NAME`, `not ok NAME: why`, `skip NAME: why`; exits 1 after a `not ok`.
+# KVM_BIN names another launcher than build/kvm. The output is kept in build/gdb. With
+# KVM_TEST_HOST=1 payload and client use this machine's /dev/kvm.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -27,19 +31,22 @@ not_ok() { # NAME WHY
 	failed=1
 }
 
-# session NAME TEST [OPTION]...: the payload's test under tests/gdb/NAME.gdb; what gdb and the launcher say to $dir/NAME.*
+# session NAME TEST [OPTION]...: the payload's test under tests/gdb/NAME.gdb; the output of gdb and
+# the launcher goes to $dir/NAME.*
 session() {
 	local name=$1 test=$2 socket i
 	shift 2
 	socket=$(mktemp -u)
-	timeout 60 "$KVM_BIN" run -k build/guest/payload.bzimage -m 64M -p "test=$test" --gdb "unix:$socket" --gdb-wait "$@" \
+	timeout 60 "$KVM_BIN" run -k build/guest/payload.bzimage -m 64M -p "test=$test" \
+		--gdb "unix:$socket" --gdb-wait "$@" \
 		</dev/null >"$dir/$name.out" 2>"$dir/$name.err" &
 	for ((i = 0; i < 100; i++)); do
 		[ -S "$socket" ] && break
 		sleep 0.1
 	done
 	sed "s|\$socket|$socket|" "tests/gdb/$name.gdb" >"$dir/$name.gdb"
-	timeout 60 "${GDB:-gdb}" -nx -batch -x "$dir/$name.gdb" build/payload/payload.elf </dev/null >"$dir/$name.gdb.out" 2>&1
+	timeout 60 "${GDB:-gdb}" -nx -batch -x "$dir/$name.gdb" build/payload/payload.elf \
+		</dev/null >"$dir/$name.gdb.out" 2>&1
 	wait $!
 	code=$?
 }
@@ -58,15 +65,17 @@ said() {
 # here: whether a part runs on the /dev/kvm that is here, and not in a nested machine of its own
 here() { [ -n "${KVM_NEST:-}" ] || [ "${KVM_TEST_HOST:-}" = 1 ]; }
 
-# The Intel nested machine has no file system of this one's: what the part needs is packed.
+# The Intel nested machine has no file system of the host: pack everything that the part needs.
 payload_nested() {
 	local files gdb file copies=()
 	files=$(tests/gdb/files.sh) && strip -o $dir/kvm "$KVM_BIN" || return
 	gdb=${files%%$'\n'*}
-	for file in $files $dir/kvm tests/gdb/long.gdb tests/gdb/real.gdb build/guest/payload.bzimage build/payload/payload.elf; do
+	for file in $files $dir/kvm tests/gdb/long.gdb tests/gdb/real.gdb \
+		build/guest/payload.bzimage build/payload/payload.elf; do
 		copies+=(--copy "$file")
 	done
-	KVM_BIN=$dir/kvm GDB=$gdb tests/nest --intel --timeout 900 --out $dir --env KVM_BIN --env GDB "${copies[@]}" tests/gdb.sh payload
+	KVM_BIN=$dir/kvm GDB=$gdb tests/nest --intel --timeout 900 --out $dir --env KVM_BIN \
+		--env GDB "${copies[@]}" tests/gdb.sh payload
 }
 
 part_payload() {
@@ -87,14 +96,16 @@ part_payload() {
 	if [ $code = 0 ] && grep -q '^hello from 99-bit' $dir/long.out; then
 		echo "ok gdb: memory is written, and the guest goes on when gdb has left"
 	else
-		not_ok "memory is written, and the guest goes on when gdb has left" "exit code $code, $(head -1 $dir/long.out)"
+		not_ok "memory is written, and the guest goes on when gdb has left" \
+			"exit code $code, $(head -1 $dir/long.out)"
 	fi
 	session real smp,3 -c 3
 	said real "real mode: each CPU stops" 'real 0x800:0 cr0 0' 2
 	said real "real mode: a step" 'stepped 0x800:0x1'
 	said real "real mode: memory" '0x8000:.0xfa'
 	said real "real mode: a segment register" 'ds 0x1234'
-	said real "threads that wait to be started" '  [23] .*Thread [23] \(not started, real mode, CPL 0\).*' 2
+	said real "threads that wait to be started" \
+		'  [23] .*Thread [23] \(not started, real mode, CPL 0\).*' 2
 	said real "the machine's end" '\[Inferior 1 .* exited normally\]'
 }
 
@@ -111,7 +122,8 @@ prepare_stock() {
 	rm -rf $dir/in $dir/out
 	mkdir -p $dir/in $dir/out
 	kernel=$(tests/kernels.sh cloud) && cp "$(realpath "$kernel/vmlinuz")" $dir/in/vmlinuz &&
-		tests/initrd.sh $dir/in/symbols.initrd tests/gdb/symbols.sh && tests/initrd.sh --tiny $dir/in/tiny.initrd
+		tests/initrd.sh $dir/in/symbols.initrd tests/gdb/symbols.sh &&
+		tests/initrd.sh --tiny $dir/in/tiny.initrd
 }
 
 part_stock() {
@@ -122,24 +134,30 @@ part_stock() {
 	if tests/hostkvm.sh >/dev/null; then
 		tests/gdb/stock-job.sh $dir/in $dir/out
 	else
-		tests/nest --timeout 900 --out $dir/out tests/gdb/stock-job.sh $dir/in $dir/out >$dir/nest.log 2>&1
+		tests/nest --timeout 900 --out $dir/out tests/gdb/stock-job.sh $dir/in $dir/out \
+			>$dir/nest.log 2>&1
 	fi
-	grep -E '^(not )?ok ' $dir/out/session.out | sed -E 's/^((not )?ok) /\1 gdb: stock kernel: /'
+	grep -E '^(not )?ok ' $dir/out/session.out |
+		sed -E 's/^((not )?ok) /\1 gdb: stock kernel: /'
 	! grep -q '^not ok' $dir/out/session.out || failed=1
 	if grep -q '^ok monitor' $dir/out/session.out && [ "$(cat $dir/out/code)" = 0 ] &&
-	   grep -q 'kvm-test: userspace up' $dir/out/console && ! grep -qE 'lockup|stall' $dir/out/console; then
+	   grep -q 'kvm-test: userspace up' $dir/out/console &&
+	   ! grep -qE 'lockup|stall' $dir/out/console; then
 		echo "ok gdb: stock kernel: to user space and to its end"
 	else
-		not_ok "stock kernel: to user space and to its end" "see $dir/out; $(tail -n 1 $dir/nest.log 2>/dev/null)"
+		not_ok "stock kernel: to user space and to its end" \
+			"see $dir/out; $(tail -n 1 $dir/nest.log 2>/dev/null)"
 	fi
 }
 
-# The unpacked kernel with some of the symbols that its own table has, for a gdb that knows nothing of that.
+# The unpacked kernel with some of the symbols of its own table, which gdb cannot read.
 kernel_with_symbols() { # OUT
 	local kernel vmlinux=$dir/vmlinux add
-	kernel=$(tests/kernels.sh cloud) && python3 tests/tools/vmlinux.py "$(realpath "$kernel/vmlinuz")" $vmlinux &&
+	kernel=$(tests/kernels.sh cloud) &&
+		python3 tests/tools/vmlinux.py "$(realpath "$kernel/vmlinuz")" $vmlinux &&
 	make -s build/obj/libkvm.a &&
-	${CC:-gcc} -std=gnu11 -O2 -D_GNU_SOURCE -Iinclude -I. -o $dir/kallsyms tests/tools/kallsyms.c build/obj/libkvm.a -lfdt -pthread &&
+	${CC:-gcc} -std=gnu11 -O2 -D_GNU_SOURCE -Iinclude -I. -o $dir/kallsyms \
+		tests/tools/kallsyms.c build/obj/libkvm.a -lfdt -pthread &&
 	add=$($dir/kallsyms $vmlinux start_kernel setup_arch linux_banner |
 		python3 tests/gdb/add_symbols.py $vmlinux) && [ -n "$add" ] &&
 	objcopy $add $vmlinux "$1"
@@ -149,18 +167,20 @@ part_kernel() {
 	local socket code
 	rm -f $dir/kernel.*
 	if ! kernel_with_symbols $dir/kernel.elf >$dir/kernel.log 2>&1; then
-		not_ok "a kernel with symbols" "it could not be prepared: $(tail -1 $dir/kernel.log)"
+		not_ok "a kernel with symbols" \
+			"it could not be prepared: $(tail -1 $dir/kernel.log)"
 		return
 	fi
 	socket=$(mktemp -u)
-	timeout 240 "$KVM_BIN" run -k $dir/kernel.elf -m 256M -p nokaslr --gdb "unix:$socket" --gdb-wait --timeout 200 \
-		</dev/null >$dir/kernel.out 2>$dir/kernel.err &
+	timeout 240 "$KVM_BIN" run -k $dir/kernel.elf -m 256M -p nokaslr --gdb "unix:$socket" \
+		--gdb-wait --timeout 200 </dev/null >$dir/kernel.out 2>$dir/kernel.err &
 	for ((i = 0; i < 100; i++)); do
 		[ -S "$socket" ] && break
 		sleep 0.1
 	done
 	sed "s|\$socket|$socket|" tests/gdb/kernel.gdb >$dir/kernel.gdb
-	timeout 200 gdb -nx -batch -x $dir/kernel.gdb $dir/kernel.elf </dev/null >$dir/kernel.gdb.out 2>&1
+	timeout 200 gdb -nx -batch -x $dir/kernel.gdb $dir/kernel.elf </dev/null \
+		>$dir/kernel.gdb.out 2>&1
 	kill $! 2>/dev/null
 	wait
 	said kernel "a kernel: the first instruction" 'first 0x1[0-9a-f]+ efer (0x)?[0-9a-f]+'
@@ -174,13 +194,15 @@ part_kernel() {
 part_abilities() {
 	local what ours
 	mkdir -p $dir/abilities
-	tests/nest --timeout 400 --out $dir/abilities tests/gdb/abilities-job.sh $dir/abilities >$dir/abilities/said 2>$dir/abilities/nest.log
+	tests/nest --timeout 400 --out $dir/abilities tests/gdb/abilities-job.sh $dir/abilities \
+		>$dir/abilities/said 2>$dir/abilities/nest.log
 	for what in stepi hbreak break watch; do
 		ours=$(sed -n "s/^kvm $what //p" $dir/abilities/said)
 		if [ "$ours" = yes ]; then
 			echo "ok gdb: abilities: $what"
 		elif grep -qx "qemu $what no" $dir/abilities/said; then
-			echo "skip gdb: abilities: $what: this KVM has it neither for us nor for QEMU"
+			echo "skip gdb: abilities: $what:" \
+				"this KVM has it neither for us nor for QEMU"
 		else
 			not_ok "abilities: $what" "ours: ${ours:-not told}, see $dir/abilities"
 		fi
@@ -193,6 +215,10 @@ for part in ${*:-payload client stock}; do
 		echo "skip gdb $part: there is no /dev/kvm"
 		continue
 	fi
-	if [ "$(type -t part_"$part")" = function ]; then part_"$part"; else not_ok "$part" "no such part"; fi
+	if [ "$(type -t part_"$part")" = function ]; then
+		part_"$part"
+	else
+		not_ok "$part" "no such part"
+	fi
 done
 exit $failed

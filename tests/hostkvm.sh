@@ -3,18 +3,18 @@
 #
 # tests/hostkvm.sh
 #
-# Exits with 0 when this machine's /dev/kvm can boot stock kernels by itself,
-# and with 1, saying why, when they need the nested machine of tests/nest: there
-# is no /dev/kvm that we may open, or the CPU has no virtualization extension
-# and KVM emulates the guest's ring 0, much too slowly.
+# Checks whether this machine's /dev/kvm can boot stock kernels by itself. Exits with 0 when it can;
+# else prints the reason and exits with 1, and tests must use the nested machine of tests/nest. The
+# reasons: there is no /dev/kvm that we may open, or the CPU has no virtualization extension and KVM
+# emulates the guest's ring 0, much too slowly.
 #
-# The CPU's flags are a hint and no more: whether KVM works is /dev/kvm's to
-# say.  KVM_TEST_HOST=1 or =0 in the environment overrules them.
+# The CPU's flags are only a hint; only /dev/kvm shows whether KVM works. KVM_TEST_HOST=1 or =0 in
+# the environment overrules them.
 #
 # Tests that need a /dev/kvm begin with this line, and so run on every machine:
 #     tests/hostkvm.sh >/dev/null || exec tests/nest tests/NAME.sh "$@"
 
-# The nested machine's KVM is like hardware's, and it must not start another.
+# The nested machine's KVM is like that of hardware, and tests in it must not start another one.
 [ -z "${KVM_NEST:-}" ] || exit 0
 case ${KVM_TEST_HOST:-} in
 1) exit 0 ;;

@@ -3,33 +3,33 @@
 #
 # tests/initrd.sh [OPTION]... OUT [SCRIPT]
 #
-# Makes a small initrd, OUT, out of busybox.  Its init mounts /proc, /sys,
-# /dev, /tmp and so on, prints `kvm-test: userspace up` and
-#   without SCRIPT  gives a shell on the console, with job control, and powers
-#                   off when that is left;
-#   with SCRIPT     runs it (busybox sh, or what its #! line names, if added),
-#                   prints `kvm-test: exit N` and powers off.
-# On the kernel's command line end=reboot, end=halt, or end=exit (the kernel
-# panics) asks for another end.
+# Makes a small initrd, OUT, out of busybox. Its init mounts /proc, /sys, /dev, /tmp and so on,
+# prints `kvm-test: userspace up` and
+#   without SCRIPT  starts a shell on the console, with job control, and powers off when the shell
+#                   ends;
+#   with SCRIPT     runs it (busybox sh, or the interpreter of its #! line, if added), prints
+#                   `kvm-test: exit N` and powers off.
+# On the kernel's command line end=reboot, end=halt, or end=exit (the kernel panics) selects another
+# end.
 #
-#   --tiny         no busybox: a static init of a KiB that prints the same line
-#                  and restarts (guest/tiny-init/init.c; end=poweroff and more)
-#   --tiny32       the same for 32-bit kernels (and any 64-bit one)
-#   --plain        no busybox and no init: only what --add says
-#   --busybox FILE the busybox to pack (default: this machine's); it may be for
-#                  another kind of machine, as nothing that is packed is run here
-#   --kernel DIR   the kernel, from tests/kernels.sh, that the modules are for
-#   --modules "M..."  insert these modules, and what they need, first
-#   --keep "M..."  pack these modules too, for `load M...` in SCRIPT
-#   --bare         pack modules without symbols, BTF and signature: an emulator
-#                  takes seconds to check those
-#   --add FILE[:DEST]  pack FILE (or a folder) as DEST (default: its own
-#                  path), with the libraries that it is linked with
-#   --init FILE    take FILE for /init (busybox and modules are still packed)
-#   --gzip         compress
+#   --tiny             no busybox: a static init of a KiB that prints the same line and restarts
+#                      (guest/tiny-init/init.c; end=poweroff and more)
+#   --tiny32           the same for 32-bit kernels (and any 64-bit one)
+#   --plain            no busybox and no init: only the files of --add
+#   --busybox FILE     the busybox to pack (default: this machine's); it may be for another kind of
+#                      machine, because nothing that is packed runs here
+#   --kernel DIR       the kernel, from tests/kernels.sh, that the modules are for
+#   --modules "M..."   insert these modules, and what they need, first
+#   --keep "M..."      pack these modules too, for `load M...` in SCRIPT
+#   --bare             pack modules without symbols, BTF and signature: an emulator takes seconds to
+#                      check those
+#   --add FILE[:DEST]  pack FILE (or a folder) as DEST (default: its own path), with the libraries
+#                      that it is linked with
+#   --init FILE        use FILE as /init (busybox and modules are still packed)
+#   --gzip             compress
 #
-# No root is needed: the kernel's own built-in initramfs has /dev/console.  The
-# same input gives the same OUT, byte for byte.
+# No root is needed: the kernel's own built-in initramfs has /dev/console. The same input gives the
+# same OUT, byte for byte.
 
 set -euo pipefail
 export LC_ALL=C
@@ -71,7 +71,7 @@ trap 'exit 1' HUP INT TERM
 root=$stage/root
 mkdir -p "$root" "$(dirname "$out")"
 
-# The program may be for another kind of machine: ldd cannot tell that from a static one.
+# The program may be for another kind of machine, which ldd cannot tell from a static one.
 needs_loader() { readelf -lW "$1" 2>&1 | grep 'Requesting program interpreter' >/dev/null; }
 needs_libraries() { readelf -dW "$1" 2>&1 | grep '(NEEDED)' >/dev/null; }
 
@@ -101,8 +101,8 @@ put() {
 	esac
 }
 
-# pack_modules LIST DIR: the modules in LIST and all they need, uncompressed,
-# below DIR; DIR/NAME lists the files for NAME in the order to insert them in.
+# pack_modules LIST DIR: packs the modules in LIST and all they need, uncompressed, below DIR;
+# DIR/NAME lists the files for NAME in the order of insertion.
 pack_modules() {
 	local m verb file rest name v
 	[ -n "$kernel" ] || die "--modules and --keep need --kernel"

@@ -3,26 +3,25 @@
 #
 # tests/kernels.sh NAME...
 #
-# Prints, for each NAME, the folder that holds one of the distribution's own,
-# unmodified kernels; downloads it the first time.
+# Prints, for each NAME, the folder that holds one of the distribution's own, unmodified kernels;
+# downloads it the first time.
 #
 #   cloud          the small kernel for virtual machines
 #   full           the general one (also the kernel of the nested machine)
 #   backport       the cloud kernel of the release's backports
 #   backport-full  the general one of the release's backports
-#   i386           the 32-bit one (PAE), and in root/bin a static busybox for it;
-#                  where the release has none, Debian 12's
+#   i386           the 32-bit one (PAE), and in root/bin a static busybox for it; where the release
+#                  has none, Debian 12's
 #
-# In the folder: vmlinuz, config, System.map (where there is one), version (the
-# release, as uname -r says), modules/ (the folder lib/modules/VERSION, with
-# its modules.dep), root/ (the packages' whole tree) and packages (names and
-# versions).  The folder is in ${XDG_CACHE_HOME:-~/.cache}/kvm-tests/kernels and
-# is kept as it is, however new the distribution's kernel gets: once it is
-# there, no network is needed.  All of it may be deleted at any time.
+# The folder has vmlinuz, config, System.map (where there is one), version (the release, as uname -r
+# prints it), modules/ (the folder lib/modules/VERSION, with its modules.dep), root/ (the packages'
+# whole tree) and packages (names and versions). It is in
+# ${XDG_CACHE_HOME:-~/.cache}/kvm-tests/kernels and stays unchanged when the distribution updates
+# its kernel: once it is there, no network is needed. All of it may be deleted at any time.
 #
-# No root is needed.  Only apt's own configuration says where packages come
-# from; a suite that this machine does not use (backports, another
-# architecture) is asked of the same server, in a private apt state.
+# No root is needed. Only apt's own configuration defines where packages come from; for a suite that
+# this machine does not use (backports, another architecture), the script uses the same server, in a
+# private apt state.
 
 set -euo pipefail
 
@@ -45,9 +44,9 @@ fi
 arch=$(dpkg --print-architecture)
 exec 3>&2
 
-# private_apt ARCH [SUITE]: writes a private apt configuration for ARCH below
-# the cache and makes `conf` name it.  With SUITE its only source is that suite
-# on the server that this machine's own CODENAME comes from.
+# private_apt ARCH [SUITE]: writes a private apt configuration for ARCH below the cache and sets
+# `conf` to its path. With SUITE its only source is that suite on the server that this machine's own
+# CODENAME comes from.
 private_apt() {
 	local dir=$cache/apt/$1${2:+-$2} list uri entry key
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/parts"
@@ -63,7 +62,7 @@ private_apt() {
 		echo "APT::Architectures { \"$1\"; };"
 		echo "Acquire::Languages \"none\";"
 		echo "Acquire::Retries \"3\";"
-		# Hooks of this machine have no business with a private state.
+		# Hooks of this machine must not run for a private state.
 		echo "#clear APT::Update;"
 		if [ -n "${2:-}" ]; then
 			echo "Dir::Etc::SourceList \"$dir/sources.list\";"
@@ -78,7 +77,7 @@ private_apt() {
 	read -r uri _ _ entry < <(awk -v c="$codename" \
 		'$2 == c && $3 == "main" { print; exit }' <<<"$list") ||
 		die "apt's sources name no suite $codename main"
-	# The key that this machine trusts that server by.
+	# The key by which this machine trusts that server.
 	key=$(sed -n 's/.*[Ss]igned-[Bb]y[:=] *\(\/[^] ]*\).*/\1/p' \
 		"${entry%:*}" | head -n 1)
 	[ -n "$key" ] || key=$(ls /usr/share/keyrings/"$id"-archive-keyring.gpg \
@@ -169,8 +168,10 @@ for name; do
 	*:full)               meta=linux-image-amd64 ;;
 	*:backport)           meta=linux-image-cloud-amd64 suite=$codename-backports ;;
 	*:backport-full)      meta=linux-image-amd64 suite=$codename-backports ;;
-	*:i386)               meta=linux-image-686-pae archs=i386 extra=busybox-static last=root/bin/busybox
-	                      # The last release with 32-bit kernels; its server has its suites until 2028.
+	*:i386)               meta=linux-image-686-pae archs=i386 extra=busybox-static \
+		last=root/bin/busybox
+	                      # The last release with 32-bit kernels; its server has its suites
+	                      # until 2028.
 	                      case $codename in bullseye|bookworm) ;; *) suite=bookworm ;; esac ;;
 	*) die "$name: no such kernel (cloud, full, backport, backport-full, i386)" ;;
 	esac

@@ -1,30 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/kvm-unit-tests.sh DIR [--qemu | --only-qemu] [--nest] [--timeout S] [--logs FOLDER] [TEST...]
+# tests/kvm-unit-tests.sh DIR [--qemu | --only-qemu] [--nest] [--timeout S] [--logs FOLDER]
+# [TEST...]
 #
-# Runs the tests that DIR/x86/unittests.cfg lists (all, or those named) with
-# build/kvm (or $KVM_BIN) on /dev/kvm, and prints a table. DIR is a checkout of
-# kvm-unit-tests, configured and built for x86_64. With --qemu each test also
-# runs with qemu-system-x86_64 on the same /dev/kvm, for comparison; then the
-# exit code is 1 when one passes there and not here, and 0 otherwise. Without,
-# it is 1 when one fails or ends by a timeout.
+# Runs the tests that DIR/x86/unittests.cfg lists (all, or those named) with build/kvm (or $KVM_BIN)
+# on /dev/kvm, and prints a table. DIR is a checkout of kvm-unit-tests, configured and built for
+# x86_64. With --qemu each test also runs with qemu-system-x86_64 on the same /dev/kvm, for
+# comparison; then the exit code is 1 when a test passes there and not here, and 0 otherwise.
+# Without it, the exit code is 1 when a test fails or ends by a timeout.
 #
-#   --nest         each test in a nested machine of its own (tests/nest), so that
-#                  one that ends this costs itself only. Where no row came out
-#                  of it, each launcher has one to itself, and the result of the
-#                  one that does it again is DIED
+#   --nest         each test in a nested machine of its own (tests/nest), so that a test that ends
+#                  this machine costs only itself. If such a test gives no row, each launcher gets a
+#                  machine of its own, and the result of the launcher that ends it again is DIED
 #   --only-qemu    not with build/kvm
-#   --timeout S    at most this long for each test and launcher (the list's own
-#                  limit, which is 90 s where it says nothing)
-#   --logs FOLDER  what each printed, TEST.kvm and TEST.qemu
-#                  (build/kvm-unit-tests)
+#   --timeout S    at most this long for each test and launcher (default: the list's own limit, or
+#                  90 s)
+#   --logs FOLDER  the output of each, TEST.kvm and TEST.qemu (build/kvm-unit-tests)
 #
-# PASS, FAIL and SKIP are the test's own words; SKIP with a reason in
-# parentheses is ours: what the list asks of QEMU and this launcher has not, or
-# the host. A test of a device that is QEMU's own counts for neither. A CPU
-# feature that KVM has not is left out, as QEMU does. QEMU stays paused after an
-# error inside KVM: it is ended then.
+# PASS, FAIL and SKIP are the test's own results. SKIP with a reason in parentheses is ours: the
+# list wants something of QEMU that this launcher or the host does not have. A test of a device that
+# only QEMU has counts for neither. A CPU feature that KVM does not have is left out, as QEMU does.
+# QEMU stays paused after an error inside KVM; the script then ends it.
 
 set -u
 die() { echo "kvm-unit-tests: $*" >&2; exit 125; }
@@ -45,15 +42,16 @@ while [ $# -gt 0 ]; do
 	shift
 done
 list=$dir/x86/unittests.cfg
-[ -n "$dir" ] || die "usage: $0 DIR [--qemu | --only-qemu] [--nest] [--timeout S] [--logs FOLDER] [TEST...]"
+[ -n "$dir" ] ||
+	die "usage: $0 DIR [--qemu | --only-qemu] [--nest] [--timeout S] [--logs FOLDER] [TEST...]"
 [ -r "$list" ] || die "$list: not readable; is it a checkout?"
 [ -x "$kvm" ] || die "$kvm: not there; build it by make"
 mkdir -p "$logs" || exit 125
-export KVM_BIN=$kvm # to the nested machine, which says so when it does not see it
+export KVM_BIN=$kvm # to the nested machine, which reports it when it does not see the file
 work=$(mktemp -d) || exit 125
 trap 'rm -rf "$work"' EXIT
 
-# ---- one test: what the list says ----
+# ---- one test: its entry in the list ----
 
 # Sets test's fields from its section: file smp args params arch timeout check groups.
 forget() { test=$1 file='' smp=1 args='' params='' arch='' timeout=90 check='' groups=''; }
@@ -71,7 +69,7 @@ field() {
 	esac
 }
 
-# Why the list itself would not have it run; nothing when it would.
+# Prints why the list itself does not let the test run; nothing when it does.
 not_run() {
 	if [ -n "$arch" ] && [ "$arch" != x86_64 ]; then
 		echo "$arch only"
@@ -82,18 +80,19 @@ not_run() {
 	fi
 }
 
-# Or on this host.
+# The same for this host.
 not_here() {
 	local c path
 	for c in $check; do
 		path=${c%%=*}
-		[ "$(cat "$path" 2>/dev/null)" = "${c#*=}" ] || { echo "$path is not ${c#*=}"; return; }
+		[ "$(cat "$path" 2>/dev/null)" = "${c#*=}" ] ||
+			{ echo "$path is not ${c#*=}"; return; }
 	done
 }
 
 # ---- QEMU's options as ours ----
 
-# A CPU's name and flags. All models are the same here: what KVM offers.
+# A CPU's name and flags. All models are the same here: the CPU that KVM offers.
 cpu_option() {
 	local word name
 	for word in ${1//,/ }; do
@@ -111,7 +110,7 @@ cpu_option() {
 	done
 }
 
-# Sets cpuid and memory, or skip=REASON; and alien, when it is about a device of QEMU's.
+# Sets cpuid and memory, or skip=REASON; and alien, when the test is about a device of QEMU's.
 translate() {
 	skip='' alien='' cpuid='' memory=128M
 	while [ $# -gt 0 ]; do
@@ -154,8 +153,10 @@ arguments() { eval "printf %s $args"; }
 start_ours() {
 	local words
 	words=$(arguments)
-	timeout -k 5 $((timeout + 10)) "$kvm" run -k "$file" -i "$work/environment" -c "$smp" -m "$memory" --testdev \
-		--timeout "$timeout" ${words:+-p "$words"} ${cpuid:+--cpuid "${cpuid#,}"} </dev/null >"$log" 2>&1
+	timeout -k 5 $((timeout + 10)) "$kvm" run -k "$file" -i "$work/environment" -c "$smp" \
+		-m "$memory" --testdev \
+		--timeout "$timeout" ${words:+-p "$words"} ${cpuid:+--cpuid "${cpuid#,}"} \
+		</dev/null >"$log" 2>&1
 	code=$?
 	why=$(grep -a '^kvm: ' "$log" | tail -n 1)
 }
@@ -186,24 +187,26 @@ qemu_died='^KVM internal error.*|^KVM: entry failed.*'
 run_qemu() {
 	local log=$logs/$test.qemu pid code words
 	words=$(arguments)
-	: >"$log" # it is there before the look for what is in it
-	timeout -k 5 "$timeout" qemu-system-x86_64 --no-reboot -nodefaults -display none -serial stdio \
+	: >"$log" # it must exist before the loop reads it
+	timeout -k 5 "$timeout" qemu-system-x86_64 --no-reboot -nodefaults -display none \
+		-serial stdio \
 		-global kvm-pit.lost_tick_policy=discard -device pc-testdev -device pci-testdev \
 		-device isa-debug-exit,iobase=0xf4,iosize=0x4 -machine accel=kvm -m 128 \
-		-kernel "$file" -initrd "$work/environment" -smp "$smp" ${words:+-append "$words"} "$@" \
-		</dev/null >>"$log" 2>&1 &
+		-kernel "$file" -initrd "$work/environment" -smp "$smp" ${words:+-append "$words"} \
+		"$@" </dev/null >>"$log" 2>&1 &
 	pid=$!
 	while kill -0 $pid; do
 		sleep 0.2
 		! grep -qaE "$qemu_died" "$log" || kill $pid
-	done 2>/dev/null # bash itself would say that it was aborted
+	done 2>/dev/null # bash itself would report the abort
 	wait $pid 2>/dev/null
 	code=$?
-	# 1 is a test that passes, and a QEMU that does not like its options.
+	# 1 means a test that passes, but also a QEMU that rejects its options.
 	[ $code != 1 ] || [[ $(tail -n 1 "$log") != qemu-system*:* ]] || code=125
 	verdict "$code" "$log"
 	[ "$result" != FAIL ] || [ $code = 3 ] ||
-		note="$(grep -aoEm 1 "$qemu_died|^qemu-system.* (error:|Property) .*" "$log" || echo "exit $code") $note"
+		note="$(grep -aoEm 1 "$qemu_died|^qemu-system.* (error:|Property) .*" "$log" ||
+		echo "exit $code") $note"
 }
 
 environment() {
@@ -235,12 +238,15 @@ run_here() {
 	note+=${their_note:+ | $their_note}
 }
 
-# in_nest [OPTION]...: sets printed to what this script prints about it in a nested machine, without the name; or note to
-# why nothing came out of that. What no other test would get past ends this.
+# in_nest [OPTION]...: sets printed to what this script prints about the test in a nested machine,
+# without the name; or note to the reason why it printed nothing. An error that would stop every
+# test ends the script.
 in_nest() {
 	local said
-	"$here/tests/nest" --mem 5000 --timeout $((2 * timeout + 120)) --out "$logs" "$here/tests/kvm-unit-tests.sh" "$dir" \
-		"$@" --timeout "$timeout" --logs "$logs" "$test" </dev/null >"$work/printed" 2>"$work/nest"
+	"$here/tests/nest" --mem 5000 --timeout $((2 * timeout + 120)) --out "$logs" \
+		"$here/tests/kvm-unit-tests.sh" "$dir" \
+		"$@" --timeout "$timeout" --logs "$logs" "$test" </dev/null >"$work/printed" \
+		2>"$work/nest"
 	code=$?
 	said=$(tail -n 1 "$work/nest")
 	case $code:$said in
@@ -256,7 +262,11 @@ in_nest() {
 run_nested() {
 	local printed their_note code
 	if in_nest ${qemu:+--qemu}; then
-		if [ -n "$qemu" ]; then read -r result theirs note; else read -r result note; fi <<<"$printed"
+		if [ -n "$qemu" ]; then
+			read -r result theirs note
+		else
+			read -r result note
+		fi <<<"$printed"
 		return
 	fi
 	result=DIED

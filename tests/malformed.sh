@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Every malformed kernel and initrd of tests/tools/make_images.py, given to `kvm run`: each must end with exit code 125
-# and exactly one line, which begins with "kvm: ", names the file and says what is wrong with it. No /dev/kvm is needed.
-# The same for command lines that would overwrite one of their own inputs, by whatever option and with commas in names:
-# every file is as it was.
-# KVM_BIN names the program (default build/kvm), best one built with sanitizers: their reports are failures too.
+# Gives every malformed kernel and initrd of tests/tools/make_images.py to `kvm run`: each run must
+# end with exit code 125 and print exactly one line, which begins with "kvm: ", names the file and
+# the error. No /dev/kvm is needed. The same for command lines that would overwrite one of their own
+# inputs, by any option and with commas in names: every file must stay unchanged. KVM_BIN names the
+# program (default build/kvm), best one built with sanitizers: their reports are failures too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 kvm=${KVM_BIN:-build/kvm}
@@ -59,7 +59,7 @@ while read -r kind image what; do
 	args=(-k "$dir/$image")
 	[ "$kind" = initrd ] && args=(-k "$dir/good" -i "$dir/$image")
 	run=("$kvm")
-	# Root reads everything: these are run by nobody, from a copy that nobody can reach.
+	# Root reads everything: these run as the user nobody, with a copy that nobody can reach.
 	if [ "$image" = locked ] && [ "$(id -u)" = 0 ]; then
 		cp "$kvm" "$dir/kvm"
 		run=(setpriv --reuid 65534 --regid 65534 --clear-groups "$dir/kvm")
@@ -68,14 +68,16 @@ while read -r kind image what; do
 	judge "$kind $image" "$dir/$image" "$what" $?
 done <"$dir/list"
 
-# attempt NAME FILE REASON ARG...: this command line must be refused by a line about FILE, and cost nothing.
+# attempt NAME FILE REASON ARG...: the program must refuse this command line with a line about FILE,
+# and change no file.
 attempt() {
 	local name=$1 file=$2 what=$3
 	shift 3
 	printf '1 ' >"$dir/a,b.img"
 	printf '2 ' >"$dir/a,,b.img"
 	printf '3' >"$dir/a"
-	timeout $limit_s "$kvm" run -q -m 256M -k "$dir/good" "$@" </dev/null >/dev/null 2>"$dir/err"
+	timeout $limit_s "$kvm" run -q -m 256M -k "$dir/good" "$@" </dev/null >/dev/null \
+		2>"$dir/err"
 	judge "$name" "$file" "$what" $?
 	if ! cat "$dir/a,b.img" "$dir/a,,b.img" "$dir/a" | cmp -s - <(printf '1 2 3'); then
 		echo "not ok malformed $name: a file has changed"
@@ -92,15 +94,16 @@ for reader in "-d $dir/a,,b.img" "-d $dir/a,,b.img,ro" "-i $dir/a,b.img" \
 		# What the line names after the option: the value, or of a console the path in it.
 		shown=$where$dir/a,b.img
 		[[ $where = *file: ]] && shown=$dir/a,b.img
-		attempt "${args[0]} and $option" "$option $shown" "$same" "${args[@]}" "$writer$dir/a,b.img"
+		attempt "${args[0]} and $option" "$option $shown" "$same" "${args[@]}" \
+			"$writer$dir/a,b.img"
 	done
 	attempt "${args[0]} and --trace, escaped" "--trace pio,$dir/a,,b.img" "$same" \
 		"${args[@]}" --trace "pio,$dir/a,,b.img"
 done
-# A literal path has both commas, and in a list one comma ends the item.
+# A literal path keeps both commas; in a list one comma ends the item.
 attempt "two literal commas" "--log $dir/a,,b.img" "$same" -i "$dir/a,,b.img" --log "$dir/a,,b.img"
 attempt "the end of a name" "--log $dir/a" "$same" -d "$dir/a,ro" --log "$dir/a"
-# A path that does not exist is refused by all of its name.
+# The refusal of a path that does not exist has its whole name.
 attempt "-d without a file" "$dir/a,none.img" "No such file" -d "$dir/a,,none.img"
 attempt "--share without a folder" "--share $dir/a,,none:t,ro" "a,none: No such file" \
 	--share "$dir/a,,none:t,ro"

@@ -1,10 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/net.sh [CASE]...: a stock kernel with virtio-net in the nested machine, over tap, tap with vhost-net, and passt as an ordinary user:
-# addresses, ping, 4 MiB in both directions with their checksum, iperf3 in both (figures of an emulated machine: to be compared with each
-# other), a hostile driver in between. What the guest does is tests/net/guest.sh, what the host does tests/net/job.sh.
-# Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`; the logs stay in build/net/out (NET_DIR: elsewhere).
+# tests/net.sh [CASE]...
+#
+# Tests virtio-net with a stock kernel in the nested machine, over tap, tap with vhost-net, and
+# passt as an ordinary user: addresses, ping, 4 MiB in both directions with their checksum, iperf3
+# in both (the machine is emulated: compare the figures only with each other), a hostile driver in
+# between. tests/net/guest.sh runs in the guest, tests/net/job.sh on the host. Prints `ok NAME`,
+# `not ok NAME: why`, `skip NAME: why`; the logs are kept in build/net/out (NET_DIR: elsewhere).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
@@ -17,7 +20,10 @@ mkdir -p $in $out
 cases=("$@")
 [ $# != 0 ] || cases=(tap vhost vhost_queues tap_user passt)
 for case in "${cases[@]}"; do
-	case $case in tap | vhost | vhost_queues | tap_user | passt) ;; *) echo "not ok net $case: no such case"; exit 1 ;; esac
+	case $case in
+	tap | vhost | vhost_queues | tap_user | passt) ;;
+	*) echo "not ok net $case: no such case"; exit 1 ;;
+	esac
 done
 if ! command -v iperf3 >/dev/null; then
 	tests/deps.sh without iperf3 net
@@ -28,16 +34,19 @@ if ! kernel=$(tests/kernels.sh cloud 2>$in/err); then
 	exit 0
 fi
 cp "$(realpath "$kernel/vmlinuz")" $in/vmlinuz
-# iperf3's newer version cancels threads, for which libc looks for a library that the program does not name.
+# iperf3's newer version cancels threads, for which libc looks for a library that the program does
+# not name.
 libgcc=$(realpath "$(${CC:-gcc} -print-file-name=libgcc_s.so.1)")
-if ! tests/initrd.sh --kernel "$kernel" --add "$(type -P iperf3)" --add "$libgcc" --modules "virtio_mmio virtio_net" $in/net.initrd tests/net/guest.sh; then
+if ! tests/initrd.sh --kernel "$kernel" --add "$(type -P iperf3)" --add "$libgcc" \
+	--modules "virtio_mmio virtio_net" $in/net.initrd tests/net/guest.sh; then
 	echo "not ok net: no initrd"
 	exit 1
 fi
-tests/nest --timeout 900 --modules "tun vhost_net dummy" --out $out tests/net/job.sh $in "${cases[@]}" >$out/nest.log 2>&1 ||
+tests/nest --timeout 900 --modules "tun vhost_net dummy" --out $out tests/net/job.sh $in \
+	"${cases[@]}" >$out/nest.log 2>&1 ||
 	tail -n 3 $out/nest.log
 
-# expect CASE WHAT...: each has to be said to be ok, and nothing to be bad
+# expect CASE WHAT...: the log must report each as ok, and nothing as bad
 expect() {
 	local case=$1 what line
 	shift
@@ -47,7 +56,8 @@ expect() {
 		return
 	fi
 	for what in "$@" "vhost worker" upload; do
-		if line=$(grep -m 1 -oE "(guest|host): ok $what.*" $out/$case.log | tr -d '\r'); then
+		if line=$(grep -m 1 -oE "(guest|host): ok $what.*" $out/$case.log |
+			tr -d '\r'); then
 			echo "ok net $case: ${line#*: ok }"
 		else
 			echo "not ok net $case: $what (see $out/$case.log)"

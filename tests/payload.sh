@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The payload guests under the launcher: each test of guest/payload by its exit code and by what it prints, then
-# tests/tools/payload_io.py for terminals, pipes and signals. Prints `ok NAME` or `not ok NAME: why`; fails when one is
-# not ok. Environment: KVM_BIN the launcher, PAYLOAD_DIR the images.
+# Runs the payload guests under the launcher: checks each test of guest/payload by its exit code and
+# its output, then runs tests/tools/payload_io.py for terminals, pipes and signals. Prints `ok NAME`
+# or `not ok NAME: why`; fails when one is not ok. Environment: KVM_BIN the launcher, PAYLOAD_DIR
+# the images.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tests/hostkvm.sh >/dev/null || exec tests/nest --timeout 1500 tests/payload.sh "$@"
@@ -19,11 +20,13 @@ fail() {
 }
 
 runner=() # what starts the launcher
-# run NAME EXIT-CODE PATTERN TEST [OPTION]...: PATTERN (extended, a whole line) must be in the output, "not ok" must not
+# run NAME EXIT-CODE PATTERN TEST [OPTION]...: PATTERN (extended, a whole line) must be in the
+# output, "not ok" must not
 run() {
 	local name=$1 want=$2 pattern=$3 test=$4 rc why
 	shift 4
-	timeout "${LIMIT:-60}" ${runner[@]+"${runner[@]}"} "$kvm" run -k "${KERNEL:-$images/payload.bzimage}" -p "test=$test" "$@" \
+	timeout "${LIMIT:-60}" ${runner[@]+"${runner[@]}"} "$kvm" run \
+		-k "${KERNEL:-$images/payload.bzimage}" -p "test=$test" "$@" \
 		</dev/null >"$work/out" 2>"$work/err"
 	rc=$?
 	if [ $rc != "$want" ]; then
@@ -50,7 +53,8 @@ check() {
 
 ends() {
 	run hello 0 'kvm: the guest powered off' hello
-	run "a command that never came to run" 125 "kvm: the guest powered off before its command's exit code was known" hello -- true
+	run "a command that never came to run" 125 \
+		"kvm: the guest powered off before its command's exit code was known" hello -- true
 	run "reset by ACPI" 0 'kvm: the guest rebooted .*ACPI.*' reset
 	run "reset by 0xcf9" 0 'kvm: the guest rebooted .*0xcf9.*' cf9
 	run "reset by i8042" 0 'kvm: the guest rebooted .*i8042.*' i8042reset
@@ -66,7 +70,8 @@ ends() {
 	LIMIT=20 run "dead halt of four" 121 'kvm: the guest is dead.*' smphalt -c 4
 	run "an idle guest is not dead" 124 'kvm: timed out after 4 s' idle --timeout 4
 	run "a hanging guest" 124 'kvm: the guest hangs: .*' spin --hang 2 --timeout 20
-	run "a hanging guest that blinks the lamps" 124 'kvm: the guest hangs: .*' lamps --hang 2 --timeout 20
+	run "a hanging guest that blinks the lamps" 124 'kvm: the guest hangs: .*' lamps --hang 2 \
+		--timeout 20
 	run "an idle guest hangs, too" 124 'kvm: the guest hangs: .*' idle --hang 2 --timeout 20
 	run "a busy guest" 124 'kvm: timed out after 1 s' spin --timeout 1
 	LIMIT=20 run "panic, then spins" 120 'kvm: the guest kernel panicked' panic
@@ -82,8 +87,8 @@ boot() {
 	check zeropage
 	check seed
 	check initrd
-	run "command line: ours, then the user's" 0 'cmdline: console=ttyS0 test=cmdline a="b c" -- d' \
-		'cmdline a="b c" -- d'
+	run "command line: ours, then the user's" 0 \
+		'cmdline: console=ttyS0 test=cmdline a="b c" -- d' 'cmdline a="b c" -- d'
 	run "command line: the user's alone" 0 'cmdline: test=cmdline' cmdline --no-default-params
 	KERNEL=$images/payload32.bzimage run "32-bit entry" 0 'ok entry32' entry,32
 	check e820,64 -m 64M
@@ -95,39 +100,52 @@ boot() {
 	local sum
 	sum=$(od -An -v -tu1 -w1 "$work/initrd" | awk '{ s += $1 } END { print s }')
 	run "initrd" 0 "initrd at [0-9a-f]* bytes 100001 sum $sum" initrd -i "$work/initrd"
-	run "initrd at -m 8G" 0 "initrd at [0-9a-f]* bytes 100001 sum $sum" initrd -i "$work/initrd" -m 8G
+	run "initrd at -m 8G" 0 "initrd at [0-9a-f]* bytes 100001 sum $sum" initrd \
+		-i "$work/initrd" -m 8G
 	# zeros between them, up to a page
-	run "two initrds" 0 "initrd at [0-9a-f]* bytes 20[0-9]* sum $((2 * sum))" initrd -i "$work/initrd" -i "$work/initrd"
+	run "two initrds" 0 "initrd at [0-9a-f]* bytes 20[0-9]* sum $((2 * sum))" initrd \
+		-i "$work/initrd" -i "$work/initrd"
 }
 
-# The same payload in the other forms that a kernel comes in, with what each is handed.
+# The same payload in the other forms of a kernel, with the data that each form is given.
 formats() {
 	local form sum
 	head -c 5000 /dev/urandom >"$work/module"
 	sum=$(od -An -v -tu1 -w1 "$work/module" | awk '{ s += $1 } END { print s }')
 	KERNEL=$images/payload.pvh run "ELF by PVH" 0 "cmdline: console=ttyS0 test=pvh" pvh -m 64M
-	KERNEL=$images/payload.pvh run "ELF by PVH: module" 0 "module bytes 5000 sum $sum " pvh -i "$work/module"
-	KERNEL=$images/payload.pvh run "ELF by its 64-bit entry instead" 0 'hello from 64-bit entry' hello --entry 64
+	KERNEL=$images/payload.pvh run "ELF by PVH: module" 0 "module bytes 5000 sum $sum " pvh \
+		-i "$work/module"
+	KERNEL=$images/payload.pvh run "ELF by its 64-bit entry instead" 0 \
+		'hello from 64-bit entry' hello --entry 64
 	KERNEL=$images/payload.elf64 run "ELF by its 64-bit entry" 0 'done entry: 0 failed' entry,64
 	KERNEL=$images/payload.elf64 run "ELF: zero page" 0 'done zeropage: 0 failed' zeropage
-	KERNEL=$images/payload.bzimage run "bzImage by its 32-bit entry" 0 'done entry: 0 failed' entry,32 --entry 32
+	KERNEL=$images/payload.bzimage run "bzImage by its 32-bit entry" 0 'done entry: 0 failed' \
+		entry,32 --entry 32
 	for form in mb1 mb2; do
 		KERNEL=$images/payload.$form run "$form: command line" 0 \
 			"cmdline: $images/payload.$form test=multiboot,64" multiboot,64 -m 64M
-		KERNEL=$images/payload.$form run "$form: two modules" 0 "module bytes 5000 sum $sum $work/module" \
+		KERNEL=$images/payload.$form run "$form: two modules" 0 \
+			"module bytes 5000 sum $sum $work/module" \
 			multiboot,1024 -i "$work/module" -i "$work/module"
-		[ "$(grep -c '^module' "$work/out")" = 2 ] || fail "$form: two modules" "not two of them"
-		KERNEL=$images/payload.$form run "$form: no modules" 0 "done multiboot: 0 failed" multiboot,3072 -m 4G
+		[ "$(grep -c '^module' "$work/out")" = 2 ] ||
+			fail "$form: two modules" "not two of them"
+		KERNEL=$images/payload.$form run "$form: no modules" 0 "done multiboot: 0 failed" \
+			multiboot,3072 -m 4G
 	done
-	KERNEL=$images/flat16.bin run "flat, in real mode" 0 'flat cs 0000 ip 7c00 ss 0000 sp 7c00' x --entry 16
-	KERNEL=$images/flat16.bin run "flat, at 0x84321" 0 'flat cs 8432 ip 0001 ss 8432 sp 0000' x \
-		--entry 16 --load 0x84321
+	KERNEL=$images/flat16.bin run "flat, in real mode" 0 \
+		'flat cs 0000 ip 7c00 ss 0000 sp 7c00' x --entry 16
+	KERNEL=$images/flat16.bin run "flat, at 0x84321" 0 'flat cs 8432 ip 0001 ss 8432 sp 0000' \
+		x --entry 16 --load 0x84321
 	# 64 MiB: 16 MiB and 48 MiB more; a disk that fails gives carry
 	KERNEL=$images/flat16.bin run "the BIOS of real mode" 0 \
-		'bios kib 027f equipment 0220 e820 0005 e801 0300 disk ffff key 0001 ticks' x --entry 16 -m 64M
-	KERNEL=$images/flat16.bin run "flat, with an initrd" 125 'kvm: .*/flat16.bin: .*leave out -i' x --entry 16 -i "$work/module"
-	run "an entry it has not" 125 'kvm: .*/payload.bzimage: this bzImage has no entry for --entry pvh.*' x --entry pvh
-	KERNEL=$images/flat16.bin run "flat, without --entry" 125 'kvm: .*/flat16.bin: .*--entry 16.*' x
+		'bios kib 027f equipment 0220 e820 0005 e801 0300 disk ffff key 0001 ticks' x \
+		--entry 16 -m 64M
+	KERNEL=$images/flat16.bin run "flat, with an initrd" 125 \
+		'kvm: .*/flat16.bin: .*leave out -i' x --entry 16 -i "$work/module"
+	run "an entry it has not" 125 \
+		'kvm: .*/payload.bzimage: this bzImage has no entry for --entry pvh.*' x --entry pvh
+	KERNEL=$images/flat16.bin run "flat, without --entry" 125 \
+		'kvm: .*/flat16.bin: .*--entry 16.*' x
 	run "--load of a bzImage" 125 'kvm: .*leave out --load' x --load 0x200000
 }
 
@@ -141,11 +159,14 @@ processors() {
 	done
 	run "CPU's vendor by --cpuid" 0 'cpuid 0\.0: [0-9a-f]+ 6c6c6548 3231646c 726f576f' cpuid,1 \
 		--cpuid vendor=HelloWorld12,-sse4_2
-	run "CPU feature that KVM has not" 125 "kvm: --cpuid [+]ia64: this host's KVM cannot give it" hello --cpuid +ia64
-	# Nothing tells of it: not ACPI, not the MP table.
-	run "virtio on the command line" 0 'cmdline: console=ttyS0 virtio_mmio.device=4K@0xd0000000:5 test=cmdline' cmdline \
+	run "CPU feature that KVM has not" 125 \
+		"kvm: --cpuid [+]ia64: this host's KVM cannot give it" hello --cpuid +ia64
+	# Neither ACPI nor the MP table describes the device.
+	run "virtio on the command line" 0 \
+		'cmdline: console=ttyS0 virtio_mmio.device=4K@0xd0000000:5 test=cmdline' cmdline \
 		--machine tables=none
-	run "virtio in ACPI alone" 0 'cmdline: console=ttyS0 test=cmdline' cmdline --machine tables=acpi
+	run "virtio in ACPI alone" 0 'cmdline: console=ttyS0 test=cmdline' cmdline \
+		--machine tables=acpi
 }
 
 # The guest's clock against the host's, and against what --rtc gave.
@@ -176,28 +197,34 @@ chips() {
 	run "string output" 0 'rep outsb: 40 bytes by one instruction.' bus
 }
 
-# What tests of KVM expect of a machine, in the form that they come in.
+# What tests of KVM expect of a machine, with the image format that they use.
 testdev() {
 	local KERNEL=$images/payload.mb1
 	check testdev,1,64 --testdev -m 64M
 	check testdev,3,4096 --testdev -m 4G -c 3
 	run "sleep, and back by real mode" 43 'good night' s3 --testdev
-	! grep -q 'not printed' "$work/out" || fail "sleep, and back by real mode" "it went on where it slept"
+	! grep -q 'not printed' "$work/out" ||
+		fail "sleep, and back by real mode" "it went on where it slept"
 	run "sleep without an alarm" 124 '.*timed out.*' s3,0 --testdev --timeout 2
 }
 
-# Every loop once, short: for figures run them longer by hand.
+# Runs every loop once, briefly: for figures run them longer by hand.
 benches() {
 	local kind
 	for kind in 0 1 2 3 4; do
-		run "bench kind $kind at CPL 0" 0 'bench .* cpl 0 tsc [0-9]* khz [0-9]*' "bench,$kind,100"
-		run "bench kind $kind at CPL 3" 0 'bench .* cpl 3 tsc [0-9]* khz [0-9]*' "bench,$kind,100,1"
+		run "bench kind $kind at CPL 0" 0 'bench .* cpl 0 tsc [0-9]* khz [0-9]*' \
+			"bench,$kind,100"
+		run "bench kind $kind at CPL 3" 0 'bench .* cpl 3 tsc [0-9]* khz [0-9]*' \
+			"bench,$kind,100,1"
 	done
 }
 
-# What the disks' tests begin with and should come to, by one Python, which a nested machine takes seconds to start: `fresh`,
-# 2048 sectors that begin with their number; `disk0` and on, sectors that begin with 1 and on; `want`, what blk has
-# written: sectors 64 and 65 and 70 and 71 of its pattern, 66 to 69 zeroes, and, not flushed by anyone but us, 1024.
+# Makes the disk tests' first contents and expected results in one Python, which a nested machine
+# takes seconds to start:
+#   fresh      2048 sectors, each beginning with its number
+#   disk0 ...  a sector each, which begins with 1 and so on
+#   want       what blk writes: sectors 64, 65, 70 and 71 of its pattern, 66 to 69 zeroes, and
+#              sector 1024, which only the launcher flushes
 disk_images() {
 	(cd "$work" && python3 -c 'import struct
 def sectors(name, first, nr):
@@ -214,14 +241,16 @@ with open("want", "wb") as f:
 }
 
 check_image() { # FILE NAME
-	if cmp -s -n 4096 -i $((64 * 512)):0 "$1" "$work/want" && cmp -s -n 512 -i $((1024 * 512)):4096 "$1" "$work/want"; then
+	if cmp -s -n 4096 -i $((64 * 512)):0 "$1" "$work/want" &&
+		cmp -s -n 512 -i $((1024 * 512)):4096 "$1" "$work/want"; then
 		echo "ok payload $2"
 	else
 		fail "$2" "the image has other bytes"
 	fi
 }
 
-# An image that takes no more once the guest has written its last and flushed nothing: the end of the machine waits for its console, which is full.
+# An image that accepts no more data after the guest's last write, which is not flushed: the end of
+# the machine waits for its console, which is full.
 lost_writes() {
 	local image=$work/lost.qcow2 pid rc i
 	cp "$work/fresh" "$work/disk"
@@ -229,8 +258,8 @@ lost_writes() {
 	mkfifo "$work/full"
 	exec 9<>"$work/full"
 	dd if=/dev/zero of="$work/full" oflag=nonblock bs=4096 2>/dev/null
-	timeout 30 "$kvm" run -k "$images/payload.bzimage" -p test=blk,2048 -m 64M -d "$image,serial=payload,discard=on" \
-		</dev/null >"$work/full" 2>"$work/err" 9<&- &
+	timeout 30 "$kvm" run -k "$images/payload.bzimage" -p test=blk,2048 -m 64M \
+		-d "$image,serial=payload,discard=on" </dev/null >"$work/full" 2>"$work/err" 9<&- &
 	pid=$!
 	for ((i = 0; i < 200; i++)); do
 		! grep -q ZZZZZZZZ "$image" || break
@@ -244,7 +273,8 @@ lost_writes() {
 	exec 8<&-
 	if [ $rc != 125 ]; then
 		fail "last writes that are lost" "exit code $rc, want 125; $(tail -1 "$work/err")"
-	elif ! grep -qF "lost.qcow2: what the guest wrote last could not be kept: File too large" "$work/err"; then
+	elif ! grep -qF "lost.qcow2: what the guest wrote last could not be kept: File too large" \
+		"$work/err"; then
 		fail "last writes that are lost" "$(head -1 "$work/err")"
 	else
 		echo "ok payload last writes that are lost"
@@ -259,7 +289,8 @@ virtio() {
 	fi
 	for aio in uring threads; do
 		cp "$work/fresh" "$disk"
-		run "blk, aio=$aio" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$disk,format=raw,aio=$aio,$options"
+		run "blk, aio=$aio" 0 "done blk: 0 failed" blk,2048 -m 64M \
+			-d "$disk,format=raw,aio=$aio,$options"
 		check_image "$disk" "the image after blk, aio=$aio"
 	done
 	cp "$work/fresh" "$disk"
@@ -269,14 +300,21 @@ virtio() {
 	check_image "$disk" "the image after blk, qcow2"
 	cp "$work/fresh" "$disk"
 	qemu-img create -q -f qcow2 -b "$disk" -F raw "$work/over.qcow2"
-	run "blk, qcow2 over a raw one" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$work/over.qcow2,$options"
+	run "blk, qcow2 over a raw one" 0 "done blk: 0 failed" blk,2048 -m 64M \
+		-d "$work/over.qcow2,$options"
 	qemu-img convert -O raw "$work/over.qcow2" "$work/over.raw"
 	check_image "$work/over.raw" "the image after blk, qcow2 over a raw one"
-	if qemu-img check -q "$work/over.qcow2"; then echo "ok payload nothing of that image is leaked"; else
-		fail "nothing of that image is leaked" "qemu-img check says $?"; fi
+	if qemu-img check -q "$work/over.qcow2"; then
+		echo "ok payload nothing of that image is leaked"
+	else
+		fail "nothing of that image is leaked" "qemu-img check says $?"
+	fi
 	cp "$work/fresh" "$disk"
-	run "blk, snapshot" 0 "done blk: 0 failed" blk,2048 -m 64M -d "$disk,format=raw,snapshot,$options"
-	if cmp -s "$disk" "$work/fresh"; then echo "ok payload a snapshot leaves the image alone"; else
+	run "blk, snapshot" 0 "done blk: 0 failed" blk,2048 -m 64M \
+		-d "$disk,format=raw,snapshot,$options"
+	if cmp -s "$disk" "$work/fresh"; then
+		echo "ok payload a snapshot leaves the image alone"
+	else
 		fail "a snapshot leaves the image alone" "it has changed"
 	fi
 	lost_writes
@@ -293,5 +331,6 @@ virtio() {
 for group in ${GROUPS_WANTED:-ends boot formats processors clock chips testdev benches virtio}; do
 	$group
 done
-KVM_BIN=$kvm PAYLOAD_DIR=$images timeout 400 python3 tests/tools/payload_io.py ${IO_TESTS:-} || failed=1
+KVM_BIN=$kvm PAYLOAD_DIR=$images timeout 400 python3 tests/tools/payload_io.py ${IO_TESTS:-} ||
+	failed=1
 exit $failed

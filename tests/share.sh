@@ -1,10 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/share.sh [CASE]...: the host's files in the guest (--share, --root). What is refused is looked at here; guests run
-# in one nested machine (or here, where KVM can run them): tests/share/job.sh has the cases. There virtiofsd finds a root
-# that is a mount point, which a chroot that `make check` runs in may lack. Prints `ok NAME`, `not ok NAME: why`,
-# `skip NAME: why`; what the guests said stays in build/share.
+# tests/share.sh [CASE]...
+#
+# Tests the host's files in the guest (--share, --root). This script checks what the launcher
+# refuses; tests/share/job.sh has the cases with guests, which run in one nested machine (or here,
+# where KVM can run them). There virtiofsd finds a root that is a mount point, which a chroot that
+# `make check` runs in may lack. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`; the output
+# of the guests is kept in build/share.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
@@ -40,22 +43,25 @@ refused() { # MESSAGE OPTION...: one line and 125
 }
 
 case_refused() {
-	local folder="$PWD/$dir/folder" long
+	local folder="$PWD/$dir/folder" long tag text
 	long=$(printf 'x%.0s' {1..40})
 	why=
 	refused "--share /no/such: /no/such: No such file or directory" --share /no/such
 	refused "--share /etc/hostname: /etc/hostname is no folder" --share /etc/hostname
 	refused "--share $folder,rw: rw: not one of ro, socket=PATH" --share "$folder,rw"
-	refused "--share $folder:$long: its tag \"$long\" is to have 1 to 36 bytes, no slash, and not to be kvm-root; DIR:TAG gives another" \
-		--share "$folder:$long"
-	refused "--share /: its tag \"\" is to have 1 to 36 bytes, no slash, and not to be kvm-root; DIR:TAG gives another" --share /
-	refused "--share $folder,ro: there is a tag folder already; DIR:TAG gives another" --share "$folder" --share "$folder,ro"
-	refused "--share $folder,socket=/x: which folder it is, and whether read-only, is for the virtiofsd at that socket to say: --share :TAG,socket=PATH" \
+	tag="is to have 1 to 36 bytes, no slash, and not to be kvm-root; DIR:TAG gives another"
+	refused "--share $folder:$long: its tag \"$long\" $tag" --share "$folder:$long"
+	refused "--share /: its tag \"\" $tag" --share /
+	refused "--share $folder,ro: there is a tag folder already; DIR:TAG gives another" \
+		--share "$folder" --share "$folder,ro"
+	text="which folder it is, and whether read-only, is for the virtiofsd at that socket to say"
+	refused "--share $folder,socket=/x: $text: --share :TAG,socket=PATH" \
 		--share "$folder,socket=/x"
 	refused "--root /,socket=/x: socket=/x: not one of ro, overlay" --root /,socket=/x
-	refused "--add: with --root the guest's files are those of that root; --share brings others" --root / --add /etc -- true
-	refused "--share :far,socket=/no/such: No such file or directory: is virtiofsd running, with --socket-path of that name?" \
-		--share :far,socket=/no/such
+	text="with --root the guest's files are those of that root; --share brings others"
+	refused "--add: $text" --root / --add /etc -- true
+	text="No such file or directory: is virtiofsd running, with --socket-path of that name?"
+	refused "--share :far,socket=/no/such: $text" --share :far,socket=/no/such
 	judge "what is refused" "$why"
 }
 
@@ -73,7 +79,8 @@ ln -s "$kernel" $dir/in/cloud
 if tests/hostkvm.sh >/dev/null; then
 	NEST_OUT=$PWD/$dir/out tests/share/job.sh $dir/in "${rest[@]}" >$dir/lines 2>$dir/err
 else
-	tests/nest --timeout 900 --out $dir/out tests/share/job.sh $dir/in "${rest[@]}" >$dir/lines 2>$dir/err
+	tests/nest --timeout 900 --out $dir/out tests/share/job.sh $dir/in "${rest[@]}" \
+		>$dir/lines 2>$dir/err
 fi
 rc=$?
 grep -E '^(ok|not ok) ' $dir/lines

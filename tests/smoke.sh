@@ -1,12 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/smoke.sh [CASE]...: `kvm smoke`, `kvm report merge`, the recipes of docs/many, and `git bisect run kvm run`, with payload guests as kernels. Prints
-# `ok NAME`, `not ok NAME: why`, `skip NAME: why`; what was said stays in build/smoke.
+# tests/smoke.sh [CASE]...
 #
-# By hand: `tests/smoke.sh late` waits until a launcher that hangs is killed; `tests/smoke.sh stock` boots Linux, three kernels of which one is
-# broken, on two CPU counts and three memory sizes in the nested machine, as a whole and as two parts: some minutes; `tests/smoke.sh clean` boots it
-# BOOTS (200) times there, and no boot has a kernel report.
+# Tests `kvm smoke`, `kvm report merge`, the recipes of docs/many, and `git bisect run kvm run`,
+# with payload guests as kernels. Prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`; the output
+# is kept in build/smoke.
+#
+# By hand, in some minutes:
+#   late   waits until the smoke run kills a launcher that hangs
+#   stock  boots three Linux kernels, one of them broken, on two CPU counts and three memory sizes
+#          in the nested machine, as a whole and as two parts
+#   clean  boots Linux there BOOTS (200) times; no boot may have a kernel report
 set -u
 cd "$(dirname "$0")/.." || exit 1
 KVM_BIN=$(realpath "${KVM_BIN:-build/kvm}")
@@ -14,7 +19,8 @@ export KVM_BIN KVM=$KVM_BIN
 unset GITHUB_ACTIONS GITLAB_CI
 case ${1:-} in
 stock | clean) ;; # they have nested machines of their own
-*) tests/hostkvm.sh >/dev/null || exec tests/nest --timeout 1500 --out build/smoke tests/smoke.sh "$@" ;;
+*) tests/hostkvm.sh >/dev/null ||
+	exec tests/nest --timeout 1500 --out build/smoke tests/smoke.sh "$@" ;;
 esac
 top=$PWD dir=$PWD/build/smoke
 if [ -n "${KVM_NEST:-}" ]; then
@@ -32,7 +38,7 @@ judge() { # NAME WHY
 	fi
 }
 
-# An empty folder to be in, with kernels: two that are good and one that is broken.
+# Enters an empty folder, with two good kernels and a broken one.
 enter() {
 	rm -rf "$dir/$1"
 	mkdir -p "$dir/$1/k/one" "$dir/$1/k/two" "$dir/$1/k/broken"
@@ -57,7 +63,8 @@ run() { # RC ARG...: kvm ARG..., its streams in `out` and `err`
 	shift
 	"$KVM_BIN" "$@" >out 2>err </dev/null
 	rc=$?
-	[ -n "$why" ] || [ $rc = "$want" ] || why="kvm $*: exit code $rc instead of $want; $(tail -n 1 err)"
+	[ -n "$why" ] || [ $rc = "$want" ] ||
+		why="kvm $*: exit code $rc instead of $want; $(tail -n 1 err)"
 }
 
 has() { # FILE REGEX
@@ -68,18 +75,21 @@ hasnt() { # FILE REGEX
 	[ -n "$why" ] || ! grep -qE -- "$2" "$1" || why="$1 has a line $2"
 }
 
-same() { # JSON JSON: but for the time it took
+same() { # JSON JSON: equal except for the time it took
 	[ -n "$why" ] || { [ -s "$1" ] && [ -s "$2" ]; } || why="$1 or $2 is empty"
-	[ -n "$why" ] || cmp -s <(sed 's/"duration_ms": [0-9]*//' "$1") <(sed 's/"duration_ms": [0-9]*//' "$2") || why="$1 and $2 are not the same"
+	[ -n "$why" ] || cmp -s <(sed 's/"duration_ms": [0-9]*//' "$1") \
+		<(sed 's/"duration_ms": [0-9]*//' "$2") || why="$1 and $2 are not the same"
 }
 
-# A JUnit file with that many tests, of which that many have failed.
+# Checks that a JUnit file has that many tests, of which that many have failed.
 junit() { # FILE TESTS FAILURES
 	[ -n "$why" ] || python3 - "$@" <<-'END' || why="$1 is not what it should be"
 		import sys, xml.etree.ElementTree as E
 		suite = E.parse(sys.argv[1]).getroot()[0]
 		tests = suite.findall("testcase")
-		sys.exit([suite.get("tests"), suite.get("failures"), str(len(tests)), str(len(suite.findall("testcase/failure")))] != sys.argv[2:] * 2)
+		failures = suite.findall("testcase/failure")
+		counts = [suite.get("tests"), suite.get("failures")]
+		sys.exit(counts + [str(len(tests)), str(len(failures))] != sys.argv[2:] * 2)
 	END
 }
 
@@ -93,7 +103,8 @@ case_matrix() {
 	has err '^kvm: 0001-.*: failed: triple fault.*; see kvm-smoke/0001-'
 	hasnt err $'\r|\033'
 	junit all.xml 18 6
-	[ -n "$why" ] || [ "$(ls kvm-smoke | wc -l)" = 6 ] || why="there are other folders than those of the six that failed"
+	[ -n "$why" ] || [ "$(ls kvm-smoke | wc -l)" = 6 ] ||
+		why="there are other folders than those of the six that failed"
 	has $broken/messages 'CR2|RIP='
 	has $broken/report.json '"verdict": "crash"'
 	[ -n "$why" ] || [ -e $broken/console ] || why="the console is not kept"
@@ -134,17 +145,20 @@ case_matrix() {
 
 case_repeat() {
 	enter repeat
-	printf 'kernel = k/one/bzImage\nmem = 64M\nparams = test=hello\n[other]\nparams = test=panic\nexit = 120\n' >ci.smoke
+	printf '%s\n' 'kernel = k/one/bzImage' 'mem = 64M' 'params = test=hello' '[other]' \
+		'params = test=panic' 'exit = 120' >ci.smoke
 	run 0 smoke ci.smoke -j 4 --repeat 8 --report all.json
 	has out '^0001-other-bzImage-c1-m64M: 8 boots, 0 failed$'
 	has out '^ +[0-9.]+ \.\. +[0-9.]+ s  #+ [0-9]+$'
 	[ -n "$why" ] || [ ! -e kvm-smoke ] || why="the folder is left though all have passed"
-	printf 'kernel = k/one/bzImage\nmem = 64M\nparams = test=hello\noptions = --no-such-option\n' >ci.smoke
+	printf '%s\n' 'kernel = k/one/bzImage' 'mem = 64M' 'params = test=hello' \
+		'options = --no-such-option' >ci.smoke
 	run 125 smoke ci.smoke
 	has out 'FAILED .*--no-such-option: no such option'
 	GITHUB_ACTIONS=true run 125 smoke ci.smoke
 	has err '^::error title=kvm run .launcher-error.::0001-bzImage-c1-m64M: '
-	[ -n "$why" ] || [ "$(grep -c '^::' err)" = 3 ] || why="there are other commands to GitHub than ours"
+	[ -n "$why" ] || [ "$(grep -c '^::' err)" = 3 ] ||
+		why="there are other commands to GitHub than ours"
 	judge "repeated, with a histogram; a wrong option; on GitHub" "$why"
 }
 
@@ -166,8 +180,11 @@ none_runs() { [ "$(runs)" = 0 ]; }
 case_signals() {
 	local pid rc
 	enter signals
-	printf 'kernel = k/one/bzImage\nmem = 64M\noptions = --grace 1\n[good]\nparams = test=hello\n[endless]\nparams = test=spin\ncpus = 1 2\nmem = 64M 65M\n' >ci.smoke
-	"$KVM_BIN" smoke ci.smoke -j 3 --out "$PWD/out.d" --report all.json --junit all.xml >out 2>err </dev/null &
+	printf '%s\n' 'kernel = k/one/bzImage' 'mem = 64M' 'options = --grace 1' '[good]' \
+		'params = test=hello' '[endless]' 'params = test=spin' 'cpus = 1 2' \
+		'mem = 64M 65M' >ci.smoke
+	"$KVM_BIN" smoke ci.smoke -j 3 --out "$PWD/out.d" --report all.json --junit all.xml >out \
+		2>err </dev/null &
 	pid=$!
 	wait_for three_run || why="three machines do not run side by side"
 	kill -INT $pid
@@ -213,7 +230,8 @@ case_late() {
 	judge "a launcher that hangs is killed" "$why"
 }
 
-# docs/many: the one for GNU parallel as it is, on this host alone; of the other two what a task or a pod runs, with the environment they have there.
+# docs/many: the recipe for GNU parallel as it is, on this host only; of the other two what a task
+# or a pod runs, with the environment that it has there.
 case_recipes() {
 	local i rc
 	enter recipes
@@ -230,7 +248,8 @@ case_recipes() {
 	why=
 	rm -rf smoke.parts
 	for i in 1 2 3; do
-		SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_TASK_COUNT=3 SLURM_CPUS_PER_TASK=2 sh "$top/docs/many/slurm.sh" ci.smoke >out 2>err </dev/null
+		SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_TASK_COUNT=3 SLURM_CPUS_PER_TASK=2 \
+			sh "$top/docs/many/slurm.sh" ci.smoke >out 2>err </dev/null
 		rc=$?
 		[ $rc = 122 ] || [ $rc = 0 ] || why="task $i: exit code $rc; $(tail -n 1 err)"
 	done
@@ -242,43 +261,53 @@ case_recipes() {
 		return
 	fi
 	why=
-	python3 - "$top/docs/many/kubernetes.yaml" >pod.sh <<-'END' || why="the YAML is not what it should be"
+	python3 - "$top/docs/many/kubernetes.yaml" >pod.sh \
+		<<-'END' || why="the YAML is not what it should be"
 		import sys, yaml
 		job, = yaml.safe_load_all(open(sys.argv[1]))
 		spec, = job["spec"]["template"]["spec"]["containers"]
-		assert job["spec"]["completionMode"] == "Indexed" and spec["env"] == [{"name": "SHARDS", "value": str(job["spec"]["completions"])}]
+		assert job["spec"]["completionMode"] == "Indexed"
+		assert spec["env"] == [{"name": "SHARDS", "value": str(job["spec"]["completions"])}]
 		assert spec["command"][:2] == ["/bin/sh", "-uc"]
 		print(spec["command"][2])
 	END
 	mkdir bin
 	ln -s "$KVM_BIN" bin/kvm
 	for i in 0 1; do
-		PATH=$PWD/bin:$PATH JOB_COMPLETION_INDEX=$i SHARDS=2 sh -u pod.sh >out 2>err </dev/null || why="pod $i: exit code $?; $(tail -n 1 err)"
+		PATH=$PWD/bin:$PATH JOB_COMPLETION_INDEX=$i SHARDS=2 sh -u pod.sh >out 2>err \
+			</dev/null || why="pod $i: exit code $?; $(tail -n 1 err)"
 	done
 	run 122 report merge parts/*.json
 	has out '^3 boots: 2 passed, 1 failed$'
 	judge "what a pod of Kubernetes' runs" "$why"
 }
 
-# 16 kernels, each a commit's, with the parameters it is started with; the eleventh brings the fault, the sixth and the twelfth cannot be started at all.
+# 16 commits, each with a kernel and its parameters; the eleventh introduces the fault, the sixth
+# and the twelfth cannot be started at all.
 case_bisect() {
-	local i
+	local i run
 	enter bisect
 	git init -q . && git config user.name kvm && git config user.email kvm@localhost
 	for i in {1..16}; do
 		cp k/one/bzImage kernel
 		echo "built $i" >>kernel
 		case $i in 6|12) rm kernel ;; esac
-		if [ "$i" -lt 11 ]; then echo "test=hello build=$i"; else echo "test=pf build=$i"; fi >params
+		if [ "$i" -lt 11 ]; then
+			echo "test=hello build=$i"
+		else
+			echo "test=pf build=$i"
+		fi >params
 		git add -A kernel params 2>/dev/null || git add -A params
 		git commit -q -m "kernel $i"
 		git tag "kernel-$i"
 	done
 	git bisect start kernel-16 kernel-1 >out 2>err
-	git bisect run sh -c '"$KVM_BIN" run -k kernel -m 64M -p "$(cat params)" --timeout 60 --expect "hello from"' >out 2>err </dev/null ||
-		why="exit code $?; $(tail -n 1 out)"
-	[ -n "$why" ] || [ "$(git log -1 --format=%s refs/bisect/bad)" = "kernel 11" ] || why="it found $(git log -1 --format=%s refs/bisect/bad)"
-	[ -n "$why" ] || git bisect log | grep -q '# skip: .* kernel 12' || why="it did not skip what cannot be started"
+	run='"$KVM_BIN" run -k kernel -m 64M -p "$(cat params)" --timeout 60 --expect "hello from"'
+	git bisect run sh -c "$run" >out 2>err </dev/null || why="exit code $?; $(tail -n 1 out)"
+	[ -n "$why" ] || [ "$(git log -1 --format=%s refs/bisect/bad)" = "kernel 11" ] ||
+		why="it found $(git log -1 --format=%s refs/bisect/bad)"
+	[ -n "$why" ] || git bisect log | grep -q '# skip: .* kernel 12' ||
+		why="it did not skip what cannot be started"
 	judge "git bisect run finds the kernel with the fault" "$why"
 }
 
@@ -287,12 +316,13 @@ case_stock() {
 	local tiny cloud
 	enter stock
 	rm -r k/*
-	cloud=$("$top/tests/kernels.sh" cloud)/vmlinuz && tiny=$("$top/tests/tiny-kernel.sh")/vmlinuz ||
+	cloud=$("$top/tests/kernels.sh" cloud)/vmlinuz &&
+		tiny=$("$top/tests/tiny-kernel.sh")/vmlinuz ||
 		{ judge "stock kernels" "there is no kernel"; return; }
 	cp "$cloud" k/cloud
 	cp "$tiny" k/tiny
-	cp "$KVM_BIN" kvm # of a checkout in /tmp, the nested machine has this folder only
-	# What its decompressor gives up on.
+	cp "$KVM_BIN" kvm # if the checkout is in /tmp, the nested machine sees this folder only
+	# Makes its decompressor give up.
 	cp "$cloud" k/broken
 	head -c 100000 /dev/zero | dd of=k/broken bs=1000 seek=3000 conv=notrunc status=none
 	"$top/tests/initrd.sh" --tiny initrd
@@ -326,13 +356,15 @@ case_stock() {
 	judge "stock kernels, two parts merged are the whole" "$why"
 }
 
-# By hand: BOOTS (200) boots of the cloud kernel, half of them with two CPUs, in nested machines of 20 each. None has a report of the kernel's; those
-# that a loaded machine did not finish in time say nothing, and are told apart.
+# By hand: BOOTS (200) boots of the cloud kernel, half of them with two CPUs, in nested machines of
+# 20 each. None may have a kernel report. Boots that a loaded machine did not finish in time prove
+# nothing; they are counted apart.
 case_clean() {
 	local boots=${BOOTS:-200} left n part=0 rc cloud
 	enter clean
 	rm -r k/*
-	cloud=$("$top/tests/kernels.sh" cloud)/vmlinuz && cp "$cloud" k/cloud || { judge "clean boots" "there is no kernel"; return; }
+	cloud=$("$top/tests/kernels.sh" cloud)/vmlinuz && cp "$cloud" k/cloud ||
+		{ judge "clean boots" "there is no kernel"; return; }
 	cp "$KVM_BIN" kvm
 	"$top/tests/initrd.sh" --tiny initrd
 	cat >ci.smoke <<-'END'
@@ -349,15 +381,20 @@ case_clean() {
 		cd "$(dirname "$0")" || exit 1
 		export XDG_CACHE_HOME=/tmp/cache
 		mkdir -p $XDG_CACHE_HOME
-		./kvm smoke ci.smoke -j 1 --repeat "$1" --out "$NEST_OUT/d" --report "$NEST_OUT/$2.json"
+		./kvm smoke ci.smoke -j 1 --repeat "$1" --out "$NEST_OUT/d" \
+			--report "$NEST_OUT/$2.json"
 	END
 	chmod +x job.sh
 	for ((left = boots; left > 0; left -= n)); do
 		n=$((left < 20 ? left : 20))
 		part=$((part + 1))
-		"$top/tests/nest" --timeout 7200 --out nest ./job.sh $(((n + 1) / 2)) $part >>out 2>>err
+		"$top/tests/nest" --timeout 7200 --out nest ./job.sh $(((n + 1) / 2)) $part >>out \
+			2>>err
 		rc=$?
-		case $rc in 0 | 122) ;; *) why="nested machine $part ended with $rc: $(tail -n 1 err)" ;; esac
+		case $rc in
+		0 | 122) ;;
+		*) why="nested machine $part ended with $rc: $(tail -n 1 err)" ;;
+		esac
 	done
 	python3 - nest/*.json <<-'END' || why="see above"
 		import collections, json, sys

@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/soak.sh: BOOTS (1000) short boots of the payload guest with a disk of each kind, a virtio console and a name, one after the
-# other: all end as they should, and nothing is left of them in the folders for temporary files, sockets and images.
-# Then one machine that restarts as often: it has as many descriptors open after the last life as after the first ones.
-# Prints `ok NAME` or `not ok NAME: why`. KVM_BIN names another launcher than build/kvm.
+# Makes BOOTS (1000) short boots of the payload guest with a disk of each kind, a virtio console and
+# a name, one after the other: all must end in order, and leave nothing in the folders for temporary
+# files, sockets and images. Then one machine restarts as often: after the last restart it must have
+# as many open descriptors as after the first ones. Prints `ok NAME` or `not ok NAME: why`. KVM_BIN
+# names another launcher than build/kvm.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-tests/hostkvm.sh >/dev/null || exec tests/nest --timeout $((600 + 3 * ${BOOTS:-1000})) tests/soak.sh "$@"
+tests/hostkvm.sh >/dev/null ||
+	exec tests/nest --timeout $((600 + 3 * ${BOOTS:-1000})) tests/soak.sh "$@"
 kvm=$(realpath "${KVM_BIN:-build/kvm}")
 boots=${BOOTS:-1000}
 payload=$PWD/build/guest/payload.bzimage
@@ -45,7 +47,7 @@ rm -f out err
 judge "$boots boots" "$why"
 judge "nothing is left of them" "$(diff <(echo "$before") <(left) | tail -n 3 | tr '\n' ' ')"
 
-# Each life's end is a line.
+# Each life prints a line at its end.
 : >err
 "$kvm" run "${options[@]}" -p test=reset --on-reboot restart --grace 0 </dev/null >out 2>err &
 pid=$!
@@ -60,7 +62,7 @@ until_lives() { # N
 	done
 	return 1
 }
-# The fewest and the most that are seen in a while: a life opens and closes some.
+# The fewest and the most open descriptors seen in a while: a life opens and closes some.
 seen_open() {
 	local n least=9999 most=0
 	for _ in {1..40}; do
@@ -77,7 +79,8 @@ until_lives "$boots" || why=${why:-"$(lives) lives only"}
 read -r last most < <(seen_open)
 kill $pid
 wait $pid
-[ "$first" -gt 5 ] && [ "$last" -gt 0 ] && [ "$last" -le "$first" ] || why=${why:-"at most $first descriptors in the first lives, $last or more in the last"}
+[ "$first" -gt 5 ] && [ "$last" -gt 0 ] && [ "$last" -le "$first" ] ||
+	why=${why:-"at most $first descriptors in the first lives, $last or more in the last"}
 judge "one machine restarted $boots times has $last to $most descriptors open" "$why"
 rm -f out err
 judge "nothing is left of it" "$(diff <(echo "$before") <(left) | tail -n 3 | tr '\n' ' ')"

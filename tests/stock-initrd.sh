@@ -3,10 +3,9 @@
 #
 # tests/stock-initrd.sh NAME OUT
 #
-# Copies to OUT the initrd that the distribution itself makes for kernel NAME of
-# tests/kernels.sh: its mkinitramfs, with its own defaults, run in a small
-# system that debootstrap makes for that and that is then removed.  The initrd
-# is kept in the cache.  Needs root, and the network the first time.
+# Copies to OUT the initrd that the distribution itself makes for kernel NAME of tests/kernels.sh:
+# runs its mkinitramfs, with its own defaults, in a small system that debootstrap makes for this and
+# that is then removed. The initrd is kept in the cache. Needs root, and the network the first time.
 
 set -euo pipefail
 export LC_ALL=C
@@ -31,11 +30,12 @@ make_root() { # DIR
 	local codename uri
 	codename=$(. /etc/os-release; echo "$VERSION_CODENAME")
 	# Where this machine gets its own packages from.
-	uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+	uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' |
 		awk -v c="$codename" '$2 == c && $3 == "main" && !n++ { print $1 }')
 	[ -n "$uri" ] || die "apt's sources name no suite $codename main"
-	debootstrap --variant=minbase --include=initramfs-tools,busybox,zstd "$codename" "$1" "$uri" \
-		>"$1/log" 2>&1 || { tail -n 5 "$1/log" >&2; die "debootstrap fails"; }
+	debootstrap --variant=minbase --include=initramfs-tools,busybox,zstd "$codename" "$1" \
+		"$uri" >"$1/log" 2>&1 || { tail -n 5 "$1/log" >&2; die "debootstrap fails"; }
 }
 
 (	flock 9
@@ -49,7 +49,8 @@ make_root() { # DIR
 	mkdir -p "$tmp/lib/modules" "$tmp/boot"
 	cp -r "$kernel/modules/." "$tmp/lib/modules/$version"
 	cp "$kernel/config" "$tmp/boot/config-$version"
-	chroot "$tmp" mkinitramfs -o /initrd "$version" 2>"$tmp/log" || { cat "$tmp/log" >&2; die "mkinitramfs fails"; }
+	chroot "$tmp" mkinitramfs -o /initrd "$version" 2>"$tmp/log" ||
+		{ cat "$tmp/log" >&2; die "mkinitramfs fails"; }
 	cp "$tmp/initrd" "$kept.$$"
 	mv "$kept.$$" "$kept"
 ) 9>"$cache/kernels/.lock-initrd"

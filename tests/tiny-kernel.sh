@@ -3,19 +3,16 @@
 #
 # tests/tiny-kernel.sh [VARIANT]
 #
-# Prints the folder of a kernel of our own, built from the distribution's
-# kernel source with guest/tiny.config and then, if there is one, guest/tiny-
-# VARIANT.config on top of allnoconfig; builds it the first time, which takes
-# some minutes.  In the folder: vmlinuz, config and version.
+# Prints the folder of a kernel of our own, built from the distribution's kernel source with
+# guest/tiny.config and then, if there is one, guest/tiny-VARIANT.config on top of allnoconfig.
+# Builds it the first time, which takes some minutes. The folder has vmlinuz, config and version.
 #
-#   dt       learns of its CPUs and devices from a device tree
-#   (none)   learns of CPUs from the MP table if there is one, of devices from
-#            the command line
+#   dt      learns of its CPUs and devices from a device tree
+#   (none)  learns of CPUs from the MP table if there is one, of devices from the command line
 #
-# It is kept in the cache of tests/kernels.sh under a name made from the
-# configuration and this script, so a changed one is another kernel; the
-# source's package is kept too, its tree is not.  An option that the kernel's
-# own rules do not let be as asked is an error.
+# It is kept in the cache of tests/kernels.sh under a name made from the configuration and this
+# script, so a changed one is another kernel; the source's package is kept too, its tree is not. An
+# option that the kernel's own rules do not accept as given is an error.
 
 set -euo pipefail
 export LC_ALL=C
@@ -29,9 +26,10 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 fragments=("$top/guest/tiny.config")
 [ -z "${1:-}" ] || fragments+=("$top/guest/tiny-$1.config")
 for f in "${fragments[@]}"; do [ -r "$f" ] || die "$f: not readable"; done
-# What they come to: the last word on each option.
+# The result of all fragments: the last setting of each option counts.
 options=$(sed -nE 's/^(# )?(CONFIG_[A-Z0-9_]+)(=| is not set).*/\2 &/p' "${fragments[@]}" |
-	awk '{ name = $1; sub(/^[^ ]* /, ""); last[name] = $0 } END { for (name in last) print last[name] }' | sort)
+	awk '{ name = $1; sub(/^[^ ]* /, ""); last[name] = $0 }
+		END { for (name in last) print last[name] }' | sort)
 
 HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-tests
@@ -58,16 +56,16 @@ source_package() { # the package that is there, or else the newest one to be had
 	source_package
 }
 
-# The tree without what no tiny kernel is made of: half of the time goes into
-# the unpacking.  Kconfig and Makefile files must all be there.
+# Unpacks the tree without the files that no tiny kernel needs: unpacking takes half of the time.
+# All Kconfig and Makefile files must be there.
 unpack() { # TARBALL DIR
 	local arch args=()
-	for arch in alpha arc arm arm64 csky hexagon ia64 loongarch m68k microblaze mips nios2 openrisc \
-		    parisc powerpc riscv s390 sh sparc um xtensa; do
+	for arch in alpha arc arm arm64 csky hexagon ia64 loongarch m68k microblaze mips nios2 \
+		openrisc parisc powerpc riscv s390 sh sparc um xtensa; do
 		args+=(--exclude="*/arch/$arch/*."{c,h,S,dts,dtsi})
 	done
-	for dir in drivers/gpu drivers/net drivers/media drivers/staging drivers/infiniband drivers/scsi \
-		   drivers/iio drivers/usb sound Documentation; do
+	for dir in drivers/gpu drivers/net drivers/media drivers/staging drivers/infiniband \
+		drivers/scsi drivers/iio drivers/usb sound Documentation; do
 		args+=(--exclude="*/$dir/*."{c,h,rst,yaml,txt,dts,dtsi,svg})
 	done
 	args+=(--exclude='*/tools/perf/*' --exclude='*/tools/testing/*')
@@ -83,8 +81,8 @@ build() { # DEB DIR
 	unpack "$tarball" "$tmp/tree"
 	rm -rf "$tmp/deb"
 	echo "$options" >"$tmp/options"
-	set -- "$1" "$2" make -s -C "$tmp/tree" ARCH=x86 KBUILD_BUILD_USER=kvm KBUILD_BUILD_HOST=kvm \
-		KBUILD_BUILD_TIMESTAMP='2024-01-01'
+	set -- "$1" "$2" make -s -C "$tmp/tree" ARCH=x86 KBUILD_BUILD_USER=kvm \
+		KBUILD_BUILD_HOST=kvm KBUILD_BUILD_TIMESTAMP='2024-01-01'
 	"${@:3}" KCONFIG_ALLCONFIG="$tmp/options" allnoconfig
 	while read -r line; do
 		# An option that is off need not be named.
@@ -102,8 +100,8 @@ build() { # DEB DIR
 
 {
 	flock 9
-	# A kernel that was built with these very options will do, whatever
-	# became of the source's package.
+	# A kernel that was built with exactly these options is good enough, even when the package
+	# of the source has changed.
 	sum=$({ echo "$options"; cat "$0"; } | sha256sum | head -c 12)
 	dir=$cache/kernels/tiny-$sum
 	if [ ! -e "$dir/version" ]; then
@@ -113,7 +111,7 @@ build() { # DEB DIR
 		trap 'rm -rf "$tmp"' EXIT
 		trap 'exit 1' HUP INT TERM
 		echo "tiny-kernel.sh: building from ${deb##*/}" >&2
-		# Not `build ... ||`, in which its failing commands would be passed over.
+		# Not `build ... ||`, which would ignore failing commands inside build.
 		build "$deb" "$tmp" >"$tmp/log" 2>&1 9>&- &
 		wait $! || {
 			tail -n 30 "$tmp/log" >&2

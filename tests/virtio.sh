@@ -1,15 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/virtio.sh [CASE]...: a stock kernel with a balloon, and with a disk on a full file system, in the nested machine or wherever KVM runs it.
+# tests/virtio.sh [CASE]...
 #
-#   report   what the guest has used and freed goes back to the host by free page reporting
-#   target   --balloon=SIZE takes as much, and gives it back when the guest needs it
-#   werror   -d werror=stop: the machine waits for room, then goes on, and nothing is lost
-#   term     ... and ends by SIGTERM while it waits
+# Tests a stock kernel with a balloon, and with a disk on a full file system, in the nested machine
+# or wherever KVM can run it.
 #
-# What the guest does is tests/virtio/guest.sh, what the host does tests/virtio/job.sh. Prints `ok NAME`, `not ok NAME: why`, `skip NAME:
-# why`; the logs stay in build/virtio/out.
+#   report  memory that the guest has used and freed goes back to the host by free page reporting
+#   target  --balloon=SIZE takes that much, and gives it back when the guest needs it
+#   werror  -d werror=stop: the machine waits for room, then goes on, and nothing is lost
+#   term    the same, but SIGTERM ends the machine while it waits
+#
+# tests/virtio/guest.sh runs in the guest, tests/virtio/job.sh on the host. Prints `ok NAME`, `not
+# ok NAME: why`, `skip NAME: why`; the logs are kept in build/virtio/out.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export KVM_BIN=${KVM_BIN:-build/kvm}
@@ -23,7 +26,8 @@ if ! kernel=$(tests/kernels.sh cloud 2>$in/err); then
 	exit 0
 fi
 cp "$(realpath "$kernel/vmlinuz")" $in/vmlinuz
-if ! tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_blk virtio_balloon" $in/initrd tests/virtio/guest.sh; then
+if ! tests/initrd.sh --kernel "$kernel" --modules "virtio_mmio virtio_blk virtio_balloon" \
+	$in/initrd tests/virtio/guest.sh; then
 	echo "not ok virtio: no initrd"
 	exit 1
 fi

@@ -13,8 +13,8 @@ shift
 hosts=$(printf '%s,' "$@")
 rm -rf smoke.parts
 mkdir -p smoke.parts
+shard="smoke $file --quiet --shard {}/$# --out smoke.parts/{} --report smoke.parts/{}.json"
 # A part in which a boot fails exits with 122; the other parts continue.
 parallel --sshlogin "${hosts%,}" --workdir "$PWD" -j 1 \
-	"${KVM:-kvm} smoke $file --quiet --shard {}/$# --out smoke.parts/{} --report smoke.parts/{}.json" \
-	::: $(seq $#)
+	"${KVM:-kvm} $shard" ::: $(seq $#)
 exec "${KVM:-kvm}" report merge smoke.parts/*.json --junit junit.xml

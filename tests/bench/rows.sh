@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What is measured, row by row, inside the counting nest (tests/bench/run.sh starts it there): one line of
-# JSON a run, in $NEST_OUT/rows. A label is ROW/LAUNCHER. `quick` leaves out the rows that no budget needs.
+# Runs what tests/bench/run.sh measures, row by row, inside the counting nest: one line of JSON a
+# run, in $NEST_OUT/rows. A label is ROW/LAUNCHER. `quick` leaves out the rows that no budget needs.
 #
-# The first runs are for nothing: they bring files into the page cache and the kernel's lists to their usual
-# size. What is compared is run alternately, several times: start and end have to wait for ticks and RCU,
-# whose phase moves.
+# The first runs do not count: they bring files into the page cache and the kernel's lists to their
+# usual size. Runs that are compared alternate, several times each: start and end wait for ticks and
+# RCU, whose phase moves.
 
 quick=$1
 N=/nest
@@ -19,11 +19,13 @@ launchers="floor kvm"
 done
 export HOME=/root
 
-# Without asynchronous page faults: the handler of the one that each guest begins with is some ten thousand instructions long,
-# and where a tick of L1's falls into it the emulator calls it anew in its own midst (tests/nest says why).
+# Without asynchronous page faults: each guest begins with one, whose handler takes some ten
+# thousand instructions; if a tick of L1 comes during the handler, the emulator calls the handler
+# again in its middle (tests/nest explains why).
 quiet="quiet no-kvmapf"
 
-# run ROW LAUNCHER STAMP-OPTIONS -- MIB KERNEL INITRD PARAMS [OPTION of kvm]...; with $disk, when that is set
+# run ROW LAUNCHER STAMP-OPTIONS -- MIB KERNEL INITRD PARAMS [OPTION of kvm]...; with $disk, when
+# that is set
 disk=
 run() {
 	row=$1 l=$2
@@ -36,14 +38,15 @@ run() {
 	floor) set -- "$kernel" "$mib" "$params" ;;
 	kvm)   set -- run -m "${mib}M" -k "$kernel" ${initrd:+-i "$initrd"} -p "$params" \
 		${disk:+-d "$disk"} "$@" ;;
-	lkvm)  set -- run -c 1 -m "$mib" -k "$kernel" ${initrd:+-i "$initrd"} -p "$params" --console serial \
-		--network mode=none ${disk:+-d "$disk"} ;;
+	lkvm)  set -- run -c 1 -m "$mib" -k "$kernel" ${initrd:+-i "$initrd"} -p "$params" \
+		--console serial --network mode=none ${disk:+-d "$disk"} ;;
 	qemu*) set -- -L $N -M microvm,rtc=on -accel kvm -cpu host -m "$mib" -smp 1 -nodefaults \
 		-no-user-config -display none -serial stdio -no-reboot -kernel "$kernel" \
 		${initrd:+-initrd "$initrd"} ${disk:+-drive if=none,id=d,format=raw,file="$disk"} \
 		${disk:+-device virtio-blk-device,drive=d} -append "console=ttyS0 $params" ;;
 	esac
-	# QEMU's microvm starts the guest anew, -no-reboot or not: what follows the last marker is of no use.
+	# QEMU's microvm restarts the guest, even with -no-reboot: anything after the last marker is
+	# useless.
 	limit=20
 	case $l$disk in qemu*/dev/*) limit=6 ;; qemu*) limit=3 ;; esac
 	$N/stamp -x $limit -l "$row/$l" -o "$NEST_OUT/rows" -e "$NEST_OUT/$l.err" \
@@ -66,8 +69,9 @@ pio="-t pio=kvm/kvm_pio:port"
 
 each warm $mark -- 256 $bench "" @h
 
-# L1 ticks each 4 ms. An end takes some ticks to come, which is where the next run begins; a tick in
-# the midst of a loop is counted with it. So each row is run four times, a ms later from one to the next.
+# L1 ticks each 4 ms. The end of a run waits for some ticks, and the next run begins there; a tick
+# in the middle of a loop is counted with it. So each row runs four times, each a ms later than the
+# last.
 for i in 0 1 2 3; do
 	for row in hello p100 p1100 s100 s1100 m100 m1100; do
 		for l in $launchers; do
@@ -79,7 +83,7 @@ done
 each bytes -M 256 $left $mark -- 256 $bench "" @o2000
 each calls $sys -- 256 $bench "" @h
 
-# Nothing may depend on the sizes of initrd and memory.
+# No figure may depend on the sizes of initrd and memory.
 dd if=/dev/zero of=/run/1M bs=1048576 count=0 seek=1 2>/dev/null
 dd if=/dev/zero of=/run/500M bs=1048576 count=0 seek=500 2>/dev/null
 for i in 1 2; do
@@ -103,10 +107,10 @@ for l in $launchers; do
 	run boot $l -M 256 $user -- 256 $linux $tiny "$quiet"
 	[ -n "$quick" ] || run loud $l $left $pio $user -- 256 $linux $tiny no-kvmapf
 done
-# A disk that is in memory, by way of the page cache as most are. What is counted lies between two markers of the guest's.
+# A disk in memory, through the page cache like most disks. Counts between two markers of the guest.
 disk=/dev/ram0
 dd if=/dev/zero of=$disk bs=1048576 count=16 2>/dev/null
-exec 9<$disk # or the last close empties the cache
+exec 9<$disk # without this the last close empties the cache
 cat <&9 >/dev/null
 one="-m one=one-begin -m one_end=one-end"
 for l in $launchers; do
@@ -118,6 +122,7 @@ for l in $launchers; do
 done
 exec 9<&-
 disk=
-# What unpacks the kernel may be there or not: without it this is the same everywhere.
+# The program that unpacks the kernel may be there or not: without it this row is the same
+# everywhere.
 run fast kvm $user -- 256 $linux $tiny "$quiet" --fast --no-cache
 run bootcalls kvm $sys $left $why $user -- 256 $linux $tiny "$quiet"

@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/bench/run.sh [--quick]: what `make bench` does. Measures build/kvm in the counting nest against the
-# floor (tests/bench/floor.c) and, where they are on the PATH, lkvm and qemu-system-x86_64; prints a table and
-# leaves build/bench/bench.json and build/bench/boot.svg. --quick: only what has a budget (tests/budget.sh),
-# and no peers.
+# tests/bench/run.sh [--quick]
 #
-# KVM=FILE measures another program than build/kvm. STATIC=1: the statically linked one, with a floor linked
-# alike.
+# Measures build/kvm in the counting nest for `make bench`, against the floor (tests/bench/floor.c)
+# and, where they are on the PATH, lkvm and qemu-system-x86_64. Prints a table and leaves
+# build/bench/bench.json and build/bench/boot.svg. --quick measures only what has a budget
+# (tests/budget.sh), and no other launchers.
+#
+# KVM=FILE measures another program than build/kvm. STATIC=1 measures the statically linked program,
+# with a floor linked alike.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -36,8 +38,10 @@ for f in "$program" build/bench/{floor,stamp,guest.bzimage,tiny.cpio,blk.cpio} "
 done
 if [ -z "$quick" ]; then
 	if peer=$(command -v lkvm); then copies+=(--copy "$peer"); fi
-	peer=$(command -v qemu-system-x86_64) ||
-		{ echo "bench: qemu-system-x86_64 is not installed (tests/deps.sh bench)" >&2; exit 1; }
+	peer=$(command -v qemu-system-x86_64) || {
+		echo "bench: qemu-system-x86_64 is not installed (tests/deps.sh bench)" >&2
+		exit 1
+	}
 	copies+=(--copy "$peer")
 	for rom in bios-microvm.bin linuxboot_dma.bin kvmvapic.bin; do
 		for dir in /usr/share/qemu /usr/share/seabios "$(dirname "$peer")/../share/qemu"; do
@@ -48,10 +52,12 @@ if [ -z "$quick" ]; then
 fi
 limit=1200
 [ -z "$quick" ] || limit=150
-# What the emulator hangs (tests/nest says how) hangs whenever it is repeated: another seed, other boots. Usual are 50 s.
+# A run that hangs in the emulator (tests/nest explains how) hangs whenever it is repeated: another
+# seed gives other boots. A run usually takes 50 s.
 for seed in 1 2 3 4 5 6; do
 	rc=0
-	tests/nest --count --seed $seed --mem 3072 --timeout $limit --modules "brd rd_nr=1 rd_size=16384" \
+	tests/nest --count --seed $seed --mem 3072 --timeout $limit \
+		--modules "brd rd_nr=1 rd_size=16384" \
 		--out "$out" "${copies[@]}" tests/bench/rows.sh "$quick" || rc=$?
 	[ $rc = 124 ] || break
 	echo "bench: nothing came out of the nested machine in $limit s with seed $seed" >&2
@@ -64,6 +70,7 @@ if [ -z "$quick" ]; then
 		make -s payload
 		echo
 		echo "virtio on this host's KVM, in per cent of a host program (tests/bench/io.py):"
-		python3 tests/bench/io.py "$program" build/guest/payload.bzimage build/bench/io_floor
+		python3 tests/bench/io.py "$program" build/guest/payload.bzimage \
+			build/bench/io_floor
 	fi
 fi

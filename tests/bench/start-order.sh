@@ -1,8 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/bench/start-order.sh: makes x86/start.lds anew, the list of functions that the linker is to put together. Records by
-# valgrind what some payloads on /dev/kvm and a stock kernel in a nested machine have the launcher execute.
+# tests/bench/start-order.sh
+#
+# Generates x86/start.lds, the list of functions that the linker places together. Records with
+# valgrind which functions the launcher executes for some payloads on /dev/kvm and for a stock
+# kernel in a nested machine.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -18,7 +21,8 @@ truncate -s 1M "$dir/disk.img"
 
 record() { # NAME OPTION...: of kvm run
 	valgrind -q --tool=callgrind --dump-instr=yes --callgrind-out-file="$dir/$1.callgrind" \
-		"$dir/kvm" run -q -m 256M -k build/bench/guest.bzimage "${@:2}" </dev/null >"$dir/$1.log" 2>&1 ||
+		"$dir/kvm" run -q -m 256M -k build/bench/guest.bzimage "${@:2}" </dev/null \
+		>"$dir/$1.log" 2>&1 ||
 		{ echo "start-order: $1: $(tail -n 1 "$dir/$1.log")" >&2; exit 1; }
 }
 record start -p @h
@@ -28,7 +32,8 @@ record disk -p @h -d "$dir/disk.img,format=raw" -c 2
 cat >"$dir/boot.sh" <<EOF
 #!/bin/sh
 cd /run
-HOME=/root valgrind -q --tool=callgrind --dump-instr=yes --callgrind-out-file=\$NEST_OUT/boot.callgrind \
+HOME=/root valgrind -q --tool=callgrind --dump-instr=yes \
+	--callgrind-out-file=\$NEST_OUT/boot.callgrind \
 	"$dir/kvm" run -m 256M -k "$kernel/vmlinuz" -i "$dir/tiny.cpio" -p quiet </dev/null
 EOF
 chmod +x "$dir/boot.sh"

@@ -7,7 +7,7 @@ for event in /sys/class/input/event*; do
 	[ "$(cat "$event/device/name")" = "Power Button" ] || continue
 	exec 3<"/dev/input/${event##*/}"
 	echo "listening: ${event##*/}"
-	# One struct input_event, kept for us from the open on.
+	# One struct input_event; the kernel keeps it from the open on.
 	head -c 24 <&3 >/dev/null
 	echo "pressed"
 	poweroff -f

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the guest: waits while its initrd's file is truncated, then makes the kernel use all of the memory that it has, what
-# held the initrd included.
+# In the guest: waits while the test truncates its initrd's file, then makes the kernel use all of
+# its memory, including the part that held the initrd.
 
 echo "truncate now"
 sleep 4

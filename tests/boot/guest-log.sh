@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the guest, as its init, since there is no console for one: writes what dmesg says straight to the serial port.
+# In the guest, as its init, because it has no console: writes dmesg's output straight to the serial
+# port.
 
 b=/bin/busybox
 $b mkdir -p /proc /dev

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the guest: says on the console what tests/boot.sh looks at, a section after another.
+# In the guest: prints on the console what tests/boot.sh checks, one section after another.
 
 dmesg -n 1
 section() { echo "== $1"; }
@@ -17,6 +17,7 @@ section iomem;       cat /proc/iomem
 section meminfo;     head -n 3 /proc/meminfo
 section tty;         (cd /sys/class/tty/ttyS0 && echo $(cat type port irq)) 2>&1
 # The console has the rest, without the levels; a serial port is slow.
-section dmesg;       dmesg -r >/tmp/dmesg && [ -s /tmp/dmesg ] || echo "<0>[ 0.0] dmesg says nothing" >/tmp/dmesg
+section dmesg;       dmesg -r >/tmp/dmesg && [ -s /tmp/dmesg ] ||
+	echo "<0>[ 0.0] dmesg says nothing" >/tmp/dmesg
 grep '^<[0-4]>' /tmp/dmesg
 section end

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the guest: what it has learnt of its machine, and the first line of its disk.
+# In the guest: prints what the kernel has found of its machine, and the first line of its disk.
 
 section() { echo "== $1"; }
 

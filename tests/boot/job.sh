@@ -3,10 +3,10 @@
 #
 # tests/boot/job.sh IN OUT CASE...
 #
-# Where a stock kernel can be run (this machine or the nested one): runs the cases, one function each, and leaves in
-# OUT for each what it said: CASE.out (console), CASE.err, CASE.rc, and CASE.when, the seconds before and after.  What
-# that should be is for tests/boot.sh to judge.  A case whose .rc is there is not run again, so that the rest can be
-# run after one has taken the nested machine with it.
+# Runs the cases of tests/boot.sh, one function each, where a stock kernel can run (this machine or
+# the nested one). Each leaves in OUT: CASE.out (console), CASE.err, CASE.rc, and CASE.when, the
+# seconds before and after. tests/boot.sh checks the results. A case whose .rc exists is not run
+# again, so the rest can run after one case has ended the nested machine.
 
 set -u
 in=$1 out=$2
@@ -25,7 +25,8 @@ guest() {
 start() {
 	local limit=$1
 	shift
-	timeout -k 10 --foreground "$limit" "$kvm" run "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err" &
+	timeout -k 10 --foreground "$limit" "$kvm" run "$@" </dev/null >"$out/$name.out" \
+		2>"$out/$name.err" &
 	job=$!
 	pid=
 	while [ -z "$pid" ] && kill -0 $job 2>/dev/null; do
@@ -36,8 +37,8 @@ finish() {
 	wait $job
 	echo $? >"$out/$name.code"
 }
-# said TEXT [TIMES [STREAM]]: waits until the console, or the launcher (err), has said it. The machine's
-# own limit ends a wait for what never comes.
+# said TEXT [TIMES [STREAM]]: waits until the console, or the launcher (err), has printed it. The
+# machine's own time limit ends the wait for a text that never comes.
 said() {
 	local over=
 	until [ "$(grep -acF "$1" "$out/$name.${3:-out}")" -ge "${2:-1}" ]; do
@@ -58,7 +59,8 @@ report_tiny_1() { report tiny 1; }
 report_tiny_4() { report tiny 4; }
 report_backport_1() { report backport 1; }
 report_backport_4() { report backport 4; }
-# Without self-tests, certificates and page tables apart, which take the emulated CPU three minutes.
+# Without self-tests, certificates and separate page tables, which take the emulated CPU three
+# minutes.
 report_i386_2() {
 	local not=load_system_certificate_list,crypto_kdf108_init,init_kprobe_trace,trace_eval_init
 	guest 360 -k "$in/kernel" -i "$in/report.initrd" -c 2 \
@@ -66,7 +68,8 @@ report_i386_2() {
 }
 
 tables() { # KIND KERNEL CPUS
-	guest 120 -k "$in/$2" -i "$in/tables.initrd" -m 256M -c "$3" --machine "tables=$1" -d "$in/disk,ro"
+	guest 120 -k "$in/$2" -i "$in/tables.initrd" -m 256M -c "$3" --machine "tables=$1" \
+		-d "$in/disk,ro"
 }
 tables_mp() { tables mp tiny 2; }
 tables_dt() { tables dt tiny-dt 2; }
@@ -107,20 +110,22 @@ vmlinux() { # KERNEL [OPTION]...
 vmlinux_pvh() { vmlinux cloud --entry pvh -c 4; }
 vmlinux_64() { vmlinux cloud --entry 64; }
 vmlinux_backport() { vmlinux backport; }
-# Twice, the second time from the cache: which is filled while the first runs, and complete when it ends in order.
+# Runs twice, the second time from the cache, which fills while the first guest runs, and is
+# complete when it ends in order.
 fast() { # KERNEL
 	local once=$name
 	rm -rf "/tmp/$name"
 	mkdir "/tmp/$name" || return
 	for name in $once.first $once; do
-		XDG_CACHE_HOME=/tmp/$once guest 60 -k "$in/$1" -i "$in/tiny.initrd" -m 256M -p "quiet end=poweroff" --fast -v
+		XDG_CACHE_HOME=/tmp/$once guest 60 -k "$in/$1" -i "$in/tiny.initrd" -m 256M \
+			-p "quiet end=poweroff" --fast -v
 	done
 	rm -rf "/tmp/$name"
 }
 fast_cloud() { fast cloud; }
 fast_full() { fast full; }
 fast_backport() { fast backport; }
-# Both would go on to boot from what there is not.
+# Both would go on and boot from a device that does not exist.
 lkrn() {
 	start 120 -k "$in/ipxe.lkrn" --entry 16 -m 256M --no-default-params --grace 0
 	said 'Features:' && kill "$pid"
@@ -148,10 +153,11 @@ term_deaf() {
 	finish
 }
 
-# A kernel without any console is asked for its post-mortem, and goes on. The sentence comes last of
-# what is looked at: a busy host can take a minute to come to it.
+# Requests a post-mortem of a kernel without any console, which goes on. The test waits for the
+# sentence, which comes last: a busy host can take a minute to print it.
 log() { # KERNEL
-	start 400 -k "$in/$1" -i "$in/log.initrd" -m 256M --no-default-params -p console=null --post-mortem full --grace 0
+	start 400 -k "$in/$1" -i "$in/log.initrd" -m 256M --no-default-params -p console=null \
+		--post-mortem full --grace 0
 	said '== end' && kill -QUIT "$pid" && said '=> vCPU 0 ' 1 err
 	kill "$pid"
 	finish
@@ -160,7 +166,9 @@ log_cloud() { log cloud; }
 log_full() { log full; }
 log_backport() { log backport; }
 
-initrd_two() { guest 60 -k "$in/cloud" -i "$in/small.initrd" -i "$in/extra.initrd" -p quiet -m 256M; }
+initrd_two() {
+	guest 60 -k "$in/cloud" -i "$in/small.initrd" -i "$in/extra.initrd" -p quiet -m 256M
+}
 initrd_500M() { guest 60 -k "$in/cloud" -i "$in/big.initrd" -p quiet -m 1G; }
 initrd_truncated() {
 	cp "$in/fill.initrd" /tmp/kvm-fill.$$

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# In the guest of tests/checks.sh: what the word do= of the kernel's command line says.
+# In the guest of tests/checks.sh: does what the word do= of the kernel's command line selects.
 set -u
 for word in $(cat /proc/cmdline); do
 	case $word in do=*) what=${word#do=} ;; esac
@@ -17,20 +17,21 @@ hung) # a writer to a frozen file system sleeps, and nothing can wake it
 	mount -t ext4 /dev/vda /tmp/mnt && fsfreeze --freeze /tmp/mnt
 	touch /tmp/mnt/file
 	;;
-warning) # by the way of printk, with its marks
+warning) # through printk, with its marks
 	echo '------------[ cut here ]------------' >/dev/kmsg
 	echo 'WARNING: CPU: 0 PID: 1 at kernel/test.c:1 test+0x1/0x2' >/dev/kmsg
 	echo '---[ end trace 0000000000000000 ]---' >/dev/kmsg
 	sleep 60
 	;;
-debug-*) # what a kernel of guest/tiny-debug.config can be asked for (LKDTM); one fault may be of two classes: who looks for it says which
+debug-*) # the faults that a kernel of guest/tiny-debug.config can commit (LKDTM)
+	# One fault may be of two classes: the case names the expected one.
 	echo 2 >/proc/sys/kernel/hung_task_timeout_secs
 	mount -t debugfs debug /sys/kernel/debug
 	case ${what#debug-} in
 	lockdep)        fault=SPINLOCKUP ;;
 	kasan|kfence)   fault=WRITE_AFTER_FREE ;;
 	ubsan)          fault=ARRAY_BOUNDS ;;
-	rcu|softlockup) fault=SOFTLOCKUP ;; # found soon from now on: a slow machine stalls by itself
+	rcu|softlockup) fault=SOFTLOCKUP ;; # the limit is short only now: slow machines stall
 	hung)           fault=HUNG_TASK ;;
 	warning)        fault=WARNING_MESSAGE ;;
 	bug)            fault=BUG ;;
@@ -39,7 +40,8 @@ debug-*) # what a kernel of guest/tiny-debug.config can be asked for (LKDTM); on
 	esac
 	[ $what != debug-softlockup ] || echo 2 >/proc/sys/kernel/watchdog_thresh
 	[ $what != debug-rcu ] || echo 5 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
-	[ $what != debug-lockdep ] || chrt -f -p 1 $$ # nobody else runs between the lock and the return, which is another report
+	[ $what != debug-lockdep ] ||
+		chrt -f -p 1 $$ # no other task runs between lock and return: another report
 	echo $fault >/sys/kernel/debug/provoke-crash/DIRECT
 	sleep 60
 	;;

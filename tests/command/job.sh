@@ -3,8 +3,8 @@
 #
 # tests/command/job.sh IN [CASE]...
 #
-# What tests/command.sh looks at, where stock kernels can be run. IN holds the kernels' folders. Prints a line a test; each case's streams
-# are in $NEST_OUT/CASE.out and .err.
+# Runs the cases of tests/command.sh where stock kernels can run. IN holds the kernels' folders.
+# Prints a line a test; each case's streams are in $NEST_OUT/CASE.out and .err.
 set -u
 in=$1
 shift
@@ -24,7 +24,7 @@ judge() { # NAME WHY
 
 kvm() { timeout 200 "$KVM_BIN" run --timeout 150 -k "$in/cloud/vmlinuz" -m 256M "$@"; }
 
-# try CASE RC ARG...: runs it with its streams in files; $why says what is wrong so far
+# try CASE RC ARG...: runs it with its streams in files; $why is what is wrong so far
 try() {
 	local rc want=$2
 	name=$1
@@ -32,25 +32,30 @@ try() {
 	kvm "$@" >"$NEST_OUT/$name.out" 2>"$NEST_OUT/$name.err"
 	rc=$?
 	why=
-	[ $rc = "$want" ] || why="exit code $rc instead of $want, $(tail -n 1 "$NEST_OUT/$name.err")"
+	[ $rc = "$want" ] ||
+		why="exit code $rc instead of $want, $(tail -n 1 "$NEST_OUT/$name.err")"
 }
 
 out_is() { # TEXT
-	[ -n "$why" ] || [ "$(cat "$NEST_OUT/$name.out")" = "$1" ] || why="stdout is $(head -c 200 "$NEST_OUT/$name.out")"
+	[ -n "$why" ] || [ "$(cat "$NEST_OUT/$name.out")" = "$1" ] ||
+		why="stdout is $(head -c 200 "$NEST_OUT/$name.out")"
 }
 
 err_is() { # TEXT
-	[ -n "$why" ] || [ "$(cat "$NEST_OUT/$name.err")" = "$1" ] || why="stderr is $(head -c 200 "$NEST_OUT/$name.err")"
+	[ -n "$why" ] || [ "$(cat "$NEST_OUT/$name.err")" = "$1" ] ||
+		why="stderr is $(head -c 200 "$NEST_OUT/$name.err")"
 }
 
 err_has() { # TEXT
-	[ -n "$why" ] || grep -qF -- "$1" "$NEST_OUT/$name.err" || why="stderr is $(head -c 200 "$NEST_OUT/$name.err")"
+	[ -n "$why" ] || grep -qF -- "$1" "$NEST_OUT/$name.err" ||
+		why="stderr is $(head -c 200 "$NEST_OUT/$name.err")"
 }
 
 case_uname() {
 	try uname 0 -- uname -a </dev/null
 	err_is ""
-	[ -n "$why" ] || grep -q "^Linux kvm $(cat "$in/cloud/version") " "$NEST_OUT/uname.out" || why="stdout is $(cat "$NEST_OUT/uname.out")"
+	[ -n "$why" ] || grep -q "^Linux kvm $(cat "$in/cloud/version") " "$NEST_OUT/uname.out" ||
+		why="stdout is $(cat "$NEST_OUT/uname.out")"
 	judge "uname -a" "$why"
 }
 
@@ -89,10 +94,13 @@ case_killed() {
 
 case_arguments() {
 	local args=() i
-	for i in $(seq 1 250); do args+=("with $i  spaces " '"quo'"'"'ted" $HOME \n `x` *' '' "grün-日本-$i"); done
+	for i in $(seq 1 250); do
+		args+=("with $i  spaces " '"quo'"'"'ted" $HOME \n `x` *' '' "grün-日本-$i")
+	done
 	printf '%s\0' "${args[@]}" >"$work/args"
 	try arguments 0 -- /usr/bin/printf '%s\0' "${args[@]}"
-	[ -n "$why" ] || cmp -s "$work/args" "$NEST_OUT/arguments.out" || why="they are not the same"
+	[ -n "$why" ] || cmp -s "$work/args" "$NEST_OUT/arguments.out" ||
+		why="they are not the same"
 	judge "1000 arguments with blanks, quotes, UTF-8 and nothing in them" "$why"
 }
 
@@ -109,9 +117,11 @@ case_files() {
 	mkdir -p "$work/folder/sub"
 	echo "in a folder" >"$work/folder/sub/file"
 	ln -s sub/file "$work/folder/link"
-	printf '#!/usr/bin/env bash\nread -r line <"$1"; echo "$line, $WORD, $PWD, $(</proc/sys/kernel/hostname)"\n' >"$work/script"
+	printf '%s\n' '#!/usr/bin/env bash' 'read -r line <"$1"' \
+		'echo "$line, $WORD, $PWD, $(</proc/sys/kernel/hostname)"' >"$work/script"
 	chmod 755 "$work/script"
-	try files 0 --name tester --add "$work/folder:/data" --env "WORD=two words" --cwd /data/sub --modules auto -- "$work/script" ../link
+	try files 0 --name tester --add "$work/folder:/data" --env "WORD=two words" \
+		--cwd /data/sub --modules auto -- "$work/script" ../link
 	out_is "in a folder, two words, /data/sub, tester"
 	err_is ""
 	judge "--add, --env, --cwd, --name, a script and its interpreter" "$why"
@@ -124,23 +134,29 @@ case_panic() {
 }
 
 case_not_found() {
+	local text
 	try not_found 125 -- no-such-command
-	err_is "kvm: -- no-such-command: no such command on this host; --add or an initrd (-i) brings one that only the guest has"
+	text="kvm: -- no-such-command: no such command on this host;"
+	text+=" --add or an initrd (-i) brings one that only the guest has"
+	err_is "$text"
 	judge "no such command" "$why"
 	try not_there 127 --add /etc/hostname -- no-such-command
 	err_has "no-such-command: not found in the guest"
 	judge "no such command in the guest" "$why"
 	try no_modules 125 --modules "$work" -- true
-	err_is "kvm: --modules $work: no modules of $(cat "$in/cloud/version") there (no modules.dep; depmod makes it)"
+	text="kvm: --modules $work: no modules of $(cat "$in/cloud/version") there"
+	err_is "$text (no modules.dep; depmod makes it)"
 	judge "no modules" "$why"
 }
 
-# The reader sees the end when the command closes its stdout; the command goes on until then, and after.
+# The reader sees the end when the command closes its stdout; the command goes on until then, and
+# after.
 case_closes() {
 	mkfifo "$work/fifo"
 	# not by kvm(): timeout(1) would hold stdout open as well
 	"$KVM_BIN" run --timeout 150 -k "$in/cloud/vmlinuz" -m 256M -- \
-		sh -c 'echo last; exec >&-; read -r line; echo "$line" >&2; exit 3' 0<>"$work/fifo" 2>"$NEST_OUT/closes.err" |
+		sh -c 'echo last; exec >&-; read -r line; echo "$line" >&2; exit 3' \
+		0<>"$work/fifo" 2>"$NEST_OUT/closes.err" |
 		{ cat >"$NEST_OUT/closes.out"; echo "after the end" 1<>"$work/fifo"; }
 	rc=${PIPESTATUS[0]} name=closes why=
 	[ "$rc" = 3 ] || why="exit code $rc"
@@ -150,7 +166,8 @@ case_closes() {
 }
 
 case_shell() {
-	printf 'echo hello | tr a-z A-Z\nexit 5\n' | kvm -- >"$NEST_OUT/shell.out" 2>"$NEST_OUT/shell.err"
+	printf 'echo hello | tr a-z A-Z\nexit 5\n' |
+		kvm -- >"$NEST_OUT/shell.out" 2>"$NEST_OUT/shell.err"
 	rc=${PIPESTATUS[1]} name=shell
 	why=
 	[ "$rc" = 5 ] || why="exit code $rc, $(tail -n 1 "$NEST_OUT/shell.err")"
@@ -159,7 +176,8 @@ case_shell() {
 }
 
 case_backport() {
-	"$KVM_BIN" run --timeout 150 -k "$in/backport/vmlinuz" -m 256M -- uname -r >"$NEST_OUT/backport.out" 2>"$NEST_OUT/backport.err"
+	"$KVM_BIN" run --timeout 150 -k "$in/backport/vmlinuz" -m 256M -- \
+		uname -r >"$NEST_OUT/backport.out" 2>"$NEST_OUT/backport.err"
 	rc=$? name=backport why=
 	[ $rc = 0 ] || why="exit code $rc, $(tail -n 1 "$NEST_OUT/backport.err")"
 	out_is "$(cat "$in/backport/version")"
@@ -167,12 +185,13 @@ case_backport() {
 	judge "a kernel with compressed modules" "$why"
 }
 
-# $pid: a launcher in the background, whose command says "ready" first; then it gets SIGNAL
+# $pid: a launcher in the background, whose command prints "ready" first; then it gets SIGNAL
 signal_when_ready() { # CASE SIGNAL [OPTION]... -- CMD
 	local sig=$2
 	name=$1
 	shift 2
-	"$KVM_BIN" run --timeout 150 -k "$in/cloud/vmlinuz" -m 256M --add /usr/bin/sleep "$@" </dev/null >"$NEST_OUT/$name.out" 2>"$NEST_OUT/$name.err" &
+	"$KVM_BIN" run --timeout 150 -k "$in/cloud/vmlinuz" -m 256M --add /usr/bin/sleep "$@" \
+		</dev/null >"$NEST_OUT/$name.out" 2>"$NEST_OUT/$name.err" &
 	pid=$!
 	for _ in $(seq 600); do
 		! grep -q ready "$NEST_OUT/$name.out" && kill -0 $pid 2>/dev/null || break
@@ -185,18 +204,20 @@ signal_when_ready() { # CASE SIGNAL [OPTION]... -- CMD
 }
 
 case_signal() {
-	signal_when_ready signal TERM --grace 50 -- sh -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.1; done'
+	signal_when_ready signal TERM --grace 50 -- \
+		sh -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.1; done'
 	[ $rc = 9 ] || why="exit code $rc, $(tail -n 1 "$NEST_OUT/signal.err")"
 	out_is "$(printf 'ready\ngot it')"
 	err_is "kvm: SIGTERM: passed on to the command; the machine ends in 50 s at the latest"
 	judge "SIGTERM is passed on to the command" "$why"
-	signal_when_ready deaf HUP --grace 1 -- sh -c 'trap "" HUP; echo ready; while :; do sleep 0.1; done'
+	signal_when_ready deaf HUP --grace 1 -- \
+		sh -c 'trap "" HUP; echo ready; while :; do sleep 0.1; done'
 	[ $rc = 129 ] || why="exit code $rc"
 	err_has "kvm: ended by SIGHUP"
 	judge "a command that takes no notice of SIGHUP is ended" "$why"
 }
 
-# What is typed goes to the command once it has the terminal, and then a signal.
+# Types a line once the command has the terminal, and then sends a signal.
 type_line() {
 	for _ in $(seq 200); do
 		! grep -q "31 97" "$NEST_OUT/terminal.out" || break
@@ -209,11 +230,15 @@ type_line() {
 }
 
 case_terminal() {
-	local say='tty; stty size; read -r x; echo "got $x"; trap "exit 7" HUP; echo waiting; while :; do sleep 0.1; done' line
+	local say='tty; stty size; read -r x; echo "got $x"; trap "exit 7" HUP; echo waiting;'
+	local command line
+	say+=' while :; do sleep 0.1; done'
+	command="stty rows 31 cols 97; echo \$\$ >'$work/pid';"
+	command+=" exec '$KVM_BIN' run --timeout 150 --grace 50 -k '$in/cloud/vmlinuz' -m 256M"
+	command+=" --add /usr/bin/tty --add /usr/bin/stty --add /usr/bin/sleep -- sh -c '$say'"
 	: >"$NEST_OUT/terminal.out"
 	type_line | {
-		script -qefc "stty rows 31 cols 97; echo \$\$ >'$work/pid'; exec '$KVM_BIN' run --timeout 150 --grace 50 -k '$in/cloud/vmlinuz' -m 256M \
-			--add /usr/bin/tty --add /usr/bin/stty --add /usr/bin/sleep -- sh -c '$say'" "$NEST_OUT/terminal.out" >/dev/null
+		script -qefc "$command" "$NEST_OUT/terminal.out" >/dev/null
 		echo $? >"$work/done"
 	}
 	why=
@@ -224,7 +249,9 @@ case_terminal() {
 	judge "on a terminal; SIGHUP is passed on there, too" "$why"
 }
 
-for c in ${*:-uname exit full cat killed arguments signal reader_gone closes files shell panic not_found backport terminal}; do
+all="uname exit full cat killed arguments signal reader_gone closes files shell panic not_found"
+all+=" backport terminal"
+for c in ${*:-$all}; do
 	if [ "$(type -t case_"$c")" = function ]; then case_"$c"; else judge "$c" "no such case"; fi
 done
 exit $failed

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the guest of tests/disk-nest.sh, on /dev/vda: step=write has fio write and verify, then makes a file system with files;
-# step=look is another launch, which finds them, deletes most and discards their space.  The disk's last 4 MiB, behind the
-# file system, stay as they were made.  The programs are on /dev/vdb.  Prints `guest: ok WHAT` and `guest: bad WHAT`.
+# In the guest of tests/disk-nest.sh, on /dev/vda: in step=write fio writes and verifies, then the
+# guest makes a file system with files. step=look is another launch: it finds the files, deletes
+# most of them and discards their space. The disk's last 4 MiB, after the file system, stay
+# unchanged. The programs are on /dev/vdb. Prints `guest: ok WHAT` and `guest: bad WHAT`.
 
 word() { sed -n "s/.*$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
 tell() {
@@ -18,16 +19,19 @@ export PATH=$PATH:/tools/bin
 echo "guest: queues $(ls /sys/block/vda/mq | wc -l)"
 
 tail_is_there() {
-	[ "$(dd if=/dev/vda bs=1M skip=$fs_mib count=4 2>/tmp/said | md5sum | cut -d' ' -f1)" = "$(word tail)" ]
+	[ "$(dd if=/dev/vda bs=1M skip=$fs_mib count=4 2>/tmp/said | md5sum | cut -d' ' -f1)" = \
+		"$(word tail)" ]
 	tell $? "what was on the disk before ($1)"
 }
 
 if [ "$(word step)" = write ]; then
-	fio --name=verify --filename=/dev/vda --direct=1 --ioengine=libaio --iodepth=8 --thread --numjobs=2 --size=8m \
-		--offset_increment=24m --rw=randwrite --bssplit=512/10:4k/40:12k/20:64k/30 --blockalign=512 \
-		--verify=crc32c --verify_fatal=1 --fsync=64 >/tmp/said 2>&1
+	fio --name=verify --filename=/dev/vda --direct=1 --ioengine=libaio --iodepth=8 --thread \
+		--numjobs=2 --size=8m \
+		--offset_increment=24m --rw=randwrite --bssplit=512/10:4k/40:12k/20:64k/30 \
+		--blockalign=512 --verify=crc32c --verify_fatal=1 --fsync=64 >/tmp/said 2>&1
 	tell $? "fio verify"
-	mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=0 /dev/vda ${fs_mib}M >/tmp/said 2>&1 && mount /dev/vda /mnt
+	mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=0 /dev/vda ${fs_mib}M >/tmp/said 2>&1 &&
+		mount /dev/vda /mnt
 	tell $? "mkfs.ext4"
 	mkdir /mnt/files
 	for n in 1 2 3 4 5 6 7 8; do
@@ -38,7 +42,8 @@ if [ "$(word step)" = write ]; then
 else
 	e2fsck -fn /dev/vda >/tmp/said 2>&1
 	tell $? "e2fsck after the reboot"
-	mount /dev/vda /mnt >/tmp/said 2>&1 && (cd /mnt/files && md5sum -c /mnt/sums >/tmp/said 2>&1)
+	mount /dev/vda /mnt >/tmp/said 2>&1 &&
+		(cd /mnt/files && md5sum -c /mnt/sums >/tmp/said 2>&1)
 	tell $? "the files are what they were"
 	rm /mnt/big
 	sync

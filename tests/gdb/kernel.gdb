@@ -1,4 +1,5 @@
-# A stock kernel by its symbols: `gdb vmlinux -ex 'target remote :1234'`, with hbreak; tests/gdb.sh looks at what it prints.
+# Debugs a stock kernel by its symbols: `gdb vmlinux -ex 'target remote :1234'`, with hbreak;
+# tests/gdb.sh checks the output.
 set pagination off
 set confirm off
 set architecture i386:x86-64

@@ -1,11 +1,12 @@
-# From the first instruction of a 64-bit guest: steps, a breakpoint, registers, memory; tests/gdb.sh looks at what it prints.
+# Debugs a 64-bit guest from its first instruction: steps, a breakpoint, registers, memory;
+# tests/gdb.sh checks the output.
 set pagination off
 set confirm off
 target remote $socket
 printf "first %#lx efer %#lx\n", $rip, $efer
 x/i $pc
-# The instruction's access to memory is the first one there. KVM maps that in between, and Bochs ends a step when an instruction
-# is left so: two steps are counted from then on.
+# The instruction's access to memory is the first one there. KVM maps that page in between, and
+# Bochs ends a step when an instruction is left this way: two steps are counted from then on.
 stepi
 set $rip = (long)&startup_64
 stepi

@@ -1,4 +1,5 @@
-# Processors come up in real mode, with a code segment that is not 0, on a breakpoint: each stops there, and gets over it.
+# Processors start in real mode, with a code segment that is not 0, at a breakpoint: each stops
+# there and can continue.
 set pagination off
 set confirm off
 target remote $socket

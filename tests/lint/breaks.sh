@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Shows that each rule of the lint fails when it is broken: breaks a copy of the tree in every way
-# that there is a rule against, one at a time, and looks for the words that the lint must then say.
-# Needs what `make all payload` has made. Prints a result line for each.
+# that there is a rule against, one at a time, and looks for the words that the lint must then
+# print. Needs what `make all payload` has made. Prints a result line for each.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The copies are of hard links, so files in them are replaced and never written to.
+# The copies consist of hard links: files in them must be replaced, never written to.
 mkdir "$work/good"
 {
 	git ls-files -co --exclude-standard | grep -v '/seeds/'
@@ -19,7 +19,7 @@ mkdir "$work/good"
 git init -q "$work/good"
 
 failed=0
-# breaks NAME WORDS COMMAND...: the copy that is the working folder is broken; COMMAND must say so
+# breaks NAME WORDS COMMAND...: the copy in the working folder is broken; COMMAND must report it
 breaks() {
 	local name=$1 words=$2 out
 	shift 2
@@ -58,7 +58,7 @@ compile() {
 	done
 }
 
-# call FILE FUNCTION: a call more
+# call FILE FUNCTION: adds a call
 call() {
 	append "$1" "void break_it(void); void break_it(void) { extern void $2(); $2(); }"
 	compile "$1"
@@ -128,6 +128,7 @@ names() {
 }
 
 text() {
+	local word
 	fresh
 	append hw/ports.c 'void break_it(void)' '{' "$(yes ';' | head -49)" '}'
 	breaks "a long function" ": 51 lines: void break_it(void)" python3 tests/lint/length.py
@@ -136,7 +137,8 @@ text() {
 	append hw/ports.c "$(printf '\t/* %089d */' 0)"
 	breaks "a long line" ": 103 columns, not 100" tests/lint/text.py columns
 	append hw/ports.c '/* What nobody is' ' * told. */'
-	breaks "a phrase" '"is told": say who' tests/lint/text.py phrases
+	word=told # the lint must not find the phrase here
+	breaks "a phrase" "\"is $word\": say who" tests/lint/text.py phrases
 }
 
 # These two are slower, and broken in several ways at once.

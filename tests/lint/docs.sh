@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The manual names every option that the program has, and no other; and it is clean to mandoc.
+# Checks that the manual names every option that the program has, and no other, and that mandoc
+# finds nothing wrong with it.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 kvm=${KVM_BIN:-build/kvm}
 bad=0
 for verb in run smoke; do
 	have=$("$kvm" $verb --help | sed -n 's/^  *\(-., \)\?--\([a-z-]*\).*/\2/p' | sort -u)
-	named=$(sed -n "/^\.Sh kvm $verb/,/^\.Sh kvm [^$verb]/s/^\.It Fl \(. , -\|-\)\([a-z-]*\).*/\2/p" docs/kvm.1 | sort -u)
+	option='s/^\.It Fl \(. , -\|-\)\([a-z-]*\).*/\2/p'
+	named=$(sed -n "/^\.Sh kvm $verb/,/^\.Sh kvm [^$verb]/$option" docs/kvm.1 | sort -u)
 	if [ -z "$have" ]; then
 		echo "$kvm $verb --help names no option"
 		bad=1

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# make install puts the program and its manual where DESTDIR, PREFIX and BINNAME say; make uninstall leaves nothing behind.
+# Checks that make install puts the program and its manual where DESTDIR, PREFIX and BINNAME say,
+# and that make uninstall leaves nothing behind.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 dest=$(mktemp -d)

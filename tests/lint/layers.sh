@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Holds what a file may see and do, by its text (tests/lint/house.py: by its object):
+# Checks the text of each file for what it may include and call (tests/lint/house.py checks the
+# objects):
 #   - includes: main -> kvm; x86 -> kvm hw virtio; hw -> kvm; virtio -> kvm; kvm -> itself;
 #   - a chip or a virtio device sees neither machine nor configuration nor KVM's ioctls;
-#   - only main() ends the process, and KVM is called by kvm_ioctl();
-#   - each header compiles alone, and each file says its licence.
+#   - only main() ends the process, and only kvm_ioctl() calls KVM;
+#   - each header compiles alone, and each file names its licence.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 bad=0

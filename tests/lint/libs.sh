@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# libs.sh PROGRAM [static]: it links libc and libfdt only; or no shared library at all.
+# libs.sh PROGRAM [static]: checks that PROGRAM links only libc and libfdt, or no shared library at
+# all.
 set -u
 allowed='^(libc\.so\.6|libfdt\.so\.1|ld-linux.*)$'
 [ "${2:-}" != static ] || allowed='^$'

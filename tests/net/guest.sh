@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# In the guest of tests/net.sh: brings eth0 up, by DHCP or as net= on the kernel's command line says, and moves data both ways; with speed on it,
-# measures that too; with rebind, pings again after the driver has let go of the device, another
-# one has broken it, and the first has taken it back. Prints `ok WHAT` and `bad WHAT`.
+# In the guest of tests/net.sh: configures eth0 by DHCP, or as net= on the kernel's command line
+# says, and moves data both ways. With speed there it measures that, too; with rebind it pings again
+# after the driver has released the device, another driver has broken it, and the first has taken it
+# back. Prints `ok WHAT` and `bad WHAT`.
 how=$(sed -n 's/.*net=\([^ ]*\).*/\1/p' /proc/cmdline)
 mib=4
 
@@ -18,10 +19,13 @@ speed() {
 	done
 	grep -q receiver /tmp/iperf3 || cat /tmp/iperf3
 	grep -q receiver /tmp/iperf3
-	tell $? "$what, $(awk '$NF == "receiver" { for (i = 1; i < NF; i++) if ($i ~ /bits/) r = $(i - 1) " " $i } END { print r }' /tmp/iperf3)"
+	tell $? "$what, $(awk '
+		$NF == "receiver" { for (i = 1; i < NF; i++) if ($i ~ /bits/) r = $(i - 1) " " $i }
+		END { print r }' /tmp/iperf3)"
 }
 
-# A first one is lost while the kernel makes up its mind about the carrier, and what follows waits for ARP's second try.
+# The first packet is lost while the kernel has not yet seen the carrier, and the next ones wait for
+# ARP's second try.
 pings() {
 	local try
 	for try in 1 2 3 4 5 6 7 8 9 10; do
@@ -31,8 +35,9 @@ pings() {
 	tell $? "ping, $(sed -n 's|.*min/avg/max = [^/]*/\([^/]*\)/.*|\1 ms|p' /tmp/ping)"
 }
 
-# hostile: takes the device from its driver and offers it a buffer beyond memory. The rings are in the hole below 1 MiB, which is memory to the
-# host and none to this kernel, so that /dev/mem gives it.
+# hostile: takes the device from its driver and offers it a buffer beyond memory. The rings are in
+# the hole below 1 MiB, which is memory for the host but not for this kernel, so that /dev/mem gives
+# access to it.
 hostile() {
 	local device base queue at status try
 	device=$(basename "$(dirname "$(readlink -f /sys/class/net/eth0/device)")")

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# tests/virtio/job.sh IN CASE...: on a host that can run stock kernels (the nested machine is one), what tests/virtio.sh is for. Prints a result
-# line a case; leaves $NEST_OUT/CASE.out (console) and CASE.err.
+# tests/virtio/job.sh IN CASE...
+#
+# Runs the cases of tests/virtio.sh on a host that can run stock kernels (such as the nested
+# machine). Prints a result line a case; leaves $NEST_OUT/CASE.out (console) and CASE.err.
 set -u
 in=$1; shift
 out=$NEST_OUT
@@ -12,7 +14,8 @@ judge() { # WHY MORE
 }
 
 start() { # OPTION...
-	"$kvm" run -k "$in/vmlinuz" -i "$in/initrd" --timeout 300 -p "case=${what:-$name}" "$@" </dev/null >"$out/$name.out" 2>"$out/$name.err" &
+	"$kvm" run -k "$in/vmlinuz" -i "$in/initrd" --timeout 300 -p "case=${what:-$name}" "$@" \
+		</dev/null >"$out/$name.out" 2>"$out/$name.err" &
 	pid=$!
 }
 
@@ -39,7 +42,8 @@ case_report() {
 	until_ said "used 419430400" || why="the guest does not fill its memory"
 	full=$(rss_mib)
 	until_ said freed || why=${why:-"the guest does not free its memory"}
-	until_ rss_below $((full - 360)) || why=${why:-"$full MiB in use, $(rss_mib) after 400 were freed"}
+	until_ rss_below $((full - 360)) ||
+		why=${why:-"$full MiB in use, $(rss_mib) after 400 were freed"}
 	after=$(rss_mib)
 	ended
 	[ $rc = 143 ] || why=${why:-"exit code $rc: $(tail -n 1 "$out/$name.err")"}
@@ -58,7 +62,8 @@ case_target() {
 	rc=$?
 	[ $rc = 0 ] || why=${why:-"exit code $rc: $(tail -n 1 "$out/$name.err")"}
 	! said "Out of memory" || why=${why:-"the guest ran out of memory"}
-	judge "$why" "$(grep -ao 'inflated.*free' "$out/$name.out"); then it used 16 MiB more than that"
+	inflated=$(grep -ao 'inflated.*free' "$out/$name.out")
+	judge "$why" "$inflated; then it used 16 MiB more than that"
 }
 
 full_disk() { # a file system of 4 MiB with a sparse disk of 16
@@ -75,7 +80,8 @@ case_werror() {
 	before=$(cpu_ticks)
 	sleep 3
 	# Three tries, and no guest: 100 ticks are a second.
-	[ $(($(cpu_ticks) - before)) -lt 50 ] || why=${why:-"$(($(cpu_ticks) - before)) ticks of CPU time while paused"}
+	[ $(($(cpu_ticks) - before)) -lt 50 ] ||
+		why=${why:-"$(($(cpu_ticks) - before)) ticks of CPU time while paused"}
 	! said "all of it written" || why=${why:-"the guest goes on"}
 	mount -o remount,size=64m /tmp/full
 	until_ said "machine goes on" || why=${why:-"it does not go on"}
