@@ -17,7 +17,7 @@ dir=build/check
 jobs=$(nproc)
 # In the order in which they are begun: most take a nested machine, which is one processor's work for minutes.
 ALL_STEPS="kernels disk_guest boot_others lint virtio boot_reports net gallery_stock checks command share payload fuzz console
-	hostile unit terminal disk budget gdb soak tsan smoke gallery control demo acpi dtb malformed inspect"
+	hostile unit terminal disk budget gdb soak tsan smoke gallery control demo core acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
@@ -175,6 +175,10 @@ step_share() {
 step_payload() {
 	made all payload
 	lines tests/payload.sh
+}
+step_core() {
+	made tiny payload
+	lines tests/core.sh
 }
 step_hostile() {
 	made SAN=1 all payload
