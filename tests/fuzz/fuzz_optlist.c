@@ -6,7 +6,7 @@
  */
 #include "kvm/log.h"
 #include "kvm/optlist.h"
-#include "kvm/trace.h"
+#include "kvm/trace/trace.h"
 #include "virtio/blk.h"
 #include "virtio/netdev/netdev.h"
 
