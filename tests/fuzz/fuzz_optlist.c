@@ -8,7 +8,7 @@
 #include "kvm/optlist.h"
 #include "kvm/trace/trace.h"
 #include "virtio/blk.h"
-#include "virtio/netdev/netdev.h"
+#include "virtio/netdev.h"
 
 #include <stdlib.h>
 #include <string.h>
