@@ -44,13 +44,13 @@ case_refused() {
 	long=$(printf 'x%.0s' {1..40})
 	why=
 	refused "--share /no/such: /no/such: No such file or directory" --share /no/such
-	refused "--share /etc/hostname: /etc/hostname is no folder" --share /etc/hostname
+	refused "--share /etc/hostname: /etc/hostname is not a folder" --share /etc/hostname
 	refused "--share $folder,rw: rw: not one of ro, socket=PATH" --share "$folder,rw"
-	refused "--share $folder:$long: its tag \"$long\" is to have 1 to 36 bytes, no slash, and not to be kvm-root; DIR:TAG gives another" \
+	refused "--share $folder:$long: the tag \"$long\" must have 1 to 36 bytes, no slash, and must not be kvm-root; choose one with DIR:TAG" \
 		--share "$folder:$long"
-	refused "--share /: its tag \"\" is to have 1 to 36 bytes, no slash, and not to be kvm-root; DIR:TAG gives another" --share /
-	refused "--share $folder,ro: there is a tag folder already; DIR:TAG gives another" --share "$folder" --share "$folder,ro"
-	refused "--share $folder,socket=/x: which folder it is, and whether read-only, is for the virtiofsd at that socket to say: --share :TAG,socket=PATH" \
+	refused "--share /: the tag \"\" must have 1 to 36 bytes, no slash, and must not be kvm-root; choose one with DIR:TAG" --share /
+	refused "--share $folder,ro: another folder has the tag folder; choose one with DIR:TAG" --share "$folder" --share "$folder,ro"
+	refused "--share $folder,socket=/x: the virtiofsd at that socket chooses the folder and whether it is read-only; use --share :TAG,socket=PATH" \
 		--share "$folder,socket=/x"
 	refused "--root /,socket=/x: socket=/x: not one of ro, overlay" --root /,socket=/x
 	refused "--add: with --root the guest's files are those of that root; --share brings others" --root / --add /etc -- true
