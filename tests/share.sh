@@ -53,7 +53,7 @@ case_refused() {
 	refused "--share $folder,socket=/x: the virtiofsd at that socket chooses the folder and whether it is read-only; use --share :TAG,socket=PATH" \
 		--share "$folder,socket=/x"
 	refused "--root /,socket=/x: socket=/x: not one of ro, overlay" --root /,socket=/x
-	refused "--add: with --root the guest's files are those of that root; --share brings others" --root / --add /etc -- true
+	refused "--add: cannot be used with --root, whose files are the guest's files; use --share" --root / --add /etc -- true
 	refused "--share :far,socket=/no/such: No such file or directory: is virtiofsd running, with --socket-path of that name?" \
 		--share :far,socket=/no/such
 	judge "what is refused" "$why"
