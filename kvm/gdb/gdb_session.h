@@ -43,8 +43,6 @@ struct gdb_target_ops {
 	 * later, from gdb_session_stopped().
 	 */
 	void (*resume)(void *ctx, const enum gdb_action *action);
-	/* The guest continues without breakpoints; called after the packet was answered. */
-	void (*detach)(void *ctx);
 	void (*kill)(void *ctx);
 	/* Describes in a word or two what the thread does. */
 	void (*thread_info)(void *ctx, unsigned int thread, char *text, size_t n);
