@@ -125,10 +125,10 @@ formats() {
 	# 64 MiB: 16 MiB and 48 MiB more; a disk that fails gives carry
 	KERNEL=$images/flat16.bin run "the BIOS of real mode" 0 \
 		'bios kib 027f equipment 0220 e820 0005 e801 0300 disk ffff key 0001 ticks' x --entry 16 -m 64M
-	KERNEL=$images/flat16.bin run "flat, with an initrd" 125 'kvm: .*/flat16.bin: .*leave out -i' x --entry 16 -i "$work/module"
+	KERNEL=$images/flat16.bin run "flat, with an initrd" 125 'kvm: .*/flat16.bin: .*remove -i' x --entry 16 -i "$work/module"
 	run "an entry it has not" 125 'kvm: .*/payload.bzimage: this bzImage has no entry for --entry pvh.*' x --entry pvh
 	KERNEL=$images/flat16.bin run "flat, without --entry" 125 'kvm: .*/flat16.bin: .*--entry 16.*' x
-	run "--load of a bzImage" 125 'kvm: .*leave out --load' x --load 0x200000
+	run "--load of a bzImage" 125 'kvm: .*remove --load' x --load 0x200000
 }
 
 processors() {

@@ -14,10 +14,14 @@ import textwrap
 HEAD = """\
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The functions that starting a machine and running it take, ours and libc's, side by side: the host's kernel maps a program by 64 KiB
- * around what is touched, at some ten thousand instructions each time, and counts them all as resident.
- * Made by tests/bench/start-order.sh. A name that is no more is of no effect, a new one lies elsewhere until this is made anew;
- * the budget of start-up CPU (tests/bench/budgets) tells when it should be.
+ * Places the functions that starting and running a machine take, ours and libc's, side by side.
+ *
+ * The host's kernel maps a program in pieces of 64 KiB around each page that is touched, at some
+ * ten thousand instructions each time, and counts all of a piece as resident.
+ *
+ * Made by tests/bench/start-order.sh. A name that no longer exists has no effect; a new function
+ * lies elsewhere until this file is made again. The budget of start-up CPU (tests/bench/budgets)
+ * shows when that is due.
  */
 SECTIONS
 {
