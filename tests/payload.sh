@@ -244,7 +244,7 @@ lost_writes() {
 	exec 8<&-
 	if [ $rc != 125 ]; then
 		fail "last writes that are lost" "exit code $rc, want 125; $(tail -1 "$work/err")"
-	elif ! grep -qF "lost.qcow2: what the guest wrote last could not be kept: File too large" "$work/err"; then
+	elif ! grep -qF "lost.qcow2: the guest's last writes could not be stored: File too large" "$work/err"; then
 		fail "last writes that are lost" "$(head -1 "$work/err")"
 	else
 		echo "ok payload last writes that are lost"
