@@ -78,7 +78,6 @@ struct disk_file {
 	bool block_device, direct, read_only, dsync;
 	/* the file reads as zeros beyond its end, and its last block may be short (qcow2) */
 	bool sparse_tail;
-	bool locked_open;	  /* we hold the lock */
 	bool in_memory;		  /* on a file system that is only in memory: a read never waits */
 	unsigned int align_bytes; /* of offsets and lengths, for O_DIRECT; else 1 */
 	unsigned int mem_align_bytes;
