@@ -87,6 +87,16 @@ $(O)/unit/%: tests/unit/%.c $(LIB)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -Itests $(ALL_LDFLAGS:-static-pie=-pie) \
 		-o $@ $< $(LIB) $(LDLIBS) -lcmocka
 
+# The core and little else, to show that the core is one; not from libkvm.a, which has everything.
+TINY_SRC := $(filter $(foreach f,kvm kvm/base kvm/chardev x86/boot x86/cpu x86/tables,\
+	      $(wildcard $(f)/*.c)),$(SRC)) hw/serial.c
+build/tiny: tests/core/tiny.c $(TINY_SRC:%.c=$(O)/%.o) $(BIOS:%.S=$(O)/%.o)
+	@echo '  LD      $@'
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-unused-parameter $(ALL_LDFLAGS) \
+		-o $@ $^ $(LDLIBS)
+tiny: build/tiny
+.PHONY: tiny
+
 unit-programs: $(UNIT)
 .PHONY: unit-programs
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm: a minimal launcher of Linux virtual machines. The table of verbs, and the only place that
- * names an architecture or ends the process.
+ * Runs the verb that the command line names, by a table of verbs. Only this file names an
+ * architecture or ends the process.
  */
 #include "kvm/cmd.h"
 #include "kvm/log.h"
@@ -29,18 +29,18 @@ static int cmd_help(int argc, char **argv, const struct arch *arch);
 static int cmd_version(int argc, char **argv, const struct arch *arch);
 
 static const struct verb verbs[] = {
-	{ "run", cmd_run, "start a machine: kvm run -k kernel -i initrd" },
-	{ "list", cmd_list, "the machines that run and have a --name" },
+	{ "run", cmd_run, "start a machine: kvm run -k bzImage -i initrd" },
+	{ "list", cmd_list, "list running machines that have a --name" },
 	{ "debug", cmd_debug,
-	  "what a running machine's CPUs are doing; its memory as a core file" },
-	{ "dmesg", cmd_dmesg, "a running machine's kernel log, out of its memory" },
-	{ "stop", cmd_stop, "press a running machine's power button" },
-	{ "host", cmd_host, "can this host run machines, and how well" },
-	{ "inspect", cmd_inspect, "what a kernel's file is, and how it is started" },
+	  "show what a running machine's CPUs are doing, or write a core file" },
+	{ "dmesg", cmd_dmesg, "print a running machine's kernel log" },
+	{ "stop", cmd_stop, "shut down a running machine by its power button" },
+	{ "host", cmd_host, "check whether this host can run machines, and how well" },
+	{ "inspect", cmd_inspect, "describe a kernel file and how kvm run would start it" },
 	{ "smoke", cmd_smoke, "boot many kernels on many machines, for CI: kvm smoke FILE" },
-	{ "report", cmd_report, "one result of several reports: kvm report merge FILE..." },
-	{ "help", cmd_help, "this list, or the options of a verb: kvm help run" },
-	{ "version", cmd_version, "the program's version" },
+	{ "report", cmd_report, "merge reports of kvm smoke: kvm report merge FILE..." },
+	{ "help", cmd_help, "list the verbs, or the options of one: kvm help run" },
+	{ "version", cmd_version, "print the version" },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -57,13 +57,13 @@ static int list_verbs(FILE *f)
 	fprintf(f, "usage: kvm VERB [OPTION...]\n\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(verbs); i++)
 		fprintf(f, "  %-10s%s\n", verbs[i].name, verbs[i].help);
-	fprintf(f, "\nEach verb takes --help. The manual is kvm(1).\n");
+	fprintf(f, "\n`kvm VERB --help` lists a verb's options. The manual is kvm(1).\n");
 	return 0;
 }
 
 static int unknown_verb(const char *name)
 {
-	pr_err("%s: no such verb; `kvm help` lists them", name);
+	pr_err("%s: no such verb; `kvm help` lists the verbs", name);
 	return EXIT_LAUNCHER;
 }
 
@@ -92,7 +92,7 @@ static int cmd_version(int argc, char **argv, const struct arch *arch)
 }
 
 /*
- * What a verb has printed is lost in silence, on a full disk say, where nobody looks. Returns the
+ * Reports an error if a verb's output could not be written, for example to a full disk. Returns the
  * exit code.
  */
 static int printed(int code)

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The keyboard controller of the PC/AT and PS/2 (IBM PS/2 Hardware Interface Technical Reference,
- * "Keyboard and Auxiliary Device Controller") and the MF II keyboard behind it.
+ * Emulates the keyboard controller of the PC/AT and PS/2, and the MF II keyboard at its end (IBM
+ * PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller").
  *
- * Bytes for the guest wait in two places, and reach the output buffer at 0x60 in this order when it
- * is empty: the controller's reply, then the keyboard's own queue, which the disable bit of the
+ * Bytes for the guest wait in two places. When the output buffer at 0x60 is empty, they reach it in
+ * this order: the controller's reply, then the keyboard's own queue, which the disable bit of the
  * command byte holds back. A reply overwrites an older one that was not read, as in the chip: Linux
- * leaves one behind when it finds no AUX port. Everything the guest writes is dealt with at once,
- * so the input buffer is never seen full and no driver waits.
+ * leaves one unread when it finds no AUX port. Everything the guest writes is processed at once, so
+ * the input buffer is never full and no driver waits.
  *
  * The interrupt lines are functions of the state: output buffer full, with data of that side, and
- * enabled. They go down at each read of 0x60 even when the next byte is there already: the I/O APIC
- * takes them as edges.
+ * enabled. They go down at each read of 0x60, even when the next byte is there already, because the
+ * I/O APIC takes them as edges.
  *
- * The keyboard speaks scan code set 2; the controller translates on the way out where the command
- * byte says so. Its table holds the few codes this keyboard can send. No mouse is modelled: a byte
- * for one is answered by the controller's transmit time-out.
+ * The keyboard sends scan code set 2; the controller translates on the way out if the command byte
+ * says so. Its table holds the few codes that this keyboard can send. No mouse is modelled: the
+ * controller answers a byte for one by its transmit time-out.
  *
- * vCPU threads come in through the bus, i8042_ctrl_alt_del() from any thread; one mutex covers the
- * whole chip, except that a reset is requested after it is dropped. A20 is remembered and has no
- * effect.
+ * vCPU threads access the chip through the bus; any thread may call i8042_ctrl_alt_del(). One mutex
+ * covers the whole chip, but a reset is requested after it is released. A20 is remembered and has
+ * no effect.
  */
 #include "hw/i8042.h"
 
@@ -74,7 +74,7 @@
 #define SELF_TEST_OK 0x55
 #define NO_PASSWORD 0xf1
 #define LINE_OK 0x00
-#define LINE_CLOCK_HIGH 0x02 /* how the test of an AUX port that is not there ends */
+#define LINE_CLOCK_HIGH 0x02 /* the result of the test of a missing AUX port */
 #define INPUT_PORT 0xa0	     /* keyboard not locked, no manufacturing jumper */
 
 /*
@@ -87,7 +87,7 @@
 #define OUT_AUX_INT 0x20
 #define OUT_IDLE 0xc0
 
-/* What the keyboard says */
+/* Bytes that the keyboard sends */
 #define KBD_ACK 0xfa
 #define KBD_RESEND 0xfe
 #define KBD_TEST_PASSED 0xaa
@@ -103,7 +103,7 @@ struct keyboard {
 	uint8_t command; /* waits for its parameter; 0: none */
 	uint8_t last;	 /* what "resend" repeats */
 	uint8_t scan_set;
-	bool scanning; /* off until a driver says so: before, nobody would read the keys */
+	bool scanning; /* off until a driver enables it: before, no driver would read the keys */
 };
 
 struct i8042 {
@@ -242,7 +242,7 @@ static uint8_t translate(uint8_t code)
 	}
 }
 
-/* Next byte from the keyboard. Returns false when there is none. */
+/* Takes the next byte from the keyboard. Returns false if there is none. */
 static bool next_from_kbd(struct i8042 *k, uint8_t *byte)
 {
 	while (k->keyboard.count) {
@@ -271,7 +271,7 @@ static void update_irqs(struct i8042 *k)
 	irq_set(&k->aux_irq, full && aux && (k->ram[0] & CTR_AUX_INT));
 }
 
-/* Fills an empty output buffer with what waits for it, and sets the lines by the outcome. */
+/* Fills an empty output buffer with what waits for it, and sets the lines accordingly. */
 static void advance(struct i8042 *k)
 {
 	if (!(k->output_status & ST_OUTPUT_FULL)) {
@@ -304,7 +304,9 @@ static void write_ram(struct i8042 *k, unsigned int index, uint8_t value)
 {
 	if (index == 0) {
 		value &= (uint8_t)~CTR_UNUSED;
-		/* so that enabling AUX and looking for the effect tells that there is none */
+		/*
+		 * so that a guest that enables AUX and looks for the effect sees that there is none
+		 */
 		if (!k->has_aux)
 			value = (uint8_t)((value & ~CTR_AUX_INT) | CTR_AUX_DISABLE);
 	}
@@ -357,7 +359,7 @@ static void test_command(struct i8042 *k, uint8_t command)
 	}
 }
 
-/* A byte to 0x64. Returns whether it resets the machine. */
+/* Processes a byte written to 0x64. Returns whether it resets the machine. */
 static bool controller_command(struct i8042 *k, uint8_t command)
 {
 	k->last_was_command = true;
@@ -396,7 +398,7 @@ static bool controller_command(struct i8042 *k, uint8_t command)
 	return false;
 }
 
-/* The byte at 0x60 that @command has been waiting for. Returns whether it resets the machine. */
+/* Processes the byte at 0x60 for which @command waits. Returns whether it resets the machine. */
 static bool controller_parameter(struct i8042 *k, uint8_t command, uint8_t value)
 {
 	switch (command) {
@@ -410,7 +412,7 @@ static bool controller_parameter(struct i8042 *k, uint8_t command, uint8_t value
 		/*
 		 * DEVIATION: a controller without AUX does not know this command, and a driver
 		 * would wait for the answer (Linux: half a second). An answer from the wrong side
-		 * says the same at once.
+		 * tells the driver the same at once.
 		 */
 		reply_as(k, value, k->has_aux ? ST_AUX_DATA : 0);
 		break;
@@ -424,7 +426,7 @@ static bool controller_parameter(struct i8042 *k, uint8_t command, uint8_t value
 	return false;
 }
 
-/* A byte to 0x60. Returns whether it resets the machine. */
+/* Processes a byte written to 0x60. Returns whether it resets the machine. */
 static bool data_write(struct i8042 *k, uint8_t value)
 {
 	uint8_t command = k->command;
@@ -433,7 +435,7 @@ static bool data_write(struct i8042 *k, uint8_t value)
 	k->command = 0;
 	if (command)
 		return controller_parameter(k, command, value);
-	/* Talking to the keyboard starts its clock again. */
+	/* A byte to the keyboard enables its clock again. */
 	change_ctr(k, CTR_KBD_DISABLE, 0);
 	kbd_receive(&k->keyboard, value);
 	return false;
@@ -466,7 +468,7 @@ static void write_command_port(void *dev, uint64_t offset, unsigned int size, ui
 	write_with(dev, controller_command, (uint8_t)value);
 }
 
-/* With nothing to read, the last byte is read again. */
+/* If there is nothing to read, the guest reads the last byte again. */
 static uint64_t read_data_port(void *dev, uint64_t offset, unsigned int size)
 {
 	struct i8042 *k = dev;

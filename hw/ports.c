@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ports of a line or two each, behind one small device:
- *  - 0x80, the POST code: remembered, so that a post-mortem can say how far a guest came;
+ * Emulates ports that need a line or two of code each, as one small device:
+ *  - 0x80, the POST code: remembered, so that a post-mortem report can show how far a guest came;
  *  - 0x92, "system control port A" of the PS/2: A20 (remembered, without effect) and reset;
  *  - 0xcf9, the reset control of PC chipsets (Intel 500 Series PCH, RST_CNT): resets when bit 2
  *    goes from 0 to 1;
  *  - 0xf4, debug exit: ends the machine with a number, by QEMU's convention;
- *  - 0x610, by which our own init says how the command it was to run has ended;
+ *  - 0x610, by which kvm's own init reports how the command in the guest has ended;
  *  - the sleep and reset registers of a machine with hardware-reduced ACPI (ACPI 6.5, 4.8.3.6 and
  *    4.8.3.7).
  *
- * Called from vCPU threads through the bus, with no lock: each register is one atomic byte, and no
- * rule spans two. Ending the machine is only asked for: the vCPU may run on for a while, so a
- * second request must do no harm.
+ * vCPU threads access them through the bus, with no lock: each register is one atomic byte, and no
+ * rule spans two. A write only requests the end of the machine: the vCPU may run on for a while, so
+ * a second request must do no harm.
  */
 #include "hw/ports.h"
 
@@ -124,9 +124,8 @@ static void sleep_control_write(struct misc_ports *p, uint8_t value)
 		power_request(p->power, POWER_OFF, type, "ACPI");
 		return;
 	}
-	pr_guest("guest asks for ACPI sleep type %u, which this machine does not have: ignored",
-		 type);
-	/* It now waits for this bit: let it wake up at once instead of never. */
+	pr_guest("ignored the guest's request for ACPI sleep type %u: not supported", type);
+	/* The guest now waits for this bit: wake it up at once instead of never. */
 	atomic_fetch_or(&p->sleep_status, ACPI_WAK_STS);
 }
 

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Motorola MC146818A real-time clock as PCs have it (data sheet, "Registers" and "Update
- * cycle"), with the century byte at 0x32 and the memory-size bytes a BIOS leaves in CMOS.
+ * Emulates the Motorola MC146818A real-time clock of PCs (data sheet, "Registers" and "Update
+ * cycle"), with the century byte at 0x32 and the memory-size bytes that a BIOS leaves in CMOS.
  *
  * Nothing ticks. The registers hold the time of second `last_second` as raw bytes in the guest's
- * own format, and catch_up() moves them on by the seconds that the host's CLOCK_REALTIME has gone
- * since, whenever somebody looks. So an invalid date stays as written until the next update, as in
- * the chip; the guest's setting of the clock is an offset by itself; and SET or a divider held in
- * reset just stops the catching up. `phase_ns` is where within the host's second ours begins: it
- * changes when the divider is let go, after which the first update comes half a second later (Linux
- * sets its clock in time for that).
+ * own format. On each access catch_up() advances them by the seconds that the host's CLOCK_REALTIME
+ * has advanced. Therefore:
+ *  - An invalid date stays as written until the next update, as in the chip.
+ *  - When the guest sets the clock, that is an offset to the host's time, without more code.
+ *  - SET, or a divider held in reset, just stops the catching up.
+ *  - `phase_ns` is where within the host's second a second of this clock begins. It changes when
+ *    the guest releases the divider from reset: the first update comes half a second later (Linux
+ *    sets its clock in time for that).
  *
- * Flags are found the same way, from the boundaries crossed since the last look. A timer is needed
- * only while an interrupt is enabled whose flag is not up yet: without, this device costs nothing.
+ * Flags are found in the same way: from the boundaries crossed since the last access. A timer is
+ * needed only while an interrupt is enabled whose flag is not set yet; otherwise this device costs
+ * nothing.
  *
- * Reads of time registers come from a view that is taken at a read of register A or C, or when it
+ * Reads of time registers come from a view, which is taken at a read of register A or C, or when it
  * is older than VIEW_NS: so a guest that has seen UIP clear gets one consistent time, even if its
  * exits are slow.
  *
- * vCPU threads come in through the bus, the loop's thread through rtc_poll(); one mutex covers the
- * device. Not modelled: daylight saving (DSE), the square wave pin, the NMI mask in bit 7 of the
+ * vCPU threads access the device through the bus, the loop's thread through rtc_poll(); one mutex
+ * covers it. Not modelled: daylight saving (DSE), the square wave pin, the NMI mask in bit 7 of the
  * index, time bases other than 32768 Hz. The index port reads all ones, as on most chipsets.
  */
 #include "hw/rtc.h"
@@ -66,19 +69,19 @@ enum {
 #define D_VRT 0x80
 
 #define HOUR_PM 0x80
-#define ALARM_ANY 0xc0 /* both bits: matches everything */
+#define ALARM_ANY 0xc0 /* both bits set: matches everything */
 
 #define NS_PER_S 1000000000LL
 #define TICKS_PER_S 32768
 #define TICKS_SHIFT 15
 #define S_PER_DAY 86400
-#define DAYS_PER_CYCLE 3652425 /* 10000 years, after which four digits begin again */
+#define DAYS_PER_CYCLE 3652425 /* 10000 years, after which four-digit years repeat */
 #define UIP_NS 244000	       /* how long before an update UIP goes up */
 #define VIEW_NS 2000000
 #define NEVER UINT64_MAX
-/* so that an alarm's time can be said */
+/* so that the time of an alarm does not overflow */
 #define HOST_TIME_MAX_NS (INT64_MAX - 2 * S_PER_DAY * NS_PER_S)
-/* The delay runs on another clock than the host's time, which may be set forward meanwhile. */
+/* The delay runs on another clock than the host's time, which may be set forward before it ends. */
 #define DELAY_MAX_NS (60 * (uint64_t)NS_PER_S)
 
 enum time_register { SECONDS, MINUTES, HOURS, WEEKDAY, DAY, MONTH, YEAR, CENTURY, NR_TIME };
@@ -92,14 +95,14 @@ struct rtc {
 	void *clock_ctx;
 
 	uint8_t index;
-	uint8_t cmos[CMOS_BYTES]; /* all but the time */
+	uint8_t cmos[CMOS_BYTES]; /* all except the time */
 	uint8_t time[NR_TIME];	  /* as of last_second, in the format of register B */
 	uint8_t view[NR_TIME];	  /* what the guest reads */
 	int64_t view_ns;	  /* host time of the view; INT64_MIN: none */
 
 	int64_t phase_ns;    /* 0..NS_PER_S - 1 */
 	int64_t last_second; /* of the host's clock less phase_ns */
-	int64_t last_tick;   /* likewise in 1/32768 s: up to where flags have been found */
+	int64_t last_tick;   /* the same in 1/32768 s: flags are known up to here */
 };
 
 struct moment {
@@ -117,7 +120,10 @@ static int64_t floor_mod(int64_t a, int64_t b)
 	return a - floor_div(a, b) * b;
 }
 
-/* Days from 0000-03-01 to the first of March of @year: leap days come last in such years. */
+/*
+ * Days from 0000-03-01 to the first of March of @year: a year that begins in March ends with its
+ * leap day.
+ */
 static int64_t days_before_march(int64_t year)
 {
 	return 365 * year + floor_div(year, 4) - floor_div(year, 100) + floor_div(year, 400);
@@ -137,7 +143,7 @@ static int64_t day_of_date(int64_t year, int64_t month, int64_t day)
 	       day - 1;
 }
 
-/* The inverse, for 0 <= @day < DAYS_PER_CYCLE. */
+/* The inverse of day_of_date(), for 0 <= @day < DAYS_PER_CYCLE. */
 static void date_of_day(int64_t day, int64_t *year, int64_t *month, int64_t *mday)
 {
 	int64_t march_year = day / 365; /* at most a few too many */
@@ -177,7 +183,7 @@ static uint8_t encode_hour(const struct rtc *r, unsigned int hour)
 	return encode(r, (hour + 11) % 12 + 1) | (hour >= 12 ? HOUR_PM : 0);
 }
 
-/* Whatever bytes the guest has left there mean some moment. */
+/* Returns the time in the registers. Any bytes that the guest has written mean some moment. */
 static struct moment get_moment(const struct rtc *r)
 {
 	int64_t year = decode(r, r->time[CENTURY]) * 100 + decode(r, r->time[YEAR]);
@@ -204,8 +210,8 @@ static void put_moment(struct rtc *r, struct moment m)
 }
 
 /*
- * Moves the time by @seconds (back too, as the host's clock may). The weekday counts on from what
- * it was.
+ * Moves the time by @seconds; also back, because the host's clock may be set back. The weekday
+ * counts on from its old value.
  */
 static void move_time(struct rtc *r, int64_t seconds)
 {
@@ -230,7 +236,7 @@ static bool time_stands(const struct rtc *r)
 	return (r->cmos[REG_B] & B_SET) || divider_held(r);
 }
 
-/* log2 of the period in ticks, or -1 for none. Rates 1 and 2 are those of 8 and 9. */
+/* log2 of the period in ticks, or -1 for none. Rates 1 and 2 have the periods of 8 and 9. */
 static int period_shift(const struct rtc *r)
 {
 	int rate = r->cmos[REG_A] & A_RATE;
@@ -241,8 +247,8 @@ static int period_shift(const struct rtc *r)
 }
 
 /*
- * An alarm byte matches @value at its place if it says so or anything. Bytes that are no time never
- * match.
+ * Whether an alarm byte matches the time byte @value: it is the same, or means any. Bytes that are
+ * no time never match.
  */
 static bool alarm_matches(uint8_t raw, uint8_t value)
 {
@@ -266,7 +272,7 @@ static int64_t seconds_to_alarm(const struct rtc *r, int64_t second)
 {
 	int64_t start = second + 1, end = start + S_PER_DAY;
 
-	/* Else a guest could make every access look at each second of a day. */
+	/* Otherwise a guest could make every access look at each second of a day. */
 	if (!alarm_second_exists(r))
 		return -1;
 	for (int64_t t = start; t < end;) {
@@ -346,7 +352,8 @@ static void catch_up(struct rtc *r, int64_t ns)
 }
 
 /*
- * How long from host time @ns, up to which all is known, until an enabled interrupt's flag goes up.
+ * The delay from host time @ns, at which all is known, until the flag of an enabled interrupt is
+ * set.
  */
 static uint64_t delay_to_interrupt(const struct rtc *r, int64_t ns)
 {
@@ -380,7 +387,7 @@ static uint64_t arm_timer(struct rtc *r, int64_t ns)
 	if (delay_ns != NEVER) {
 		err = loop_timer_arm(&r->timer, delay_ns);
 		if (err)
-			pr_guest("real-time clock: no timer, its interrupts come late: %s",
+			pr_guest("real-time clock: no timer, so its interrupts come late: %s",
 				 strerror(-err));
 		r->timer_armed = !err;
 	} else if (r->timer_armed) {
@@ -413,9 +420,8 @@ static void on_timer(void *ctx)
 	struct rtc *r = ctx;
 
 	pthread_mutex_lock(&r->lock);
-	r->timer_armed =
-		/* or armed anew by another thread meanwhile: then it fires once for nothing */
-		false;
+	/* If another thread has armed it since, it fires once more, for nothing. */
+	r->timer_armed = false;
 	poll_locked(r);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -507,9 +513,9 @@ static void write_b(struct rtc *r, uint8_t value)
 		value &= (uint8_t)~B_UIE;
 	r->cmos[REG_B] = value;
 	/*
-	 * The chip leaves the bytes as they are, for the guest to write anew. A guest that only
-	 * switches the format of a running clock means the time, though; one that has SET may have
-	 * written it already.
+	 * The chip leaves the bytes as they are, and the guest must write them anew. But a guest
+	 * that only switches the format of a running clock means the same time; one that has set
+	 * SET may have written it already.
 	 */
 	if (!(before & B_SET) && ((before ^ value) & (B_BINARY | B_24H)))
 		put_moment(r, m);
@@ -521,7 +527,7 @@ static void write_register(struct rtc *r, uint8_t index, uint8_t value)
 	int which = time_register(index);
 	int64_t ns;
 
-	/* C and D are read only; memory has nothing to do with the clock. */
+	/* C and D are read-only; writing memory does not affect the clock. */
 	if (which < 0 && index > REG_B) {
 		if (index > REG_D)
 			r->cmos[index % CMOS_BYTES] = value;
@@ -578,8 +584,8 @@ static void put_le(struct rtc *r, unsigned int index, unsigned int bytes, uint64
 }
 
 /*
- * What PC firmware writes: KiB below 640, KiB above 1 MiB, 64 KiB units above 16 MiB and above 4
- * GiB.
+ * Writes the sizes as PC firmware does: KiB below 640, KiB above 1 MiB, 64 KiB units above 16 MiB
+ * and above 4 GiB.
  */
 static void put_memory_sizes(struct rtc *r, const struct rtc_config *config)
 {
@@ -620,7 +626,10 @@ static void start_clock(struct rtc *r, const struct rtc_config *config)
 	int64_t ns = now(r), seconds = start_time_s(config, ns / NS_PER_S);
 	int64_t day = floor_div(seconds, S_PER_DAY);
 
-	/* A given time begins with a whole second; else seconds begin as the host's do. */
+	/*
+	 * A given time begins with a whole second; otherwise seconds begin together with the
+	 * host's.
+	 */
 	if (config->base == RTC_EPOCH)
 		r->phase_ns = ns % NS_PER_S;
 	r->last_tick = tick_of(ns - r->phase_ns);
@@ -628,9 +637,8 @@ static void start_clock(struct rtc *r, const struct rtc_config *config)
 	r->view_ns = INT64_MIN;
 	put_moment(r,
 		   (struct moment){ day + day_of_date(1970, 1, 1), floor_mod(seconds, S_PER_DAY) });
-	r->time[WEEKDAY] =
-		/* 1970 began on a Thursday, and Sunday is 1 */
-		(uint8_t)(floor_mod(day + 4, 7) + 1);
+	/* 1970 began on a Thursday, and Sunday is 1. */
+	r->time[WEEKDAY] = (uint8_t)(floor_mod(day + 4, 7) + 1);
 }
 
 static int64_t host_clock(void *ctx)

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The National PC16550D UART (data sheet of June 1995, sections 8.1 to 8.6) as PCs wire it: OUT2
- * gates the interrupt.
+ * Emulates the National PC16550D UART (data sheet of June 1995, sections 8.1 to 8.6) as PCs wire
+ * it: OUT2 gates the interrupt.
  *
- * Register accesses come from vCPU threads (and from the loop's thread when a tick drains the
- * coalesced ring), received bytes from the loop's thread. One lock a port guards the registers.
- * Output goes to the chardev without that lock, for it may wait there for the host; the loop's
- * thread, which ends that wait, takes the lock for received bytes. A byte is handed out before the
- * registers say so, so the order of one vCPU's bytes is the order of its writes.
+ * vCPU threads access the registers (and the loop's thread, when a tick drains the coalesced ring);
+ * the loop's thread delivers received bytes. One lock per port guards the registers. Output goes to
+ * the chardev without that lock, because it may wait there for the host, and the loop's thread,
+ * which ends that wait, takes the lock for received bytes. A byte is handed out before the
+ * registers show it, so the order of one vCPU's bytes is the order of its writes.
  *
- * Two accesses take no lock at all, for they are most of what a booting kernel does: reading LSR
- * while it holds nothing that a read clears, and writing THR while no register depends on it
- * (thr_free). Both see atomics that are written under the lock only.
+ * Two accesses take no lock at all, because they are most of what a booting kernel does: a read of
+ * LSR while it holds nothing that a read clears, and a write of THR while no register depends on it
+ * (thr_free). Both use atomics that are written under the lock only.
  *
  * Invariant: irq level == (IIR names a source) && MCR.OUT2 && !MCR.LOOP, after every access; see
- * update().
+ * update_irq().
  *
  * Time is not modelled: the transmitter is always empty again at once, the receiver's character
- * timeout is over at once, and baud rate and format change nothing. Input is never lost by us:
+ * timeout is over at once, and baud rate and format change nothing. The port never loses input:
  * bytes stay with the host until the guest listens (see listening()) and has room. So the overrun
  * error exists in loopback only. A 64-byte FIFO is not offered: Linux would take the port for
  * another chip.
  *
- * Coalescing: while THRI, DLAB and LOOP are off a THR write has no effect but its byte, so KVM may
- * gather them. It is asked to after a run of polled writes, since asking costs an ioctl that waits
- * in the host's kernel; each time it was for nothing the run must be longer.
+ * Coalescing: while THRI, DLAB and LOOP are off, a THR write has no effect except its byte, so KVM
+ * may gather such writes. The port requests that after a run of polled writes, because each request
+ * is an ioctl that waits in the host's kernel. Each time the port has to end it, the next run must
+ * be longer (COALESCE_GROWTH).
  */
 #include "hw/serial.h"
 
@@ -38,7 +39,7 @@
 
 #define LSR_ERRORS (UART_LSR_BI | UART_LSR_FE | UART_LSR_PE | UART_LSR_OE)
 #define LSR_IDLE (UART_LSR_THRE | UART_LSR_TEMT)
-/* what a cable with somebody at its end shows */
+/* what a cable with a peer at its end shows */
 #define MSR_PEER (UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS)
 #define IER_MASK 0x0f
 #define MCR_MASK 0x1f
@@ -46,11 +47,11 @@
 #define IIR_FIFO 0xc0
 
 /*
- * So many LSR reads in a row mean that the guest waits for input: whoever waits to send never has
- * to read it twice.
+ * This many LSR reads in a row mean that the guest waits for input: a guest that waits to send
+ * never has to read LSR twice.
  */
 #define LISTENING_POLLS 16
-/* Polled writes before coalescing is asked for, and how that grows each time it had to end. */
+/* Polled writes before coalescing begins, and how that number grows each time it has to end. */
 #define COALESCE_AFTER 16
 #define COALESCE_GROWTH 4
 #define COALESCE_AFTER_MAX (1u << 20)
@@ -58,7 +59,7 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 struct serial {
-	struct chardev *chardev; /* NULL: nobody */
+	struct chardev *chardev; /* NULL: not connected */
 	const struct serial_coalesce *coalesce;
 
 	/* Written under the lock, read without. */
@@ -67,7 +68,7 @@ struct serial {
 	_Atomic bool thr_free;	 /* ... and change no register, and need not be counted */
 	_Atomic bool coalescing;
 
-	/* LSR reads since anything else but RBR reads; stays at LISTENING_POLLS. A hint */
+	/* LSR reads since any other access except RBR reads; stays at LISTENING_POLLS. A hint */
 	_Atomic uint8_t lsr_polls;
 
 	pthread_mutex_t lock; /* all below */
@@ -119,7 +120,9 @@ static void update_irq(struct serial *s)
 	irq_set(&s->irq, gate && iir_source(s) != UART_IIR_NO_INT);
 }
 
-/* An error shows when its byte is at the FIFO's top; bit 7 while one is anywhere in the FIFO. */
+/*
+ * An error shows when its byte is at the FIFO's top; bit 7 shows while one is anywhere in the FIFO.
+ */
 static void update_lsr(struct serial *s)
 {
 	uint8_t lsr = LSR_IDLE | (atomic_load(&s->lsr) & LSR_ERRORS);
@@ -161,8 +164,9 @@ static void update_thr(struct serial *s)
 }
 
 /*
- * Whether received bytes would be read, not thrown away by the driver that opens the port later: it
- * takes receive interrupts (and has not stopped us by RTS since), or it polls LSR for nothing else.
+ * Whether the guest would read received bytes now; otherwise the driver that opens the port later
+ * would throw them away. The guest listens if it takes receive interrupts (and has not stopped
+ * input by RTS since), or polls LSR and does nothing else.
  */
 static bool listening(const struct serial *s)
 {
@@ -177,13 +181,13 @@ static unsigned int rx_room(const struct serial *s)
 	return listening(s) ? rx_capacity(s) - s->rx_len : 0;
 }
 
-/* Half of the FIFO, so that the host's thread is not woken for each byte. */
+/* Waits for half of the FIFO, so that the host's thread is not woken for each byte. */
 static bool rx_can_go_on(const struct serial *s)
 {
 	return rx_room(s) >= (rx_capacity(s) + 1) / 2;
 }
 
-/* After every access: what follows from the registers. Unlocks. */
+/* Updates all that follows from the registers, after every access. Unlocks. */
 static void update_and_unlock(struct serial *s)
 {
 	bool rx_ready;
@@ -210,7 +214,10 @@ static void rx_clear(struct serial *s)
 	s->rx_len = 0;
 }
 
-/* A byte from our own transmitter: the only one that can find no room (data sheet 8.4, OE). */
+/*
+ * Receives a byte from the port's own transmitter: the only one that can find no room (data sheet
+ * 8.4, OE).
+ */
 static void loop_back(struct serial *s, uint8_t byte)
 {
 	if (s->rx_len < rx_capacity(s)) {
@@ -262,8 +269,8 @@ static uint8_t read_msr(struct serial *s)
 }
 
 /*
- * The modem's lines: the peer's, or in loopback our own outputs. Changes leave their delta bits; RI
- * its trailing edge only.
+ * Updates the modem's lines: the peer's, or in loopback the port's own outputs. A change leaves its
+ * delta bit; of RI only the trailing edge does.
  */
 static void update_msr(struct serial *s)
 {
@@ -284,7 +291,7 @@ static void update_msr(struct serial *s)
 static void write_ier(struct serial *s, uint8_t value)
 {
 	value &= IER_MASK;
-	/* The transmitter is empty whenever anybody looks: enabling its interrupt raises it. */
+	/* The transmitter is always empty: enabling its interrupt raises it. */
 	if (value & ~s->ier & UART_IER_THRI)
 		s->thre_pending = true;
 	s->ier = value;
@@ -299,7 +306,7 @@ static void write_fcr(struct serial *s, uint8_t value)
 		rx_clear(s);
 		s->throttled = false;
 	}
-	/* The other bits are not programmed without the first; 5 is for larger FIFOs than ours. */
+	/* The other bits cannot be set without the first; bit 5 is for larger FIFOs. */
 	s->fcr = value & UART_FCR_ENABLE_FIFO
 			 ? value & (UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_MASK)
 			 : 0;
@@ -328,10 +335,10 @@ static void write_mcr(struct serial *s, uint8_t value)
 	update_thr(s);
 }
 
-/* A THR write whose byte is out already: the register empties and fills and empties again. */
+/* Ends a THR write whose byte is out already: the register empties, fills and empties again. */
 static void thr_emptied(struct serial *s)
 {
-	/* Down and up, for a guest that takes edges and has not looked at IIR. */
+	/* Down and up, for a guest that takes edges and has not read IIR. */
 	s->thre_pending = false;
 	update_irq(s);
 	s->thre_pending = true;
@@ -428,7 +435,7 @@ static uint8_t read_locked(struct serial *s, uint64_t offset)
 }
 
 /*
- * Whether LSR's reading needs the lock: it clears something, or it is the one by which the guest
+ * Whether a read of LSR needs the lock: it clears something, or it is the one after which the guest
  * counts as listening.
  */
 static bool lsr_read_matters(struct serial *s, uint8_t lsr)
@@ -482,8 +489,8 @@ static void on_receive(void *ctx, const uint8_t *bytes, size_t len)
 
 	pthread_mutex_lock(&s->lock);
 	/*
-	 * Room may have shrunk since it was asked for: the guest's own doing, by turning its FIFO
-	 * off or looping back.
+	 * Room may have shrunk since on_rx_room(): the guest has turned its FIFO off, or looped
+	 * back.
 	 */
 	for (size_t i = 0; i < len && s->rx_len < rx_capacity(s); i++)
 		rx_push(s, bytes[i]);
@@ -532,7 +539,7 @@ struct serial *serial_create(struct chardev *chardev, const struct irq_line *irq
 	s->coalesce = coalesce;
 	s->coalesce_after = COALESCE_AFTER;
 	s->irq = *irq;
-	/* The divisor of 115200 baud, should anybody look. */
+	/* The divisor of 115200 baud, in case the guest looks. */
 	s->dll = 1;
 	s->msr = chardev ? MSR_PEER : 0;
 	pthread_mutex_init(&s->lock, NULL);

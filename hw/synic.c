@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Messages and event flags of Hyper-V's SynIC, for a guest that tests it: by a port it makes
- * connections to a SINT of one of its own processors, and by hypercalls it sends to them.
+ * Emulates messages and event flags of Hyper-V's SynIC, for a guest that tests it: by a port the
+ * guest makes connections to a SINT of one of its own processors, and by hypercalls it sends to
+ * them.
  *
- * Each processor has shown a page of 16 message slots and one of 16 arrays of 2048 flags, one a
- * SINT. A message goes into an empty slot; into a full one it cannot, then it waits here, one a
- * connection, and the slot says so: the guest empties it and acknowledges, and synic_acknowledged()
- * comes. An event sets the flag that has its connection's number, and interrupts unless it was set.
+ * Each processor has registered a page of 16 message slots, and one of 16 arrays of 2048 flags, one
+ * per SINT:
+ *  - A message goes into an empty slot. If the slot is full, the message waits here, one per
+ *    connection, and a flag in the slot shows that. The guest empties the slot and acknowledges,
+ *    which leads to a call of synic_acknowledged().
+ *  - An event sets the flag that has its connection's number, and interrupts unless it was set.
  *
- * Called from vCPU threads and the loop; one lock for all of it. The pages are the guest's, which
- * may write to them meanwhile and move them anywhere: each access goes by gmem, and none of its
- * values is believed. KVM's own timers send messages too, on the processor's thread: a guest that
- * lets both have one SINT may lose one.
+ * vCPU threads and the loop call this; one lock covers all of it. The guest may write to its pages,
+ * or move them, at any time: each access uses gmem, and trusts none of the values. KVM's own timers
+ * send messages too, on the processor's thread: a guest that lets both use one SINT may lose one.
  */
 #include "hw/synic.h"
 
@@ -31,13 +33,13 @@
 #define MESSAGE_BYTES 256
 #define PAYLOAD_BYTES 240
 #define MESSAGE_PENDING 1
-#define TYPE_HYPERVISOR 0x80000000U /* types that no guest sends */
+#define TYPE_HYPERVISOR 0x80000000U /* types that no guest may send */
 
 #define NR_CONNECTIONS 256
 #define CONNECTION_ID 0xffffffULL /* bits of a parameter; the rest of 32 is reserved */
 #define FLAG_NUMBER 0xffff00000000ULL
 
-/* What the port's third byte asks for. */
+/* What the port's third byte requests. */
 enum command {
 	ROUTE_ADD = 1,
 	ROUTE_DEL,
@@ -69,7 +71,7 @@ _Static_assert(sizeof(struct message) == MESSAGE_BYTES && sizeof(struct post) ==
 
 struct connection {
 	bool exists;
-	bool waits; /* @message does */
+	bool waits; /* @message waits for its slot */
 	uint8_t vp, sint;
 	struct message message;
 };
@@ -81,7 +83,7 @@ struct pages {
 struct synic {
 	struct synic_config config;
 	pthread_mutex_t lock; /* all below */
-	struct pages *pages;  /* a virtual processor */
+	struct pages *pages;  /* one per virtual processor */
 	uint32_t *routes;     /* users of SINT by [vp * SYNIC_NR_SINTS + sint] */
 	struct connection messages[NR_CONNECTIONS], events[NR_CONNECTIONS];
 };
@@ -121,7 +123,8 @@ static void route_raise(struct synic *s, unsigned int vp, unsigned int sint)
 }
 
 /*
- * A SINT's part of a page that one of the registers names; NULL while it is off, or not in memory.
+ * Returns a SINT's part of a page that one of the registers names, or NULL while it is off, or not
+ * in memory.
  */
 static void *part_of(struct synic *s, const struct pages *pages, uint64_t page, unsigned int sint)
 {
@@ -133,19 +136,21 @@ static void *part_of(struct synic *s, const struct pages *pages, uint64_t page, 
 
 /* ---- messages ---- */
 
-/* Whether @slot is empty. When it is not, the guest has been asked to acknowledge once it is. */
+/*
+ * Whether @slot is empty. If it is not, the guest sees in it that it must acknowledge once it is.
+ */
 static bool is_empty(struct message *slot)
 {
 	if (!__atomic_load_n(&slot->type, __ATOMIC_ACQUIRE))
 		return true;
 	__atomic_fetch_or(&slot->flags, MESSAGE_PENDING, __ATOMIC_SEQ_CST);
-	/* The guest may have looked before there was anything to see. */
+	/* The guest may have emptied it before the flag was there to be seen. */
 	return !__atomic_load_n(&slot->type, __ATOMIC_SEQ_CST);
 }
 
 /*
- * Brings a waiting message into its slot if it is empty. To a processor whose SynIC is off it never
- * comes.
+ * Brings a waiting message into its slot if that is empty. Drops it if the processor's SynIC is
+ * off.
  */
 static void deliver(struct synic *s, struct connection *c)
 {
@@ -225,8 +230,8 @@ enum hv_status synic_hypercall(struct synic *s, uint64_t input, uint64_t param)
 		break;
 	case HCALL_SIGNAL_EVENT:
 		/*
-		 * Whether @param of a slow one is its address or what is there differs from one KVM
-		 * to the next.
+		 * KVM versions differ in what @param of a slow call is: the parameter's address, or
+		 * the parameter.
 		 */
 		if (!fast)
 			return HV_INVALID_HYPERCALL_INPUT;
@@ -276,8 +281,8 @@ static void connection_del(struct synic *s, struct connection *c)
 	*c = (struct connection){ .exists = false };
 }
 
-static void obey(struct synic *s, enum command what, unsigned int vp, unsigned int sint,
-		 unsigned int nr)
+static void port_command(struct synic *s, enum command what, unsigned int vp, unsigned int sint,
+			 unsigned int nr)
 {
 	switch (what) {
 	case ROUTE_ADD:
@@ -320,7 +325,7 @@ static void port_write(void *dev, uint64_t offset, unsigned int size, uint64_t v
 	if (offset || size != SYNIC_TEST_PORTS || sint >= SYNIC_NR_SINTS || vp >= s->config.nr_vps)
 		return;
 	pthread_mutex_lock(&s->lock);
-	obey(s, value >> 16 & 0xff, vp, sint, nr);
+	port_command(s, value >> 16 & 0xff, vp, sint, nr);
 	pthread_mutex_unlock(&s->lock);
 }
 

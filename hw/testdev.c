@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The test device: ports and memory by which a guest that tests KVM makes things happen.
+ * Emulates the test device: ports and memory by which a guest that tests KVM triggers events. The
+ * layout is that of QEMU's pc-testdev and fw_cfg (docs/specs/fw_cfg), because the tests are written
+ * for them.
  *  - scratch: four bytes, by accesses of any width, one at a time or strings;
  *  - flush: a write of a guest-physical address drops KVM's mapping of that page, not its content;
  *  - irq: a write to port n sets the level of GSI n;
  *  - MMIO RAM: 64 KiB that exit at each access;
- *  - fw_cfg: the two items by which a guest learns of its machine: how many CPUs, how much RAM; all
- *    others
- *    are empty;
- *  - PM1 registers and PM timer of ACPI (6.5, 4.8.3.1 to 4.8.3.3), with S3 and S5. The layout is
- *    that of
- *    QEMU's pc-testdev and fw_cfg (docs/specs/fw_cfg), since the tests are written for them.
+ *  - fw_cfg: the two items that describe the machine to the guest: how many CPUs, how much RAM; all
+ *    others are empty;
+ *  - PM1 registers and PM timer of ACPI (6.5, 4.8.3.1 to 4.8.3.3), with S3 and S5.
  *
- * Called from vCPU threads through the bus, and for the clock's event from the loop. Registers are
- * atomic, byte by byte or word by word, and no rule spans two of them but for the lines, which have
- * a lock, and sleep: the sleeper says that it is asleep and then looks for an event, the event is
- * noted and then looks for a sleeper, and whoever finds both ends the sleep, once.
+ * vCPU threads access it through the bus, and the loop's thread reports the clock's event.
+ * Registers are atomic, byte by byte or word by word, and no rule spans two of them, with two
+ * exceptions:
+ *  - The lines have a lock.
+ *  - Sleep: the CPU that goes to sleep first marks the machine as asleep and then looks for an
+ *    event; an event is first recorded and then looks for a sleeper. The thread that finds both
+ *    ends the sleep, once.
  *
  * SCI is never raised: OSPM knows this machine as hardware-reduced and leaves PM1 alone.
  */
@@ -140,7 +142,8 @@ static uint64_t fw_cfg_item(const struct testdev *d, unsigned int selector)
 }
 
 /*
- * Port 1 gives the item's next byte, 0 behind its end. A string instruction comes as single reads.
+ * Port 1 returns the item's next byte, or 0 after its end. A string instruction arrives as single
+ * reads.
  */
 static uint64_t fw_cfg_read(void *dev, uint64_t offset, unsigned int size)
 {
@@ -165,7 +168,7 @@ static void fw_cfg_write(void *dev, uint64_t offset, unsigned int size, uint64_t
 		atomic_store(&d->fw_cfg, (uint32_t)value << 16);
 }
 
-/* Whether it was we who brought it from @from to @to. */
+/* Changes the sleep state from @from to @to. Returns whether this call did it. */
 static bool leave_for(struct testdev *d, unsigned int from, unsigned int to)
 {
 	return atomic_compare_exchange_strong(&d->sleep, &from, to);
@@ -196,7 +199,7 @@ static void control_write(struct testdev *d, uint16_t value)
 		return;
 	if (type == PM1_SLP_TYP_S5)
 		power_request(d->config.power, POWER_OFF, type, "PM1");
-	/* Two CPUs may come: one of them has it. */
+	/* Two CPUs may do this at once: only one of them begins the sleep. */
 	if (type != PM1_SLP_TYP_S3 || !leave_for(d, AWAKE, FALLING_ASLEEP))
 		return;
 	d->config.sleep(d->config.ctx);
@@ -213,7 +216,7 @@ static uint64_t pm1_read(void *dev, uint64_t offset, unsigned int size)
 	return size == 1 ? value >> (8 * (offset & 1)) & 0xff : value;
 }
 
-/* Words only: half a status or control register means nothing that a guest would want. */
+/* Takes words only: half a status or control register is of no use to a guest. */
 static void pm1_write(void *dev, uint64_t offset, unsigned int size, uint64_t value)
 {
 	struct testdev *d = dev;

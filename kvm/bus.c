@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Dispatch of port and MMIO accesses to devices. vCPU threads call bus_read() and bus_write()
- * without a lock: the tables do not change once vCPUs run. The cost must vanish beside that of an
- * exit: ports take one load from a table of 64 Ki bytes (anonymous memory: pages of ports nobody
- * has are never touched), MMIO compares with the last hit before it searches.
+ * Dispatches port and MMIO accesses of the guest to devices.
+ *
+ * vCPU threads call bus_read() and bus_write() without a lock, because the tables do not change
+ * once vCPUs run. Dispatch must be cheap compared with an exit: a port costs one load from a table
+ * of 64 Ki bytes (anonymous memory, so pages of unused ports are never touched); MMIO compares with
+ * the last hit before it searches.
  */
 #include "kvm/bus.h"
 
@@ -19,9 +21,8 @@ int bus_init(struct bus *b, enum bus_kind kind)
 {
 	b->kind = kind;
 	b->nr_ranges = 0;
-	b->range[0] =
-		/* last_hit's; the others are kilobytes that need no clearing */
-		(struct bus_range){ 0 };
+	/* last_hit points to it; the others are kilobytes that need no clearing */
+	b->range[0] = (struct bus_range){ 0 };
 	atomic_init(&b->last_hit, b->range);
 	atomic_init(&b->nr_unclaimed, 0);
 	b->window_base = b->window_bytes = 0;
@@ -50,7 +51,9 @@ static bool overlaps(const struct bus *b, uint64_t base, uint64_t size_bytes)
 	return false;
 }
 
-/* Where somebody is at all: most accesses to nobody need no search. */
+/*
+ * The window holds all ranges: most accesses that no device claims lie outside, and need no search.
+ */
 static void measure_window(struct bus *b)
 {
 	const struct bus_range *first = &b->range[0], *last = &b->range[b->nr_ranges - 1];
@@ -129,13 +132,16 @@ static uint64_t ones(unsigned int size)
 	return UINT64_MAX >> (64 - 8 * size) % 64;
 }
 
-/* Whether @r takes this access as it is. */
+/* Whether @r takes this access in one piece. */
 static inline bool fits(const struct bus_range *r, uint64_t addr, unsigned int size)
 {
 	return size <= r->ops->width && r->size_bytes - (addr - r->base) >= size;
 }
 
-/* Nobody's, or wider than its device: how many bytes the next part of it has, @len left. */
+/*
+ * The size in bytes of the next part of a split access, of which @len are left. @r is NULL, or the
+ * range that holds @addr.
+ */
 static unsigned int part_bytes(const struct bus_range *r, uint64_t addr, unsigned int len)
 {
 	unsigned int part = 1;
@@ -148,7 +154,7 @@ static unsigned int part_bytes(const struct bus_range *r, uint64_t addr, unsigne
 static __attribute__((noinline)) void tell_unclaimed(const struct bus *b, uint64_t addr,
 						     unsigned int size, const char *what)
 {
-	pr_guest("%s of %u bytes at %s 0x%llx: nobody is there", what, size,
+	pr_guest("%u-byte %s at %s 0x%llx: no device takes it", size, what,
 		 b->kind == BUS_PIO ? "port" : "address", (unsigned long long)addr);
 }
 
@@ -181,9 +187,7 @@ static __attribute__((noinline)) uint64_t read_split(struct bus *b, uint64_t add
 	return value;
 }
 
-/*
- * MMIO has no cycles to split an access into: what does not fit its device is the driver's mistake.
- */
+/* MMIO accesses are never split: one that does not fit its device is the driver's mistake. */
 static uint64_t read_mmio(struct bus *b, uint64_t addr, unsigned int size)
 {
 	const struct bus_range *r = find_mmio(b, addr);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The consumer of KVM's coalesced ring. KVM produces under its own lock and moves `last`; we
- * consume under ours and move `first`. An entry is copied before `first` is moved past it, since
- * KVM may overwrite it from then on; and it is dispatched before, so that a second thread that
- * finds the ring empty may rely on the write having reached its device.
+ * Takes coalesced writes out of KVM's ring and dispatches them to their devices.
  *
- * The indices live in memory that KVM writes, not the guest; they are checked all the same, for it
- * costs a compare.
+ * KVM produces under its own lock and moves `last`; this code consumes under the ring's lock and
+ * moves `first`:
+ *  - It copies an entry before it moves `first` past it, because KVM may overwrite the entry from
+ *    then on.
+ *  - It also dispatches the entry before that, so that a second thread that finds the ring empty
+ *    may rely on the write having reached its device.
+ *  - It checks the indices, because a compare costs little, although only KVM writes them, not the
+ *    guest.
  */
 #include "kvm/coalesced.h"
 
@@ -72,7 +75,7 @@ void coalesced_drain_slow(struct coalesced *c, bool may_wait)
 	else if (pthread_mutex_trylock(&c->lock))
 		return;
 	/*
-	 * At most one ring: whoever drains for the loop must come back though a guest fills it as
+	 * At most one ring: the loop's thread must return, even if the guest fills the ring as
 	 * fast.
 	 */
 	for (unsigned int n = 0; n < c->capacity; n++) {

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guest memory: where regions come from, and the only arithmetic on guest-physical addresses.
+ * Allocates the regions of guest memory, and does all arithmetic on guest-physical addresses.
  *
- * A region is anonymous memory, mapped lazily without reserve. It begins at a host address that is
- * congruent to its guest address modulo 2 MiB, so that KVM can map it by huge pages: that alone
- * saves nine of ten exits of a boot. mmap() cannot be asked for an alignment, so we map 2 MiB more
- * and use the aligned part; what is left over is never touched and costs nothing.
+ * A region is anonymous memory, mapped lazily and without reserve. Its host address is congruent to
+ * its guest address modulo 2 MiB, so that KVM can map it by huge pages: that alone saves nine of
+ * ten exits of a boot. mmap() takes no alignment, so map_pages() maps 2 MiB more and uses the
+ * aligned part; the rest is never touched and costs nothing.
  *
- * A shared region is the same with the pages of a file: KVM and the other process see one memory.
- * Private mappings of kernel and initrd over it would be our own pages: a buffer that the guest
- * puts where its initrd was would be another memory to that process. They are read instead.
+ * A shared region consists of a file's pages instead: KVM and the other process see one memory.
+ * Kernel and initrd are read into it, not mapped. A private mapping would be pages of this process
+ * alone: a buffer that the guest puts where its initrd was would be other memory to the other
+ * process.
  *
- * Files (see gmem_map_file) lie on top of a region by MAP_FIXED. When such a file is truncated
- * under a running guest, its lost pages would raise SIGBUS in us and make KVM_RUN fail with EFAULT
- * in the guest. We decided that the machine goes on: a guest that has long freed its initrd must
- * not die because somebody installs a new one. The lost part is replaced by zero pages, and one
- * line says so; a guest still reading its initrd will complain itself.
+ * Files (see gmem_map_file) lie on top of a region, by MAP_FIXED. When such a file is truncated
+ * while the guest runs, an access to its lost pages raises SIGBUS in this process, and in the guest
+ * it makes KVM_RUN fail with EFAULT. The machine goes on all the same: a guest that has long freed
+ * its initrd must not die because a new one is installed. Zero pages replace the lost part, and one
+ * line reports it. A guest that still reads its initrd will complain itself.
  *
- * Nobody may hear of it at once: KVM takes a lost page for one that is still being read, as long as
- * the guest's interrupts are on, and halts the vCPU until it has come (an asynchronous page fault),
- * again and again. So the loop calls gmem_repair() every second without being asked.
+ * There may be no error at once: while the guest's interrupts are on, KVM assumes that a lost page
+ * is still being read (an asynchronous page fault), and halts the vCPU until it arrives, again and
+ * again. So the loop calls gmem_repair() every second.
  */
 #include "kvm/gmem.h"
 
@@ -35,7 +36,10 @@
 #include <unistd.h>
 
 #define PAGE_BYTES 4096ULL
-/* For how long a thread's EFAULT may be the one that another thread has just mended. */
+/*
+ * This soon after a repair, a thread's EFAULT may come from the page that another thread has
+ * repaired.
+ */
 #define REPAIR_FRESH_NS 1000000000ULL
 
 void gmem_init(struct gmem *m)
@@ -48,7 +52,7 @@ static bool is_hugetlb(enum gmem_backing backing)
 	return backing == GMEM_HUGETLB || backing == GMEM_SHARED_HUGETLB;
 }
 
-/* The file that a shared region is; otherwise there is none. */
+/* Creates the file of a shared region. For another region, r->fd is -1. */
 static int open_file(struct gmem_region *r)
 {
 	unsigned int flags =
@@ -64,8 +68,8 @@ static int open_file(struct gmem_region *r)
 }
 
 /*
- * The host's pool gives 2 MiB alignment and takes whole pages only. They are reserved: a page that
- * is not there when it is first touched would be a SIGBUS in the middle of the guest's life.
+ * The host's pool aligns to 2 MiB, and takes whole pages only. The pages are reserved: if one were
+ * missing when it is first touched, that would raise SIGBUS while the guest runs.
  */
 static int map_hugetlb(struct gmem_region *r)
 {
@@ -162,7 +166,10 @@ uint64_t gmem_total_bytes(const struct gmem *m)
 	return total;
 }
 
-/* The region that holds @gpa, and how many bytes of it follow from there; NULL for none. */
+/*
+ * Returns the region that holds @gpa, and in *@follow how many of its bytes begin there; NULL if
+ * there is none.
+ */
 static const struct gmem_region *find_region(const struct gmem *m, gpa_t gpa, uint64_t *follow)
 {
 	for (unsigned int i = 0; i < m->nr_regions; i++) {
@@ -277,7 +284,9 @@ static const struct gmem_region *region_at(const struct gmem *m, const uint8_t *
 	return NULL;
 }
 
-/* The mapped file that begins first of those that end behind @at; NULL for none. */
+/*
+ * Of the mapped files that end after @at, returns the one that begins first; NULL if there is none.
+ */
 static const struct gmem_file *next_file(const struct gmem *m, const uint8_t *at)
 {
 	const struct gmem_file *next = NULL;
@@ -292,10 +301,12 @@ static const struct gmem_file *next_file(const struct gmem *m, const uint8_t *at
 }
 
 /*
- * A mapped file's page would not come back as zeroes but as the file has it, or take with it what
- * was mended (see gmem_repair()). The pool's pages are reserved for us: one given back may be
- * somebody else's when the guest wants it again, and the guest dies. Of shared memory it is the
- * file that has the pages.
+ * Some pages need care:
+ *  - A page of a mapped file is left alone. It would come back with the file's bytes, not as
+ *    zeroes, or lose what gmem_repair() has put there.
+ *  - A page of the pool is left alone. It is reserved for this machine: once given back, another
+ *    process may take it, and the guest would die when it needs it again.
+ *  - A page of shared memory belongs to the file, which must release it.
  */
 int gmem_discard(const struct gmem *m, void *at, uint64_t len)
 {
@@ -361,7 +372,7 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	return 0;
 }
 
-/* Zero pages over [from, to) of @f. Async-signal-safe. */
+/* Maps zero pages over [from, to) of @f. Async-signal-safe. */
 static bool zero_range(const struct gmem_file *f, uint64_t from, uint64_t to)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
@@ -378,10 +389,10 @@ static uint64_t now_ns(void)
 }
 
 /*
- * Zeros for what one file has lost since it was last looked at; what was mended before is the
- * guest's by now, and must not be touched again. Pages the guest has written to beyond the new end
- * are lost with it: the kernel drops private copies on truncation too. Async-signal-safe: whoever
- * holds `mending` needs nothing of ours.
+ * Maps zeros over what one file has lost since the last call. Leaves alone what an earlier call has
+ * replaced, because that is the guest's memory now. Pages that the guest has written to beyond the
+ * new end are lost too: the kernel drops private copies on truncation. Async-signal-safe: the
+ * holder of `mending` waits for no other lock.
  */
 static bool mend(struct gmem_file *f)
 {
@@ -415,8 +426,9 @@ bool gmem_repair(struct gmem *m)
 
 		if (mend(f)) {
 			mended = true;
-			pr_guest("%s: truncated while the guest runs; what is lost reads as zeros",
-				 f->name);
+			pr_guest(
+				"%s: truncated while the guest runs; the missing part reads as zeros",
+				f->name);
 		} else if (atomic_load(&f->mended_ns)) {
 			mended |= now_ns() - atomic_load(&f->mended_ns) < REPAIR_FRESH_NS;
 		}

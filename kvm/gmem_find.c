@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Looking for bytes in guest memory. A machine of many GiB has touched few of them: pages that the
- * host has never given us are zeros, and are neither read nor, by reading, made to exist. (A page
- * that was swapped out counts as never touched.)
+ * Searches guest memory for bytes.
+ *
+ * A machine of many GiB has touched few of them. Pages that the host has never allocated are zeros:
+ * the search does not read them, because that would allocate them. (A page that was swapped out
+ * counts as never touched.)
  */
 #include "kvm/gmem.h"
 
@@ -11,12 +13,12 @@
 #include <sys/mman.h>
 
 #define PAGE_BYTES 4096ULL
-/* How many pages the host is asked about at once. */
+/* How many pages one mincore() call covers. */
 #define ASK_PAGES 4096U
 
 /*
- * From *at on in a region of @size bytes at @hva: the next stretch that is there, *at its start. 0:
- * none.
+ * Finds the next stretch of allocated pages at or after *@at, in a region of @size bytes at @hva.
+ * Returns its length in bytes, and its start in *@at; 0 if there is none.
  */
 static uint64_t next_stretch(const uint8_t *hva, uint64_t size, uint64_t *at)
 {
@@ -41,7 +43,7 @@ static uint64_t next_stretch(const uint8_t *hva, uint64_t size, uint64_t *at)
 	return 0;
 }
 
-/* Whether the page at [offset] is there, for a match that goes on in it. */
+/* Whether the page that begins at @offset is allocated, so that a match may continue in it. */
 static bool goes_on(const struct gmem_region *r, uint64_t offset)
 {
 	unsigned char there = 0;
@@ -57,8 +59,9 @@ static bool find_in_region(const struct gmem_region *r, gpa_t *at, const void *p
 	while (offset < r->size_bytes &&
 	       (stretch = next_stretch(r->hva, r->size_bytes, &offset)) > 0) {
 		/*
-		 * A match may end in the next stretch. But a byte read of a page that is not there
-		 * would make it, and with it the next 2 MiB, and so on to the end of memory.
+		 * A match may end in the next stretch. But to read a byte of a page that is not
+		 * allocated would allocate it, and with it the next 2 MiB, and so on to the end of
+		 * memory.
 		 */
 		uint64_t ahead = goes_on(r, offset + stretch) ? min_u64(len - 1, PAGE_BYTES) : 0;
 		uint64_t look = min_u64(stretch + ahead, r->size_bytes - offset);

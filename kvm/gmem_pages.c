@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which pages of guest memory hold anything: /proc/self/pagemap tells of each whether it is there
- * or in swap, without touching it (Documentation/admin-guide/mm/pagemap.rst). A page of a mapped
- * file that nobody has read yet is not there either, and yet holds bytes; and of shared memory
- * another process may have pages that we have not.
+ * Finds the pages of guest memory that hold data, without touching any.
+ *
+ * /proc/self/pagemap shows for each page whether it is present or in swap
+ * (Documentation/admin-guide/mm/pagemap.rst). It does not show two kinds of pages that hold data:
+ *  - a page of a mapped file that has not been read yet;
+ *  - a page of shared memory that only another process has touched.
  */
 #include "kvm/gmem.h"
 
@@ -13,7 +15,7 @@
 #include <unistd.h>
 
 #define PAGE_BYTES 4096ULL
-/* How many pages are asked about at once. */
+/* How many pages one query covers. */
 #define ASK_PAGES 1024U
 #define PAGEMAP_HELD (3ULL << 62) /* present, swapped */
 
@@ -30,8 +32,8 @@ void gmem_pages_close(struct gmem_pages *p)
 }
 
 /*
- * Without the pagemap, mincore(2) knows all but what is in swap; without either all may hold
- * something.
+ * Without the pagemap, mincore(2) shows all pages except those in swap. If that fails too, every
+ * page counts as holding data.
  */
 static void ask(const struct gmem_pages *p, const uint8_t *hva, unsigned int nr,
 		bool held[ASK_PAGES])
@@ -65,7 +67,10 @@ static void add_files(const struct gmem *m, const uint8_t *hva, unsigned int nr,
 	}
 }
 
-/* Shared memory is a file's, which knows its holes, whoever has touched the rest. */
+/*
+ * Finds the next data of shared memory: its file knows its holes, whichever process touched the
+ * rest.
+ */
 static uint64_t next_data(const struct gmem_region *r, uint64_t *offset)
 {
 	off_t from = lseek(r->fd, (off_t)*offset, SEEK_DATA), end;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event loop on epoll. One round takes what is ready in a batch and calls one source after the
- * other; a source deleted by an earlier callback of the same round is struck from the batch, which
- * is what makes loop_del()'s promise hold.
+ * Runs the event loop on epoll.
+ *
+ * One round takes the ready sources in a batch, and calls one after the other. If a callback
+ * deletes a source of the same round, loop_del() removes it from the batch, so that it is not
+ * called any more.
  */
 #include "kvm/loop.h"
 
@@ -133,7 +135,10 @@ static void on_timer(void *ctx, uint32_t events)
 	uint64_t expirations;
 
 	(void)events;
-	/* Nothing to read: armed anew or disarmed by another thread since epoll said so. */
+	/*
+	 * If there is nothing to read, another thread has armed or disarmed it since epoll reported
+	 * it.
+	 */
 	if (read(t->fd, &expirations, sizeof(expirations)) == sizeof(expirations))
 		t->fn(t->ctx);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The flight recorder's reading side; writing is in line, see recorder.h. */
+/* Reads the flight recorder's events; the code that writes them is inline, see recorder.h. */
 #include "kvm/recorder.h"
 
 struct event_view event_view(const struct event *e)
@@ -16,7 +16,7 @@ struct event_view event_view(const struct event *e)
 		v.addr = v.addr << 32 | e->value >> 32;
 		v.value = (uint32_t)e->value;
 	}
-	/* What the word had above the access's own bytes is of no meaning. */
+	/* Bits above the access's own bytes have no meaning. */
 	if (v.size < 4)
 		v.value &= (1U << (8 * v.size)) - 1;
 	return v;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes a vCPU, interrupts it, and asks it things: all that other threads do to one. Its loop is
- * vcpu_run.c's.
+ * Creates a vCPU, interrupts it, and runs requests on its thread: all that other threads do to one.
+ * vcpu_run.c has the vCPU's own loop.
  *
- * Asks are a list in which any thread puts what it has, and which the vCPU takes whole; no lock. An
- * ask that is in it, or taken and not yet answered, is not put in again: it is answered once for
- * all that asked until then.
+ * Requests (struct vcpu_ask) are in a list without a lock: any thread adds one, and the vCPU takes
+ * the whole list. One that is in the list, or taken but not yet begun, is not added again: its
+ * function runs once for all calls until then.
  */
 #include "kvm/vcpu.h"
 
@@ -76,7 +76,9 @@ void vcpu_kick(struct vcpu *v)
 	if (!v->started || !v->run)
 		return;
 	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	/* A vCPU's own thread is not in the guest: it finds the flag when it would go there. */
+	/*
+	 * A vCPU's own thread is not in the guest: it finds the flag when it next enters the guest.
+	 */
 	if (!pthread_equal(v->thread, pthread_self()))
 		pthread_kill(v->thread, KICK_SIGNAL);
 }
@@ -99,7 +101,7 @@ void vcpu_answer(struct vcpu *v)
 
 	for (; ask; ask = next) {
 		next = ask->next;
-		atomic_store(&ask->due, false); /* from here on it may be put in again */
+		atomic_store(&ask->due, false); /* from here on it may be added again */
 		ask->fn(v, ask->ctx);
 	}
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Runs a vCPU's thread: KVM_RUN, serve the exit, again. The path of a port or MMIO access is kept
- * straight: a look at the coalesced ring, a look at the bus table, the device; no lock of ours but
- * the device's, and no look at asks or pauses.
+ * Runs a vCPU on its thread: calls KVM_RUN and serves the exit, again and again.
  *
- * Ends: vm_end() sets `ended` and kicks every vCPU; the flag is looked at after each exit, and
- * immediate_exit closes the gap between looking and entering the guest. A pause (vm_pause()) and an
- * ask (vcpu_ask()) are the same kick; only an interrupted vCPU looks for them.
+ * The path of a port or MMIO access is short: coalesced ring, bus table, device. It takes no lock
+ * except the device's, and does not look for requests or pauses.
+ *
+ *  - End: vm_end() sets `ended` and kicks every vCPU. The loop checks the flag after each exit, and
+ *    immediate_exit closes the gap between that check and the entry into the guest.
+ *  - Pause (vm_pause()) and request (vcpu_ask()): they kick the vCPU in the same way. Only an
+ *    interrupted vCPU looks for them.
  */
 #include "kvm/vcpu.h"
 
@@ -31,7 +33,7 @@ static inline enum event_kind io_kind(const struct kvm_run *run)
 	return EVENT_PORT_READ + run->io.direction;
 }
 
-/* Any port access: wide ones, and rep ins/outs with all its items at once. */
+/* Serves any port access: also a wide one, or all items of a rep ins/outs at once. */
 static __attribute__((noinline)) void handle_wide_io(struct vcpu *v, uint64_t ticks)
 {
 	struct kvm_run *run = v->run;
@@ -65,8 +67,9 @@ static inline uint8_t *io_byte(const struct vcpu *v)
 }
 
 /*
- * One byte, which is nearly all of them, in a straight line. What kvm_run has is read anew after
- * the device's call, here and below: that is cheaper than to keep it in registers across.
+ * Serves a port access: one of a single byte, as nearly all are, without a loop. Here and below,
+ * the values in kvm_run are read again after the device's call: that is cheaper than keeping them
+ * in registers across the call.
  */
 static inline void handle_io(struct vcpu *v, uint64_t ticks)
 {
@@ -94,7 +97,7 @@ static inline void handle_mmio(struct vcpu *v, uint64_t ticks)
 	uint64_t value;
 
 	_Static_assert(sizeof(run->mmio.data) == sizeof(value),
-		       "moved whole; the bus and KVM look at the low bytes");
+		       "copied whole; the bus and KVM use the low bytes");
 	if (size > sizeof(value))
 		return;
 	if (run->mmio.is_write) {
@@ -117,8 +120,8 @@ static __attribute__((noinline)) void handle_rare(struct vcpu *v, uint64_t ticks
 	v->vm->arch->record_exit(v, ticks);
 	if (v->run->exit_reason == KVM_EXIT_INTR || v->vm->arch->handle_exit(v))
 		return;
-	vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: exit reason %u, which nothing here serves",
-	       v->index, v->run->exit_reason);
+	vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: unsupported KVM exit reason %u", v->index,
+	       v->run->exit_reason);
 }
 
 void vcpu_handle_exit(struct vcpu *v)
@@ -137,8 +140,8 @@ void vcpu_handle_exit(struct vcpu *v)
 }
 
 /*
- * The guest is told, should it have a KVM clock, so that it does not take the time away for a
- * lock-up of its own.
+ * Tells the guest's KVM clock, if it has one, about the pause, so that the guest does not take the
+ * time for a lock-up of its own.
  */
 static void stay_paused(struct vcpu *v)
 {
@@ -146,7 +149,7 @@ static void stay_paused(struct vcpu *v)
 	vm_wait_resumed(v);
 }
 
-/* KVM_RUN was interrupted: by vcpu_kick, or a stray signal. */
+/* Serves an interrupted KVM_RUN: by vcpu_kick(), or by a stray signal. */
 static void interrupted(struct vcpu *v)
 {
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
@@ -156,7 +159,7 @@ static void interrupted(struct vcpu *v)
 		stay_paused(v);
 }
 
-/* KVM_RUN failed. Returns whether to go on. */
+/* Serves a failed KVM_RUN. Returns whether to go on. */
 static bool failed(struct vcpu *v, int err)
 {
 	if (err == -EINTR || err == -EAGAIN) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From how a machine ended to what its caller is told. The exit codes are documented in kvm.1: a
- * promise.
+ * Turns the way a machine ended into an exit code and a line of text. kvm.1 documents the exit
+ * codes: a promise.
  */
 #include "kvm/verdict.h"
 
@@ -31,7 +31,7 @@ int verdict_exit_code(const struct verdict *v)
 	case VERDICT_COMMAND:
 		return v->value;
 	case VERDICT_DEBUG_EXIT:
-		/* An exit status has eight bits: QEMU's convention is cut to them as well. */
+		/* An exit status has eight bits only; QEMU's convention loses the same bits. */
 		return (((unsigned int)v->value << 1) | 1) & 0xff;
 	case VERDICT_PANIC:
 		return EXIT_GUEST_PANIC;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a machine, see vm.h. vCPU 0's thread does KVM's set-up before it runs its vCPU:
- * KVM_CREATE_VM and each memory slot wait for a grace period of the host's kernel, and main has
- * images to load in that time.
+ * Creates, starts, runs and destroys a machine, see vm.h.
+ *
+ * vCPU 0's thread sets KVM up before it runs its vCPU: KVM_CREATE_VM and each memory slot wait for
+ * a grace period of the host's kernel, and main loads images in that time.
  */
 #include "kvm/vm.h"
 
@@ -20,7 +21,7 @@
 
 #define VCPU_STACK_BYTES (256 * KIB)
 
-/* The recorders' rings, one a vCPU and one for interrupts. */
+/* The recorders' rings: one per vCPU, and one for interrupts. */
 static size_t rings_bytes(const struct vm *vm)
 {
 	return (vm->nr_vcpus + 1ULL) * RECORDER_EVENTS * sizeof(struct event);
@@ -104,7 +105,7 @@ static int open_kvm(struct vm *vm)
 	}
 	version = kvm_ioctl_val(vm->kvm_fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION) {
-		pr_err(KVM_DEVICE ": API version %d, this program needs %d", version,
+		pr_err(KVM_DEVICE ": KVM has API version %d, but kvm needs %d", version,
 		       KVM_API_VERSION);
 		return -EPROTO;
 	}
@@ -129,7 +130,7 @@ static int set_memory_slots(struct vm *vm)
 		int err = kvm_ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot);
 
 		if (err) {
-			pr_err("KVM refuses %lluM of memory at 0x%llx: %s; use a smaller -m",
+			pr_err("KVM cannot add %lluM of memory at 0x%llx: %s; use a smaller -m",
 			       (unsigned long long)(r->size_bytes / MIB),
 			       (unsigned long long)r->gpa, strerror(-err));
 			return err;
@@ -144,7 +145,7 @@ static int check_cpu_limit(const struct vm *vm)
 
 	if (max <= 0 || vm->nr_vcpus <= (unsigned int)max)
 		return 0;
-	pr_err("-c %u: this host's KVM runs at most %d CPUs a machine", vm->nr_vcpus, max);
+	pr_err("-c %u: this host's KVM supports at most %d CPUs per machine", vm->nr_vcpus, max);
 	return -EINVAL;
 }
 
@@ -217,7 +218,7 @@ static int wait_kvm(struct vm *vm)
 {
 	while (sem_wait(&vm->kvm_ready) < 0 && errno == EINTR)
 		;
-	sem_post(&vm->kvm_ready); /* for the next one who asks */
+	sem_post(&vm->kvm_ready); /* for the next caller */
 	return vm->kvm_err;
 }
 
@@ -261,13 +262,13 @@ void vm_join(struct vm *vm)
 		wait_kvm(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		vcpu_kick(&vm->vcpu[i]);
-		sem_post(&vm->go); /* for one that has not run yet */
+		sem_post(&vm->go); /* for a vCPU that has not run yet */
 	}
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		if (vm->vcpu[i].started)
 			pthread_join(vm->vcpu[i].thread, NULL);
 	}
-	/* Only now: a vCPU that was still in vm_end() kicks the others. */
+	/* Only after all joins: a vCPU that was still in vm_end() kicks the others. */
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vm->vcpu[i].started = false;
 }

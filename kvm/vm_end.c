@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ends a machine, and pauses it: what any thread, a vCPU's too, may do to all vCPUs. See vm.h.
+ * Ends, pauses and resumes a machine: what any thread, also a vCPU's, may do to all vCPUs. See
+ * vm.h.
  */
 #include "kvm/vm.h"
 

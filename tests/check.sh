@@ -21,7 +21,7 @@ jobs=$(nproc)
 # minutes.
 ALL_STEPS="kernels disk_guest boot_others lint virtio boot_reports net gallery_stock checks command
 	share payload fuzz console hostile unit terminal disk budget gdb soak tsan smoke gallery
-	control demo acpi dtb malformed inspect"
+	control demo core acpi dtb malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
@@ -187,6 +187,10 @@ step_share() {
 step_payload() {
 	made all payload
 	lines tests/payload.sh
+}
+step_core() {
+	made tiny payload
+	lines tests/core.sh
 }
 step_hostile() {
 	made SAN=1 all payload

@@ -84,17 +84,17 @@ said() {
 	panic+='---[ end Kernel panic - not syncing: Fatal exception ]---\n'
 	say "expectations in order" 0 'all 2 expectations were met' 'r["verdict"] == "met"' \
 		'one\ntwo\nthree\n' --expect one --expect '^three$'
-	say "expectations out of order" 122 "$off; /one/ has not come" 'r["verdict"] == "failed"' \
-		'one\ntwo\n' --expect two --expect one
-	say "expectations in any order" 0 'all that .*' 'True' 'one\ntwo\n' --expect two \
-		--expect one --expect-any
+	say "expectations out of order" 122 "$off; expectation /one/ was not met" \
+		'r["verdict"] == "failed"' 'one\ntwo\n' --expect two --expect one
+	say "expectations in any order" 0 'all . expectations were met' 'True' 'one\ntwo\n' \
+		--expect two --expect one --expect-any
 	say "no newline behind what is expected" 0 "$off" 'r["expectations"][0]["line"] == 2' \
 		'a\nlogin: ' --expect 'login: $'
-	TEST=say,1 say "a prompt, and then silence" 0 'all that .*' 'True' 'a\nlogin: ' \
-		--expect 'login: $'
-	say "colours are not seen" 0 'all that .*' 'True' '\033[1mOK\033[0m done\r\n' \
-		--expect '^OK done$'
-	say "forbidden" 122 'line 2 of the console has /b.d/' \
+	TEST=say,1 say "a prompt, and then silence" 0 'all . expectations were met' 'True' \
+		'a\nlogin: ' --expect 'login: $'
+	say "colours are not seen" 0 'all . expectations were met' 'True' \
+		'\033[1mOK\033[0m done\r\n' --expect '^OK done$'
+	say "forbidden" 122 'line 2 of the console matches /b.d/' \
 		'r["failures"][0]["kind"] == "forbidden"' 'good\nbad\n' --fail-on 'b.d'
 	TEST=say,1 say "a kernel report, cut out" 122 \
 		'the kernel reported warning in line 2: WARNING: CPU: 0 .*' \
@@ -114,13 +114,13 @@ said() {
 	TEST=say,1 say "silence" 124 'the console was silent for 2 s' 'r["verdict"] == "timeout"' \
 		'a\n' --idle-timeout 2
 	TEST=say,1 say "a time-out says what has not come" 124 \
-		'timed out after 2 s; /x/ has not come' 'True' 'a\n' --timeout 2 --expect x
+		'timed out after 2 s; expectation /x/ was not met' 'True' 'a\n' --timeout 2 \
+		--expect x
 	say "tests" 122 '1 of 3 tests failed, the first: suite.b' 'r["tests"]["skipped"] == 1' \
 		"$ktap"
 	say "tests that are all good" 0 "$off" 'r["tests"]["passed"] == 2' \
 		'TAP version 13\n1..2\nok 1 a\nok 2 b\n' --ktap
-	say "tests that do not come" 122 'there was no test result on the console' 'True' 'a\n' \
-		--ktap
+	say "tests that do not come" 122 'the console had no test results' 'True' 'a\n' --ktap
 	say "a text that would like to be markup" 122 'line 1 .*' 'True' \
 		'</failure>]]><x a="&\377\001\n\\"}\n' --fail-on failure
 }

@@ -72,9 +72,9 @@ judge "to a pipe" "$(set -o pipefail
 	dump -p 'a="b c"' --dump-dtb /dev/stdout | cmp - "$dir/plain.dtb" 2>&1 ||
 		echo "exit code $?")"
 head -c 200 "$dir/plain.dtb" >"$dir/short"
-judge "a short file" "$(refused 'short: a device tree that is cut off' --dtb "$dir/short")"
+judge "a short file" "$(refused 'short: a truncated device tree' --dtb "$dir/short")"
 judge "no device tree" "$(refused 'disk: ' --dtb "$dir/disk")"
-judge "a text" "$(refused 'no flattened device tree' --dtb tests/dtb.sh)"
+judge "a text" "$(refused 'not a flattened device tree' --dtb tests/dtb.sh)"
 judge "no file" "$(refused 'nowhere: cannot open the device tree' --dtb "$dir/nowhere")"
 judge "a folder" "$(refused 'a directory' --dtb "$dir")"
 judge "a machine without dt" "$(refused 'tables=dt' --dtb "$dir/plain.dtb" --machine tables=mp)"

@@ -84,7 +84,7 @@ attempt() {
 		rc=1
 	fi
 }
-same='as well, and would be overwritten'
+same='and would be overwritten; choose another file'
 for reader in "-d $dir/a,,b.img" "-d $dir/a,,b.img,ro" "-i $dir/a,b.img" \
 	"-n tap,script=$dir/a,,b.img"; do
 	read -ra args <<<"$reader"

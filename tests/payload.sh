@@ -141,12 +141,12 @@ formats() {
 		'bios kib 027f equipment 0220 e820 0005 e801 0300 disk ffff key 0001 ticks' x \
 		--entry 16 -m 64M
 	KERNEL=$images/flat16.bin run "flat, with an initrd" 125 \
-		'kvm: .*/flat16.bin: .*leave out -i' x --entry 16 -i "$work/module"
+		'kvm: .*/flat16.bin: .*remove -i' x --entry 16 -i "$work/module"
 	run "an entry it has not" 125 \
 		'kvm: .*/payload.bzimage: this bzImage has no entry for --entry pvh.*' x --entry pvh
 	KERNEL=$images/flat16.bin run "flat, without --entry" 125 \
 		'kvm: .*/flat16.bin: .*--entry 16.*' x
-	run "--load of a bzImage" 125 'kvm: .*leave out --load' x --load 0x200000
+	run "--load of a bzImage" 125 'kvm: .*remove --load' x --load 0x200000
 }
 
 processors() {
@@ -273,7 +273,7 @@ lost_writes() {
 	exec 8<&-
 	if [ $rc != 125 ]; then
 		fail "last writes that are lost" "exit code $rc, want 125; $(tail -1 "$work/err")"
-	elif ! grep -qF "lost.qcow2: what the guest wrote last could not be kept: File too large" \
+	elif ! grep -qF "lost.qcow2: the guest's last writes could not be stored: File too large" \
 		"$work/err"; then
 		fail "last writes that are lost" "$(head -1 "$work/err")"
 	else

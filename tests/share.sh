@@ -47,18 +47,18 @@ case_refused() {
 	long=$(printf 'x%.0s' {1..40})
 	why=
 	refused "--share /no/such: /no/such: No such file or directory" --share /no/such
-	refused "--share /etc/hostname: /etc/hostname is no folder" --share /etc/hostname
+	refused "--share /etc/hostname: /etc/hostname is not a folder" --share /etc/hostname
 	refused "--share $folder,rw: rw: not one of ro, socket=PATH" --share "$folder,rw"
-	tag="is to have 1 to 36 bytes, no slash, and not to be kvm-root; DIR:TAG gives another"
-	refused "--share $folder:$long: its tag \"$long\" $tag" --share "$folder:$long"
-	refused "--share /: its tag \"\" $tag" --share /
-	refused "--share $folder,ro: there is a tag folder already; DIR:TAG gives another" \
+	tag="must have 1 to 36 bytes, no slash, and must not be kvm-root; choose one with DIR:TAG"
+	refused "--share $folder:$long: the tag \"$long\" $tag" --share "$folder:$long"
+	refused "--share /: the tag \"\" $tag" --share /
+	refused "--share $folder,ro: another folder has the tag folder; choose one with DIR:TAG" \
 		--share "$folder" --share "$folder,ro"
-	text="which folder it is, and whether read-only, is for the virtiofsd at that socket to say"
-	refused "--share $folder,socket=/x: $text: --share :TAG,socket=PATH" \
+	text="the virtiofsd at that socket chooses the folder and whether it is read-only"
+	refused "--share $folder,socket=/x: $text; use --share :TAG,socket=PATH" \
 		--share "$folder,socket=/x"
 	refused "--root /,socket=/x: socket=/x: not one of ro, overlay" --root /,socket=/x
-	text="with --root the guest's files are those of that root; --share brings others"
+	text="cannot be used with --root, whose files are the guest's files; use --share"
 	refused "--add: $text" --root / --add /etc -- true
 	text="No such file or directory: is virtiofsd running, with --socket-path of that name?"
 	refused "--share :far,socket=/no/such: $text" --share :far,socket=/no/such

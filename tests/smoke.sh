@@ -116,7 +116,7 @@ case_matrix() {
 	judge "3 kernels, 2 CPU counts, 3 memory sizes; what failed is kept" "$why"
 	for i in 1 2; do
 		run 122 smoke ci.smoke -j 3 --shard $i/2 --report $i.json
-		has out '^18 boots: 6 passed, 3 failed, 9 not here$'
+		has out '^18 boots: 6 passed, 3 failed, 9 missing$'
 	done
 	run 122 report merge 2.json 1.json --report merged.json --junit merged.xml
 	same all.json merged.json
@@ -125,7 +125,7 @@ case_matrix() {
 	junit part.xml 10 4
 	judge "two parts merged are the whole" "$why"
 	run 125 report merge 1.json 1.json
-	has err 'in a report before it'
+	has err 'is also in an earlier report'
 	head -c 1000 1.json >cut.json
 	run 125 report merge 2.json cut.json
 	has err '^kvm: cut.json: not JSON: line'
@@ -193,7 +193,7 @@ case_signals() {
 	[ -n "$why" ] || [ $rc = 130 ] || why="exit code $rc instead of 130"
 	[ -n "$why" ] || none_runs || why="a machine runs on"
 	[ -n "$why" ] || [ ! -e out.d ] || why="a folder is left: $(ls out.d)"
-	has out '^5 boots: 1 passed, 0 failed, 4 not here$'
+	has out '^5 boots: 1 passed, 0 failed, 4 missing$'
 	has all.json '"missing": 4'
 	junit all.xml 1 0
 	judge "SIGINT ends all machines, and what was done is in the reports" "$why"
@@ -225,7 +225,7 @@ case_late() {
 	pkill -STOP -P $pid
 	wait $pid
 	[ $? = 122 ] || why="exit code not 122"
-	has out 'FAILED .*did not end by itself within 20 s, and was killed'
+	has out 'FAILED .*did not end by itself within 20 s and was killed'
 	[ -n "$why" ] || none_runs || why="a machine runs on"
 	judge "a launcher that hangs is killed" "$why"
 }

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The core of a virtio device, see virtio.h: virtio 1.2, sections 2.1 (status), 2.2 (features), 2.5
- * (configuration space), 2.6 (virtqueues, their reset) and 3.1 (initialisation).
+ * Implements the core of a virtio device for all devices and transports, see virtio.h: virtio 1.2,
+ * sections 2.1 (status), 2.2 (features), 2.5 (configuration space), 2.6 (virtqueues and their
+ * reset) and 3.1 (initialisation).
  *
- * The status only grows until it is written 0. FEATURES_OK is refused when the driver accepted
- * something that was not offered, or refused VIRTIO_F_VERSION_1: it then reads back as not set.
- * Queues are set up between FEATURES_OK and DRIVER_OK, and at no other time: a queue that runs
+ * Status. Bits are only added until the driver writes 0. The core refuses FEATURES_OK when the
+ * driver accepted a feature that was not offered, or did not accept VIRTIO_F_VERSION_1: the bit
+ * then reads back as 0. Queues are set up between FEATURES_OK and DRIVER_OK only: a running queue
  * never changes its size or its place.
  *
- * Every kick is an eventfd watched by the loop, be it written by KVM (ioeventfd) or by a vCPU
- * thread. It is watched edge triggered and never read: its counter only says that something
- * happened, and the queue itself says what. Queues run on the loop's thread, under the device's
- * lock, and a driver that refills its queue as fast as it is emptied yields to other devices after
- * a few rounds.
+ * Kicks. Every kick is an eventfd that the loop watches; KVM (ioeventfd) or a vCPU thread writes to
+ * it. The loop watches it edge triggered and never reads it: the counter only shows that something
+ * happened, and the queue shows what. Queues run on the loop's thread, under the device's lock. If
+ * a driver refills its queue as fast as the device empties it, the device yields to others after a
+ * few rounds.
  *
- * A reset happens on the vCPU thread that writes it, and is complete when that write is:
- * ops->quiesce() has waited for all that was under way. It does so with the lock held, so that
- * nothing new begins; hence whoever completes requests must not wait for the lock, and leaves a
- * note when it is taken: virtio_poke().
+ * Reset. It happens on the vCPU thread that writes it and is complete when that write is:
+ * ops->quiesce() has waited for all requests under way. It waits with the lock held, so that no new
+ * request begins. Therefore code that completes requests must not wait for the lock; if the lock is
+ * taken it records the completion: virtio_poke().
  *
- * It does not: packed rings, or any legacy (before 1.0) interface.
+ * Not supported: packed rings, and any legacy (before 1.0) interface.
  */
 #include "virtio/virtio.h"
 
@@ -66,8 +67,8 @@ void virtio_unlock(struct virtio_device *v)
 		if (!v->ops->pending)
 			return;
 		/*
-		 * Our release before this look, as virtio_poke()'s note before its try: one of the
-		 * two sees the other.
+		 * We release the lock before this check; virtio_poke()'s caller records before it
+		 * tries the lock. So one of the two sees the other.
 		 */
 		atomic_thread_fence(memory_order_seq_cst);
 	} while (v->ops->pending(v) && take_and_serve(v));
@@ -104,7 +105,7 @@ void virtio_break(struct virtio_device *v, const char *why)
 	pr_guest("virtio %s: %s; the device stops until its driver resets it", v->ops->name, why);
 	v->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	refresh(v);
-	/* 2.1.2: the driver is told, if it is there to hear. */
+	/* 2.1.2: notify the driver, if it is running. */
 	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		v->config_irq_wanted = true;
 }
@@ -140,7 +141,7 @@ void virtio_kick(struct virtio_device *v, unsigned int queue)
 	uint64_t one = 1;
 	ssize_t n = write(v->queue[queue].kick_fd, &one, sizeof(one));
 
-	(void)n; /* it cannot overflow in the life of a machine */
+	(void)n; /* the counter cannot overflow during a machine's run */
 }
 
 void virtio_park(struct virtio_device *v, unsigned int queue)
@@ -169,20 +170,23 @@ void virtio_run(struct virtio_device *v, unsigned int index)
 	} while (running(v) && vq_enable_notify(vq));
 }
 
-/* Watching anew reports at once what came meanwhile: see above, the counter is never zero again. */
+/*
+ * Watching again reports at once what arrived in between: the counter, never read, is not zero (see
+ * above).
+ */
 static void watch_kicks(struct virtio_queue *q, bool watch)
 {
 	if (q->handed_over == !watch)
 		return;
 	q->handed_over = !watch;
 	if (loop_mod(&q->kick, watch ? EPOLLIN | EPOLLET : 0))
-		pr_err("virtio %s: the event loop refuses a queue; it may stand still",
+		pr_err("virtio %s: cannot watch a queue in the event loop; the queue may stall",
 		       q->device->ops->name);
 }
 
 void virtio_hand_over(struct virtio_device *v, unsigned int queue)
 {
-	v->queue[queue].parked = true; /* the rings are not ours to look at when handle() returns */
+	v->queue[queue].parked = true; /* when handle() returns, we must not look at the rings */
 	watch_kicks(&v->queue[queue], false);
 }
 
@@ -320,8 +324,8 @@ void virtio_accept(struct virtio_device *v, uint32_t select, uint32_t features)
 	}
 	if (select >= 2) {
 		/*
-		 * Bits nobody offered: remembered as one that never is, so that FEATURES_OK is
-		 * refused.
+		 * Bits that were not offered: record them as one that is never offered, so that
+		 * FEATURES_OK is refused.
 		 */
 		if (features)
 			v->driver_features |= VIRTIO_BIT(63);
@@ -348,7 +352,7 @@ static bool features_acceptable(const struct virtio_device *v)
 	return !(v->driver_features & ~v->offered) && virtio_has(v, VIRTIO_F_VERSION_1);
 }
 
-/* Of the bits in @added, those that may be set now. */
+/* The bits of @added that may be set now. */
 static uint8_t permitted(const struct virtio_device *v, uint8_t added)
 {
 	uint8_t known = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
@@ -377,7 +381,7 @@ void virtio_write_status(struct virtio_device *v, uint32_t status)
 		return;
 	}
 	if (v->status & KNOWN_STATUS & ~wanted) {
-		pr_guest("virtio %s: status 0x%x after 0x%x takes bits back; ignored", v->ops->name,
+		pr_guest("virtio %s: status 0x%x after 0x%x clears bits; ignored", v->ops->name,
 			 status, v->status);
 		return;
 	}
@@ -386,7 +390,7 @@ void virtio_write_status(struct virtio_device *v, uint32_t status)
 	refresh(v);
 	if (!(added & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
-	/* Chains made available before the device was live are looked at now. */
+	/* Look now at chains that were made available before DRIVER_OK. */
 	for (unsigned int i = 0; i < v->nr_queues; i++) {
 		if (v->queue[i].vq.ready)
 			virtio_kick(v, i);

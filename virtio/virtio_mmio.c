@@ -1,48 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * virtio over MMIO: the registers of virtio 1.2, 4.2.2, version 2, without the legacy interface.
- * Called by the MMIO bus on vCPU threads, by the core (struct virtio_transport) on the loop's and
- * vCPU threads; the device's lock guards everything here.
+ * Implements virtio over MMIO for all devices: the registers of virtio 1.2, 4.2.2, version 2,
+ * without the legacy interface. The MMIO bus calls it on vCPU threads, the core (struct
+ * virtio_transport) on the loop's and vCPU threads; the device's lock guards all its data.
  *
- * Registers take aligned 4-byte accesses and no other; the configuration space any. What does not
- * fit reads as 0 and is ignored as a write. Reads are served from t->page whether they exit or not,
- * so that both ways show the same: each write that changes what a later read returns updates the
- * page before the vCPU goes on, for such writes always exit.
+ * Registers take aligned 4-byte accesses only; the configuration space takes any. Other reads
+ * return 0, and other writes are ignored. Reads return the bytes of t->page whether they exit or
+ * not, so that both ways give the same value: each write that changes what a later read returns
+ * updates the page before the vCPU continues, because such writes always exit.
  *
- * No exit to user space for an interrupt. A virtio-mmio driver reads InterruptStatus and writes
- * InterruptACK in every interrupt. The read is served from the page, which the guest maps read-only
- * (t->shown). The write of 1, used buffers and nothing else, ends in KVM, in an ioeventfd that
- * nobody listens to (t->swallowing): we never hear of it. Why nothing is lost:
+ * An interrupt causes no exit to user space. A virtio-mmio driver reads InterruptStatus and writes
+ * InterruptACK in every interrupt. The read gets its value from the page, which the guest maps
+ * read-only (t->shown). A write of 1 (used buffers only) ends in KVM, in an ioeventfd that nothing
+ * reads (t->swallowing). Why no event is lost:
  *
- *  - The line is an edge, pulsed for every notification whatever InterruptStatus says. An edge that
- *    arrives while the handler
- *    runs makes it run again. So a handler always runs, from its beginning, after each pulse.
- *  - Used buffers (bit 0). The bit is set with the first notification after a reset and then stays:
- *    no ACK clears it, so a
- *    handler that runs cannot miss it. The handler looks into the used ring, whose index was stored
- *      before the pulse.
- *    The bit says "there may be used buffers"; a handler that finds none has cost a look. With a
- *      shared line this means a
- *    look for each of the neighbours' interrupts.
- *  - Used buffers by somebody else (used_fd(): the host's kernel serves the queue, vhost): its
- *    interrupts pulse the line, and nobody
- *    could set the bit for each of them. It is set once, before the first can come, and stays until
- *      the reset: the same bit with the
- *    same argument as above, for the kernel too stores the used index before it interrupts. So an
- *      ACK does not clear it then, even
- *    where reads exit. All the line's pulses go through one eventfd from then on, ours as well
- *      (x86/board/board_virtio.c), so that they do not overlap.
- *  - Configuration (bit 1). It must be cleared by its ACK. A driver that has read the bit writes 2
- *    or 3, which is not what the
- *    ioeventfd matches: that exits and is served at once, under the device's lock, before the vCPU
- *      goes on.
+ *   - The line is edge triggered, and every notification pulses it, whatever InterruptStatus is. An
+ *     edge that arrives while the handler runs makes it run again. So a handler always runs, from
+ *     its beginning, after each pulse.
+ *   - Used buffers (bit 0). The first notification after a reset sets the bit, and it then stays:
+ *     no ACK clears it, so a handler that runs cannot miss it. The handler looks into the used
+ *     ring, whose index was stored before the pulse. The bit means "there may be used buffers"; a
+ *     handler that finds none has only looked in vain. With a shared line this happens for each
+ *     interrupt of another device on the line.
+ *   - Used buffers when the host's kernel serves the queue (vhost, used_fd()). Its interrupts pulse
+ *     the line, but no code could set the bit for each of them. The bit is set once, before the
+ *     first interrupt can arrive, and stays until the reset; the argument above holds, because the
+ *     kernel too stores the used index before it interrupts. So an ACK does not clear it then, even
+ *     where reads exit. From then on all pulses of the line, ours as well, go through one eventfd
+ *     (x86/board/board_virtio.c), so that they do not overlap.
+ *   - Configuration (bit 1). Its ACK must clear it. A driver that has read the bit writes 2 or 3,
+ *     which the ioeventfd does not match: that write exits and is served under the device's lock
+ *     before the vCPU continues.
  *
- * When reads exit (no read-only slots), both bits are cleared by their ACK as the specification has
- * it (but see used_fd()), and every ACK exits.
+ * When reads exit (no read-only slots), an ACK clears both bits, as the specification requires
+ * (except with used_fd()), and every ACK exits.
  *
- * ConfigGeneration and a half-changed configuration space: virtio_set_config() has the page hidden
- * while it changes both, so that a reader sees all of the old or all of the new bytes between two
- * equal generations.
+ * ConfigGeneration and a half-changed configuration space: virtio_set_config() hides the page while
+ * it changes both, so that a reader sees all of the old or all of the new bytes between two equal
+ * generations.
  */
 #include "virtio/virtio_mmio.h"
 
@@ -67,7 +62,7 @@ static uint32_t page_get(const struct virtio_mmio *t, unsigned int offset)
 				       __ATOMIC_RELAXED));
 }
 
-/* The guest may be reading: whole words, in order. */
+/* The guest may be reading: write whole words, in order. */
 static void page_set(struct virtio_mmio *t, unsigned int offset, uint32_t value)
 {
 	uint32_t *at = (uint32_t *)(void *)(t->page + offset);
@@ -107,8 +102,8 @@ static void refresh(void *ctx)
 }
 
 /*
- * 4.2.2, InterruptStatus: the bit before the pulse; for bit 0 the used index, published, before
- * both.
+ * 4.2.2, InterruptStatus: set the bit before the pulse; for bit 0, the used index is published
+ * before both.
  */
 static void raise(struct virtio_mmio *t, uint32_t bit)
 {
@@ -140,7 +135,7 @@ static void raise_config(void *ctx)
 	struct virtio_device *v = t->device;
 
 	virtio_lock(v);
-	/* Reset meanwhile: that driver is gone. */
+	/* Otherwise the driver has reset the device in between. */
 	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		raise(t, VIRTIO_MMIO_INT_CONFIG);
 	virtio_unlock(v);
@@ -175,7 +170,7 @@ static void route_kicks(struct virtio_mmio *t)
 	}
 }
 
-/* What is worth setting up for a driver that is there to use it; it stays for the next one. */
+/* Sets up what is only useful while a driver runs; it stays for the next driver. */
 static void go_live(struct virtio_mmio *t)
 {
 	if (t->host->route_kicks)
@@ -207,7 +202,7 @@ static void set_high(gpa_t *gpa, uint32_t value)
 	*gpa = (*gpa & 0xffffffffULL) | (uint64_t)value << 32;
 }
 
-/* The registers that say where a queue is. */
+/* Writes one of the registers that define a queue's size and place. */
 static void write_queue(struct virtio_mmio *t, unsigned int offset, uint32_t value)
 {
 	struct virtqueue *vq = virtio_queue_setup(t->device, t->queue_select);
@@ -219,7 +214,8 @@ static void write_queue(struct virtio_mmio *t, unsigned int offset, uint32_t val
 	}
 	switch (offset) {
 	case VIRTIO_MMIO_QUEUE_NUM:
-		vq->size = value <= vq->max_size ? (uint16_t)value : 0; /* 0: will not start */
+		/* 0: the queue will not start */
+		vq->size = value <= vq->max_size ? (uint16_t)value : 0;
 		break;
 	case VIRTIO_MMIO_QUEUE_DESC_LOW:
 		set_low(&vq->desc_gpa, value);
@@ -290,7 +286,7 @@ static void write_register(struct virtio_mmio *t, unsigned int offset, uint32_t 
 		write_queue(t, offset, value);
 		break;
 	default:
-		break; /* read-only, reserved, or SHMSel: no region has a length other than -1 */
+		break; /* read-only, reserved, or SHMSel: the length of every region is -1 */
 	}
 }
 
@@ -299,7 +295,7 @@ static bool is_register_access(uint64_t offset, unsigned int size)
 	return size == sizeof(uint32_t) && is_aligned(offset, sizeof(uint32_t));
 }
 
-/* Little-endian @value, as the bus has it. */
+/* The bytes of @value, as on the bus, are little-endian. */
 static bool write_config(struct virtio_mmio *t, uint64_t offset, unsigned int size, uint64_t value)
 {
 	uint64_t bytes = htole64(value);
@@ -319,7 +315,7 @@ static void mmio_write(void *dev, uint64_t offset, unsigned int size, uint64_t v
 	    write_config(t, offset - VIRTIO_MMIO_CONFIG, size, value))
 		return;
 	if (offset >= VIRTIO_MMIO_CONFIG || !is_register_access(offset, size)) {
-		pr_guest("virtio %s: a write of %u bytes at 0x%llx is nothing here; ignored",
+		pr_guest("virtio %s: ignored a %u-byte write at 0x%llx: no such register",
 			 t->device->ops->name, size, (unsigned long long)offset);
 		return;
 	}
@@ -336,8 +332,8 @@ static uint64_t mmio_read(void *dev, uint64_t offset, unsigned int size)
 	if (offset < VIRTIO_MMIO_CONFIG && !is_register_access(offset, size))
 		return 0;
 	/*
-	 * One word, as the guest reads it from the page; what is wider or changes with its
-	 * generation waits for the lock.
+	 * One word, as the guest reads it from the page. ConfigGeneration and what it protects wait
+	 * for the lock.
 	 */
 	if (offset < VIRTIO_MMIO_CONFIG_GENERATION)
 		return page_get(t, (unsigned int)offset);

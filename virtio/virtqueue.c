@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The split virtqueue, see virtqueue.h for what it is and what it enforces.
+ * Implements the split virtqueue for devices; virtqueue.h has its rules.
  *
  * Barriers. The driver writes a descriptor chain, then avail->ring, then avail->idx (release); we
  * load idx (acquire) before we look at what it announces. We write used->ring, then used->idx
- * (release). Whether to interrupt or to notify is decided by each side after its own store by a
- * load of what the other has stored: both sides need a full barrier in between, or each may miss
+ * (release). To decide whether to interrupt or to notify, each side first makes its own store and
+ * then loads what the other has stored. Both sides need a full barrier in between, or each may miss
  * the other's store and both sleep.
  *
- * Ring memory is shared with a driver that may change it at any time: every index and descriptor is
- * loaded once, into a local, and checked there.
+ * Ring memory is shared with a driver that may change it at any time: we load every index and
+ * descriptor once, into a local variable, and check it there.
  */
 #include "virtio/virtqueue.h"
 
@@ -40,7 +40,10 @@ int vq_start(struct virtqueue *vq, bool event_idx, bool indirect)
 	if (!is_aligned(vq->desc_gpa, 16) || !is_aligned(vq->driver_gpa, 2) ||
 	    !is_aligned(vq->device_gpa, 4))
 		return -EINVAL;
-	/* Each with the event field behind its ring: drivers allocate it always (2.7.6, 2.7.8). */
+	/*
+	 * Each area includes the event field after its ring: drivers always allocate it (2.7.6,
+	 * 2.7.8).
+	 */
 	vq->desc = gmem_at(vq->mem, vq->desc_gpa, 16 * n);
 	vq->avail = gmem_at(vq->mem, vq->driver_gpa, 6 + 2 * n);
 	vq->used = gmem_at(vq->mem, vq->device_gpa, 6 + 8 * n);
@@ -72,7 +75,7 @@ static uint16_t load_avail_idx(const struct virtqueue *vq)
 	return le16toh(__atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE));
 }
 
-/* avail->ring[size] and used->ring[size] in memory: the event fields. */
+/* The event fields, avail->ring[size] and used->ring[size] in memory. */
 static uint16_t *used_event(const struct virtqueue *vq)
 {
 	return &vq->avail->ring[vq->size];
@@ -111,7 +114,7 @@ static struct vring_desc load_desc(const struct table *t, uint32_t index)
 	struct vring_desc d;
 
 	memcpy(&d, t->bytes + sizeof(d) * index, sizeof(d));
-	/* the copy is not to be made again from memory */
+	/* The compiler must not read the memory again. */
 	atomic_signal_fence(memory_order_seq_cst);
 	d.addr = le64toh(d.addr);
 	d.len = le32toh(d.len);
@@ -128,9 +131,9 @@ static const char *add_buffer(struct virtqueue *vq, struct vq_chain *c, const st
 	int err;
 
 	if (!writable && c->nr_writable)
-		return "a readable descriptor behind a writable one";
+		return "a readable descriptor after a writable one";
 	if (c->readable_bytes + c->writable_bytes + d->len > MAX_CHAIN_BYTES)
-		return "a chain of 4 GiB and more";
+		return "a chain of 4 GiB or more";
 	err = gmem_iov(vq->mem, d->addr, d->len, c->iov, c->iov_cap, &nr);
 	if (err)
 		return err == -ENOBUFS ? "a chain of more pieces than the device takes"
@@ -149,7 +152,7 @@ static const char *open_indirect(struct virtqueue *vq, const struct vring_desc *
 {
 	if (!vq->indirect)
 		return "an indirect descriptor that was not negotiated";
-	/* WRITE on it is to be ignored (2.7.5.3.2). */
+	/* WRITE on it must be ignored (2.7.5.3.2). */
 	if (d->flags & VRING_DESC_F_NEXT)
 		return "an indirect descriptor with NEXT";
 	if (!d->len || d->len % sizeof(struct vring_desc) ||
@@ -161,8 +164,8 @@ static const char *open_indirect(struct virtqueue *vq, const struct vring_desc *
 }
 
 /*
- * Walks from @head through the ring's table and at most one indirect one. Returns NULL or what is
- * wrong.
+ * Walks from @head through the ring's table and at most one indirect table. Returns NULL, or what
+ * is wrong.
  */
 static const char *walk(struct virtqueue *vq, struct vq_chain *c, uint16_t head)
 {
@@ -184,7 +187,7 @@ static const char *walk(struct virtqueue *vq, struct vq_chain *c, uint16_t head)
 				return why;
 			in_indirect = true;
 			index = 0;
-			seen = UINT32_MAX; /* 0 next */
+			seen = UINT32_MAX; /* becomes 0 next */
 			continue;
 		}
 		why = add_buffer(vq, c, &d);
@@ -205,7 +208,7 @@ bool vq_has_work(const struct virtqueue *vq)
 void vq_resume(struct virtqueue *vq, uint16_t next_avail_idx)
 {
 	vq->last_avail_idx = next_avail_idx;
-	/* The driver may have written anything there; it is its own ring that it spoils. */
+	/* The driver may have written any value there; it can only spoil its own ring. */
 	vq->used_idx = vq->published_idx = load16(&vq->used->idx);
 	memset(vq->in_flight, 0, sizeof(vq->in_flight));
 }
@@ -249,7 +252,10 @@ void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written)
 {
 	struct vring_used_elem *elem;
 
-	/* Reset while the request was under way, or our own bug: nobody waits for this one. */
+	/*
+	 * The queue was reset while the request was under way, or this is our own bug: the driver
+	 * does not wait for this chain.
+	 */
 	if (!vq->ready || head >= vq->size || !flag_in_flight(vq, head, false))
 		return;
 	elem = &vq->used->ring[vq->used_idx & (vq->size - 1)];
@@ -279,7 +285,8 @@ bool vq_publish(struct virtqueue *vq)
 		return false;
 	__atomic_store_n(&vq->used->idx, htole16(new), __ATOMIC_RELEASE);
 	vq->published_idx = new;
-	atomic_thread_fence(memory_order_seq_cst); /* our index before their wish, see above */
+	/* our index before the driver's wish, see above */
+	atomic_thread_fence(memory_order_seq_cst);
 	return wants_interrupt(vq, old, new);
 }
 
@@ -291,13 +298,17 @@ bool vq_enable_notify(struct virtqueue *vq)
 		store16(avail_event(vq), vq->last_avail_idx);
 	else
 		store16(&vq->used->flags, 0);
-	atomic_thread_fence(memory_order_seq_cst); /* our wish before their index, see above */
+	/* our wish before the driver's index, see above */
+	atomic_thread_fence(memory_order_seq_cst);
 	return vq_has_work(vq);
 }
 
 void vq_disable_notify(struct virtqueue *vq)
 {
-	/* With event indices, an event that lies behind is as good as none. */
+	/*
+	 * With event indices nothing is to be done: an event index in the past causes no
+	 * notification.
+	 */
 	if (vq->ready && !vq->event_idx)
 		store16(&vq->used->flags, VRING_USED_F_NO_NOTIFY);
 }

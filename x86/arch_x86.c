@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names for the launcher's core what x86 does: the one table of struct arch. What each function is
- * for stands in include/kvm/arch.h; nothing else in x86/ is called from kvm/.
+ * Gives the launcher's core (kvm/) the functions of the x86 architecture, by the one table of
+ * struct arch.
+ *
+ * include/kvm/arch.h describes each function. kvm/ calls nothing else in x86/.
  */
 #include "x86/arch_x86.h"
 

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest-physical and port map of the machine: every address in one place.
+ * Defines the guest-physical memory map and the port map of the machine: every address in one
+ * place.
  *
- *   0 .. 640 KiB          RAM; ours while booting: 0x10000 .. 0x30000, the device tree behind it,
- *                         the EBDA's last KiB (and for
- *                         the 16-bit entries the first 0x500 bytes, and from 0x90000 on)
+ *   0 .. 640 KiB          RAM. Ours during boot: 0x10000 .. 0x30000, the device tree after it, and
+ *                         the EBDA's last KiB; for the 16-bit entries also the first 0x500 bytes
+ *                         and everything from 0x90000 on
  *   0xA0000 .. 0xDFFFF    RAM underneath, not in e820 (the VGA hole of a PC without VGA)
  *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first
  *   1 MiB .. 3 GiB        RAM: kernel, initrd
  *   3 GiB .. 4 GiB        hole: virtio-mmio at 0xD0000000, IOAPIC, LAPIC, KVM's own pages
  *   4 GiB ..              the rest of RAM
  *
- * The first 64 KiB stay free of our data: real-mode payloads and SIPI vectors live there.
+ * The first 64 KiB contain none of our data: real-mode payloads and SIPI vectors live there.
  */
 #ifndef X86_LAYOUT_H
 #define X86_LAYOUT_H
 
-/* what lies below, and from the end on, is the guest's, but for the 16-bit entries */
+/* memory below the start and from the end on is the guest's, except for the 16-bit entries */
 #define BOOT_DATA_GPA 0x10000
 #define BOOT_DATA_END 0x30000
 
@@ -28,13 +29,13 @@
 #define BOOT_STACK_GPA 0x1c000 /* grows down from here */
 #define CMDLINE_GPA 0x20000
 #define CMDLINE_MAX_BYTES 0x10000 /* with the final NUL */
-/* In its place for PVH and Multiboot: all that they are handed, the command line too. */
+/* PVH and Multiboot have all their information here instead, with the command line. */
 #define BOOT_INFO_GPA CMDLINE_GPA
 #define BOOT_INFO_MAX_BYTES CMDLINE_MAX_BYTES
 
 /*
- * For the 16-bit entries: the interrupt vectors and the BIOS's data, the BIOS itself at the end of
- * its area, and for a bzImage its setup code, heap and stack, command line, up to the EBDA.
+ * For the 16-bit entries: the interrupt vectors, the BIOS's data, and the BIOS itself at the end of
+ * its area; for a bzImage also its setup code, heap and stack, and command line, up to the EBDA.
  */
 #define IVT_GPA 0
 #define BIOS_DATA_GPA 0x400
@@ -46,7 +47,7 @@
 #define BIOS_GPA 0xff000
 #define BIOS_MAX_BYTES (RESET_VECTOR_GPA - BIOS_GPA)
 
-/* setup_data node with the device tree; the kernel's own trampoline is below the EBDA */
+/* a setup_data node with the device tree; the kernel's own trampoline lies below the EBDA */
 #define DTB_GPA 0x30000
 #define DTB_NODE_MAX_BYTES 0x60000
 
@@ -57,7 +58,7 @@
 #define ACPI_GPA 0xe0000 /* RSDP first, on a 16-byte border, then the tables */
 #define ACPI_MAX_BYTES 0x1f000
 #define FACS_GPA (ACPI_GPA + 0x40) /* with --testdev, between RSDP and tables */
-/* F000:FFF0, where a PC's BIOS begins: a reset of ours, see x86/boot/resetvec.c */
+/* F000:FFF0, where a PC's BIOS begins: our code that resets the machine, see x86/boot/resetvec.c */
 #define RESET_VECTOR_GPA 0xffff0
 #define HIGH_RAM_GPA 0x100000
 
@@ -78,15 +79,15 @@
 #define PORT_POST 0x80
 #define PORT_92 0x92
 #define PORT_DEBUG_EXIT 0xf4
-#define PORT_MARK 0x3f0 /* --timeline; where Firecracker has its own, and PCs a floppy controller */
+#define PORT_MARK 0x3f0 /* --timeline; Firecracker's is here too, and a PC's floppy controller */
 #define PORT_ACPI_SLEEP 0x600
 #define PORT_RESET_CONTROL 0xcf9
-/* With --testdev, where QEMU has them; PM1 and the PM timer where there is room. */
+/* With --testdev, at QEMU's ports; PM1 and the PM timer at ports that are free. */
 #define PORT_TESTDEV_SCRATCH 0xe0
 #define PORT_TESTDEV_FLUSH 0xe4
 #define PORT_TESTDEV_IRQ 0x2000
 #define PORT_FW_CFG 0x510
-#define PORT_TESTDEV_SYNIC 0x3000 /* with the Hyper-V interface, too */
+#define PORT_TESTDEV_SYNIC 0x3000 /* also with the Hyper-V interface */
 #define PORT_PM1 0x610
 #define PORT_PM_TIMER 0x618
 

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The least of a BIOS: what setup code asks in real mode on its way to a protected-mode kernel. x86/boot/bios_area.c puts this at BIOS_GPA, fills in
- * the table at its head, and starts the processor at post.
+ * Implements the smallest BIOS that a kernel's setup code needs in real mode on its way to
+ * protected mode.
  *
- * INT 10h: teletype goes to COM1; a text mode of 80 by 25, and no adapter better than that. INT 11h, 12h, 1Ah: from the BIOS's data. INT 13h: there
- * is no disk. INT 15h: memory (E820, E801, 88), A20 (2400 to 2403), EC00. INT 16h: COM1's input stands for the keyboard. All else
- * returns with carry set and AH = 86h, "no such function".
+ * x86/boot/bios_area.c places it at BIOS_GPA, fills in the table at its head, and starts the
+ * processor at post.
+ * - INT 10h: teletype goes to COM1; a text mode of 80 by 25, and no better adapter.
+ * - INT 11h, 12h, 1Ah: from the BIOS's data.
+ * - INT 13h: there is no disk.
+ * - INT 15h: memory (E820, E801, 88), A20 (2400 to 2403), wait (86), EC00.
+ * - INT 16h: COM1's input replaces the keyboard.
  *
- * (Ralf Brown's interrupt list; ACPI 6.5, 15.1 for E820.) Assembled into the launcher as data: it refers to nothing but itself, and
- * every address is an offset from bios_start, which is where CS points. DS and ES are the caller's, and SS:SP too.
+ * All other functions return with carry set and AH = 86h, "no such function".
+ *
+ * See Ralf Brown's interrupt list; for E820 ACPI 6.5, 15.1. The code is assembled into the launcher
+ * as data: it refers to nothing outside itself, and every address is an offset from bios_start, to
+ * which CS points. DS, ES and SS:SP are the caller's.
  */
 #include "guest/bioshead.h"
 
@@ -20,12 +27,12 @@
 #define PIC2 0xa0
 #define EOI 0x20
 
-/* Of the BIOS's data area, from segment 0. */
+/* In the BIOS's data area, from segment 0. */
 #define TICKS 0x46c
 #define EQUIPMENT 0x410
 #define BASE_KIB 0x413
 
-/* The caller's, behind what an INT pushes and `pushw %bp; movw %sp, %bp`. */
+/* The caller's flags, above what an INT and `pushw %bp; movw %sp, %bp` push. */
 #define CALLER_FLAGS 6(%bp)
 #define CARRY 0x01
 #define ZERO 0x40
@@ -49,7 +56,10 @@ nr_e820: .word 0
 	.word 0
 e820:	.skip BIOS_E820_ENTRIES * BIOS_E820_BYTES
 
-/* As a PC's BIOS leaves the 8259s and the timer; then where the boot protocol begins. Interrupts stay off. */
+/*
+ * Sets the 8259s and the timer as a PC's BIOS does, then jumps to where the boot protocol begins.
+ * Interrupts stay off.
+ */
 post:	movb $0x11, %al
 	outb %al, $PIC1
 	outb %al, $PIC2
@@ -57,14 +67,14 @@ post:	movb $0x11, %al
 	outb %al, $PIC1 + 1
 	movb $0x70, %al
 	outb %al, $PIC2 + 1
-	movb $0x04, %al			/* who is where */
+	movb $0x04, %al			/* the second 8259 is on line 2 */
 	outb %al, $PIC1 + 1
 	movb $0x02, %al
 	outb %al, $PIC2 + 1
 	movb $0x01, %al
 	outb %al, $PIC1 + 1
 	outb %al, $PIC2 + 1
-	movb $0xfa, %al			/* all but the timer and the second 8259 are masked */
+	movb $0xfa, %al			/* masks all except the timer and the second 8259 */
 	outb %al, $PIC1 + 1
 	movb $0xff, %al
 	outb %al, $PIC2 + 1
@@ -112,7 +122,7 @@ ignore:	iret
 
 /* ---- how a service ends ---- */
 
-/* Each begins with `pushw %bp; movw %sp, %bp`, and comes here by a jump. */
+/* Each service begins with `pushw %bp; movw %sp, %bp`, and ends with a jump to one of these. */
 good:	andw $~CARRY, CALLER_FLAGS
 	popw %bp
 	iret
@@ -135,7 +145,7 @@ int10:	pushw %bp
 	cmpb $0x03, %ah
 	je get_cursor
 	cmpb $0x08, %ah
-	jne good			/* AH = 12h, 1Ah, 4Fh: registers unchanged say that there is no EGA, VGA or VESA */
+	jne good			/* AH = 12h, 1Ah, 4Fh: unchanged means no EGA, VGA, VESA */
 	movw $0x0720, %ax		/* a blank at the cursor */
 	jmp good
 teletype:
@@ -149,7 +159,7 @@ get_cursor:
 	movw $0x0607, %cx
 	xorw %dx, %dx
 	jmp good
-/* CX characters at ES:BP, with attributes between them when AL has bit 1. */
+/* Writes CX characters at ES:BP, with attributes between them if AL has bit 1. */
 write_string:
 	pushw %ax
 	pushw %cx
@@ -169,7 +179,7 @@ write_string:
 	popw %ax
 	jmp good
 
-/* AL to COM1, when it can take it. */
+/* Writes AL to COM1, as soon as it has room. */
 put:	pushw %dx
 	pushw %ax
 	movw $COM1 + LSR, %dx
@@ -219,7 +229,7 @@ int15:	pushw %bp
 	je extended
 	cmpb $0x24, %ah
 	je a20
-	cmpw $0xec00, %ax		/* the kernel's intended mode: good to know, and no more */
+	cmpw $0xec00, %ax		/* the kernel's intended mode: accepted and ignored */
 	je ok_ah0
 	cmpb $0x86, %ah
 	je wait
@@ -227,7 +237,7 @@ int15:	pushw %bp
 ok_ah0:	movb $0, %ah
 	jmp good
 
-/* EBX: which entry, 0 the first; its bytes go to ES:DI. */
+/* EBX: the number of the entry, from 0; the entry's bytes go to ES:DI. */
 e820_entry:
 	cmpl $0x534d4150, %edx		/* "SMAP" */
 	jne no_function
@@ -275,7 +285,7 @@ extended:
 	movw $0xfc00, %ax
 	jmp good
 
-/* A20 is always on, and nobody can turn it off. */
+/* A20 is always on, and the guest cannot turn it off. */
 a20:	cmpb $0x02, %al
 	je a20_state
 	cmpb $0x03, %al
@@ -333,7 +343,10 @@ get_key:
 	popw %dx
 	movb $0x1c, %ah			/* some scan code: that of Enter */
 	jmp good
-/* The byte stays in the 8250 until it is got, so what it is, is not known: a blank. */
+/*
+ * The byte stays in the 8250 until get_key reads it, so peek_key cannot know it and returns a
+ * blank.
+ */
 peek_key:
 	call have_key
 	movw $0x3920, %ax

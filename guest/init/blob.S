@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The init's program as constant bytes of the launcher's. */
+/* Embeds the init's program in the launcher as constant bytes. */
 	.section .rodata
 	.globl	guest_init, guest_init_bytes
 	.balign	16

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The command as our child: its end, which SIGCHLD tells of through a descriptor, and the
- * launcher's signals, which a port of the launcher's brings, a byte each.
+ * Watches the command as a child process, and passes the launcher's signals to it.
  *
- * A signal is for the command alone, as kill(1) has it: what it has started is its own business.
+ * SIGCHLD reports its end through a descriptor (signalfd); a port of the launcher brings the
+ * signals, one byte each. A signal goes to the command alone, as with kill(1): what the command has
+ * started is its own business.
  */
 #include "init.h"
 
@@ -27,7 +28,7 @@ int children_poll_ms(int children)
 
 bool children_reap(int children, long pid, int *status)
 {
-	char info[128]; /* several ends may be one signal */
+	char info[128]; /* one signal may stand for several ends */
 	bool found = false;
 	long ended;
 	int s;
@@ -53,7 +54,7 @@ void signals_pass(int *port, long pid)
 	}
 	if (n == -EAGAIN || n == -EINTR || n > 0)
 		return;
-	/* Closed: that would be told without end. */
+	/* The port is closed: poll() would report that again and again. */
 	sys(close, *port);
 	*port = -1;
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Starts the user's command as a child of the init, as a shell would: it looks for the program in
- * $PATH and has a shell's exit codes when there is none.
+ * Starts the user's command as a child of the init, like a shell: it searches for the program in
+ * $PATH and uses a shell's exit codes if there is none.
  */
 #include "init.h"
 
 #include <linux/signal.h>
 
-#define NOT_FOUND 127 /* as a shell has them */
+#define NOT_FOUND 127 /* the exit codes of a shell */
 #define NOT_EXECUTABLE 126
 #define MAX_PATH_BYTES 4096
 
-/* Tries @dir of @dir_len bytes; returns only when that did not work, with why. */
+/* Tries the program in @dir, of @dir_len bytes. Returns only if that failed, with -errno. */
 static long exec_in(const struct job *job, const char *dir, size_t dir_len)
 {
 	size_t len = length(job->program);
@@ -65,9 +65,8 @@ static __attribute__((noreturn)) void exec_command(const struct job *job)
 		err = sys(execve, job->program, job->argv, job->envp);
 	else
 		err = exec_from_path(job);
-	complain(err == -ENOENT
-			 ? "not found in the guest, or what interprets it is not; --add adds files"
-			 : "cannot be executed in the guest",
+	complain(err == -ENOENT ? "not found in the guest, or its interpreter is not; use --add"
+				: "cannot be executed in the guest",
 		 job->argv[0], err == -ENOENT ? 0 : err);
 	for (;;)
 		sys(exit_group, err == -ENOENT ? NOT_FOUND : NOT_EXECUTABLE);
@@ -79,7 +78,7 @@ long start_command(const struct job *job, int in, int out, int err)
 	long pid = sys(clone, SIGCHLD);
 
 	if (pid < 0) {
-		complain("no process for it", job->argv[0], pid);
+		complain("cannot start a process for it", job->argv[0], pid);
 		fail();
 	}
 	if (pid)

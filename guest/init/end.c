@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The end of the machine: with the command's exit status, or because the init cannot go on.
+ * Ends the machine: with the command's exit status, or because the init cannot continue.
  *
- * A write to the launcher's port ends the machine. Where the kernel gives no process that port, the
+ * A write to the launcher's port ends the machine. If the kernel gives no process that port, the
  * machine is at least powered off.
  */
 #include "guest/guestjob.h"
@@ -18,7 +18,7 @@ void end_machine(unsigned int status)
 	sync_files();
 	err = sys(ioperm, PORT_GUESTJOB, 4, 1);
 	if (err)
-		complain("this kernel lets no process use it: the command's exit code is lost",
+		complain("this kernel lets no process use it; the command's exit code is lost",
 			 "I/O port", err);
 	else
 		__asm__ volatile("outl %0, %w1" : : "a"(status), "d"(PORT_GUESTJOB));
@@ -37,7 +37,7 @@ void *get_memory(size_t bytes)
 	long at = sys(mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 	if (at < 0 && at > -4096) {
-		complain("no memory for it", GUESTJOB_FILE, at);
+		complain("out of memory", GUESTJOB_FILE, at);
 		fail();
 	}
 	return (void *)at;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is to be done, from the launcher: see guest/guestjob.h. The file is ours, in memory since
- * the boot; it is read whole, and the job's strings stay where they were read to.
+ * Reads the launcher's instructions and carries out those for the guest, see guest/guestjob.h.
+ *
+ * The file is in memory since the boot, and only the init uses it. It is read whole, and the job's
+ * strings stay where it was read to.
  */
 #include "guest/guestjob.h"
 #include "init.h"
@@ -20,7 +22,7 @@ static long number(const char **text)
 	return n;
 }
 
-/* With a NUL byte behind the end. */
+/* Returns the file's text, with a NUL byte after the end. */
 static char *read_job(size_t *len)
 {
 	long fd = sys(open, GUESTJOB_FILE, O_RDONLY | O_CLOEXEC), bytes, n = 1;
@@ -50,7 +52,7 @@ static void insert_module(const char *path)
 	long err = fd < 0 ? fd : sys(finit_module, fd, "", 0);
 
 	if (err && err != -EEXIST)
-		complain("the kernel does not take this module", path, err);
+		complain("the kernel refused this module", path, err);
 	sys(close, fd);
 }
 
@@ -63,10 +65,7 @@ static void set_host_name(const char *name)
 	sys(sethostname, name, len);
 }
 
-/*
- * A guest without a clock of its own, or with a wrong one, has at least the time at which it was
- * started.
- */
+/* Gives a guest without a clock, or with a wrong one, at least the time at which it was started. */
 static void set_clock(const char *text)
 {
 	long now[2] = { 0, 0 }, started[2] = { number(&text), 0 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The init's own few library functions: memory, strings, a pause, and a line on the console.
+ * Provides the init's few library functions: memory, strings, a pause, and a line on the console.
  *
- * There is no C library in the init, so these are all that its other files can call. They call
- * nothing themselves but the kernel.
+ * The init has no C library, so its other files can call only these. They call nothing but the
+ * kernel.
  */
 #include "init.h"
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Runs one command in a guest: makes the guest fit for it, runs it, and ends the machine with its
+ * Runs one command in a guest: prepares the guest for it, runs it, and ends the machine with its
  * exit code.
  *
  * This is the guest's first process. The kernel starts it from an initramfs that the launcher has
  * made (rdinit=), with the console on descriptors 0 to 2. That console is the kernel's log: the
- * user sees it when something goes wrong. What there is to do is in GUESTJOB_FILE, see
- * guest/guestjob.h.
+ * user sees it when something goes wrong. GUESTJOB_FILE says what to do, see guest/guestjob.h.
  */
 #include "guest/guestjob.h"
 #include "init.h"

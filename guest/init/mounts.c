@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What programs take for granted. A folder that the initramfs has already is the user's (--add):
- * /tmp and /run are then not mounted over, for what is in them would be hidden. In the host's files
- * (--root) they are, unless the command is to run there. What a kernel cannot do (no devpts, no
- * network) is left out: the command may not need it.
+ * Mounts the file systems, makes the links and starts the loopback interface that programs take for
+ * granted.
+ *
+ * A folder that the initramfs already has is the user's (--add): then nothing is mounted over /tmp
+ * and /run, because that would hide their content. In the host's files (--root) both are mounted
+ * over, unless the command runs there. What a kernel cannot do (no devpts, no network) is left out:
+ * the command may not need it.
  */
 #include "init.h"
 
@@ -49,7 +52,7 @@ static void raise_loopback(void)
 	sys(close, fd);
 }
 
-/* Whether @dir is @at or in it. */
+/* Whether @dir is @at or inside it. */
 static bool is_in(const char *dir, const char *at)
 {
 	while (*at && *dir == *at) {

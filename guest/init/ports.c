@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The launcher's virtio-console ports, found by their names in sysfs, which has them a little after
- * the driver has been inserted.
+ * Opens the launcher's virtio-console ports by their names in sysfs, where they appear shortly
+ * after the driver has been inserted.
  *
- * A port says by POLLHUP that the launcher's side is closed, and does so too before the launcher's
- * first word about it has come.
+ * A port reports by POLLHUP that the launcher's side is closed, but also before the launcher's
+ * first message about it.
  */
 #include "init.h"
 
@@ -12,7 +12,7 @@
 #include <linux/time.h>
 
 #define PORTS_DIR "/sys/class/virtio-ports"
-#define WAIT_MS 10000 /* for the ports to come: they do so within milliseconds, or never */
+#define WAIT_MS 10000 /* for the ports: they come within milliseconds, or never */
 #define MAX_NAME_BYTES 64
 
 struct dirent64 {
@@ -22,7 +22,7 @@ struct dirent64 {
 	char name[];
 };
 
-/* Whether the port @device, as sysfs calls it, has this name. */
+/* Whether the port @device (its name in sysfs) has the name @name. */
 static bool is_named(const char *device, const char *name)
 {
 	char path[sizeof(PORTS_DIR) + 256 + sizeof("/name")], text[MAX_NAME_BYTES + 1];
@@ -41,7 +41,7 @@ static bool is_named(const char *device, const char *name)
 	return same(text, name);
 }
 
-/* Opens the port of this name, or returns -1: it is not there (yet). */
+/* Opens the port of this name. Returns -1 if it is not there (yet). */
 static int try_port(const char *name)
 {
 	char entries[4096], path[5 + 256 + 1];

@@ -3,15 +3,16 @@
  * Mounts the host's files by virtiofs: as the root of everything that comes after (--root), and as
  * folders (--share).
  *
- * pivot_root(2) cannot leave the initramfs, as it wants a mount to leave. So the new root is moved
- * over it, as switch_root(8) does. With an overlay, what is written goes to a tmpfs above the
- * host's files, which are mounted read-only (the launcher sees to that, too).
+ * pivot_root(2) cannot leave the initramfs, which is not mounted on another file system. So the new
+ * root is moved over it, as switch_root(8) does. With an overlay, writes go to a tmpfs above the
+ * host's files, which are mounted read-only (the launcher ensures that, too).
  *
  * An overlay opens the files below it with O_NOATIME, which an ordinary user's virtiofsd may use
- * only on the user's own files. The overlay leaves that out where whoever has mounted it could not
- * use it: neither the file's owner nor with CAP_FOWNER. But such an overlay could not give away
- * what it copies up. So there are two: one of the host's files and an empty folder, which cannot be
- * written to and is mounted by such a nobody, and above it the usual one.
+ * only on the user's own files. The overlay omits that flag if the process that mounted it could
+ * not use it, as neither the file's owner nor with CAP_FOWNER. But such an overlay could not change
+ * the owner of files that it copies up. So there are two:
+ * - a read-only one of the host's files and an empty folder, mounted without those rights (NOBODY);
+ * - above it the usual one.
  */
 #include "guest/guestjob.h"
 #include "init.h"
@@ -26,9 +27,9 @@
 #define EMPTY GUESTJOB_DIR "/empty"
 #define UPPER_OPTIONS ",upperdir=" UPPER "/upper,workdir=" UPPER "/work"
 #define NOBODY 2147483646 /* owns no file */
-#define WAIT_MS 2000	  /* for the device to come */
+#define WAIT_MS 2000	  /* for the device to appear */
 
-/* Ends the machine when that is not possible. */
+/* Mounts @what, or ends the machine. */
 static void mount_or_fail(const char *what, const char *at, const char *type, unsigned long flags,
 			  const char *data)
 {
@@ -36,7 +37,7 @@ static void mount_or_fail(const char *what, const char *at, const char *type, un
 
 	sys(mkdir, at, 0755);
 	err = sys(mount, what, at, type, flags, data);
-	/* virtiofs: no such tag, yet. */
+	/* virtiofs: the tag is not there yet. */
 	for (long ms = 0; err == -EINVAL && ms < WAIT_MS; ms++) {
 		sleep_ms(1);
 		err = sys(mount, what, at, type, flags, data);
@@ -45,8 +46,8 @@ static void mount_or_fail(const char *what, const char *at, const char *type, un
 		return;
 	complain(
 		err == -ENODEV
-			? "this kernel has no such file system, built in or by --modules: needed for"
-			: "cannot be mounted as",
+			? "this kernel lacks this file system; it must be built in, or a module (--modules)"
+			: "cannot be mounted",
 		err == -ENODEV ? type : what, err == -ENODEV ? 0 : err);
 	fail();
 }
@@ -56,7 +57,7 @@ static unsigned long flags_of(char letter)
 	return letter == JOB_WRITABLE ? 0 : MS_RDONLY;
 }
 
-/* All that we may do by our capabilities, without @but (a mask). */
+/* Makes all our permitted capabilities effective, except the mask @but. */
 static void set_capabilities(unsigned int but)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -115,7 +116,7 @@ void root_add_shares(const struct job *job)
 	if (!job->shares[0])
 		return;
 	sys(mkdir, GUESTJOB_SHARES, 0755);
-	if (job->root) /* whose folders are not ours to make */
+	if (job->root) /* do not create folders in it */
 		sys(mount, "tmpfs", GUESTJOB_SHARES, "tmpfs", 0, "mode=755");
 	sync_watch_shares(job->shares);
 	for (const char **share = job->shares; *share; share++) {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The command's standard streams as three virtio-console ports, through pipes of ours.
+ * Connects the command's standard streams to three virtio-console ports, through pipes.
  *
- * Pipes, because a port is not what programs expect: it can be opened once only (/dev/stderr would
- * be busy), and nobody who writes to it is told by SIGPIPE that the reader has gone. Each flow is
- * one buffer: read while it is empty, written while it is not. The end of either side is passed on
- * to the other by closing both.
+ * The command gets pipes because a port is not what programs expect: it can be opened only once
+ * (/dev/stderr would be busy), and a writer gets no SIGPIPE when the reader has gone. Each flow is
+ * one buffer: it is filled while it is empty, and written while it is not. When either side ends,
+ * closing both passes that on to the other.
  *
- * The launcher speaks of the ports in order, and stdin is the first: once the others are connected,
+ * The launcher announces the ports in order, and stdin is the first: once the others are connected,
  * a hang-up of stdin is its end.
  *
- * When the command has ended, what it has left in the pipes is brought out; what its children write
- * later is not waited for.
+ * When the command has ended, what it has left in the pipes is written out; the init does not wait
+ * for what the command's children write later.
  */
 #include "guest/guestjob.h"
 #include "init.h"
@@ -24,7 +24,7 @@
 enum { IN, OUT, ERR, NR_FLOWS };
 
 struct flow {
-	int from, to; /* -1: over */
+	int from, to; /* -1: ended */
 	size_t start, len;
 	char bytes[FLOW_BYTES];
 };
@@ -72,7 +72,9 @@ static bool move(struct flow *f)
 	return true;
 }
 
-/* The reader of this flow is gone: a pipe says POLLERR, a port POLLHUP. */
+/*
+ * Ends a flow whose reader has gone: a pipe reports POLLERR, a port POLLHUP. Moves data otherwise.
+ */
 static void look(struct flow *f, const struct pollfd *from, const struct pollfd *to)
 {
 	if (!over(f) && (to->revents & (POLLERR | POLLHUP)))
@@ -82,8 +84,8 @@ static void look(struct flow *f, const struct pollfd *from, const struct pollfd 
 }
 
 /*
- * Waits until a flow can go on, a signal is to be passed on, or a child has ended: then returns
- * true.
+ * Waits until a flow can continue, a signal can be passed on, or a child has ended. Returns true if
+ * a child may have ended.
  */
 static bool wait_and_move(int children, int *signals, long pid)
 {
@@ -93,7 +95,8 @@ static bool wait_and_move(int children, int *signals, long pid)
 		struct flow *f = &flows[i];
 
 		/*
-		 * A side that is not waited for is left out: its hang-up would be told without end.
+		 * Leave out a side that is not waited for: poll() would report its hang-up for
+		 * ever.
 		 */
 		p[1 + 2 * i] = (struct pollfd){ .fd = f->len ? -1 : f->from, .events = POLLIN };
 		p[2 + 2 * i] = (struct pollfd){ .fd = f->to, .events = f->len ? POLLOUT : 0 };
@@ -107,7 +110,7 @@ static bool wait_and_move(int children, int *signals, long pid)
 	return children < 0 || p[0].revents;
 }
 
-/* Brings out what is in the pipe and the buffer now. */
+/* Writes out what is in the pipe and the buffer now. */
 static void drain(struct flow *f)
 {
 	while (!over(f)) {
@@ -128,12 +131,12 @@ static void make_pipe(int ends[2])
 	long err = sys(pipe2, ends, O_CLOEXEC);
 
 	if (err) {
-		complain("cannot be made", "a pipe", err);
+		complain("cannot be created", "a pipe", err);
 		fail();
 	}
 }
 
-/* Makes our ends not wait, and starts the command with the others. */
+/* Makes our ends of the pipes non-blocking, and starts the command with the other ends. */
 static long start(const struct job *job)
 {
 	int pipes[NR_FLOWS][2];

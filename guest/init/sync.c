@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Writes out what is in memory before the machine ends, but does not wait for a dead host folder.
+ * Writes out what is in memory before the machine ends, but does not wait for a shared folder that
+ * does not answer.
  *
- * Once virtiofsd has gone, anyone who asks for one of its files waits for ever; so does sync(2).
- * So both are tried, each by a process of its own: a sync that takes long is waited for as long as
- * the folders answer.
+ * When virtiofsd has ended, any process that asks for one of its files waits for ever, and so does
+ * sync(2). So the init tries both, each in a process of its own, and waits for a slow sync as long
+ * as the folders answer.
  */
 #include "guest/guestjob.h"
 #include "init.h"
@@ -14,14 +15,14 @@
 
 #define ANSWER_MS 10000
 
-static const char **shares; /* the texts of JOB_SHARE; NULL: there are none */
+static const char **shares; /* the texts of JOB_SHARE; NULL: no shares */
 
 void sync_watch_shares(const char **texts)
 {
 	shares = texts;
 }
 
-/* A process that does @work and ends. */
+/* Starts a process that does @work and ends. Returns its number. */
 static long start(void (*work)(void))
 {
 	long pid = sys(clone, SIGCHLD);
@@ -66,5 +67,6 @@ void sync_files(void)
 		answered = answered || sys(wait4, asker, NULL, WNOHANG);
 		sleep_ms(1);
 	}
-	complain("a folder of the host's does not answer; not waited for", GUESTJOB_SHARES, 0);
+	complain("a shared folder of the host does not answer; not waiting for it", GUESTJOB_SHARES,
+		 0);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The command on the user's terminal: hvc0 where there is one, else the first serial port.
+ * Runs the command on the user's terminal: hvc0 if there is one, otherwise the first serial port.
  *
- * We are the session's leader and stay in the foreground group with the command. As we outlive it,
- * the end of the session does not hang the terminal up, which would drop what it has not sent yet.
- * A shell makes groups of its own; a command that knows nothing of job control gets Ctrl-C, which
- * the first process does not feel, and not Ctrl-Z, since nobody would be there to continue it.
+ * The init is the session's leader and stays in the foreground group with the command. Because the
+ * init outlives the command, the end of the session does not hang the terminal up, which would drop
+ * what it has not sent yet.
+ *
+ * A shell makes groups of its own. A command without job control gets Ctrl-C, which does not affect
+ * the first process, but not Ctrl-Z, because nothing could continue the command.
  */
 #include "guest/guestjob.h"
 #include "init.h"
@@ -15,7 +17,7 @@
 #include <linux/poll.h>
 #include <linux/termios.h>
 
-#define WAIT_MS 1000	  /* for a port that can be done without */
+#define WAIT_MS 1000	  /* for a port that is not essential */
 #define WAIT_FOR_OUTPUT 1 /* TCSBRK: no break, but tcdrain(3) */
 
 static const char *const devices[] = { "/dev/hvc0", "/dev/ttyS0" };
@@ -39,7 +41,7 @@ static long open_terminal(const struct job *job, bool *virtio)
 	fail();
 }
 
-/* Where the terminal is virtio's, so are the ports. */
+/* A guest whose terminal is a virtio console also has the ports. */
 static int open_signals(bool has_ports)
 {
 	return has_ports ? port_wait_for(GUESTJOB_SIGNALS, true, WAIT_MS) : -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The table at the head of our BIOS, by which the launcher and guest/bios/bios.S know each other.
+ * Defines the table at the start of our BIOS, by which the launcher and guest/bios/bios.S exchange
+ * addresses and sizes.
  */
 #ifndef GUEST_BIOSHEAD_H
 #define GUEST_BIOSHEAD_H
@@ -12,10 +13,12 @@
 
 #include <stdint.h>
 
-/* What the blob begins with; offsets are from its start. */
+/* The start of the blob; offsets count from there. */
 struct bios_head {
 	uint16_t post;
-	/* The handlers of exceptions and software, of IRQ 0, 1 to 7, and 8 to 15. */
+	/*
+	 * Handlers of exceptions and software interrupts, of IRQ 0, of IRQ 1 to 7, of IRQ 8 to 15.
+	 */
 	uint16_t ignore, tick, irq, irq_slave;
 	uint16_t int10, int11, int12, int13, int15, int16, int1a;
 	uint16_t go_ip, go_cs, go_ds, go_sp; /* where post ends; all data segments are go_ds */

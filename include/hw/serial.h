@@ -15,13 +15,14 @@
 #define SERIAL_PORTS 8
 #define SERIAL_REG_THR 0
 
-/* How a port can ask that writes to THR are gathered without an exit each. */
+/* How a port makes KVM gather writes to THR without an exit each. */
 struct serial_coalesce {
-	void (*enable)(void *ctx, bool on); /* called only when it changes, under the port's lock */
+	/* Called only when it changes. Locks: the port's is held. */
+	void (*enable)(void *ctx, bool on);
 	/*
-	 * Brings all writes gathered so far to the bus now, in order. Called by the chardev's tick
-	 * on the loop's thread WITHOUT the port's lock; every exit to user space has done the same
-	 * before a bus access is dispatched.
+	 * Brings all writes gathered so far to the bus now, in order. The chardev's tick calls it;
+	 * every exit to user space has done the same before it dispatches a bus access.
+	 * Thread: loop. Locks: the port's must NOT be held.
 	 */
 	void (*drain)(void *ctx);
 	void *ctx;
@@ -32,8 +33,8 @@ struct serial;
 extern const struct bus_ops serial_bus_ops; /* width 1; dev is a struct serial */
 
 /*
- * @chardev NULL: output swallowed, no input. @coalesce NULL: none. All pointers must outlive the
- * port; @irq is copied. Returns NULL without memory.
+ * Creates a port. @chardev NULL: discards output, has no input. @coalesce NULL: never gathers
+ * writes. All pointers must outlive the port; @irq is copied. Returns NULL without memory.
  */
 struct serial *serial_create(struct chardev *chardev, const struct irq_line *irq,
 			     const struct serial_coalesce *coalesce);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hyper-V's messages and event flags between a machine's own processors, as QEMU's hyperv-testdev
- * makes them for kvm-unit-tests: the user-space half of a synthetic interrupt controller (SynIC),
- * whose registers and interrupts are KVM's. Specification: TLFS, "Inter-Partition Communication"
- * and "Virtual Interrupts".
+ * Hyper-V's messages and event flags between a machine's own processors, in the form of QEMU's
+ * hyperv-testdev, for kvm-unit-tests: the user-space half of a synthetic interrupt controller
+ * (SynIC), whose registers and interrupts are KVM's. Specification: TLFS, "Inter-Partition
+ * Communication" and "Virtual Interrupts".
  */
 #ifndef HW_SYNIC_H
 #define HW_SYNIC_H
@@ -14,7 +14,7 @@
 #define SYNIC_NR_SINTS 16
 #define SYNIC_TEST_PORTS 4
 
-/* Of a hypercall: HV_STATUS_ of the TLFS. */
+/* The result of a hypercall: HV_STATUS_ of the TLFS. */
 enum hv_status {
 	HV_SUCCESS = 0,
 	HV_INVALID_HYPERCALL_CODE = 2,
@@ -27,13 +27,16 @@ enum hv_status {
 };
 
 /*
- * What it is handed, copied. The hooks are called under its lock, from any vCPU's thread or the
- * loop's.
+ * The configuration, copied. Thread of the hooks: any vCPU's, or the loop's. Locks: the SynIC's is
+ * held.
  */
 struct synic_config {
 	unsigned int nr_vps;	/* virtual processors */
 	const struct gmem *mem; /* outlives it */
-	/* From now on @sint of @vp can be raised: once, until disconnect(). Returns 0 or -errno. */
+	/*
+	 * Makes it possible to raise @sint of @vp; called once, until disconnect(). Returns 0, or
+	 * -errno.
+	 */
 	int (*connect)(void *ctx, unsigned int vp, unsigned int sint);
 	void (*disconnect)(void *ctx, unsigned int vp, unsigned int sint);
 	void (*raise)(void *ctx, unsigned int vp, unsigned int sint);
@@ -42,23 +45,23 @@ struct synic_config {
 
 struct synic;
 
-/* NULL without memory. */
+/* Returns NULL without memory. */
 struct synic *synic_create(const struct synic_config *config);
 void synic_destroy(struct synic *s); /* NULL is allowed; disconnects nothing */
 
-/* @vp, below nr_vps, has set its SCONTROL, SIEFP and SIMP registers to this. Any thread. */
+/* @vp, below nr_vps, has set its SCONTROL, SIEFP and SIMP registers to this. Thread: any. */
 void synic_set_pages(struct synic *s, unsigned int vp, uint64_t control, uint64_t event_page,
 		     uint64_t message_page);
 
 /*
- * A hypercall that KVM leaves to us: HvCallPostMessage or HvCallSignalEvent, by its input value and
- * first parameter. Any vCPU's thread; never waits.
+ * Serves a hypercall that KVM leaves to user space: HvCallPostMessage or HvCallSignalEvent, by its
+ * input value and first parameter. Never waits. Thread: any vCPU's.
  */
 enum hv_status synic_hypercall(struct synic *s, uint64_t input, uint64_t param);
 
 /*
- * Some SINT was acknowledged (end of interrupt, or of message): messages that had to wait are tried
- * again. Any thread.
+ * Tries again to deliver messages that had to wait, after a SINT was acknowledged (end of
+ * interrupt, or of message). Thread: any.
  */
 void synic_acknowledged(struct synic *s);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --testdev: what the images of kvm-unit-tests ask of a machine, and a PC with full ACPI would
- * have. See hw/testdev.c for the ports; the debug-exit port is hw/ports.h's.
+ * The devices of --testdev: what the images of kvm-unit-tests need, and a PC with full ACPI would
+ * have. See hw/testdev.c for the ports; hw/ports.h has the debug-exit port.
  */
 #ifndef HW_TESTDEV_H
 #define HW_TESTDEV_H
@@ -18,22 +18,19 @@
 #define PM1_PORTS 8
 #define PM_TIMER_PORTS 4
 
-/*
- * What the device is handed, copied. Hooks are called on any vCPU's thread, wake() on the loop's as
- * well.
- */
+/* The configuration, copied. Thread of the hooks: any vCPU's; of wake() also the loop's. */
 struct testdev_config {
 	unsigned int nr_cpus;
 	uint64_t ram_bytes;
 	struct irq_line line[TESTDEV_NR_LINES]; /* by GSI */
 	const struct power *power;
 	/*
-	 * Makes the next access to the page at @gpa one that KVM must resolve. Any address at all.
+	 * Makes the next access to the page at @gpa, any address at all, one that KVM must resolve.
 	 */
 	void (*flush_page)(void *ctx, uint64_t gpa);
 	/*
-	 * S3: stops all CPUs; begins again at the firmware's waking vector. wake() follows each
-	 * sleep() at most once.
+	 * S3: sleep() stops all CPUs, wake() starts again at the firmware's waking vector. wake()
+	 * follows each sleep() at most once.
 	 */
 	void (*sleep)(void *ctx);
 	void (*wake)(void *ctx);
@@ -42,17 +39,17 @@ struct testdev_config {
 
 struct testdev;
 
-/* NULL without memory. */
+/* Returns NULL without memory. */
 struct testdev *testdev_create(const struct testdev_config *config);
 void testdev_destroy(struct testdev *d); /* NULL is allowed */
 
 /*
- * The real-time clock asserts its interrupt: PM1's RTC_STS, and the end of S3 where RTC_EN is set.
- * Any thread, no lock taken.
+ * The real-time clock asserts its interrupt: sets PM1's RTC_STS, and ends S3 if RTC_EN is set.
+ * Thread: any. Locks: takes none.
  */
 void testdev_rtc_event(struct testdev *d);
 
-/* The PM timer's reading, @ns after any start: 24 bits at 3.579545 MHz. Pure. */
+/* Returns the PM timer's reading, @ns after any start: 24 bits at 3.579545 MHz. Pure. */
 uint32_t pm_timer_ticks(uint64_t ns);
 
 extern const struct bus_ops testdev_scratch_ops; /* TESTDEV_SCRATCH_PORTS */

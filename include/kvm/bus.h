@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Address-range dispatch, instantiated twice: port I/O and MMIO.
+ * Dispatches accesses to address ranges. There are two buses: port I/O and MMIO.
  *
- * A device sees offsets inside its own range, never its address, and does its own locking:
- * callbacks come from any vCPU thread. The table is fixed before vCPUs start, so that dispatch
- * needs no lock: one table load for ports, a last-hit cache and a binary search for MMIO.
- *
- * Accesses nobody claims read as all ones, are ignored as writes, and are counted.
- *
- * Ports are eight bits wide unless a range says otherwise: a wider access to them is split into
- * accesses of the range's width at successive ports, lowest first, as the ISA bus does it; each
- * part may be another device's.
+ *  - A device sees offsets inside its own range, never its address. It does its own locking,
+ *    because any vCPU thread may call it.
+ *  - The table is fixed before vCPUs start, so dispatch needs no lock: one table load for ports, a
+ *    last-hit cache and a binary search for MMIO.
+ *  - If no device claims an access, it is counted; a read returns all ones, and a write is ignored.
+ *  - Ports are eight bits wide unless a range says otherwise. A wider access is split into accesses
+ *    of the range's width at successive ports, lowest first, as on the ISA bus; each part may
+ *    belong to another device.
  */
 #ifndef KVM_BUS_H
 #define KVM_BUS_H
@@ -39,37 +38,40 @@ struct bus_range {
 
 struct bus {
 	enum bus_kind kind;
-	bool tells; /* of accesses to nobody, one by one: the log's level asks for it */
+	bool tells; /* prints each unclaimed access, because the log's level is debug */
 	unsigned int nr_ranges;
-	/* BUS_PIO: port -> index + 1 in range[], 0 for nobody */
+	/* BUS_PIO: port -> index + 1 in range[]; 0: no device */
 	uint8_t *port_range;
 	const struct bus_range *_Atomic last_hit; /* BUS_MMIO: a hint only, in range[] */
-	uint64_t window_base, window_bytes;	  /* BUS_MMIO: nobody is outside */
+	uint64_t window_base, window_bytes;	  /* BUS_MMIO: holds all ranges */
 	_Atomic uint64_t nr_unclaimed;
 	struct bus_range range[BUS_MAX_RANGES]; /* MMIO: sorted by base */
 };
 
-/* Returns 0 or -ENOMEM. bus_fini() works on a zeroed or failed bus. */
+/* Returns 0, or -ENOMEM. bus_fini() works on a zeroed or failed bus. */
 int bus_init(struct bus *b, enum bus_kind kind);
 void bus_fini(struct bus *b);
 
 /*
  * Claims [base, base + size_bytes) for a device. Returns 0, -EEXIST (overlap), -EINVAL (empty,
- * wraps, beyond the last port) or -ENOSPC. Set-up time only.
+ * wraps, beyond the last port) or -ENOSPC. Thread: setup.
  */
 int bus_insert(struct bus *b, uint64_t base, uint64_t size_bytes, const struct bus_ops *ops,
 	       void *dev, const char *name);
 
-/* @size: 1, 2, 4 (8 on MMIO), anything else reads as all ones. Any thread once set up. */
+/*
+ * Read or write @size bytes: 1, 2, 4 (8 on MMIO); any other size reads as all ones. Thread: any,
+ * after set-up.
+ */
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned int size);
 void bus_write(struct bus *b, uint64_t addr, unsigned int size, uint64_t value);
 
-/* The name of the device at @addr; NULL: nobody is there. Any thread once set up. */
+/* Returns the name of the device at @addr, or NULL if there is none. Thread: any, after set-up. */
 const char *bus_name(const struct bus *b, uint64_t addr);
 
 /*
- * One byte of BUS_PIO: what nearly every exit of a booting kernel is, so it is inline and does no
- * more than it must.
+ * One byte of BUS_PIO. Nearly every exit of a booting kernel is such an access, so these are inline
+ * and do no more than they must.
  */
 static inline uint8_t bus_in8(struct bus *b, uint16_t port)
 {

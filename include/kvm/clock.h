@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tells the time that the launcher measures by. */
+/* Reads the clock by which the launcher measures time. */
 #ifndef KVM_CLOCK_H
 #define KVM_CLOCK_H
 
 #include "kvm/types.h"
 
-/* Nanoseconds of CLOCK_MONOTONIC. Any thread. */
+/* Returns CLOCK_MONOTONIC in nanoseconds. Thread: any. */
 uint64_t now_ns(void);
 
 #endif

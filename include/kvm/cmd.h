@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The verbs: kvm/cmd/cmd_NAME.c each. argv[0] is the verb; @arch is the architecture of machines on
- * this host. Return the process's exit code. Thread: main.
+ * Runs the verbs of the command line, each in its own kvm/cmd/cmd_NAME.c.
+ *
+ * argv[0] is the verb; @arch is the architecture of machines on this host. Return the process's
+ * exit code. Thread: main.
  */
 #ifndef KVM_CMD_H
 #define KVM_CMD_H

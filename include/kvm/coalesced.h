@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM's ring of gathered writes (KVM_CAP_COALESCED_MMIO and _PIO): writes to a zone do not exit to
- * user space, KVM appends them to one ring a machine. Whoever exits for another reason drains the
- * ring first, so that the order of accesses by one vCPU is kept: coalesced_drain() stands before
- * every dispatched access.
+ * Drains KVM's ring of gathered writes (KVM_CAP_COALESCED_MMIO and _PIO).
  *
- * Lock order: the ring's lock, then a device's. A device must not drain while it holds its own
- * lock.
+ * A write to a zone does not exit to user space: KVM appends it to the machine's one ring. A thread
+ * that exits for another reason drains the ring first, which keeps the order of accesses by one
+ * vCPU: coalesced_drain() precedes every dispatched access.
+ *
+ * Locks: the ring's lock, then a device's. A device must not drain while it holds its own lock.
  */
 #ifndef KVM_COALESCED_H
 #define KVM_COALESCED_H
@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 
 struct coalesced {
-	struct kvm_coalesced_mmio_ring *ring; /* shared with KVM; NULL: not offered */
+	struct kvm_coalesced_mmio_ring *ring; /* shared with KVM; NULL: KVM does not offer it */
 	unsigned int capacity;		      /* entries in the ring */
 	bool has_pio;
 	int vm_fd;
@@ -29,14 +29,14 @@ struct coalesced {
 void coalesced_init(struct coalesced *c, struct bus *pio, struct bus *mmio);
 
 /*
- * Binds KVM's ring in a vCPU's kvm_run mapping of @run_bytes. Without the capability nothing is
- * gathered.
+ * Binds KVM's ring in a vCPU's kvm_run mapping of @run_bytes. Without the capability it does
+ * nothing, and no writes are gathered.
  */
 void coalesced_attach(struct coalesced *c, int kvm_fd, int vm_fd, void *run, size_t run_bytes);
 
 /*
- * Gathers writes to [addr, addr + size_bytes) from now on, or not. Returns 0, -ENOTSUP without the
- * capability, or -errno.
+ * Starts or stops (@on) gathering writes to [addr, addr + size_bytes). Returns 0, -ENOTSUP without
+ * the capability, or -errno.
  */
 int coalesced_zone(struct coalesced *c, enum bus_kind kind, uint64_t addr, uint32_t size_bytes,
 		   bool on);
@@ -51,7 +51,7 @@ static inline bool coalesced_pending(const struct coalesced *c)
 	       *(const volatile uint32_t *)&ring->first != *(const volatile uint32_t *)&ring->last;
 }
 
-/* Brings all gathered writes to their devices, in order. vCPU threads. */
+/* Brings all gathered writes to their devices, in order. Thread: vCPU. */
 static inline void coalesced_drain(struct coalesced *c)
 {
 	if (__builtin_expect(coalesced_pending(c), 0))
@@ -59,8 +59,8 @@ static inline void coalesced_drain(struct coalesced *c)
 }
 
 /*
- * The same from the loop's thread, which must not wait for a vCPU that is draining: then that vCPU
- * does the work.
+ * Does the same without waiting for a vCPU that is draining, which then does the work.
+ * Thread: loop.
  */
 static inline void coalesced_try_drain(struct coalesced *c)
 {

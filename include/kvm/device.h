@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device list as the describers see it. Each device on the board publishes its resources; ACPI,
- * MP table, device tree and kernel command line are generated from this list, so that a new device
- * appears in all of them.
+ * Lists the devices from which the guest's tables are made. Each device on the board publishes its
+ * resources; ACPI, MP table, device tree and kernel command line are generated from this list, so
+ * that a new device appears in all of them.
  */
 #ifndef KVM_DEVICE_H
 #define KVM_DEVICE_H
@@ -21,9 +21,9 @@ struct resource {
 
 #define DEVICE_MAX_RESOURCES 4
 
-/* What kind of node a device is to the describers, beyond its resources. */
+/* What a device is to the tables, beyond its resources. */
 enum device_kind {
-	DEVICE_PLAIN,	     /* HID and resources say it all; no HID: not described in ACPI */
+	DEVICE_PLAIN,	     /* described by HID and resources; no HID: not in ACPI */
 	DEVICE_POWER_BUTTON, /* a generic event device (ACPI0013) that notifies PNP0C0C */
 };
 
@@ -43,7 +43,7 @@ struct device_list {
 	struct device_info dev[DEVICE_LIST_MAX];
 };
 
-/* Puts a device on the list. Returns 0 or -ENOSPC. Set-up time. */
+/* Appends a device to the list. Returns 0, or -ENOSPC. Thread: setup. */
 int device_publish(struct device_list *list, const struct device_info *info);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The words that the debugger's server (kvm/gdb) and the architecture share: breakpoints, stops,
- * and how large a thread's registers and their description may be. A thread is a vCPU.
+ * Types that the debugger's server (kvm/gdb) and the architecture share: breakpoints, stops, and
+ * how large a thread's registers and their description may be. A thread is a vCPU.
  */
 #ifndef KVM_GDB_TARGET_H
 #define KVM_GDB_TARGET_H
@@ -21,19 +21,19 @@ enum gdb_break {
 	GDB_WATCH_ACCESS
 };
 
-/* Numbers of GDB's own, which are those of most systems. */
+/* GDB's own signal numbers, which are those of most systems. */
 #define GDB_SIGINT 2
 #define GDB_SIGTRAP 5
 
 struct gdb_stop {
-	unsigned int signal; /* 0: it did not stop by itself */
+	unsigned int signal; /* 0: the thread did not stop by itself */
 	/*
-	 * The reason; NULL: none that GDB has a word for. "swbreak", "hwbreak", or with an address
-	 * "watch", "rwatch", "awatch".
+	 * The reason in GDB's words: "swbreak", "hwbreak", or with an address "watch", "rwatch",
+	 * "awatch". NULL: GDB has no word for it.
 	 */
 	const char *reason;
 	uint64_t addr;
-	bool at_break; /* its next instruction has a breakpoint that it must get over first */
+	bool at_break; /* its next instruction has a breakpoint, which it must step over first */
 };
 
 #endif

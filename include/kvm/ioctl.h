@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM ioctls: one wrapper that checks the argument's size at compile time and returns -errno.
- * Nothing else in the tree calls ioctl(2) on a KVM descriptor.
+ * Wraps KVM's ioctls: checks the argument's size at compile time, and returns -errno. Only
+ * vcpu_run() also calls ioctl(2) on a KVM descriptor.
  */
 #ifndef KVM_IOCTL_H
 #define KVM_IOCTL_H
@@ -23,8 +23,8 @@ static inline int kvm_ioctl_raw(int fd, unsigned long request, unsigned long arg
 }
 
 /*
- * kvm_ioctl(fd, KVM_SET_REGS, &regs): sizeof(*arg) must be what the request encodes (variable-sized
- * ones encode their head).
+ * kvm_ioctl(fd, KVM_SET_REGS, &regs): sizeof(*arg) must be the size that the request encodes
+ * (variable-sized ones encode that of their head).
  */
 #define kvm_ioctl(fd, request, arg)                                                                \
 	({                                                                                         \

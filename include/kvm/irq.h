@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupt lines. A device is handed a line and sets its level; it never sees a GSI number or an
- * ioctl. A line belongs to one device and is called under that device's lock. What is behind it is
- * a function, so that tests record levels instead of raising interrupts.
+ * Connects devices to interrupts by lines. A device gets a line and sets its level; it never sees a
+ * GSI number or an ioctl. A line belongs to one device, which calls it under its own lock. A
+ * function takes the level, so that tests record levels instead of raising interrupts.
  */
 #ifndef KVM_IRQ_H
 #define KVM_IRQ_H

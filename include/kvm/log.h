@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Messages to the person at the terminal, and the three kinds of failure.
+ * Prints messages to the user, for the three kinds of failure.
  *
  *  - Host or set-up trouble (a missing file, an ioctl refused): functions return -errno up to main,
- *    and
- *    the place that knows the cause says it once with pr_err().
+ *    and the place that knows the cause prints it once with pr_err(). A contract marks that by
+ *    "(reported)".
  *  - Guest trouble (nonsense in a ring, a wild register write): never exit, never assert; the
- *    device
- *    goes broken and says so once, rate limited, with pr_guest().
- *  - Our own bug: assert().
+ *    device is marked as broken and reports it once, rate limited, with pr_guest().
+ *  - A bug of the launcher: assert().
  *
- * Every line goes to stderr as "kvm: text" and, with --log FILE, to that file too. On a terminal in
- * raw mode lines end in CR LF. Thread-safe; one line is one write(2), so lines of threads never
- * mix.
+ * Every line goes to stderr as "kvm: text"; on a terminal in raw mode it ends in CR LF. One line is
+ * one write(2), so lines of threads never mix. Thread: any.
  */
 #ifndef KVM_LOG_H
 #define KVM_LOG_H
@@ -21,30 +19,38 @@
 #include <stddef.h>
 
 enum log_level {
-	LOG_LEVEL_NONE, /* for log_set_level() alone: no line, and nothing of a console */
+	LOG_LEVEL_NONE, /* for log_set_level() only: no line, and no console in the --log file */
 	LOG_LEVEL_ERROR,
 	LOG_LEVEL_WARN,
 	LOG_LEVEL_INFO,	 /* the default */
 	LOG_LEVEL_DEBUG, /* -v */
 };
 
-/* Sets what is shown. Call before threads start. */
+/* Sets which messages are printed. Thread: main, before others start. */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
 /*
- * Copies what log_console() gets to @path from now on (created or truncated).
- * Returns 0 or -errno, having said why. Call before threads start.
+ * Copies what log_console() gets to @path from now on (creates or truncates it). Returns 0, or
+ * -errno (reported). Thread: main, before others start.
  */
 int log_open_file(const char *path);
 
-/* The console's bytes, verbatim, to the --log file; does nothing without one. Any thread. */
+/*
+ * Writes the console's bytes, verbatim, to the --log file; does nothing without one. Thread: any.
+ */
 void log_console(const void *bytes, size_t len);
 
-/* Whether stderr is a terminal in raw mode (set by term.c), so that lines need a CR. */
+/*
+ * Sets whether stderr is a terminal in raw mode (term.c does), so that lines need a CR.
+ * Thread: any.
+ */
 void log_set_raw(int raw);
 
-/* Lines of text that belong together, to stderr, in one piece and as they are. Any thread. */
+/*
+ * Writes lines of text that belong together to stderr, without a prefix, and in one piece unless
+ * stderr is in raw mode. Thread: any.
+ */
 void log_block(const char *text, size_t len);
 
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -55,8 +61,8 @@ void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(p
 #define pr_debug(...) log_msg(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /*
- * For what a guest can cause: at most LOG_GUEST_BURST lines at each call site, then silence (the
- * last one says so), so that a guest cannot fill the host's log.
+ * Reports what a guest can cause: prints at most LOG_GUEST_BURST lines from each call site, and
+ * after the last one that there will be no more, so that a guest cannot fill the host's log.
  */
 #define LOG_GUEST_BURST 5
 #define pr_guest(...)                                                                              \

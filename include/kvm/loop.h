@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event loop: one epoll thread (main) that owns every device's asynchronous side. Callbacks run
- * on it, one at a time; they must not block. vCPU threads never run callbacks.
+ * Runs the asynchronous side of every device: one thread (main) waits on epoll and calls one
+ * callback after the other. Callbacks must not block. vCPU threads never run them.
  *
- * Sources are embedded in their owner. Adding and removing is for the loop's thread, or for set-up
- * and tear-down when the loop does not run; loop_mod(), loop_timer_arm() and loop_stop() are for
- * any thread. After loop_del() the callback is not called again, not even for an event that epoll
+ * Sources are embedded in their owner. Only the loop's thread adds and removes them, or set-up and
+ * tear-down while the loop does not run. Any thread may call loop_mod(), loop_timer_arm() and
+ * loop_stop(). After loop_del() the callback is not called again, not even for an event that epoll
  * has already reported.
  */
 #ifndef KVM_LOOP_H
@@ -37,28 +37,28 @@ struct loop {
 	int nr_ready;
 };
 
-/* Returns 0 or -errno. loop_fini() also works after a failed init. */
+/* Returns 0, or -errno. loop_fini() also works after a failed loop_init(). */
 int loop_init(struct loop *l);
 void loop_fini(struct loop *l);
 
 /*
- * Calls @fn(@ctx, events) when @fd is ready for @events (EPOLLIN, ...; level-triggered). Returns 0
+ * Calls @fn(@ctx, events) when @fd is ready for @events (EPOLLIN, ...; level-triggered). Returns 0,
  * or -errno.
  */
 int loop_add(struct loop *l, struct loop_source *s, int fd, uint32_t events,
 	     void (*fn)(void *ctx, uint32_t events), void *ctx);
 /*
- * Changes what is waited for; 0 waits for errors and hang-ups only. What is ready then is reported,
- * edge-triggered or not. An event of before may still come. Any thread, but calls for one source
- * must be serialised by its owner's lock. Returns 0 or -errno.
+ * Changes the events that @s waits for; 0 waits for errors and hang-ups only. Reports what is ready
+ * then, edge-triggered or not. An earlier event may still arrive. Returns 0, or -errno.
+ * Thread: any. Locks: its owner's lock serialises calls for one source.
  */
 int loop_mod(struct loop_source *s, uint32_t events);
-/* Does nothing on a source that is not added. The fd stays the caller's to close. */
+/* Removes a source; does nothing if it was not added. The caller keeps the fd, and closes it. */
 void loop_del(struct loop_source *s);
 
-/* Runs callbacks until loop_stop(). Returns 0 or -errno. */
+/* Runs callbacks until loop_stop(). Returns 0, or -errno. */
 int loop_run(struct loop *l);
-/* Makes loop_run() return after the current callback. Any thread; async-signal-safe. */
+/* Makes loop_run() return after the current callback. Async-signal-safe. Thread: any. */
 void loop_stop(struct loop *l);
 
 /* A one-shot timer on CLOCK_MONOTONIC: one timerfd, made when it is first armed. */
@@ -72,14 +72,12 @@ struct loop_timer {
 
 void loop_timer_init(struct loop *l, struct loop_timer *t, void (*fn)(void *ctx), void *ctx);
 /*
- * Fires once @delay_ns from now (0: at once), replacing what was armed. Any thread, but calls for
- * one timer must be serialised by its owner's lock. Returns 0 or -errno.
+ * Fires once @delay_ns from now (0: at once), and replaces what was armed. Returns 0, or -errno.
+ * Thread: any. Locks: its owner's lock serialises calls for one timer.
  */
 int loop_timer_arm(struct loop_timer *t, uint64_t delay_ns);
 void loop_timer_disarm(struct loop_timer *t);
-/*
- * For the loop's thread or tear-down. Works on a zeroed or never armed timer that was initialised.
- */
+/* Works on a zeroed timer, or one that was never armed. Thread: loop, or tear-down. */
 void loop_timer_fini(struct loop_timer *t);
 
 #endif

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Takes apart the lists that options have as values, "ITEM,ITEM...", by one grammar for all of
- * them.
+ * Splits option values that are lists, "ITEM,ITEM...", by one grammar for all options.
  *
- * - A comma ends an item; two commas in a row are one comma of the item.
- * - Pairs of commas are taken from the left: "a,,,b" is "a," and "b".
- * - An empty text is one empty item, and a comma at the end is followed by an empty item.
- * - An item is a word, KEY=VALUE (cut at the first '='), or whatever the option says it is.
+ *  - A comma ends an item; two commas in a row are one comma of the item.
+ *  - Pairs of commas are taken from the left: "a,,,b" is "a," and "b".
+ *  - An empty text is one empty item, and a comma at the end is followed by an empty item.
+ *  - An item is a word, KEY=VALUE (cut at the first '='), or whatever the option defines.
  *
- * Options whose value is one path (--log, --report, --dump ...) are no lists: commas are literal
- * there. Pure, any thread.
+ * Options whose value is one path (--log, --report, --dump ...) are not lists: commas are literal
+ * there. Pure. Thread: any.
  */
 #ifndef KVM_OPTLIST_H
 #define KVM_OPTLIST_H
 
 #include "kvm/types.h"
 
-/* An item as it is written: a comma of its own is still two. */
+/* An item as it is written: a comma in it is still two. */
 struct optitem {
 	const char *text;
 	size_t len;
 };
 
 /*
- * Takes the next item off *@list, which is NULL after the last one. Returns whether there was one.
+ * Takes the next item off *@list, and sets *@list to NULL after the last one. Returns whether there
+ * was one.
  */
 bool optlist_next(const char **list, struct optitem *item);
 
@@ -35,8 +35,8 @@ bool optlist_next(const char **list, struct optitem *item);
 int optitem_copy(const struct optitem *item, char *text, size_t size);
 
 /*
- * optlist_next() for a text that may be changed: the item becomes a string of its own, in place.
- * Returns it, or NULL when *@list is at its end.
+ * Does the same as optlist_next() on a text that may be changed: makes the item a string of its
+ * own, in place. Returns it, or NULL when *@list is at its end.
  */
 char *optlist_take(char **list);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a chip may ask of the machine: to end, in one of a few ways. The board hands each device
- * that needs it a struct power; tests hand in a recorder. Any thread; the first request wins.
+ * Lets a device end the machine, in one of a few ways. The board gives each device that needs it a
+ * struct power; tests give it a recorder. The first request wins. Thread: any.
  */
 #ifndef KVM_POWER_H
 #define KVM_POWER_H
@@ -9,8 +9,8 @@
 enum power_request {
 	POWER_OFF,	  /* ACPI sleep control, S5 */
 	POWER_RESET,	  /* reset by the named means */
-	POWER_DEBUG_EXIT, /* debug-exit port: @value is what was written */
-	POWER_COMMAND,	  /* the guest's command has ended: @value as guestjob.h has it */
+	POWER_DEBUG_EXIT, /* debug-exit port: @value as written */
+	POWER_COMMAND,	  /* the guest's command has ended: @value as defined by guestjob.h */
 };
 
 struct power {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flight recorder: the last RECORDER_EVENTS events of each vCPU, always on, for when a machine
- * comes to a bad end. One ring has one writer (a vCPU's own thread; the machine's ring of
- * interrupts: whoever holds its lock), and is read by it, or when it does not write any more.
+ * The flight recorder: keeps the last RECORDER_EVENTS events of each vCPU, always, for the report
+ * on a machine that ends badly.
+ *
+ * One ring has one writer: a vCPU's own thread, or, for the machine's ring of interrupts, the
+ * thread that holds its lock. Only the writer may read it, or any thread once it is no longer
+ * written.
  *
  * An event is 16 bytes and two stores: time (ticks / 256, 40 bits), kind, size and port in one
  * word; the value in the other. MMIO and MSRs have their address in the value's upper half, so of 8
@@ -22,9 +25,9 @@ enum event_kind {
 	EVENT_PORT_WRITE,
 	EVENT_MMIO_READ,
 	EVENT_MMIO_WRITE,
-	EVENT_MSR_READ, /* one that KVM does not know or refuses */
+	EVENT_MSR_READ, /* an MSR that KVM does not know or refuses */
 	EVENT_MSR_WRITE,
-	EVENT_IRQ,  /* set by a device of ours: GSI, level */
+	EVENT_IRQ,  /* a device has set a line: GSI, level */
 	EVENT_EXIT, /* any other: KVM's exit reason, and its own number in it */
 	NR_EVENT_KINDS,
 };
@@ -36,14 +39,14 @@ struct event {
 
 struct recorder {
 	struct event *ring; /* NULL: records nothing */
-	uint64_t nr;	    /* ever recorded */
-	/* Hears each event as well, on the writer's thread; NULL: nobody does. */
+	uint64_t nr;	    /* recorded in all */
+	/* Gets each event too, on the writer's thread; NULL: nothing does. */
 	void (*also)(const struct recorder *r, const struct event *e);
 	void *also_ctx;
-	unsigned int source; /* for it: the vCPU's index, or RECORDER_DEVICES */
+	unsigned int source; /* for also(): the vCPU's index, or RECORDER_DEVICES */
 };
 
-/* What an event says, unpacked. */
+/* An event, unpacked. */
 struct event_view {
 	uint64_t ticks;
 	enum event_kind kind;
@@ -54,10 +57,13 @@ struct event_view {
 
 struct event_view event_view(const struct event *e);
 
-/* The last but @back event (0: the last). False: there is none, or none any more. */
+/*
+ * Finds the event @back places before the last one (0: the last). Returns false if there is none,
+ * or it was overwritten.
+ */
 bool recorder_back(const struct recorder *r, unsigned int back, struct event_view *view);
 
-/* When the last event was; 0: there is none. */
+/* Returns the time of the last event, or 0 if there is none. */
 uint64_t recorder_now(const struct recorder *r);
 
 static inline uint64_t event_head(uint64_t ticks, enum event_kind kind, unsigned int size,
@@ -72,7 +78,7 @@ static inline void recorder_put(struct recorder *r, uint64_t head, uint64_t valu
 
 	if (__builtin_expect(!r->ring, 0))
 		return;
-	/* Others look whether it has grown. */
+	/* Atomic, because other threads look whether it has grown. */
 	e = &r->ring[r->nr % RECORDER_EVENTS];
 	__atomic_store_n(&r->nr, r->nr + 1, __ATOMIC_RELAXED);
 	e->head = head;
@@ -81,14 +87,14 @@ static inline void recorder_put(struct recorder *r, uint64_t head, uint64_t valu
 		r->also(r, e);
 }
 
-/* @port: at most 16 bits. */
+/* Records a port access. */
 static inline void record_port(struct recorder *r, uint64_t ticks, enum event_kind kind,
 			       unsigned int size, uint16_t port, uint32_t value)
 {
 	recorder_put(r, event_head(ticks, kind, size, port), value);
 }
 
-/* @addr: 48 bits of it count. */
+/* Records any other event, with 48 bits of @addr. */
 static inline void record_wide(struct recorder *r, uint64_t ticks, enum event_kind kind,
 			       unsigned int size, uint64_t addr, uint64_t value)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Programs of the host's that we start (posix_spawn(3)): with no signal blocked or ignored,
- * whatever our threads do, and of our descriptors with those alone that are named here.
+ * Starts programs of the host (posix_spawn(3)). No signal is blocked or ignored in them, whatever
+ * the launcher's threads do, and they get only the descriptors that are named here.
  */
 #ifndef KVM_SPAWN_H
 #define KVM_SPAWN_H
@@ -14,29 +14,27 @@
 #define SPAWN_FOREVER (-1)
 
 struct spawn {
-	char *const *argv; /* argv[0] is looked for on our PATH, unless it has a slash */
-	char *const *env;  /* NULL: ours */
-	int in, out, err;  /* descriptors of ours */
-	int keep, keep_as; /* one more, and its number there */
-	bool own_group;	   /* Ctrl-C at our terminal is not for it */
+	char *const *argv; /* argv[0] is searched on the launcher's PATH, unless it has a slash */
+	char *const *env;  /* NULL: the launcher's */
+	int in, out, err;  /* descriptors of the launcher, or SPAWN_NULL */
+	int keep, keep_as; /* one more, and its number in the program */
+	bool own_group;	   /* Ctrl-C at the launcher's terminal does not reach it */
 };
 
 /*
- * Starts it; whoever does waits for it. Returns 0 and the process, or -errno: -ENOENT when there is
- * no such program. Any thread.
+ * Starts a program, for whose end the caller must wait. Returns 0 and the process, or -errno;
+ * -ENOENT: no such program. Thread: any.
  */
 int spawn_program(pid_t *pid, const struct spawn *s);
 
 /*
- * Waits until it has ended; when that takes more than @limit_ms, or cannot be told on an old
- * kernel, it is killed (-9). Returns whether it exited with 0. Any thread.
+ * Waits until @pid has ended. Kills it (-9) if that takes more than @limit_ms, or, if a limit is
+ * given, at once on an old kernel that cannot wait for a process with a limit. Returns whether it
+ * exited with 0. Thread: any.
  */
 bool spawn_wait(pid_t pid, int limit_ms);
 
-/*
- * Whether this process ignores the signal, as the one that started it may have wanted (nohup). Any
- * thread.
- */
+/* Whether this process ignores the signal, as its parent may have wanted (nohup). Thread: any. */
 bool spawn_was_ignored(int signo);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host terminal's raw mode, and its way back on every way out: return, or a fatal signal of
- * ours. One of the few permitted statics: a process has one controlling terminal, and signal
+ * Sets the host terminal to raw mode, and restores it on every way out: return, or a fatal signal.
+ * It has one of the few permitted statics: a process has one controlling terminal, and signal
  * handlers need it.
  */
 #ifndef KVM_TERM_H
@@ -11,46 +11,49 @@
 #include <termios.h>
 
 /*
- * Opens /dev/null where stdin, stdout or stderr is closed, so that no other file of ours gets their
- * numbers. First thing in main(), before anything is opened.
+ * Opens /dev/null where stdin, stdout or stderr is closed, so that no other file gets their
+ * numbers. Call it first in main(), before anything is opened.
  */
 void term_guard_stdio(void);
 
 /*
- * stdin and stdout belong to one console of the process: whether the caller got them.
+ * Claims stdin and stdout for one console of the process. Returns whether the caller got them;
  * term_release() gives them back.
  */
 bool term_claim(void);
 void term_release(void);
 
 /*
- * Turns settings into raw ones: no echo, no signals, no translation in either direction, eight
+ * Changes settings to raw ones: no echo, no signals, no translation in either direction, eight
  * bits.
  */
 void term_make_raw(struct termios *t);
 
 /*
- * @fd is a terminal: goes raw (output processing too). Returns 0 or -errno; -EAGAIN when we are a
- * background job, whose touching the terminal would stop us. Again while raw: sets it once more
- * (the shell may have changed it while we were stopped), what is restored stays what it was at
- * first. Main thread.
+ * Sets the terminal @fd to raw mode (output processing too). A further call while it is raw sets it
+ * once more, because the shell may have changed it while the launcher was stopped; term_restore()
+ * restores what it was at first. Returns 0, or -errno; -EAGAIN: the launcher is a background job,
+ * which would be stopped if it touched the terminal. Thread: main.
  */
 int term_raw(int fd);
 
 /*
- * Back as it was; async-signal-safe; does nothing when not raw, or when we are a background job by
- * now.
+ * Restores the terminal. Does nothing when it is not raw, or when the launcher is a background job
+ * now. Async-signal-safe.
  */
 void term_restore(void);
 
-/* @fd is our controlling terminal, and another job has it: reading it would stop us. */
+/*
+ * Whether @fd is the controlling terminal, and another job has it: a read would stop the launcher.
+ */
 bool term_in_background(int fd);
 
 /*
- * SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT: restore the terminal, then die of the signal as usual.
- * @sigbus, if not NULL, is asked first whether it can mend the access at @addr (true: go on). All
- * but SIGBUS are caught only from the first term_raw() on: before that there is nothing to restore.
- * Once a process, before threads.
+ * Catches SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGABRT: restores the terminal, then dies of the
+ * signal as usual. For a SIGBUS it first calls @sigbus, unless that is NULL, which may repair the
+ * access at @addr and return true to go on. All but SIGBUS are caught only from the first
+ * term_raw() on: before that there is nothing to restore. Call it once per process. Thread: main,
+ * before others start.
  */
 void term_catch_crashes(int (*sigbus)(void *addr));
 

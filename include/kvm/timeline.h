@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --timeline: when the launcher and the guest came how far, in seconds since exec. A machine
- * without one has a NULL pointer, and every function does nothing with that.
+ * Records for --timeline when the launcher and the guest reached each stage, in seconds since exec.
+ * A machine without a timeline has a NULL pointer, with which timeline_reach(), timeline_mark() and
+ * timeline_reached() do nothing.
  */
 #ifndef KVM_TIMELINE_H
 #define KVM_TIMELINE_H
@@ -24,10 +25,10 @@ enum timeline_stage {
 	NR_TIMELINE_STAGES,
 };
 
-#define TIMELINE_MARKS 16 /* the guest's own; later ones are counted */
+#define TIMELINE_MARKS 16 /* the guest's own; later ones are dropped */
 
 struct timeline {
-	uint64_t exec_ns;			       /* of the clock of now_ns() */
+	uint64_t exec_ns;			       /* by now_ns() */
 	_Atomic uint64_t stage_ns[NR_TIMELINE_STAGES]; /* 0: not reached */
 	_Atomic unsigned int nr_marks;
 	struct {
@@ -37,21 +38,21 @@ struct timeline {
 };
 
 /*
- * When this process was started, as now_ns() has it: now, less the CPU time that it has taken.
- * Early in main.
+ * Returns when this process was started, by now_ns(): now, less the CPU time that it has used. Call
+ * it early in main().
  */
 uint64_t timeline_exec_ns(void);
 
-/* Only the first call for a stage counts. Any thread. */
+/* Records that a stage is reached; only the first call for a stage counts. Thread: any. */
 void timeline_reach(struct timeline *t, enum timeline_stage stage);
-/* The guest's own mark. Any thread. */
+/* Records the guest's own mark. Thread: any. */
 void timeline_mark(struct timeline *t, unsigned int value);
 bool timeline_reached(const struct timeline *t, enum timeline_stage stage);
 
-/* Calls @each with what was reached, in the order of time. No thread may write any more. */
+/* Calls @each for all that was reached, in the order of time. No thread may write any more. */
 void timeline_walk(const struct timeline *t, void (*each)(void *ctx, uint64_t ns, const char *what),
 		   void *ctx);
-/* The table. */
+/* Prints the table. */
 void timeline_print(FILE *f, const struct timeline *t);
 
 #endif

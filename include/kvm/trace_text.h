@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A recorded event in words, for post-mortems and traces. */
+/* Prints recorded events in words, for post-mortem reports and traces. */
 #ifndef KVM_TRACE_TEXT_H
 #define KVM_TRACE_TEXT_H
 
@@ -9,7 +9,8 @@
 #include <stdio.h>
 
 /*
- * Prints "in port 0x3fd = 60 serial", without a newline. Buses are for devices' names; NULL: none.
+ * Prints an event, for example "in    port 0x3fd = 60  serial", without a newline. The buses give
+ * the devices' names; NULL: no names.
  */
 void event_print(FILE *f, const struct event_view *e, const struct bus *pio,
 		 const struct bus *mmio);

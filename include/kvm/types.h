@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Small things every part needs: the guest-physical address type, rounding and array helpers.
+ * Basic helpers that every part needs: the guest-physical address type, rounding and array helpers.
  *
  * A gpa_t is a number, never a pointer: the only way from it to host memory is gmem.h.
  */

@@ -12,14 +12,15 @@
 struct blk_options {
 	char serial[BLK_SERIAL_BYTES + 1]; /* empty: none */
 	unsigned int nr_queues;		   /* 1 .. BLK_MAX_QUEUES */
-	/* each write is durable when it completes: no flush is offered */
+	/* each write is durable when it completes: the device offers no flush */
 	bool writethrough;
 	bool discard;
 	bool werror_stop;
 	const char *path; /* for messages; outlives the device */
 	/*
-	 * Holds the machine up (@on) while a write waits for the host to have room, and lets it go
-	 * on; NULL: its error is reported to the guest. Device's lock held, any thread.
+	 * Pauses the machine (@on) while a write waits for room on the host, and resumes it
+	 * afterwards. NULL: the guest gets the error instead. Thread: any. Locks: the device's,
+	 * held.
 	 */
 	void (*pause)(void *ctx, bool on);
 	void *pause_ctx;
@@ -28,22 +29,24 @@ struct blk_options {
 struct blk;
 
 /*
- * Returns 0 or -errno, having said why. The disk stays the caller's and must outlive the device.
- * Set-up time.
+ * Makes the device. The disk stays the caller's and must outlive the device. Returns 0, or -errno
+ * (reported). Thread: setup.
  */
 int blk_create(struct blk **out, struct disk *disk, const struct blk_options *options,
 	       const struct gmem *mem, struct loop *loop);
-/* Waits for what is under way. NULL is fine. With no vCPU running. */
+/*
+ * Waits for requests under way and frees @b; NULL is allowed. Thread: main, with no vCPU running.
+ */
 void blk_destroy(struct blk *b);
 
 struct virtio_device *blk_virtio(struct blk *b);
 
-/* Tries now what waits for the host to have room. Loop's thread. */
+/* Retries at once the writes that wait for room on the host. Thread: loop. */
 void blk_retry(struct blk *b);
 
 /*
- * Reads "FILE[,KEY=VALUE]...", a list by optlist.h, as -d has it. @text is cut up, and the strings
- * of @disk point into it. Returns 0 or -EINVAL (reported).
+ * Reads the value of -d, "FILE[,KEY=VALUE]...", a list as in optlist.h. Cuts @text up; the strings
+ * of @disk point into it. Returns 0, or -EINVAL (reported).
  */
 int blk_parse(char *text, struct disk_options *disk, struct blk_options *blk);
 

@@ -15,38 +15,38 @@
 struct console;
 
 struct console_port_options {
-	const char *name; /* console_name_ok(); outlives the device */
+	const char *name; /* valid by console_name_ok(); outlives the device */
 	struct chardev *chardev;
 };
 
 /*
- * One console. @chardev stays the caller's and outlives the device; it may have a client already (a
- * serial port), which keeps its input while no driver runs the console. Returns 0 or -errno, having
- * said why. Set-up time.
+ * Makes one console. @chardev stays the caller's and outlives the device. It may already have a
+ * client (a serial port), which gets its input while no driver runs the console. Returns 0, or
+ * -errno (reported). Thread: setup.
  */
 int console_create(struct console **out, struct chardev *chardev, const struct gmem *mem,
 		   struct loop *loop);
 
 /*
- * Ports, 1 to CONSOLE_MAX_PORTS of them; their chardevs stay the caller's, become the device's
- * alone and outlive it. As above.
+ * Makes 1 to CONSOLE_MAX_PORTS ports. Their chardevs stay the caller's and outlive the device,
+ * which is their only client. Returns and thread: as above.
  */
 int console_create_ports(struct console **out, const struct console_port_options *ports,
 			 unsigned int nr_ports, const struct gmem *mem, struct loop *loop);
 
 /*
- * A port's name: letters, digits and "._-", neither empty nor longer than CONSOLE_MAX_NAME_BYTES,
- * for guests make file names of it.
+ * Whether @name can be a port's name: letters, digits and "._-", not empty and not longer than
+ * CONSOLE_MAX_NAME_BYTES, because guests make file names from it.
  */
 bool console_name_ok(const char *name);
 
 /*
- * Hands on what the driver has sent before the machine ended, as chardev_flush(@stall_ms) has it.
- * The loop does not run any more.
+ * Passes on what the driver sent before the machine ended, and waits as chardev_flush(@stall_ms)
+ * does. Call it when the loop no longer runs.
  */
 void console_drain(struct console *c, int stall_ms);
 
-/* NULL is fine. With no vCPU running; before the chardevs are closed. */
+/* Call it with no vCPU running, before the chardevs are closed. NULL is allowed. */
 void console_destroy(struct console *c);
 
 struct virtio_device *console_virtio(struct console *c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A network device (virtio 1.2, 5.1) on a struct netdev for each pair of queues. */
+/* A network device (virtio 1.2, 5.1) with a struct netdev for each pair of queues. */
 #ifndef VIRTIO_NET_H
 #define VIRTIO_NET_H
 
@@ -9,12 +9,12 @@
 struct net;
 
 /*
- * Returns 0 or -errno, having said why. @backend[0 .. @nr_pairs) become the device's, even then.
- * Set-up time.
+ * Takes over @backend[0 .. @nr_pairs), also when it fails. Returns 0, or -errno (reported). Thread:
+ * setup.
  */
 int net_create(struct net **out, struct netdev *const *backend, unsigned int nr_pairs,
 	       const uint8_t mac[ETH_ALEN], const struct gmem *mem, struct loop *loop);
-/* Closes the backends. NULL is fine. With no vCPU running. */
+/* Closes the backends and frees @n; NULL is allowed. Call it with no vCPU running. */
 void net_destroy(struct net *n);
 
 struct virtio_device *net_virtio(struct net *n);

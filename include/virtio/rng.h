@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * An entropy device (virtio 1.2, 5.4): fills what the driver offers from the host's getrandom(2).
- */
+/* An entropy device (virtio 1.2, 5.4) fills the driver's buffers from the host's getrandom(2). */
 #ifndef VIRTIO_RNG_H
 #define VIRTIO_RNG_H
 
 #include "virtio/virtio.h"
 
-/* @v is the caller's. Returns 0 or -errno; virtio_fini() in either case. Set-up time. */
+/*
+ * Sets up @v, which stays the caller's. Returns 0 or -errno; call virtio_fini() in either case.
+ * Thread: setup.
+ */
 int rng_init(struct virtio_device *v, const struct gmem *mem, struct loop *loop);
 
 #endif

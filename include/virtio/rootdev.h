@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where on a disk the root file system is, as far as the disk itself says. */
+/* Finds the root file system of a disk from the disk's own data. */
 #ifndef VIRTIO_ROOTDEV_H
 #define VIRTIO_ROOTDEV_H
 
@@ -9,26 +9,26 @@
 #define ROOTDEV_CHOICES_BYTES 512
 
 struct rootdev_disk {
-	/* Returns 0 or -errno. Called with ranges inside @size_bytes only. */
+	/* Returns 0 or -errno. Called only with ranges inside @size_bytes. */
 	int (*read)(void *ctx, uint64_t offset_bytes, void *buf, uint64_t len_bytes);
 	void *ctx;
 	uint64_t size_bytes;
-	/* GPT's type of this architecture's root, GUID_BYTES as they are on a disk */
+	/* The GPT partition type of this architecture's root: GUID_BYTES bytes as on a disk. */
 	const uint8_t *root_type;
 };
 
 struct rootdev {
 	bool found;
-	unsigned int partition; /* as Linux numbers it; 0: the whole disk */
-	const char *why;	/* when found: how the disk says so */
+	unsigned int partition; /* Linux's number of it; 0: the whole disk */
+	const char *why;	/* if found: how the disk shows it */
 	/*
-	 * When not: the partitions with types and labels, printable, cut with "..." where there are
-	 * too many; "" if none.
+	 * If not found: the partitions with types and labels, printable, cut with "..." if there
+	 * are too many; "" if there are none.
 	 */
 	char choices[ROOTDEV_CHOICES_BYTES];
 };
 
-/* Returns 0, also when there is nothing to find, or what @disk's read() said. Set-up time. */
+/* Returns 0, also if there is no root to find, or the error of @disk's read(). Thread: setup. */
 int rootdev_find(const struct rootdev_disk *disk, struct rootdev *root);
 
 #endif

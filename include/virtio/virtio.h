@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A virtio device (virtio 1.2, chapter 2), between what it does (struct virtio_ops: block, entropy,
- * ...) and how it is reached (a transport). The core negotiates features, keeps the status, owns
- * the queues and the configuration space.
+ * A virtio device (virtio 1.2, chapter 2) connects a device's function (struct virtio_ops: block,
+ * entropy, ...) with a transport, by which the guest reaches it. This core negotiates features,
+ * keeps the status, and owns the queues and the configuration space.
  *
  * Threads: kicks arrive on the loop's thread, register accesses on vCPU threads. Each device has
- * one lock, held in all callbacks of struct virtio_ops but pending(), and wherever a function below
- * says so.
+ * one lock. It is held in all callbacks of struct virtio_ops except pending(), and for each
+ * function below with "Locks: held".
  *
- * A guest's nonsense breaks its own device and nothing else: virtio_break() sets
- * DEVICE_NEEDS_RESET, tells the driver, and no queue is looked at until the driver resets the
- * device.
+ * A guest that breaks the rules breaks only its own device: virtio_break() sets DEVICE_NEEDS_RESET
+ * and notifies the driver, and the device ignores its queues until the driver resets it.
  */
 #ifndef VIRTIO_VIRTIO_H
 #define VIRTIO_VIRTIO_H
@@ -26,7 +25,7 @@
 #define VIRTIO_MAX_QUEUES 64
 #define VIRTIO_MAX_CONFIG_BYTES 256
 
-#ifndef VIRTIO_F_RING_RESET /* younger than some distributions' headers */
+#ifndef VIRTIO_F_RING_RESET /* newer than the headers of some distributions */
 #define VIRTIO_F_RING_RESET 40
 #endif
 
@@ -34,51 +33,55 @@
 
 struct virtio_device;
 
-/* What makes a device; constant. */
+/* The constant part of a kind of device. */
 struct virtio_ops {
 	const char *name; /* for messages: "block" */
 	uint32_t device_id;
 	/*
 	 * The driver has made chains available in @queue: takes all of them with virtio_pop(), or
-	 * says virtio_park(). What it returns at once, by virtio_push(), is shown to the driver
-	 * afterwards. Loop's thread.
+	 * calls virtio_park(). The core shows the driver the chains that handle() returned by
+	 * virtio_push(). Thread: loop.
 	 */
 	void (*handle)(struct virtio_device *v, unsigned int queue);
 	/*
-	 * No memory of @queue is touched after this returns: waits for what is under way. NULL:
-	 * nothing ever is.
+	 * Waits for requests under way: no memory of @queue is touched after this returns. NULL: no
+	 * request is ever under way.
 	 */
 	void (*quiesce)(struct virtio_device *v, unsigned int queue);
 	/*
-	 * For devices whose work is completed elsewhere, by code that must not wait for the lock:
-	 * it notes what is done, and calls virtio_poke(). pending() says, without the lock, whether
-	 * something is noted; serve() sees to it. NULL: never.
+	 * For devices whose work completes elsewhere, in code that must not wait for the lock: that
+	 * code records the completion and calls virtio_poke(). pending() returns, without the lock,
+	 * whether a completion is recorded; serve() handles it. NULL: not used.
 	 */
 	bool (*pending)(const struct virtio_device *v);
 	void (*serve)(struct virtio_device *v);
 	/*
-	 * The field of the configuration space that the driver writes: it is kept there, and
-	 * nothing more.
+	 * The field of the configuration space that the driver may write. The core only stores the
+	 * bytes.
 	 */
 	unsigned int driver_field_offset, driver_field_bytes;
 };
 
-/* How the driver is told; what a transport implements. */
+/* Notifies the driver; each transport implements this. */
 struct virtio_transport {
-	/* Used buffers are there. Lock held. */
+	/* There are used buffers. Locks: held. */
 	void (*used)(void *ctx);
 	/*
-	 * An eventfd that does the same for whoever writes to it without our knowing, until the
-	 * driver's reset; or -errno. The transport's own. Lock held. May be NULL.
+	 * Returns an eventfd that has the effect of used() when another process or the kernel
+	 * writes to it, until the driver's reset; or -errno. The transport owns it. Locks: held.
+	 * May be NULL.
 	 */
 	int (*used_fd)(void *ctx);
-	/* The configuration or the status changed. Without the lock, on any thread. */
+	/* The configuration or the status changed. Thread: any. Locks: not held. */
 	void (*config)(void *ctx);
-	/* The status or the configuration space has new bytes to be read. Lock held. */
+	/*
+	 * The bytes of the status or the configuration space, as read by the driver, changed.
+	 * Locks: held.
+	 */
 	void (*refresh)(void *ctx);
 	/*
-	 * Around a change of the configuration space by the device: nobody reads half of it.
-	 * Without the lock; may be NULL.
+	 * Called before and after the device changes the configuration space, so that the driver
+	 * never reads half a change. Locks: not held. May be NULL.
 	 */
 	void (*hold_config)(void *ctx, bool hold);
 	void *ctx;
@@ -89,7 +92,8 @@ struct virtio_queue {
 	struct virtio_device *device;
 	int kick_fd; /* eventfd: the driver's notifications */
 	struct loop_source kick;
-	bool was_reset;	  /* alone, by VIRTIO_F_RING_RESET: may be set up again after DRIVER_OK */
+	/* the queue alone, by VIRTIO_F_RING_RESET: may be set up again after DRIVER_OK */
+	bool was_reset;
 	bool parked;	  /* see virtio_park() */
 	bool handed_over; /* see virtio_hand_over() */
 };
@@ -111,108 +115,112 @@ struct virtio_device {
 	struct virtio_queue *queue;
 };
 
-/* ---- for devices --------------------------------------------------------------------------- */
+/* ---- for devices ----------------------------------------------------------------------------- */
 
 /*
- * @features: the device's own; those of rings and transport are added. @config is copied.
- * @queue_size: a power of two. Returns 0 or -errno (too many descriptors). virtio_fini() works
- * after a failed init. Set-up time.
+ * @features: the device's own; the core adds those of the rings. @config is copied. @queue_size is
+ * a power of two. Returns 0 or -errno (too many descriptors); call virtio_fini() in either case.
+ * Thread: setup.
  */
 int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, const struct gmem *mem,
 		struct loop *loop, unsigned int nr_queues, uint16_t queue_size, uint64_t features,
 		const void *config, unsigned int config_bytes);
-/* Quiesces all queues. Loop's thread or tear-down, with no vCPU running. */
+/* Quiesces all queues. Thread: loop, or main at tear-down, with no vCPU running. */
 void virtio_fini(struct virtio_device *v);
 
 void virtio_lock(struct virtio_device *v);
 void virtio_unlock(struct virtio_device *v);
 
-/* Whether the driver accepted feature bit @bit. Lock held. */
+/* Whether the driver accepted feature bit @bit. Locks: held. */
 bool virtio_has(const struct virtio_device *v, unsigned int bit);
 
 /*
- * Takes the next chain of @queue; @chain has iov and iov_cap set. False when there is none; a chain
- * that breaks a rule breaks the device. Lock held.
+ * Takes the next chain of @queue; the caller has set iov and iov_cap of @chain. Returns false if
+ * there is none. A chain that breaks a rule breaks the device. Locks: held.
  */
 bool virtio_pop(struct virtio_device *v, unsigned int queue, struct vq_chain *chain);
-/* Returns a chain; unseen until virtio_publish(). Lock held. */
+/* Returns a chain to the driver, which sees it after virtio_publish(). Locks: held. */
 void virtio_push(struct virtio_device *v, unsigned int queue, uint16_t head, uint32_t written);
 /*
- * Shows returned chains and interrupts if the driver wants that. The core does so after handle().
- * Lock held.
+ * Shows returned chains to the driver and interrupts it if it wants that. The core calls this after
+ * handle(). Locks: held.
  */
 void virtio_publish(struct virtio_device *v, unsigned int queue);
 
 /*
- * Whether @queue's driver would want no interrupt now if @more chains were returned to it. Lock
- * held.
+ * Whether the driver of @queue would not want an interrupt now if @more chains were returned to it.
+ * Locks: held.
  */
 bool virtio_is_polled(const struct virtio_device *v, unsigned int queue, uint16_t more);
 
 /*
- * For handle(): @queue's chains are left there on purpose, until virtio_run() or virtio_kick(). The
- * driver is not asked to notify us of more of them. Lock held.
+ * For handle(): leaves the chains of @queue there on purpose, until virtio_run() or virtio_kick().
+ * The driver need not notify us of more chains. Locks: held.
  */
 void virtio_park(struct virtio_device *v, unsigned int queue);
-/* Calls handle() for @queue now, if the device and the queue are live. Loop's thread, lock held. */
+/*
+ * Calls handle() for @queue now, if the device and the queue are running. Thread: loop. Locks:
+ * held.
+ */
 void virtio_run(struct virtio_device *v, unsigned int queue);
 
 /*
- * @queue is served by somebody else from now on, who also gets its notifications by its kick_fd:
- * handle() is not called for it. To be taken back when that one has stopped: then handle() is
- * called again, for all that is there. The core takes it back when it is reset. Lock held.
+ * Hands @queue over: another process or the kernel serves it from now on and gets its notifications
+ * by kick_fd, and the core does not call handle(). Take the queue back when the other side has
+ * stopped; the core then calls handle() again for the chains that are there. The core itself takes
+ * back a queue that is reset. Locks: held.
  */
 void virtio_hand_over(struct virtio_device *v, unsigned int queue);
 void virtio_take_back(struct virtio_device *v, unsigned int queue);
 /*
- * An eventfd by which that one interrupts the driver, valid until the device is reset; or -errno.
- * Lock held.
+ * Returns an eventfd by which the other side interrupts the driver, valid until the device is
+ * reset; or -errno. Locks: held.
  */
 int virtio_used_fd(struct virtio_device *v);
 
-/* The driver broke the rules: nothing more is done for it until it resets the device. Lock held. */
+/*
+ * Breaks the device because the driver broke the rules: the device does nothing more until the
+ * driver resets it. Locks: held.
+ */
 void virtio_break(struct virtio_device *v, const char *why);
 
 /*
- * Calls serve(), here or on the thread that has the lock, as soon as that is possible. Never waits.
- * Any thread.
+ * Calls serve() as soon as possible, on this thread or on the one that has the lock. Never waits.
+ * Thread: any.
  */
 void virtio_poke(struct virtio_device *v);
 
-/* Calls handle() for @queue soon, on the loop's thread. Any thread. */
+/* Makes the loop's thread call handle() for @queue soon. Thread: any. */
 void virtio_kick(struct virtio_device *v, unsigned int queue);
 
 /*
- * Changes [offset, offset + len) of the configuration space and tells the driver. Without the lock.
+ * Changes [offset, offset + len) of the configuration space and notifies the driver. Locks: not
+ * held.
  */
 void virtio_set_config(struct virtio_device *v, unsigned int offset, const void *bytes,
 		       unsigned int len);
 
-/*
- * ---- for transports; lock held
- * ---------------------------------------------------------------------------
- */
+/* ---- for transports; lock held --------------------------------------------------------------- */
 
-/* Features of @select's 32 bits; 0 beyond the second. */
+/* 32 bits of the offered features, number @select; 0 beyond the second. */
 uint32_t virtio_offered(const struct virtio_device *v, uint32_t select);
-/* Ignored after FEATURES_OK. */
+/* The driver writes 32 bits of its features. Ignored after FEATURES_OK. */
 void virtio_accept(struct virtio_device *v, uint32_t select, uint32_t features);
-/* The driver writes the status: 0 resets, otherwise bits are added, if they may be. */
+/* The driver writes the status: 0 resets the device; other values add bits, if that is allowed. */
 void virtio_write_status(struct virtio_device *v, uint32_t status);
 /*
- * The driver writes @len bytes at @offset of the configuration space. False when they are not its
- * to write.
+ * The driver writes @len bytes at @offset of the configuration space. Returns false if it may not.
  */
 bool virtio_write_config(struct virtio_device *v, uint64_t offset, const void *bytes,
 			 unsigned int len);
-/* NULL when there is no such queue. */
+/* Returns NULL if there is no such queue. */
 struct virtio_queue *virtio_queue(struct virtio_device *v, uint32_t index);
 /*
- * The queue to change its size or an address of; NULL when that is not allowed now, or there is
- * none.
+ * Returns the queue, to change its size or an address; NULL if that is not allowed now or there is
+ * no such queue.
  */
 struct virtqueue *virtio_queue_setup(struct virtio_device *v, uint32_t index);
-/* Starts @index (refused when its size or an address is bad) or stops it. */
+/* Starts queue @index (refused if its size or an address is bad) or stops it. */
 void virtio_queue_ready(struct virtio_device *v, uint32_t index, bool ready);
 void virtio_queue_reset(struct virtio_device *v, uint32_t index);
 

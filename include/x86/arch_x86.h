@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The x86 architecture, as the launcher knows one. */
+/* Declares the x86 architecture for the launcher; see struct arch. */
 #ifndef X86_ARCH_X86_H
 #define X86_ARCH_X86_H
 

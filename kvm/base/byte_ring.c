@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The byte queue of consoles: output that waits for the host, input that waits for the guest. The
- * capacity is a power of two, so that an index wraps by a mask. Invariants: len <= cap, and head ==
- * 0 whenever the ring is empty: a queue that is emptied now and then is written out in one piece.
+ * Queues the bytes of consoles: output that waits for the host, input that waits for the guest.
  *
- * No lock of its own, and it knows nothing of descriptors.
+ * The capacity is a power of two, so that an index wraps by a mask. Invariants: len <= cap, and
+ * head == 0 whenever the ring is empty, so that a queue that is emptied now and then is written out
+ * in one piece. The queue has no lock of its own, and knows nothing of descriptors.
  */
 #include "byte_ring.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A queue of bytes in one buffer that grows by doubling up to what its owner allows, and wraps.
- * Nothing is allocated before the first byte. The owner serialises.
+ * A queue of bytes in one buffer that wraps, and that grows by doubling up to a limit of its owner.
+ * Nothing is allocated before the first byte. Locks: the owner's.
  */
 #ifndef KVM_BASE_BYTE_RING_H
 #define KVM_BASE_BYTE_RING_H
@@ -18,8 +18,8 @@ struct byte_ring {
 };
 
 /*
- * Makes room for @len more bytes, allocating at most @max_bytes (a power of two) in all. False: no
- * memory, or more than that.
+ * Makes room for @len more bytes, allocating at most @max_bytes (a power of two) in all. Returns
+ * false without memory, or if that is not enough.
  */
 bool byte_ring_reserve(struct byte_ring *r, size_t len, size_t max_bytes);
 
@@ -28,23 +28,26 @@ static inline size_t byte_ring_room(const struct byte_ring *r)
 	return r->cap - r->len;
 }
 
-/* There must be room. */
+/* Appends a byte. There must be room. */
 static inline void byte_ring_put(struct byte_ring *r, uint8_t byte)
 {
 	r->data[(r->head + r->len) & (r->cap - 1)] = byte;
 	r->len++;
 }
 
-/* There must be room for all of it. */
+/* Appends bytes. There must be room for all. */
 void byte_ring_write(struct byte_ring *r, const uint8_t *bytes, size_t len);
 
-/* The contiguous bytes that begin @skip bytes after the oldest; *len 0 when there are none. */
+/*
+ * Returns the contiguous bytes that begin @skip bytes after the oldest; *@len is 0 if there are
+ * none.
+ */
 const uint8_t *byte_ring_peek(const struct byte_ring *r, size_t skip, size_t *len);
 
-/* Forgets the @len oldest bytes, at most all. */
+/* Drops the @len oldest bytes, at most all. */
 void byte_ring_drop(struct byte_ring *r, size_t len);
 
-/* Gives the memory back; the ring is empty and usable again. */
+/* Frees the memory; the ring is then empty, and usable again. */
 void byte_ring_free(struct byte_ring *r);
 
 #endif

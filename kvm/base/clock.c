@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads the clock that the launcher measures by, in nanoseconds. */
+/* Reads the clock by which the launcher measures time, in nanoseconds. */
 #include "kvm/clock.h"
 
 #include <time.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Doubles arrays that are full, so that filling one takes time in proportion to its length. */
+/* Doubles arrays that are full, so that the time to fill one is in proportion to its length. */
 #include "grow.h"
 
 #include <stdlib.h>

@@ -6,9 +6,9 @@
 #include "kvm/types.h"
 
 /*
- * Makes room in @array, from malloc() or NULL, for @need elements of @element_bytes each (neither
- * is 0); it has room for *@room of them, and gets at least twice as much when that is too little.
- * Returns the array, which may have moved, or NULL: then there is no memory, and nothing was
+ * Makes room in @array (from malloc(), or NULL) for @need elements of @element_bytes each; neither
+ * is 0. *@room is how many elements it has room for now; if that is too little, it gets at least
+ * twice as much. Returns the array, which may have moved, or NULL without memory: then nothing was
  * changed.
  */
 void *grow_array(void *array, size_t *room, size_t need, size_t element_bytes);

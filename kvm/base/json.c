@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A recursive descent over a copy of the text. Strings are decoded in place, as no escape is
- * shorter than what it stands for, and end with a NUL where their quotation mark was. Nodes are in
- * one array and know each other by index, so that it may move as it grows. Depth and number are
- * bounded, and every byte is looked at once.
+ * Parses JSON by recursive descent over a copy of the text.
+ *
+ *  - Strings are decoded in place, because no escape is shorter than what it stands for, and end
+ *    with a NUL in the place of their quotation mark.
+ *  - Nodes are in one array and refer to each other by index, so that the array may move as it
+ *    grows.
+ *  - Depth and number are bounded, and every byte is read once.
  */
 #include "json.h"
 
@@ -28,7 +31,7 @@ static int fail(struct parser *s, const char *why)
 	return -EINVAL;
 }
 
-/* Nowhere else can there be the end of a line. */
+/* No line can end elsewhere. */
 static void skip_space(struct parser *s)
 {
 	for (; s->p < s->end && *s->p && strchr(" \t\r\n", *s->p); s->p++)
@@ -53,7 +56,7 @@ static int add_node(struct parser *s, unsigned int *index)
 
 /* ---- strings --------------------------------------------------------------------------- */
 
-/* Four hexadecimal digits at @p; -1: they are not. */
+/* Returns the value of four hexadecimal digits at @p, or -1 if they are not. */
 static int hex4(const char *p)
 {
 	int value = 0;
@@ -92,8 +95,8 @@ static char *put_utf8(char *to, uint32_t c)
 }
 
 /*
- * Behind "\u". A pair of surrogates is one character; half of one, and NUL, are U+FFFD. NULL: these
- * are no digits.
+ * Decodes what follows "\u". A pair of surrogates is one character; half of one, and NUL, become
+ * U+FFFD. Returns NULL if these are not four digits.
  */
 static char *put_unicode(struct parser *s, char *to)
 {
@@ -145,10 +148,10 @@ static int parse_string(struct parser *s, const char **text)
 		s->p++;
 		to = put_escaped(s, to);
 		if (!to)
-			return fail(s, "a backslash with what is no escape behind it");
+			return fail(s, "an unknown escape after a backslash");
 	}
 	if (s->p == s->end)
-		return fail(s, "a string without its end");
+		return fail(s, "a string that does not end");
 	s->p++;
 	*to = '\0';
 	return 0;
@@ -209,11 +212,11 @@ static int parse_word(struct parser *s, struct json_node *n)
 	if (takes(s, "true"))
 		n->number = 1;
 	else if (!takes(s, "false"))
-		return fail(s, "a value is missing, or not one");
+		return fail(s, "a value is missing or not valid");
 	return 0;
 }
 
-/* "key": before a member's value. */
+/* Parses the "key": before a member's value. */
 static int parse_key(struct parser *s, const char **key)
 {
 	int err;
@@ -308,7 +311,7 @@ int json_parse(struct json *j, const char *text, size_t len)
 	if (err)
 		return err;
 	skip_space(&s);
-	return s.p < s.end ? fail(&s, "there is something behind its end") : 0;
+	return s.p < s.end ? fail(&s, "there is text after its end") : 0;
 }
 
 void json_free(struct json *j)

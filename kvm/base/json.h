@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads JSON (RFC 8259): reports of ours that come back from a file. Bounded: JSON_MAX_DEPTH
+ * Reads JSON (RFC 8259), for reports that kvm has written to a file. It is bounded: JSON_MAX_DEPTH
  * levels, JSON_MAX_NODES values. Pure.
  */
 #ifndef KVM_BASE_JSON_H
@@ -15,16 +15,16 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 
 struct json_node {
 	enum json_type type;
-	/* JSON_NUMBER: @number is its value; others (negative, fractions, too large) have none */
+	/*
+	 * JSON_NUMBER: @number is its value; others (negative, fractions, too large) have no value
+	 */
 	bool is_uint;
 	uint64_t number; /* JSON_BOOL: 0 or 1 */
 	const char *key; /* of a member of an object; else NULL */
-	/*
-	 * JSON_STRING: no NUL in it (\u0000 has become U+FFFD); bytes that are not UTF-8 are as
-	 * they were
-	 */
+	/* JSON_STRING: has no NUL (\u0000 becomes U+FFFD); keeps bytes that are not UTF-8 */
 	const char *text;
-	unsigned int child, next; /* the first in it, and the next one beside it; 0: none */
+	/* indices of the first value in it, and of the next one beside it; 0: none */
+	unsigned int child, next;
 };
 
 struct json {
@@ -33,22 +33,28 @@ struct json {
 	unsigned int nr;
 	size_t room;
 	unsigned int line; /* after -EINVAL: where, from 1 */
-	const char *why;   /* after -EINVAL: what */
+	const char *why;   /* after -EINVAL: what is wrong */
 };
 
-/* Returns 0, -EINVAL (@j->line and @j->why say more) or -ENOMEM. json_free() in either case. */
+/*
+ * Parses @text. Returns 0, -EINVAL (see @j->line and @j->why), or -ENOMEM. Call json_free() in
+ * either case.
+ */
 int json_parse(struct json *j, const char *text, size_t len);
 void json_free(struct json *j);
 
-/* The first member of this name of @object, if it is an object and has one; else NULL. */
+/*
+ * Returns the first member of @object with this name, or NULL if there is none or it is not an
+ * object.
+ */
 const struct json_node *json_member(const struct json *j, const struct json_node *object,
 				    const char *name);
-/* The first in an array or object, and the one behind @n; NULL: none. */
+/* Return the first value in an array or object, and the one after @n; NULL if there is none. */
 const struct json_node *json_first(const struct json *j, const struct json_node *n);
 const struct json_node *json_next(const struct json *j, const struct json_node *n);
 /*
- * A member's value. NULL when it is not there, or no string; false when it is no whole number (or
- * no truth value).
+ * Return a member's value: NULL if it is missing or not a string; false if it is missing or not a
+ * whole number (or not true or false).
  */
 const char *json_string(const struct json *j, const struct json_node *object, const char *name);
 bool json_uint(const struct json *j, const struct json_node *object, const char *name,

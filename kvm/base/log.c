@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Messages: formatted into one buffer on the stack and written by one write(2), so that threads do
- * not mix their lines and a signal handler that interrupts us never finds a lock held. The level,
- * the log file and the raw flag are process-wide: a process has one stderr. They are set before
+ * Prints messages: formats each into a buffer on the stack, and writes it by one write(2).
+ *
+ * So threads do not mix their lines, and a signal handler never finds a lock held. The level, the
+ * log file and the raw flag are process-wide, because a process has one stderr. They are set before
  * threads start (the raw flag is atomic).
  */
 #include "kvm/log.h"
@@ -51,8 +52,8 @@ int log_open_file(const char *path)
 }
 
 /*
- * A log that cannot be written (full disk) must not end a machine: what fits is kept. Returns 0 or
- * -errno.
+ * Writes as much as possible: a log that cannot be written (full disk) must not end a machine.
+ * Returns 0, or -errno.
  */
 static int write_all(int fd, const char *bytes, size_t len)
 {

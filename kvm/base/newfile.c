@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Gives a file its name by rename(2), so that anyone who waits for it sees all of it or the one
- * before. Until then it has no name (O_TMPFILE), or, where the file system cannot do that, one of
- * its own beside the real one, with our process's number in it. linkat(2) does not replace a file,
- * so a file without a name gets such a name, too, just before the rename.
+ * Writes a file without a name or under a temporary one, and gives it its own by rename(2).
+ *
+ * So a reader sees the old file or the whole new one. Until then the file has no name (O_TMPFILE),
+ * or, where the file system cannot do that, a temporary one beside the real one, with the process's
+ * number in it. linkat(2) does not replace a file, so a file without a name gets a temporary one,
+ * too, just before the rename.
  */
 #include "kvm/newfile.h"
 
@@ -16,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEMPORARY_BYTES 32 /* what the temporary file's name has more */
+#define TEMPORARY_BYTES 32 /* how much longer the temporary name is */
 
 /* The folder that @path is in, in @buf. */
 static const char *folder_of(const char *path, char buf[PATH_MAX])
@@ -58,7 +60,8 @@ int newfile_check(const char *option, const char *path)
 	int err = check(path);
 
 	if (err == -ENOTSUP)
-		pr_err("--%s %s: exists and is no regular file", option, path);
+		pr_err("--%s %s: exists and is not a regular file; choose another file", option,
+		       path);
 	else if (err)
 		pr_err("--%s %s: %s", option, path, strerror(-err));
 	return err;
@@ -92,7 +95,7 @@ static int give_name(struct newfile *f)
 	if (f->named)
 		return 0;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", f->fd);
-	unlink(f->temporary); /* of a process before us with our number */
+	unlink(f->temporary); /* left by an earlier process with this number */
 	if (linkat(AT_FDCWD, self, AT_FDCWD, f->temporary, AT_SYMLINK_FOLLOW))
 		return -errno;
 	f->named = true;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The option table's parser, on getopt_long() for the habits people have: clustered short options,
- * --name=value, unique abbreviations. Its own messages are off: ours say what to do.
+ * Parses the command line by a table of options.
+ *
+ * It uses getopt_long(), for what users expect: clustered short options, --name=value, unique
+ * abbreviations. Its messages are off, because those here say what to do.
  */
 #include "options.h"
 
@@ -117,7 +119,7 @@ static int apply_list(const struct opt *row, void *config, const char *arg)
 	unsigned int *nr = (unsigned int *)((char *)config + row->nr_offset);
 
 	if (*nr == row->max) {
-		pr_err("--%s %s: at most %llu of them", row->name, arg,
+		pr_err("--%s %s: at most %llu of these are possible", row->name, arg,
 		       (unsigned long long)row->max);
 		return -EINVAL;
 	}
@@ -157,7 +159,7 @@ static int apply(const struct opt *row, void *config, const char *arg)
 static void getopt_tables(const struct opt *rows, unsigned int nr, struct option *longs,
 			  char *shorts)
 {
-	*shorts++ = '+'; /* stop at the first argument that is no option */
+	*shorts++ = '+'; /* stop at the first argument that is not an option */
 	*shorts++ = ':'; /* tell a missing argument from an unknown option */
 	for (unsigned int i = 0; i < nr; i++) {
 		longs[i] = (struct option){
@@ -209,7 +211,7 @@ int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, c
 			else
 				pr_err("%s: %s; see --help", argv[optind - 1],
 				       optopt ? "takes no argument"
-					      : "no such option, or not a unique one");
+					      : "no such option, or an ambiguous abbreviation");
 			return -EINVAL;
 		}
 		if (apply(row_of(rows, nr, c), config, optarg))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Command-line options, declared once in a table: parsing, the --help screen and the manual's list
- * come from it.
+ * Declares the command-line options once, in a table: the parser, the --help screen and the
+ * manual's list come from it.
  */
 #ifndef KVM_BASE_OPTIONS_H
 #define KVM_BASE_OPTIONS_H
@@ -18,10 +18,10 @@ enum opt_type {
 	OPT_SIZE,   /* uint64_t bytes: 512M, 4G; within [min, max] */
 	OPT_CHOICE, /* an enum: which of @arg's words, "on|off" */
 	/*
-	 * const char *[max]: points into argv; how many there are is the unsigned int at nr_offset
+	 * const char *[max]: points into argv; the unsigned int at nr_offset is how many there are
 	 */
 	OPT_LIST,
-	OPT_CALL, /* whatever call() makes of it */
+	OPT_CALL, /* call() parses it */
 };
 
 struct opt {
@@ -30,46 +30,48 @@ struct opt {
 	enum opt_type type;
 	size_t offset; /* in the config struct */
 	/*
-	 * how help names the argument; NULL: takes none; in brackets: --name alone is NULL to
-	 * call()
+	 * the argument's name in help; NULL: takes none; in brackets: call() gets NULL for --name
+	 * alone
 	 */
 	const char *arg;
 	const char *help; /* one line; '\n' continues on the next */
 	uint64_t min, max;
 	/*
-	 * Returns 0 or -EINVAL having said why; of an OPT_LIST, whether @arg may be in it (NULL:
-	 * any may).
+	 * Returns 0, or -EINVAL (reported). For an OPT_LIST: whether @arg may be in it (NULL: any
+	 * may).
 	 */
 	int (*call)(void *config, const char *name, const char *arg);
-	size_t nr_offset; /* of an OPT_LIST */
+	size_t nr_offset; /* for an OPT_LIST */
 };
 
 #define OPT_MAX_ROWS 64
 
 /*
- * Parses argv[1..argc). Returns the index of the first argument that is no option (argc: none), or
- * -EINVAL having said in one line what is wrong. Stops at "--". Not thread-safe (getopt).
+ * Parses argv[1..argc), and stops at "--". Returns the index of the first argument that is not an
+ * option (argc: none), or -EINVAL (reported, in one line). Thread: main (getopt is not
+ * thread-safe).
  */
 int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv);
 
 /*
- * For a verb that takes exactly one argument, with options on either side of it. Returns 0 and
- * *@arg, or -EINVAL having said what is wrong; @what names the argument in that ("NAME"). With
- * *@help, a flag of @config's, set, *@arg may be NULL.
+ * Does the same for a verb that takes exactly one argument, with options on either side of it.
+ * @what names the argument in a message ("NAME"). If *@help, a flag of @config, is set, *@arg may
+ * be NULL. Returns 0 and *@arg, or -EINVAL (reported).
  */
 int opt_parse_one(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv,
 		  const char *what, const bool *help, const char **arg);
 
 /*
- * "512M", "4G", "1T", plain bytes, K/M/G/T with an optional B or iB. Returns 0 or -EINVAL (garbage,
- * overflow, zero).
+ * Parses "512M", "4G", "1T", plain bytes, K/M/G/T with an optional B or iB. Returns 0, or -EINVAL
+ * (garbage, overflow, zero).
  */
 int parse_size(const char *text, uint64_t *bytes);
-/* The other way, in the largest unit that is exact. Returns @text. */
+/* Formats a size in the largest unit that is exact. Returns @text. */
 const char *format_size(uint64_t bytes, char text[24]);
-/* Decimal or 0x hexadecimal, whole string. Returns 0 or -EINVAL. */
+/* Parses a decimal or 0x hexadecimal number, the whole string. Returns 0, or -EINVAL. */
 int parse_uint(const char *text, uint64_t *value);
 
+/* Prints the list of options. */
 void opt_help(FILE *f, const struct opt *rows, unsigned int nr);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Splits an option's list at its commas, see optlist.h. Everything is built on optlist_next(), the
- * only function that decides where an item ends.
+ * Splits an option's list at its commas, see optlist.h. Everything uses optlist_next(), the only
+ * function that decides where an item ends.
  */
 #include "kvm/optlist.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pages from the host's kernel, see pages.h; under AddressSanitizer from its heap, where it looks
- * for what is lost or overrun.
+ * Gets pages from the host's kernel, see pages.h; under AddressSanitizer from its heap, so that it
+ * finds leaks and overruns.
  */
 #include "kvm/pages.h"
 

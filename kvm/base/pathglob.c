@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Part by part: one without a pattern is appended to the path so far, one with a pattern is looked
- * for in the folder that the path so far names. A leading dot is matched by a dot only. What cannot
- * be opened has nothing in it.
+ * Finds the files that match a pattern, part by part of the path.
+ *
+ * A part without a pattern is appended to the path so far. A part with a pattern is searched in the
+ * folder that the path so far names. Only a dot matches a leading dot. A folder that cannot be
+ * opened counts as empty.
  */
 #include "pathglob.h"
 
@@ -24,7 +26,7 @@ struct search {
 
 static int walk(struct search *s, size_t len, const char *rest);
 
-/* Goes on with @name appended. A path that gets too long is none. */
+/* Goes on with @name appended. A path that gets too long does not match. */
 static int descend(struct search *s, size_t len, const char *name, size_t name_len,
 		   const char *rest)
 {

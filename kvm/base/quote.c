@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Quoting for JSON (RFC 8259), XML 1.0 and plain lines. Bytes that are not UTF-8 become U+FFFD,
- * each of them, and so do characters that XML does not have.
+ * Quotes text for JSON (RFC 8259), XML 1.0 and plain lines. Each byte that is not UTF-8 becomes
+ * U+FFFD, and so does each character that XML does not have.
  */
 #include "quote.h"
 
@@ -12,8 +12,8 @@
 #define REPLACEMENT "\xef\xbf\xbd"
 
 /*
- * Bytes of the character at @p; 0: it is none. RFC 3629: no surrogates, nothing overlong, nothing
- * beyond U+10FFFF.
+ * Returns how many bytes the character at @p has, or 0 if it is not one by RFC 3629: no surrogates,
+ * nothing overlong, nothing beyond U+10FFFF.
  */
 static size_t utf8_bytes(const unsigned char *p, size_t left)
 {

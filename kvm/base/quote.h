@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest's text inside of formats that have rules: what comes out is valid UTF-8 and cannot end
- * the string or element it stands in. Pure.
+ * Writes a guest's text into formats that have rules: the output is valid UTF-8, and cannot end the
+ * string or element that it is in. Pure.
  */
 #ifndef KVM_BASE_QUOTE_H
 #define KVM_BASE_QUOTE_H
@@ -9,17 +9,17 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* A JSON string, with its quotation marks. */
+/* Writes a JSON string, with its quotation marks. */
 void quote_json(FILE *f, const char *text, size_t len);
 /*
- * XML character data or the inside of an attribute. Newlines and tabs stay in data, and are
- * references in an attribute.
+ * Write XML character data, or the inside of an attribute. Newlines and tabs stay in data, and
+ * become references in an attribute.
  */
 void quote_xml(FILE *f, const char *text, size_t len);
 void quote_xml_attribute(FILE *f, const char *text, size_t len);
-/* One line of plain text: without control characters. */
+/* Writes one line of plain text, without control characters. */
 void quote_line(FILE *f, const char *text, size_t len);
-/* A word as a shell takes it: as it is, or in quotation marks. */
+/* Writes a word for a shell: as it is, or in quotation marks. */
 void quote_shell(FILE *f, const char *word);
 
 #endif

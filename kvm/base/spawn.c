@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* See kvm/spawn.h. */
+/* Starts programs by posix_spawn(3) and waits for them, see kvm/spawn.h. */
 #include "kvm/spawn.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ static void set_stream(posix_spawn_file_actions_t *files, int fd, int stream)
 	if (fd == SPAWN_NULL)
 		posix_spawn_file_actions_addopen(files, stream, "/dev/null", O_RDWR, 0);
 	else
-		/* the same number: takes CLOEXEC off */
+		/* also for the same number: removes CLOEXEC */
 		posix_spawn_file_actions_adddup2(files, fd, stream);
 }
 
@@ -46,7 +46,7 @@ int spawn_program(pid_t *pid, const struct spawn *s)
 	return -err;
 }
 
-/* Whether it ends within the time. */
+/* Whether the process ends within the limit; false also if the kernel lacks pidfd_open(2). */
 static bool ends(pid_t pid, int limit_ms)
 {
 	struct pollfd ended = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };

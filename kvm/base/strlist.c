@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Lists of strings, for set-up: short ones, looked through from the start. */
+/* Keeps lists of strings for set-up: short ones, which are searched from the start. */
 #include "strlist.h"
 
 #include "grow.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A growing list of strings of its own. All zero is an empty one. */
+/* A growing list that owns its strings. All zero is an empty list. */
 #ifndef KVM_BASE_STRLIST_H
 #define KVM_BASE_STRLIST_H
 
@@ -11,7 +11,7 @@ struct strlist {
 	size_t room;
 };
 
-/* Appends a copy of @len bytes, which have no NUL in them. Returns 0 or -ENOMEM. */
+/* Appends a copy of @len bytes, which have no NUL in them. Returns 0, or -ENOMEM. */
 int strlist_add(struct strlist *l, const char *text, size_t len);
 bool strlist_has(const struct strlist *l, const char *text, size_t len);
 void strlist_free(struct strlist *l);

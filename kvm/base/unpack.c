@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Unpacks by running the program that does it, as depmod's and the kernel's own scripts do: no
- * library of ours has to know three formats. The program reads the file itself and writes to a pipe
- * of ours; it ends before we go on.
+ * Reads files, and unpacks compressed ones by the program of their format.
+ *
+ * That is what the scripts of depmod and of the kernel do, and no library for three formats is
+ * needed. The program reads the file itself and writes to a pipe; it ends before the launcher goes
+ * on.
  */
 #include "unpack.h"
 
@@ -57,7 +59,7 @@ static int read_all(int fd, uint8_t **bytes, size_t *len)
 	return 0;
 }
 
-/* "PROGRAM -dc" reads the file and writes to a pipe of ours. */
+/* Runs "PROGRAM -dc", which reads the file and writes to a pipe, and reads the pipe. */
 static int run(const char *program, int in, uint8_t **bytes, size_t *len)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "-dc", NULL };
@@ -98,7 +100,7 @@ int unpack_file(const char *path, uint8_t **bytes, size_t *len)
 	free(*bytes);
 	*bytes = NULL;
 	if (fd >= 0 && program && err == -ENOENT)
-		pr_err("%s: %s is needed to unpack it and is not on this host; install it, or unpack the file",
+		pr_err("%s: needs %s to be unpacked, which is not on this host; install it, or unpack the file",
 		       path, program);
 	else
 		pr_err("%s: cannot be read%s%s: %s", path, program ? " by " : "",

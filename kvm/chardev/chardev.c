@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes, starts and closes character devices, by what their specification names. One row a backend;
- * those whose other side comes and goes live in chardev_unix.c and chardev_pty.c. A path in a
- * specification is the rest of it, commas and all.
+ * Opens, starts and closes the character device that a specification such as file:PATH names. There
+ * is one row per backend; chardev_unix.c, chardev_pty.c and chardev_stream.c have the others. A
+ * path is the rest of the specification, including any commas.
  *
- * Set-up and the loop's thread only. Opening costs as few system calls as can be: what stdin and
- * stdout are is found out when the first byte comes.
+ * Opening makes as few system calls as possible: the first byte finds out what stdin and stdout
+ * are. Thread: loop | setup.
  */
 #include "chardev_impl.h"
 
@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 /*
- * Pasted and typed while the guest does not listen. Beyond, the terminal itself holds the rest, and
- * Ctrl-a x too.
+ * How much may be pasted or typed while the guest does not read. Beyond that the terminal holds the
+ * rest, and a Ctrl-a x in it.
  */
 #define TERMINAL_AHEAD_BYTES (1 * MIB)
 
@@ -29,7 +29,7 @@ static int stdio_open(struct chardev *cd, const char *path)
 {
 	(void)path;
 	if (!term_claim()) {
-		pr_err("console %s: stdin and stdout belong to another console already; give this one pty or file:PATH",
+		pr_err("console %s: another console already uses stdin and stdout; use pty or file:PATH",
 		       cd->spec);
 		return -EBUSY;
 	}
@@ -75,7 +75,7 @@ static int open_path(struct chardev *cd, const char *path, int flags)
 	if (cd->io_fd >= 0)
 		return 0;
 	pr_err("console %s: %s", cd->spec,
-	       errno == ENXIO ? "a FIFO that nobody reads; start its reader first"
+	       errno == ENXIO ? "no process reads this FIFO; start its reader first"
 			      : strerror(errno));
 	return -errno;
 }
@@ -88,7 +88,7 @@ static int file_open(struct chardev *cd, const char *path)
 	if (err)
 		return err;
 	cd->out.fd = cd->io_fd;
-	cd->out.kind = OUT_NONBLOCK; /* a regular file just never says EAGAIN */
+	cd->out.kind = OUT_NONBLOCK; /* a regular file never returns EAGAIN */
 	cd->out.attached = true;
 	return 0;
 }
@@ -108,7 +108,7 @@ static int tty_open(struct chardev *cd, const char *path)
 	term_make_raw(&t);
 	t.c_cflag |= CLOCAL | CREAD;
 	if (tcsetattr(cd->io_fd, TCSANOW, &t) < 0) {
-		pr_err("console %s: refuses raw mode: %s", cd->spec, strerror(errno));
+		pr_err("console %s: cannot set raw mode: %s", cd->spec, strerror(errno));
 		return -errno;
 	}
 	cd->restore_termios = true;
@@ -147,7 +147,7 @@ static const struct chardev_backend *const backends[] = {
 	&chardev_stderr, &chardev_signals, &chardev_log,
 };
 
-/* The backend that @spec names, and in *@path what follows the colon. */
+/* Returns the backend that @spec names, or NULL, and in *@path what follows the colon. */
 static const struct chardev_backend *find_backend(const char *spec, const char **path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
@@ -194,7 +194,7 @@ int chardev_open(struct chardev **out, struct loop *loop, const char *spec,
 
 	*out = NULL;
 	if (!backend) {
-		pr_err("console %s: not one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH",
+		pr_err("console %s: must be stdio, null, file:PATH, pty, unix:PATH or tty:PATH",
 		       spec);
 		return -EINVAL;
 	}
@@ -208,7 +208,7 @@ int chardev_open(struct chardev **out, struct loop *loop, const char *spec,
 	err = backend->open(cd, cd->path);
 	if (err) {
 		if (!cd->is_stdio && backend == &stdio_backend)
-			/* what is another's is not ours to give back */
+			/* another console has stdin and stdout: do not release them */
 			cd->backend = &null_backend;
 		chardev_close(cd);
 		return err;

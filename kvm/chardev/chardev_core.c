@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Does what input, output and the backends of a character device all need: tells its clients what
- * has happened, and opens a descriptor anew. Calls none of them.
+ * Sends events to the clients of a character device and opens descriptors anew, for its input,
+ * output and backends. Calls none of these parts.
  */
 #include "chardev_impl.h"
 
@@ -19,7 +19,10 @@ void chardev_event(struct chardev *cd, enum chardev_event event)
 	}
 }
 
-/* "/proc/self/fd/N" without printf(3), whose pages nothing else needs while a guest runs well. */
+/*
+ * Writes "/proc/self/fd/N" to @path. Avoids printf(3), whose pages are not otherwise touched while
+ * a guest runs well.
+ */
 static void fd_path(char path[32], int fd)
 {
 	char digits[12], *first = &digits[11];

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Input of a character device. All of it runs on the loop's thread; only chardev_rx_ready() comes
- * from others, and does no more than arm a timer.
+ * Reads the input of a character device for its client. All of it runs on the loop's thread, except
+ * that any thread may call chardev_rx_ready(), which only arms a timer.
  *
- * What the client takes now is read and handed on at once; what it does not take stays with the
- * host, and nobody looks at the descriptor until the client has room again. Two kinds read ahead
- * into a ring all the same: a terminal, so that Ctrl-a x works while the guest does not listen, and
- * what clients connect to, so that a hang-up is noticed.
+ * What the client has room for is read and delivered at once. The rest stays with the host, and the
+ * descriptor is not watched until the client has room again. Two kinds of device read ahead into a
+ * ring nevertheless: a terminal, so that Ctrl-a x works while the guest does not read, and sockets
+ * and ptys, so that a hang-up is noticed.
  *
- * epoll refuses regular files and devices without poll: those are always readable and are pumped by
- * a timer of zero while the client has room. A descriptor that may block is opened anew without
- * blocking at the first byte; where that is not possible it is polled first.
+ * epoll refuses regular files and devices without poll. These are always readable, and a timer of
+ * zero pumps them while the client has room. A descriptor that may block is reopened as
+ * non-blocking at the first byte; where that is not possible, it is polled first.
  *
- * Invariant: the client gets bytes and breaks in the order they were typed, and never more than its
- * rx_room().
+ * Invariant: the client gets bytes and breaks in the order in which they were typed, and never more
+ * than its rx_room().
  */
 #include "chardev_impl.h"
 
@@ -30,7 +30,7 @@
 #define READ_BYTES 4096
 #define LOOK_NS 250000000ULL
 #define GIVEN_BYTES (64 * KIB)
-/* Reads in one call from the loop, so that endless input does not starve the others. */
+/* Reads in one call from the loop, so that endless input does not starve other sources. */
 #define READS_A_TURN 16
 
 static void on_readable(void *ctx, uint32_t events);
@@ -57,7 +57,7 @@ void chardev_rx_ready(struct chardev *cd)
 	pump_soon(cd);
 }
 
-/* How many bytes may be given before the next break comes; 0 with a break due. */
+/* Returns how many bytes may be delivered before the next break; 0 if a break is due. */
 static size_t until_break(const struct chardev_in *in)
 {
 	return in->nr_breaks ? (size_t)(in->break_at[0] - in->given) : SIZE_MAX;
@@ -72,7 +72,7 @@ static void give_break(struct chardev *cd)
 	chardev_event(cd, CHARDEV_BREAK);
 }
 
-/* Hands on what the client takes of what was read. */
+/* Delivers as much of what was read as the client takes. */
 static void deliver(struct chardev *cd)
 {
 	struct chardev_in *in = &cd->in;
@@ -117,10 +117,11 @@ static void act(struct chardev *cd, enum escape_action action)
 	else if (action == ESCAPE_BREAK && in->nr_breaks < CHARDEV_MAX_BREAKS)
 		in->break_at[in->nr_breaks++] = in->put;
 	else if (action == ESCAPE_HELP)
-		log_msg(LOG_LEVEL_ERROR, "%s", escape_help()); /* asked for: -q does not hide it */
+		/* the user asked for it, so -q does not hide it */
+		log_msg(LOG_LEVEL_ERROR, "%s", escape_help());
 }
 
-/* There is room in the ring for all of @bytes. */
+/* Takes @bytes, for all of which the ring has room. */
 static void take(struct chardev *cd, const uint8_t *bytes, size_t len)
 {
 	struct chardev_in *in = &cd->in;
@@ -160,7 +161,7 @@ static void prepare(struct chardev_in *in)
 		in->read_fd = own;
 }
 
-/* Bytes read, 0 at the end, or -errno (-EAGAIN: nothing now). */
+/* Returns the number of bytes read, 0 at the end, or -errno (-EAGAIN: nothing now). */
 static ssize_t read_some(struct chardev_in *in, uint8_t *bytes, size_t len)
 {
 	struct pollfd p = { .fd = in->read_fd, .events = POLLIN };
@@ -184,7 +185,7 @@ static void pause_input(struct chardev *cd)
 	if (in->mode == IN_NONE)
 		return;
 	in->mode = IN_PAUSED;
-	/* A client's hang-up must be noticed; on others it would be told for ever. */
+	/* A client's hang-up must be noticed; for others epoll would report it continuously. */
 	if (in->source.loop && cd->backend->returns && !in->hung_up)
 		loop_mod(&in->source, 0);
 	else
@@ -211,7 +212,7 @@ static void poll_input(struct chardev *cd)
 		in->mode = IN_POLLED;
 	} else if (err == -EPERM) {
 		in->pumped = true;
-		/* A guest that takes nothing yet says when it does. */
+		/* A guest that has no room yet calls chardev_rx_ready() when it has. */
 		in->mode = client_room(cd) ? IN_PUMPED : IN_PAUSED;
 		if (in->mode == IN_PUMPED)
 			pump_soon(cd);
@@ -226,16 +227,14 @@ static void input_over(struct chardev *cd)
 	cd->in.mode = IN_NONE;
 }
 
-/*
- * End of file, or an error: a client that is gone may come back, everything else has no more input.
- */
+/* End of file, or an error. A client may connect again; every other source has no more input. */
 static void ended(struct chardev *cd, bool half_closed)
 {
 	if (cd->backend->hangup && !half_closed) {
 		input_over(cd);
 		cd->backend->hangup(cd);
 	} else if (cd->backend->hangup) {
-		/* it sends no more, but may still read: the hang-up comes by itself */
+		/* it sends no more but may still read: its hang-up is reported separately */
 		pause_input(cd);
 	} else {
 		input_over(cd);
@@ -243,8 +242,8 @@ static void ended(struct chardev *cd, bool half_closed)
 }
 
 /*
- * A shell sends SIGCONT when it brings a job to the foreground that was stopped; one that ran on in
- * the background is told nothing by some (bash before 5.3).
+ * A shell sends SIGCONT when it brings a stopped job to the foreground. Some shells (bash before
+ * 5.3) send nothing to a job that kept running in the background, so we check.
  */
 void chardev_wait_foreground(struct chardev *cd)
 {
@@ -258,7 +257,7 @@ int chardev_take_terminal(struct chardev *cd)
 	if (err == -EAGAIN)
 		chardev_wait_foreground(cd);
 	else if (err)
-		pr_err("console stdio: the terminal refuses raw mode: %s", strerror(-err));
+		pr_err("console stdio: cannot set raw mode: %s", strerror(-err));
 	return err == -EAGAIN ? 0 : err;
 }
 
@@ -281,7 +280,7 @@ static void look_for_foreground(void *ctx)
 		chardev_winch(cd);
 }
 
-/* How many bytes to read now. */
+/* Returns how many bytes to read now. */
 static size_t wanted(struct chardev *cd)
 {
 	struct chardev_in *in = &cd->in;
@@ -321,7 +320,7 @@ static enum turn read_once(struct chardev *cd)
 	return TURN_MORE;
 }
 
-/* Reads while there is something and somebody who takes it. */
+/* Reads while there is input and the client takes it. */
 static void pump(void *ctx)
 {
 	struct chardev *cd = ctx;

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Output of a character device.
+ * Writes the output of a character device without ever blocking in write(2).
  *
- * Bytes are put into a ring by whoever calls chardev_putc() or chardev_write(): vCPU threads, and
- * the loop's thread when a tick drains a coalesced ring. They are committed (shown to hooks.output
- * and the log, then written out) by the same thread at a newline or after 4 KiB, else by a timer a
- * few milliseconds after the first of them. The timer is armed when it is not due already, so a
- * busy console arms it once in 4 ms, not once a line; it stops when it finds no new bytes.
+ * The callers of chardev_putc() and chardev_write() put bytes into a ring: vCPU threads, and the
+ * loop's thread when a tick drains a coalesced ring. The same thread commits them at a newline or
+ * after 4 KiB: it shows them to hooks.output and the log, and writes them out. Otherwise a timer
+ * commits them a few milliseconds after the first. The timer is armed unless it is already due, so
+ * a busy console arms it once in 4 ms, not once per line; it stops when it finds no new bytes.
  *
  * Nothing here waits inside a write(2) on a pipe, terminal or socket. When the other side takes
- * nothing, the ring grows to 64 KiB, and then the writer waits on a condition variable, with
- * neither this lock nor its device's held: the loop's thread writes on when epoll says so, and
+ * nothing, the ring grows to 64 KiB. Then the writer waits on a condition variable, holding neither
+ * this lock nor its device's. The loop's thread continues to write when epoll reports room, and
  * chardev_flush() does the same where no loop runs. So the loop never depends on a vCPU, and
- * chardev_abort() frees all. The loop's thread itself never waits; above the limit it has some
- * slack, and no tick is asked for bytes while the ring is half full.
+ * chardev_abort() releases all waiting writers. The loop's thread itself never waits: it may exceed
+ * the limit by some slack, and while the ring is half full no tick is called for more bytes.
  *
- * Invariant: bytes leave the ring in the order they entered it, and none is dropped except when
- * nobody is there to take it (the oldest of a socket or pty without a client; all after an output
- * error) or after chardev_abort().
+ * Invariant: bytes leave the ring in the order in which they entered it. None is dropped, with
+ * three exceptions: the oldest of a socket or pty without a client, all after an output error, and
+ * those that have no room after chardev_abort().
  */
 #include "chardev_impl.h"
 
@@ -40,9 +40,9 @@
 #define SLACK_LIMIT_BYTES (2 * LIMIT_BYTES)
 #define TICK_NS 4000000ULL
 #define IDLE_TICK_MAX_NS (256 * TICK_NS)
-/* a terminal that polls writable has room for some bytes, it does not say how many */
+/* A terminal that poll() reports as writable has room for some bytes; how many is unknown. */
 #define POLLED_TTY_BYTES 64
-#define FLUSH_POLL_MS 100 /* the fd polled may be replaced meanwhile by the loop: look again */
+#define FLUSH_POLL_MS 100 /* the loop may replace the polled descriptor meanwhile: look again */
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -88,7 +88,7 @@ static ssize_t polled_write(int fd, const uint8_t *bytes, size_t len)
 	return write(fd, bytes, len < most ? len : most);
 }
 
-/* Bytes written, or -errno. */
+/* Returns the number of bytes written, or -errno. */
 static ssize_t out_write(struct chardev_out *o, const uint8_t *bytes, size_t len)
 {
 	ssize_t n;
@@ -116,23 +116,22 @@ static void out_failed(struct chardev *cd, int err)
 	if (cd->backend->returns) {
 		cd->out.attached = false;
 		cd->out.hangup_due = true;
-		/* for the loop's thread to tidy up; its input may not be looked at now */
+		/* for the loop's thread to clean up; its input must not be touched here */
 		arm_soon(cd);
 		return;
 	}
 	cd->out.swallow = true;
 	if (cd->backend->stream) {
 		cd->out.gone = cd->out.hangup_due = true;
-		arm_soon(cd); /* for the loop's thread to tell */
+		arm_soon(cd); /* for the loop's thread to send the event */
 		if (err == -EPIPE)
 			return;
 	}
 	cd->out.lost = true;
-	pr_warn("console %s: %s; what the guest writes there is dropped from now on", cd->spec,
-		strerror(-err));
+	pr_warn("console %s: %s; further output to it is dropped", cd->spec, strerror(-err));
 }
 
-/* Writes out what can be without waiting. Returns whether anything moved. */
+/* Writes as much as possible without waiting. Returns whether anything moved. */
 static bool push(struct chardev *cd)
 {
 	struct chardev_out *o = &cd->out;
@@ -164,7 +163,7 @@ static bool push(struct chardev *cd)
 	if (moved && o->nr_waiters)
 		pthread_cond_broadcast(&cd->room);
 	if (moved && o->room_wanted)
-		arm_soon(cd); /* for the loop's thread to tell */
+		arm_soon(cd); /* for the loop's thread to send the event */
 	return moved;
 }
 
@@ -203,8 +202,8 @@ static bool on_loop_thread(const struct chardev *cd)
 }
 
 /*
- * Makes room for a byte at least, @want at best, waiting if it must. False: the bytes are to be
- * dropped.
+ * Makes room for at least one byte, ideally @want, and waits if necessary. Returns false if the
+ * bytes must be dropped.
  */
 static bool make_room(struct chardev *cd, size_t want)
 {
@@ -258,7 +257,7 @@ void chardev_putc(struct chardev *cd, uint8_t byte)
 	pthread_mutex_unlock(&cd->lock);
 }
 
-/* Bytes into the ring, waiting for room if it must. Under the lock. */
+/* Puts bytes into the ring; waits for room if necessary. Locks: the caller has the lock. */
 static void queue(struct chardev *cd, const uint8_t *bytes, size_t len)
 {
 	struct chardev_out *o = &cd->out;
@@ -284,7 +283,7 @@ void chardev_write(struct chardev *cd, const void *bytes, size_t len)
 		return;
 	pthread_mutex_lock(&cd->lock);
 	if (cd->out.stamps_ns) {
-		show(cd, bytes, len); /* as the guest wrote them */
+		show(cd, bytes, len); /* without time stamps */
 		chardev_stamp(cd, bytes, len, queue);
 	} else {
 		queue(cd, bytes, len);
@@ -305,7 +304,7 @@ size_t chardev_room(struct chardev *cd)
 	if (!o->swallow)
 		room -= o->attached ? min_u64(o->ring.len, LIMIT_BYTES) : LIMIT_BYTES;
 	if (o->stamps_ns)
-		room /= CHARDEV_STAMP_BYTES; /* each byte may be a line */
+		room /= CHARDEV_STAMP_BYTES; /* each byte may begin a line */
 	o->room_wanted = !room;
 	pthread_mutex_unlock(&cd->lock);
 	return room;
@@ -338,7 +337,10 @@ void chardev_push(struct chardev *cd)
 	pthread_mutex_unlock(&cd->lock);
 }
 
-/* Half of it, so that whoever waits goes on with more than a few bytes. Loop's thread. */
+/*
+ * Sends CHARDEV_ROOM when half of the room is free, so that the waiting client continues with more
+ * than a few bytes. Thread: loop.
+ */
 static void tell_room(struct chardev *cd)
 {
 	struct chardev_out *o = &cd->out;
@@ -353,7 +355,7 @@ static void tell_room(struct chardev *cd)
 		chardev_event(cd, CHARDEV_ROOM);
 }
 
-/* Loop's thread. */
+/* Thread: loop. */
 static void tell_hangup(struct chardev *cd)
 {
 	bool tell;
@@ -372,7 +374,7 @@ static void on_out_ready(void *ctx, uint32_t events)
 {
 	struct chardev *cd = ctx;
 
-	(void)events; /* errors and hang-ups show in the write */
+	(void)events; /* the write reports errors and hang-ups */
 	pthread_mutex_lock(&cd->lock);
 	cd->out.stalled = false;
 	commit(cd);
@@ -382,7 +384,7 @@ static void on_out_ready(void *ctx, uint32_t events)
 	tell_room(cd);
 }
 
-/* Where epoll cannot say when to go on, the timer tries again. */
+/* Waits for EPOLLOUT while output is stalled; where epoll cannot report it, the timer retries. */
 static void watch_out(struct chardev *cd)
 {
 	struct chardev_out *o = &cd->out;
@@ -395,7 +397,7 @@ static void watch_out(struct chardev *cd)
 	}
 }
 
-/* After a tick: when to look again. */
+/* Arms the timer after a tick. */
 static void rearm(struct chardev *cd, bool traffic, bool tick_again)
 {
 	struct chardev_out *o = &cd->out;
@@ -456,7 +458,10 @@ void chardev_send_break(struct chardev *cd, bool on)
 	pthread_mutex_unlock(&cd->lock);
 }
 
-/* Waits for the other side, without the lock; returns the ms it took. */
+/*
+ * Waits until the other side takes bytes, for at most @stall_left_ms (negative: no limit) and
+ * FLUSH_POLL_MS. Drops the lock meanwhile. Returns the milliseconds that it took.
+ */
 static int wait_writable(struct chardev *cd, int stall_left_ms)
 {
 	struct pollfd p = { .fd = cd->out.fd, .events = POLLOUT };

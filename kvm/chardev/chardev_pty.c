@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pty: a pseudo-terminal of our own, whose path is said at start. Somebody is there while its slave
- * side is open, which the master sees as the absence of POLLHUP. Nothing tells when that ends:
- * while nobody is there we look a few times a second (epoll would report the hang-up for ever).
- * Output is kept meanwhile, as on a socket without a client.
+ * Connects a console to a new pseudo-terminal and prints its path at start. A client is connected
+ * while the slave side is open, that is, while the master does not report POLLHUP. Nothing reports
+ * when a client opens the slave, so without a client we check a few times a second (epoll would
+ * report the hang-up continuously). Meanwhile output is kept, as on a socket without a client.
  */
 #include "chardev_impl.h"
 
@@ -22,8 +22,8 @@
 #define LOOK_NS 200000000ULL
 
 /*
- * Raw, so that nothing is echoed back; opened once and closed, from when on the master sees whether
- * anybody has it open.
+ * Makes the slave raw, so that it echoes nothing back, and closes it: from then on the master sees
+ * whether a client has it open.
  */
 static int set_up_slave(int master)
 {
@@ -59,7 +59,7 @@ static int pty_open(struct chardev *cd, const char *path)
 	if (!err)
 		err = -ptsname_r(cd->io_fd, name, sizeof(name));
 	if (err)
-		pr_err("console pty: no pseudo-terminal to be had: %s", strerror(-err));
+		pr_err("console pty: cannot create a pseudo-terminal: %s", strerror(-err));
 	else
 		pr_info("console pty: %s", name);
 	return err;

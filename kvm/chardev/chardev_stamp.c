@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Puts the host's time in front of each line of a console, for --timestamps. The time is that of
- * the line's first byte, so a prompt that waits has its own; a carriage return does not begin a
- * line. Hooks and the log see what the guest wrote before it comes here, without times.
+ * the line's first byte, so a prompt that waits has a time of its own; a carriage return does not
+ * begin a line. Hooks and the log get the guest's bytes earlier, without times.
  */
 #include "chardev_impl.h"
 

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The launcher's own streams, one way each, for a command in the guest; and the console that only
- * speaks up when something went wrong.
+ * Connects a command in the guest to the launcher's own streams, each in one direction, and keeps a
+ * log that is only shown after a failure.
  *
- * A stream's end is passed on, for the other side to know: the end of stdin, or nobody reading
- * stdout any more, is CHARDEV_HANGUP, and from then on chardev_present() says no. The other way
- * round, chardev_end() closes stdin or stdout. stderr stays open: it is our own messages', too.
- * (stdio, a console, knows no end.)
- *
- * Signals are a line on which there is only what chardev_give() puts there.
- *
- * A log is a line with nobody at its end: the newest output is kept, as for a client who has not
- * come, until chardev_show_log() makes stderr that client.
+ * - stdin, stdout, stderr: each side sees when the other ends. At the end of stdin, or when stdout
+ *   has no reader any more, the client gets CHARDEV_HANGUP, and chardev_present() returns false
+ *   from then on. Conversely, chardev_end() closes stdin or stdout. stderr stays open, because our
+ *   own messages use it. (stdio, a console, does not handle ends.)
+ * - signals: carries only what chardev_give() puts in.
+ * - log: keeps the newest output, as a socket without a client does, until chardev_show_log()
+ *   writes it to stderr.
  */
 #include "chardev_impl.h"
 
@@ -21,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Nobody is to read from it, or write to it, any more; the number stays taken. */
+/* Nothing reads from or writes to @fd any more; its number stays in use, for /dev/null. */
 static void close_standard(int fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -36,7 +34,7 @@ static int stdin_open(struct chardev *cd, const char *path)
 {
 	(void)path;
 	cd->out.attached = true;
-	cd->out.swallow = true; /* what is written to it */
+	cd->out.swallow = true; /* drop anything written to it */
 	return 0;
 }
 
@@ -61,7 +59,7 @@ static void stdin_end(struct chardev *cd)
 	close_standard(STDIN_FILENO);
 }
 
-/* Under the lock, when the last byte is written. */
+/* Called when the last byte is written. Locks: the caller has the lock. */
 static void stdout_end(struct chardev *cd)
 {
 	struct chardev_out *o = &cd->out;
@@ -133,5 +131,5 @@ void chardev_show_log(struct chardev *cd)
 	if (cd->backend == &chardev_log && !cd->out.attached)
 		err = chardev_attach(cd, STDERR_FILENO, OUT_UNKNOWN);
 	if (err)
-		pr_warn("the console's log cannot be shown: %s", strerror(-err));
+		pr_warn("cannot show the console's log: %s", strerror(-err));
 }

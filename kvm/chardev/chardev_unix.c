@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * unix:PATH: a listening stream socket, one client at a time. While nobody is there the last 64 KiB
- * of output are kept, and given to whoever comes. A second client waits in the socket's backlog
- * until the first has gone.
+ * Connects a console to unix:PATH, a listening stream socket with one client at a time. Without a
+ * client the last 64 KiB of output are kept, and the next client gets them. A second client waits
+ * in the socket's backlog until the first disconnects.
  *
- * A path left behind by a launcher that was killed is taken over only when it is a socket and
- * nobody answers on it; ours is removed at the end only while it is still the one we made.
+ * A path that a killed launcher has left is taken over only if it is a socket on which no program
+ * listens. At the end we remove the path only if it is still the socket that we have made.
  */
 #include "chardev_impl.h"
 
@@ -28,14 +28,17 @@ static int new_socket(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Whether @addr is a socket that nobody listens on. Else says why it cannot be had. */
+/*
+ * Returns whether @addr is a socket on which no program listens; otherwise reports why it cannot be
+ * used.
+ */
 static bool is_stale(const struct chardev *cd, const struct sockaddr_un *addr)
 {
 	struct stat st;
 	int fd, err = 0;
 
 	if (lstat(cd->path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-		pr_err("console %s: the path exists and is no socket; remove it or take another",
+		pr_err("console %s: the path exists and is not a socket; remove it or choose another path",
 		       cd->spec);
 		return false;
 	}
@@ -46,7 +49,7 @@ static bool is_stale(const struct chardev *cd, const struct sockaddr_un *addr)
 		close(fd);
 	if (err == ECONNREFUSED)
 		return true;
-	pr_err("console %s: another program listens there already", cd->spec);
+	pr_err("console %s: another program already listens there; choose another path", cd->spec);
 	return false;
 }
 
@@ -73,7 +76,7 @@ static int unix_open(struct chardev *cd, const char *path)
 	int err;
 
 	if (strlen(path) >= sizeof(addr.sun_path)) {
-		pr_err("console %s: a socket's path has at most %zu bytes", cd->spec,
+		pr_err("console %s: a socket's path must have at most %zu bytes", cd->spec,
 		       sizeof(addr.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
@@ -103,7 +106,7 @@ static void on_connection(void *ctx, uint32_t events)
 
 	(void)events;
 	if (fd < 0)
-		return; /* gone again */
+		return; /* the client has already disconnected */
 	if (chardev_attach(cd, fd, OUT_SOCKET)) {
 		close(fd);
 		return;

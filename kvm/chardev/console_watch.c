@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console watcher: one small automaton a line. The first character of each text occurs nowhere
- * else in it, so that after a mismatch a match can only begin anew at the current character. A
- * newline at a text's end stands for the rest of the line: the bytes come in slices that end
- * anywhere, and who is stopped at the text's last letter has not said all.
+ * Finds the texts in a console's output that mark stages and ends of a machine, each with a small
+ * automaton. The first character of each text occurs nowhere else in it, so after a mismatch a
+ * match can only begin at the current character. A newline at a text's end stands for the rest of
+ * the line: the bytes come in slices that end anywhere, and a guest that is stopped at the text's
+ * last letter has not printed the whole line.
  */
 #include "kvm/console_watch.h"
 

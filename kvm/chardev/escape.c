@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Ctrl-a filter: a state machine of two states, run by the loop's thread over what is typed at
- * stdio's terminal (and nowhere else: a pipe or a file may carry any byte). A Ctrl-a waits for its
- * second byte as long as it takes; there is no timeout.
+ * Filters Ctrl-a commands out of what is typed at stdio's terminal, with a state machine of two
+ * states. Nothing else is filtered: a pipe or a file may carry any byte. After a Ctrl-a there is no
+ * timeout for the second byte. Thread: loop.
  */
 #include "escape.h"
 
@@ -32,5 +32,5 @@ enum escape_action escape_feed(struct escape *e, uint8_t *byte)
 
 const char *escape_help(void)
 {
-	return "after Ctrl-a: x ends the machine, d describes what its CPUs do, b sends a break (SysRq), Ctrl-a sends Ctrl-a, h is this help";
+	return "after Ctrl-a: x ends the machine, d describes what its CPUs do, b sends a break (SysRq), Ctrl-a sends Ctrl-a, h prints this help";
 }

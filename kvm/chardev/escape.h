@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Ctrl-a commands of a console at a terminal, as QEMU and screen users know them: one byte in,
- * one action out. Pure.
+ * Recognises the Ctrl-a commands of a console at a terminal, as users of QEMU and screen know them:
+ * one byte in, one action out. Pure.
  *
- * Ctrl-a x ends, b sends a break, d describes what the vCPUs are doing, h or ? helps, a or Ctrl-a
- * sends one Ctrl-a. Anything else after Ctrl-a is not passed on (both QEMU and screen swallow it)
- * but answered by the help.
+ * Ctrl-a x ends the machine, b sends a break, d describes what the vCPUs are doing, h or ? prints
+ * the help, a or Ctrl-a sends one Ctrl-a. Any other byte after Ctrl-a also prints the help and is
+ * not passed on (QEMU and screen swallow it, too).
  */
 #ifndef KVM_CHARDEV_ESCAPE_H
 #define KVM_CHARDEV_ESCAPE_H
@@ -24,13 +24,13 @@ enum escape_action {
 };
 
 struct escape {
-	bool armed; /* the last byte was a Ctrl-a; zeroed: it was not */
+	bool armed; /* the last byte was a Ctrl-a; false at the start */
 };
 
-/* *@byte is rewritten where what is passed on is another one. */
+/* Returns what to do with *@byte, which may be replaced by the byte to pass on. */
 enum escape_action escape_feed(struct escape *e, uint8_t *byte);
 
-/* One line that says the commands, without a newline. */
+/* Returns one line that lists the commands, without a newline. */
 const char *escape_help(void);
 
 #endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes the controlling terminal raw while a console owns it (termios(3)), and restores it when the
- * process ends, however it does.
+ * Makes the controlling terminal raw while a console owns it (termios(3)), and restores it however
+ * the process ends.
  *
- * Called by stdio's character device on the main thread, by main on the way out, and by handlers of
- * fatal signals on any thread. raw_fd is taken by an atomic exchange, so that only one of them
- * restores. `saved` is written before raw_fd is set and not changed while it is.
+ * Callers: stdio's character device on the main thread, main on the way out, and handlers of fatal
+ * signals on any thread. Each takes raw_fd by an atomic exchange, so that only one restores.
+ * `saved` is written before raw_fd is set and does not change while it is set.
  *
  * The handlers run on a small stack of their own where the thread has one (the main thread does),
- * so that running out of stack is survived long enough to restore. atexit() is not used: a crash
- * does not run it. SIGTSTP and its like need no care, for a raw terminal does not make them.
+ * so that they can restore the terminal even when the stack has run out. atexit() is not used,
+ * because a crash does not run it. SIGTSTP and similar signals need no handling: a raw terminal
+ * does not generate them.
  */
 #include "kvm/term.h"
 
@@ -22,9 +23,9 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#define ALT_STACK_BYTES 16384 /* above what the kernel asks for with AMX state */
+#define ALT_STACK_BYTES 16384 /* more than the kernel asks for with AMX state */
 
-/* There is one terminal, and handlers of signals are given nothing else. */
+/* A global: there is one terminal, and signal handlers get no other argument. */
 static struct term {
 	struct termios saved;
 	_Atomic int raw_fd; /* -1: nothing to restore */
@@ -66,7 +67,7 @@ bool term_in_background(int fd)
 {
 	pid_t foreground = tcgetpgrp(fd);
 
-	/* An error: not our controlling terminal, then no job control applies. */
+	/* On an error it is not our controlling terminal, and job control does not apply. */
 	return foreground >= 0 && foreground != getpgrp();
 }
 
@@ -110,7 +111,7 @@ static void catch_all(void)
 	if (term.catching)
 		return;
 	term.catching = true;
-	/* A sanitizer gives threads one of its own, and wants it back. */
+	/* A sanitizer gives threads a stack of its own and expects to find it at the end. */
 	if (!sigaltstack(NULL, &old) && (old.ss_flags & SS_DISABLE))
 		sigaltstack(&ss, NULL);
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console's lines go to the kernel's reports (kernlog.c), the user's patterns (expect.c) and
- * the tests (ktap.c), each as it is completed.
+ * Checks each complete line of the console against the kernel's reports (kernlog.c), the user's
+ * patterns (expect.c) and the tests (ktap.c).
  *
- * What ends a machine: the last expectation that is met, at once; a forbidden line, at once; a
- * report of the kernel's when it is complete, or when its next line has not come for 2 s, and a
- * moment later, as a panic may follow, which is the better verdict and ends the machine by itself.
- * Reports without end, or one that trickles, have no more than half a minute in all. The rest is
- * judged at the end: what has not come, and tests. A guest decides by what it prints; it can make
- * it neither slow nor large: lines, reports and tests are bounded.
+ * What ends a machine:
+ * - the last expectation that is met, at once;
+ * - a forbidden line, at once;
+ * - a report of the kernel, a moment after it is complete, or when its next line does not come for
+ *   2 s. The moment is for a panic that may follow, which is the better verdict and ends the
+ *   machine by itself. Reports that do not end, or come slowly, get half a minute in all.
  *
- * Lines come on vCPUs' threads, ticks on the loop's: one lock, after the chardev's and before the
- * verdict's.
+ * The rest is judged at the end: expectations that were not met, and tests. A guest decides by what
+ * it prints, but it can make the launcher neither slow nor large: lines, reports and tests are
+ * bounded.
+ *
+ * Locks: lines come on the vCPUs' threads, ticks on the loop's. There is one lock, taken after the
+ * chardev's and before the verdict's.
  */
 #include "checks.h"
 
@@ -37,7 +41,7 @@
 #define PANIC_NS 300000000ULL
 #define TAIL_BYTES 8192
 
-static_assert(CONFIG_MAX_EXPECTS == EXPECT_MAX, "all that is configured is compiled");
+static_assert(CONFIG_MAX_EXPECTS == EXPECT_MAX, "each configured pattern needs a place");
 
 struct checks {
 	const struct config *config;
@@ -46,22 +50,22 @@ struct checks {
 	int64_t started_s;
 	uint64_t started_ns;
 	enum outcome_ci ci;
-	struct outcome_guard guard; /* of stdout */
-	bool guarded;		    /* once begun, for good */
+	struct outcome_guard guard; /* guards stdout */
+	bool guarded;		    /* the guard was begun, and is not begun again */
 	bool wants_ktap;
 
 	struct vm_sink sink;
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* guards all members below */
 	struct vm *vm;	      /* NULL: no life is attached */
 	struct loop_timer tick, failing;
 	uint64_t bytes, nr_lines, ticked_bytes, silent_since_ns;
-	uint64_t reported_ns; /* when the first report began; 0: none has, in this life */
-	size_t looked_at;     /* of the partial line */
+	uint64_t reported_ns; /* when this life's first report began; 0: none has */
+	size_t looked_at;     /* bytes of the partial line */
 	struct lines lines;
 	struct kernlog kernlog;
 	struct expect expect;
 	struct ktap ktap;
-	const struct expect_pattern *forbidden; /* the first that was seen */
+	const struct expect_pattern *forbidden; /* the first that matched */
 	uint64_t forbidden_line;
 	char forbidden_text[LINES_MAX_BYTES + 2];
 	size_t tail_len;
@@ -86,7 +90,7 @@ static bool kernel_failed(const struct checks *c)
 	return c->config->fail_on_warning && c->kernlog.nr_seen;
 }
 
-/* The first of the kernel's reports; there is one. */
+/* Describes the first of the kernel's reports, of which there is at least one. */
 static void say_report(const struct checks *c, char text[200])
 {
 	const struct kernlog_report *r = &c->kernlog.report[0];
@@ -119,7 +123,7 @@ static void look_at_kernel(struct checks *c, const char *text)
 	now = now_ns();
 	if (!c->reported_ns)
 		c->reported_ns = now;
-	/* What is armed stays: it fires within 2 s. */
+	/* The armed timer stays: it fires within 2 s. */
 	if (now - c->reported_ns < REPORTS_NS)
 		loop_timer_arm(&c->failing, event == KERNLOG_ENDS ? PANIC_NS : REPORT_NS);
 }
@@ -134,7 +138,7 @@ static void look_for_forbidden(struct checks *c, const char *text)
 	c->forbidden_line = c->nr_lines;
 	snprintf(c->forbidden_text, sizeof(c->forbidden_text), "%s\n", text);
 	if (c->vm)
-		vm_end(c->vm, VERDICT_FAILED, 0, "line %llu of the console has /%s/",
+		vm_end(c->vm, VERDICT_FAILED, 0, "line %llu of the console matches /%s/",
 		       (unsigned long long)c->nr_lines, p->text);
 }
 
@@ -161,7 +165,7 @@ static void on_line(void *ctx, const char *text, size_t len)
 		ktap_line(&c->ktap, text, c->nr_lines);
 }
 
-/* A struct vm_sink's. */
+/* Implements output() of struct vm_sink. */
 static void on_output(void *ctx, const uint8_t *bytes, size_t len)
 {
 	struct checks *c = ctx;
@@ -172,7 +176,10 @@ static void on_output(void *ctx, const uint8_t *bytes, size_t len)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* A prompt has no newline: a partial line counts once the console has been silent for a tick. */
+/*
+ * Matches a prompt, which has no newline: a partial line counts once the console is silent for a
+ * tick.
+ */
 static void look_at_prompt(struct checks *c)
 {
 	if (c->looked_at == c->lines.len)
@@ -284,8 +291,9 @@ static bool guest_has_stdout(const struct config *config)
 }
 
 /*
- * What the guest says on stdout could speak to the CI service. A command's output is as good as the
- * command, and somebody may read it.
+ * Guards against a guest that controls the CI service by its output to stdout. A command's output
+ * is not guarded: it is as trustworthy as the command, and a program may read it, which the guard's
+ * lines would disturb.
  */
 static void guard_console(struct checks *c)
 {
@@ -350,7 +358,7 @@ static void judge_tests(struct checks *c, struct verdict *v)
 			    ktap_path(&c->ktap, t.first_failed, path, sizeof(path)));
 		outcome_escape_ci(v->text);
 	} else if (c->config->ktap && !nr) {
-		verdict_set(v, VERDICT_FAILED, 0, "there was no test result on the console");
+		verdict_set(v, VERDICT_FAILED, 0, "the console had no test results");
 	}
 }
 
@@ -366,18 +374,19 @@ void checks_judge(struct checks *c, struct verdict *v)
 	ktap_end(&c->ktap, c->nr_lines);
 	unmet = expect_first_unmet(&c->expect);
 	if (v->kind == VERDICT_TIMEOUT && unmet)
-		append(v, "; /%s/ has not come", unmet->text);
+		append(v, "; expectation /%s/ was not met", unmet->text);
 	if (verdict_exit_code(v) && v->kind != VERDICT_DEBUG_EXIT)
 		return;
 	if (c->forbidden) {
-		verdict_set(v, VERDICT_FAILED, 0, "line %llu of the console has /%s/",
+		verdict_set(v, VERDICT_FAILED, 0, "line %llu of the console matches /%s/",
 			    (unsigned long long)c->forbidden_line, c->forbidden->text);
 	} else if (kernel_failed(c)) {
 		say_report(c, text);
 		verdict_set(v, VERDICT_FAILED, 0, "%s", text);
 	} else if (unmet) {
 		snprintf(text, sizeof(text), "%s", v->text);
-		verdict_set(v, VERDICT_FAILED, 0, "%s; /%s/ has not come", text, unmet->text);
+		verdict_set(v, VERDICT_FAILED, 0, "%s; expectation /%s/ was not met", text,
+			    unmet->text);
 	} else {
 		judge_tests(c, v);
 	}
@@ -433,8 +442,8 @@ static void gather(const struct checks *c, const struct verdict *v, struct outco
 }
 
 /*
- * Where stdout was guarded the annotations go there too: by another stream they could overtake the
- * end of the guard.
+ * Writes the annotations; to stdout if that was guarded, because on another stream they could
+ * overtake the end of the guard.
  */
 static void annotate(struct checks *c, const struct outcome *o)
 {
@@ -454,7 +463,7 @@ static void annotate(struct checks *c, const struct outcome *o)
 	free(text);
 }
 
-/* Until it is over, the signals that end us wait: no half of a file may be left behind. */
+/* Blocks the signals that end us meanwhile, so that no half-written file is left. */
 static int write_reports(const struct config *config, const struct outcome *o, bool early)
 {
 	sigset_t all, before;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the user has asked of the main console (expectations, forbidden lines, kernel reports,
- * tests, silence), and the reports made of it. One object for all lives of a machine; a life is
- * attached and detached.
+ * Checks what the user asked of the main console (expectations, forbidden lines, kernel reports,
+ * tests, silence) and writes reports of the result. One object serves all lives of a machine; each
+ * life is attached and detached.
  */
 #ifndef KVM_CHECKS_CHECKS_H
 #define KVM_CHECKS_CHECKS_H
@@ -15,30 +15,32 @@ struct checks;
 struct vm;
 
 /*
- * *@out is NULL when nothing was asked for. @config and @argv must stay. Returns 0 or -errno having
- * said why. Also looks whether the reports can be written.
+ * Creates the checks that @config asks for and checks that the reports can be written. *@out is
+ * NULL if nothing was asked for. @config and @argv must outlive it. Returns 0, or -errno
+ * (reported).
  */
 int checks_create(struct checks **out, const struct config *config, int argc, char *const *argv);
-/* NULL is fine, here and below. */
+/* NULL is allowed, here and below. */
 void checks_destroy(struct checks *c);
 
 /*
- * A life begins or is over: before its loop runs, and when it does not any more. From then to the
- * end of the life all that its main console shows is looked at. Main's thread.
+ * attach() is called before the loop of a life runs, detach() when it no longer runs. After
+ * attach() everything that the life's main console shows is checked, until the life ends. attach()
+ * returns 0, or -errno. Thread: main.
  */
 int checks_attach(struct checks *c, struct vm *vm);
 void checks_detach(struct checks *c);
 
 /*
- * All output is there, and the machine ended in @v: what it comes to with what was asked for.
- * Main's thread.
+ * Changes the verdict @v of a machine that has ended to what the checks make of it. All output must
+ * be there. Thread: main.
  */
 void checks_judge(struct checks *c, struct verdict *v);
 
 /*
- * Writes the reports; not @early also the annotations. Returns 0 or -errno having said why. Main's
- * thread. Early means: while output may still come, in case that we are killed while we wait for
- * somebody to take it.
+ * Writes the reports, and unless @early the annotations. @early means that output may still come:
+ * these reports are for the case that we are killed while we wait for a reader to take it. Returns
+ * 0, or -errno (reported). Thread: main.
  */
 int checks_report(struct checks *c, const struct verdict *v, bool early);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --expect and --fail-on. libc's matcher runs an automaton as long as nobody asks where the match
- * is (REG_NOSUB) and there are no back-references, GNU's addition to extended expressions, which
- * can take a time that grows exponentially with the line.
+ * Implements --expect and --fail-on with libc's matcher. It runs an automaton if two conditions
+ * hold: the caller does not need the position of the match (REG_NOSUB), and there are no
+ * back-references. Those are a GNU addition to extended expressions and can take a time exponential
+ * in the length of the line.
  */
 #include "expect.h"
 
@@ -12,7 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether there is a \1 to \9 outside of brackets, where a backslash is only a backslash. */
+/*
+ * Returns whether @regex has a \1 to \9 outside of brackets, where a backslash is only a backslash.
+ */
 static bool has_back_reference(const char *regex)
 {
 	for (const char *p = regex; *p; p++) {
@@ -44,8 +47,8 @@ int expect_try(const char *regex, char why[EXPECT_WHY_BYTES])
 
 	if (has_back_reference(regex) || !*regex) {
 		snprintf(why, EXPECT_WHY_BYTES, "%s",
-			 *regex ? "back-references are not possible"
-				: "an empty pattern is in every line");
+			 *regex ? "back-references are not supported"
+				: "an empty pattern matches every line");
 		return -EINVAL;
 	}
 	err = compile(&compiled, regex);
@@ -120,7 +123,7 @@ bool expect_wanted(struct expect *e, const char *line, uint64_t line_nr)
 
 		if (p->met)
 			continue;
-		/* A line may come twice: as a prompt that waits, and again when it is whole. */
+		/* A line may come twice: as a prompt that waits, and again when it is complete. */
 		if (!e->any_order && i && e->wanted[i - 1].line_nr >= line_nr)
 			break;
 		if (has(p, line)) {

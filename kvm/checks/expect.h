@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a console's lines must have in them, and must not: POSIX extended regular expressions.
- * Back-references are refused, so that a match takes no more than the pattern's size times the
+ * Matches a console's lines against POSIX extended regular expressions that they must or must not
+ * contain. Back-references are refused, so that a match takes at most the pattern's size times the
  * line's, and lines are short (lines.h). Pure.
  */
 #ifndef KVM_CHECKS_EXPECT_H
@@ -14,10 +14,10 @@
 #define EXPECT_MAX 32 /* of each kind */
 
 struct expect_pattern {
-	const char *text; /* the caller's */
+	const char *text; /* belongs to the caller */
 	regex_t regex;
 	bool met;
-	uint64_t line_nr; /* where it was met */
+	uint64_t line_nr; /* where it was met, from 1 */
 };
 
 struct expect {
@@ -27,31 +27,31 @@ struct expect {
 };
 
 #define EXPECT_WHY_BYTES 128
-/* Whether it is one: 0, or -EINVAL with what is wrong in @why. */
+/* Checks that @regex is a valid expression. Returns 0, or -EINVAL with the reason in @why. */
 int expect_try(const char *regex, char why[EXPECT_WHY_BYTES]);
-/* Whether it is one: 0, or -EINVAL having said why (@option: which one it was, for the message). */
+/* The same. Returns 0, or -EINVAL (reported); the message names @option. */
 int expect_compiles(const char *option, const char *regex);
 
 /*
- * Compiles; the texts must stay. Returns 0 or -ENOMEM. expect_fini() in either case, on what was
- * all zeros before.
+ * Compiles the patterns, whose texts must outlive @e. @e must be all zeros. Returns 0, or -ENOMEM;
+ * expect_fini() is needed in both cases.
  */
 int expect_init(struct expect *e, const char *const *wanted, unsigned int nr_wanted,
 		const char *const *forbidden, unsigned int nr_forbidden, bool any_order);
 void expect_fini(struct expect *e);
 
-/* Returns the forbidden pattern that @line has, or NULL. */
+/* Returns the first forbidden pattern that @line matches, or NULL. */
 const struct expect_pattern *expect_forbidden(const struct expect *e, const char *line);
 
 /*
- * Whether @line meets what is wanted: in order, the next one and no more; in any order, all that it
- * has. Returns true when one was met.
+ * Marks the wanted patterns that @line meets: in order, at most the next one; in any order, all
+ * that match. Returns whether one was met.
  */
 bool expect_wanted(struct expect *e, const char *line, uint64_t line_nr);
 
-/* There were expectations, and all are met. */
+/* Returns whether there were expectations and all are met. */
 bool expect_all_met(const struct expect *e);
-/* The first that is not; NULL: none. */
+/* Returns the first pattern that is not met, or NULL. */
 const struct expect_pattern *expect_first_unmet(const struct expect *e);
 
 #endif

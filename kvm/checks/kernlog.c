@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * THE table of what a Linux kernel says when something is wrong with it, as of 6.1 to 6.17, by the
- * texts in its sources.
+ * Finds a kernel's reports of its own faults by a table of their texts, taken from the sources of
+ * Linux 6.1 to 6.17.
  *
- * A report begins with one of the texts at the beginning of a message (behind its time stamp), or
- * with "cut here", and is then named by the first of the texts in it. Once a console has shown time
- * stamps, only lines with one begin a report: a program that prints "WARNING: ..." is not the
- * kernel. It ends by its class's own rule, at the latest after KERNLOG_REPORT_LINES lines. A panic
- * ends whatever report it comes in, and begins its own.
+ * - A report begins with one of the texts at the beginning of a message (after its time stamp), or
+ *   with "cut here"; then the first of the texts in it names it.
+ * - Once a console has shown time stamps, only lines with one begin a report: a program that prints
+ *   "WARNING: ..." is not the kernel.
+ * - A report ends by the rule of its class, or at the latest after KERNLOG_REPORT_LINES lines.
+ * - A panic ends any report in which it comes, and begins its own.
  */
 #include "kernlog.h"
 
@@ -19,12 +20,12 @@
 enum ends_by {
 	BY_TRACE,  /* "---[ end ..." */
 	BY_STACK,  /* the last line of its first call trace */
-	BY_STACKS, /* what follows its call traces, of which there are several */
+	BY_STACKS, /* the line after its last call trace, of several */
 	BY_BAR,	   /* a line of ===== */
-	BY_LINE,   /* it is one line */
+	BY_LINE,   /* at once: it has one line */
 };
 
-/* Not by pointer: those are relocated at each start. */
+/* Arrays, not pointers: the loader relocates pointers at each start. */
 struct text {
 	char class[20];
 	enum ends_by ends_by;
@@ -81,7 +82,10 @@ static const struct text texts[] = {
 	{ "bug", BY_STACK, "BUG: " },
 };
 
-/* Texts that are too short to be sure by themselves: the line must have this, too. */
+/*
+ * Returns whether the rest of the line fits texts that are too short to identify a report by
+ * themselves.
+ */
 static bool plausible(const struct text *t, const char *message)
 {
 	if (!strcmp(t->text, "irq "))
@@ -171,8 +175,8 @@ static enum kernlog_event begin(struct kernlog *k, const struct text *t, const c
 }
 
 /*
- * Where a call trace comes to an interrupt or a system call, the registers of what it has
- * interrupted stand between its lines.
+ * Returns whether @message shows registers. They stand between a call trace's lines where an
+ * interrupt or a system call interrupted something.
  */
 static bool is_registers(const char *message)
 {
@@ -187,7 +191,10 @@ static bool is_registers(const char *message)
 	return false;
 }
 
-/* What an RCU stall shows one after the other: the CPUs, its own thread, and where they are. */
+/*
+ * Returns whether @message is part of an RCU stall, which shows one after the other the CPUs, RCU's
+ * own thread, and the call trace of each.
+ */
 static bool is_of_stall(const char *message)
 {
 	static const char texts_of[][16] = { "rcu: ",	    "NMI backtrace",  "Sending NMI",
@@ -206,7 +213,9 @@ static bool by_stack(const struct kernlog *k)
 	return k->ends_by == BY_STACK || k->ends_by == BY_STACKS;
 }
 
-/* What a call trace is made of is indented, but for registers. */
+/*
+ * Returns whether @message comes after the call trace, whose lines are indented, except registers.
+ */
 static bool stack_is_over(struct kernlog *k, const char *message)
 {
 	if (!strncmp(message, "Call Trace:", 11)) {
@@ -217,7 +226,10 @@ static bool stack_is_over(struct kernlog *k, const char *message)
 	       (k->ends_by != BY_STACKS || !is_of_stall(message));
 }
 
-/* Some have no call trace, and the next one comes at once. */
+/*
+ * Returns whether the next report begins here. Some reports have no call trace, and the next one
+ * follows at once.
+ */
 static bool is_next(const struct kernlog *k, const struct text *t)
 {
 	return t && by_stack(k) && !k->stack_seen && k->nr_lines > 1;
@@ -229,7 +241,7 @@ static enum kernlog_event go_on(struct kernlog *k, const char *line, const char 
 
 	if (by_stack(k) && stack_is_over(k, message)) {
 		k->open = false;
-		return KERNLOG_ENDS; /* this line is another message's */
+		return KERNLOG_ENDS; /* this line belongs to another message */
 	}
 	append(k, line);
 	over = over || (k->ends_by == BY_STACK && k->stack_seen && !strcmp(message, " </TASK>"));

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Results come behind the results of their subtests. So results are nodes of one array, in the
- * order in which they come; a result at a level closes all deeper ones and becomes the parent of
- * what they held. A level is opened by a version line; a deeper one also by "# Subtest:" or a plan,
- * as kernels before 6.3 had them. Outside of any level nothing is a result, and one at the top is
- * left when all that was planned has come: what the kernel says next is not about tests.
+ * Reads KTAP, in which a test's result comes after the results of its subtests.
  *
- * Every line costs a time proportional to its length, a result at most KTAP_MAX_DEPTH looks at each
- * node of its subtests in all.
+ * - Results are nodes of one array, in the order in which they come. A result at a level closes all
+ *   deeper levels and becomes the parent of their results.
+ * - A version line opens a level; "# Subtest:" or a plan also opens a deeper one, as in kernels
+ *   before 6.3.
+ * - Outside of any level no line is a result. The top level ends when all planned results have
+ *   come, because what the kernel prints next is not about tests.
+ *
+ * Each line takes time proportional to its length. A result looks at each node of its subtests at
+ * most KTAP_MAX_DEPTH times in all.
  */
 #include "ktap.h"
 
@@ -42,7 +45,7 @@ static bool has_hashed(const struct ktap *k, unsigned int indent)
 	return false;
 }
 
-/* Behind the indentation, of which "# " is a part where a level was opened behind it. */
+/* Returns what follows the indentation. A "# " belongs to it if a level was opened after one. */
 static const char *unindent(const struct ktap *k, const char *p, unsigned int *indent, bool *hashed)
 {
 	unsigned int column = 0;
@@ -69,7 +72,7 @@ static void forget_diagnostic(struct ktap *k)
 	k->diagnostic_len = 0;
 }
 
-/* The newest lines are kept: they are nearest to the result. */
+/* Remembers the newest lines, which are nearest to the result. */
 static void remember(struct ktap *k, const char *line)
 {
 	size_t len = strlen(line) + 1;
@@ -88,7 +91,7 @@ static void remember(struct ktap *k, const char *line)
 	k->diagnostic_len += len;
 }
 
-/* NULL: no memory, or too many. */
+/* Returns NULL if there is no memory or there are too many nodes. */
 static struct ktap_node *new_node(struct ktap *k)
 {
 	struct ktap_node *node = NULL;
@@ -116,7 +119,7 @@ static void adopt(struct ktap *k, struct ktap_node *parent, unsigned int first)
 	}
 }
 
-/* A result, whose subtests are the nodes from @first on. */
+/* Adds a result whose subtests are the nodes from @first on. */
 static void add_result(struct ktap *k, unsigned int first, enum ktap_status status,
 		       const char *name, size_t len, const char *reason, uint64_t line_nr)
 {
@@ -144,8 +147,8 @@ static bool is_short(const struct ktap_level *l)
 }
 
 /*
- * Closes the deepest level; its parent's result has not come, so that it has failed when something
- * is missing.
+ * Closes the deepest level. Its parent has no result, so the level has failed if something is
+ * missing.
  */
 static void close_unfinished(struct ktap *k, uint64_t line_nr)
 {
@@ -155,15 +158,12 @@ static void close_unfinished(struct ktap *k, uint64_t line_nr)
 		return;
 	if (!l->name[0])
 		snprintf(l->name, sizeof(l->name), "%s", k->nr_levels ? "subtests" : "tests");
-	/* At the top there is no suite that they are of. */
+	/* The top level has no suite to which its nodes belong. */
 	add_result(k, k->nr_levels ? l->first : k->nr_nodes, KTAP_ENDED, l->name, strlen(l->name),
 		   NULL, line_nr);
 }
 
-/*
- * Closes the deepest level, whose parent's result is this line. Returns the first node of what it
- * held.
- */
+/* Closes the deepest level; this line is its parent's result. Returns the level's first node. */
 static unsigned int close_finished(struct ktap *k, uint64_t line_nr)
 {
 	struct ktap_level *l = &k->level[--k->nr_levels];
@@ -173,7 +173,7 @@ static unsigned int close_finished(struct ktap *k, uint64_t line_nr)
 	return l->first;
 }
 
-/* The level of @indent: deeper ones are closed. NULL: there is none. */
+/* Closes levels deeper than @indent. Returns the level of @indent, or NULL. */
 static struct ktap_level *level_at(struct ktap *k, unsigned int indent, uint64_t line_nr)
 {
 	while (k->nr_levels > 1 && k->level[k->nr_levels - 1].indent > indent)
@@ -196,7 +196,9 @@ static struct ktap_level *open_level(struct ktap *k, unsigned int indent, bool h
 	return l;
 }
 
-/* A version line: a new level, or the one that its parent's "# Subtest:" has opened. */
+/*
+ * A version line opens a new level, or is the first line of the one that "# Subtest:" has opened.
+ */
 static void on_version(struct ktap *k, unsigned int indent, bool hashed, uint64_t line_nr)
 {
 	struct ktap_level *l;
@@ -211,7 +213,7 @@ static void on_version(struct ktap *k, unsigned int indent, bool hashed, uint64_
 	open_level(k, indent, hashed);
 }
 
-/* A line of a level that may not have been opened by a version line. */
+/* Returns the level for a line at @indent; opens it if no version line has done so. */
 static struct ktap_level *level_for(struct ktap *k, unsigned int indent, bool hashed,
 				    uint64_t line_nr)
 {
@@ -228,7 +230,10 @@ static void on_plan(struct ktap_level *l, const char *p)
 	l->planned = strtoull(p + 3, NULL, 10);
 }
 
-/* "name # SKIP reason": where the name ends, and what the directive makes of the result. */
+/*
+ * Finds where the name in "name # SKIP reason" ends. Returns the status that the directive makes of
+ * the result.
+ */
 static enum ktap_status directive(const char *p, enum ktap_status status, size_t *len,
 				  const char **reason)
 {
@@ -292,7 +297,7 @@ static bool is_plan(const char *p)
 	return digits && digits < 10 && (!p[3 + digits] || p[3 + digits] == ' ');
 }
 
-/* Whether a level at the top has all its results. */
+/* Returns whether a level has all its planned results. */
 static bool is_over(const struct ktap_level *l)
 {
 	return !l->open_ended && l->seen >= l->planned;
@@ -306,7 +311,7 @@ static void take_result(struct ktap *k, unsigned int indent, bool hashed, enum k
 
 	while (k->nr_levels > 1 && k->level[k->nr_levels - 2].indent > indent)
 		close_unfinished(k, line_nr);
-	/* What is one level deeper was this result's own. */
+	/* The level one deeper held this result's subtests. */
 	if (k->nr_levels > 1 && k->level[k->nr_levels - 2].indent == indent)
 		first = close_finished(k, line_nr);
 	l = level_for(k, indent, hashed, line_nr);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Lines out of a console's bytes. Escape sequences are those of ECMA-48: ESC [ parameters final,
- * ESC ] text up to BEL or ESC \, and ESC intermediates final. A newline ends each of them, so that
- * a broken sequence costs one line and no more.
+ * Splits a console's bytes into lines and removes the escape sequences of ECMA-48: ESC [ parameters
+ * final; ESC ] text up to BEL or ESC \; and ESC intermediates final. A newline ends each of them,
+ * so that a broken sequence costs one line and no more.
  */
 #include "lines.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which ends are good, what they are called in reports, and the way of the reports into their
+ * Decides which outcomes are good, names them for the reports, and writes the reports to their
  * files.
  */
 #include "outcome.h"

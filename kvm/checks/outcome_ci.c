@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What GitHub Actions and GitLab make of a job's log: a fold with the failing part, and on GitHub
- * an annotation.
+ * Annotates the log of a CI job on GitHub Actions and GitLab: folds the failing part, and on GitHub
+ * adds an error annotation.
  *
- * GitHub's runner takes commands from any line that begins with "::" behind white space, or that
- * has "##[" anywhere in it; GitLab's sections need a carriage return and an escape sequence. So
- * each line of a guest's has "| " before it and no control character, and a "##[" is taken apart.
- * In a command's own text %, CR and LF are percent-encoded. The console itself, which is shown as
- * it is, is guarded by stop-commands.
+ * A guest must not control the service by its output:
+ * - GitHub's runner takes commands from any line that begins with "::" after white space or has
+ *   "##[" anywhere; GitLab's sections need a carriage return and an escape sequence. So each line
+ *   of a guest has "| " before it and no control characters, and a "##[" is split.
+ * - In a command's own text, %, CR and LF are percent-encoded.
+ * - The console itself is shown unchanged; stop-commands guards it.
  */
 #include "kvm/base/quote.h"
 #include "outcome.h"
@@ -42,7 +43,7 @@ void outcome_guard_begin(struct outcome_guard *g, enum outcome_ci ci, int fd)
 	dprintf(fd, "::stop-commands::%s\n", g->token);
 }
 
-/* The guest's last line may have no end of its own. */
+/* Begins with a newline, because the guest's last line may have none. */
 void outcome_guard_end(struct outcome_guard *g, int fd)
 {
 	if (g->token[0])

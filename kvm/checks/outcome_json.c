@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --report: the schema is in docs/report.md. A member is added without another schema number; one
- * that goes or changes its meaning has one.
+ * Writes the JSON of --report; docs/report.md has the schema. A new member keeps the schema's
+ * number; a member that is removed or changes its meaning needs a new number.
  */
 #include "kvm/base/quote.h"
 #include "outcome.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --junit and --tap. The machine's own end is the first test, "kvm.end"; each test that the console
- * reported is one of its own.
+ * Writes the files of --junit and --tap. The first test, "kvm.end", is the end of the machine; each
+ * test that the console reported follows as a test of its own.
  *
- * JUnit as its readers agree on (Jenkins, GitLab, GitHub's actions): testsuites, testsuite,
- * testcase, failure, skipped, system-out.
+ * The JUnit elements are those that its readers agree on (Jenkins, GitLab, GitHub's actions):
+ * testsuites, testsuite, testcase, failure, skipped, system-out.
  */
 #include "kvm/base/quote.h"
 #include "outcome.h"
@@ -58,7 +58,7 @@ static void junit_test(FILE *f, const struct ktap *k, unsigned int i)
 	const struct ktap_node *n = &k->node[i];
 	const char *name = n->name ? n->name : "?";
 	const char *reason = n->reason		       ? n->reason
-			     : n->status == KTAP_ENDED ? "it never came to a result"
+			     : n->status == KTAP_ENDED ? "the test has no result"
 						       : "";
 	char path[KTAP_NAME_BYTES * 4];
 
@@ -85,7 +85,7 @@ static void junit_test(FILE *f, const struct ktap *k, unsigned int i)
 void outcome_junit(FILE *f, const struct outcome *o)
 {
 	struct ktap_totals t = totals(o);
-	/* also those there was no memory for */
+	/* including tests that were dropped */
 	uint64_t nr = 1 + t.passed + t.failed + t.skipped + t.todo;
 	uint64_t failed = t.failed + !outcome_is_good(o), skipped = t.skipped + t.todo;
 
@@ -104,7 +104,7 @@ void outcome_junit(FILE *f, const struct outcome *o)
 	fputs("  </testsuite>\n</testsuites>\n", f);
 }
 
-/* Lines of a text as TAP's comments. */
+/* Writes the lines of a text as TAP comments. */
 static void comments(FILE *f, const char *text, size_t len)
 {
 	while (len) {
@@ -120,7 +120,7 @@ static void comments(FILE *f, const char *text, size_t len)
 	}
 }
 
-/* A name with a '#' in it would be read as one with a directive. */
+/* Replaces each '#' in a name, which would begin a directive. */
 static void tap_name(FILE *f, const char *name)
 {
 	for (;;) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm debug NAME: the post-mortem of a machine that runs, with its flight recorder, and with --dump
- * a core of it. The machine goes on.
+ * kvm debug NAME: prints the post-mortem of a running machine, with its flight recorder; with
+ * --dump, writes a core of it instead. The machine continues.
  *
- * Exit code 0, or 125 when it could not be had. Main's thread.
+ * Exit code: 0, or 125 if that failed. Thread: main.
  */
 #include "control.h"
 #include "kvm/base/options.h"
@@ -24,18 +24,20 @@ struct debug_options {
 
 static const struct opt rows[] = {
 	{ 0, "dump", OPT_STRING, offsetof(struct debug_options, dump), "FILE",
-	  "instead, its memory and registers as an ELF core for gdb and\ncrash; the machine stands still meanwhile",
+	  "write memory and registers as an ELF core for gdb and crash\n"
+	  "instead; the machine is paused meanwhile",
 	  0, 0, NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct debug_options, help), NULL, "this help", 0, 0,
-	  NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct debug_options, help), NULL, "list the options", 0,
+	  0, NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm debug NAME [--dump FILE]\n\n"
-	       "Prints what the CPUs of the running machine NAME (kvm run --name NAME) are doing: registers, page\n"
-	       "tables, code, stack, the last accesses to devices; before it, what its kernel has logged and no console\n"
-	       "has shown. The machine goes on.\n\n");
+	       "Prints what the CPUs of a running machine are doing: registers, page tables,\n"
+	       "code, stack and last accesses to devices. Before that it prints kernel messages\n"
+	       "that no console has shown. The machine continues.\n"
+	       "NAME is the name from kvm run --name NAME.\n\n");
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
 }
@@ -47,7 +49,7 @@ static int ask(const char *name, const char *request, int fd, struct control_rep
 	};
 	int err;
 
-	q.patience_s = fd < 0 ? PATIENCE_S : 0; /* a core may take its time */
+	q.patience_s = fd < 0 ? PATIENCE_S : 0; /* writing a core may take long */
 	err = control_ask(&q, true);
 	*reply = q.reply;
 	if (q.pidfd >= 0)

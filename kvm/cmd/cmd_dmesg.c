@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm dmesg NAME: the log of a running machine's kernel, read out of its memory: whatever its
- * consoles show, and without a word to the guest.
+ * kvm dmesg NAME: prints the kernel log of a running machine, read from its memory. This needs no
+ * console and no help from the guest.
  *
- * Exit code 0, or 125 when it could not be had. Main's thread.
+ * Exit code: 0, or 125 if the log cannot be had. Thread: main.
  */
 #include "control.h"
 #include "kvm/base/options.h"
@@ -13,22 +13,23 @@
 
 #include <unistd.h>
 
-#define PATIENCE_S 60 /* a large memory is looked through */
+#define PATIENCE_S 60 /* searching a large memory takes long */
 
 struct dmesg_options {
 	bool help;
 };
 
 static const struct opt rows[] = {
-	{ 'h', "help", OPT_FLAG, offsetof(struct dmesg_options, help), NULL, "this help", 0, 0,
-	  NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct dmesg_options, help), NULL, "list the options", 0,
+	  0, NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm dmesg NAME\n\n"
-	       "Prints the log of the kernel in the running machine NAME (kvm run --name NAME), out of its memory: with or\n"
-	       "without a console, also when the guest hangs. 64-bit Linux.\n\n");
+	       "Prints the kernel log of a running machine, read from its memory. This needs no\n"
+	       "console and works when the guest hangs; the guest must be 64-bit Linux.\n"
+	       "NAME is the name from kvm run --name NAME.\n\n");
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm host: can this host run machines, and how well. The verdict comes first, then what it rests
- * on.
+ * kvm host: checks whether this host can run machines and how well. It prints the verdict first,
+ * then the facts it rests on.
  *
- * Exit code 0 when it can, slowly or not; 125, the launcher's own, when it cannot: the code `kvm
- * run` would end with. Main's thread; takes a few milliseconds and leaves nothing behind.
+ * Exit code: 0 if it can, even slowly; otherwise 125, with which `kvm run` would end. Takes a few
+ * milliseconds and leaves nothing behind. Thread: main.
  */
 #include "host_access.h"
 #include "kvm/base/options.h"
@@ -18,17 +18,18 @@ struct host_options {
 };
 
 static const struct opt rows[] = {
-	{ 0, "json", OPT_FLAG, offsetof(struct host_options, json), NULL, "one JSON object", 0, 0,
-	  NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct host_options, help), NULL, "this help", 0, 0,
-	  NULL },
+	{ 0, "json", OPT_FLAG, offsetof(struct host_options, json), NULL, "print one JSON object",
+	  0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct host_options, help), NULL, "list the options", 0,
+	  0, NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm host [--json]\n\n"
-	       "Tells whether this host can run machines, how well, and if not, what to do.\n"
-	       "Ends with 0 if it can (also slowly), with %d if not.\n\n",
+	       "Prints whether this host can run machines and how well, or why not and what to\n"
+	       "do.\n"
+	       "Exit code: 0 if it can (even slowly), otherwise %d.\n\n",
 	       EXIT_LAUNCHER);
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
@@ -43,7 +44,8 @@ int cmd_host(int argc, char **argv, const struct arch *arch)
 	if (first < 0)
 		return EXIT_LAUNCHER;
 	if (first < argc) {
-		pr_err("%s: `kvm host` takes options only; --help lists them", argv[first]);
+		pr_err("%s: unexpected argument; kvm host only takes options, see --help",
+		       argv[first]);
 		return EXIT_LAUNCHER;
 	}
 	if (options.help)

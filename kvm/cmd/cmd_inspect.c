@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm inspect: what a kernel's file is, all that it says about itself, and how `kvm run` would
- * start it.
+ * kvm inspect: describes a kernel file and its headers, and how `kvm run` would start it.
  *
- * Exit code 0 when it would, 125 when it would be refused; then the report says why. Main's thread.
+ * Exit code: 0 if kvm run would start it, 125 if kvm run would refuse it; the report then says why.
+ * Thread: main.
  */
 #include "kvm/arch.h"
 #include "kvm/base/options.h"
@@ -22,18 +22,18 @@ struct inspect_options {
 
 static const struct opt rows[] = {
 	{ 0, "entry", OPT_STRING, AT(entry), "HOW",
-	  "as with kvm run: auto (default), 16, 32, 64, pvh", 0, 0, NULL },
-	{ 0, "load", OPT_UINT, AT(load_gpa), "ADDRESS", "as with kvm run, of a flat binary", 0,
-	  UINT32_MAX, NULL },
-	{ 0, "json", OPT_FLAG, AT(json), NULL, "one JSON object", 0, 0, NULL },
-	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help", 0, 0, NULL },
+	  "as for kvm run: auto (default), 16, 32, 64 or pvh", 0, 0, NULL },
+	{ 0, "load", OPT_UINT, AT(load_gpa), "ADDRESS",
+	  "as for kvm run: where to load a flat binary", 0, UINT32_MAX, NULL },
+	{ 0, "json", OPT_FLAG, AT(json), NULL, "print one JSON object", 0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, AT(help), NULL, "list the options", 0, 0, NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm inspect FILE [--json] [--entry HOW] [--load ADDRESS]\n\n"
-	       "Tells what a kernel's file is, what its headers say, and how `kvm run -k FILE` starts it.\n"
-	       "Ends with 0 if it would be started, with %d if it would be refused.\n\n",
+	       "Describes a kernel file, its headers, and how `kvm run -k FILE` would start it.\n"
+	       "Exit code: 0 if kvm run would start it, %d if it would refuse it.\n\n",
 	       EXIT_LAUNCHER);
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm list: this user's machines that run and have a name, in order of names. Each is asked; what
- * killed launchers have left is removed on the way. Exit code 0, also when there are none. Main's
- * thread.
+ * kvm list: lists this user's running machines that have a name, sorted by name.
+ *
+ * It queries each machine, and removes the sockets that killed launchers have left. Exit code: 0,
+ * even if no machine runs; 125 if the folder of sockets cannot be used. Thread: main.
  */
 #include "control.h"
 #include "kvm/base/options.h"
@@ -25,16 +26,16 @@ struct list_options {
 };
 
 static const struct opt rows[] = {
-	{ 0, "json", OPT_FLAG, offsetof(struct list_options, json), NULL, "one JSON array", 0, 0,
-	  NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct list_options, help), NULL, "this help", 0, 0,
-	  NULL },
+	{ 0, "json", OPT_FLAG, offsetof(struct list_options, json), NULL, "print one JSON array", 0,
+	  0, NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct list_options, help), NULL, "list the options", 0,
+	  0, NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm list [--json]\n\n"
-	       "Lists your machines that are running and have a name (kvm run --name NAME).\n\n");
+	       "Lists your running machines that have a name (kvm run --name NAME).\n\n");
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
 }
@@ -44,7 +45,7 @@ static int is_machine(const struct dirent *e)
 	return config_is_name(e->d_name);
 }
 
-/* False: no machine of this name is there. */
+/* Fills in @info. Returns false if there is no machine of this name. */
 static bool ask(const char *name, struct control_info *info)
 {
 	int err = control_ask_info(name, info);
@@ -107,7 +108,8 @@ int cmd_list(int argc, char **argv, const struct arch *arch)
 	if (first < 0)
 		return EXIT_LAUNCHER;
 	if (first < argc) {
-		pr_err("%s: kvm list takes options only; see --help", argv[first]);
+		pr_err("%s: unexpected argument; kvm list only takes options, see --help",
+		       argv[first]);
 		return EXIT_LAUNCHER;
 	}
 	if (options.help)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm report merge: one result of the reports that shards of a `kvm smoke` have written, on however
- * many machines, as if there had been one.
+ * kvm report merge: merges the reports that the shards of a `kvm smoke` have written, on any number
+ * of hosts, into one result, as if there had been one shard.
  *
- * Exit code 0 when all boots of the matrix are there and have passed, 122 when some have not, or
- * are in no report, 125 when a report cannot be used.
+ * Exit code: 0 if all boots of the matrix are there and have passed, 122 if some have not passed or
+ * are in no report, 125 if a report cannot be used.
  */
 #include "kvm/base/options.h"
 #include "kvm/base/unpack.h"
@@ -26,24 +26,24 @@ struct report_options {
 #define AT(field) offsetof(struct report_options, field)
 
 static const struct opt rows[] = {
-	{ 0, "report", OPT_STRING, AT(report), "FILE", "all results as JSON" },
-	{ 0, "junit", OPT_STRING, AT(junit), "FILE", "all results as JUnit's XML" },
-	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "no table" },
-	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help" },
+	{ 0, "report", OPT_STRING, AT(report), "FILE", "write all results as JSON" },
+	{ 0, "junit", OPT_STRING, AT(junit), "FILE", "write all results as JUnit XML" },
+	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "print no table" },
+	{ 'h', "help", OPT_FLAG, AT(help), NULL, "list the options" },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm report merge [OPTION...] FILE...\n\n"
-	       "Makes one result of the reports that the shards of a `kvm smoke` have written.\n"
-	       "Ends with 0 if all boots are there and have passed, with %d if not, with %d if a report\n"
-	       "cannot be used.\n\n",
+	       "Merges the reports of the shards of one kvm smoke.\n"
+	       "Exit code: 0 if all boots are there and have passed, %d if not,\n"
+	       "%d if a report cannot be used.\n\n",
 	       EXIT_FAILED, EXIT_LAUNCHER);
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
 }
 
-/* Adds what the report @path has to @set. Returns 0 or -errno having said why. */
+/* Adds the boots of the report @path to @set. Returns 0, or -errno (reported). */
 static int add(struct smoke_set *set, const char *path)
 {
 	struct smoke_set more = { 0 };
@@ -92,8 +92,8 @@ static int merge(struct smoke_set *set, const struct report_options *o, int nr, 
 }
 
 /*
- * Files and options in any order; the files' names move to the front of @argv. Returns their
- * number, or -EINVAL having said why.
+ * Parses options and files in any order, and moves the files' names to the front of @argv. Returns
+ * their number, or -EINVAL (reported).
  */
 static int parse(struct report_options *o, int argc, char **argv)
 {
@@ -121,11 +121,11 @@ int cmd_report(int argc, char **argv, const struct arch *arch)
 	if (o.help)
 		return usage();
 	if (!named) {
-		pr_err("kvm report: what is to be done? there is `kvm report merge FILE...`");
+		pr_err("kvm report: what to do is missing; use `kvm report merge FILE...`");
 		return EXIT_LAUNCHER;
 	}
 	if (!nr) {
-		pr_err("kvm report merge: which reports? name the files that `kvm smoke --report` has written");
+		pr_err("kvm report merge: no report given; name the files that `kvm smoke --report` has written");
 		return EXIT_LAUNCHER;
 	}
 	code = merge(&set, &o, nr, argv + named);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Runs a machine, `kvm run`: options -> config -> machine -> verdict.
+ * kvm run: parses the options, sets up a machine, runs it, and turns its end into an exit code.
  *
- * The machine (vm.h) knows nothing of the ones who watch it: trace, timeline, reports, gdb, checks
- * and the control socket are made here, attached, and closed again.
+ * The machine (vm.h) does not know what watches it: this file creates, attaches and closes trace,
+ * timeline, reports, gdb, checks and the control socket.
  *
- * On the way out nothing is taken apart that the host's kernel takes apart anyway: when the guest
- * is done, its consoles are brought out, the terminal restored, the verdict said, and the process
- * ends. Only a restart (--on-reboot restart) goes through the whole tear-down.
+ * At the end, kvm run skips the clean-up that the host's kernel does anyway: when the guest is
+ * done, it writes out the consoles, restores the terminal, prints the verdict, and exits. Only a
+ * restart (--on-reboot restart) takes everything apart.
  */
 #include "control.h"
 #include "host_access.h"
@@ -36,10 +36,13 @@
 #include <unistd.h>
 
 #define NS_PER_S 1000000000ULL
-/* How long a console that takes no byte may hold up an end that nobody asked for politely. */
+/* How long a console that accepts no output may delay a forced end or a restart. */
 #define STALL_MS 2000
 
-/* What the lives of a machine have in common. */
+/*
+ * What all lives of a machine share. A life is one run of the machine, up to its end or its
+ * restart.
+ */
 struct lives {
 	const struct config *config;
 	const struct arch *arch;
@@ -49,7 +52,7 @@ struct lives {
 	bool restarted;
 };
 
-/* One life: the machine, and what was made to watch it. */
+/* One life: the machine, and what watches it. */
 struct life {
 	struct vm *vm;
 	struct timeline *timeline; /* NULL: no --timeline */
@@ -59,7 +62,7 @@ struct life {
 	struct signals signals;
 };
 
-/* For the SIGBUS handler alone: whose guest memory a faulting access may belong to. */
+/* The guest memory that a faulting access may belong to; only for the SIGBUS handler. */
 static _Atomic(struct gmem *) sigbus_mem;
 
 static int on_sigbus(void *addr)
@@ -77,7 +80,7 @@ static void on_timeout(void *ctx)
 	       (unsigned long long)vm->config->timeout_s);
 }
 
-/* --timeout is for all lives of the machine together. */
+/* --timeout limits all lives of the machine together. */
 static int arm_timeout(struct vm *vm, struct loop_timer *timeout)
 {
 	uint64_t limit_ns = vm->config->timeout_s * NS_PER_S, run_ns = now_ns() - vm->began_ns;
@@ -112,9 +115,8 @@ static int run_loop(struct life *l, const struct lives *lives)
 }
 
 /*
- * Output that nobody takes may hold us up for ever, and the loop that took the signals is over:
- * from here on they have their usual effect. The terminal goes back first; what is still to come
- * looks the same on it.
+ * Restores the signals' default effect: writing the output may block without limit, and the loop no
+ * longer handles signals. Restores the terminal first; later output looks the same on it.
  */
 static void signals_end_us(void)
 {
@@ -134,7 +136,7 @@ static bool restarts(const struct vm *vm)
 	       !vm->asked_to_end;
 }
 
-/* @options_ns: when the options were parsed. */
+/* @options_ns: the time when the options had been parsed. */
 static int start_timeline(struct life *l, uint64_t options_ns)
 {
 	l->timeline = calloc(1, sizeof(*l->timeline));
@@ -198,7 +200,10 @@ static void say_timeline(const struct life *l)
 	trace_timeline(l->trace, t);
 }
 
-/* Only an end that somebody asked for says nothing of the command. */
+/*
+ * Turns an orderly end before the command's exit code is known into an error, unless someone has
+ * asked the machine to end.
+ */
 static void judge_command(struct vm *vm)
 {
 	struct verdict was = vm->verdict;
@@ -210,7 +215,7 @@ static void judge_command(struct vm *vm)
 			    "%.100s before its command's exit code was known", was.text);
 }
 
-/* What a guest has written and is not where it should be makes a good end a bad one. */
+/* Turns a good end into an error if output or disk writes of the guest are lost. */
 static void close_machine(struct vm *vm)
 {
 	bool output_lost = vm->arch->output_lost(vm), disk_lost = vm->arch->close(vm) != 0;
@@ -219,13 +224,13 @@ static void close_machine(struct vm *vm)
 		return;
 	if (disk_lost)
 		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
-			    "a disk lacks what the guest wrote last");
+			    "the guest's last writes could not be written to a disk");
 	else if (output_lost)
 		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
-			    "not all that the command wrote could be written");
+			    "not all of the command's output could be written");
 }
 
-/* What is to be told of a bad end, by a re-run where that knows more. */
+/* Prints the report of a bad end and writes its core; both are of a re-run if that knows more. */
 static void report_end(struct vm *vm)
 {
 	struct retrace *again = retrace_at_end(vm, &sigbus_mem);
@@ -237,9 +242,10 @@ static void report_end(struct vm *vm)
 }
 
 /*
- * The guest is done: nothing it wrote may be lost, and nobody may be left hanging. Between two
- * lives of a machine the signals stay blocked, for the next one's loop to take; so there, too,
- * nobody is waited for without end.
+ * Completes a life after the guest has ended: writes out all that it wrote. A console that accepts
+ * no output must not block the launcher for ever: after the last life a signal ends the launcher
+ * (signals_end_us()); between two lives signals stay blocked for the next life's loop, and the wait
+ * has a limit instead.
  */
 static void settle(struct life *l, const struct lives *lives)
 {
@@ -269,13 +275,13 @@ static void say_verdict(const struct verdict *v)
 	bool good = verdict_exit_code(v) == 0 || v->kind == VERDICT_DEBUG_EXIT;
 	enum log_level level = good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR;
 
-	/* The command has said for itself what there is to say, as far as it could. */
+	/* The command has printed its own errors, unless a signal has killed it. */
 	if (v->kind == VERDICT_COMMAND)
 		level = v->value > 128 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 	log_msg(level, "%s", v->text);
 }
 
-/* --dump-dtb: the board as it would be, without KVM. */
+/* --dump-dtb: writes the device tree that the machine would have, without KVM. */
 static int dump_dtb(const struct config *config, const struct arch *arch)
 {
 	struct vm *vm = pages_alloc(sizeof(*vm));
@@ -294,7 +300,7 @@ static int dump_dtb(const struct config *config, const struct arch *arch)
 	return err ? EXIT_LAUNCHER : 0;
 }
 
-/* Says why there is no KVM. */
+/* Prints why KVM cannot be used. */
 static void explain_kvm(const struct vm *vm)
 {
 	char why[256];
@@ -304,11 +310,14 @@ static void explain_kvm(const struct vm *vm)
 	else if (vm->kvm_step == VM_KVM_CREATE)
 		host_explain_create(-vm->kvm_err, why, sizeof(why));
 	else
-		return; /* it was reported */
+		return; /* already reported */
 	pr_err("%s", why);
 }
 
-/* The machine as far as it goes without KVM, and who watches it. Returns 0 or -errno (reported). */
+/*
+ * Sets up the machine as far as possible without KVM, and what watches it. Returns 0, or -errno
+ * (reported).
+ */
 static int begin_life(struct life *l, const struct lives *lives)
 {
 	uint64_t options_ns = now_ns(); /* they were parsed a moment ago */
@@ -327,7 +336,7 @@ static int begin_life(struct life *l, const struct lives *lives)
 	return err ? err : reports_open(&l->reports, vm);
 }
 
-/* Takes all of it apart, however far it has come. */
+/* Takes a life apart, however far its set-up has come. */
 static void end_life(struct life *l)
 {
 	atomic_store(&sigbus_mem, NULL);
@@ -341,7 +350,8 @@ static void end_life(struct life *l)
 }
 
 /*
- * One life of the machine. Returns whether it ended in a verdict (in @v), not in an error of ours.
+ * Runs one life of the machine. Returns true if it ended in a verdict (in @v), false after an error
+ * of the launcher.
  */
 static bool run_once(const struct lives *lives, struct verdict *v, bool *again)
 {
@@ -371,13 +381,13 @@ static bool run_once(const struct lives *lives, struct verdict *v, bool *again)
 	*again = restarts(l.vm);
 	if (*again)
 		end_life(&l);
-	/* the last life: the host's kernel takes the rest apart, faster than we could */
+	/* after the last life the host's kernel frees the rest, faster than we could */
 	return true;
 }
 
 /*
- * SIGTERM when our parent ends, however it does; it may have done so before we asked. (SIGKILL
- * would leave sockets' paths and the guest's disks behind as they are.)
+ * Requests SIGTERM for us when our parent process ends, and raises it if the parent ended before
+ * the request. (SIGKILL would leave sockets' paths behind, and the guest's disks as they are.)
  */
 static void die_with_parent(void)
 {
@@ -388,7 +398,7 @@ static void die_with_parent(void)
 		raise(SIGTERM);
 }
 
-/* All lives of the machine, and what they come to. Returns the exit code. */
+/* Runs the machine, as often as it is restarted, and judges its end. Returns the exit code. */
 static int run_and_judge(struct lives *lives)
 {
 	struct verdict v = { 0 };
@@ -429,8 +439,8 @@ int cmd_run(int argc, char **argv, const struct arch *arch)
 	if (config.dump_dtb)
 		return dump_dtb(&config, arch);
 	/*
-	 * vCPU threads hardly allocate: an arena for each would cost system calls at start-up, and
-	 * memory.
+	 * vCPU threads hardly allocate: an arena for each would cost memory, and system calls at
+	 * start-up.
 	 */
 	mallopt(M_ARENA_MAX, 1);
 	term_catch_crashes(on_sigbus);
@@ -440,7 +450,7 @@ int cmd_run(int argc, char **argv, const struct arch *arch)
 		die_with_parent();
 	if (checks_create(&lives.checks, &config, argc, argv))
 		return EXIT_LAUNCHER;
-	signals_block(); /* no signal ends us with the socket left behind */
+	signals_block(); /* no signal may end us and leave the socket behind */
 	code = control_create(&lives.control, &config) ? EXIT_LAUNCHER : run_and_judge(&lives);
 	control_destroy(lives.control);
 	checks_destroy(lives.checks);

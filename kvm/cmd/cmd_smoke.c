@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm smoke: file -> matrix -> boots -> table and reports. Exit code 0 when all of this shard's
- * have passed, 122 when some have not, 125 when it could not be done as asked, 128+N when signal N
- * ended it: then the reports have what had been done.
+ * kvm smoke: expands a file into a matrix of boots, runs them, and prints a table and reports.
+ *
+ * Exit code: 0 if all boots of this shard have passed; 122 if some have not; 125 if the file, a
+ * kernel or an option is wrong, or the launcher failed in a boot; 128+N if signal N ended it: the
+ * reports then have the boots that were done.
  */
 #include "kvm/base/options.h"
 #include "kvm/base/unpack.h"
@@ -41,8 +43,8 @@ static int set_shard(void *options, const char *name, const char *arg)
 		    shard->number && shard->number <= shard->of)
 			return 0;
 	}
-	pr_err("--%s %s: not I/N with I from 1 to N (such as 2/4, the second of four parts)", name,
-	       arg);
+	pr_err("--%s %s: must be I/N with I from 1 to N (for example 2/4, the second of four parts)",
+	       name, arg);
 	return -EINVAL;
 }
 
@@ -50,28 +52,28 @@ static int set_shard(void *options, const char *name, const char *arg)
 
 static const struct opt rows[] = {
 	{ 'j', "jobs", OPT_UINT, AT(jobs), "N",
-	  "at most N machines side by side (default: one a CPU)", 1, MAX_JOBS },
+	  "run at most N machines at a time (default: one per CPU)", 1, MAX_JOBS },
 	{ 0, "repeat", OPT_UINT, AT(rounds), "N",
-	  "start each machine N times, and show how long it took", 1, SMOKE_MAX_BOOTS },
+	  "start each machine N times and show how long it took", 1, SMOKE_MAX_BOOTS },
 	{ 0, "shard", OPT_CALL, 0, "I/N",
-	  "only the I-th of N parts; the same file gives the same parts", 0, 0, set_shard },
+	  "run only the I-th of N parts; a file always gives the same parts", 0, 0, set_shard },
 	{ 'o', "out", OPT_STRING, AT(dir), "DIR",
-	  "where those that fail leave a folder each: console,\nmessages, report and command (default " DEFAULT_DIR
-	  ")" },
-	{ 0, "keep", OPT_FLAG, AT(keep), NULL, "those that pass leave theirs, too" },
+	  "folder for boots that fail, one folder each: console,\n"
+	  "messages, report and command (default " DEFAULT_DIR ")" },
+	{ 0, "keep", OPT_FLAG, AT(keep), NULL, "also keep the folders of boots that pass" },
 	{ 0, "report", OPT_STRING, AT(report), "FILE",
-	  "all results as JSON, for `kvm report merge`" },
-	{ 0, "junit", OPT_STRING, AT(junit), "FILE", "all results as JUnit's XML" },
-	{ 0, "list", OPT_FLAG, AT(list), NULL, "print the boots' commands, do not run them" },
-	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "name each boot that has passed" },
-	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "no progress and no table" },
-	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help" },
+	  "write all results as JSON, for `kvm report merge`" },
+	{ 0, "junit", OPT_STRING, AT(junit), "FILE", "write all results as JUnit XML" },
+	{ 0, "list", OPT_FLAG, AT(list), NULL, "print the boots' commands and run none" },
+	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "also name each boot that has passed" },
+	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "print no progress and no table" },
+	{ 'h', "help", OPT_FLAG, AT(help), NULL, "list the options" },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm smoke FILE [OPTION...]\n\n"
-	       "Boots many kernels on many machines. FILE has a setting a line; kvm(1) has them all:\n\n"
+	       "Boots many kernels on many machines. FILE has one setting per line; see kvm(1):\n\n"
 	       "  # files, or patterns of files\n"
 	       "  kernel  = out/*/bzImage\n"
 	       "  cpus    = 1 4\n"
@@ -79,7 +81,8 @@ static int usage(void)
 	       "  initrd  = test.cpio\n"
 	       "  options = --fail-on-warning\n"
 	       "  expect  = userspace up\n\n"
-	       "Ends with 0 if all have passed, %d if some have not, %d if FILE or an option is wrong.\n\n",
+	       "Exit code: 0 if all boots passed, %d if some did not, %d if FILE or an option is\n"
+	       "wrong.\n\n",
 	       EXIT_FAILED, EXIT_LAUNCHER);
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
@@ -120,7 +123,7 @@ static int check_paths(const struct smoke_options *o)
 	return err || !o->junit ? err : newfile_check_report("junit", o->junit);
 }
 
-/* Returns 0 or -errno having said why. */
+/* Writes the reports, prints the table and the annotations. Returns 0, or -errno (reported). */
 static int tell(const struct smoke_set *set, const struct smoke_options *o)
 {
 	sigset_t all, before;
@@ -164,7 +167,7 @@ static int run(struct smoke_set *set, const struct smoke_options *o)
 	return counts.unable ? EXIT_LAUNCHER : 0;
 }
 
-/* FILE is before the options, or behind them, or between. Returns it, or NULL having said why. */
+/* Parses the options; FILE is before, between or after them. Returns FILE, or NULL (reported). */
 static const char *parse(struct smoke_options *o, int argc, char **argv)
 {
 	int first = opt_parse(rows, ARRAY_SIZE(rows), o, argc, argv), rest = argc - first;
@@ -176,7 +179,7 @@ static const char *parse(struct smoke_options *o, int argc, char **argv)
 	if (o->help)
 		return "";
 	if (first == argc || rest != argc - first) {
-		pr_err("kvm smoke takes one file; --help shows what is in it");
+		pr_err("kvm smoke takes exactly one file; --help shows an example");
 		return NULL;
 	}
 	return argv[first];

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm stop NAME: presses the power button of a running machine (its command gets SIGTERM instead),
- * gives it some time, and returns once it has ended. Its launcher then exits as after Ctrl-a x,
- * with 0, unless the guest has powered off by itself or come to another end.
+ * kvm stop NAME: presses the power button of a running machine (its command, if any, gets SIGTERM
+ * instead), and returns when the machine has ended. A machine that does not end within its grace
+ * time is ended.
  *
- * Exit code 0: it has ended; 124: it has not, though its time is up; 125: it could not be asked.
- * Main's thread.
+ * The launcher of the machine then exits with 0, as after Ctrl-a x, unless the guest has powered
+ * off by itself or ended in another way.
+ *
+ * Exit code: 0 if the machine has ended, 124 if its launcher did not end in time, 125 if it cannot
+ * be reached. Thread: main.
  */
 #include "control.h"
 #include "kvm/base/options.h"
@@ -18,7 +21,7 @@
 #include <unistd.h>
 
 #define PATIENCE_S 30
-/* How long a launcher may take to bring out what its consoles hold. */
+/* How long a launcher may take to write out what its consoles hold. */
 #define SETTLE_S 30
 #define NO_GRACE UINT64_MAX
 
@@ -30,28 +33,29 @@ struct stop_options {
 
 static const struct opt rows[] = {
 	{ 0, "grace", OPT_UINT, offsetof(struct stop_options, grace_s), "SECONDS",
-	  "from then to the end (default: the machine's own, 5\nwithout its --grace)", 0,
+	  "how long the guest gets to shut down (default: the machine's\nown --grace, or 5)", 0,
 	  CONTROL_MAX_SECONDS, NULL },
 	{ 'f', "force", OPT_FLAG, offsetof(struct stop_options, force), NULL,
-	  "end it at once, as if the power were cut", 0, 0, NULL },
-	{ 'h', "help", OPT_FLAG, offsetof(struct stop_options, help), NULL, "this help", 0, 0,
-	  NULL },
+	  "end it at once, like a power cut", 0, 0, NULL },
+	{ 'h', "help", OPT_FLAG, offsetof(struct stop_options, help), NULL, "list the options", 0,
+	  0, NULL },
 };
 
 static int usage(void)
 {
 	printf("usage: kvm stop NAME [--grace SECONDS] [--force]\n\n"
-	       "Presses the power button of the running machine NAME (kvm run --name NAME), or sends SIGTERM to its command\n"
-	       "(-- CMD), and ends the machine if it has not ended when its time is up. Returns when it has ended.\n"
-	       "Ends with 0, with %d if it is there still, with %d if it cannot be asked.\n\n",
+	       "Shuts down a running machine: presses its power button, or sends SIGTERM to its\n"
+	       "command (-- CMD). If the machine has not ended in time, kvm stop ends it. Returns\n"
+	       "when it has ended. NAME is the name from kvm run --name NAME.\n"
+	       "Exit code: 0, %d if it is still running, %d if it cannot be reached.\n\n",
 	       EXIT_TIMEOUT, EXIT_LAUNCHER);
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
 	return 0;
 }
 
 /*
- * The launcher's process. Its own limit is the machine's to keep; this one is for a launcher that
- * is stuck.
+ * Waits for the launcher's process to end. The machine itself keeps to @grace_s; the limit here is
+ * for a launcher that hangs.
  */
 static int wait_for_end(const char *name, int pidfd, uint64_t grace_s)
 {
@@ -61,7 +65,7 @@ static int wait_for_end(const char *name, int pidfd, uint64_t grace_s)
 	int n;
 
 	if (pidfd < 0) {
-		pr_warn("%s: its launcher is not in this PID namespace; not waiting for its end",
+		pr_warn("%s: its launcher runs in another PID namespace; not waiting for its end",
 			name);
 		return 0;
 	}
@@ -94,7 +98,7 @@ int cmd_stop(int argc, char **argv, const struct arch *arch)
 		snprintf(request, sizeof(request), "stop %llu",
 			 (unsigned long long)options.grace_s);
 	else
-		control_ask_info(q.name, &info); /* its own, to know for how long to wait */
+		control_ask_info(q.name, &info); /* the machine's own, to know how long to wait */
 	q.request = request;
 	if (control_ask(&q, true)) {
 		code = EXIT_LAUNCHER;

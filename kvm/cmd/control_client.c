@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The asking side of the control protocol, see control.h: for the verbs, on main's thread. The
- * machine's answer is read as a stranger's.
+ * Sends requests to a machine's control socket and reads the answers, for the verbs (see
+ * control.h). The answer is untrusted: any bytes, any length. Thread: main.
  */
 #include "control.h"
 
@@ -71,7 +71,7 @@ static int send_request(int fd, const struct control_question *q)
 	return (size_t)sent == len ? 0 : -EIO;
 }
 
-/* The next bytes; 0 at the end. */
+/* Reads the next bytes. Returns their number, 0 at the end, or -errno. */
 static ssize_t receive(int fd, const struct control_question *q, char *buf, size_t room)
 {
 	for (;;) {
@@ -88,7 +88,10 @@ static ssize_t receive(int fd, const struct control_question *q, char *buf, size
 	}
 }
 
-/* The answer's first line; what came with it of the body is in [buf, buf + *have). */
+/*
+ * Reads the answer's first line. The bytes of the body that came with it are then in [buf, buf +
+ * *have).
+ */
 static int read_line(int fd, struct control_question *q, char buf[CONTROL_LINE_BYTES], size_t *have)
 {
 	char *end;
@@ -150,13 +153,13 @@ static void explain(const struct control_question *q, int err)
 	if (q->body && ferror(q->body))
 		pr_err("cannot write the answer: %s", strerror(-err));
 	else if (err == -ENOENT)
-		pr_err("%s: no machine of this name is running; `kvm list` lists them", q->name);
+		pr_err("%s: no machine of this name is running; try `kvm list`", q->name);
 	else if (err == -EREMOTEIO)
 		pr_err("%s: %s", q->name, q->reply.text);
 	else if (err == -ETIMEDOUT || err == -EAGAIN)
 		pr_err("%s: the machine's launcher does not answer", q->name);
 	else if (err == -ECONNRESET)
-		pr_err("%s: the machine has ended meanwhile", q->name);
+		pr_err("%s: the machine ended before it answered", q->name);
 	else
 		pr_err("%s: %s", q->name, strerror(-err));
 }
@@ -172,7 +175,7 @@ int control_ask(struct control_question *q, bool loud)
 	} else {
 		err = control_folder_open(&folder, false);
 		if (err && err != -ENOENT)
-			loud = false; /* it was said */
+			loud = false; /* already reported */
 		fd = err ? err : control_folder_connect(&folder, q->name);
 		control_folder_close(&folder);
 		err = fd < 0 ? fd : 0;

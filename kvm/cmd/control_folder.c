@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Keeps the folder of machines' sockets. Anyone who can connect controls the guest, so only the
- * user may enter the folder, and each socket is mode 0600 besides.
+ * user may enter the folder, and each socket has mode 0600 besides.
  *
- * A launcher that was killed leaves its socket behind; nobody answers there. It is removed by
- * whoever meets it: under a lock on the folder, so that the name is not somebody else's by then.
- * Binding and listening are one step under the same lock.
+ * A launcher that was killed leaves its socket behind, on which no process listens. A process that
+ * finds such a socket removes it under a lock on the folder, so that it cannot remove a new
+ * machine's socket of the same name. Binding and listening are one step under the same lock.
  */
 #include "control.h"
 
@@ -23,7 +23,7 @@
 
 #define BACKLOG 16
 
-/* Of another user's, as after su(1), nothing is used. */
+/* Another user's folder, for example after su(1), is not used. */
 static bool is_own_folder(const char *path)
 {
 	struct stat st;
@@ -42,14 +42,14 @@ static int choose_path(struct control_folder *f)
 		n = snprintf(f->path, sizeof(f->path), "/tmp/kvm-%u", (unsigned int)geteuid());
 	if (n < (int)sizeof(f->path))
 		return 0;
-	pr_err("%s: too long a path for the sockets of machines; set XDG_RUNTIME_DIR to a shorter one",
+	pr_err("%s: path too long for the machines' sockets; set XDG_RUNTIME_DIR to a shorter one",
 	       run);
 	return -ENAMETOOLONG;
 }
 
 static int refuse(const struct control_folder *f, const char *why, int err)
 {
-	pr_err("%s: %s, so it is not used for the sockets of machines", f->path, why);
+	pr_err("%s: %s; not used for the machines' sockets", f->path, why);
 	return err;
 }
 
@@ -74,7 +74,7 @@ int control_folder_open(struct control_folder *f, bool create)
 	if (fstat(f->fd, &st))
 		return refuse(f, strerror(errno), -EIO);
 	if (st.st_uid != geteuid())
-		return refuse(f, "belongs to somebody else", -EPERM);
+		return refuse(f, "belongs to another user", -EPERM);
 	return st.st_mode & 077 ? refuse(f, "others may enter it (chmod 700)", -EPERM) : 0;
 }
 
@@ -101,7 +101,7 @@ static int set_address(const struct control_folder *f, const char *name, struct 
 		       : -ENAMETOOLONG;
 }
 
-/* A connection, or -errno; -ECONNREFUSED: nobody listens. */
+/* Returns a connection, or -errno: -ECONNREFUSED if no process listens. */
 static int connect_to(const struct sockaddr_un *addr)
 {
 	int fd = new_socket(), err;
@@ -113,7 +113,10 @@ static int connect_to(const struct sockaddr_un *addr)
 	return -err;
 }
 
-/* Under the folder's lock: whether @name is free now. */
+/*
+ * Makes the name @name free: removes a socket on which no process listens. Returns 0, or -errno if
+ * the name is in use. Locks: the folder's.
+ */
 static int make_free(struct control_folder *f, const char *name, const struct sockaddr_un *addr)
 {
 	struct stat st;
@@ -164,7 +167,8 @@ int control_folder_listen(struct control_folder *f, const char *name)
 		fd = bind_and_listen(&addr);
 	flock(f->fd, LOCK_UN);
 	if (fd == -EADDRINUSE)
-		pr_err("--name %s: a machine of this name is running; `kvm list` lists them", name);
+		pr_err("--name %s: a machine of this name is running; choose another name, or stop it with `kvm stop`",
+		       name);
 	else if (fd < 0)
 		pr_err("--name %s: cannot listen on %s/%s: %s", name, f->path, name, strerror(-fd));
 	return fd;

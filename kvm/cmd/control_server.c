@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A machine's control socket, on the loop's thread. A client has one of a few seats, and the rest
- * wait in the backlog; who does not ask, or does not take its answer, loses the seat. An answer is
- * made whole in memory and leaves as the client takes it, so nobody holds the loop up.
+ * Serves a machine's control socket on the loop's thread.
  *
- * What takes long is done elsewhere: a report by the vCPUs, a core by a thread. A client that
- * leaves meanwhile keeps its seat, without a descriptor, until that is done. The socket outlives a
- * restart of the machine; clients that come in between find it in the backlog.
+ * A few clients have a seat at a time; the others wait in the backlog. A client that sends no
+ * request, or does not read its answer, is disconnected. The server builds each answer in memory
+ * and sends it as the client reads it, so that no client blocks the loop.
+ *
+ * Long work runs elsewhere: the vCPUs write a report, a thread writes a core. If a client
+ * disconnects meanwhile, its seat stays taken, without a descriptor, until the work is done. The
+ * socket outlives a restart of the machine; clients that connect in between wait in the backlog.
  */
 #include "control.h"
 
@@ -31,7 +33,7 @@
 
 #define NR_SEATS 4
 #define NS_PER_S 1000000000ULL
-/* To ask, and to take the next bytes of an answer. */
+/* How long a client may take to send its request, and to read the next bytes of an answer. */
 #define PATIENCE_NS (10 * NS_PER_S)
 #define MAX_PASSED_FDS 4
 
@@ -40,12 +42,12 @@ enum seat_state { SEAT_FREE, SEAT_READING, SEAT_WORKING, SEAT_WRITING };
 struct seat {
 	struct control *control;
 	enum seat_state state;
-	int fd; /* -1: the client has gone */
+	int fd; /* -1: the client has disconnected */
 	struct loop_source source;
 	struct loop_timer patience;
 	char line[CONTROL_LINE_BYTES];
 	size_t len;
-	int passed_fd; /* came with the line; -1: none */
+	int passed_fd; /* received with the line; -1: none */
 	char *out;
 	size_t out_len, out_at;
 };
@@ -55,7 +57,7 @@ struct control {
 	const struct config *config;
 	struct control_folder folder;
 	int listen_fd;
-	dev_t dev; /* of the socket's file, to know that it is ours */
+	dev_t dev; /* of the socket's file, to recognise it */
 	ino_t ino;
 	uint64_t since_ns;
 	struct vm *vm; /* NULL: between two lives */
@@ -75,7 +77,7 @@ static void look_for_clients(struct control *c)
 	loop_mod(&c->listening, room ? EPOLLIN : 0);
 }
 
-/* The client is not there any more, or has got its answer. */
+/* Ends the connection: the client has disconnected, does not answer in time, or has its answer. */
 static void hang_up(struct seat *s)
 {
 	loop_timer_fini(&s->patience);
@@ -84,7 +86,7 @@ static void hang_up(struct seat *s)
 		close(s->fd);
 	s->fd = -1;
 	if (s->state == SEAT_WORKING)
-		return; /* somebody works for it still */
+		return; /* work for it is still under way */
 	if (s->passed_fd >= 0)
 		close(s->passed_fd);
 	free(s->out);
@@ -120,7 +122,7 @@ static void send_out(struct seat *s)
 	hang_up(s);
 }
 
-/* @text is given away; NULL: there was no memory for it. */
+/* Sends @text and frees it. NULL (out of memory): hangs up without an answer. */
 static void send_text(struct seat *s, char *text, size_t len)
 {
 	s->state = SEAT_WRITING;
@@ -201,7 +203,7 @@ static void answer_dmesg(struct seat *s)
 		err = -ENOMEM;
 	if (err == -ENOENT)
 		refuse(s,
-		       "no log of a Linux kernel (64-bit, with kallsyms or VMCOREINFO) is in its memory, or not yet");
+		       "no log of a Linux kernel found in its memory; it must be 64-bit, unpacked, with kallsyms or VMCOREINFO");
 	else if (err && err != -EIO)
 		refuse(s, "%s", strerror(-err));
 	else
@@ -230,7 +232,7 @@ static void on_dumped(void *ctx, int err, const struct dump_result *r)
 
 	dump_text(text, sizeof(text), r);
 	if (err == -ECANCELED)
-		refuse(s, "the machine has ended before its core was whole");
+		refuse(s, "the machine ended before its core was complete");
 	else if (err)
 		refuse(s, "the core could not be written: %s", strerror(-err));
 	else
@@ -311,7 +313,7 @@ static void serve(struct seat *s, size_t line_len)
 
 /*--- clients ---------------------------------------------------------------------------*/
 
-/* The first descriptor that came is kept, and no other. */
+/* Keeps the first descriptor that came with the line, and closes all others. */
 static void take_fds(struct seat *s, struct msghdr *msg)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
@@ -367,7 +369,7 @@ static void read_request(struct seat *s)
 	if (end)
 		serve(s, (size_t)(end - s->line));
 	else if (s->len == sizeof(s->line))
-		refuse(s, "too long a request");
+		refuse(s, "request too long");
 }
 
 static void on_client(void *ctx, uint32_t events)
@@ -404,10 +406,10 @@ static void on_connection(void *ctx, uint32_t events)
 	while (s < c->seat + NR_SEATS && s->state != SEAT_FREE)
 		s++;
 	if (s == c->seat + NR_SEATS)
-		return; /* an event from before there was none */
+		return; /* an event from before the last seat was taken */
 	fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
-		return; /* gone again */
+		return; /* disconnected already */
 	if (!is_ours(fd)) {
 		close(fd);
 		return;

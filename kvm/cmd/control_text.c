@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A number that is all of [text, text + len), and at most @max. */
+/* Parses all of [text, text + len) as a number of at most @max. Returns false if it is not one. */
 static bool number(const char *text, size_t len, uint64_t max, uint64_t *value)
 {
 	*value = 0;
@@ -23,7 +23,7 @@ static bool number(const char *text, size_t len, uint64_t max, uint64_t *value)
 	return len > 0;
 }
 
-/* What a terminal would obey is replaced. */
+/* Copies text, and replaces bytes that could control a terminal. */
 static void keep(char *to, size_t room, const char *text, size_t len)
 {
 	len = min_u64(len, room - 1);
@@ -81,7 +81,7 @@ int control_parse_reply(const char *line, size_t len, struct control_reply *repl
 	return 0;
 }
 
-/* The value of @line when its key is @key. */
+/* Returns the value of @line if its key is @key, otherwise NULL. */
 static const char *value_of(const char *line, size_t len, const char *key, size_t *value_len)
 {
 	size_t key_len = strlen(key);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Why /dev/kvm cannot be used, and what to do about it: facts gathered from the system around the
- * device, and one sentence made from them.
+ * Explains why /dev/kvm cannot be used and what to do about it: gathers facts from the system
+ * around the device, and makes one sentence of them.
  *
- * The sentence names a command where there is one. It separates the cases that look alike: no
- * driver and no node, a group that the user is in but this session is not, a container's device
- * policy behind the file's permissions. open(2) decides whether KVM can be used, the facts only
- * explain: so a fact that cannot be read (no /proc in a chroot) makes the sentence vaguer, never
- * wrong. Users and groups are read from /etc as group(5) and passwd(5) have it and not through
- * libc, whose resolvers a static program cannot load; members known to a directory server only are
- * not seen there.
+ * The sentence names a command if one helps. It distinguishes causes that look alike:
+ * - no driver, or no device node;
+ * - a group that the user is in, but this session is not;
+ * - the file's permissions, or a container's device policy on top of them.
  *
- * Called on main's thread, when something failed or on `kvm host`: nothing here runs on the way
- * to a machine.
+ * open(2) decides whether KVM can be used; the facts only explain. So a fact that cannot be read
+ * (no /proc in a chroot) makes the sentence vaguer, never wrong.
+ *
+ * Users and groups come from /etc (group(5), passwd(5)) and not from libc, whose resolvers a static
+ * program cannot load; members that only a directory server knows are not seen.
+ *
+ * Runs only after a failure or for `kvm host`, never on the way to a running machine. Thread: main.
  */
 #include "host_access.h"
 #include "kvm/ioctl.h"
@@ -30,7 +32,7 @@
 #define MAX_GROUPS 256
 #define LINE_MAX_BYTES 4096
 
-/* Splits off what comes before ':' or the end of the line. */
+/* Cuts off and returns what comes before ':' or the end of the line. */
 static char *field(char **line)
 {
 	char *f = strsep(line, ":\n");
@@ -190,17 +192,18 @@ static void explain_no_driver(const struct host_facts *facts, char *buf, size_t 
 	if (!cpu->module)
 		snprintf(buf, n, "the kernel has no KVM for this processor");
 	else if (cpu->virt_flag && facts->container)
-		snprintf(buf, n, "KVM is not loaded: on the container's host, `sudo modprobe %s`",
+		snprintf(buf, n,
+			 "KVM is not loaded: on the container's host, run `sudo modprobe %s`",
 			 cpu->module);
 	else if (cpu->virt_flag)
 		snprintf(
 			buf, n,
-			"KVM is not loaded: `sudo modprobe %s`; if that fails, %s is switched off in the firmware set-up",
+			"KVM is not loaded: run `sudo modprobe %s`; if that fails, %s is switched off in the firmware set-up",
 			cpu->module, cpu->virt_name);
 	else if (cpu->in_vm)
 		snprintf(
 			buf, n,
-			"this host is itself a virtual machine%s%s%s and does not get %s: switch on nested virtualization where it runs",
+			"this host is itself a virtual machine%s%s%s without %s: enable nested virtualization on its host",
 			*cpu->hypervisor ? " (" : "", cpu->hypervisor, *cpu->hypervisor ? ")" : "",
 			cpu->virt_name);
 	else
@@ -214,22 +217,22 @@ static void explain_no_node(const struct host_facts *facts, char *buf, size_t n)
 {
 	if (!facts->kernel_known)
 		snprintf(buf, n,
-			 "is this a chroot or a container without it? (there is no /proc to tell)");
+			 "there is no /proc: is this a chroot or a container without this device?");
 	else if (!facts->kernel_has_kvm)
 		explain_no_driver(facts, buf, n);
 	else if (facts->container)
 		snprintf(
 			buf, n,
-			"the kernel has KVM but this container was not given it: start it with `--device " KVM_DEVICE
+			"the kernel has KVM, but this container has no access to it: start it with `--device " KVM_DEVICE
 			"`");
 	else
 		snprintf(
 			buf, n,
-			"the kernel has KVM but the device node is missing: `sudo mknod " KVM_DEVICE
+			"the kernel has KVM, but the device node is missing: run `sudo mknod " KVM_DEVICE
 			" c 10 232`");
 }
 
-/* By the file's mode alone; an ACL may say more or less. */
+/* Whether the file's mode alone allows access; an ACL may allow more or less. */
 static bool mode_lets_us(const struct host_facts *facts)
 {
 	uint32_t both = 06;
@@ -247,7 +250,7 @@ static void explain_permission(const struct host_facts *facts, char *buf, size_t
 	const char *group = facts->node_group, *user = facts->user;
 
 	if (facts->node_exists && facts->node_on_nodev)
-		snprintf(buf, n, "it lies on a file system that is mounted nodev");
+		snprintf(buf, n, "it is on a file system that is mounted nodev");
 	else if (facts->node_exists && mode_lets_us(facts) && !facts->node_has_acl)
 		snprintf(buf, n, "the permissions are right, so a device policy forbids it%s",
 			 facts->container ? ": start the container with `--device " KVM_DEVICE "`"
@@ -255,15 +258,16 @@ static void explain_permission(const struct host_facts *facts, char *buf, size_t
 	else if (group_may && facts->in_group_file && !facts->in_group)
 		snprintf(
 			buf, n,
-			"%s is in group %s, but this session is not yet: log in again, or `newgrp %s`",
+			"%s is in group %s, but not yet in this session: log in again, or run `newgrp %s`",
 			user, group, group);
 	else if (group_may && !facts->in_group)
-		snprintf(buf, n, "it is for group %s: `sudo usermod -aG %s %s`, then log in again",
+		snprintf(buf, n,
+			 "it belongs to group %s: run `sudo usermod -aG %s %s`, then log in again",
 			 group, group, user);
 	else
 		snprintf(buf, n,
-			 "it is mode %04o, group %s%s: `sudo setfacl -m u:%s:rw " KVM_DEVICE
-			 "` lets you in until reboot",
+			 "it is mode %04o, group %s%s: run `sudo setfacl -m u:%s:rw " KVM_DEVICE
+			 "` for access until the next reboot",
 			 facts->node_mode, group,
 			 facts->node_has_acl ? ", and its ACL leaves you out" : "", user);
 }
@@ -299,7 +303,7 @@ void host_explain(const struct host_facts *facts, int err, char *buf, size_t n)
 			"another hypervisor (VirtualBox, VMware) holds the processor: stop its machines");
 		break;
 	default:
-		snprintf(buf, n, "`kvm host` tells more");
+		snprintf(buf, n, "run `kvm host` for details");
 		break;
 	}
 }
@@ -321,7 +325,7 @@ void host_explain_create(int err, char *buf, size_t n)
 		hint = ": another hypervisor (VirtualBox, VMware) holds the processor; stop its machines";
 		break;
 	case ENOMEM:
-		hint = ": no memory left for it on the host, or in this control group";
+		hint = ": the host, or this control group, has no memory left for it";
 		break;
 	case EMFILE:
 	case ENFILE:
@@ -334,5 +338,5 @@ void host_explain_create(int err, char *buf, size_t n)
 		hint = "";
 		break;
 	}
-	snprintf(buf, n, "KVM does not make a machine: %s%s", strerror(err), hint);
+	snprintf(buf, n, "KVM cannot create a machine: %s%s", strerror(err), hint);
 }

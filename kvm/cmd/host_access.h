@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Can this host run a machine, how well, and if not: why, and what to do about it.
+ * Checks whether this host can run a machine and how well, and if not, why and what to do about it.
  *
- * Three steps that can be tested apart: facts are gathered (host_gather), judged (host_explain,
- * host_judge: pure), printed (host_print_text, host_print_json).
+ * Three steps that can be tested apart: gather facts (host_gather), judge them (host_explain,
+ * host_judge: pure), print them (host_print_text, host_print_json).
  */
 #ifndef KVM_CMD_HOST_ACCESS_H
 #define KVM_CMD_HOST_ACCESS_H
@@ -24,11 +24,11 @@ struct host_facts {
 	uint32_t uid;	    /* ours, effective */
 	char user[32];
 	bool in_group;	     /* this process is in the node's group */
-	bool in_group_file;  /* the user is, by /etc/group */
-	bool kernel_known;   /* /proc could be read: what follows is true */
+	bool in_group_file;  /* /etc/group lists the user in it */
+	bool kernel_known;   /* /proc could be read: the next one is valid */
 	bool kernel_has_kvm; /* a driver is registered */
-	char module[32];     /* loaded: "kvm_amd"; "" none or built in */
-	int nested;	     /* that module's: 0, 1; -1 unknown */
+	char module[32];     /* the loaded one, like "kvm_amd"; "": none, or built in */
+	int nested;	     /* that module's parameter: 0 or 1; -1: unknown */
 	bool container;
 	struct arch_host_cpu cpu;
 };
@@ -36,19 +36,19 @@ struct host_facts {
 void host_gather(struct host_facts *facts, const struct arch_host *arch);
 
 /*
- * Why open(KVM_DEVICE) failed with @err (positive), and what to do: one line without a final
- * newline, cut to fit. Pure.
+ * Explains why open(KVM_DEVICE) failed with @err (positive), and what to do: one line without a
+ * final newline, cut to fit. Pure.
  */
 void host_explain(const struct host_facts *facts, int err, char *buf, size_t n);
 
-/* The same for this process, now: what `kvm run` prints when it cannot open the device. */
+/* Does the same for this process, now. `kvm run` prints this when it cannot open the device. */
 void host_explain_open(const struct arch_host *arch, int err, char *buf, size_t n);
-/* Why KVM_CREATE_VM failed with @err (positive). Pure. */
+/* Explains why KVM_CREATE_VM failed with @err (positive). Pure. */
 void host_explain_create(int err, char *buf, size_t n);
 
 /*
- * Whether group @gid lists @user as a member in @group_file (group(5)). Its name, or the number
- * where it has none, goes to @name. Exposed for the test.
+ * Returns whether @group_file (group(5)) lists @user as a member of group @gid. Writes the group's
+ * name, or its number if it has none, to @name. Exposed for the test.
  */
 bool host_group_lists(FILE *group_file, uint32_t gid, const char *user, char *name, size_t n);
 
@@ -65,19 +65,19 @@ struct host_report {
 		const struct host_cap *cap;
 		int value; /* of KVM_CHECK_EXTENSION; <= 0: KVM lacks it */
 	} caps[HOST_MAX_CAPS];
-	int max_vcpus, recommended_vcpus, max_memory_slots; /* <= 0: not told */
+	int max_vcpus, recommended_vcpus, max_memory_slots; /* <= 0: unknown */
 	struct arch_host_probe probe;
 	enum host_ability ability;
 	char why[256];
 };
 
-/* Asks KVM. Fills in everything but the last two. */
+/* Queries the host and KVM. Fills in everything except ability and why. */
 void host_survey(struct host_report *r, const struct arch_host *arch);
 /* Fills in ability and why. Pure. */
 void host_judge(struct host_report *r);
 
 void host_print_text(FILE *f, const struct host_report *r);
-/* One object; its keys are a promise of kvm(1). */
+/* Prints one object; kvm(1) promises its keys. */
 void host_print_json(FILE *f, const struct host_report *r);
 
 #endif

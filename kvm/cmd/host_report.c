@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The whole picture of what this host's KVM offers: asked (host_survey), judged (host_judge),
- * printed for a person and as JSON.
+ * Reports what this host's KVM offers: queries it (host_survey), judges it (host_judge), and prints
+ * it as text and as JSON.
  *
- * The judgement goes from what makes a machine impossible to what makes it slow: device, API
- * version, capabilities the launcher cannot do without, a probe that must run, and the probe's
- * speed. Limits and optional capabilities are told, they do not count. JSON goes by RFC 8259;
- * strings from the system are escaped, bytes that are no ASCII become '?'.
+ * host_judge() checks first what makes a machine impossible, then what makes it slow: the device,
+ * the API version, the capabilities that the launcher needs, a probe that must run, and the probe's
+ * speed. Limits and optional capabilities are printed but do not affect the verdict.
  *
- * Called from cmd_host.c on main's thread. Nothing is cached.
+ * JSON is that of RFC 8259; strings from the system are escaped, and bytes outside ASCII become
+ * '?'. cmd_host.c calls this; nothing is cached. Thread: main.
  */
 #include "host_access.h"
 #include "kvm/ioctl.h"
@@ -22,9 +22,10 @@ static const struct host_cap common_caps[] = {
 	{ KVM_CAP_USER_MEMORY, "USER_MEMORY", true, "a machine has no memory" },
 	{ KVM_CAP_IRQCHIP, "IRQCHIP", true, "no interrupt controllers" },
 	{ KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT", true,
-	  "a running machine cannot be stopped for sure" },
-	{ KVM_CAP_MP_STATE, "MP_STATE", false, "a guest that hangs for ever is not noticed" },
-	{ KVM_CAP_COALESCED_PIO, "COALESCED_PIO", false, "console output costs twice the exits" },
+	  "a running machine cannot be stopped reliably" },
+	{ KVM_CAP_MP_STATE, "MP_STATE", false, "a guest that hangs for ever goes unnoticed" },
+	{ KVM_CAP_COALESCED_PIO, "COALESCED_PIO", false,
+	  "console output costs twice as many exits" },
 };
 
 static void ask_caps(struct host_report *r, int kvm_fd, const struct host_cap *caps,
@@ -95,7 +96,7 @@ void host_judge(struct host_report *r)
 	} else if (r->api_version < 0) {
 		snprintf(r->why, sizeof(r->why), KVM_DEVICE " is not KVM's device");
 	} else if (r->api_version != KVM_API_VERSION) {
-		snprintf(r->why, sizeof(r->why), "KVM has API version %d, we need %d",
+		snprintf(r->why, sizeof(r->why), "KVM has API version %d; kvm needs %d",
 			 r->api_version, KVM_API_VERSION);
 	} else if (lacks) {
 		snprintf(r->why, sizeof(r->why), "KVM lacks %s: %s", lacks->name, lacks->without);
@@ -166,7 +167,7 @@ static void print_kvm(FILE *f, const struct host_report *r)
 			fprintf(f, "  %-22s yes\n", cap->name);
 		else
 			fprintf(f, "  %-22s no%s: %s\n", cap->name,
-				cap->required ? ", and it is needed" : "", cap->without);
+				cap->required ? ", but required" : "", cap->without);
 	}
 }
 

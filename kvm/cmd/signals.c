@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SIGTERM, SIGINT and SIGHUP ask the guest to shut down by its power button, or are passed on to
- * its command (-- CMD); when it has not done so after --grace seconds, or a second signal comes,
- * the machine ends with 128 + N. A terminal in raw mode sends no SIGINT: there Ctrl-C is the
- * guest's. SIGQUIT prints what the vCPUs are doing, and the machine goes on. SIGCONT also tries
- * again what waits for the host (-d werror=stop).
+ * Handles signals to the launcher, see signals.h:
+ * - SIGTERM, SIGINT and SIGHUP press the guest's power button, or go to its command (-- CMD). The
+ *   machine ends with 128 + N if it has not ended after --grace seconds, or if a second signal
+ *   comes. A terminal in raw mode sends no SIGINT: there Ctrl-C goes to the guest.
+ * - SIGQUIT prints what the vCPUs are doing, and the machine continues.
+ * - SIGWINCH and SIGCONT read the terminal's size again. SIGCONT also retries what waits for the
+ *   host (-d werror=stop).
  */
 #include "signals.h"
 
@@ -27,11 +29,11 @@ static void fill_set(sigset_t *set)
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
-	if (!spawn_was_ignored(SIGHUP)) /* by nohup(1); blocked, it would come all the same */
+	if (!spawn_was_ignored(SIGHUP)) /* by nohup(1); the signalfd would get it all the same */
 		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGQUIT);
 	sigaddset(set, SIGWINCH);
-	/* in the foreground again, maybe: the terminal is looked at anew */
+	/* maybe in the foreground again: check the terminal */
 	sigaddset(set, SIGCONT);
 }
 
@@ -42,7 +44,7 @@ void signals_block(void)
 	fill_set(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like any other */
+	signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is an error like any other */
 }
 
 static void end_by_signal(struct signals *s)

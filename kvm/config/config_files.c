@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Refuses a command line that would overwrite one of its own inputs, such as `-d disk.img --log
- * disk.img`, before anything is opened. Values that are lists are taken apart by optlist, as by
- * those that use them later; all others are paths as they are, commas and all.
+ * disk.img`, before anything is opened. optlist splits values that are lists, as in the code that
+ * uses them later. All other values are paths, including any commas.
  */
 #include "config_files.h"
 
@@ -21,14 +21,17 @@
 	(CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_NR_SERIAL +              \
 	 CONFIG_MAX_PORTS + 16)
 
-/* Two streams may share a file, each appends to it. Nothing else shares one that is written. */
+/*
+ * Two streams may share a file, because each appends to it. Any other file that is written has one
+ * use.
+ */
 enum use { READ, STREAM, WRITTEN };
 
 struct files {
 	struct {
 		enum use use;
 		const char *option;
-		const char *value; /* the option's, for messages */
+		const char *value; /* of the option, for messages */
 		char *path;
 	} file[MAX_FILES];
 	unsigned int nr;
@@ -36,7 +39,7 @@ struct files {
 	bool any_output;
 };
 
-/* @path is the file that @value of @option names. */
+/* Adds @path, the file that @value of @option names. */
 static void add_path(struct files *f, enum use use, const char *option, const char *value,
 		     const char *path)
 {
@@ -53,14 +56,14 @@ static void add_path(struct files *f, enum use use, const char *option, const ch
 	f->any_output = f->any_output || use != READ;
 }
 
-/* @path is all of the option's value, or NULL. */
+/* Adds @path, the whole value of @option; NULL: none. */
 static void add(struct files *f, enum use use, const char *option, const char *path)
 {
 	if (path)
 		add_path(f, use, option, path, path);
 }
 
-/* The first item of -d's list. */
+/* Adds the first item of -d's list. */
 static void add_disk(struct files *f, const char *value)
 {
 	const char *rest = value;
@@ -71,7 +74,7 @@ static void add_disk(struct files *f, const char *value)
 		add_path(f, READ, "-d", value, path);
 }
 
-/* The script of -n's list, the last one if there are several. */
+/* Adds the script of -n's list; if there are several, the last. */
 static void add_network(struct files *f, const char *value)
 {
 	static const char key[] = "script=";
@@ -132,7 +135,10 @@ static void collect(struct files *f, const struct config *c)
 	add(f, WRITTEN, "--dump-dtb", c->dump_dtb);
 }
 
-/* Devices like /dev/null and FIFOs may be given as often as one likes. */
+/*
+ * Returns whether two options name the same file. Devices like /dev/null and FIFOs may have any
+ * number of uses.
+ */
 static bool is_same(const struct files *f, unsigned int a, unsigned int b)
 {
 	struct stat of_a, of_b;
@@ -155,7 +161,7 @@ static int compare(const struct files *f)
 		for (unsigned int j = 0; j < i; j++) {
 			if (may_share(f->file[i].use, f->file[j].use) || !is_same(f, i, j))
 				continue;
-			pr_err("%s %s: that is the file of %s as well, and would be overwritten; name another",
+			pr_err("%s %s: is also the file of %s and would be overwritten; choose another file",
 			       f->file[i].option, f->file[i].value, f->file[j].option);
 			return -EINVAL;
 		}

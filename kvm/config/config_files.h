@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whether the files of a machine's options get along. */
+/* Checks that the files of a machine's options do not conflict. */
 #ifndef KVM_CONFIG_CONFIG_FILES_H
 #define KVM_CONFIG_CONFIG_FILES_H
 
 struct config;
 
 /*
- * No file that would be written may be one that another option reads, or writes in its own way.
- * Opens nothing. Returns 0, or -EINVAL having said which. Set-up time.
+ * Refuses a file that one option would write and another reads, or writes in a different way. Opens
+ * nothing. Returns 0, or -errno (reported). Thread: setup.
  */
 int config_check_files(const struct config *config);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Parses the options of kvm run by a table that says what each must be like. Values after KEY= and
- * paths are checked by the code that uses them.
+ * Parses the options of kvm run, which a table declares with their types and help texts. The code
+ * that uses a path, or a value after KEY=, checks it.
  */
 #include "kvm/config.h"
 
@@ -51,7 +51,7 @@ static int set_balloon(void *config, const char *name, const char *arg)
 	c->balloon_bytes = 0;
 	if (!arg || !parse_size(arg, &c->balloon_bytes))
 		return 0;
-	pr_err("--%s=%s: not a size (like 512M or 4G)", name, arg);
+	pr_err("--%s=%s: not a size (such as 512M or 4G)", name, arg);
 	return -EINVAL;
 }
 
@@ -60,7 +60,7 @@ static int set_serial(void *config, const char *name, const char *arg)
 	struct config *c = config;
 
 	if (arg[0] < '0' || arg[0] >= '0' + CONFIG_NR_SERIAL || arg[1] != '=' || !arg[2]) {
-		pr_err("--%s %s: not N=WHERE with N from 0 to %d and WHERE one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH, none",
+		pr_err("--%s %s: must be N=WHERE with N from 0 to %d and WHERE one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH, none",
 		       name, arg, CONFIG_NR_SERIAL - 1);
 		return -EINVAL;
 	}
@@ -79,7 +79,7 @@ static int check_env(void *config, const char *name, const char *arg)
 	(void)config;
 	if (arg[0] != '=' && strchr(arg, '='))
 		return 0;
-	pr_err("--%s %s: not NAME=VALUE", name, arg);
+	pr_err("--%s %s: must be NAME=VALUE", name, arg);
 	return -EINVAL;
 }
 
@@ -92,8 +92,8 @@ static int check_share(void *config, const char *name, const char *arg)
 		return -EINVAL;
 	for (unsigned int i = 0; i < c->nr_shares; i++) {
 		if (!share_parse(&other, c->share[i]) && !strcmp(share.tag, other.tag)) {
-			pr_err("--%s %s: there is a tag %s already; DIR:TAG gives another", name,
-			       arg, share.tag);
+			pr_err("--%s %s: another folder has the tag %s; choose one with DIR:TAG",
+			       name, arg, share.tag);
 			return -EINVAL;
 		}
 	}
@@ -113,134 +113,153 @@ static int set_root(void *config, const char *name, const char *arg)
 
 static const struct opt rows[] = {
 	{ 'k', "kernel", OPT_STRING, AT(kernel), "FILE",
-	  "bzImage, ELF (vmlinux), Multiboot or flat binary\n(default: this host's kernel)" },
-	{ 0, "entry", OPT_STRING, AT(entry), "HOW", "its entry: auto (default), 16, 32, 64, pvh" },
+	  "kernel: bzImage, ELF (vmlinux), Multiboot or flat binary\n"
+	  "(default: this host's kernel)" },
+	{ 0, "entry", OPT_STRING, AT(entry), "HOW",
+	  "the kernel's entry: auto (default), 16, 32, 64 or pvh" },
 	{ 0, "load", OPT_UINT, AT(load_gpa), "ADDRESS",
-	  "of a flat binary (default 0x7c00 with --entry 16, else 1M)", 0, UINT32_MAX },
+	  "load a flat binary here (default 0x7c00 with --entry 16, else 1M)", 0, UINT32_MAX },
 	{ 'i', "initrd", OPT_LIST, AT(initrd), "FILE",
-	  "initial RAM disk; several are joined in order", 0, CONFIG_MAX_INITRDS, NULL,
+	  "initial RAM disk; files of several -i are joined in order", 0, CONFIG_MAX_INITRDS, NULL,
 	  AT(nr_initrds) },
 	{ 'd', "disk", OPT_LIST, AT(disk), "FILE[,KEY=VALUE]...",
-	  "disk image or block device; keys: format=auto|raw|qcow2,\nro, snapshot, serial=S, discard=on|off, queues=N,\n"
-	  "cache=writeback|writethrough|none, aio=auto|uring|threads, werror=report|stop",
+	  "disk image or block device; keys: format=auto|raw|qcow2,\n"
+	  "ro, snapshot, serial=S, discard=on|off, queues=N,\n"
+	  "cache=writeback|writethrough|none, aio=auto|uring|threads,\nwerror=report|stop",
 	  0, CONFIG_MAX_DISKS, NULL, AT(nr_disks) },
 	{ 'n', "network", OPT_LIST, AT(net), "KIND[,KEY=VALUE]...",
-	  "network card; tap[,ifname=][,script=][,queues=N]\n"
-	  "[,vhost=on|off],\n"
-	  "passt[,hostfwd=[tcp:|udp:]PORT:GUEST_PORT][,path=],\n"
-	  "fd=N, none (default); mac= with any card",
+	  "network card:\n"
+	  "tap[,ifname=NAME][,script=FILE][,queues=N][,vhost=on|off],\n"
+	  "passt[,hostfwd=[tcp:|udp:]PORT:GUEST_PORT][,path=SOCKET],\n"
+	  "fd=N or none (default); every card takes mac=ADDRESS",
 	  0, CONFIG_MAX_NETS, NULL, AT(nr_nets) },
 	{ 0, "share", OPT_LIST, AT(share), "DIR[:TAG][,ro]",
-	  "the guest mounts this folder as virtiofs, by its tag (or\nname); a command finds it in /mnt/TAG; :TAG,socket=PATH",
+	  "share this folder as virtiofs TAG (default: its name); a command\n"
+	  "finds it in /mnt/TAG; :TAG,socket=PATH uses a running virtiofsd",
 	  0, CONFIG_MAX_SHARES, check_share, AT(nr_shares) },
 	{ 0, "root", OPT_CALL, 0, "DIR[,ro|overlay]",
-	  "the root of the command's guest is this folder; overlay:\nwhat it writes is thrown away",
+	  "use this folder as the root of the command's guest;\n"
+	  "overlay: discard what the guest writes",
 	  0, 0, set_root },
 	{ 0, "name", OPT_CALL, 0, "NAME",
-	  "the machine's name: network addresses are made of it, and\n`kvm list`, debug, dmesg and stop reach it",
+	  "name the machine, for kvm list, debug, dmesg and stop; its\n"
+	  "network addresses are made of the name",
 	  0, 0, set_name },
-	{ 0, "rng", OPT_CHOICE, AT(rng), "on|off", "an entropy device (default on)" },
+	{ 0, "rng", OPT_CHOICE, AT(rng), "on|off", "add an entropy device (default on)" },
 	{ 0, "balloon", OPT_CALL, 0, "[=SIZE]",
-	  "memory that the guest does not use goes back to the host;\nwith SIZE, that much is taken from it",
+	  "give memory that the guest does not use back to the host;\n"
+	  "SIZE: also take that much from the guest",
 	  0, 0, set_balloon },
-	{ 'p', "params", OPT_STRING, AT(params), "STRING", "kernel parameters, after ours" },
-	{ 'm', "mem", OPT_SIZE, AT(mem_bytes), "SIZE", "memory, like 512M or 4G (default 1G)",
+	{ 'p', "params", OPT_STRING, AT(params), "STRING",
+	  "kernel parameters, appended to the default ones" },
+	{ 'm', "mem", OPT_SIZE, AT(mem_bytes), "SIZE", "memory, such as 512M or 4G (default 1G)",
 	  16 * MIB, 1ULL << 45 },
-	{ 'c', "cpus", OPT_UINT, AT(nr_cpus), "N", "CPUs (default 1)", 1, 4096 },
+	{ 'c', "cpus", OPT_UINT, AT(nr_cpus), "N", "number of CPUs (default 1)", 1, 4096 },
 	{ 0, "no-default-params", OPT_FLAG, AT(no_default_params), NULL,
-	  "pass -p alone, without ours" },
+	  "pass only -p, without the default kernel parameters" },
 	{ 0, "early", OPT_FLAG, AT(early), NULL,
-	  "messages from the decompressor on, of every level" },
+	  "print kernel messages of every level from the decompressor on" },
 	{ 0, "fast", OPT_FLAG, AT(fast), NULL,
-	  "boot faster by leaving out self-tests and probes, and\nunpacking the kernel once, in ~/.cache/kvm" },
+	  "boot faster: skip self-tests and probes, and unpack the kernel\n"
+	  "only once, into ~/.cache/kvm" },
 	{ 0, "no-cache", OPT_FLAG, AT(no_cache), NULL,
 	  "with --fast: let the kernel unpack itself" },
 	{ 0, "hugepages", OPT_FLAG, AT(hugepages), NULL,
-	  "guest memory from the host's pool of huge pages" },
+	  "take guest memory from the host's pool of huge pages" },
 	{ 0, "serial", OPT_CALL, 0, "N=WHERE",
-	  "COM port N+1: stdio, null, file:PATH, pty, unix:PATH,\ntty:PATH, none (default 0=stdio)",
+	  "connect COM port N+1: stdio, null, file:PATH, pty, unix:PATH,\n"
+	  "tty:PATH or none (default 0=stdio)",
 	  0, 0, set_serial },
 	{ 0, "console", OPT_CHOICE, AT(console), "serial|virtio",
-	  "virtio: hvc0, after early messages by serial; needs\nvirtio_console in the initrd (default serial)" },
+	  "main console: serial (default), or virtio for hvc0 after early\n"
+	  "messages by serial; virtio needs virtio_console in the initrd" },
 	{ 0, "port", OPT_LIST, AT(port), "NAME=WHERE",
-	  "/dev/virtio-ports/NAME in the guest; WHERE as for --serial", 0, CONFIG_MAX_PORTS, NULL,
-	  AT(nr_ports) },
+	  "add /dev/virtio-ports/NAME in the guest; WHERE as for --serial", 0, CONFIG_MAX_PORTS,
+	  NULL, AT(nr_ports) },
 	{ 0, "add", OPT_LIST, AT(add), "HOST[:GUEST]",
-	  "a file or folder for the command's guest; programs with\ntheir libraries", 0,
+	  "copy a file or folder into the command's guest; a program's\nlibraries come with it", 0,
 	  CONFIG_MAX_ADDS, NULL, AT(nr_adds) },
-	{ 0, "env", OPT_LIST, AT(env), "NAME=VALUE", "for the command's environment", 0,
-	  CONFIG_MAX_ENVS, check_env, AT(nr_envs) },
+	{ 0, "env", OPT_LIST, AT(env), "NAME=VALUE", "set a variable in the command's environment",
+	  0, CONFIG_MAX_ENVS, check_env, AT(nr_envs) },
 	{ 0, "cwd", OPT_STRING, AT(cwd), "DIR",
-	  "the command's folder in the guest (default /,\nwith --root the current one)" },
+	  "the command's folder in the guest (default /, with --root the\ncurrent folder)" },
 	{ 0, "modules", OPT_STRING, AT(modules), "DIR|auto",
-	  "where the kernel modules are that the command's guest needs\n(default: beside the kernel, or in /lib/modules, if any)" },
-	{ 0, "rtc", OPT_STRING, AT(rtc), "BASE", "clock: utc (default), local or @SECONDS" },
+	  "where to find the kernel modules for the command's guest\n"
+	  "(default: beside the kernel, or in /lib/modules)" },
+	{ 0, "rtc", OPT_STRING, AT(rtc), "BASE",
+	  "time of the guest's clock: utc (default), local or @SECONDS" },
 	{ 0, "machine", OPT_STRING, AT(machine), "KEY=VALUE",
-	  "tables=acpi+mp (default), mp, dt, none...: how the guest\nlearns of CPUs and devices; help lists them" },
+	  "tables=acpi+mp (default), mp, dt, none...: how the guest finds\n"
+	  "CPUs and devices; --machine help lists all" },
 	{ 0, "cpuid", OPT_STRING, AT(cpuid), "CHANGES",
-	  "CPU features: +FEATURE,-FEATURE,vendor=NAME; help lists them" },
-	{ 0, "dtb", OPT_STRING, AT(dtb), "FILE", "pass this device tree instead of ours" },
+	  "change CPU features: +FEATURE,-FEATURE,vendor=NAME; --cpuid help\nlists them" },
+	{ 0, "dtb", OPT_STRING, AT(dtb), "FILE",
+	  "pass this device tree instead of the generated one" },
 	{ 0, "dump-dtb", OPT_STRING, AT(dump_dtb), "FILE",
-	  "write the guest's device tree to FILE, do not run" },
+	  "write the guest's device tree to FILE and exit" },
 	{ 0, "on-reboot", OPT_CHOICE, AT(on_reboot), "exit|restart",
-	  "what a reboot does (default exit)" },
+	  "what to do when the guest reboots (default exit)" },
 	{ 0, "on-panic", OPT_CHOICE, AT(on_panic), "exit|wait",
-	  "what a panic does (default exit)" },
+	  "what to do when the kernel panics (default exit)" },
 	{ 0, "timeout", OPT_UINT, AT(timeout_s), "SECONDS",
-	  "end the machine after this long, with 124", 1, 1000000000 },
+	  "end the machine after this long, with exit code 124", 1, 1000000000 },
 	{ 0, "grace", OPT_UINT, AT(grace_s), "SECONDS",
 	  "how long the guest gets to shut down after a signal (default 5)", 0, 1000000000 },
 	{ 0, "hang", OPT_UINT, AT(hang_s), "SECONDS",
-	  "end a guest that gets nowhere for this long, with 124", 1, 1000000000 },
+	  "end a guest that makes no progress for this long, with 124", 1, 1000000000 },
 	{ 0, "post-mortem", OPT_CHOICE, AT(post_mortem), "short|full|off",
-	  "of a guest that fails (default short)" },
+	  "how much to report about a guest that fails (default short)" },
 	{ 0, "dump", OPT_STRING, AT(dump), "FILE",
-	  "when the guest fails, its memory and registers as an ELF\ncore for gdb and crash" },
+	  "if the guest fails, write memory and registers as an ELF core\nfor gdb and crash" },
 	{ 0, "symbols", OPT_STRING, AT(symbols), "FILE",
-	  "vmlinux or System.map, for names in a post-mortem" },
+	  "names for the post-mortem report: vmlinux or System.map" },
 	{ 0, "trace", OPT_STRING, AT(trace), "LIST[,FILE]",
-	  "accesses as they happen: pio, mmio, msr, irq, virtio;\nFILE.json for Perfetto (default: on stderr)" },
+	  "print accesses as they happen: pio, mmio, msr, irq, virtio;\n"
+	  "to stderr (default) or FILE; FILE.json is for Perfetto" },
 	{ 0, "gdb", OPT_STRING, AT(gdb), "WHERE",
-	  "serve GDB: a TCP port of this host, or unix:PATH" },
+	  "serve GDB on a TCP port of this host, or on unix:PATH" },
 	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL,
 	  "wait for GDB before the first instruction" },
 	{ 0, "timeline", OPT_FLAG, AT(timeline), NULL,
 	  "at the end, print when each boot stage was reached" },
 	{ 0, "timestamps", OPT_FLAG, AT(timestamps), NULL,
-	  "seconds since exec before each line on stdout" },
+	  "print seconds since exec before each line on stdout" },
 	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL,
-	  "a write of V to port 0xf4 ends with 2V + 1" },
+	  "end with exit code 2V + 1 when the guest writes V to port 0xf4" },
 	{ 0, "testdev", OPT_FLAG, AT(testdev), NULL,
-	  "what kvm-unit-tests need: test device, fw_cfg, PM timer..." },
+	  "add what kvm-unit-tests need: test device, fw_cfg, PM timer..." },
 	{ 0, "idle-timeout", OPT_UINT, AT(idle_timeout_s), "SECONDS",
-	  "end a machine whose console is silent for this long, with\n124", 1, 1000000000 },
+	  "end a machine whose console is silent for this long, with 124", 1, 1000000000 },
 	{ 0, "expect", OPT_LIST, AT(expect), "REGEX",
-	  "a line that the console must have; the machine ends with 0\nwhen the last has come; several: in this order",
+	  "require a line that matches, several in this order; the machine\n"
+	  "ends with 0 when the last one has come",
 	  0, CONFIG_MAX_EXPECTS, check_regex, AT(nr_expects) },
 	{ 0, "expect-any", OPT_FLAG, AT(expect_any), NULL,
-	  "the lines of --expect may come in any order" },
-	{ 0, "fail-on", OPT_LIST, AT(fail_on), "REGEX", "a line that ends the machine with 122", 0,
+	  "let the lines of several --expect come in any order" },
+	{ 0, "fail-on", OPT_LIST, AT(fail_on), "REGEX", "end with 122 when a line matches", 0,
 	  CONFIG_MAX_EXPECTS, check_regex, AT(nr_fail_ons) },
 	{ 0, "fail-on-warning", OPT_FLAG, AT(fail_on_warning), NULL,
-	  "end with 122 on a kernel's warning, Oops, lock-up, stall ..." },
+	  "end with 122 when the kernel reports a warning, Oops, lock-up..." },
 	{ 0, "ktap", OPT_FLAG, AT(ktap), NULL,
-	  "the console has test results (KUnit, kselftest): 122 when\none is bad, or there is none" },
-	{ 0, "report", OPT_STRING, AT(report_path), "FILE", "how it went, as JSON" },
-	{ 0, "junit", OPT_STRING, AT(junit_path), "FILE", "the same as JUnit's XML" },
-	{ 0, "tap", OPT_STRING, AT(tap_path), "FILE", "the same as TAP" },
+	  "read test results from the console (KUnit, kselftest); end with\n"
+	  "122 if one is bad or there are none" },
+	{ 0, "report", OPT_STRING, AT(report_path), "FILE", "write the result as JSON" },
+	{ 0, "junit", OPT_STRING, AT(junit_path), "FILE", "write the result as JUnit XML" },
+	{ 0, "tap", OPT_STRING, AT(tap_path), "FILE", "write the result as TAP" },
 	{ 0, "die-with-parent", OPT_FLAG, AT(die_with_parent), NULL,
-	  "SIGTERM for us when the process that started us is gone" },
-	{ 0, "log", OPT_STRING, AT(log_path), "FILE", "the console to FILE as well, byte by byte" },
-	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "say what is done" },
-	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "say errors only" },
-	{ 'h', "help", OPT_FLAG, AT(help), NULL, "this help" },
+	  "end the machine as by SIGTERM when the parent process ends" },
+	{ 0, "log", OPT_STRING, AT(log_path), "FILE",
+	  "also write the console to FILE, byte by byte" },
+	{ 'v', "verbose", OPT_COUNT, AT(verbose), NULL, "print what the launcher is doing" },
+	{ 'q', "quiet", OPT_FLAG, AT(quiet), NULL, "print errors only" },
+	{ 'h', "help", OPT_FLAG, AT(help), NULL, "list the options" },
 };
 
 static void usage(void)
 {
 	printf("usage: kvm run [-k kernel] [-i initrd]... [OPTION...] [-- [COMMAND [ARG...]]]\n\n");
 	opt_help(stdout, rows, ARRAY_SIZE(rows));
-	printf("\nAt a terminal: Ctrl-a x ends the machine, Ctrl-a h lists what else there is.\n");
+	printf("\nAt a terminal, Ctrl-a x ends the machine, and Ctrl-a h lists the other keys.\n");
 }
 
 bool config_help(const struct config *config, const struct arch *arch)
@@ -256,7 +275,7 @@ bool config_help(const struct config *config, const struct arch *arch)
 	return true;
 }
 
-/* Takes what is left after the options: nothing, or "--" and a command. */
+/* Parses what follows the options: nothing, or "--" and a command. */
 static int parse_command(struct config *config, int argc, char **argv, int first)
 {
 	bool dashes =
@@ -269,18 +288,18 @@ static int parse_command(struct config *config, int argc, char **argv, int first
 		return 0;
 	}
 	if (first < argc) {
-		pr_err("%s: what is this for? kernels are given by -k, parameters by -p, commands behind --",
+		pr_err("%s: unexpected argument; use -k for a kernel, -p for parameters, -- before a command",
 		       argv[first]);
 		return -EINVAL;
 	}
 	if (config->nr_adds || config->nr_envs || config->cwd || config->modules) {
-		pr_err("--add, --env, --cwd and --modules are for a command in the guest: kvm run ... -- COMMAND");
+		pr_err("--add, --env, --cwd and --modules need a command in the guest: kvm run ... -- COMMAND");
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/* In the order in which they cost something: nothing is written before all is known to be well. */
+/* Checks everything before anything is written, the cheap checks first. */
 int config_open_files(const struct config *config)
 {
 	if (config_check_files(config) || (config->dump && newfile_check("dump", config->dump)))
@@ -317,7 +336,7 @@ int config_parse(struct config *config, int argc, char **argv)
 	else if (config->verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
 	if (config->gdb_wait && !config->gdb) {
-		pr_err("--gdb-wait: where does GDB come to? add --gdb PORT or --gdb unix:PATH");
+		pr_err("--gdb-wait: needs --gdb PORT or --gdb unix:PATH");
 		return -EINVAL;
 	}
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads the values of --share and --root, for the command's init, which needs the tags, and for the
- * device, which needs the folders. See share.h. Main's thread, at set-up.
+ * Parses the values of --share and --root, for the command's init, which needs the tags, and for
+ * the device, which needs the folders. See share.h. Thread: main, at set-up.
  */
 #include "kvm/share.h"
 
@@ -30,11 +30,11 @@ static int find_folder(struct share *s, const char *text, const char *dir)
 	}
 	if (S_ISDIR(st.st_mode))
 		return 0;
-	pr_err("%s %s: %s is no folder", s->option, text, dir);
+	pr_err("%s %s: %s is not a folder", s->option, text, dir);
 	return -ENOTDIR;
 }
 
-/* A word that is fit for a mount's source, and for the name of a folder. */
+/* Sets the tag to a word that can be a mount's source and a folder's name. */
 static int set_tag(struct share *s, const char *text, const char *tag)
 {
 	size_t len = strlen(tag);
@@ -44,13 +44,16 @@ static int set_tag(struct share *s, const char *text, const char *tag)
 		memcpy(s->tag, tag, len + 1);
 		return 0;
 	}
-	pr_err("%s %s: its tag \"%s\" is to have 1 to %d bytes, no slash, and not to be " SHARE_ROOT_TAG
-	       "; DIR:TAG gives another",
+	pr_err("%s %s: the tag \"%s\" must have 1 to %d bytes, no slash, and must not be " SHARE_ROOT_TAG
+	       "; choose one with DIR:TAG",
 	       s->option, text, tag, SHARE_MAX_TAG_BYTES);
 	return -EINVAL;
 }
 
-/* What is behind a colon in @word, which is cut there; NULL: no colon, or one in a path. */
+/*
+ * Returns what follows the colon in @word, and cuts @word there; NULL if there is no colon, or only
+ * one in a path.
+ */
 static const char *find_tag(char *word)
 {
 	char *colon = strrchr(word, ':');
@@ -67,14 +70,14 @@ static int set_place(struct share *s, const char *text, char *word)
 	int err;
 
 	if (s->socket[0] && (*word || s->read_only)) {
-		pr_err("%s %s: which folder it is, and whether read-only, is for the virtiofsd at that socket to say: %s :TAG,socket=PATH",
+		pr_err("%s %s: the virtiofsd at that socket chooses the folder and whether it is read-only; use %s :TAG,socket=PATH",
 		       s->option, text, s->option);
 		return -EINVAL;
 	}
 	err = s->socket[0] ? 0 : find_folder(s, text, word);
 	if (err)
 		return err;
-	/* Without one, the folder's name. */
+	/* Without a tag, the folder's name. */
 	return set_tag(s, text, tag ? tag : s->dir[0] ? strrchr(s->dir, '/') + 1 : "");
 }
 
@@ -86,7 +89,8 @@ static int set_socket(struct share *s, const char *text, const char *path)
 		memcpy(s->socket, path, len + 1);
 		return 0;
 	}
-	pr_err("%s %s: a socket's name has 1 to %d bytes", s->option, text, SHARE_MAX_SOCKET_BYTES);
+	pr_err("%s %s: a socket's path must have 1 to %d bytes", s->option, text,
+	       SHARE_MAX_SOCKET_BYTES);
 	return -EINVAL;
 }
 
@@ -109,7 +113,7 @@ static int set_key(struct share *s, const char *text, const char *key)
 	return -EINVAL;
 }
 
-/* Reads what both options have: a word, for @first, and then keys. */
+/* Parses what both options have: a word, which goes to @first, and then keys. */
 static int parse_words(struct share *s, const char *text, char first[PATH_MAX])
 {
 	char word[PATH_MAX], *to = first;
@@ -119,7 +123,7 @@ static int parse_words(struct share *s, const char *text, char first[PATH_MAX])
 
 	for (; !err && optlist_next(&rest, &item); to = word) {
 		if (optitem_copy(&item, to, PATH_MAX)) {
-			pr_err("%s: a name of more than %d bytes", s->option, PATH_MAX - 1);
+			pr_err("%s: a path must have at most %d bytes", s->option, PATH_MAX - 1);
 			return -EINVAL;
 		}
 		err = to == first ? 0 : set_key(s, text, word);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The packets that look at a machine that stands still, or change it: registers, memory,
- * breakpoints.
- */
+/* Serves GDB's packets that read or change a stopped machine: registers, memory, breakpoints. */
 #include "gdb_commands.h"
 
 #include <errno.h>
@@ -38,7 +35,7 @@ bool gdb_on_write_all(struct gdb_session *s, const char *at, size_t len, struct 
 	size_t total = 0;
 	int err = s->ops->read_regs(s->ctx, s->current, s->buf, &total);
 
-	/* Fewer than all is fine: the rest stays. */
+	/* Fewer bytes than all are allowed: the rest stays. */
 	if (!err && !gdb_take_bytes(&at, s->buf, (size_t)min_u64(total, len / 2)))
 		err = -EINVAL;
 	gdb_put_result(r, err ? err : s->ops->write_regs(s->ctx, s->current, s->buf));

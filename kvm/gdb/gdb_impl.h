@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The debugger's server: its connection (gdb_server.c) and its hold on the vCPUs (gdb_vcpus.c).
- * Private to kvm/.
+ * Declares what the debugger's server shares between its connection (gdb_server.c) and its control
+ * of the vCPUs (gdb_vcpus.c). Private to kvm/.
  */
 #ifndef KVM_GDB_GDB_IMPL_H
 #define KVM_GDB_GDB_IMPL_H
@@ -22,7 +22,7 @@ struct gdb {
 	int listen_fd, fd; /* -1: none */
 	const char *path;  /* to remove; NULL: none */
 	struct loop_source listening, client;
-	struct loop_timer stop_timer; /* all wait, or will not; armed under vm->pause_lock */
+	struct loop_timer stop_timer; /* for the end of a stop; armed under vm->pause_lock */
 
 	/* Under vm->pause_lock: */
 	_Atomic enum gdb_phase phase;
@@ -30,8 +30,8 @@ struct gdb {
 	struct gdb_stop *trap; /* of each vCPU; signal 0: none */
 
 	bool answer_due; /* the client waits for the machine to stop */
-	bool leaving;	 /* nobody is interested any more once it has stopped */
-	bool over;	 /* what runs is one vCPU's step over a breakpoint */
+	bool leaving;	 /* release the machine when it has stopped: the client is gone */
+	bool over;	 /* only one vCPU runs, to step over a breakpoint */
 
 	struct gdb_session session;
 	struct gdb_parser parser;
@@ -45,17 +45,18 @@ struct gdb {
 extern const struct gdb_target_ops gdb_target_ops;
 
 /*
- * All vCPUs are to stop: g->stop_timer fires when they have. Nothing, if that is so or under way.
+ * Requests all vCPUs to stop; g->stop_timer fires when they have. Does nothing if they have stopped
+ * or are stopping.
  */
 void gdb_stop_machine(struct gdb *g);
 /*
- * From GDB_STOPPED: those that @action has something for go on, with breakpoints; or all, with
- * none, as if nobody had been there.
+ * gdb_run() resumes, with breakpoints, the vCPUs for which @action has something. gdb_release()
+ * resumes all, without breakpoints, as if there had been no debugger. Both from GDB_STOPPED.
  */
 void gdb_run(struct gdb *g, const enum gdb_action *action);
 void gdb_release(struct gdb *g);
 
-/* The machine's hooks, see struct vm_hooks; the context is the struct gdb. */
+/* Serve the machine's hooks, see struct vm_hooks; the context is the struct gdb. */
 void gdb_held_waits(void *ctx);
 void gdb_debug_exit(void *ctx, struct vcpu *v);
 

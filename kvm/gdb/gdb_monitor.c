@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* GDB's `monitor`: commands of ours, for what the protocol has no packet for. */
+/* Runs GDB's `monitor` commands: our own, for what the protocol has no packet for. */
 #include "gdb_session.h"
 #include "kvm/base/options.h"
 
@@ -30,7 +30,7 @@ static void dump(struct gdb_session *s, uint64_t gpa, uint64_t bytes, FILE *f)
 	for (size_t at = 0; at < done; at += DUMP_ROW_BYTES)
 		dump_row(f, gpa + at, buf + at, (size_t)min_u64(DUMP_ROW_BYTES, done - at));
 	if (done < bytes && done < sizeof(buf))
-		fprintf(f, "%#" PRIx64 ": there is no memory\n", gpa + done);
+		fprintf(f, "%#" PRIx64 ": no memory\n", gpa + done);
 }
 
 static void on_phys(struct gdb_session *s, char *rest, FILE *f)
@@ -64,11 +64,11 @@ static const struct {
 	const char *name, *help;
 	void (*run)(struct gdb_session *s, char *rest, FILE *f);
 } commands[] = {
-	{ "help", "this", on_help },
-	{ "info", "the machine: vCPUs, memory", on_info },
-	{ "registers", "the current vCPU's, decoded, with segments and local APIC", on_registers },
+	{ "help", "list these commands", on_help },
+	{ "info", "describe the machine: vCPUs, memory", on_info },
+	{ "registers", "decode the current vCPU's, with segments and local APIC", on_registers },
 	{ "phys",
-	  "ADDRESS [BYTES]: physical memory; on|off: whether GDB's own commands (x, find, set) mean it",
+	  "ADDRESS [BYTES]: print physical memory; on|off: let GDB's x, find, set access it",
 	  on_phys },
 };
 
@@ -92,6 +92,6 @@ void gdb_monitor(struct gdb_session *s, const char *line, FILE *f)
 			return;
 		}
 	}
-	fprintf(f, "%s: no such command; there are:\n", line);
+	fprintf(f, "%s: no such command; these exist:\n", line);
 	on_help(s, rest, f);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Framing, see gdb_packet.h. The other side may send anything: each byte is one step of a machine
- * of four states, and a body that is too long loses its tail, not us our memory.
+ * Frames and unframes GDB's packets, see gdb_packet.h.
+ *
+ * The input is untrusted: each byte is one step of a state machine of four states, and a body that
+ * is too long loses its end instead of overrunning the buffer.
  */
 #include "gdb_packet.h"
 
@@ -46,7 +48,7 @@ static void in_body(struct gdb_parser *p, uint8_t byte)
 		p->body[p->len] = '\0';
 		p->state = GDB_SUM_HIGH;
 	} else if (byte == '$') {
-		begin(p); /* the end of the last one was lost: bodies have this byte escaped */
+		begin(p); /* the last packet's end was lost: bodies have this byte escaped */
 	} else {
 		p->sum += byte;
 		p->too_long = p->too_long || p->len == GDB_BODY_MAX;

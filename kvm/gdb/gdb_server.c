@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The debugger's connection, on the loop's thread. A packet is served while the machine stands
- * still and nothing is on its way to the client; while it runs only 0x03 has a meaning. Neither an
- * unread reply nor a flood of packets takes memory: what cannot be served stays in the socket.
+ * Serves the debugger's connection on the loop's thread.
  *
- * A client that goes while the machine runs is no different: the machine is stopped, the
- * breakpoints are taken away, and it goes on.
+ * A packet is served only while the machine is stopped and nothing is on its way to the client.
+ * While the machine runs, only 0x03 has a meaning. Neither an unread reply nor a flood of packets
+ * takes memory: what cannot be served stays in the socket.
+ *
+ * When a client disconnects while the machine runs, the server stops the machine, removes the
+ * breakpoints, and lets the machine continue.
  */
 #include "gdb_impl.h"
 
@@ -28,7 +30,7 @@ static void client_gone(struct gdb *g)
 	loop_del(&g->client);
 	close(g->fd);
 	g->fd = -1;
-	pr_info("gdb: the debugger has left");
+	pr_info("gdb: debugger disconnected");
 	if (g->phase == GDB_STOPPED) {
 		gdb_release(g);
 	} else if (g->phase != GDB_IDLE) {
@@ -37,7 +39,7 @@ static void client_gone(struct gdb *g)
 	}
 }
 
-/* Sends what there is. False: the client has gone. */
+/* Sends what is queued. Returns false if the client has disconnected. */
 static bool flush(struct gdb *g)
 {
 	while (g->out_at < g->out_len) {
@@ -55,7 +57,7 @@ static bool flush(struct gdb *g)
 }
 
 /*
- * The first free byte behind what is on its way to the client, which is an acknowledgement at most.
+ * Returns the first free byte after what is on its way to the client: an acknowledgement at most.
  */
 static char *out_end(struct gdb *g)
 {
@@ -78,7 +80,7 @@ static void queue_reply(struct gdb *g)
 	g->out_len += gdb_frame(&g->reply, to);
 }
 
-/* One packet. False: the client has gone. */
+/* Serves one packet. Returns false if the client has disconnected. */
 static bool serve_packet(struct gdb *g)
 {
 	if (!g->session.no_ack)
@@ -95,7 +97,10 @@ static bool serve_packet(struct gdb *g)
 	return true;
 }
 
-/* A checksum was wrong: asks for the packet again, or is asked. */
+/*
+ * Requests the packet again after a wrong checksum, or (@ours) sends our last reply again at the
+ * client's request. Returns false if the client has disconnected.
+ */
 static bool repeat(struct gdb *g, bool ours)
 {
 	if (g->session.no_ack)
@@ -111,7 +116,7 @@ static bool serve_byte(struct gdb *g, uint8_t byte)
 {
 	switch (gdb_feed(&g->parser, byte)) {
 	case GDB_PACKET:
-		/* A machine that runs has no answers. */
+		/* A running machine answers no packet. */
 		return g->phase == GDB_STOPPED ? serve_packet(g) : true;
 	case GDB_BAD:
 		return repeat(g, false);
@@ -127,8 +132,8 @@ static bool serve_byte(struct gdb *g, uint8_t byte)
 }
 
 /*
- * Whether bytes of the client can be looked at: nothing is on its way to him, and the machine runs
- * or stands.
+ * Whether bytes from the client can be served: nothing is on its way to the client, and the machine
+ * runs or has stopped.
  */
 static bool may_serve(const struct gdb *g)
 {
@@ -175,14 +180,14 @@ static void on_connection(void *ctx, uint32_t events)
 
 	(void)events;
 	if (fd < 0)
-		return; /* gone again */
+		return; /* disconnected already */
 	if (g->fd >= 0 || loop_add(&g->vm->loop, &g->client, fd, 0, on_client, g)) {
-		pr_info("gdb: a second debugger was turned away");
+		pr_info("gdb: refused a second debugger");
 		close(fd);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	pr_info("gdb: a debugger has come");
+	pr_info("gdb: debugger connected");
 	g->fd = fd;
 	g->in_at = g->in_len = g->out_at = g->out_len = 0;
 	g->reply.len = 0;
@@ -192,7 +197,7 @@ static void on_connection(void *ctx, uint32_t events)
 	gdb_stop_machine(g);
 }
 
-/* Whose trap is told, and what it was. 0x03 has none. */
+/* Returns the vCPU whose trap to report, and the trap in @stop. A stop by 0x03 has no trap. */
 static unsigned int choose_stop(struct gdb *g, struct gdb_stop *stop)
 {
 	unsigned int cause;
@@ -208,7 +213,10 @@ static unsigned int choose_stop(struct gdb *g, struct gdb_stop *stop)
 	return cause == GDB_NO_CAUSE ? g->session.current : cause;
 }
 
-/* False: the time is up that has been given to a stop of before. */
+/*
+ * Notes that the machine has stopped. Returns false if it is not stopping: the time limit is that
+ * of an earlier stop.
+ */
 static bool has_stopped(struct gdb *g)
 {
 	bool now;
@@ -222,8 +230,8 @@ static bool has_stopped(struct gdb *g)
 }
 
 /*
- * The one that left while the machine ran. True: the machine goes on; false: another one has come
- * meanwhile.
+ * Forgets a client that disconnected while the machine ran. Returns true if the machine continues,
+ * false if another client has connected since.
  */
 static bool forget_client(struct gdb *g)
 {
@@ -234,7 +242,7 @@ static bool forget_client(struct gdb *g)
 	return g->fd < 0;
 }
 
-/* The machine stands still. */
+/* The machine has stopped: reports that, or continues after a step over a breakpoint. */
 static void on_stopped(void *ctx)
 {
 	struct gdb *g = ctx;
@@ -272,7 +280,10 @@ static bool is_debugged(const void *ctx)
 	return g->phase != GDB_IDLE || g->vm->vcpu[0].held;
 }
 
-/* The first KVM_RUN of each comes back at once, and finds that it is held. */
+/*
+ * Holds all vCPUs before their first instruction: the first KVM_RUN of each returns at once, and
+ * the vCPU then sees that it is held.
+ */
 static void hold_first_instruction(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
@@ -332,7 +343,7 @@ int gdb_open(struct gdb **out, struct vm *vm)
 	return 0;
 }
 
-/* A client that waits for the machine to stop hears that there is none any more. */
+/* Tells a client that waits for a stop that the machine has ended. */
 static void say_end(struct gdb *g)
 {
 	if (!g->answer_due)

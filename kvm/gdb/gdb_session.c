@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * THE table of GDB's packets, one function each. A packet that is not in it gets the empty reply,
- * which means that it is not known. What a packet says is taken by the readers of gdb_packet.h,
- * which stop at the body's NUL; lengths are cut to what a reply holds.
+ * Answers GDB's packets, with one function for each; packets[] is THE table of them.
+ *
+ * A packet that is not in the table gets the empty reply, which means that it is unknown. The
+ * readers of gdb_packet.h parse packets; they stop at the body's NUL. Lengths are cut to what a
+ * reply holds.
  */
 #include "gdb_commands.h"
 
@@ -39,7 +41,7 @@ void gdb_session_reset(struct gdb_session *s)
 	s->leave = false;
 }
 
-/* A thread's number. 0 and -1, "any" and "all", give @otherwise. */
+/* Reads a thread's number; 0 and -1, "any" and "all", give @otherwise. */
 static bool take_thread(const struct gdb_session *s, const char **at, unsigned int otherwise,
 			unsigned int *thread)
 {
@@ -102,7 +104,8 @@ static bool on_description(struct gdb_session *s, const char *at, size_t len, st
 	size_t total, part;
 
 	(void)len;
-	_Static_assert(GDB_MAX_DESCRIPTION_BYTES <= sizeof(s->buf), "it is written there");
+	_Static_assert(GDB_MAX_DESCRIPTION_BYTES <= sizeof(s->buf),
+		       "the description is written there");
 	if (!gdb_take(&at, "target.xml:") || !gdb_take_number(&at, &offset) ||
 	    !gdb_take(&at, ",") || !gdb_take_number(&at, &want)) {
 		gdb_put(r, "E00");
@@ -113,14 +116,14 @@ static bool on_description(struct gdb_session *s, const char *at, size_t len, st
 		gdb_put(r, "E01");
 		return true;
 	}
-	/* Half a reply is enough for each byte to be escaped. */
+	/* Only half a reply, because each byte may have to be escaped. */
 	part = (size_t)min_u64(min_u64(want, total - offset), GDB_MAX_MEMORY_BYTES - 1);
 	gdb_put(r, offset + part < total ? "m" : "l");
 	gdb_put_binary(r, xml + offset, part);
 	return true;
 }
 
-/* In one reply: there are at most 4096 vCPUs, of four digits. */
+/* One reply has room for all: there are at most 4096 vCPUs, of four digits. */
 static bool on_first_threads(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)
 {
 	(void)at;
@@ -163,7 +166,7 @@ static bool on_current_thread(struct gdb_session *s, const char *at, size_t len,
 	return true;
 }
 
-/* 1: the machine was there before the debugger, who detaches at his end rather than kill it. */
+/* 1: the machine existed before the debugger, so GDB detaches at its end instead of killing it. */
 static bool on_attached(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)
 {
 	(void)s;
@@ -182,7 +185,7 @@ static bool on_thread_alive(struct gdb_session *s, const char *at, size_t len, s
 	return true;
 }
 
-/* Hg: whose registers and memory. Hc, older than vCont, is of no use, and agreed to. */
+/* Hg chooses whose registers and memory are meant. Hc, which vCont replaces, has no effect. */
 static bool on_choose_thread(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)
 {
 	bool general = gdb_take(&at, "g");
@@ -244,7 +247,7 @@ static bool on_actions(struct gdb_session *s, const char *at, size_t len, struct
 	return true;
 }
 
-/* c, s, and with a signal, which guests have none of, C and S. */
+/* Reads c or s, or C or S with a signal, which is ignored because guests have none. */
 static bool take_action(const char **at, enum gdb_action *action)
 {
 	char letter = **at;
@@ -257,7 +260,9 @@ static bool take_action(const char **at, enum gdb_action *action)
 	return letter == 'c' || letter == 's' || gdb_take_number(at, &signal);
 }
 
-/* Gives @action to the threads it is for that have none yet: an earlier one goes first. */
+/*
+ * Gives @action to those of its threads that have none yet: the first action for a thread counts.
+ */
 static bool take_whom(struct gdb_session *s, const char **at, enum gdb_action action)
 {
 	unsigned int first = 0, last = s->nr_threads - 1, thread;
@@ -304,8 +309,8 @@ static bool on_continue(struct gdb_session *s, const char *at, size_t len, struc
 }
 
 /*
- * The old forms, without vCont: a step is the current thread's, and the others go on. An address is
- * not taken: GDB writes the register.
+ * Serves the old forms, without vCont: a step is for the current thread, and the others continue.
+ * An address is not accepted: GDB writes the register.
  */
 static bool on_old_continue(struct gdb_session *s, const char *at, size_t len, struct gdb_reply *r)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who reaches this socket owns the guest: a port is of the loopback interface only, a path is its
- * owner's. A path that a killed launcher has left is taken over when nobody answers on it.
+ * Opens the socket on which GDB connects. Anyone who can connect controls the guest, so a port is
+ * on the loopback interface only, and a path is for its owner only. A path that a killed launcher
+ * has left is taken over if no process listens on it.
  */
 #include "gdb_socket.h"
 
@@ -94,7 +95,7 @@ int gdb_listen(const char *where, const char **path)
 	if (!parse_uint(where, &port) && port && port <= UINT16_MAX)
 		return listen_tcp(where, (uint16_t)port);
 	if (strncmp(where, "unix:", 5) != 0) {
-		pr_err("--gdb %s: neither a port from 1 to 65535 nor unix:PATH", where);
+		pr_err("--gdb %s: must be a port from 1 to 65535 or unix:PATH", where);
 		return -EINVAL;
 	}
 	fd = listen_unix(where, where + 5);

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The debugger and the vCPUs. All but gdb_debug_exit() and gdb_held_waits() is the loop's thread.
+ * Stops and resumes vCPUs for the debugger, and gives its session access to them. All but
+ * gdb_debug_exit() and gdb_held_waits() runs on the loop's thread.
  *
- * Phases: IDLE, nobody is there -> STOPPING, all vCPUs are held and kicked -> STOPPED, all wait:
- * packets are served -> RUNNING, some were let go; a trap, or 0x03 from the client, leads to
- * STOPPING again. A vCPU that waits, waits in vm_wait_resumed(), after a KVM_RUN that has completed
- * what its last exit left open; so its registers are whole, and KVM takes calls for it from any
- * thread. One that is inside a device of ours (a console that takes no bytes) is not waited for
- * long: it is held before it enters the guest again.
+ * Phases:
+ * - IDLE: no client is connected.
+ * - STOPPING: all vCPUs are held and kicked.
+ * - STOPPED: all vCPUs wait; packets are served.
+ * - RUNNING: some vCPUs are released. A trap, or 0x03 from the client, leads to STOPPING again.
  *
- * Breakpoints are in guest memory only while the machine runs. A vCPU that was reported on one that
- * is still to be there (GDB lifts its own where its idea of the address is the processor's, which
- * in real mode it is not) steps over it first, alone.
+ * A vCPU that waits does so in vm_wait_resumed(), after a KVM_RUN that has completed what its last
+ * exit left open. So its registers are complete, and KVM accepts calls for it from any thread. A
+ * vCPU inside one of our devices (a console that takes no bytes) is not waited for long: it is held
+ * before it enters the guest again.
+ *
+ * Breakpoints are in guest memory only while the machine runs. A vCPU that was reported at a
+ * breakpoint which still exists when it resumes steps over it first, alone. (GDB removes its own
+ * breakpoint only where its idea of the address is the processor's, which in real mode it is not.)
  */
 #include "gdb_impl.h"
 
@@ -20,7 +25,7 @@
 
 #include <stdatomic.h>
 
-/* How long vCPUs that are inside a device get to come out. */
+/* How long vCPUs that are inside a device get to leave it. */
 #define STOP_NS 1000000000ULL
 
 static bool all_wait(const struct vm *vm)
@@ -40,7 +45,7 @@ void gdb_held_waits(void *ctx)
 		loop_timer_arm(&g->stop_timer, 0);
 }
 
-/* Under the lock. */
+/* Locks: vm->pause_lock. */
 static void hold_all(struct gdb *g)
 {
 	struct vm *vm = g->vm;
@@ -80,7 +85,7 @@ void gdb_debug_exit(void *ctx, struct vcpu *v)
 	pthread_mutex_unlock(&v->vm->pause_lock);
 }
 
-/* Lets those go that @action has something for; all of them with NULL. */
+/* Releases the vCPUs for which @action has something; all of them if @action is NULL. */
 static void release(struct gdb *g, enum gdb_phase phase, const enum gdb_action *action)
 {
 	struct vm *vm = g->vm;
@@ -138,10 +143,7 @@ void gdb_release(struct gdb *g)
 	g->over = false;
 }
 
-/*
- * ---- the session's target
- * ---------------------------------------------------------------------------
- */
+/* ---- the session's target ---------------------------------------------------------------- */
 
 static struct vcpu *vcpu_of(void *ctx, unsigned int thread)
 {
@@ -197,8 +199,8 @@ static int target_remove(void *ctx, enum gdb_break kind, uint64_t addr, uint64_t
 }
 
 /*
- * A trap that came together with the one that was reported, and does not come again by itself: it
- * has to be told.
+ * Returns the vCPU of a trap that came with the reported one and will not come again by itself, so
+ * that it must be reported now; or GDB_NO_CAUSE.
  */
 static unsigned int unreported_trap(const struct gdb *g)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A cpio writer. An entry is a header of "070701" and 13 numbers of eight hexadecimal digits, the
- * name with its NUL, and the content; name and content are each followed by zeroes up to a multiple
- * of 4.
+ * Writes a cpio archive in memory, see cpio.h.
+ *
+ * An entry is a header of "070701" and 13 numbers of eight hexadecimal digits, the name with its
+ * NUL, and the content; zeroes follow name and content up to a multiple of 4.
  */
 #include "cpio.h"
 
@@ -19,7 +20,7 @@
 #define ALIGN_BYTES 4
 #define TRAILER "TRAILER!!!"
 
-/* Room for @bytes more; what is new is not zero. */
+/* Makes room for @bytes more; new bytes are not zeroed. */
 static int make_room(struct cpio *c, uint64_t bytes)
 {
 	uint8_t *moved = grow_array(c->bytes, &c->room, c->len + bytes, 1);
@@ -43,7 +44,7 @@ static void write_header(struct cpio *c, const char *path, uint32_t mode, uint64
 	uint32_t ino = ++c->last_ino, links = S_ISDIR(mode) ? 2 : 1;
 
 	/*
-	 * magic, ino, mode, uid, gid, nlink, mtime, filesize, two devices' numbers, namesize, check
+	 * magic, ino, mode, uid, gid, nlink, mtime, filesize, 2 x major and minor, namesize, check
 	 */
 	c->len += (uint64_t)snprintf(at, HEADER_BYTES + 1,
 				     "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",

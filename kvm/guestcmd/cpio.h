@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Writes a cpio archive in memory, as the kernel unpacks it into its initramfs: the "newc" format
- * of Documentation/driver-api/early-userspace/buffer-format.rst. Everything in it is root's.
+ * Writes a cpio archive in memory, for the kernel to unpack into its initramfs: the "newc" format
+ * of Documentation/driver-api/early-userspace/buffer-format.rst. Root owns everything in it.
  *
  * Errors stick: after one, nothing is added, and cpio_finish() returns it.
  */
@@ -10,7 +10,7 @@
 
 #include "kvm/types.h"
 
-/* All zero is an empty one. */
+/* All zero: an empty archive. */
 struct cpio {
 	uint8_t *bytes;
 	size_t len, room; /* bytes */
@@ -19,16 +19,16 @@ struct cpio {
 };
 
 /*
- * Adds what @mode (type and permissions, as in struct stat) says: a file, folder or symbolic link.
- * @path has no slash in front. @mtime_s is cut to what the format can hold. Returns where its @len
- * bytes of content have to be put before the next call, or NULL: out of memory, or a file (4 GiB)
- * or name (4 KiB) that the format or the kernel cannot take.
+ * Adds a file, folder or symbolic link, as @mode (type and permissions, as in struct stat) says.
+ * @path has no leading slash. @mtime_s is cut to what the format can hold. Returns where to put the
+ * @len bytes of content before the next call, or NULL: out of memory, or a file (4 GiB) or name (4
+ * KiB) too large for the format or the kernel.
  */
 void *cpio_reserve(struct cpio *c, const char *path, uint32_t mode, uint64_t mtime_s, uint64_t len);
-/* The same with the content. */
+/* Does the same, and copies the content. */
 void cpio_add(struct cpio *c, const char *path, uint32_t mode, uint64_t mtime_s,
 	      const void *content, uint64_t len);
-/* Adds the end. Returns 0, -ENOMEM, -EFBIG or -ENAMETOOLONG, as it happened first. */
+/* Adds the end. Returns 0, or the first error: -ENOMEM, -EFBIG or -ENAMETOOLONG. */
 int cpio_finish(struct cpio *c);
 void cpio_free(struct cpio *c);
 

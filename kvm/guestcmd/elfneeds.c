@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small ELF reader. The file may be anything: every offset and length is checked against the
- * file's size before it is used, and a string counts only when its end lies in the file.
+ * Reads an ELF file's interpreter and libraries, see elfneeds.h.
  *
- * The dynamic section's addresses are turned into file offsets by the loadable segments; sections
- * are not looked at, as stripped files have none.
+ * The file is untrusted: every offset and length is checked against the file's size before it is
+ * used, and a string counts only if it ends within the file.
+ *
+ * The loadable segments turn the dynamic section's addresses into file offsets. Section headers are
+ * not used, because stripped files have none.
  */
 #include "elfneeds.h"
 
@@ -30,7 +32,7 @@ static bool inside(const struct elf_file *f, uint64_t offset, uint64_t len)
 	return offset <= f->len && len <= f->len - offset;
 }
 
-/* The string at @offset, or NULL. */
+/* Returns the string at @offset, or NULL. */
 static const char *string_at(const struct elf_file *f, uint64_t offset)
 {
 	if (!inside(f, offset, 1) || !memchr(f->bytes + offset, '\0', f->len - offset))
@@ -70,7 +72,7 @@ static bool find_segment(const struct elf_file *f, uint32_t type, Elf64_Phdr *p)
 	return false;
 }
 
-/* Where in the file the address is; past its end when nowhere. */
+/* Returns where in the file @address is, or the file's size if no segment has it. */
 static uint64_t offset_of(const struct elf_file *f, uint64_t address)
 {
 	Elf64_Phdr p;
@@ -92,7 +94,7 @@ static bool dynamic_entry(const struct elf_file *f, const Elf64_Phdr *dynamic, u
 	return d->d_tag != DT_NULL;
 }
 
-/* The value of the first entry with this tag, or 0. */
+/* Returns the value of the first entry with this tag, or 0. */
 static uint64_t dynamic_value(const struct elf_file *f, const Elf64_Phdr *dynamic, int64_t tag)
 {
 	Elf64_Dyn d;

@@ -2,11 +2,14 @@
 /*
  * Sets up the configuration for a command in the guest, and packs what it needs into an archive.
  *
- * The command's streams: on a terminal (stdin and stdout both are one) it gets that terminal, as
- * hvc0, or as ttyS0 where the kernel has no virtio console; the kernel's log goes to COM2.
- * Otherwise each of the launcher's stdin, stdout and stderr is a virtio-console port, and COM1 has
- * the log. One more port brings the signals that the launcher gets. The log is kept, and shown when
- * the machine ends badly, or with -v from the start.
+ * The command's streams:
+ * - On a terminal (stdin and stdout both are one) the command gets that terminal, as hvc0, or as
+ *   ttyS0 if the kernel has no virtio console; the kernel's log goes to COM2.
+ * - Otherwise each of the launcher's stdin, stdout and stderr is a virtio-console port, and the log
+ *   goes to COM1.
+ * - One more port passes on the signals that the launcher gets.
+ *
+ * The launcher keeps the log, and prints it when the machine ends badly, or with -v from the start.
  */
 #include "guestcmd.h"
 
@@ -55,11 +58,11 @@ int guestcmd_configure(struct config *c)
 	if (!c->has_command)
 		return 0;
 	if (c->no_default_params) {
-		pr_err("--no-default-params: a command in the guest (--) needs ours; -p comes behind them and can change each");
+		pr_err("--no-default-params: cannot be used with a command (--), which needs the default parameters; -p can override each");
 		return -EINVAL;
 	}
 	if (c->root && c->nr_adds) {
-		pr_err("--add: with --root the guest's files are those of that root; --share brings others");
+		pr_err("--add: cannot be used with --root, whose files are the guest's files; use --share");
 		return -EINVAL;
 	}
 	c->on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
@@ -90,7 +93,7 @@ void guestjob_add(struct guestjob *job, char kind, const char *text)
 	job->len += bytes;
 }
 
-/* Whether the user set the variable that @pair, NAME=VALUE, is about. */
+/* Whether the user has set the variable of @pair, NAME=VALUE. */
 static bool env_given(const struct config *c, const char *pair)
 {
 	for (unsigned int i = 0; i < c->nr_envs; i++) {
@@ -116,7 +119,8 @@ static void add_environment(struct guestjob *job, const struct config *c)
 }
 
 /*
- * Where the caller is, as the command sees it: in its own root, or in --root's, or nowhere there.
+ * Returns the folder to start the command in: that of --cwd; with --root, the current folder if it
+ * is inside that root; otherwise /.
  */
 static const char *find_cwd(const struct config *c, char cwd[PATH_MAX])
 {
@@ -129,7 +133,7 @@ static const char *find_cwd(const struct config *c, char cwd[PATH_MAX])
 	return !strncmp(cwd, root.dir, len) && cwd[len] == '/' ? cwd + len : "/";
 }
 
-/* Returns 0 or -errno having said why. */
+/* Returns 0, or -errno (reported). */
 static int add_shares(struct guestjob *job, const struct config *c)
 {
 	struct share s;
@@ -165,12 +169,11 @@ static void add_circumstances(struct guestjob *job, const struct config *c)
 	guestjob_add(job, JOB_TERMINAL, text);
 }
 
-/*
- * ---- the command's files
- * ---------------------------------------------------------------------------
- */
+/* ---- the command's files ---------------------------------------------------------------- */
 
-/* The host's file of the command @name, an absolute path; NULL: there is none. The caller frees. */
+/*
+ * Returns the absolute path of the host's file for the command @name, or NULL. The caller frees it.
+ */
 static char *find_command(const char *name)
 {
 	char cwd[PATH_MAX], *path = NULL;
@@ -187,7 +190,7 @@ static char *find_command(const char *name)
 	return NULL;
 }
 
-/* Why the host's file cannot be run, or NULL. */
+/* Returns why the host's file cannot be run, or NULL if it can. */
 static const char *why_not(const char *path)
 {
 	struct stat st;
@@ -209,14 +212,14 @@ static int add_command(struct guest_files *g, struct guestjob *job, const struct
 		free(path);
 		return -EACCES;
 	}
-	if (why) { /* the guest has one of its own, maybe */
+	if (why) { /* the guest may have one of its own */
 		free(path);
 		path = NULL;
 	}
 	err = path ? guest_files_mirror(g, path) : 0;
 
 	if (!path && !c->root && !c->nr_initrds && !c->nr_adds) {
-		pr_err("-- %s: no such command on this host; --add or an initrd (-i) brings one that only the guest has",
+		pr_err("-- %s: no such command on this host; use --add or an initrd (-i) for one that only the guest has",
 		       name);
 		err = -ENOENT;
 	}
@@ -227,7 +230,7 @@ static int add_command(struct guest_files *g, struct guestjob *job, const struct
 	return err;
 }
 
-/* On its own root the caller gets the usual shell. */
+/* Runs the user's own shell ($SHELL) if the root is the host's, otherwise /bin/sh. */
 static void add_root_shell(struct guestjob *job, const struct config *c)
 {
 	const char *shell = getenv("SHELL");
@@ -240,7 +243,10 @@ static void add_root_shell(struct guestjob *job, const struct config *c)
 	guestjob_add(job, JOB_ARG, strrchr(shell, '/') + 1);
 }
 
-/* A shell: busybox brings the usual programs with it; the host's own has itself. */
+/*
+ * Adds a shell: busybox, which has the usual programs built in, or else the host's /bin/sh. With an
+ * initrd the guest has its own /bin/sh.
+ */
 static int add_shell(struct guest_files *g, struct guestjob *job, const struct config *c)
 {
 	char *busybox = guest_find_program("busybox");
@@ -253,7 +259,7 @@ static int add_shell(struct guest_files *g, struct guestjob *job, const struct c
 	return err;
 }
 
-/* "HOST[:GUEST]" with GUEST, and HOST without it, made absolute. */
+/* Adds the files of "HOST[:GUEST]": under GUEST, or without it under HOST as an absolute path. */
 static int add_one(struct guest_files *g, const char *arg)
 {
 	const char *colon = strstr(arg, ":/");
@@ -265,12 +271,12 @@ static int add_one(struct guest_files *g, const char *arg)
 		cwd[0] = '\0';
 	if (!host_len || (size_t)snprintf(host, sizeof(host), "%s%s%.*s", cwd, cwd[0] ? "/" : "",
 					  (int)host_len, arg) >= sizeof(host)) {
-		pr_err("--add %s: not HOST or HOST:/GUEST", arg);
+		pr_err("--add %s: must be HOST or HOST:/GUEST", arg);
 		return -EINVAL;
 	}
 	if (colon &&
 	    (strstr(colon, "/../") || colon[strlen(colon) - 1] == '/' || strstr(colon, "//"))) {
-		pr_err("--add %s: the guest's path is to be a plain one, like /root/file", arg);
+		pr_err("--add %s: the guest's path must be plain, like /root/file", arg);
 		return -EINVAL;
 	}
 	err = colon ? guest_files_copy(g, host, colon + 1) : guest_files_mirror(g, host);
@@ -279,7 +285,10 @@ static int add_one(struct guest_files *g, const char *arg)
 
 static int add_user_files(struct guest_files *g, const struct config *c)
 {
-	/* Where these are links, programs name their libraries and interpreters through them. */
+	/*
+	 * On a host where these are links, programs name their libraries and interpreters through
+	 * them.
+	 */
 	static const char *const merged[] = { "/bin", "/sbin", "/lib", "/lib64" };
 	int err = 0;
 
@@ -290,7 +299,7 @@ static int add_user_files(struct guest_files *g, const struct config *c)
 	return err;
 }
 
-/* Who root is, for programs that ask. */
+/* Adds the names of root's user and group, for programs that look them up. */
 static void add_users(struct cpio *files, const struct config *c)
 {
 	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n",

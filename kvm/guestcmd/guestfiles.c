@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Copies files and folders of the host's into an initramfs.
+ * Copies files and folders of the host into an initramfs.
  *
- * A path is walked as the kernel walks it, and each link on the way is put into the archive as it
- * is: /bin/sh becomes bin -> usr/bin, usr/bin/sh -> dash and usr/bin/dash. So every path that leads
- * to the file here does there, too. Everything is put in once; @seen has the names.
+ * A path is walked as the kernel walks it, and each link on the way goes into the archive
+ * unchanged: /bin/sh becomes bin -> usr/bin, usr/bin/sh -> dash and usr/bin/dash. So every path
+ * that leads to the file on the host leads to it in the guest, too. Everything is added once; @seen
+ * has the names.
  *
- * Files are read straight to their place in the archive. One that becomes shorter meanwhile is an
- * error; sockets, devices and pipes in a folder are left out.
+ * Files are read straight to their place in the archive. A file that becomes shorter meanwhile is
+ * an error; sockets, devices and pipes in a folder are left out.
  */
 #include "guestfiles.h"
 
@@ -23,14 +24,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_LINKS 40 /* as the kernel has it */
+#define MAX_LINKS 40 /* the kernel's limit */
 
 static int compare(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
 
-/* Whether @path is in the archive; from now on it is. */
+/* Returns whether @path is in the archive, and records that it now is. */
 static bool seen(struct guest_files *g, const char *path)
 {
 	char *copy = strdup(path), *const * found;
@@ -53,7 +54,7 @@ static void put_folder(struct guest_files *g, const char *guest, const struct st
 			 (uint64_t)st->st_mtime, NULL, 0);
 }
 
-/* Returns the link's target in @target, of PATH_MAX bytes. */
+/* Adds a link. Returns 0 and the link's target in @target, of PATH_MAX bytes, or -errno. */
 static int put_link(struct guest_files *g, const char *host, const char *guest, char *target)
 {
 	ssize_t len = readlink(host, target, PATH_MAX - 1);
@@ -150,7 +151,7 @@ static int put_entry(struct guest_files *g, const char *host, const char *guest)
 	struct stat st;
 
 	if (lstat(host, &st) < 0)
-		return errno == ENOENT ? 0 : -errno; /* gone since the folder was read */
+		return errno == ENOENT ? 0 : -errno; /* removed since the folder was read */
 	if (S_ISLNK(st.st_mode))
 		return put_link(g, host, guest, target);
 	if (S_ISREG(st.st_mode))
@@ -159,7 +160,7 @@ static int put_entry(struct guest_files *g, const char *host, const char *guest)
 		put_folder(g, guest, &st);
 		return put_tree(g, host, guest);
 	}
-	pr_debug("%s: no file, folder or link: left out", host);
+	pr_debug("%s: left out, because it is not a file, folder or link", host);
 	return 0;
 }
 
@@ -191,7 +192,7 @@ static int put_tree(struct guest_files *g, const char *host, const char *guest)
 	return err;
 }
 
-/* A path on its way to a file: what of it is walked, and what is not yet. */
+/* A walk along a path to a file: the part that is done, and the part still to do. */
 struct walk {
 	char done[PATH_MAX], todo[PATH_MAX];
 	unsigned int links;
@@ -205,7 +206,7 @@ static void step_up(struct walk *w)
 		*slash = '\0';
 }
 
-/* Moves the next component over. False: there is none. */
+/* Moves the next component from todo to done. Returns false if there is none, or no room. */
 static bool step(struct walk *w)
 {
 	char *from = w->todo + strspn(w->todo, "/");
@@ -247,7 +248,7 @@ static int follow(struct guest_files *g, struct walk *w)
 	return 0;
 }
 
-/* Walks to the end; @st is then of w->done. */
+/* Walks to the end of @path, and adds links and folders on the way; @st then is of w->done. */
 static int walk_to(struct guest_files *g, struct walk *w, const char *path, struct stat *st)
 {
 	int err = 0;
@@ -295,7 +296,7 @@ int guest_files_mirror(struct guest_files *g, const char *path)
 	return err ? err : -EINVAL;
 }
 
-/* The folders that lead to @guest. */
+/* Adds the folders that lead to @guest. */
 static void put_parents(struct guest_files *g, const char *guest)
 {
 	const struct stat st = { .st_mode = 0755 };

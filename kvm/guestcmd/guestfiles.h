@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The host's files that a command's initramfs gets; private to kvm/. Main's thread, at set-up. */
+/*
+ * Copies the host's files that a command's initramfs gets. Private to kvm/. Thread: main, at
+ * set-up.
+ */
 #ifndef KVM_GUESTCMD_GUESTFILES_H
 #define KVM_GUESTCMD_GUESTFILES_H
 
@@ -7,13 +10,13 @@
 
 #include <sys/stat.h>
 
-/* All zero but for @cpio and @found is the start. */
+/* All zero except @cpio and @found at first. */
 struct guest_files {
 	struct cpio *cpio;
 	/*
-	 * A file has just been read from @path and added; adds what else it needs. NULL: nothing.
-	 * Returns 0 or -errno (reported). @bytes are not there any more once something has been
-	 * added.
+	 * Adds what else a file needs that has just been read from @path and added; NULL: nothing.
+	 * @bytes are no longer valid once something has been added. Returns 0, or -errno
+	 * (reported).
 	 */
 	int (*found)(struct guest_files *g, const char *path, const uint8_t *bytes, size_t len);
 	void *seen; /* tsearch(3)'s tree of paths in the archive */
@@ -23,34 +26,31 @@ struct guest_files {
 };
 
 /*
- * Adds a host's file, or a folder with all that is in it, under its own absolute @path; with the
- * links on the way to it, and for programs with what they need. What is in the archive already
- * stays as it is. Returns 0 or -errno having said why.
+ * Adds a host's file, or a folder with all its content, under its own absolute @path, with the
+ * links on the way to it, and for programs with what they need. What is already in the archive
+ * stays unchanged. Returns 0, or -errno (reported).
  */
 int guest_files_mirror(struct guest_files *g, const char *path);
-/* The same, but as @guest, an absolute path. A link is followed. */
+/* Does the same under the absolute path @guest, and follows a link. */
 int guest_files_copy(struct guest_files *g, const char *host, const char *guest);
-/*
- * Only the links and folders on the way to @path, itself included; not an error when it is not
- * there.
- */
+/* Adds only the links and folders on the way to @path, including @path, which need not exist. */
 void guest_files_mirror_links(struct guest_files *g, const char *path);
 void guest_files_fini(struct guest_files *g);
 
-/* For @found, from guestlibs.c: adds what a program or a library needs. */
+/* For @found, in guestlibs.c: adds what a program or a library needs. */
 int guest_libs_add(struct guest_files *g, const char *path, const uint8_t *bytes, size_t len);
 
 /*
- * Reads a whole file; the caller frees *@bytes, behind which there is a NUL. Returns 0 or -errno,
- * having said nothing.
+ * Reads a whole file. The caller frees *@bytes, which has a NUL after its end. Returns 0, or -errno
+ * (not reported).
  */
 int guest_read_file(const char *path, uint8_t **bytes, size_t *len);
-/* The first executable file @name in the folders of PATH, or NULL; the caller frees. */
+/* Returns the first executable file @name in the folders of PATH, or NULL; the caller frees it. */
 char *guest_find_program(const char *name);
 
 /*
- * guestmodules.c: adds the kernel modules that the configured devices need and writes their names
- * in the guest to @names, in the order to insert them in. Returns 0 or -errno having said why.
+ * guestmodules.c: adds the kernel modules that the configured devices need, and writes their names
+ * in the guest to @names, in the order to insert them in. Returns 0, or -errno (reported).
  */
 struct config;
 struct strlist;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a program needs besides itself: for an ELF file the dynamic linker and the shared libraries,
- * for a script its interpreter. Nothing of the program is run to find that out (ldd(1) does).
+ * Adds what a program needs besides itself: for an ELF file the dynamic linker and the shared
+ * libraries, for a script its interpreter. Unlike ldd(1), it runs nothing to find that out.
  *
- * A library is looked for where the dynamic linker looks (ld.so(8)): the file's own DT_RUNPATH or
- * DT_RPATH, the cache, the usual folders; a file for another machine is passed over. What a program
- * opens by itself later (plug-ins, locales) nobody can know: --add adds it.
+ * It searches for a library where the dynamic linker does (ld.so(8)): in the file's own DT_RUNPATH
+ * or DT_RPATH, the cache, and the usual folders; it skips a file for another machine. It cannot
+ * know what a program opens by itself later (plug-ins, locales): --add adds that.
  */
 #include "guestfiles.h"
 
@@ -37,7 +37,9 @@ static bool fits(const char *path, uint16_t machine)
 	return n == sizeof(head) && elf_machine(head, sizeof(head)) == machine;
 }
 
-/* "FOLDER/NAME" in *@found when that fits. */
+/*
+ * Sets *@found to "FOLDER/NAME" if that fits @machine, otherwise to NULL. Returns whether it fits.
+ */
 static bool try_folder(char **found, const char *folder, int folder_len, const char *name,
 		       uint16_t machine)
 {
@@ -53,7 +55,7 @@ static bool try_folder(char **found, const char *folder, int folder_len, const c
 }
 
 /*
- * The folders of a run path; "$ORIGIN" at the start of one stands for the folder of the file at
+ * Searches the folders of a run path; "$ORIGIN" at the start of one is the folder of the file at
  * @path.
  */
 static char *find_in_run_path(const struct elf_needs *needs, const char *path, const char *name)
@@ -92,9 +94,8 @@ static char *find_in_cache(struct guest_files *g, const struct elf_needs *needs,
 	while (g->ld_cache && (path = ldcache_next(g->ld_cache, g->ld_cache_bytes, name, &pos))) {
 		if (!fits(path, needs->machine))
 			continue;
-		guest_files_mirror(g,
-				   /* the guest's linker has no other way to folders of its own */
-				   LD_CACHE);
+		/* The guest's linker finds unusual folders only by its cache. */
+		guest_files_mirror(g, LD_CACHE);
 		return strdup(path);
 	}
 	return NULL;
@@ -126,7 +127,7 @@ static int add_libraries(struct guest_files *g, const struct elf_needs *needs, c
 		if (found)
 			err = guest_files_mirror(g, found);
 		else
-			pr_warn("%s: needs %s, which is not on this host; the guest goes without",
+			pr_warn("%s: needs %s, which is not on this host; the guest will not have it",
 				path, needs->library.s[i]);
 		free(found);
 	}
@@ -151,7 +152,7 @@ char *guest_find_program(const char *name)
 	return NULL;
 }
 
-/* "#! INTERPRETER [ARGUMENT]"; the argument of env(1) is a program, too. */
+/* Adds the program of "#! INTERPRETER [ARGUMENT]"; the argument of env(1) is a program, too. */
 static int add_interpreter(struct guest_files *g, const uint8_t *bytes, size_t len)
 {
 	char line[MAX_SCRIPT_LINE_BYTES + 1] = "", *interpreter, *argument, *rest, *program;
@@ -161,7 +162,7 @@ static int add_interpreter(struct guest_files *g, const uint8_t *bytes, size_t l
 	line[strcspn(line, "\n")] = '\0';
 	interpreter = strtok_r(line, " \t", &rest);
 	if (!interpreter || interpreter[0] != '/' || access(interpreter, F_OK))
-		return 0; /* perhaps it is in the guest */
+		return 0; /* the guest may have it */
 	argument = strtok_r(NULL, " \t", &rest);
 	err = guest_files_mirror(g, interpreter);
 	if (err || !argument || strcmp(strrchr(interpreter, '/'), "/env") != 0)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel modules that a command's guest needs for our devices: stock kernels have virtio's
+ * Adds the kernel modules that a command's guest needs for our devices: stock kernels have virtio's
  * drivers as modules.
  *
- * They are looked for beside the kernel's file, as distributions, their unpacked packages and build
- * trees have them, and in /lib/modules of this host, in a folder of the kernel's own version. What
- * is built in needs nothing; what a kernel has not got at all is left out, but for what the command
- * itself cannot do without. Compressed modules are unpacked by the program of that name, since not
- * every kernel unpacks them.
+ * It searches a folder of the kernel's own version beside the kernel's file, where distributions,
+ * their unpacked packages and build trees have it, and in /lib/modules of this host. It skips
+ * modules that are built in, and those that the kernel lacks, unless the command cannot run without
+ * them. The program of its format (gzip, xz, zstd) unpacks a compressed module, because not every
+ * kernel can.
  */
 #include "guestfiles.h"
 
@@ -34,7 +34,7 @@ struct depot {
 
 struct driver {
 	const char *name;
-	bool wanted, needed; /* @needed: without it there is no way to the command */
+	bool wanted, needed; /* @needed: the command cannot run without it */
 };
 
 static bool try_folder(struct depot *d, const char *root, const char *sub, const char *version)
@@ -48,7 +48,7 @@ static bool try_folder(struct depot *d, const char *root, const char *sub, const
 	return !access(file, R_OK);
 }
 
-/* The places that belong to the kernel's file at @path. */
+/* Searches the places that belong to the kernel's file at @path. */
 static bool find_beside(struct depot *d, const char *path, const char *version)
 {
 	static const char *const subs[] = { "/../lib/modules/", "/lib/modules/", "/modules/",
@@ -71,7 +71,7 @@ static bool find_in(struct depot *d, const char *folder, const char *version)
 	       try_folder(d, folder, "/lib/modules/", version);
 }
 
-/* Returns 0, or -ENOENT having said so when they were asked for. */
+/* Returns 0, or -ENOENT (reported if --modules asked for them). */
 static int find(struct depot *d, const char *where, const char *kernel, const char *version)
 {
 	bool any = !where || !strcmp(where, "auto");
@@ -81,10 +81,10 @@ static int find(struct depot *d, const char *where, const char *kernel, const ch
 	if (any && (find_beside(d, kernel, version) || try_folder(d, "/lib/modules/", "", version)))
 		return 0;
 	if (!any)
-		pr_err("--modules %s: no modules of %s there (no modules.dep; depmod makes it)",
+		pr_err("--modules %s: no modules for %s in this folder (no modules.dep; depmod creates it)",
 		       where, version);
 	else if (where)
-		pr_err("--modules auto: no modules found for %s, neither beside %s nor in /lib/modules; --modules DIR names their folder",
+		pr_err("--modules auto: no modules for %s beside %s or in /lib/modules; use --modules DIR",
 		       version, kernel);
 	return -ENOENT;
 }
@@ -110,7 +110,7 @@ static bool wants_overlay(const struct config *config)
 	return config->root && !share_parse_root(&root, config->root) && root.overlay;
 }
 
-/* The files of what the devices need, in order. */
+/* Adds the modules that the devices need to @files, in the order to insert them in. */
 static int choose(const struct depot *d, const struct config *config, const char *version,
 		  struct strlist *files)
 {
@@ -145,7 +145,7 @@ static int choose(const struct depot *d, const struct config *config, const char
 	return 0;
 }
 
-/* "virtio.ko" of "kernel/drivers/virtio/virtio.ko.xz" */
+/* Returns the length of "virtio.ko" in a name like "virtio.ko.xz". */
 static int base_len(const char *base)
 {
 	const char *end = strstr(base, ".ko");

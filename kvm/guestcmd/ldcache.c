@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /etc/ld.so.cache, which ldconfig(8) writes: a header, entries of fixed size, strings. Offsets
- * count from the header. Caches for old linkers have it behind another table, so it is looked for
- * by its magic. Entries for processors with certain features are passed over: a library without
- * such demands is always there.
+ * Reads /etc/ld.so.cache, which ldconfig(8) writes: a header, entries of fixed size, strings.
+ *
+ * Offsets count from the header. Caches for old linkers have it after another table, so it is found
+ * by its magic. Entries for processors with certain features are skipped: a library without such
+ * demands is always there.
  */
 #include "elfneeds.h"
 

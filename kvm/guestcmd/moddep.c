@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* modules.dep(5) and modules.builtin, read as text; nothing is assumed about either. */
+/* Parses modules.dep(5) and modules.builtin as text, and assumes nothing about their content. */
 #include "moddep.h"
 
 #include <errno.h>

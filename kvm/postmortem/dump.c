@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Core files. The architecture knows what is in one (struct arch's dump()); here is when it is
- * written, and where to.
+ * Writes core files: struct arch's dump() writes the content, and this file decides when and where
+ * to.
  *
  * A running machine is paused as a disk pauses it (vm_pause()). The thread that writes waits until
- * each vCPU stands; one that does not, because it waits inside a device for somebody, is left out,
- * and its part of memory may change meanwhile.
+ * each vCPU stands still. A vCPU that does not, because it waits inside a device, is left out, and
+ * its part of memory may change meanwhile.
  */
 #include "dump.h"
 

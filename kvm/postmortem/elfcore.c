@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file: header, program headers (the notes, the views, the regions), notes, and from a page's
- * border on the regions one behind the other, so that what is a hole in memory is none in the file
- * but takes no room either. A view shares the bytes of the region it lies in.
+ * Writes guest memory into an ELF core file.
+ *
+ * File layout: ELF header, program headers (the notes, the views, the regions), notes, and from a
+ * page boundary on the regions, one after the other. Zero pages have their place in the file, but
+ * as holes, which take no room on the disk. A view shares the bytes of the region it lies in.
  */
 #include "kvm/elfcore.h"
 
@@ -40,8 +42,8 @@ static bool is_zero(const uint8_t *page)
 }
 
 /*
- * From *from on in [0, bytes) of @hva: the next pages that are not zero, as many as are written at
- * once. 0: none.
+ * Moves *from to the next page in [0, bytes) of @hva that is not zero. Returns the length of the
+ * pages from there that are not zero, at most as much as is written at once; 0: none.
  */
 static uint64_t next_run(const uint8_t *hva, uint64_t bytes, uint64_t *from)
 {
@@ -54,7 +56,7 @@ static uint64_t next_run(const uint8_t *hva, uint64_t bytes, uint64_t *from)
 	return end - *from;
 }
 
-/* A mapped file may have lost its end this very moment: once more, then. */
+/* A mapped file may have lost its end just now; after a repair, try once more. */
 static int write_pages(int fd, const struct elfcore *core, const uint8_t *hva, uint64_t len,
 		       uint64_t at)
 {
@@ -87,7 +89,10 @@ static int write_region(int fd, const struct elfcore *core, const struct gmem_pa
 	return 0;
 }
 
-/* Where in the file the bytes of [gpa, gpa + bytes) lie; false unless one region has them all. */
+/*
+ * Finds where in the file the bytes of [gpa, gpa + bytes) lie. Returns false unless one region has
+ * them all.
+ */
 static bool file_place(const struct gmem *m, uint64_t data_at, gpa_t gpa, uint64_t bytes,
 		       uint64_t *at)
 {
@@ -114,8 +119,8 @@ static Elf64_Phdr load_header(uint64_t vaddr, gpa_t gpa, uint64_t bytes, uint64_
 		.p_filesz = bytes,
 		.p_memsz = bytes,
 		/*
-		 * No wish, though all lies on pages: by that crash(8) tells a core from netdump's,
-		 * in which it looks for no KASLR.
+		 * 0 although all lies on pages: this is how crash(8) distinguishes the core from
+		 * one of netdump, in which it looks for no KASLR.
 		 */
 		.p_align = 0,
 	};

@@ -17,26 +17,26 @@
 struct answer {
 	struct reports *reports;
 	struct vcpu_ask ask;
-	bool due;   /* this one's text belongs to the report under way */
+	bool due;   /* its text belongs to the report under way */
 	char *text; /* NULL: not given yet */
 };
 
 struct reports {
 	struct vm *vm;
-	pthread_mutex_t lock; /* what follows */
+	pthread_mutex_t lock; /* protects what follows */
 	struct loop_timer timer;
 	struct report_sink sink;
-	unsigned int due;	/* answers, or until they are printed; 0: no report is under way */
+	unsigned int due;	/* answers due, then not 0 until printed; 0: no report */
 	struct answer answer[]; /* of each vCPU */
 };
 
 /*
- * How long the loop gives vCPUs to answer. One may wait inside a device for somebody to take its
- * output.
+ * How long the loop gives vCPUs to answer. A vCPU may wait inside a device for a process that takes
+ * its output.
  */
 #define ANSWER_NS 2000000000ULL
 
-/* NULL: out of memory. The caller frees. */
+/* Returns a vCPU's report, or NULL: out of memory. The caller frees it. */
 static char *render(struct vcpu *v, bool brief)
 {
 	char *text = NULL;
@@ -72,7 +72,7 @@ static void print_block(struct vm *vm, void (*write)(FILE *f, struct vm *vm))
 	free(text);
 }
 
-/* What the kernel has said and nobody has seen. */
+/* Prints what the kernel has logged and no console has shown. */
 static void write_log(FILE *f, struct vm *vm)
 {
 	vm->arch->report_log(f, vm, full(vm));
@@ -97,7 +97,7 @@ void report_at_end(struct vm *vm)
 
 	if (!calls_for_report(vm))
 		return;
-	print_block(vm, write_log); /* before what we say */
+	print_block(vm, write_log); /* before our own report */
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		any = any || vm->arch->stopped_by_itself(&vm->vcpu[i]);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
@@ -105,14 +105,16 @@ void report_at_end(struct vm *vm)
 		bool to_blame = any ? vm->arch->stopped_by_itself(v) : i == 0;
 		char *text;
 
-		/* A kernel that panicked has told its story, on the console or in the log. */
+		/*
+		 * A kernel that panicked has described that itself, on the console or in the log.
+		 */
 		text = v->fd < 0 ? NULL : render(v, !full(vm) && (!to_blame || panic));
 		if (text)
 			log_block(text, strlen(text));
 		free(text);
 	}
 	if (panic && !full(vm))
-		print_block(vm, write_panic); /* in a sentence, when it has come with the log */
+		print_block(vm, write_panic); /* one sentence, if only the log has it */
 }
 
 static void write_answers(struct reports *r, FILE *f)
@@ -124,7 +126,7 @@ static void write_answers(struct reports *r, FILE *f)
 			fputs(a->text, f);
 		else
 			fprintf(f,
-				"kvm: vCPU %u: does not answer; it is paused, or inside a device of ours\n",
+				"kvm: vCPU %u: does not answer; it is paused, or waits inside a device\n",
 				i);
 		free(a->text);
 		a->text = NULL;
@@ -157,7 +159,7 @@ static void give_answers(void *ctx)
 	free(text);
 }
 
-/* On the vCPU's thread. One that comes too late, after its report was given, says nothing. */
+/* Writes the vCPU's answer, or nothing if its report was printed before. Thread: vCPU. */
 static void on_asked(struct vcpu *v, void *ctx)
 {
 	struct answer *a = ctx;

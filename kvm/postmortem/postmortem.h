@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Post-mortems of all vCPUs, to stderr or to the one who asked: when a machine has come to a bad
- * end, or on request while it goes on.
+ * Prints post-mortems of all vCPUs, to stderr or to the client that asked: when a machine has come
+ * to a bad end, or on request while it runs.
  *
- * On request each vCPU is asked (vcpu_ask()) and describes itself on its own thread, where its
- * registers may be read; the loop prints what they have written when all are done, or after a while
- * what there is: it never waits for a vCPU.
+ * On request (vcpu_ask()) each vCPU describes itself on its own thread, where its registers may be
+ * read. The loop prints the texts when all are done, or after a time limit those that are there: it
+ * never waits for a vCPU.
  */
 #ifndef KVM_POSTMORTEM_POSTMORTEM_H
 #define KVM_POSTMORTEM_POSTMORTEM_H
@@ -17,16 +17,16 @@ struct reports;
 struct vm;
 
 /*
- * After vm_init() and before vCPUs run: also lets the console's key Ctrl-a d ask. Returns 0 or
- * -ENOMEM (reported). Close once no vCPU runs any more, and before vm_fini(); NULL is fine. Thread:
- * main.
+ * Prepares reports of @vm, and lets the console's key Ctrl-a d request one. Call it after vm_init()
+ * and before vCPUs run. Returns 0, or -ENOMEM (reported). Call reports_close() when no vCPU runs
+ * any more, and before vm_fini(); NULL is allowed. Thread: main.
  */
 int reports_open(struct reports **out, struct vm *vm);
 void reports_close(struct reports *r);
 
 /*
- * Who is given a report: its text, which is ours, on the loop's thread. Not at all when the machine
- * ends before.
+ * Receives a report on the loop's thread; the caller owns the text. Is not called if the machine
+ * ends first.
  */
 struct report_sink {
 	void (*fn)(void *ctx, const char *text, size_t len); /* NULL: stderr */
@@ -34,13 +34,14 @@ struct report_sink {
 };
 
 /*
- * Asks for a report of the running machine. @sink NULL: to stderr. Returns false while another one
- * is under way. Thread: loop.
+ * Requests a report of the running machine, on stderr if @sink is NULL. Returns false while another
+ * report is under way. Thread: loop.
  */
 bool reports_request(struct reports *r, const struct report_sink *sink);
 
 /*
- * The machine has ended and no vCPU runs any more: prints what the verdict calls for. Thread: main.
+ * Prints what the verdict calls for. Call it when the machine has ended and no vCPU runs any more.
+ * Thread: main.
  */
 void report_at_end(struct vm *vm);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A boot that is run again, see retrace.h. A boot takes nearly the same time each time, but not
- * quite, and an instruction takes some thousand times as long when it is an exit: so stepping
- * begins a little before the end, and where that was too late, or so early that patience ran out,
- * the next life begins it elsewhere.
+ * Runs a boot again to find the registers of its end, see retrace.h.
  *
- * The other machine has no disk, network, console or share: what it does must not be done twice. So
- * this is for guests that have died before a driver of theirs used one; and one that takes another
- * way without them is told by its other end.
+ * A boot takes nearly the same time each time, but not quite, and an instruction that exits takes
+ * some thousand times as long. So stepping starts shortly before the end. If that was too late, or
+ * so early that the time limit passed, the next re-run starts it elsewhere.
+ *
+ * The other machine has no disk, network, console or share, because what it does must not be done
+ * twice. So this is only for guests that ended before one of their drivers used a device. A re-run
+ * that takes another way without them shows it by a different end.
  */
 #include "retrace.h"
 
@@ -25,7 +26,7 @@
 #define MAX_RUN_NS (3 * NS_PER_S)
 #define ALL_LIVES_NS (15 * NS_PER_S)
 #define STEPPING_NS (4 * NS_PER_S)
-/* How long before the expected end stepping begins, at first. */
+/* How long before the expected end stepping starts, at first. */
 #define AHEAD_NS 200000ULL
 
 struct retrace {
@@ -34,7 +35,7 @@ struct retrace {
 	struct vm *vm; /* NULL: none yet */
 	uint64_t step_ns;
 	struct loop_timer begin, limit;
-	struct vcpu_ask ask; /* stepping is to begin */
+	struct vcpu_ask ask; /* starts stepping */
 	/* vCPU 0's: */
 	bool stepping;
 	uint64_t stepping_since_ns, given_up_ns; /* given_up_ns 0: not */
@@ -50,7 +51,7 @@ static void begin_stepping(struct vcpu *v, void *ctx)
 	r->stepping_since_ns = now_ns();
 }
 
-/* One instruction was executed. */
+/* The vCPU has executed one instruction. */
 static void on_step(void *ctx, struct vcpu *v)
 {
 	const struct arch *arch = v->vm->arch;
@@ -74,10 +75,10 @@ static void on_limit(void *ctx)
 {
 	struct retrace *r = ctx;
 
-	vm_end(r->vm, VERDICT_TIMEOUT, 0, "it does not end where it did");
+	vm_end(r->vm, VERDICT_TIMEOUT, 0, "the re-run did not end like the first run");
 }
 
-/* What reaches further than the machine is left out; what makes the guest's world stays. */
+/* Removes what has effects outside the machine, and keeps the rest of what the guest sees. */
 static void silence(struct config *c)
 {
 	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++) {
@@ -93,7 +94,7 @@ static void silence(struct config *c)
 	c->hang_s = c->timeout_s = 0;
 }
 
-/* One life. Returns whether there was one. */
+/* Runs the machine once. Returns false if it could not run. */
 static bool live(struct retrace *r, uint64_t limit_ns, _Atomic(struct gmem *) *guarded)
 {
 	enum log_level level = log_get_level();
@@ -106,7 +107,7 @@ static bool live(struct retrace *r, uint64_t limit_ns, _Atomic(struct gmem *) *g
 	r->ask = (struct vcpu_ask){ .fn = begin_stepping, .ctx = r };
 	r->stepping = false;
 	r->given_up_ns = 0;
-	log_set_level(LOG_LEVEL_NONE); /* all of it was said in the first life */
+	log_set_level(LOG_LEVEL_NONE); /* the first run has reported all of it */
 	err = vm_init(vm, &r->config, r->arch);
 	vm->hooks = (struct vm_hooks){ .debug_exit = on_step, .ctx = r };
 	atomic_store(guarded, &vm->mem);
@@ -137,7 +138,7 @@ static void end_life(struct retrace *r, _Atomic(struct gmem *) *guarded)
 	r->vm = NULL;
 }
 
-/* From vCPU 0's first instruction to its end; 0: not known. */
+/* Returns the time from vCPU 0's first instruction to its end; 0: not known. */
 static uint64_t ran_ns(struct vm *vm)
 {
 	uint64_t khz = vm->arch->ticks_khz(vm);
@@ -149,8 +150,8 @@ static uint64_t ran_ns(struct vm *vm)
 }
 
 /*
- * A re-run died like the original. Returns true if its registers are known; else adjusts where the
- * next starts to step.
+ * A re-run ended like the original. Returns true if its registers are known; otherwise adjusts
+ * where the next re-run starts to step.
  */
 static bool registers_known(struct retrace *r, uint64_t *end_ns, uint64_t *ahead_ns)
 {
@@ -166,7 +167,10 @@ static bool registers_known(struct retrace *r, uint64_t *end_ns, uint64_t *ahead
 	return false;
 }
 
-/* Returns whether r->vm is a life that ended as the first one, its registers known. */
+/*
+ * Runs the boot again until it ends like the first run with its registers known. Returns whether
+ * r->vm is such a run.
+ */
 static bool run_again(struct retrace *r, uint64_t end_ns, _Atomic(struct gmem *) *guarded)
 {
 	uint64_t began_ns = now_ns(), ahead_ns = AHEAD_NS;
@@ -209,7 +213,7 @@ struct retrace *retrace_at_end(struct vm *vm, _Atomic(struct gmem *) *guarded)
 	r->config = *vm->config;
 	r->arch = vm->arch;
 	silence(&r->config);
-	pr_info("KVM on this CPU has reset the registers: running it once more, its end step by step");
+	pr_info("KVM on this CPU has reset the registers: running the guest again and single-stepping its end");
 	if (run_again(r, ran_ns(vm), guarded)) {
 		verdict_set(&vm->verdict, VERDICT_CRASH, 0, "triple fault on vCPU 0");
 		return r;

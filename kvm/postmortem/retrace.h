@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A second look at a death whose registers KVM has lost (struct arch's registers_lost()): runs the
- * same boot in another machine that nobody sees, which shortly before the time of the first one's
- * end goes on instruction by instruction, its registers known after each. It ends where the first
- * one did, and shows what the first one cannot.
+ * Runs a boot again to find the registers of its end, which KVM has lost (struct arch's
+ * registers_lost()).
+ *
+ * The same boot runs in another machine, which the user does not see. Shortly before the time at
+ * which the first machine ended, the other one continues instruction by instruction, and its
+ * registers are known after each. It ends where the first one did, and shows what the first one
+ * cannot.
  */
 #ifndef KVM_POSTMORTEM_RETRACE_H
 #define KVM_POSTMORTEM_RETRACE_H
@@ -14,15 +17,15 @@ struct retrace;
 struct vm;
 
 /*
- * @vm has ended and runs no more. Returns a re-run that has ended in the same way, of which more is
- * known, for a post-mortem or a core; NULL: there is nothing to be found out, or it could not be.
- * Takes seconds, half a minute at the very most. @guarded, whose memory a SIGBUS may belong to, is
- * the other machine's from then on. Thread: main.
+ * Runs the boot of @vm again, which has ended and runs no more. Returns a re-run that has ended in
+ * the same way and of which more is known, for a post-mortem or a core; or NULL: there is nothing
+ * to find out, or the re-runs failed. Takes seconds, half a minute at most. @guarded, the memory
+ * that a SIGBUS may belong to, is the other machine's from then on. Thread: main.
  */
 struct retrace *retrace_at_end(struct vm *vm, _Atomic(struct gmem *) *guarded);
-/* The machine that has ended again. */
+/* Returns the machine of the re-run. */
 struct vm *retrace_vm(struct retrace *r);
-/* NULL is fine. */
+/* @r may be NULL. */
 void retrace_free(struct retrace *r, _Atomic(struct gmem *) *guarded);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A line is a comment (#), a [section], or NAME = VALUE. What a setting takes is in one table:
- * words, as a shell splits them, or the whole rest of the line. A setting that is there again adds
- * to its list. A section's own list stands in for the common one, also when it is empty.
+ * Parses the file of `kvm smoke`, in which a line is a comment (#), a [section], or NAME = VALUE.
+ * One table says what a setting takes: words, split as by a shell, or the whole rest of the line. A
+ * setting that is repeated adds to its list. A section's own list replaces the common one, even if
+ * it is empty.
  */
 #include "smoke_file.h"
 
@@ -20,11 +21,11 @@
 
 static const struct setting {
 	const char *name;
-	/* NUMBER: one, which the last one gives */
+	/* NUMBER: a single one; the last line wins */
 	enum { WORDS, NUMBERS, SIZES, TEXT, NUMBER } kind;
 	bool may_be_empty;
 	uint64_t min, max;
-	const char *otherwise; /* what it is when the file does not say */
+	const char *otherwise; /* the default value */
 } settings[SMOKE_NR_KEYS] = {
 	[SMOKE_KERNEL] = { "kernel", WORDS, false, 0, 0 },
 	[SMOKE_CPUS] = { "cpus", NUMBERS, false, 1, 4096, "1" },
@@ -63,7 +64,7 @@ static int add_section(struct smoke_file *f, const char *name, unsigned int line
 	struct smoke_section *s;
 
 	if (f->nr_sections == SMOKE_MAX_SECTIONS)
-		return fail(f, line, "there are more than %d sections", SMOKE_MAX_SECTIONS);
+		return fail(f, line, "more than %d sections; split the file", SMOKE_MAX_SECTIONS);
 	s = reallocarray(f->section, f->nr_sections + 1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -92,7 +93,7 @@ static int add_value(struct smoke_file *f, struct smoke_section *s, enum smoke_k
 		l->nr = 0;
 	}
 	if (l->nr == SMOKE_MAX_VALUES)
-		return fail(f, line, "%s: more than %d of them", settings[key].name,
+		return fail(f, line, "%s: more than %d values; split the file", settings[key].name,
 			    SMOKE_MAX_VALUES);
 	v = grow_array(l->value, &l->room, l->nr + 1U, sizeof(*v));
 	if (!v)
@@ -110,7 +111,7 @@ static int check_number(struct smoke_file *f, enum smoke_key key, const char *wo
 
 	if (s->kind == SIZES ? parse_size(word, &n) : parse_uint(word, &n))
 		return fail(f, line, "%s: %.40s: not a %s", s->name, word,
-			    s->kind == SIZES ? "size (like 512M or 4G)" : "number");
+			    s->kind == SIZES ? "size (such as 512M or 4G)" : "number");
 	if (n < s->min || n > s->max)
 		return fail(f, line, "%s: %.40s: out of range (%llu to %llu)", s->name, word,
 			    (unsigned long long)s->min, (unsigned long long)s->max);
@@ -118,8 +119,8 @@ static int check_number(struct smoke_file *f, enum smoke_key key, const char *wo
 }
 
 /*
- * Takes the next word from *@p to @word, which has room for all of it, without its quotation marks.
- * Returns its length, or -1: a mark has no other.
+ * Copies the next word from *@p to @word, which has room for it, without its quotation marks.
+ * Returns its length, or -1 if a mark is not closed.
  */
 static ssize_t next_word(const char **p, char *word)
 {
@@ -149,14 +150,14 @@ static int add_words(struct smoke_file *f, enum smoke_key key, const char *value
 		ssize_t len = next_word(&value, word);
 
 		if (len < 0)
-			err = fail(f, line, "%s: a quotation mark has no other",
+			err = fail(f, line, "%s: a quotation mark is not closed",
 				   settings[key].name);
 		else if (numbers)
 			err = check_number(f, key, word, line);
 		else if (!len && key != SMOKE_COMMAND && key != SMOKE_OPTIONS)
-			err = fail(f, line, "%s: an empty name", settings[key].name);
+			err = fail(f, line, "%s: an empty name is not allowed", settings[key].name);
 		if (!err && settings[key].kind == NUMBER && *value)
-			err = fail(f, line, "%s: takes one number", settings[key].name);
+			err = fail(f, line, "%s: must be one number", settings[key].name);
 		if (!err)
 			err = add_value(f, last(f), key, word, (size_t)len, line);
 	}
@@ -175,7 +176,7 @@ static int add_setting(struct smoke_file *f, enum smoke_key key, const char *val
 	l->set = true;
 	if (settings[key].kind != TEXT)
 		return add_words(f, key, value, line);
-	/* No parameters are one of several; no expression is none. */
+	/* Empty parameters are one of several values; an empty expression is no value. */
 	return *value || key == SMOKE_PARAMS
 		       ? add_value(f, last(f), key, value, strlen(value), line)
 		       : 0;
@@ -187,7 +188,7 @@ static int parse_setting(struct smoke_file *f, char *line, unsigned int nr)
 
 	if (!equals)
 		return fail(f, nr,
-			    "\"%.40s\": neither NAME = VALUE, nor a [section], nor a # comment",
+			    "\"%.40s\": neither NAME = VALUE nor a [section] nor a # comment",
 			    line);
 	for (end = equals; end > line && strchr(BLANKS, end[-1]);)
 		end--;
@@ -200,7 +201,7 @@ static int parse_setting(struct smoke_file *f, char *line, unsigned int nr)
 	}
 	return fail(
 		f, nr,
-		"%.40s: no such setting; there are kernel, cpus, mem, params, initrd, expect, fail-on, options, command, timeout and exit",
+		"%.40s: no such setting; use kernel, cpus, mem, params, initrd, expect, fail-on, options, command, timeout or exit",
 		line);
 }
 
@@ -211,23 +212,23 @@ static int parse_section(struct smoke_file *f, char *line, unsigned int nr)
 	size_t len = strlen(line);
 
 	if (line[len - 1] != ']')
-		return fail(f, nr, "a section's name ends with ]");
+		return fail(f, nr, "a section must end with ]");
 	line[--len] = '\0';
 	line++;
 	len--;
 	if (!len || len > MAX_NAME || strspn(line, letters) != len)
 		return fail(f, nr,
-			    "a section's name is 1 to %d letters, digits, blanks and . _ + -",
+			    "a section's name must be 1 to %d letters, digits, spaces or . _ + -",
 			    MAX_NAME);
 	for (unsigned int i = 1; i < f->nr_sections; i++) {
 		if (!strcmp(f->section[i].name, line))
-			return fail(f, nr, "[%s] is there already, in line %u", line,
+			return fail(f, nr, "[%s]: there is a section of this name in line %u", line,
 				    f->section[i].line);
 	}
 	return add_section(f, line, nr);
 }
 
-/* @line is without its newline, and ours to change. */
+/* Parses one line, without its newline; changes @line. */
 static int parse_line(struct smoke_file *f, char *line, unsigned int nr)
 {
 	size_t len;
@@ -254,8 +255,8 @@ static int add_defaults(struct smoke_file *f)
 }
 
 /*
- * With sections, what stands before them is not one: its kernels are there for those that have
- * none.
+ * With sections, the part before them is not a section: its kernels are for sections that have
+ * none. Refuses common kernels that no section uses.
  */
 static int check_common_kernels(struct smoke_file *f)
 {
@@ -266,7 +267,7 @@ static int check_common_kernels(struct smoke_file *f)
 			return 0;
 	}
 	return fail(f, common->line,
-		    "kernel: each section has its own, so these would never be started");
+		    "kernel: would never be started, as each section has its own; remove it");
 }
 
 static int check_sections(struct smoke_file *f)
@@ -275,9 +276,9 @@ static int check_sections(struct smoke_file *f)
 		if (smoke_file_get(f, i, SMOKE_KERNEL)->nr)
 			continue;
 		return i ? fail(f, f->section[i].line,
-				"[%s] has no kernel, and there is none for all", f->section[i].name)
-			 : fail(f, 1,
-				"there is no kernel; add a line like: kernel = build/bzImage");
+				"[%s] has no kernel, and there is none before the first section",
+				f->section[i].name)
+			 : fail(f, 1, "no kernel; add a line such as: kernel = build/bzImage");
 	}
 	return 0;
 }
@@ -292,7 +293,7 @@ int smoke_file_parse(struct smoke_file *f, const char *text, size_t len)
 	if (len > SMOKE_MAX_FILE_BYTES)
 		return fail(f, 1, "the file is larger than %llu KiB", SMOKE_MAX_FILE_BYTES / KIB);
 	if (memchr(text, '\0', len))
-		return fail(f, 1, "this is no text");
+		return fail(f, 1, "not a text file");
 	copy = strndup(text, len);
 	err = copy ? add_section(f, "", 1) : -ENOMEM;
 	for (rest = copy; !err && (line = strsep(&rest, "\n"));)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file of `kvm smoke`: which kernels, on which machines, and what is expected of them. kvm.1
- * has its format. Pure: bytes to settings, each with its line; nothing is looked for on the host.
+ * Parses the file of `kvm smoke`: which kernels to boot on which machines, and what to expect of
+ * them. kvm.1 describes its format. Pure: bytes to settings, each with its line; does not look for
+ * anything on the host.
  */
 #ifndef KVM_SMOKE_SMOKE_FILE_H
 #define KVM_SMOKE_SMOKE_FILE_H
@@ -10,7 +11,7 @@
 
 #define SMOKE_MAX_FILE_BYTES (1 * MIB)
 #define SMOKE_MAX_SECTIONS 256
-#define SMOKE_MAX_VALUES 4096 /* of one setting */
+#define SMOKE_MAX_VALUES 4096 /* values of one setting */
 
 enum smoke_key {
 	/* The matrix is the product of these four. */
@@ -18,7 +19,7 @@ enum smoke_key {
 	SMOKE_CPUS,
 	SMOKE_MEM,
 	SMOKE_PARAMS,
-	/* The rest is the same for all of a section's machines. */
+	/* All other settings are the same for all machines of a section. */
 	SMOKE_INITRD,
 	SMOKE_EXPECT,
 	SMOKE_FAIL_ON,
@@ -35,7 +36,7 @@ struct smoke_value {
 };
 
 struct smoke_list {
-	bool set; /* also when it is set to nothing */
+	bool set; /* also if set to nothing */
 	unsigned int line;
 	unsigned int nr;
 	size_t room;
@@ -43,37 +44,38 @@ struct smoke_list {
 };
 
 struct smoke_section {
-	char *name; /* "" for what stands before the first one */
+	char *name; /* "" for what comes before the first one */
 	unsigned int line;
 	struct smoke_list list[SMOKE_NR_KEYS];
 };
 
 struct smoke_file {
-	unsigned int nr_sections; /* [0] is what holds for all */
+	unsigned int nr_sections; /* section [0] applies to all */
 	struct smoke_section *section;
-	unsigned int line; /* after -EINVAL: where, from 1 */
-	char why[240];	   /* after -EINVAL: what */
+	unsigned int line; /* after -EINVAL: the line, from 1 */
+	char why[240];	   /* after -EINVAL: what is wrong */
 };
 
 /*
- * Returns 0, -EINVAL (@f->line and @f->why say more) or -ENOMEM. smoke_file_free() in either case.
+ * Parses @text of @len bytes. smoke_file_free() is needed in any case. Returns 0, -EINVAL (@f->line
+ * and @f->why say more), or -ENOMEM.
  */
 int smoke_file_parse(struct smoke_file *f, const char *text, size_t len);
 void smoke_file_free(struct smoke_file *f);
 
-/* As the file calls it: "fail-on". */
+/* Returns the name that the file uses, such as "fail-on". */
 const char *smoke_key_name(enum smoke_key key);
 
 /*
- * What holds in section @i: its own, else what holds for all, else the default; a default's values
- * have line 0.
+ * Returns the values that apply in section @i: its own, otherwise the common ones, otherwise the
+ * default, whose values have line 0.
  */
 const struct smoke_list *smoke_file_get(const struct smoke_file *f, unsigned int i,
 					enum smoke_key key);
 
 /*
- * The sections that are run are [this, nr_sections): the named ones, or if there are none, the only
- * one.
+ * Returns the first section to run; all later ones are run, too. These are the named sections or,
+ * if there are none, the only one.
  */
 unsigned int smoke_file_first(const struct smoke_file *f);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A set as JSON, and back; and what we want to know of a run's own report. What is read comes from
- * files, so each number has a bound and a boot its place: only what could be one of ours becomes a
- * set. The schema is in docs/report.md.
+ * Writes a set of boots as JSON and reads it back, and reads the report of a single run. What is
+ * read comes from files, so each number has a limit and each boot its place: only what could be a
+ * report of ours becomes a set. docs/report.md has the schemas.
  */
 #include "kvm/base/json.h"
 #include "kvm/base/quote.h"
@@ -97,7 +97,7 @@ struct reader {
 	const struct json *json;
 	const struct json_node *object;
 	bool short_of_memory;
-	const char *missing; /* the first member that is not there, or not what it should be */
+	const char *missing; /* the first member that is missing or not valid */
 };
 
 static uint64_t take_number(struct reader *r, const char *name, uint64_t max)
@@ -109,7 +109,7 @@ static uint64_t take_number(struct reader *r, const char *name, uint64_t max)
 	return value;
 }
 
-/* The caller frees. */
+/* Returns a copy, which the caller frees. */
 static char *take_string(struct reader *r, const char *name)
 {
 	const char *text = json_string(r->json, r->object, name);
@@ -179,12 +179,12 @@ static int read_boot(struct smoke_set *set, const struct json *j, const struct j
 	if (r.short_of_memory)
 		return -ENOMEM;
 	if (r.missing)
-		return bad(why, "its boot number %u has no \"%s\", or not a possible one", set->nr,
+		return bad(why, "boot number %u: \"%s\" is missing or not valid", set->nr,
 			   r.missing);
 	if (!*b->id || strlen(b->id) > MAX_ID || strspn(b->id, letters) != strlen(b->id))
-		return bad(why, "its boot number %u has an \"id\" that is none", set->nr);
+		return bad(why, "boot number %u: its \"id\" is not valid", set->nr);
 	if (b->index < from || b->round != b->index % set->rounds + 1)
-		return bad(why, "its boot number %u is not in its place", set->nr);
+		return bad(why, "boot number %u is not in order", set->nr);
 	return 0;
 }
 
@@ -197,7 +197,7 @@ static int read_set(struct smoke_set *set, const struct json *j, char why[200])
 	int err = 0;
 
 	if (!schema || strcmp(schema, SCHEMA) != 0)
-		return bad(why, "not a report of `kvm smoke` (its schema is not %s)", SCHEMA);
+		return bad(why, "not a report of kvm smoke (its schema must be %s)", SCHEMA);
 	set->file = take_string(&r, "file");
 	set->total = take_number(&r, "total", SMOKE_MAX_BOOTS);
 	set->rounds = take_number(&r, "rounds", set->total);
@@ -211,8 +211,7 @@ static int read_set(struct smoke_set *set, const struct json *j, char why[200])
 	if (!boots || boots->type != JSON_ARRAY)
 		r.missing = "boots";
 	if (r.missing || !set->rounds)
-		return bad(why, "it has no \"%s\", or not a possible one",
-			   r.missing ? r.missing : "rounds");
+		return bad(why, "\"%s\" is missing or not valid", r.missing ? r.missing : "rounds");
 	for (n = json_first(j, boots); n && !err; n = json_next(j, n))
 		err = read_boot(set, j, n, why);
 	return err;
@@ -236,9 +235,7 @@ int smoke_read(struct smoke_set *set, const char *text, size_t len, char why[200
 	return err;
 }
 
-/*
- * ---- a run's report ---------------------------------------------------------------------------
- */
+/* ---- a run's report ------------------------------------------------------------------------ */
 
 static void put(FILE *f, const char *text)
 {
@@ -250,7 +247,10 @@ static void put(FILE *f, const char *text)
 	fputs(text[len - 1] == '\n' ? "" : "\n", f);
 }
 
-/* The kernel's reports, what was forbidden or has not come, and tests that failed. */
+/*
+ * Writes what the report says is wrong: the kernel's reports, forbidden lines, unmet expectations,
+ * and tests that failed.
+ */
 static void put_failures(FILE *f, const struct json *j)
 {
 	const struct json_node *n;

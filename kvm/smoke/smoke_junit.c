@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A set for CI services: JUnit's XML, each boot a test (its class is its section), and, on GitHub
- * and GitLab, what failed as `kvm run` itself shows it there.
+ * Reports a set of boots to CI services: as JUnit XML, with a test for each boot (its class is its
+ * section), and on GitHub and GitLab as the annotations that `kvm run` itself would write there.
  */
 #include "kvm/base/quote.h"
 #include "kvm/checks/outcome.h"
@@ -58,8 +58,8 @@ static void write_test(FILE *f, const struct smoke_set *set, const struct smoke_
 }
 
 /*
- * Of a whole whose parts are not all there: a service that reads nothing but this must not find it
- * in order.
+ * Adds a failed test for boots that are missing from a whole set, for services that read only this
+ * file.
  */
 static void write_missing(FILE *f, uint64_t missing)
 {
@@ -93,7 +93,7 @@ void smoke_junit(FILE *f, const void *ctx)
 	fputs("  </testsuite>\n</testsuites>\n", f);
 }
 
-/* As a run of its own would be shown. */
+/* Annotates one boot as its own run would. */
 static void annotate_one(FILE *f, const struct smoke_boot *b, enum outcome_ci ci)
 {
 	const struct smoke_result *r = &b->result;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From the file's settings to boots: sections in their order, and in each kernels, CPUs, memory
- * sizes, parameters and rounds, the last one changing fastest. What a boot's `kvm run` gets is made
- * here and nowhere else; @matrix is a hash of that (FNV-1a, 64 bits), over all shards.
+ * Expands the file's settings to boots: the sections in order, and in each the kernels, CPUs,
+ * memory sizes, parameters and rounds, of which the last changes fastest. Only this file makes the
+ * arguments of a boot's `kvm run`. @matrix is a hash of them (FNV-1a, 64 bits) over all shards.
  */
 #include "smoke.h"
 
@@ -26,12 +26,12 @@ struct expansion {
 	const struct smoke_file *file;
 	const char *path;
 	struct smoke_shard shard;
-	struct strlist kernels; /* all of them */
+	struct strlist kernels; /* of all sections */
 	uint64_t hash;
 	/* the boot that is being made */
 	unsigned int section;
 	const char *kernel, *cpus, *mem, *params;
-	unsigned int params_nr; /* from 1; 0: there is one kind only */
+	unsigned int params_nr; /* from 1; 0: there is only one kind */
 };
 
 static const struct smoke_list *get(const struct expansion *x, enum smoke_key key)
@@ -56,8 +56,8 @@ static const char *base_name(const char *path)
 }
 
 /*
- * What a kernel is called in names: its file's name, or its path where there is another of that
- * name. Cut to its end.
+ * Makes the name of the kernel for boot names: its file's name, or its path if another kernel has a
+ * file of the same name. Keeps the end of a long one.
  */
 static void make_label(const struct expansion *x, char label[MAX_LABEL + 1])
 {
@@ -138,7 +138,7 @@ static int add_option(struct strlist *l, const char *option, const char *value)
 	return err ? err : add(l, value);
 }
 
-/* @option NULL: the values by themselves. */
+/* Adds @option before each value of @key; NULL: adds only the values. */
 static int add_list(const struct expansion *x, struct strlist *l, const char *option,
 		    enum smoke_key key)
 {
@@ -203,7 +203,7 @@ static int fill_in(const struct expansion *x, struct smoke_boot *b, uint64_t ind
 	return b->id && b->section && b->kernel && b->params ? 0 : -ENOMEM;
 }
 
-/* One machine, as often as asked for; those of other shards are only counted. */
+/* Adds one machine, @rounds times; only counts the boots of other shards. */
 static int add_machine(struct expansion *x)
 {
 	struct smoke_set *set = x->set;
@@ -214,7 +214,7 @@ static int add_machine(struct expansion *x)
 		uint64_t index = set->total++;
 
 		if (set->total > SMOKE_MAX_BOOTS) {
-			pr_err("%s: these are more than %d boots", x->path, SMOKE_MAX_BOOTS);
+			pr_err("%s: more than %d boots; split the file", x->path, SMOKE_MAX_BOOTS);
 			return -E2BIG;
 		}
 		err = make_args(x, &made.args, &made.nr_options);
@@ -267,7 +267,7 @@ static int each_machine(struct expansion *x, const struct strlist *kernels)
 }
 
 /*
- * The kernels of the section, in the order of its patterns; a file that two of them name is there
+ * Finds the section's kernels in the order of its patterns. A file that two patterns match is added
  * once.
  */
 static int find_kernels(struct expansion *x, struct strlist *to)
@@ -280,9 +280,9 @@ static int find_kernels(struct expansion *x, struct strlist *to)
 
 		err = pathglob(&found, l->value[i].text, SMOKE_MAX_VALUES);
 		if (err == -E2BIG)
-			err = complain(x, &l->value[i], SMOKE_KERNEL, "too many files match it");
+			err = complain(x, &l->value[i], SMOKE_KERNEL, "too many files match");
 		else if (!err && !found.nr)
-			err = complain(x, &l->value[i], SMOKE_KERNEL, "no file matches it");
+			err = complain(x, &l->value[i], SMOKE_KERNEL, "no file matches");
 		for (unsigned int j = 0; j < found.nr && !err; j++) {
 			if (access(found.s[j], R_OK))
 				err = complain(x, &l->value[i], SMOKE_KERNEL, strerror(errno));
@@ -305,7 +305,7 @@ static int check_files(const struct expansion *x)
 	return 0;
 }
 
-/* What `kvm run` would refuse, each time. */
+/* Refuses what each `kvm run` would refuse. */
 static int check_section(const struct expansion *x)
 {
 	static const enum smoke_key regexes[] = { SMOKE_EXPECT, SMOKE_FAIL_ON };
@@ -323,7 +323,7 @@ static int check_section(const struct expansion *x)
 	for (unsigned int i = 0; i < options->nr; i++) {
 		if (!strcmp(options->value[i].text, "--"))
 			return complain(x, &options->value[i], SMOKE_OPTIONS,
-					"a command has a setting of its own");
+					"not allowed here; use the setting `command`");
 	}
 	return check_files(x);
 }
@@ -341,7 +341,7 @@ static int expand_section(struct expansion *x)
 	return err;
 }
 
-/* Before any name is made, all kernels are known. */
+/* Finds all kernels before the first name is made. */
 static int gather_kernels(struct expansion *x)
 {
 	int err = 0;

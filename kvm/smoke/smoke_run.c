@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Runs a set's boots, some at a time. Each is a `kvm run` of its own: a child with this very
- * program, in a process group of its own (a Ctrl-C at the terminal is ours to pass on), with
- * nothing on its standard input, and its streams, console and report in a folder that goes when it
- * has passed.
+ * Runs the boots of a set, several at a time. Each boot is a `kvm run`: a child process with this
+ * same program and /dev/null as standard input. It has its own process group, because we pass on a
+ * Ctrl-C at the terminal ourselves. Its streams, console and report go to a folder that is removed
+ * when it has passed.
  *
- * One thread: it waits for SIGCHLD and the signals that end us, and at least as often as the next
- * child's time is over. A child has its --timeout for itself; what is left of it LATE_S later is
- * killed. When one of those signals comes, no boot is started any more and the children get
- * SIGTERM; with a second one, or after GRACE_S, SIGKILL. Should we be killed ourselves, the kernel
- * gives each of them SIGTERM (PR_SET_PDEATHSIG).
+ * The one thread waits for SIGCHLD and the signals that end us, at most until the next child's
+ * deadline.
+ * - A child has its --timeout for itself; LATE_S later we kill it.
+ * - After the first signal that ends us, no boot is started any more and the children get SIGTERM.
+ *   After the second, or after GRACE_S, they get SIGKILL.
+ * - If we are killed ourselves, the kernel sends SIGTERM to each child (PR_SET_PDEATHSIG).
  */
 #include "smoke.h"
 
@@ -53,13 +54,13 @@ struct runner {
 	struct smoke_set *set;
 	const struct smoke_run *how;
 	char program[PATH_MAX];
-	sigset_t signals; /* those we wait for */
+	sigset_t signals; /* the signals that we wait for */
 	struct child *child;
 	unsigned int nr_running, nr_ended, nr_failed, next;
-	int ended_by;  /* a signal */
-	bool made_dir; /* the folder of all is ours */
+	int ended_by;  /* the signal; 0: none */
+	bool made_dir; /* we have made how->dir */
 	uint64_t progress_ns;
-	int progress_chars; /* on the terminal's last line; -1: it is no terminal */
+	int progress_chars; /* on the terminal's last line; -1: not a terminal */
 };
 
 /* ---- folders --------------------------------------------------------------------------- */
@@ -73,7 +74,7 @@ static int path_in(const struct runner *r, const struct smoke_boot *b, const cha
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* Also what an earlier run has left. Nothing but our own files. */
+/* Removes the boot's folder, also one that an earlier run has left; deletes only files of ours. */
 static void remove_folder(const struct runner *r, const struct smoke_boot *b)
 {
 	char path[PATH_MAX];
@@ -86,7 +87,7 @@ static void remove_folder(const struct runner *r, const struct smoke_boot *b)
 		rmdir(path);
 }
 
-/* A script that does it again, from the same folder. */
+/* Writes a script that repeats the boot from the same folder. */
 static int write_command(const struct runner *r, const struct smoke_boot *b)
 {
 	char path[PATH_MAX], cwd[PATH_MAX] = ".";
@@ -118,7 +119,10 @@ static int make_folder(const struct runner *r, const struct smoke_boot *b)
 	return err ? err : write_command(r, b);
 }
 
-/* At most @max bytes of its end, with a 0 behind them; NULL: there are none. The caller frees. */
+/*
+ * Returns at most @max bytes of the file's end, terminated by a 0; NULL if it cannot be read. The
+ * caller frees.
+ */
 static char *read_file(const struct runner *r, const struct smoke_boot *b, const char *file,
 		       size_t max, size_t *len)
 {
@@ -144,10 +148,7 @@ static char *read_file(const struct runner *r, const struct smoke_boot *b, const
 	return text;
 }
 
-/*
- * ---- the progress line
- * ---------------------------------------------------------------------------
- */
+/* ---- the progress line --------------------------------------------------------------------- */
 
 static unsigned int columns(void)
 {
@@ -156,7 +157,7 @@ static unsigned int columns(void)
 	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) || !w.ws_col ? 80 : w.ws_col;
 }
 
-/* Without an escape code: blanks over what was there. */
+/* Replaces the progress line, without escape sequences: blanks overwrite the old text. */
 static void show_progress(struct runner *r, const char *text)
 {
 	char line[MAX_LINE + 8];
@@ -193,7 +194,7 @@ static void progress(struct runner *r)
 	show_progress(r, text);
 }
 
-/* A boot's end, for who is looking on. */
+/* Reports the end of a boot to the user. */
 static void tell(struct runner *r, const struct smoke_boot *b)
 {
 	const struct smoke_result *result = &b->result;
@@ -232,7 +233,7 @@ static void redirect(int to, const char *path)
 	}
 }
 
-/* In the child. Returns only if it cannot be. */
+/* Runs `kvm run` in the child. Returns only if that fails. */
 static void become_run(const struct runner *r, const struct smoke_boot *b, char **argv,
 		       pid_t parent)
 {
@@ -243,7 +244,7 @@ static void become_run(const struct runner *r, const struct smoke_boot *b, char 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		return;
-	/* The folding is ours to do, and only once. */
+	/* We fold the output ourselves, and only once. */
 	unsetenv("GITHUB_ACTIONS");
 	unsetenv("GITLAB_CI");
 	redirect(STDIN_FILENO, "/dev/null");
@@ -259,8 +260,8 @@ static void become_run(const struct runner *r, const struct smoke_boot *b, char 
 }
 
 /*
- * "kvm run", the boot's own options, ours, and its command. The strings stay who they belong to.
- * NULL: out of memory.
+ * Makes "kvm run", the boot's options, our own options, and its command. The strings are not
+ * copied. Returns NULL if out of memory.
  */
 static char **make_argv(const struct smoke_boot *b, char *console, char *report)
 {
@@ -281,7 +282,7 @@ static char **make_argv(const struct smoke_boot *b, char *console, char *report)
 	return argv;
 }
 
-/* Returns the child's pid, or -errno. In the child it returns 0 if there could be no `kvm run`. */
+/* Returns the child's pid, or -errno; 0 in a child that could not run `kvm run`. */
 static pid_t start_child(const struct runner *r, const struct smoke_boot *b)
 {
 	char console[PATH_MAX], report[PATH_MAX], **argv;
@@ -307,7 +308,7 @@ static pid_t start_child(const struct runner *r, const struct smoke_boot *b)
 	return pid;
 }
 
-/* What is said of a boot of which there is no report. */
+/* Replaces the verdict and text of a boot, for example if it left no usable report. */
 static void describe(struct smoke_result *r, const char *verdict, const char *fmt, ...)
 {
 	va_list ap;
@@ -321,7 +322,7 @@ static void describe(struct smoke_result *r, const char *verdict, const char *fm
 	va_end(ap);
 }
 
-/* The last line that the launcher said, such as which option is wrong. */
+/* Takes the launcher's last message as the text, for example which option is wrong. */
 static void describe_by_messages(struct runner *r, struct smoke_boot *b)
 {
 	size_t len;
@@ -334,7 +335,7 @@ static void describe_by_messages(struct runner *r, struct smoke_boot *b)
 	if (line && !strncmp(line, "kvm: ", 5))
 		line += 5;
 	describe(&b->result, b->result.exit_code == EXIT_LAUNCHER ? "launcher-error" : "unknown",
-		 "%s", line && *line ? line : "it has left no report");
+		 "%s", line && *line ? line : "kvm run wrote no report");
 	free(text);
 }
 
@@ -355,7 +356,8 @@ static void judge(struct runner *r, struct child *c, int status)
 		describe_by_messages(r, b);
 	free(report);
 	if (c->killed)
-		describe(result, "killed", "it did not end by itself within %llu s, and was killed",
+		describe(result, "killed",
+			 "kvm run did not end by itself within %llu s and was killed",
 			 (unsigned long long)b->timeout_s + LATE_S);
 	else if (WIFSIGNALED(status))
 		describe(result, "killed", "kvm run was killed by signal %d (%s)", WTERMSIG(status),
@@ -364,7 +366,7 @@ static void judge(struct runner *r, struct child *c, int status)
 
 /* ---- all of them --------------------------------------------------------------------------- */
 
-/* A boot has come to its result. */
+/* Counts and reports a boot that has its result. */
 static void account(struct runner *r, struct smoke_boot *b)
 {
 	r->nr_ended++;
@@ -387,7 +389,7 @@ static struct child *find_child(struct runner *r, pid_t pid)
 	return NULL;
 }
 
-/* Returns whether we are still who we were: false in a child that could not become a `kvm run`. */
+/* Starts the next boot. Returns false in a child that could not run `kvm run`. */
 static bool start_next(struct runner *r)
 {
 	struct child *c = find_child(r, 0);
@@ -399,7 +401,8 @@ static bool start_next(struct runner *r)
 	if (pid < 0) {
 		b->result.done = true;
 		b->result.exit_code = 125;
-		describe(&b->result, "launcher-error", "it cannot be started: %s", strerror(-pid));
+		describe(&b->result, "launcher-error", "kvm run could not be started: %s",
+			 strerror(-pid));
 		account(r, b);
 		return true;
 	}
@@ -421,7 +424,7 @@ static void reap(struct runner *r)
 			continue;
 		c->pid = 0;
 		r->nr_running--;
-		/* Of one that we have ended nothing can be said. */
+		/* A run that we have ended has no result. */
 		if (r->ended_by) {
 			remove_folder(r, c->boot);
 			continue;
@@ -431,11 +434,11 @@ static void reap(struct runner *r)
 	}
 }
 
-/* With what it may have started itself. */
+/* Also kills what the child has started itself. */
 static void kill_group(pid_t pid)
 {
 	kill(-pid, SIGKILL);
-	kill(pid, SIGKILL); /* it may not have its group yet */
+	kill(pid, SIGKILL); /* it may not have its own group yet */
 }
 
 static void signal_all(struct runner *r, int signo, uint64_t deadline_ns)
@@ -463,7 +466,7 @@ static void on_end_signal(struct runner *r, int signo)
 	signal_all(r, SIGTERM, now_ns() + GRACE_S * NS_PER_S);
 }
 
-/* Kills those whose time is over. Returns for how long nothing is to be done. */
+/* Kills the children whose time is over. Returns for how long there is nothing to do. */
 static uint64_t look_at_clock(struct runner *r)
 {
 	uint64_t now = now_ns(), wait_ns = r->progress_chars < 0 ? NS_PER_S : PROGRESS_NS;
@@ -515,7 +518,7 @@ static int prepare(struct runner *r)
 	ssize_t n = readlink("/proc/self/exe", r->program, sizeof(r->program) - 1);
 
 	if (n < 0) {
-		pr_err("/proc/self/exe: %s; `kvm smoke` needs it to start itself", strerror(errno));
+		pr_err("/proc/self/exe: %s; kvm smoke needs it to start kvm run", strerror(errno));
 		return -ENOENT;
 	}
 	r->made_dir = !mkdir(r->how->dir, 0777);
@@ -536,10 +539,13 @@ static int prepare(struct runner *r)
 	sigaddset(&r->signals, SIGCHLD);
 	sigaddset(&r->signals, SIGINT);
 	sigaddset(&r->signals, SIGTERM);
-	if (!spawn_was_ignored(SIGHUP)) /* by nohup(1) */
+	if (!spawn_was_ignored(SIGHUP)) /* nohup(1) ignores it */
 		sigaddset(&r->signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &r->signals, NULL);
-	/* Ignored, as under nohup(1) or some CI, it would leave us without our children's ends. */
+	/*
+	 * If SIGCHLD were ignored, as under nohup(1) or some CI, we would not learn how our
+	 * children ended.
+	 */
 	signal(SIGCHLD, SIG_DFL);
 	return 0;
 }
@@ -559,7 +565,7 @@ int smoke_run(struct smoke_set *set, const struct smoke_run *how)
 	}
 	show_progress(&r, "");
 	if (r.made_dir)
-		rmdir(how->dir); /* which succeeds when nothing is in it */
+		rmdir(how->dir); /* succeeds only if it is empty */
 	free(r.child);
 	return r.ended_by;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Sets of boots: their memory, their sums, and one made of two. */
+/* Manages sets of boots: their memory, their totals, and merging two of them. */
 #include "smoke.h"
 
 #include "kvm/base/grow.h"
@@ -82,7 +82,7 @@ int smoke_merge(struct smoke_set *set, struct smoke_set *from, char why[200])
 	if (!same_matrix(set, from)) {
 		snprintf(
 			why, 200,
-			"it is of other boots than the reports before it (another file, --repeat, or other kernels)");
+			"belongs to a different matrix than the earlier reports (other file, --repeat or kernels)");
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; i < from->nr; i++) {
@@ -90,7 +90,7 @@ int smoke_merge(struct smoke_set *set, struct smoke_set *from, char why[200])
 		struct smoke_boot *to;
 
 		if (bsearch(b, set->boot, sorted, sizeof(*b), by_index)) {
-			snprintf(why, 200, "%.100s is in a report before it as well", b->id);
+			snprintf(why, 200, "%.100s is also in an earlier report", b->id);
 			return -EINVAL;
 		}
 		to = smoke_add(set);

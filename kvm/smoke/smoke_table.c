@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A set for people: a line a boot, or, when each machine was started several times, a line a
- * machine and a histogram of its boot times, in which those that failed are crosses. What came from
- * a guest or a file is shown without control characters.
+ * Prints the results of a set as a table: a line for each boot or, if each machine was started
+ * several times, a line for each machine and a histogram of its boot times, with crosses for those
+ * that failed. Text from a guest or a file is printed without control characters.
  */
 #include "kvm/base/options.h"
 #include "kvm/base/quote.h"
@@ -15,8 +15,8 @@
 #define BAR 40
 
 /*
- * The rounds of one machine that are done: [first, first + nr) of the set's boots, and their times
- * in order.
+ * The rounds of one machine that are done: boots [first, first + nr) of the set, and their times in
+ * ascending order.
  */
 struct group {
 	const struct smoke_boot *first;
@@ -32,8 +32,8 @@ static int by_number(const void *a, const void *b)
 }
 
 /*
- * The group that begins at boot @at; @ms has room for all of the set's boots. Returns where the
- * next one begins.
+ * Finds the group that begins at boot @at; @ms has room for all of the set's boots. Returns where
+ * the next group begins.
  */
 static unsigned int take_group(const struct smoke_set *set, unsigned int at, struct group *g,
 			       uint64_t *ms)
@@ -54,7 +54,7 @@ static unsigned int take_group(const struct smoke_set *set, unsigned int at, str
 	return at;
 }
 
-/* Without the number of its round. */
+/* Returns the length of the boot's name without the number of its round. */
 static int name_length(const struct smoke_set *set, const struct smoke_boot *b)
 {
 	size_t len = strlen(b->id);
@@ -131,7 +131,7 @@ static void put_sum(FILE *f, const struct smoke_set *set)
 	fprintf(f, "%llu boots: %llu passed, %llu failed", (unsigned long long)set->total,
 		(unsigned long long)c.passed, (unsigned long long)c.failed);
 	if (c.missing)
-		fprintf(f, ", %llu not here", (unsigned long long)c.missing);
+		fprintf(f, ", %llu missing", (unsigned long long)c.missing);
 	fputs("\n", f);
 }
 
@@ -161,7 +161,7 @@ void smoke_table(FILE *f, const struct smoke_set *set)
 	put_sum(f, set);
 }
 
-/* 1, 2 or 5 and zeros, so that [least, most] takes no more than MAX_BUCKETS. */
+/* Returns 1, 2 or 5 times a power of ten, so that [least, most] needs at most MAX_BUCKETS. */
 static uint64_t bucket_width(uint64_t least, uint64_t most)
 {
 	static const unsigned int steps[] = { 1, 2, 5 };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The boot timeline: a time for each stage, written once by whoever sees it reached (main, vCPU
- * threads, the loop), read when all is over. What the guest prints is seen line by line, or within
- * a few milliseconds, as consoles show their output.
+ * Records the time of each stage of a boot, and prints them.
+ *
+ * The first thread that sees a stage reached (main, a vCPU, the loop) writes its time, once; it is
+ * read when all is over. What the guest prints is seen line by line, or within a few milliseconds,
+ * as consoles show their output.
  */
 #include "kvm/timeline.h"
 
@@ -61,8 +63,8 @@ void timeline_mark(struct timeline *t, unsigned int value)
 }
 
 /*
- * What comes first of all that was reached after @after, or at the same time behind place @place:
- * its place, or -1.
+ * Returns the index of the first that was reached after @after, or at that time with an index above
+ * @place; -1 if there is none.
  */
 static int next(const struct timeline *t, uint64_t after, int place)
 {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The trace's output. Any thread that records comes here with an event, so lines are written under
- * a lock of their own; to stderr in one piece each, to a file through a buffer. A JSON trace is a
- * list of instant events, one thread a vCPU, and one, "devices", for interrupts; times are
- * microseconds since the first life of the machine began, with --timeline since exec.
+ * Writes the trace, to stderr or to a file.
+ *
+ *  - Any thread that records calls this with an event, so a lock of its own protects the lines: to
+ *    stderr each in one piece, to a file through a buffer.
+ *  - A JSON trace is a list of instant events, with one thread per vCPU, and one, "devices", for
+ *    interrupts.
+ *  - Times are microseconds since the first run of the machine began, with --timeline since exec.
  */
 #include "trace.h"
 
@@ -61,7 +64,7 @@ int trace_parse(struct trace_config *config, const char *text)
 	*config = (struct trace_config){ .kinds = 1U << EVENT_EXIT };
 	while (text && *text && optlist_next(&text, &item)) {
 		word = find_word(item.text, item.len);
-		if (word < 0) { /* the file is the last item: the rest of the commas are its own */
+		if (word < 0) { /* the file is the last item: all further commas are part of it */
 			item.len = strlen(item.text);
 			err = optitem_copy(&item, config->path, sizeof(config->path));
 			break;
@@ -73,7 +76,7 @@ int trace_parse(struct trace_config *config, const char *text)
 	config->virtio_only = virtio && !mmio;
 	if (config->kinds != 1U << EVENT_EXIT && !err)
 		return 0;
-	pr_err("--trace: pio, mmio, msr, irq, virtio, joined by commas, and maybe a file at the end");
+	pr_err("--trace: must be a list of pio, mmio, msr, irq or virtio, with commas between them; a file may follow at its end");
 	return -EINVAL;
 }
 
@@ -87,7 +90,7 @@ static bool ends_in(const char *text, const char *end)
 #define JSON_BEGIN "{\"traceEvents\":["
 #define JSON_END "\n]}\n"
 
-/* Returns 0 or -1 with errno. */
+/* Returns 0, or -1 with errno. */
 static int begin_file(struct trace *t, const char *path)
 {
 	t->file = fopen(path, "we");
@@ -96,7 +99,9 @@ static int begin_file(struct trace *t, const char *path)
 	return t->file ? 0 : -1;
 }
 
-/* Behind what a life before has written. Where that is gone the file begins anew. */
+/*
+ * Appends to what an earlier run of the machine has written. If that is gone, begins the file anew.
+ */
 static int continue_file(struct trace *t, const char *path)
 {
 	long end;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --trace: the flight recorder's events as they happen, in readable lines or as a Chrome trace
- * (JSON, for Perfetto). It slows the guest down, and nothing when it is off: the recorder looks at
- * one pointer.
+ * Prints the flight recorder's events as they happen, for --trace: as readable lines, or as a
+ * Chrome trace (JSON, for Perfetto). This slows the guest down; when it is off it costs nothing,
+ * because the recorder looks at one pointer.
  */
 #ifndef KVM_TRACE_TRACE_H
 #define KVM_TRACE_TRACE_H
@@ -17,33 +17,36 @@
 struct trace;
 
 /*
- * What --trace names, and where to: "pio,mmio,msr,irq,virtio[,FILE]", a list by optlist.h; FILE may
- * have single commas, too.
+ * The value of --trace: "pio,mmio,msr,irq,virtio[,FILE]", a list by optlist.h; FILE may have single
+ * commas, too.
  */
 struct trace_config {
-	unsigned int kinds;  /* a bit a kind of event */
-	bool virtio_only;    /* of MMIO, virtio's registers alone */
-	bool goes_on;	     /* behind what the file has of a life before */
-	uint64_t start_ns;   /* what its times are since; 0: since it was opened */
+	unsigned int kinds;  /* one bit per kind of event */
+	bool virtio_only;    /* of MMIO, only virtio's registers */
+	bool goes_on;	     /* append to what an earlier run has written */
+	uint64_t start_ns;   /* the origin of its times; 0: when it was opened */
 	char path[PATH_MAX]; /* empty: stderr */
 };
 
-/* Returns 0 or -EINVAL (reported). */
+/* Returns 0, or -EINVAL (reported). */
 int trace_parse(struct trace_config *config, const char *text);
 
-/* Returns 0 or -errno having said why. Buses are for devices' names. */
+/* Opens a trace. The buses give the devices' names. Returns 0, or -errno (reported). */
 int trace_open(struct trace **out, const struct trace_config *config, const struct bus *pio,
 	       const struct bus *mmio);
 
-/* Has @r's events traced from now on; @t NULL: no more. While its writer does not write. */
+/* Traces @r's events from now on; @t NULL: no more. Call it while @r's writer does not write. */
 void trace_attach(struct trace *t, struct recorder *r);
 
-/* Ends the file. No recorder may point to it any more, or no thread record. NULL is fine. */
+/*
+ * Ends the file and frees @t, which may be NULL. No recorder may point to it any more, or no thread
+ * may record.
+ */
 void trace_close(struct trace *t);
 
 /*
- * A JSON trace gets the timeline's stages as a thread of its own; others have no use for them.
- * Either may be NULL.
+ * Adds the timeline's stages to a JSON trace, as a thread of its own; does nothing for other
+ * traces. Either may be NULL.
  */
 void trace_timeline(struct trace *t, const struct timeline *timeline);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A recorded event in words, for post-mortems and traces. */
+/* Prints recorded events in words, for post-mortem reports and traces. */
 #include "kvm/trace_text.h"
 
 #include <inttypes.h>
@@ -23,7 +23,7 @@ static const char *exit_name(uint64_t reason)
 	}
 }
 
-/* Whose address it is; for MSRs, why they are here. */
+/* The name of the device at the event's address; for an MSR, why it was recorded. */
 static const char *owner(const struct event_view *e, const struct bus *pio, const struct bus *mmio)
 {
 	const struct bus *bus = e->kind <= EVENT_PORT_WRITE ? pio : mmio;

@@ -78,7 +78,7 @@ def main():
     if len(functions) < 100:
         sys.exit("start_order.py: hardly a function was found; "
                  "is the map that of the program that ran?")
-    wrap = {"width": 110, "break_long_words": False, "break_on_hyphens": False}
+    wrap = {"width": 82, "break_long_words": False, "break_on_hyphens": False}
     print(HEAD, end="")
     for line in sorted(members):
         print(f"\t\t{line}")

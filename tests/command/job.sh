@@ -70,7 +70,7 @@ case_full() {
 	kvm -q -- echo nowhere 2>"$NEST_OUT/full.err" >/dev/full </dev/null
 	[ $? = 125 ] && why= || why="it ends as if all were well"
 	name=full
-	err_is "kvm: not all that the command wrote could be written"
+	err_is "kvm: not all of the command's output could be written"
 	judge "output that a full disk does not take" "$why"
 }
 
@@ -137,15 +137,15 @@ case_not_found() {
 	local text
 	try not_found 125 -- no-such-command
 	text="kvm: -- no-such-command: no such command on this host;"
-	text+=" --add or an initrd (-i) brings one that only the guest has"
+	text+=" use --add or an initrd (-i) for one that only the guest has"
 	err_is "$text"
 	judge "no such command" "$why"
 	try not_there 127 --add /etc/hostname -- no-such-command
 	err_has "no-such-command: not found in the guest"
 	judge "no such command in the guest" "$why"
 	try no_modules 125 --modules "$work" -- true
-	text="kvm: --modules $work: no modules of $(cat "$in/cloud/version") there"
-	err_is "$text (no modules.dep; depmod makes it)"
+	text="kvm: --modules $work: no modules for $(cat "$in/cloud/version") in this folder"
+	err_is "$text (no modules.dep; depmod creates it)"
 	judge "no modules" "$why"
 }
 

@@ -6,9 +6,9 @@
  */
 #include "kvm/log.h"
 #include "kvm/optlist.h"
-#include "kvm/trace.h"
+#include "kvm/trace/trace.h"
 #include "virtio/blk.h"
-#include "virtio/netdev/netdev.h"
+#include "virtio/netdev.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,9 @@
   columns   no line is wider than 100 columns; a tab goes to the next multiple of 8
   phrases   plain English: the text says who does what
 
-In Markdown, tables and lines with an address may be wider. Prints FILE:LINE: what is wrong.
+A line may be wider for a message or pattern that is one literal, so that it can be found by grep;
+in Markdown, for a table, an address, or a block that shows real output. Prints FILE:LINE: what is
+wrong.
 """
 import os
 import re
@@ -13,6 +15,7 @@ import subprocess
 import sys
 
 WIDTH = 100
+LITERAL = re.compile(r'"(?:[^"\\]|\\.){40,}"|\'[^\']{40,}\'')
 PATTERNS = ("*.c", "*.h", "*.S", "*.sh", "*.py", "*.inc", "*.lds", "*.md", "docs/kvm.1", "Makefile")
 
 PHRASES = (  # words that may stand apart by a line's end and the next comment line's beginning
@@ -35,11 +38,18 @@ def sources():
     return paths
 
 
+def may_be_wide(path, line, in_block):
+    if path.endswith(".md"):
+        return in_block or line.startswith("|") or "://" in line
+    return LITERAL.search(line) and not path.endswith(".1")
+
+
 def columns(path, text):
+    in_block = False
     for number, line in enumerate(text.splitlines(), 1):
-        may_be_wide = path.endswith(".md") and (line.startswith("|") or "://" in line)
+        in_block ^= line.startswith("```")
         width = len(line.expandtabs(8))
-        if width > WIDTH and not may_be_wide:
+        if width > WIDTH and not may_be_wide(path, line, in_block):
             yield number, f"{width} columns, not {WIDTH}"
 
 

@@ -439,10 +439,10 @@ static void initrd_that_never_fits_is_refused_for_good(void **state)
 	struct bench *b = *state;
 
 	image_put(&b->k, H_INITRD_ADDR_MAX, 32 * MIB - 1, 4);
-	load_initrd_refused(b, MEM_BYTES, 16 * MIB, "below 32M only");
+	load_initrd_refused(b, MEM_BYTES, 16 * MIB, "below 32M");
 	image_put(&b->k, H_INITRD_ADDR_MAX, 0, 4);
-	load_initrd_refused(b, MEM_BYTES, 1, "below 0M only");
-	load_initrd_refused(b, MEM_BYTES, 3 * GIB, "below 0M only");
+	load_initrd_refused(b, MEM_BYTES, 1, "below 0M");
+	load_initrd_refused(b, MEM_BYTES, 3 * GIB, "below 0M");
 	load_initrd_refused(b, MEM_BYTES, 3 * GIB + 1, "must fit below 3G");
 	image_put(&b->k, H_INITRD_ADDR_MAX, UINT32_MAX, 4);
 	load_initrd_refused(b, MEM_BYTES, 1080 * MIB, "needs at least 1100M of memory (-m)");

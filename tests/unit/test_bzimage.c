@@ -289,7 +289,7 @@ static const struct other {
 	{ 257, 5, "ustar", "tar archive" },
 	{ 0x1fe, 2, "\x55\xaa", "boot sector" },
 	{ 0, 0, "", "zeros" },
-	{ 5, 1, "\x1", "nor anything else known" },
+	{ 5, 1, "\x1", "not a kernel of a known format" },
 };
 
 static void other_files_are_called_by_name(void **state)
@@ -321,7 +321,7 @@ static void text_is_text_however_short(void **state)
 	said_begin(&s);
 	assert_int_equal(image_open(&k, &img), -ENOEXEC);
 	said_end(&s);
-	assert_one_line_with(&s, "the-image", "not a kernel known here but text");
+	assert_one_line_with(&s, "the-image", "not a kernel, but text");
 }
 
 static void refuse_path(const char *path, int want, const char *what)

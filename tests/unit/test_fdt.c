@@ -244,7 +244,7 @@ static void what_is_no_tree_is_refused(void **state)
 	assert_int_equal(fdt_accept(b->blob, CAP_BYTES, &why), -EINVAL);
 	memset(b->blob, 0x20, CAP_BYTES);
 	assert_int_equal(fdt_accept(b->blob, CAP_BYTES, &why), -EINVAL);
-	assert_non_null(strstr(why, "no flattened device tree"));
+	assert_non_null(strstr(why, "not a flattened device tree"));
 }
 
 /* The property that comes first in the structure, its root's. */

@@ -56,10 +56,10 @@ static void test_permission(void **state)
 
 	(void)state;
 	expect(&f, EACCES,
-	       "Permission denied: it is for group kvm: `sudo usermod -aG kvm alice`, then log in again");
+	       "Permission denied: it belongs to group kvm: run `sudo usermod -aG kvm alice`, then log in again");
 	f.in_group_file = true;
 	expect(&f, EACCES,
-	       "alice is in group kvm, but this session is not yet: log in again, or `newgrp kvm`");
+	       "alice is in group kvm, but not yet in this session: log in again, or run `newgrp kvm`");
 	f.in_group = true;
 	expect(&f, EACCES, "a device policy forbids it (cgroup, security module)");
 	f.container = true;
@@ -79,7 +79,7 @@ static void test_permission_without_a_group(void **state)
 	expect(&f, EACCES, "`sudo setfacl -m u:alice:rw /dev/kvm`");
 	f = laptop();
 	f.node_mode = 0600;
-	expect(&f, EACCES, "it is mode 0600, group kvm: `sudo setfacl");
+	expect(&f, EACCES, "it is mode 0600, group kvm: run `sudo setfacl");
 	f.node_has_acl = true;
 	expect(&f, EACCES, "its ACL leaves you out");
 	f = laptop();
@@ -91,7 +91,7 @@ static void test_permission_without_a_group(void **state)
 	/* An owner is judged by the owner's bits alone. */
 	f.node_uid = 1000;
 	f.node_mode = 0060;
-	expect(&f, EACCES, "for group kvm");
+	expect(&f, EACCES, "belongs to group kvm");
 }
 
 static void test_no_driver(void **state)
@@ -106,15 +106,15 @@ static void test_no_driver(void **state)
 	f.node_exists = false;
 	expect(&f, ENOENT, "`sudo modprobe kvm_intel`");
 	f.container = true;
-	expect(&f, ENOENT, "on the container's host, `sudo modprobe kvm_intel`");
+	expect(&f, ENOENT, "on the container's host, run `sudo modprobe kvm_intel`");
 	f.cpu.virt_flag = false;
 	expect(&f, ENOENT,
 	       "does not offer VT-x: it is switched off in the firmware set-up, or missing");
 	f.cpu.in_vm = true;
 	expect(&f, ENOENT,
-	       "this host is itself a virtual machine and does not get VT-x: switch on nested");
+	       "this host is itself a virtual machine without VT-x: enable nested virtualization");
 	strcpy(f.cpu.hypervisor, "VMware");
-	expect(&f, ENXIO, "is itself a virtual machine (VMware) and");
+	expect(&f, ENXIO, "is itself a virtual machine (VMware) without");
 	f.cpu.module = NULL;
 	expect(&f, ENOENT, "no KVM for this processor");
 }
@@ -127,7 +127,7 @@ static void test_no_node(void **state)
 	f.node_exists = false;
 	expect(&f, ENOENT, "`sudo mknod /dev/kvm c 10 232`");
 	f.container = true;
-	expect(&f, ENOENT, "this container was not given it: start it with `--device /dev/kvm`");
+	expect(&f, ENOENT, "this container has no access to it: start it with `--device /dev/kvm`");
 	f.kernel_known = false;
 	expect(&f, ENOENT, "chroot or a container");
 }
@@ -144,7 +144,7 @@ static void test_other_errors(void **state)
 	host_explain_create(EBUSY, line, sizeof(line));
 	assert_non_null(strstr(line, "busy: another hypervisor"));
 	host_explain_create(EIO, line, sizeof(line));
-	assert_string_equal(line, "KVM does not make a machine: Input/output error");
+	assert_string_equal(line, "KVM cannot create a machine: Input/output error");
 	host_explain(&f, EACCES, small, sizeof(small));
 	assert_int_equal(strlen(small), sizeof(small) - 1);
 	host_explain(&f, EACCES, small, 1);
@@ -225,7 +225,7 @@ static void test_verdicts(void **state)
 	assert_string_equal(r.why, "KVM lacks NEEDED: nothing works");
 	r.api_version = 11;
 	host_judge(&r);
-	assert_string_equal(r.why, "KVM has API version 11, we need 12");
+	assert_string_equal(r.why, "KVM has API version 11; kvm needs 12");
 	r.api_version = -ENOTTY;
 	host_judge(&r);
 	assert_string_equal(r.why, "/dev/kvm is not KVM's device");

@@ -97,7 +97,7 @@ static void a_folder_that_others_may_write_to_is_left_alone(void **state)
 	close(open_cache());
 	assert_int_equal(chmod(r->folder, 0770), 0);
 	assert_int_equal(kernelcache_open(&why), -1);
-	assert_non_null(strstr(why, "ours alone"));
+	assert_non_null(strstr(why, "another user"));
 }
 
 static void what_is_published_is_found_by_its_key_alone(void **state)

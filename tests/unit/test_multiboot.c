@@ -143,9 +143,9 @@ static void v1_bad_headers(void **state)
 		{ 3, UINT32_MAX, "do not fit the header's place" },
 		{ 5, FLAT_GPA - 1, "truncated" },
 		{ 5, FLAT_GPA + ELF_IMAGE_BYTES + 1, "truncated" },
-		{ 6, UINT32_MAX, "where a kernel's memory is not" },
-		{ 7, FLAT_GPA - 1, "entry 0xfffff lies in nothing" },
-		{ 7, FLAT_GPA + 0x5000, "entry 0x105000 lies in nothing" },
+		{ 6, UINT32_MAX, "but a kernel may only use memory" },
+		{ 7, FLAT_GPA - 1, "entry 0xfffff is outside" },
+		{ 7, FLAT_GPA + 0x5000, "entry 0x105000 is outside" },
 	};
 	struct image m;
 
@@ -158,7 +158,7 @@ static void v1_bad_headers(void **state)
 	}
 	init(&m, true);
 	put_v1(&m, 1U << 3);
-	refused(&m, "demands what nobody has defined (flags 0x8)");
+	refused(&m, "demands undefined features (flags 0x8)");
 	init(&m, false);
 	put_v1(&m, 0);
 	refused(&m, "without addresses");
@@ -278,7 +278,7 @@ static void v2_header_longer_than_the_file(void **state)
 	put_v2(&m, tags, ARRAY_SIZE(tags));
 	m.header[2] = ELF_IMAGE_BYTES;
 	m.header[3] = -(V2_MAGIC + ELF_IMAGE_BYTES);
-	refused(&m, "bytes long, which the first 32 KiB");
+	refused(&m, "bytes long, but must end in the first 32 KiB");
 	m.header[1] = 4;
 	m.header[2] = 24;
 	m.header[3] = -(V2_MAGIC + 4 + 24);

@@ -109,7 +109,7 @@ static void lost_registers_are_not_shown(void **state)
 	assert_has(text, "vCPU 0: triple fault\n  KVM on this CPU resets");
 	assert_has(
 		text,
-		"=> triple fault; where is not known: it came before the first exit, or KVM has lost it\n");
+		"=> triple fault; its RIP is not known: it came before the first exit, or KVM has lost the registers\n");
 	assert_null(strstr(text, "RIP="));
 	assert_null(strstr(text, "#BP"));
 }
@@ -122,7 +122,7 @@ static void registers_of_a_second_run_are_said_to_be(void **state)
 	f->pm.stopped_by = "triple fault";
 	f->pm.triple_fault = f->pm.retraced = true;
 	text = print(f);
-	assert_has(text, "It was run again, its end step by step:\n");
+	assert_has(text, "The guest was run again, its end step by step:\n");
 	assert_has(text,
 		   "=> triple fault at RIP 0x10000: #BP by the instruction int3; IDT limit is 0");
 }
@@ -195,14 +195,14 @@ static void a_panic_is_told_of_a_triple_fault_too(void **state)
 	f->pm.stopped_by = "triple fault";
 	f->pm.triple_fault = f->pm.lost = true;
 	f->pm.panic = "no root";
-	assert_has(print(f), "KVM has lost it\n=> the kernel has panicked: no root\n");
+	assert_has(print(f), "KVM has lost the registers\n=> the kernel has panicked: no root\n");
 }
 
 static void a_decompressor_is_told_by_where_it_is(void **state)
 {
 	struct fixture *f = *state;
 	const char *line =
-		"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its decompressor; --early lets it say what is wrong\n";
+		"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its decompressor; --early makes it print what is wrong\n";
 
 	assert_null(strstr(print(f), "unpacked"));
 	f->pm.packed = true;

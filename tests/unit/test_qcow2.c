@@ -187,10 +187,10 @@ static void test_bad_headers(void **state)
 		{ 0, 4, 0x51464900, "not a qcow2 image" },
 		{ 4, 4, 1, "version 1" },
 		{ 4, 4, 4, "version other" },
-		{ 20, 4, 8, "clusters are not of" },
-		{ 20, 4, 22, "clusters are not of" },
-		{ 20, 4, 0xffffffff, "clusters are not of" },
-		{ 24, 8, UINT64_MAX, "larger than can be" },
+		{ 20, 4, 8, "cluster size is not" },
+		{ 20, 4, 22, "cluster size is not" },
+		{ 20, 4, 0xffffffff, "cluster size is not" },
+		{ 24, 8, UINT64_MAX, "size is too large" },
 		{ 24, 8, INT64_MAX - 1023, "L1 table is too small" },
 		{ 24, 8, 1ULL << 40, "L1 table is too small" },
 		{ 32, 4, 1, "AES" },
@@ -218,10 +218,10 @@ static void test_bad_headers(void **state)
 		{ 72, 8, 1ULL << 63, "incompatible bit 63" },
 		{ 96, 4, 7, "wider than 64" },
 		{ 96, 4, 0xffffffff, "wider than 64" },
-		{ 100, 4, 96, "header length" },
-		{ 100, 4, 4104, "header length" },
-		{ 100, 4, 108, "header length" },
-		{ 8, 8, 4096, "length that cannot be" },
+		{ 100, 4, 96, "header's length" },
+		{ 100, 4, 4104, "header's length" },
+		{ 100, 4, 108, "header's length" },
+		{ 8, 8, 4096, "name is not valid" },
 	};
 	struct rig *r = *state;
 
@@ -277,7 +277,7 @@ static void test_extensions(void **state)
 	image_put32(&m, 104, 0xe2792aca);
 	image_put32(&m, 108, 40);
 	store(r->path, &m);
-	refused(r, "too long a name", 1);
+	refused(r, "format is too long", 1);
 	free(m.bytes);
 }
 
@@ -484,7 +484,7 @@ static void test_compression_type(void **state)
 	close_disk(r);
 	m.bytes[104] = 1;
 	store(r->path, &m);
-	refused(r, "two things about compression", 1);
+	refused(r, "contradicts itself about compression", 1);
 	image_put64(&m, 72, 8);
 	store(r->path, &m);
 	refused(r, "compressed with zstd", 1);
@@ -493,7 +493,7 @@ static void test_compression_type(void **state)
 	refused(r, "unknown method", 1);
 	m.bytes[104] = 0;
 	store(r->path, &m);
-	refused(r, "two things about compression", 1);
+	refused(r, "contradicts itself about compression", 1);
 	free(m.bytes);
 }
 
@@ -573,7 +573,7 @@ static void test_dirty_is_repaired(void **state)
 	close_disk(r);
 	r->o.read_only = false;
 	open_disk(r);
-	assert_int_equal(new_lines(r, "7 refcounts brought up to date", &found), 1);
+	assert_int_equal(new_lines(r, "7 refcounts updated", &found), 1);
 	assert_true(found);
 	close_disk(r);
 	after = load(r->path, m);
@@ -668,14 +668,14 @@ static void test_backing_refused(void **state)
 	free(m.bytes);
 	m = make_overlay("/dev/null", "raw");
 	store(r->path, &m);
-	refused(r, "neither", 2);
+	refused(r, "not a file or block device", 2);
 	free(m.bytes);
 	/* A backing file whose format nobody says, which names a third file. */
 	m = make_overlay("base", NULL);
 	store(r->path, &m);
 	other = make_overlay("/etc/passwd", "raw");
 	store(r->base, &other);
-	refused(r, "may have made up", 2);
+	refused(r, "may have written that name", 2);
 	free(other.bytes);
 	other = image_make(3, 12, 4, MIB);
 	store(r->base, &other);
@@ -691,7 +691,7 @@ static void test_backing_name_bounds(void **state)
 
 	image_put32(&m, 16, 1024);
 	store(r->path, &m);
-	refused(r, "length that cannot be", 1);
+	refused(r, "name is not valid", 1);
 	image_put32(&m, 16, 100);
 	image_put64(&m, 8, 4000);
 	store(r->path, &m);
@@ -701,7 +701,7 @@ static void test_backing_name_bounds(void **state)
 	refused(r, "not inside the first cluster", 1);
 	image_put64(&m, 8, 2000);
 	store(r->path, &m);
-	refused(r, "a zero in it", 1);
+	refused(r, "contains a zero byte", 1);
 	free(m.bytes);
 }
 
@@ -726,7 +726,7 @@ static void test_last_writes_lost(void **state)
 	r->d = NULL;
 	setrlimit(RLIMIT_FSIZE, &old);
 	assert_int_equal(err, -EFBIG);
-	new_lines(r, "disk.qcow2: what the guest wrote last could not be kept: File too large",
+	new_lines(r, "disk.qcow2: the guest's last writes could not be stored: File too large",
 		  &found);
 	assert_true(found);
 	open_disk(r);

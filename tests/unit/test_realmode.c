@@ -270,12 +270,14 @@ static void flat_binaries_are_refused_where_nothing_may_lie(void **state)
 {
 	(void)state;
 	refuse_flat(BOOT_WISH_16, MIB, "use a --load below 1M");
-	refuse_flat(BOOT_WISH_16, 0xa0000, "where a kernel's memory is not");
-	refuse_flat(BOOT_WISH_32, 3 * GIB - 999, "where a kernel's memory is not");
-	refuse_flat(BOOT_WISH_32, BOOT_DATA_GPA - 999, "where a kernel's memory is not");
+	refuse_flat(BOOT_WISH_16, 0xa0000, "but a kernel may only use memory");
+	refuse_flat(BOOT_WISH_32, 3 * GIB - 999, "but a kernel may only use memory");
+	refuse_flat(BOOT_WISH_32, BOOT_DATA_GPA - 999, "but a kernel may only use memory");
 	refuse_flat(BOOT_WISH_16, 0x4ff, "holds the interrupt vectors and the BIOS's data");
-	refuse_flat(BOOT_WISH_AUTO, BOOT_LOAD_ANYWHERE, "a flat binary takes --entry 16, 32 or 64");
-	refuse_flat(BOOT_WISH_PVH, BOOT_LOAD_ANYWHERE, "a flat binary takes --entry 16, 32 or 64");
+	refuse_flat(BOOT_WISH_AUTO, BOOT_LOAD_ANYWHERE,
+		    "for a flat binary use --entry 16, 32 or 64");
+	refuse_flat(BOOT_WISH_PVH, BOOT_LOAD_ANYWHERE,
+		    "for a flat binary use --entry 16, 32 or 64");
 }
 
 int main(void)

@@ -102,7 +102,7 @@ static const struct {
 	{ "kernel = a\nmem = 1Q\n", 2, "not a size" },
 	{ "kernel = a\ntimeout = 1 2\n", 2, "one number" },
 	{ "kernel = a\nexit = 256\n", 2, "out of range" },
-	{ "kernel = a\n[b\n", 2, "ends with ]" },
+	{ "kernel = a\n[b\n", 2, "end with ]" },
 	{ "kernel = a\n[]\n", 2, "1 to 64" },
 	{ "kernel = a\n[b/c]\n", 2, "1 to 64" },
 	{ "kernel = a\n[b]\n[c]\n[b]\n", 4, "in line 2" },
@@ -475,7 +475,7 @@ static void test_for_people(void **state)
 	set.whole = true;
 	text = render(&set, table);
 	assert_null(strchr(text, '\033'));
-	assert_non_null(strstr(text, "17 boots: 5 passed, 3 failed, 9 not here\n"));
+	assert_non_null(strstr(text, "17 boots: 5 passed, 3 failed, 9 missing\n"));
 	free(text);
 	text = render(&set, smoke_junit);
 	assert_non_null(strstr(text, "tests=\"9\" failures=\"4\""));

@@ -494,18 +494,21 @@ static void bad_answers_end_it(void **state)
 					  SET_MEM_TABLE, SET_VRING_ENABLE,	GET_VRING_BASE };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(asked); i++) {
-		expect_failure(state, WRONG_REQUEST, asked[i], -EPROTO, "none to what");
-		expect_failure(state, WRONG_VERSION, asked[i], -EPROTO, "none to what");
-		expect_failure(state, NO_ANSWER_FLAG, asked[i], -EPROTO, "none to what");
-		expect_failure(state, TOO_LONG, asked[i], -EPROTO, "none to what");
-		expect_failure(state, TOO_SHORT, asked[i], -EPROTO, "none to what");
+		expect_failure(state, WRONG_REQUEST, asked[i], -EPROTO,
+			       "does not match the request");
+		expect_failure(state, WRONG_VERSION, asked[i], -EPROTO,
+			       "does not match the request");
+		expect_failure(state, NO_ANSWER_FLAG, asked[i], -EPROTO,
+			       "does not match the request");
+		expect_failure(state, TOO_LONG, asked[i], -EPROTO, "does not match the request");
+		expect_failure(state, TOO_SHORT, asked[i], -EPROTO, "does not match the request");
 		expect_failure(state, DIES, asked[i], -ECONNRESET, "has ended");
 		expect_failure(state, HALF, asked[i], -ECONNRESET, "has ended");
 	}
 	expect_failure(state, REFUSES, SET_MEM_TABLE, -EPROTO, "refuses");
 	expect_failure(state, REFUSES, SET_VRING_ENABLE, -EPROTO, "refuses");
 	expect_failure(state, WRONG_RING, GET_VRING_BASE, -EPROTO, "another queue");
-	expect_failure(state, SAYS_MORE, GET_VRING_BASE, -EPROTO, "not asked");
+	expect_failure(state, SAYS_MORE, GET_VRING_BASE, -EPROTO, "not requested");
 	expect_failure(state, SILENT, GET_FEATURES, -ETIMEDOUT, "does not answer");
 }
 

@@ -449,7 +449,7 @@ static void rule_writable_first(void **state)
 	rig_desc(&f->rig, 0, RIG_DATA_GPA, 4, F_NEXT | F_WRITE, 1);
 	rig_desc(&f->rig, 1, RIG_DATA_GPA, 4, 0, 0);
 	rig_avail(&f->rig, 0);
-	refused(f, "a readable descriptor behind a writable one");
+	refused(f, "a readable descriptor after a writable one");
 }
 
 static void outside(struct fix *f, gpa_t addr, uint32_t len)
@@ -486,7 +486,7 @@ static void rule_sum_of_lengths(void **state)
 	assert_int_equal(f->c.readable_bytes + f->c.writable_bytes, UINT32_MAX);
 	rig_desc(&f->rig, 2, RIG_HIGH_GPA, 2 * GIB, F_NEXT, 1);
 	rig_avail(&f->rig, 2);
-	refused(f, "a chain of 4 GiB and more");
+	refused(f, "a chain of 4 GiB or more");
 }
 
 static void rule_iovec_is_full(void **state)

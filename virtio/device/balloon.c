@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The memory balloon: virtio 1.2, 5.5. What a guest does not use goes back to the host, in two
- * ways:
+ * Implements the memory balloon (virtio 1.2, 5.5), which returns memory that the guest does not use
+ * to the host. There are two ways:
  *
- *   - reporting (F_REPORTING): the driver names ranges that are free just now, and gets them back
- *     when we return the chain. The host
- *     gives zeroes for them when they are next touched. It needs no target and no care; an idle
- *       machine shrinks by itself.
- *   - the balloon: the driver takes pages away from its guest until there are as many as the
- *     configuration's num_pages says, and
- *     tells us their numbers. With F_DEFLATE_ON_OOM it may take them back before its guest runs out
- *       of memory.
+ *   - Reporting (F_REPORTING): the driver names ranges that are free at the moment, and gets them
+ *     back when we return the chain. The host supplies zeroes when the guest next touches them.
+ *     This needs no target: an idle machine shrinks by itself.
+ *   - The balloon: the driver takes pages away from its guest until there are as many as the
+ *     configuration's num_pages, and sends us their numbers. With F_DEFLATE_ON_OOM it may take them
+ *     back before its guest runs out of memory.
  *
- * Nothing is remembered: a page in the balloon is a page like any other, which comes back empty
- * when somebody touches it. So it does no harm when one is named twice, or taken back unseen, and
- * the deflate queue's chains are only returned. A page that is not the guest's is ignored, as is
- * what lies in a mapped file (see gmem_discard()).
+ * The device keeps no list of pages. A page in the balloon is like any other page and reads as
+ * zeroes at the next access. So a page may be named twice, or taken back without a message, and the
+ * chains of the deflate queue are only returned. The device ignores a page that is not the guest's,
+ * or that is in a mapped file (see gmem_discard()).
  *
- * The queue for reports is the one behind those that exist, as drivers and hypervisors have it, or
- * number 4, as the specification's list has it: with neither statistics nor hints it is 2 or 4.
- * Both do the same.
+ * The queue for reports is either the next one after the existing queues, as in drivers and
+ * hypervisors, or number 4, as in the specification's list: without statistics and hints, number 2
+ * or 4. Both queues work.
  *
- * Everything happens in handle(), on the loop's thread. It does not: statistics, hints, or pages
+ * All work happens in handle(), on the loop's thread. Not supported: statistics, hints, and pages
  * that must not read as zeroes (F_PAGE_POISON).
  */
 #include "virtio/balloon.h"
@@ -38,22 +36,25 @@ enum { INFLATE, DEFLATE, REPORT, NR_QUEUES = 5 };
 
 #define QUEUE_SIZE 128
 #define MAX_PIECES 128
-#define MAX_CHAINS_A_TURN 16 /* or a driver that sends without end keeps the loop from others */
-/* of a chain: a guest that sends more does not hold up the loop, but keeps the rest */
+/* so that a driver that sends without end does not starve other devices */
+#define MAX_CHAINS_A_TURN 16
+/* in a chain; the device ignores the rest, so that it does not hold up the loop */
 #define MAX_PFNS 4096
 #define PFN_BYTES (1ULL << VIRTIO_BALLOON_PFN_SHIFT)
-#define CONFIG_BYTES 8 /* num_pages, actual; the rest belongs to features that are not offered */
+/* num_pages, actual; the other fields belong to features that are not offered */
+#define CONFIG_BYTES 8
 
 static void give_back(const struct gmem *mem, void *at, uint64_t len)
 {
 	int err = len ? gmem_discard(mem, at, len) : 0;
 
 	if (err)
-		pr_guest("virtio balloon: a page cannot be given back to the host: %s",
-			 strerror(-err));
+		pr_guest("virtio balloon: cannot return a page to the host: %s", strerror(-err));
 }
 
-/* Page numbers, which come in runs as often as not: one system call for each run, up or down. */
+/*
+ * Discards the listed pages. Numbers often come in runs: one system call for each run, up or down.
+ */
 static void inflate(const struct gmem *mem, const struct vq_chain *c)
 {
 	struct iovec *iov = c->iov;

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The block device: virtio 1.2, 5.2. Requests come from the queues (loop's thread), are handed to
- * the disk, and are returned when it calls back.
+ * Implements the block device (virtio 1.2, 5.2) on a disk. Requests arrive in the queues (loop's
+ * thread); the device submits them to the disk and returns them when the disk calls back.
  *
- * Every request that has a byte for its status is answered: with S_UNSUPP when its type is none of
- * ours, with S_IOERR when it makes no sense. One without is returned with nothing written. No
- * framing is assumed (5.2.6 with 2.7.4): the header is the first 16 readable bytes, the status the
- * last writable one, wherever descriptors end.
+ * Answers. Every request that has a status byte gets an answer: S_UNSUPP for an unknown type,
+ * S_IOERR for an invalid request. A request without a status byte is returned with nothing written.
+ * No framing is assumed (5.2.6 with 2.7.4): the header is the first 16 readable bytes and the
+ * status the last writable one, wherever descriptors end.
  *
- * The disk may call back from within disk_submit(), later on the loop's thread, or from within
- * disk_drain() on the thread that resets. It may hold locks of its own while it does. So
- * request_done() takes none: it puts the request on a list, and whoever has the device's lock, or
- * gets it, serves the list (virtio_poke()). For the same reason nothing is submitted from there: a
- * request with a second part (the flush after each write when the driver does not know flushes,
- * 5.2.6.2) goes back by a kick.
+ * Completion. The disk may call back from within disk_submit(), later on the loop's thread, or from
+ * within disk_drain() on the thread that resets, and may hold its own locks while it does. So
+ * request_done() takes no lock: it puts the request on a list, and the thread that has the device's
+ * lock, or gets it, serves the list (virtio_poke()). For the same reason request_done() submits
+ * nothing: a request with a second part (the flush after each write when the driver does not know
+ * flushes, 5.2.6.2) is submitted again after a kick.
  *
- * With werror=stop a write that the host has no room for is held instead of answered (blk_hold.c);
- * until it is done, no new request is taken from the queues.
+ * With werror=stop, a write that fails because the host has no room is held instead of answered
+ * (blk_hold.c); until it succeeds, the device takes no new request from the queues.
  *
- * Requests are allocated when first needed and kept on a free list: as many as were ever under way
- * at once, which the queues' sizes bound. Nothing is sized by what a guest says.
+ * Requests are allocated when first needed and kept on a free list. Their number is the largest
+ * that was ever under way at once, which the queues' sizes limit. The guest determines no
+ * allocation's size.
  *
- * It does not: topology other than the disk's block size, or a write cache that can be switched
+ * Not supported: topology other than the disk's block size, and a write cache that can be switched
  * (CONFIG_WCE).
  */
 #include "virtio/blk.h"
@@ -42,17 +43,17 @@
 #define EARLY 8 /* chains */
 #define MAX_SEGMENTS 126
 #define MAX_PIECES (MAX_SEGMENTS + 2)		    /* with header and status */
-#define MAX_RANGE_SECTORS (GIB / DISK_SECTOR_BYTES) /* a discard's, a write of zeroes' */
+#define MAX_RANGE_SECTORS (GIB / DISK_SECTOR_BYTES) /* of a discard or a write of zeroes */
 
 struct blk_request {
-	struct disk_request io; /* first: the disk knows this only */
+	struct disk_request io; /* must be first: the disk knows only this part */
 	struct blk *blk;
-	struct blk_request *next; /* on one of the lists */
+	struct blk_request *next; /* in one of the lists */
 	uint16_t head;
 	uint16_t queue;
 	int result;
-	bool held;	     /* once at the least: see blk_hold.c */
-	uint32_t data_bytes; /* of a read, for the used ring */
+	bool held;	     /* it has been held at least once, see blk_hold.c */
+	uint32_t data_bytes; /* of a read; for the used ring */
 	uint8_t *status;     /* in guest memory */
 	struct virtio_blk_discard_write_zeroes range;
 	struct iovec iov[MAX_PIECES];
@@ -62,11 +63,11 @@ struct blk {
 	struct virtio_device v;
 	struct disk *disk;
 	struct blk_options options;
-	/* Under the device's lock. */
+	/* Guarded by the device's lock. */
 	struct blk_request *free;
-	struct blk_request *again; /* to be submitted once more, by handle() */
+	struct blk_request *again; /* handle() submits these again */
 	struct blk_hold hold;
-	/* Any thread: pushed one by one, taken all at once. */
+	/* Any thread pushes one at a time; all are taken at once. */
 	_Atomic(struct blk_request *) done;
 };
 
@@ -95,8 +96,8 @@ static void request_put(struct blk_request *r)
 }
 
 /*
- * Returns the chain with @status. Nothing is touched behind it but the status, in guest memory that
- * outlives us.
+ * Returns the chain with @status, which is written to guest memory; that memory outlives the
+ * device.
  */
 static void answer(struct blk_request *r, uint8_t status)
 {
@@ -105,8 +106,8 @@ static void answer(struct blk_request *r, uint8_t status)
 	if (r->status)
 		*r->status = status;
 	/*
-	 * What is reported must have been written from the first byte on (2.7.8.2), so no more than
-	 * that after an error.
+	 * The bytes that we report must have been written from the first byte on (2.7.8.2), so
+	 * after an error we report only those.
 	 */
 	if (r->status && status == VIRTIO_BLK_S_OK)
 		written = r->data_bytes + 1;
@@ -132,19 +133,19 @@ static bool wants_flush(const struct blk_request *r)
 	       !b->options.writethrough && !virtio_has(&b->v, VIRTIO_BLK_F_FLUSH);
 }
 
-/* A request that waited, if it did, has a result that counts. */
+/* Ends the hold on a request that was held: its result is final. */
 static void release(struct blk_request *r)
 {
 	struct virtio_device *v = &r->blk->v;
 
 	if (r->held && blk_hold_done(&r->blk->hold)) {
 		for (unsigned int i = 0; i < v->nr_queues; i++)
-			virtio_kick(v, i); /* they were parked */
+			virtio_kick(v, i); /* handle() had parked them */
 	}
 	r->held = false;
 }
 
-/* Serves the list. Returns the queues, a bit each, that have something to show. */
+/* Serves the list. Returns the queues, one bit each, that have chains to publish. */
 static uint64_t reap(struct blk *b)
 {
 	struct blk_request *r = atomic_exchange_explicit(&b->done, NULL, memory_order_acquire),
@@ -199,7 +200,7 @@ static void request_done(struct disk_request *io, int result)
 	virtio_poke(&b->v);
 }
 
-/* Takes the last byte off. NULL when there is none. */
+/* Takes the last byte off. Returns NULL if there is none. */
 static uint8_t *pull_last(struct iovec *iov, unsigned int *nr)
 {
 	struct iovec *last;
@@ -207,7 +208,7 @@ static uint8_t *pull_last(struct iovec *iov, unsigned int *nr)
 
 	if (!*nr)
 		return NULL;
-	last = &iov[*nr - 1]; /* never empty: the queue leaves out pieces without bytes */
+	last = &iov[*nr - 1]; /* never empty: the queue drops pieces without bytes */
 	byte = (uint8_t *)last->iov_base + --last->iov_len;
 	if (!last->iov_len)
 		--*nr;
@@ -224,8 +225,8 @@ static void push_id(struct blk_request *r, const struct iovec *iov, unsigned int
 }
 
 /*
- * Whether [sector, + bytes) is a range of bytes at all; whether the disk has it is the disk's to
- * say.
+ * Sets the request's range. Returns false if its end overflows; the disk compares it with the
+ * disk's size.
  */
 static bool set_offset(struct disk_request *io, uint64_t sector, uint64_t bytes)
 {
@@ -253,7 +254,7 @@ static void transfer(struct blk_request *r, enum disk_op op, uint64_t sector, ui
 		submit(r);
 }
 
-/* 5.2.6.2: one segment (as max_*_seg says), whole sectors, known flags. */
+/* 5.2.6.2: one segment (max_*_seg), whole sectors, known flags. */
 static void range_op(struct blk_request *r, enum disk_op op, struct iovec *iov, unsigned int nr,
 		     uint64_t bytes)
 {
@@ -353,8 +354,8 @@ static void submit_again(struct blk *b)
 }
 
 /*
- * A driver that polls is shown what is done while we work on the rest: it makes new requests
- * meanwhile, and we find them without a kick. For one that waits for interrupts they are all shown
+ * Shows completed requests early to a driver that polls: it makes new requests while we process the
+ * rest, and we find them without a kick. For a driver that waits for interrupts all are shown
  * together.
  */
 static void show_early(struct blk *b, unsigned int queue)
@@ -372,13 +373,13 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 	submit_again(b);
 	if (b->hold.nr)
 		virtio_park(v, queue);
-	/* other devices' turn, then */
+	/* after QUEUE_SIZE requests, other devices have their turn */
 	for (unsigned int n = 1; !b->hold.nr && n <= QUEUE_SIZE; n++) {
 		struct blk_request *r = request_get(b);
 		struct vq_chain c = { .iov = r ? r->iov : NULL, .iov_cap = MAX_PIECES };
 
 		if (!r)
-			break; /* those under way will bring us back */
+			break; /* a request under way that completes causes a retry */
 		if (!virtio_pop(v, queue, &c)) {
 			request_put(r);
 			break;
@@ -389,11 +390,12 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 			show_early(b, queue);
 	}
 	disk_kick(b->disk);
-	blk_serve(v); /* what was served at once: one interrupt for all */
+	blk_serve(v); /* one interrupt for all that completed at once */
 }
 
 /*
- * What is held of a queue whose driver does not want it any more ends with the error that it had.
+ * Ends the held requests of @queue, whose driver no longer waits for them, with the errors that
+ * they had.
  */
 static void give_up(struct blk *b, unsigned int queue)
 {
@@ -502,7 +504,8 @@ int blk_create(struct blk **out, struct disk *disk, const struct blk_options *op
 	err = virtio_init(&b->v, &blk_ops, mem, loop, options->nr_queues, QUEUE_SIZE, features,
 			  &config, sizeof(config));
 	if (err) {
-		pr_err("cannot set up a disk's %u queues: %s", options->nr_queues, strerror(-err));
+		pr_err("cannot set up the %u queues of a disk: %s", options->nr_queues,
+		       strerror(-err));
 		blk_destroy(b);
 		return err;
 	}

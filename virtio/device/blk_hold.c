@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * -d werror=stop: a write (or flush, discard, write of zeroes) that the host cannot do is not
- * answered. It is held, the machine is paused, and it is tried again every second and whenever
- * blk_retry() says so, until it is done. Then the machine goes on; its guest has seen a slow disk.
- * So a full host costs time and no file system.
+ * Holds writes that fail on the host until they succeed (-d werror=stop). A write (or flush,
+ * discard, write of zeroes) that fails gets no answer: the machine is paused, and the write is
+ * retried every second and at each blk_retry(). When it succeeds the machine continues; its guest
+ * has seen a slow disk. So a full host costs time but no file system. Nothing is lost if the
+ * machine is ended instead: a write without an answer promises nothing.
  *
- * What has not been answered has not been promised: nothing is lost when the machine is ended
- * instead.
+ * Held are requests with errors that may go away: no room (ENOSPC, EDQUOT), a limit (EFBIG), no
+ * memory (ENOMEM), and EIO, for example from a network file system or a cable. A read may need room
+ * too, because it may make a qcow2 image write out tables.
  *
- * What is held is what may work later: no room (ENOSPC, EDQUOT), a limit (EFBIG), no memory, and
- * EIO, as of a network file system or a cable. A read may need room, too, as it makes a qcow2 write
- * out tables. Errors that the guest has made itself (beyond the end, a read-only disk) are reported
- * as ever. So is what never goes away: a corrupt image (EUCLEAN), and a failed flush. After one
- * nobody knows what of the earlier writes is on the disk, and a second flush that works would be a
- * lie; disk_file_flush() keeps to that, and gives ENOTRECOVERABLE from then on.
+ * Not held, but reported to the guest as without werror=stop:
+ *
+ *   - errors of the guest itself (beyond the end, a read-only disk);
+ *   - errors that never go away: a corrupt image (EUCLEAN) and a failed flush. After a failed flush
+ *     it is unknown which writes reached the disk, and a later successful flush would be a lie:
+ *     disk_file_flush() returns ENOTRECOVERABLE from then on.
  */
 #include "blk_hold.h"
 
@@ -69,7 +71,7 @@ void blk_hold_add(struct blk_hold *h, struct disk_request *io, int result, bool 
 	loop_timer_arm(&h->timer, RETRY_NS);
 	if (again || h->nr++)
 		return;
-	pr_err("%s: cannot be written: %s: the machine is paused; it goes on when there is room, tried every second (kill -CONT %d: now)",
+	pr_err("%s: write failed: %s: the machine is paused until it succeeds; retrying every second (kill -CONT %d: now)",
 	       h->options->path, strerror(-result), (int)getpid());
 	h->options->pause(h->options->pause_ctx, true);
 }
@@ -87,7 +89,7 @@ bool blk_hold_done(struct blk_hold *h)
 {
 	if (--h->nr || h->ending)
 		return false;
-	pr_warn("%s: nothing waits to be written any more: the machine goes on", h->options->path);
+	pr_warn("%s: no held writes are left; the machine goes on", h->options->path);
 	h->options->pause(h->options->pause_ctx, false);
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads -d's value, "FILE[,KEY=VALUE]...", into the options of a disk and of its device. Called on
- * main's thread at set-up. The text is cut up in place.
+ * Reads the value of -d, "FILE[,KEY=VALUE]...", into the options of a disk and its device. Cuts the
+ * text up in place. Thread: main, at set-up.
  */
 #include "disk_formats.h"
 
@@ -41,7 +41,7 @@ static int choose(const char *key, const char *value, const struct choice *choic
 		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "",
 				       c->word);
 	}
-	pr_err("-d: %s=%s: one of %s", key, value ? value : "", list);
+	pr_err("-d: %s=%s: must be one of %s", key, value ? value : "", list);
 	return -EINVAL;
 }
 
@@ -60,14 +60,15 @@ static int set_format(struct disk_options *disk, const char *value)
 	disk->format = NULL;
 	if (value && !strcmp(value, "auto"))
 		return 0;
-	pr_err("-d: format=%s: one of %s", value ? value : "", list);
+	pr_err("-d: format=%s: must be one of %s", value ? value : "", list);
 	return -EINVAL;
 }
 
 static int set_serial(struct blk_options *blk, const char *value)
 {
 	if (!value || !*value || strlen(value) > BLK_SERIAL_BYTES) {
-		pr_err("-d: serial=%s: 1 to %d characters", value ? value : "", BLK_SERIAL_BYTES);
+		pr_err("-d: serial=%s: must have 1 to %d characters", value ? value : "",
+		       BLK_SERIAL_BYTES);
 		return -EINVAL;
 	}
 	memcpy(blk->serial, value, strlen(value) + 1);
@@ -80,7 +81,7 @@ static int set_queues(struct blk_options *blk, const char *value)
 	unsigned long n = value && *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
 
 	if (!end || *end || n < 1 || n > BLK_MAX_QUEUES) {
-		pr_err("-d: queues=%s: 1 to %d", value ? value : "", BLK_MAX_QUEUES);
+		pr_err("-d: queues=%s: must be 1 to %d", value ? value : "", BLK_MAX_QUEUES);
 		return -EINVAL;
 	}
 	blk->nr_queues = (unsigned int)n;
@@ -123,7 +124,7 @@ static int set_key(const char *key, const char *value, struct disk_options *disk
 		n = choose(key, value, werrors);
 		blk->werror_stop = n > 0;
 	} else {
-		pr_err("-d %s: %s: no such key; there are format, ro, snapshot, serial, cache, discard, aio, queues, werror (a comma in a file's name is written ,,)",
+		pr_err("-d %s: %s: no such key; the keys are format, ro, snapshot, serial, cache, discard, aio, queues, werror (write ,, for a comma in a file's name)",
 		       disk->path, key);
 		n = -EINVAL;
 	}
@@ -138,7 +139,7 @@ int blk_parse(char *text, struct disk_options *disk, struct blk_options *blk)
 	*blk = (struct blk_options){ .nr_queues = 1 };
 	disk->path = optlist_take(&text);
 	if (!disk->path || !*disk->path) {
-		pr_err("-d: needs a file: -d FILE[,KEY=VALUE]...");
+		pr_err("-d: needs a file; use -d FILE[,KEY=VALUE]...");
 		return -EINVAL;
 	}
 	while ((key = optlist_take(&text))) {

@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console device: virtio 1.2, 5.3. Bytes between queues and character devices; the control
- * queues are console_ctrl.c's.
+ * Implements the console device (virtio 1.2, 5.3): moves bytes between queues and character
+ * devices. console_ctrl.c serves the control queues.
  *
- * It comes in two shapes. A console has one port, no control queues, and its size in the
+ * There are two kinds of device. A console has one port, no control queues, and its size in the
  * configuration space. Named ports have control queues (VIRTIO_CONSOLE_F_MULTIPORT) and no size.
- * One device could be both, but then the console's size would travel in a control message
- * (5.3.6.2), whose two fields Linux has read in the other order than the specification has them.
- * Two devices spare us and every guest that question.
+ * One device could be both, but then the console's size would be in a control message (5.3.6.2),
+ * whose two fields Linux has read in another order than the specification's. Two devices avoid that
+ * question.
  *
- * Both directions hold at most one chain. Transmit: as much of a chain as the chardev takes is
- * written, and the queue is parked until the chardev has room; the chain is returned when all of it
- * was taken. So a host that takes nothing stops the guest, and nothing is lost. Without a client a
- * port takes nothing (the driver knows, by VIRTIO_CONSOLE_PORT_OPEN), a console what the chardev
- * keeps for a late client: it must not hold up a boot. Receive: the chardev asks for room before it
- * reads; the next chain is then popped and kept, so that what was promised cannot be taken back by
- * the driver. Bytes for a port that nobody in the guest has open stay with the host, for Linux
- * would drop them.
+ * Each direction of a port holds at most one chain.
  *
- * The console is the front of its chardev (chardev_set_front()): input is the console's while a
- * driver runs it, and the serial port's otherwise.
+ *   - Transmit: the device writes as much of a chain as the chardev takes, and parks the queue
+ *     until the chardev has room; it returns the chain when the chardev has taken all of it. So a
+ *     host that takes nothing stops the guest, and nothing is lost. Without a client, a port takes
+ *     nothing (the driver knows by VIRTIO_CONSOLE_PORT_OPEN), and a console takes what the chardev
+ *     keeps for a late client, because a console must not hold up a boot.
+ *   - Receive: the chardev asks for room before it reads. The next chain is then popped and kept,
+ *     so that the driver cannot take the room back. Bytes for a port that no guest program has open
+ *     stay on the host, because Linux would drop them.
  *
- * Everything runs on the loop's thread, but quiesce(), which forgets what is held. It does not: the
- * emergency write (5.3.4), or adding and removing ports while the machine runs.
+ * The console is the front of its chardev (chardev_set_front()): the console gets the input while a
+ * driver runs it; otherwise the serial port does.
+ *
+ * Thread: loop, except quiesce(), which forgets the held chains. Not supported: the emergency write
+ * (5.3.4), and adding and removing ports while the machine runs.
  */
 #include "console_impl.h"
 
@@ -36,9 +38,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TX_BUDGET_BYTES (256 * KIB) /* until other devices have their turn */
-#define TX_CHAIN_BYTES 1024	    /* what a chain counts, however short */
-/* Ctrl-O: Linux's hvc driver takes the key after it as SysRq's */
+#define TX_BUDGET_BYTES (256 * KIB) /* then other devices have their turn */
+#define TX_CHAIN_BYTES 1024	    /* the least that a chain counts, however short it is */
+/* Ctrl-O: Linux's hvc driver passes the next key to SysRq */
 #define HVC_SYSRQ_KEY 0x0f
 
 static struct console *to_console(struct virtio_device *v)
@@ -46,7 +48,7 @@ static struct console *to_console(struct virtio_device *v)
 	return (struct console *)v;
 }
 
-/* 5.3.2: port 0 stands before the control queues. */
+/* 5.3.2: port 0 has the queues before the control queues. */
 static unsigned int rx_queue(const struct console_port *p)
 {
 	return p->id ? 2 * p->id + 2 : 0;
@@ -73,7 +75,7 @@ static bool live(const struct virtio_device *v)
 	       !(v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
-/* Pops the next chain of @queue, of which @writable says the part that is wanted. */
+/* Pops the next chain of @queue into @chain; @writable selects its writable or readable part. */
 static bool hold(struct console_port *p, unsigned int queue, struct console_chain *k, bool writable)
 {
 	struct vq_chain c = { .iov = k->iov, .iov_cap = CONSOLE_MAX_PIECES };
@@ -106,7 +108,7 @@ static void give_back(struct console_port *p, unsigned int queue, struct console
 	k->held = false;
 }
 
-/* ---- transmit --------------------------------------------------------------------------- */
+/* ---- transmit -------------------------------------------------------------------------------- */
 
 enum sent { SENT_CHAIN, SENT_ALL, SENT_BUDGET, SENT_FULL };
 
@@ -117,7 +119,7 @@ static size_t tx_room(struct console_port *p)
 	return chardev_room(p->chardev);
 }
 
-/* Hands on the chain that is held, or the next one. */
+/* Passes on the held chain or the next one. */
 static enum sent send_one(struct console_port *p, size_t *budget)
 {
 	struct console_chain *k = &p->tx;
@@ -173,15 +175,18 @@ static void run_tx(struct console_port *p)
 	virtio_unlock(&p->console->v);
 }
 
-/* ---- receive --------------------------------------------------------------------------- */
+/* ---- receive --------------------------------------------------------------------------------- */
 
-/* Without the control queues there is nobody to say that a port is open. */
+/* Without control queues the driver cannot report that a port is open. */
 static bool takes_input(const struct console_port *p)
 {
 	return p->guest_open || !virtio_has(&p->console->v, VIRTIO_CONSOLE_F_MULTIPORT);
 }
 
-/* Has a chain with room held, if there is one; or the driver will notify us of the next. */
+/*
+ * Makes sure that a chain with room is held, if there is one; otherwise the driver will notify us
+ * of the next.
+ */
 static bool hold_rx(struct console_port *p)
 {
 	struct virtio_device *v = &p->console->v;
@@ -191,7 +196,7 @@ static bool hold_rx(struct console_port *p)
 			return false;
 	}
 	if (!p->rx.left_bytes)
-		virtio_break(v, "a receive buffer without room");
+		virtio_break(v, "a receive buffer with no room");
 	return p->rx.left_bytes;
 }
 
@@ -216,8 +221,8 @@ static void on_receive(void *ctx, const uint8_t *bytes, size_t len)
 
 	virtio_lock(v);
 	/*
-	 * A driver that has reset its device since it was asked for room does not want them any
-	 * more.
+	 * If the driver has reset its device since the request for room, it no longer wants the
+	 * bytes.
 	 */
 	while (p->rx.held && p->rx.nr && done < len) {
 		size_t n = min_u64(p->rx.next->iov_len, len - done);
@@ -240,10 +245,7 @@ static void handle_rx(struct console_port *p)
 	virtio_park(&p->console->v, rx_queue(p));
 }
 
-/*
- * ---- the console alone
- * ---------------------------------------------------------------------------
- */
+/* ---- the console alone ----------------------------------------------------------------------- */
 
 static bool console_wants(void *ctx)
 {
@@ -257,7 +259,7 @@ static bool console_wants(void *ctx)
 	return wants;
 }
 
-/* Puts the terminal's size into @config. */
+/* Stores the terminal's size in @config. */
 static bool get_size(struct chardev *cd, struct virtio_console_config *config)
 {
 	unsigned int columns, rows;
@@ -279,7 +281,7 @@ static void on_resize(struct console_port *p)
 				  offsetof(struct virtio_console_config, max_nr_ports));
 }
 
-/* Linux looks at the size when it is told of a change, and at no other time. */
+/* Notifies the driver once: Linux reads the size only after a notification of a change. */
 static void tell_size(struct console *c)
 {
 	if (!c->size_told && virtio_has(&c->v, VIRTIO_CONSOLE_F_SIZE))
@@ -287,7 +289,7 @@ static void tell_size(struct console *c)
 	c->size_told = true;
 }
 
-/* ---- both --------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 static void on_event(void *ctx, enum chardev_event event)
 {
@@ -296,7 +298,7 @@ static void on_event(void *ctx, enum chardev_event event)
 
 	switch (event) {
 	case CHARDEV_BREAK:
-		if (p->name) /* a port has no line to break: the room stays held */
+		if (p->name) /* a port has no line to break: keep the room */
 			break;
 		on_receive(p, &sysrq, 1);
 		break;
@@ -304,7 +306,7 @@ static void on_event(void *ctx, enum chardev_event event)
 		on_resize(p);
 		break;
 	case CHARDEV_CONNECT:
-	case CHARDEV_HANGUP: /* then a console is not held up any more */
+	case CHARDEV_HANGUP: /* now the console is no longer held up */
 		console_ctrl_presence(p);
 		run_tx(p);
 		break;
@@ -346,7 +348,7 @@ static void console_quiesce(struct virtio_device *v, unsigned int queue)
 	}
 	p->rx.held = false;
 	if (!p->name)
-		chardev_rx_ready(p->chardev); /* what is typed from now on is the serial port's */
+		chardev_rx_ready(p->chardev); /* the serial port gets the input from now on */
 }
 
 static const struct virtio_ops console_ops = {
@@ -437,7 +439,7 @@ bool console_name_ok(const char *name)
 	return len && len <= CONSOLE_MAX_NAME_BYTES;
 }
 
-/* A queue's worth of chains at most: what was made available before the end is no more. */
+/* Sends one queue's worth of chains at most: no more were made available before the end. */
 static void drain_port(struct console_port *p, int stall_ms)
 {
 	for (unsigned int left = 2 * CONSOLE_QUEUE_SIZE; left > 0; left--) {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console device's control queues: virtio 1.2, 5.3.6.2. Which ports there are, what they are
- * called, and whether somebody has them open, on either side. Loop's thread, the device's lock
- * held, called from console.c.
+ * Serves the console device's control queues (virtio 1.2, 5.3.6.2): which ports there are, their
+ * names, and whether they are open, in the guest and on the host. Called from console.c. Thread:
+ * loop. Locks: the device's, held.
  *
- * The driver says VIRTIO_CONSOLE_DEVICE_READY and is told of each port (PORT_ADD); it says
- * PORT_READY for each and is told the port's name (PORT_NAME) and whether it has a client on the
- * host (PORT_OPEN); it says PORT_OPEN when somebody in the guest opens or closes it.
+ *   - The driver sends VIRTIO_CONSOLE_DEVICE_READY and gets PORT_ADD for each port.
+ *   - It sends PORT_READY for each port and gets the port's name (PORT_NAME) and whether it has a
+ *     client on the host (PORT_OPEN).
+ *   - It sends PORT_OPEN when a guest program opens or closes the port.
  *
- * What we have to say is not queued but noted, a bit a message in console_port.owed, and made from
- * the present state when the driver has a buffer for it: so no driver can have us store more,
- * however often it asks. Messages that make no sense are ignored.
+ * The device does not queue messages for the driver. It records each as a bit in console_port.owed
+ * and builds it from the present state when the driver has a buffer for it. So no driver can make
+ * us store more, however often it asks. Messages that make no sense are ignored.
  */
 #include "console_impl.h"
 
@@ -26,7 +27,7 @@ struct message {
 	char name[CONSOLE_MAX_NAME_BYTES];
 };
 
-/* Returns its length. */
+/* Builds the message in @m. Returns its length. */
 static size_t make_message(struct console_port *p, unsigned int event, struct message *m)
 {
 	bool is_open = event == VIRTIO_CONSOLE_PORT_OPEN;
@@ -39,7 +40,7 @@ static size_t make_message(struct console_port *p, unsigned int event, struct me
 	return sizeof(m->control) + name_len;
 }
 
-/* False: the driver has no buffer for it now. */
+/* Returns false if the driver has no buffer for it now. */
 static bool send_message(struct console_port *p, unsigned int event)
 {
 	struct virtio_device *v = &p->console->v;
@@ -52,7 +53,7 @@ static bool send_message(struct console_port *p, unsigned int event)
 		return false;
 	len = make_message(p, event, &m);
 	if (c.writable_bytes < len) {
-		virtio_break(v, "a control buffer without room for a message");
+		virtio_break(v, "a control buffer too small for a message");
 		return false;
 	}
 	vq_iov_push(iov + c.nr_readable, c.nr_writable, 0, &m, len);
@@ -60,7 +61,10 @@ static bool send_message(struct console_port *p, unsigned int event)
 	return true;
 }
 
-/* Tells the driver what it is owed about one port. False: it has no more buffers. */
+/*
+ * Sends the messages that the driver is owed about one port. Returns false if it has no more
+ * buffers.
+ */
 static bool tell(struct console_port *p)
 {
 	static const uint8_t events[] = { VIRTIO_CONSOLE_PORT_ADD, VIRTIO_CONSOLE_PORT_NAME,
@@ -80,7 +84,7 @@ static void tell_all(struct console *c)
 {
 	for (unsigned int i = 0; i < c->nr_ports; i++) {
 		if (!tell(&c->port[i]))
-			return; /* the core asks the driver to notify */
+			return; /* the core asks the driver to notify us */
 	}
 	virtio_park(&c->v, CONSOLE_CTRL_RX);
 }
@@ -115,7 +119,7 @@ static void obey(struct console *c, const struct virtio_console_control *m)
 	} else if (event == VIRTIO_CONSOLE_PORT_OPEN && id < c->nr_ports) {
 		set_guest_open(&c->port[id], m->value);
 	} else {
-		pr_guest("virtio console: control message %u for port %u; ignored", event, id);
+		pr_guest("virtio console: ignored control message %u for port %u", event, id);
 	}
 }
 
@@ -125,7 +129,8 @@ static void hear(struct console *c)
 	struct vq_chain chain = { .iov = iov, .iov_cap = CONSOLE_MAX_PIECES };
 
 	/*
-	 * A turn of the queue at most: a driver that sends without end must let others have theirs.
+	 * At most one queue's worth at a time, so that a driver that sends without end does not
+	 * starve other devices.
 	 */
 	for (unsigned int i = 0;
 	     i < CONSOLE_QUEUE_SIZE && virtio_pop(&c->v, CONSOLE_CTRL_TX, &chain); i++) {
@@ -136,7 +141,7 @@ static void hear(struct console *c)
 		if (vq_iov_pull(&from, &nr, &m, sizeof(m)))
 			obey(c, &m);
 		else
-			pr_guest("virtio console: half a control message; ignored");
+			pr_guest("virtio console: ignored an incomplete control message");
 		virtio_push(&c->v, CONSOLE_CTRL_TX, chain.head, 0);
 	}
 	virtio_run(&c->v, CONSOLE_CTRL_RX);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What console.c and console_ctrl.c share; private to them. All under the device's lock. */
+/*
+ * What console.c and console_ctrl.c share; private to them. Locks: the device's guards all of it.
+ */
 #ifndef VIRTIO_DEVICE_CONSOLE_IMPL_H
 #define VIRTIO_DEVICE_CONSOLE_IMPL_H
 
@@ -8,13 +10,13 @@
 #include <linux/virtio_console.h>
 
 #define CONSOLE_QUEUE_SIZE 64
-/* of the longest chain, each buffer across a border of memory */
+/* for the longest chain, each of whose buffers may span two memory regions */
 #define CONSOLE_MAX_PIECES (2 * CONSOLE_QUEUE_SIZE)
 
 #define CONSOLE_CTRL_RX 2 /* to the driver */
 #define CONSOLE_CTRL_TX 3
 
-/* A chain that is being filled or emptied: popped, not returned yet. */
+/* A chain that is being filled or emptied: popped, but not yet returned. */
 struct console_chain {
 	bool held;
 	uint16_t head;
@@ -28,30 +30,34 @@ struct console_port {
 	struct console *console;
 	const char *name; /* NULL: the console */
 	struct chardev *chardev;
-	/* The guest has closed the port: ends its chardev, after what was sent. Lock held. */
+	/*
+	 * The guest has closed the port: ends its chardev after the data that were sent. Locks:
+	 * held.
+	 */
 	void (*closed)(struct console_port *p);
 	unsigned int id;
-	bool ready;	   /* the driver has taken note of the port */
-	bool guest_open;   /* somebody in the guest has it open */
-	bool guest_closed; /* and somebody had it, and has closed it */
-	bool rx_stalled;   /* the chardev was told that there is no room */
-	unsigned int owed; /* control messages for the driver, a bit an event */
+	bool ready;	   /* the driver has acknowledged the port */
+	bool guest_open;   /* a guest program has it open */
+	bool guest_closed; /* a guest program had it open and has closed it */
+	bool rx_stalled;   /* we have told the chardev that there is no room */
+	/* control messages that the driver has not got yet, one bit for each event */
+	unsigned int owed;
 	struct console_chain rx, tx;
 };
 
 struct console {
 	struct virtio_device v;
-	bool multiport; /* offered: these are ports, and there are control queues */
+	bool multiport; /* offered: the device has named ports and control queues */
 	bool size_told;
 	unsigned int nr_ports;
 	struct console_port port[];
 };
 
-/* Serves the control queue @queue. Loop's thread. */
+/* Serves the control queue @queue. Thread: loop. */
 void console_ctrl_handle(struct console *c, unsigned int queue);
-/* The port's chardev has got a client or lost it. Loop's thread. */
+/* The port's chardev has got or lost a client. Thread: loop. */
 void console_ctrl_presence(struct console_port *p);
-/* The driver is gone. Any thread. */
+/* Forgets the driver's state after a reset. Thread: any. */
 void console_ctrl_forget(struct console *c);
 
 #endif

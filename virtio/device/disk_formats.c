@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Lists the formats of disk images. A new one is its file and a row here: -d's format=, images that
- * name the format of their backing file, and the guess where no format is named go by this table.
+ * Lists the formats of disk images for format=, for images that name their backing file's format,
+ * and for guessing a format that is not named. To add a format, add its file and a row here.
  */
 #include "disk_formats.h"
 

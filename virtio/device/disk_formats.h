@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The disk formats that there are; private to virtio/. */
+/* The table of disk formats; private to virtio/. */
 #ifndef VIRTIO_DEVICE_DISK_FORMATS_H
 #define VIRTIO_DEVICE_DISK_FORMATS_H
 

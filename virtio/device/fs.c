@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file system device, see fs.h: a high-priority queue and one for requests, both handed over to
- * virtiofsd on the loop's thread when they would be handled for the first time. From then on their
- * notifications and interrupts do not come by here. They are taken back for good before the
- * driver's reset is complete: the answer to GET_VRING_BASE comes when virtiofsd has let go of the
- * ring.
+ * Implements the file system device (fs.h) by handing its queues over to virtiofsd. It has a
+ * high-priority queue and one for requests. The loop's thread hands a queue over when the queue
+ * would be handled for the first time. From then on its notifications and interrupts bypass this
+ * process. The queues are taken back before the driver's reset is complete: virtiofsd answers
+ * GET_VRING_BASE when it has stopped using the ring.
  *
- * virtiofsd may go at any time: its socket hangs up, it says what it should not, or does not
- * answer. The device is broken then, which its driver is told; requests that were under way are
- * never answered, so who waits for them in the guest does so for ever. One that does not answer and
- * is ours is killed, so that it cannot write to memory that the driver has got back.
+ * virtiofsd may fail at any time: its socket hangs up, it sends a wrong message, or it does not
+ * answer. The device is then broken and notifies its driver. Requests under way never get an
+ * answer, so guest processes that wait for them wait without limit. If virtiofsd does not answer
+ * and we started it, we kill it, so that it cannot write to memory that the driver has got back.
  *
- * Its log is shown line by line while the machine runs, the first lines of it: a guest may cause
- * more.
+ * The first lines of its log are shown while the machine runs; a guest may cause more of them.
  */
 #include "virtio/fs.h"
 
@@ -36,7 +35,7 @@
 
 #define NR_QUEUES 2
 #define QUEUE_SIZE 1024
-#define GREET_WAIT_MS 60000 /* a program's start on a loaded host */
+#define GREET_WAIT_MS 60000 /* for the start of a program on a loaded host */
 #define MAX_LOG_LINES 20
 
 static_assert(sizeof(((struct virtio_fs_config *)NULL)->tag) == FS_MAX_TAG_BYTES, "");
@@ -45,9 +44,9 @@ struct fs {
 	struct virtio_device v;
 	struct fs_options options;
 	struct loop *loop;
-	struct vhost_user *backend; /* NULL: not there yet, or hung up */
-	struct virtiofsd daemon;    /* if it is ours */
-	bool lost;		    /* the back end has gone, for good */
+	struct vhost_user *backend; /* NULL: not connected yet, or disconnected */
+	struct virtiofsd daemon;    /* only if we started it */
+	bool lost;		    /* the back end has ended or disconnected, for good */
 	struct loop_source hang_up, mistake, log;
 	unsigned int log_lines;
 	void (*on_loss)(void *ctx, const char *why);
@@ -55,8 +54,8 @@ struct fs {
 };
 
 /*
- * Lock held; any thread. The sources hear of it by the socket's hang-up, and are taken out of the
- * loop by its own thread.
+ * Breaks the device after virtiofsd has failed. The loop's sources see the socket's hang-up, and
+ * the loop's own thread removes them. Thread: any. Locks: held.
  */
 static void lose(struct fs *f)
 {
@@ -82,12 +81,12 @@ static int hand_over(struct fs *f, unsigned int queue)
 	int err;
 
 	if (ring.call_fd < 0) {
-		virtio_break(&f->v, "this host's KVM takes no interrupts by eventfd");
+		virtio_break(&f->v, "this host's KVM does not support interrupts by eventfd");
 		return ring.call_fd;
 	}
 	/*
-	 * Some back ends (virtiofsd without VIRTIO_RING_F_EVENT_IDX) leave it as they find it; from
-	 * then on it is not ours to write.
+	 * Some back ends (virtiofsd without VIRTIO_RING_F_EVENT_IDX) do not change the flag; from
+	 * then on we must not write it.
 	 */
 	vq_enable_notify(&q->vq);
 	err = vhost_user_start(f->backend, queue, &ring, f->v.driver_features);
@@ -101,7 +100,7 @@ static void fs_handle(struct virtio_device *v, unsigned int queue)
 	struct fs *f = (struct fs *)v;
 
 	if (f->lost || !f->backend)
-		virtio_break(v, "there is no virtiofsd any more");
+		virtio_break(v, "virtiofsd has ended");
 	else if (!hand_over(f, queue))
 		virtio_hand_over(v, queue);
 }
@@ -149,10 +148,7 @@ void fs_on_loss(struct fs *f, void (*fn)(void *ctx, const char *why), void *ctx)
 	f->on_loss_ctx = ctx;
 }
 
-/*
- * ---- what the loop hears
- * ---------------------------------------------------------------------------
- */
+/* ---- events of the loop ---------------------------------------------------------------------- */
 
 static void on_hang_up(void *ctx, uint32_t events)
 {
@@ -207,7 +203,7 @@ static void on_log(void *ctx, uint32_t events)
 		show_log(f, text);
 }
 
-/* ---- its life --------------------------------------------------------------------------- */
+/* ---- starting and stopping ------------------------------------------------------------------- */
 
 static int connect_to(const struct fs_options *o, int *fd)
 {
@@ -244,7 +240,7 @@ int fs_launch(struct fs *f)
 	return err ? err : vhost_user_open(&f->backend, fd);
 }
 
-/* The last line of what it has said, or "". */
+/* Reads the log's last line, or "". */
 static void last_words(struct fs *f, char *line, size_t size)
 {
 	char text[1024], *rest;

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device (virtio 1.2, 5.1) moves frames between a guest's queues and a backend. Here
- * are its life, what the driver and the backend want of it, and which file serves that:
+ * Implements the network device (virtio 1.2, 5.1), which moves frames between a guest's queues and
+ * a backend. This file sets the device up and dispatches events of the driver and the backend to
+ * these files:
  *
- *   net_frames.c  frames, one by one, on the loop's thread
- *   net_vhost.c   queues that the host's kernel serves instead
- *   net_ctrl.c    the control queue
- *   net_link.c    the cable
- *   net_header.c  what headers may say
+ *     net_frames.c  frames, one by one, on the loop's thread
+ *     net_vhost.c   queues that the host's kernel serves instead
+ *     net_ctrl.c    the control queue
+ *     net_link.c    the cable
+ *     net_header.c  checks of frames' headers
  *
- * Only the loop's thread may change what it watches. A reset, on a vCPU's thread, only forgets
- * (net_quiesce()); what is watched too much then is noticed by the next event, which changes that.
- * Every change goes through net_sync_watch(), on the way out.
+ * Only the loop's thread may change what the loop watches. A reset, on a vCPU's thread, only clears
+ * state (net_quiesce()); if the loop then watches more than it needs to, the next event corrects
+ * that. Every change is made by net_sync_watch(), at the end of an event.
  *
- * The backend's offloads are offered and no others: checksums and segmentation are the host
- * kernel's work (5.1.6.2, 5.1.6.4) or nobody's. They are switched on when the driver's first queue
- * runs.
+ * The device offers exactly the backend's offloads: only the host's kernel can do checksums and
+ * segmentation (5.1.6.2, 5.1.6.4). They are switched on when the driver's first queue runs.
  *
- * It does not filter by address, as 5.1.6.5.1 and 5.1.6.5.2 allow, nor hash: the driver gets all
- * that the backend brings.
+ * Not supported: filtering by address, which 5.1.6.5.1 and 5.1.6.5.2 leave optional, and hashing.
+ * The driver gets all frames of the backend.
  */
 #include "net_impl.h"
 
@@ -65,7 +65,7 @@ static void net_handle(struct virtio_device *v, unsigned int queue)
 			net_vhost_stop_all(n, false);
 		return;
 	}
-	/* Queues behind the control queue of a driver that knows no multi-queue. */
+	/* A queue beyond the control queue of a driver that does not use multi-queue. */
 	if (queue / 2 >= (virtio_has(v, VIRTIO_NET_F_MQ) ? n->nr_pairs : 1)) {
 		virtio_park(v, queue);
 		return;
@@ -81,8 +81,8 @@ static void net_quiesce(struct virtio_device *v, unsigned int queue)
 	unsigned int ctrl = net_ctrl_queue(n);
 
 	/*
-	 * What was set by commands outlives the reset of one queue, not that of the device, which
-	 * ends the control queue too.
+	 * The state that commands have set outlives the reset of one queue, but not that of the
+	 * device, which stops the control queue too.
 	 */
 	if (queue == ctrl || !v->queue[ctrl].vq.ready)
 		n->started = false;
@@ -105,19 +105,19 @@ static void on_backend(void *ctx, uint32_t events)
 	bool in = p->want_in && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)), gone;
 
 	virtio_lock(v);
-	/* Wanted again if the queue is live and says so. */
+	/* net_move_frames() sets it again if the queue is running and wants frames. */
 	p->want_in = p->want_in && !in;
 	if (in)
 		virtio_run(v, rx);
 	else if (events & (EPOLLERR | EPOLLHUP))
-		p->gone = -EPIPE; /* nobody takes what is left */
+		p->gone = -EPIPE; /* no peer takes the rest */
 	if (p->want_out && (events & ~(uint32_t)EPOLLIN)) {
-		/* Half a frame is sent whole even when its queue is gone. */
+		/* Sends the rest of a half-sent frame even when its queue has been reset. */
 		p->want_out = !p->gone && !netdev_flush(p->backend);
 		if (!p->want_out)
 			virtio_run(v, rx + 1);
 	}
-	/* A hang-up that no queue looked at would come again and again. */
+	/* A hang-up that no queue reads would cause events without end. */
 	if (!p->gone && in && !p->want_in && (events & EPOLLHUP))
 		p->gone = -EPIPE;
 	gone = p->gone && !p->closed;
@@ -148,8 +148,8 @@ static uint64_t make_config(const struct net *n, struct virtio_net_config *c)
 	c->status = htole16(VIRTIO_NET_S_LINK_UP);
 	c->max_virtqueue_pairs = htole16((uint16_t)n->nr_pairs);
 	/*
-	 * Ethernet's own is what drivers assume; saying it would forbid them a larger one, should
-	 * the interface get that later.
+	 * Drivers assume Ethernet's default. Announcing that value would forbid them a larger one
+	 * if the interface's MTU grows later.
 	 */
 	if (mtu >= MIN_MTU && mtu <= MAX_MTU && mtu != ETH_DATA_LEN) {
 		c->mtu = htole16((uint16_t)mtu);

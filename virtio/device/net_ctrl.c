@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Serves the network device's control queue (virtio 1.2, 5.1.6.5): what the driver wants to receive
- * (5.1.6.5.1, 5.1.6.5.2), its address, how many pairs of queues are used (5.1.6.5.5), which
- * offloads it takes from now on (5.1.6.5.6), and that it has announced itself (5.1.6.5.4). Loop's
- * thread, the device's lock held, called from net.c.
+ * Serves the network device's control queue (virtio 1.2, 5.1.6.5). Called from net.c. Thread: loop.
+ * Locks: the device's, held. The commands of the driver are:
  *
- * Every command that has a byte for its answer gets one: an error for what is unknown, was not
- * negotiated, or makes no sense. Receive modes and tables of addresses are checked and then
- * forgotten: all that the backend brings is handed on, and the driver filters. An address that the
- * driver sets is what it reads back, until the reset.
+ *   - what it wants to receive (5.1.6.5.1, 5.1.6.5.2), and its address;
+ *   - how many pairs of queues it uses (5.1.6.5.5);
+ *   - which offloads it accepts from now on (5.1.6.5.6);
+ *   - that it has announced itself (5.1.6.5.4).
+ *
+ * Every command that has a byte for its answer gets one: an error if the command is unknown, was
+ * not negotiated, or makes no sense. Receive modes and tables of addresses are checked and then
+ * discarded: the device passes on all frames of the backend, and the driver filters. The driver
+ * reads back an address that it sets, until the reset.
  */
 #include "net_impl.h"
 
@@ -17,7 +20,7 @@
 #include <endian.h>
 #include <string.h>
 
-#define MAX_MACS 4096 /* a table, to be read in no time; drivers have a few */
+#define MAX_MACS 4096 /* of a table, so that it is read quickly; drivers have a few */
 
 /* Whether a driver may switch this mode on or off. */
 static bool set_mode(const struct net *n, struct iovec *iov, unsigned int nr)
@@ -28,7 +31,7 @@ static bool set_mode(const struct net *n, struct iovec *iov, unsigned int nr)
 	       on <= 1;
 }
 
-/* Two tables, of stations and of groups. */
+/* Checks two tables, of station and of group addresses. */
 static bool set_table(const struct net *n, struct iovec *iov, unsigned int nr)
 {
 	for (unsigned int table = 0; table < 2; table++) {
@@ -49,7 +52,7 @@ static bool set_table(const struct net *n, struct iovec *iov, unsigned int nr)
 	return true;
 }
 
-/* The driver waits for the answer, so nobody reads half of it. */
+/* The driver waits for the answer, so it cannot read half of the address. */
 static bool set_mac(struct net *n, struct iovec *iov, unsigned int nr)
 {
 	uint8_t mac[ETH_ALEN];
@@ -77,9 +80,9 @@ void net_apply(struct net *n)
 		if (!err && active)
 			err = netdev_set_offloads(backend, n->offloads);
 		if (err)
-			pr_guest("network %s: what the guest asks for is refused: %s",
+			pr_guest("network %s: refused what the guest asked for: %s",
 				 netdev_name(backend), strerror(-err));
-		/* Left alone until now. */
+		/* The queue was not served until now. */
 		virtio_kick(&n->v, 2 * i);
 		virtio_kick(&n->v, 2 * i + 1);
 	}
@@ -153,13 +156,14 @@ void net_ctrl_handle(struct net *n, unsigned int queue)
 	struct vq_chain c = { .iov = iov, .iov_cap = NET_MAX_PIECES };
 
 	/*
-	 * A turn of the queue at most: a driver that sends without end must let others have theirs.
+	 * At most one queue's worth at a time, so that a driver that sends without end does not
+	 * starve other devices.
 	 */
 	for (unsigned int i = 0; i < NET_QUEUE_SIZE && virtio_pop(&n->v, queue, &c); i++) {
 		virtio_net_ctrl_ack ack =
 			obey(n, iov, c.nr_readable) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 
-		/* obey() has moved on in readable pieces only. */
+		/* obey() has advanced through readable pieces only. */
 		if (c.nr_writable)
 			*(virtio_net_ctrl_ack *)iov[c.nr_readable].iov_base = ack;
 		virtio_push(&n->v, queue, c.head, c.nr_writable ? sizeof(ack) : 0);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Moves frames between the network device's data queues and its backend, where the host's kernel
- * does not do it itself (net_vhost.c). Loop's thread, the device's lock held.
+ * does not do it (net_vhost.c). Thread: loop. Locks: the device's, held.
  *
- * Transmit (5.1.6.2). A chain is popped, its header copied and checked, and the rest handed to the
- * backend as it is; then it is returned. So nothing is ever under way. A backend that is full has
- * the chain put back, and the queue parked until the backend is writable. A frame that makes no
- * sense, or uses an offload that was not negotiated, is dropped; the device lives on.
+ * Transmit (5.1.6.2). The device pops a chain, copies and checks its header, passes the rest
+ * unchanged to the backend, and returns the chain. So no frame is ever under way. If the backend is
+ * full, the chain is put back and the queue is parked until the backend is writable. A frame that
+ * makes no sense, or uses an offload that was not negotiated, is dropped; the device keeps running.
  *
- * Receive (5.1.6.4). The backend's next frame is its own memory until it is asked again. It is
- * copied into one chain, or into as many as it needs with mergeable buffers. While the ring is
- * empty the backend is not watched, so a frame waits and those after it wait in the host; the
- * driver's next notification goes on where this stopped. While the backend is empty the ring is
- * parked, and the driver is not asked to notify. A frame that the whole ring cannot hold is
- * dropped. The receive queues of pairs that the driver does not use are left alone.
+ * Receive (5.1.6.4). The backend's next frame stays in the backend's memory until the next request
+ * for one. The device copies it into one chain, or with mergeable buffers into as many as it needs.
+ * While the ring is empty the loop does not watch the backend: this frame and those after it wait
+ * in the host, and the driver's next notification continues the copy. While the backend is empty
+ * the ring is parked, and the driver need not notify us. A frame that the whole ring cannot hold is
+ * dropped. The receive queues of pairs that the driver does not use are not touched.
  */
 #include "net_impl.h"
 
@@ -23,10 +23,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* frames, until other devices have their turn */
+/* frames; then other devices have their turn */
 #define RX_BUDGET 64
-#define TX_BUDGET 256					     /* likewise */
-#define HEADER_BYTES sizeof(struct virtio_net_hdr_mrg_rxbuf) /* always this one since 1.0 */
+#define TX_BUDGET 256					     /* the same */
+#define HEADER_BYTES sizeof(struct virtio_net_hdr_mrg_rxbuf) /* always this one since virtio 1.0 */
 
 void net_sync_watch(struct net_pair *p)
 {
@@ -43,12 +43,13 @@ void net_sync_watch(struct net_pair *p)
 	else
 		err = 0;
 	if (err)
-		pr_err("network %s cannot be watched: %s", netdev_name(p->backend), strerror(-err));
+		pr_err("network %s: cannot watch it in the event loop: %s", netdev_name(p->backend),
+		       strerror(-err));
 }
 
-/* ---- transmit --------------------------------------------------------------------------- */
+/* ---- transmit -------------------------------------------------------------------------------- */
 
-/* Returns 0 or -EAGAIN. @c->iov[-1] is free. */
+/* Returns 0 or -EAGAIN. @c->iov[-1] is free for use. */
 static int transmit(struct net_pair *p, const struct vq_chain *c)
 {
 	struct net *n = p->net;
@@ -58,12 +59,12 @@ static int transmit(struct net_pair *p, const struct vq_chain *c)
 	const char *why;
 
 	if (!vq_iov_pull(&iov, &nr, &header, HEADER_BYTES)) {
-		pr_guest("virtio net: a frame without a header; dropped");
+		pr_guest("virtio net: dropped a frame without a header");
 		return 0;
 	}
 	why = net_check_header(n, &header.hdr, c->readable_bytes - HEADER_BYTES);
 	if (why) {
-		pr_guest("virtio net: %s; dropped", why);
+		pr_guest("virtio net: dropped a frame: %s", why);
 		return 0;
 	}
 	if (!n->link_up || p->gone)
@@ -90,9 +91,9 @@ static void handle_tx(struct net_pair *p, unsigned int queue)
 	p->want_out = !p->gone && !netdev_flush(p->backend);
 }
 
-/* ---- receive --------------------------------------------------------------------------- */
+/* ---- receive --------------------------------------------------------------------------------- */
 
-/* Makes the next frame the one to be handed on. */
+/* Makes sure that there is a frame to pass on to the driver. Returns false if there is none. */
 static bool fetch(struct net_pair *p)
 {
 	ssize_t n = 0;
@@ -112,11 +113,11 @@ static bool fetch(struct net_pair *p)
 		}
 	}
 	p->frame = NULL;
-	/* there may be more in the backend's memory, of which its descriptor says nothing */
+	/* The backend's memory may hold more frames, which its descriptor does not show. */
 	if (n >= 0)
 		virtio_kick(&p->net->v, 2 * (unsigned int)(p - p->net->pair));
 	else if (n != -EAGAIN)
-		p->gone = (int)n; /* the loop sees it too, and on_backend() says so */
+		p->gone = (int)n; /* the loop sees it too, and on_backend() reports it */
 	return false;
 }
 
@@ -127,7 +128,7 @@ static uint8_t *byte_at(const struct iovec *iov, size_t at)
 	return (uint8_t *)iov->iov_base + at;
 }
 
-/* Puts as much of the frame as fits into @c. */
+/* Copies as much of the frame as fits into @c. */
 static void fill(struct net_pair *p, const struct vq_chain *c)
 {
 	struct virtio_net_hdr_mrg_rxbuf header = { .hdr = p->hdr, .num_buffers = htole16(1) };
@@ -153,7 +154,7 @@ void net_forget_frame(struct net_pair *p)
 	p->nr_held = 0;
 }
 
-/* Last one first. */
+/* Puts the chains back, the last one first. */
 void net_drop_frame(struct net_pair *p, unsigned int queue)
 {
 	while (p->nr_held) {
@@ -175,7 +176,10 @@ static void finish_frame(struct net_pair *p, unsigned int queue)
 	net_forget_frame(p);
 }
 
-/* Hands the frame on. False when the ring is empty: some of it may be there already. */
+/*
+ * Passes the frame on. Returns false if the ring is empty; a part of the frame may have been copied
+ * already.
+ */
 static bool deliver(struct net_pair *p, unsigned int queue)
 {
 	struct virtio_device *v = &p->net->v;
@@ -191,7 +195,7 @@ static bool deliver(struct net_pair *p, unsigned int queue)
 		if (!virtio_pop(v, queue, &c))
 			return false;
 		if (c.writable_bytes < (p->nr_held ? 1 : HEADER_BYTES)) {
-			virtio_break(v, "a receive buffer with no room for a header");
+			virtio_break(v, "a receive buffer too small for a header");
 			return false;
 		}
 		fill(p, &c);
@@ -216,14 +220,14 @@ static void handle_rx(struct net_pair *p, unsigned int queue)
 			return;
 		}
 		if (!deliver(p, queue))
-			return; /* the core asks the driver to notify, and looks again */
+			return; /* the core asks the driver to notify us, and looks again */
 	}
 	/* As in fetch(). */
 	virtio_kick(v, queue);
 	virtio_park(v, queue);
 }
 
-/* ---- both --------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 bool net_is_active(const struct net *n, unsigned int index)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The headers of frames (virtio 1.2, 5.1.6): what a driver may leave to the backend on the way out,
- * and what the backend may leave to it on the way in, by the features they have agreed on. Where
- * vhost moves the frames the host's kernel has the same look at them. Any thread, the device's lock
- * held.
+ * Checks the headers of frames (virtio 1.2, 5.1.6) in both directions: which work a driver may
+ * leave to the backend when it sends, and the backend to the driver when it receives, by the
+ * features that they negotiated. Where vhost moves the frames the host's kernel makes the same
+ * checks. Thread: any. Locks: the device's, held.
  */
 #include "net_impl.h"
 
@@ -33,13 +33,13 @@ const char *net_check_header(const struct net *n, struct virtio_net_hdr *h, uint
 	uint64_t sum_at = (uint64_t)le16toh(h->csum_start) + le16toh(h->csum_offset);
 
 	if (bytes < ETH_HLEN || bytes > NETDEV_MAX_FRAME_BYTES)
-		return "a frame of an impossible length";
+		return "its length is not possible";
 	h->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	if (h->flags) {
 		if (!virtio_has(&n->v, VIRTIO_NET_F_CSUM))
-			return "a checksum left to us that was not negotiated";
+			return "a checksum offload that was not negotiated";
 		if (bytes < 2 || sum_at > bytes - 2)
-			return "a checksum beyond the frame";
+			return "a checksum outside the frame";
 	}
 	if (h->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		h->hdr_len = h->gso_size = 0;
@@ -49,7 +49,7 @@ const char *net_check_header(const struct net *n, struct virtio_net_hdr *h, uint
 		return "segmentation that was not negotiated";
 	if (!h->flags || !h->gso_size)
 		return "segmentation without checksums or without a size";
-	/* A hint only (5.1.6.2.1), but the host's kernel copies as much. */
+	/* Only a hint (5.1.6.2.1), but the host's kernel copies that many bytes. */
 	return le16toh(h->hdr_len) > bytes ? "a header longer than its frame" : NULL;
 }
 

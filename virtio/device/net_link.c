@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device's cable: virtio 1.2, 5.1.4 (status) and 5.1.6.5.4. It is out when somebody
- * says so (net_set_link()), and when the backend's peer has ended. A peer that may return, such as
- * a passt that somebody else starts, is tried once a second; then the cable is in again, and the
- * driver is asked to announce itself, for those behind the peer may never have heard of it. Loop's
- * thread, without the lock.
+ * Controls the network device's cable (virtio 1.2, 5.1.4 (status) and 5.1.6.5.4). The cable is out
+ * after net_set_link(false), and when the backend's peer has disconnected. If the peer may return,
+ * such as a passt that the user started, the device retries once a second. When it succeeds, it
+ * plugs the cable in and asks the driver to announce itself, because the network behind the new
+ * peer may not know the guest. Thread: loop. Locks: not held.
  *
- * While the cable is out frames are lost in both directions; vhost, which knows no cable, gives its
- * queues back for that time.
+ * While the cable is out frames are lost in both directions. vhost does not know about cables, so
+ * its queues are taken back for that time.
  */
 #include "net_impl.h"
 
@@ -42,7 +42,7 @@ void net_set_link(struct net *n, bool up)
 	virtio_lock(&n->v);
 	n->link_up = up;
 	net_vhost_stop_all(n, true);
-	/* Whoever moves the frames from now on begins. */
+	/* Restarts the queues, which the kernel or this process serves from now on. */
 	for (unsigned int i = 0; i < 2 * n->nr_pairs; i++)
 		virtio_kick(&n->v, i);
 	virtio_unlock(&n->v);
@@ -70,7 +70,7 @@ void net_close_backend(struct net_pair *p)
 		loop_timer_arm(&p->net->retry, RETRY_NS);
 }
 
-/* Such a backend has one pair. */
+/* Retries the backend: one that may return has one pair only. */
 static void on_retry(void *ctx)
 {
 	struct net *n = ctx;
@@ -90,7 +90,7 @@ static void on_retry(void *ctx)
 		loop_timer_arm(&n->retry, RETRY_NS);
 		return;
 	}
-	pr_warn("network %s: the other end is back", netdev_name(p->backend));
+	pr_warn("network %s: the other end has reconnected", netdev_name(p->backend));
 	net_set_link(n, true);
 	net_announce(n);
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which data queues of the network device the host's kernel serves, by vhost.c: those in use, while
- * the cable is in, if the backend can. A queue is handed over on the loop's thread, when it would
- * be handled for the first time. From then on neither its notifications nor its interrupts come by
- * here. It is taken back when its pair is not used any more or the cable is pulled, and then we go
- * on where the kernel has stopped; or for good, before the driver's reset is complete: the kernel
- * touches nothing of the ring after vhost_stop().
+ * Lets the host's kernel serve data queues of the network device (vhost.c): those in use, while the
+ * cable is in, if the backend can. The loop's thread hands a queue over when it would be handled
+ * for the first time. From then on its notifications and interrupts bypass this process. The device
+ * takes a queue back:
  *
- * A mistake of the driver's that the kernel finds breaks the device as one that we find. Should the
- * kernel refuse a queue, all is as without vhost, and said once. vhost sees no frames on their way:
- * a tap that goes away under it is not noticed.
+ *   - when its pair is no longer used or the cable is out: we then continue where the kernel
+ *     stopped;
+ *   - before the driver's reset is complete: the kernel does not touch the ring after vhost_stop().
+ *
+ * If the kernel finds that the driver broke the rules, the device is broken, as if we had found it.
+ * If the kernel refuses a queue, we report that once and move the frames ourselves. With vhost we
+ * do not see the frames: we do not notice a tap interface that is removed.
  */
 #include "net_impl.h"
 #include "virtio/vhost/vhost.h"
@@ -30,7 +32,7 @@ static void on_mistake(void *ctx, uint32_t events)
 	if (eventfd_read(vhost_error_fd(vh), &count))
 		return;
 	virtio_lock(v);
-	/* Otherwise that driver has gone meanwhile. */
+	/* Otherwise the driver has reset the device in between. */
 	if (vhost_runs(vh, 0) || vhost_runs(vh, 1)) {
 		net_vhost_stop_all(p->net, false);
 		virtio_break(v, "vhost-net found a chain that breaks the rules");
@@ -38,7 +40,10 @@ static void on_mistake(void *ctx, uint32_t events)
 	virtio_unlock(v);
 }
 
-/* Before the first queue of a driver, so that no mistake of the one before is its own. */
+/*
+ * Starts watching for mistakes. Before a driver's first queue it discards those of the driver
+ * before.
+ */
 static int watch_mistakes(struct net_pair *p, struct vhost *vh)
 {
 	eventfd_t count;
@@ -85,7 +90,7 @@ bool net_vhost_take(struct net *n, unsigned int queue)
 	err = hand_over(p, vh, queue);
 	if (!err)
 		return true;
-	pr_warn("network %s: vhost-net cannot be used: %s; its frames take the longer way",
+	pr_warn("network %s: cannot use vhost-net: %s; kvm moves the frames itself",
 		netdev_name(p->backend), strerror(-err));
 	n->vhost_refused = true;
 	return false;

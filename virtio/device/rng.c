@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The entropy device: virtio 1.2, 5.4. One queue, no features, no configuration; each chain is
- * filled with random bytes and returned. Everything happens in handle(), on the loop's thread, so
- * nothing is ever under way.
+ * Implements the entropy device (virtio 1.2, 5.4): fills each chain with random bytes and returns
+ * it. It has one queue, no features and no configuration. All work happens in handle(), on the
+ * loop's thread, so no request is ever under way.
  *
  * A chain gets at most MAX_BYTES, as 5.4.6.1 allows, so that a guest with a huge buffer does not
- * hold up the loop. It may also get fewer when the host's random pool is not ready; a chain with no
+ * hold up the loop. It may get fewer when the host's random pool is not ready; a chain with no
  * writable byte gets none.
  */
 #include "virtio/rng.h"
@@ -30,7 +30,7 @@ static uint32_t fill(const struct vq_chain *c)
 			break;
 		done += (uint32_t)n;
 		if ((size_t)n < iov[i].iov_len)
-			break; /* what is reported is written without a gap */
+			break; /* the reported bytes must be without a gap */
 	}
 	return done;
 }
@@ -41,8 +41,8 @@ static void rng_handle(struct virtio_device *v, unsigned int queue)
 	struct vq_chain c = { .iov = iov, .iov_cap = MAX_PIECES };
 
 	/*
-	 * A turn of the queue at most: a driver that offers the same buffer again and again must
-	 * let others have their turn.
+	 * At most one queue's worth at a time, so that a driver that offers the same buffer again
+	 * and again does not starve other devices.
 	 */
 	for (unsigned int i = 0; i < QUEUE_SIZE && virtio_pop(v, queue, &c); i++)
 		virtio_push(v, queue, c.head, fill(&c));

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The disk layer takes requests to a node and returns them when they are done
- * (include/virtio/disk.h is the contract; disk_open.c makes the node).
+ * Passes the requests of a disk to its node and returns them when they are done.
+ * include/virtio/disk.h is the contract; disk_open.c makes the node.
  *
- * A request is checked, and then goes one of three ways:
+ * A request is checked, and then takes one of three ways:
  *
- *   - at once, on the caller's thread: a read whose data are in memory already. Reads gather until
- *     disk_kick() to be tried
- *     (disk_gather.c), and go one of the other two ways if that fails;
+ *   - at once, on the caller's thread: a read whose data are already in memory. Reads gather until
+ *     disk_kick(), which tries them (disk_gather.c); a read that fails there takes one of the other
+ *     two ways;
  *   - io_uring: reads and writes of a raw image. They gather in `todo` until disk_kick();
- *   - the pool's threads: all that a format has to think about, misaligned direct I/O, discards,
- *     and everything where io_uring
- *     is not allowed. They put what is done on `done_list` and signal `done_fd`.
+ *   - the pool's threads: everything that needs a format's code, misaligned direct I/O, discards,
+ *     and all requests where io_uring is not allowed. The threads put completed requests on
+ *     `done_list` and signal `done_fd`.
  *
- * done() is called without a lock held, so it may submit again. `pending` counts requests from
- * disk_submit() until after done(): when it is zero the disk is at rest.
+ * done() is called with no lock held, so it may submit again. `pending` counts requests from
+ * disk_submit() until after done(): when it is zero no request is under way.
  *
- * Locks: `ring_lock` covers the ring and todo; `done_lock` covers done_list; the gatherer has one.
- * None is held when another is taken.
+ * Locks: `ring_lock` covers the ring and todo; `done_lock` covers done_list; the gatherer has its
+ * own. No thread holds two of them.
  */
 #include "disk_impl.h"
 
@@ -34,7 +34,7 @@
 
 struct disk {
 	struct disk_node *node;
-	struct disk_file *raw; /* io_uring's and preadv2()'s file, or NULL */
+	struct disk_file *raw; /* the file for io_uring and preadv2(), or NULL */
 	struct disk_ring *ring;
 	struct disk_pool pool;
 	struct loop_source ring_source, done_source;
@@ -106,7 +106,7 @@ static void on_pool_done(void *ctx, uint32_t events)
 	take_pool_done(ctx);
 }
 
-/* Starts what waits and takes what is ready. */
+/* Submits what waits and takes what has completed. */
 static void run_ring(struct disk *d)
 {
 	struct disk_list done, other;
@@ -180,7 +180,7 @@ static void serve(void *ctx, struct disk_request *r)
 
 /* ---- submission ---- */
 
-/* Returns 1 when the request is to be carried out; else 0 or -errno at once. */
+/* Returns 1 if the request must be carried out; otherwise its result, 0 or -errno. */
 static int check(const struct disk *d, const struct disk_request *r)
 {
 	uint64_t size = d->node->size_bytes;
@@ -310,7 +310,7 @@ static int open_ring(struct disk *d, const struct disk_options *o, struct loop *
 		       o->path, strerror(-err));
 		return err;
 	}
-	pr_debug("%s: no io_uring (%s): threads do its I/O", o->path, strerror(-err));
+	pr_debug("%s: no io_uring (%s); threads do its I/O", o->path, strerror(-err));
 	return 0;
 }
 

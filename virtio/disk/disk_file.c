@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One open host file or block device: blocking reads and writes of any range, whatever the host's
- * rules are. Called from pool threads, several at a time, and at set-up.
+ * Reads and writes any range of one open host file or block device, whatever alignment the host
+ * requires. All calls block. Pool threads call it, several at a time, and main's thread at set-up.
  *
- * - A transfer that comes back short goes on where it stopped. The end of the file, where there
- *   should be
- *   data, means that somebody truncated it: an I/O error. Only a last sector that was never whole
- *     reads as
- *   zeros to its end (a raw file may have any size; the disk has whole sectors), and a qcow2 file's
- *     end is
- *   wherever its last write was.
- * - O_DIRECT wants memory, offset and length aligned (statx(2), STATX_DIOALIGN). What is not goes
- *   through a
- *   bounce buffer; blocks of which only a part is written are read, changed and written under
- *     edge_lock. A
- *   whole-block write of the guest that overtakes such a change of the same block races with it, as
- *     two
- *   writes to one place may.
- * - A failed fdatasync() stays failed: the kernel has marked the pages clean, so the next one would
- *   succeed
- *   and lie.
- * - Each file tells its first error to the log; the guest gets all of them.
+ *   - A short transfer continues where it stopped. An end of file where there should be data means
+ *     that another program truncated the file: an I/O error. There are two exceptions, which read
+ *     as zeros: the rest of a raw file's last sector (a raw file may have any size; the disk has
+ *     whole sectors), and everything beyond the end of a qcow2 file, which ends after its last
+ *     write.
+ *   - O_DIRECT needs aligned memory, offset and length (statx(2), STATX_DIOALIGN). Other transfers
+ *     use a bounce buffer; a block of which only a part is written is read, changed and written
+ *     back under edge_lock. A whole-block write of the guest may race with such a change of the
+ *     same block, like any two writes to one place.
+ *   - A failed fdatasync() stays failed: the kernel has marked the pages clean, so the next one
+ *     would succeed although data are lost.
+ *   - The log gets the first error of each file; the guest gets all of them.
  */
 #include "disk_impl.h"
 
@@ -49,7 +43,7 @@ static const char zero_page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int err)
 {
 	if (!atomic_exchange(&f->said_error, true))
-		pr_err("%s: %s at byte %llu: %s (said once)", f->path, what,
+		pr_err("%s: %s at byte %llu: %s (reported once)", f->path, what,
 		       (unsigned long long)offset, strerror(-err));
 	return err;
 }
@@ -57,7 +51,7 @@ int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int 
 int disk_file_lost(const struct disk_file *f, int err)
 {
 	if (err)
-		pr_err("%s: what the guest wrote last could not be kept: %s", f->path,
+		pr_err("%s: the guest's last writes could not be stored: %s", f->path,
 		       strerror(-err));
 	return err;
 }
@@ -96,7 +90,7 @@ bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len,
 	if (!is_aligned(offset | len, f->align_bytes))
 		return false;
 	for (unsigned int i = 0; i < nr; i++) {
-		/* A length that ends a block early makes the next piece begin inside it. */
+		/* If a piece ends inside a block, the next one would begin inside it. */
 		if (!is_aligned((uintptr_t)iov[i].iov_base, f->mem_align_bytes) ||
 		    !is_aligned(iov[i].iov_len, f->align_bytes))
 			return false;
@@ -104,7 +98,9 @@ bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len,
 	return true;
 }
 
-/* Nothing more to read at @offset: zeros where the file may end, an error where it may not. */
+/*
+ * Handles the end of the file at @offset: zeros where the file may end, an error where it may not.
+ */
 static int read_past_end(struct disk_file *f, uint64_t offset, uint64_t len, struct disk_cursor *to)
 {
 	if (!f->sparse_tail && (len >= DISK_SECTOR_BYTES || offset + len > f->tail_end_bytes))
@@ -128,8 +124,8 @@ static int read_plain(struct disk_file *f, uint64_t offset, uint64_t len, struct
 		offset += (uint64_t)n;
 		len -= (uint64_t)n;
 		/*
-		 * A direct read that stops inside a block has met the end, and could not go on from
-		 * there.
+		 * A direct read that stops inside a block has met the end of the file, and could
+		 * not continue there.
 		 */
 		if (len > 0 && (n == 0 || !is_aligned(offset, f->align_bytes)))
 			return read_past_end(f, offset, len, to);
@@ -170,8 +166,8 @@ static int write_plain(struct disk_file *f, uint64_t offset, uint64_t len, struc
 }
 
 /*
- * Reads whole blocks into the bounce buffer; what lies beyond the file's end is zeroed. Returns the
- * bytes that were there.
+ * Reads whole blocks into the bounce buffer and zeroes what lies beyond the file's end. Returns how
+ * many bytes the file had.
  */
 static ssize_t bounce_fill(struct disk_file *f, char *buf, size_t len, uint64_t offset)
 {
@@ -225,7 +221,7 @@ static int bounce_write_out(struct disk_file *f, char *buf, size_t span, uint64_
 	struct disk_cursor c = { .iov = &iov };
 	int err = write_plain(f, start, span, &c);
 
-	/* The last block of a raw file that is not whole blocks: the disk must not grow. */
+	/* The last block of a raw file may be incomplete: the disk must not grow. */
 	if (!err && !f->sparse_tail && !f->block_device && start + span > f->tail_end_bytes &&
 	    ftruncate(f->fd, (off_t)f->tail_end_bytes) < 0)
 		err = disk_file_error(f, "truncate", f->tail_end_bytes, -errno);
@@ -337,8 +333,8 @@ int disk_file_flush(struct disk_file *f)
 	if (f->read_only)
 		return 0;
 	/*
-	 * One at a time: of two that wait for the same write the host tells one alone that it has
-	 * failed.
+	 * One flush at a time: if two wait for the same write, the kernel reports its failure to
+	 * only one of them.
 	 */
 	pthread_mutex_lock(&f->flush_lock);
 	if (atomic_load(&f->flush_failed))
@@ -351,7 +347,7 @@ int disk_file_flush(struct disk_file *f)
 	return err && err != -ENOTRECOVERABLE ? disk_file_error(f, "flush", 0, err) : err;
 }
 
-/* The host may say that it cannot, for this file or at all: then the data just stay. */
+/* Whether the host does not support the operation, for this file or at all; the data then stay. */
 static bool cannot(int err)
 {
 	return err == EOPNOTSUPP || err == ENOSYS || err == ENOTTY || err == EINVAL ||
@@ -408,8 +404,8 @@ int disk_file_zero(struct disk_file *f, uint64_t offset, uint64_t len, bool unma
 	int keep = f->sparse_tail && !f->block_device ? 0 : FALLOC_FL_KEEP_SIZE;
 
 	/*
-	 * A write beside it may have read the block that they share, and be about to write it back:
-	 * that one takes the edge_lock.
+	 * A parallel write may have read a block that this range shares, and be about to write it
+	 * back; write_zeros() takes the edge_lock.
 	 */
 	if (f->direct && !is_aligned(offset | len, f->align_bytes))
 		return write_zeros(f, offset, len);
@@ -470,7 +466,7 @@ static int measure(struct disk_file *f)
 	f->ino = st.st_ino;
 	f->rdev = st.st_rdev;
 	f->block_device = S_ISBLK(st.st_mode);
-	/* These know no RWF_NOWAIT. */
+	/* These do not support RWF_NOWAIT. */
 	f->in_memory =
 		fstatfs(f->fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 	size = (uint64_t)st.st_size;
@@ -492,12 +488,12 @@ static int say_open_failed(const char *path, int flags, int err)
 	else if (err == EBUSY)
 		hint = ": it is mounted or used by the host";
 	else if ((err == EACCES || err == EROFS || err == EPERM) && (flags & O_ACCMODE) == O_RDWR)
-		hint = ": not writable; `ro` or `snapshot` would do without";
+		hint = ": not writable; try `ro` or `snapshot`";
 	pr_err("%s: %s%s", path, strerror(err), hint);
 	return -err;
 }
 
-/* Looked at before it is opened: opening a pipe would wait for its other end. */
+/* Checks the type before opening: opening a pipe would wait for its other end. */
 static int check_type(const char *path, bool *block_device)
 {
 	struct stat st;
@@ -507,7 +503,7 @@ static int check_type(const char *path, bool *block_device)
 	*block_device = S_ISBLK(st.st_mode);
 	if (*block_device || S_ISREG(st.st_mode))
 		return 0;
-	pr_err("%s: a disk is a file or a block device, this is neither", path);
+	pr_err("%s: not a file or block device", path);
 	return -EINVAL;
 }
 
@@ -539,7 +535,7 @@ static int open_flags(const struct disk_options *options, bool read_only, bool b
 	if (options->cache == DISK_CACHE_WRITETHROUGH && !read_only)
 		flags |= O_DSYNC;
 	if (block_device && !read_only)
-		flags |= O_EXCL; /* not one that is mounted */
+		flags |= O_EXCL; /* refuse a mounted device */
 	return flags;
 }
 
@@ -611,7 +607,7 @@ int disk_file_temporary(struct disk_file **out)
 		*out = f;
 		return 0;
 	}
-	pr_err("snapshot: no file can be made in $TMPDIR, /var/tmp or /tmp: set TMPDIR to a folder with space");
+	pr_err("snapshot: cannot create a file in $TMPDIR, /var/tmp or /tmp; set TMPDIR to a folder with space");
 	return -ENOSPC;
 }
 

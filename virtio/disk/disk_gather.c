@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads that need not wait: their data are in the page cache, and where they lie is known. Copying
- * them here and now is sooner done than handing them over, to io_uring too: a quarter of the CPU
- * time of 4 KiB.
+ * Serves reads whose data are in the page cache at once, on the caller's thread, if their place in
+ * the file is known. Copying the data takes less time than passing the request on, even to
+ * io_uring: a quarter of the CPU time for 4 KiB.
  *
- * They gather from disk_submit() until disk_kick(), on whatever thread that is. Then each run of
- * neighbours, where one begins where the one before ends, is read by one system call into the
- * buffers of all: a driver that reads on with many small requests under way costs little more than
- * one with large ones. A run that stops short is gone on with from the first request that is not
- * whole; one that gives nothing at all would have had to wait, and goes the ordinary way. With
- * every miss in a row the next few go there untried: one, three, at most fifteen. A single one
- * costs nothing more, for reading on has such a miss for each readahead.
+ * Reads gather from disk_submit() until disk_kick(), on any thread. Then each run of neighbours, in
+ * which each read begins where the one before ends, is read by one system call into the buffers of
+ * all. So a driver that reads sequentially with many small requests costs little more than one with
+ * large requests. After a short read, the next run begins with the first request that is not
+ * complete. If a run returns no complete request, the data would have to be waited for: it and the
+ * rest take the ordinary way. After each further miss in a row more reads skip the attempt: one,
+ * three, up to fifteen. A single miss has no such effect, because sequential reading has one for
+ * each readahead.
  *
- * A request stays one of its own: each has its own end, and an error belongs to the one that it
- * met.
+ * Each request stays separate: it completes by itself, and gets only its own errors.
  */
 #include "disk_impl.h"
 
@@ -59,7 +59,8 @@ bool disk_gather_add(struct disk_gather *g, const struct disk_node *n, struct di
 }
 
 /*
- * The first request of @list, with those behind it that go on where it ends. They stay on the list.
+ * Finds the longest run at the head of @list: requests of which each begins where the one before
+ * ends. They stay on the list.
  */
 static void find_run(struct run *run, const struct disk_list *list, uint64_t max_bytes)
 {
@@ -80,7 +81,7 @@ static void find_run(struct run *run, const struct disk_list *list, uint64_t max
 	}
 }
 
-/* Moves those that the first @got bytes cover to @done. Returns whether any was. */
+/* Moves the requests that the first @got bytes cover to @done. Returns whether there was any. */
 static bool take_whole(struct disk_list *list, unsigned int nr, uint64_t got,
 		       struct disk_list *done)
 {

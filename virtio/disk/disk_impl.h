@@ -2,14 +2,14 @@
 /*
  * The parts of the disk layer, private to virtio/disk/ and the formats on top of it. From the top:
  *
- *   disk_open.c      finds an image's format and has it opened, with all that is below it
- *   disk.c           requests: checks, which way each goes, completion
- *   disk_gather.c    reads that need not wait
- *   disk_ring.c      io_uring for what maps straight to a host file
- *   disk_pool.c      threads for everything else
- *   disk_node        a blocking "bytes at offsets": raw file, snapshot overlay, qcow2; nodes stand
- *                    on nodes
- *   disk_file.c      one open host file: alignment, short transfers, errors said once
+ *     disk_open.c      finds an image's format and opens it with all its backing files
+ *     disk.c           checks each request, chooses its way, completes it
+ *     disk_gather.c    reads that need not wait
+ *     disk_ring.c      io_uring, for requests that map directly to a host file
+ *     disk_pool.c      threads for everything else
+ *     disk_node        blocking reads and writes of bytes at offsets: raw file, snapshot
+ *                      overlay, qcow2; a node may be on top of another
+ *     disk_file.c      one open host file: alignment, short transfers, errors reported once
  */
 #ifndef VIRTIO_DISK_DISK_IMPL_H
 #define VIRTIO_DISK_DISK_IMPL_H
@@ -20,14 +20,14 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-/* Where we are in a list of iovecs; moves on as bytes are used. */
+/* The position in a list of iovecs; advances as bytes are used. */
 struct disk_cursor {
 	const struct iovec *iov;
-	size_t skip_bytes; /* of iov[0] */
+	size_t skip_bytes; /* within iov[0] */
 };
 
 /*
- * Fills up to @max iovecs with the next @len bytes (or fewer) without moving on; returns how many.
+ * Fills up to @max iovecs with the next @len bytes (or fewer), without advancing. Returns how many.
  */
 unsigned int cursor_slice(const struct disk_cursor *c, uint64_t len, struct iovec *out,
 			  unsigned int max);
@@ -40,19 +40,22 @@ struct disk_format;
 struct disk_node;
 
 struct disk_node_ops {
-	/* Blocking; any thread, several at a time. The range is inside the node. 0 or -errno. */
+	/*
+	 * Blocking; the range is inside the node. Returns 0 or -errno. Thread: any, several at a
+	 * time.
+	 */
 	int (*read)(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *to);
 	int (*write)(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from);
 	/*
-	 * Reads as much from the front as there is without waiting for anything; how many bytes. At
-	 * most 64 iovecs. May be NULL. The caller's thread.
+	 * Reads as many bytes from the front as it can without waiting, into at most 64 iovecs.
+	 * Returns how many bytes. Thread: the caller's. May be NULL.
 	 */
 	uint64_t (*read_at_once)(struct disk_node *n, uint64_t offset, uint64_t len,
 				 const struct iovec *iov, unsigned int nr);
 	int (*flush)(struct disk_node *n);
 	int (*discard)(struct disk_node *n, uint64_t offset, uint64_t len);
 	int (*zero)(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap);
-	/* Frees the node and what is below it; 0 or -errno of what was still to be written. */
+	/* Frees the node and those below it. Returns 0, or -errno if the last writes failed. */
 	int (*close)(struct disk_node *n);
 };
 
@@ -61,9 +64,9 @@ struct disk_file;
 struct disk_node {
 	const struct disk_node_ops *ops;
 	uint64_t size_bytes;	    /* whole sectors */
-	uint64_t max_at_once_bytes; /* read_at_once() is not asked for more */
+	uint64_t max_at_once_bytes; /* the most that read_at_once() is called for */
 	bool read_only;
-	/* when offsets are those of this file and nothing stands between: io_uring may be used */
+	/* set if the node's offsets are this file's offsets: io_uring may be used */
 	struct disk_file *raw;
 };
 
@@ -73,10 +76,9 @@ struct disk_file {
 	char *path;
 	int fd;
 	bool block_device, direct, read_only, dsync;
-	/* what is beyond the end reads as zeros, and the last block may be short (qcow2) */
+	/* the file reads as zeros beyond its end, and its last block may be short (qcow2) */
 	bool sparse_tail;
-	bool locked_open; /* the lock is ours */
-	bool in_memory;	  /* on a file system that has no other place: a read waits for nothing */
+	bool in_memory;		  /* on a file system that is only in memory: a read never waits */
 	unsigned int align_bytes; /* of offsets and lengths, for O_DIRECT; else 1 */
 	unsigned int mem_align_bytes;
 	dev_t dev;
@@ -85,15 +87,17 @@ struct disk_file {
 	_Atomic uint64_t size_bytes; /* as far as known */
 	uint64_t tail_end_bytes;     /* the size at opening, rounded up to sectors */
 	_Atomic bool said_error, flush_failed, no_punch, no_zero_range, no_nowait;
-	pthread_mutex_t flush_lock; /* a flush and what came of it */
-	/* of read-modify-write of blocks that a misaligned direct write shares */
+	pthread_mutex_t flush_lock; /* guards a flush and its result */
+	/*
+	 * guards the read-modify-write of blocks that a misaligned direct write shares with others
+	 */
 	pthread_mutex_t edge_lock;
 };
 
-/* Opens, locks, measures. Says why not. */
+/* Opens, locks and measures the file. Returns 0, or -errno (reported). */
 int disk_file_open(struct disk_file **out, const char *path, const struct disk_options *options,
 		   bool read_only);
-/* A new, unlinked file for a snapshot's writes. */
+/* Makes a new, unlinked file for a snapshot's writes. */
 int disk_file_temporary(struct disk_file **out);
 void disk_file_close(struct disk_file *f);
 
@@ -104,74 +108,80 @@ int disk_file_pwrite(struct disk_file *f, const void *buf, uint64_t len, uint64_
 int disk_file_flush(struct disk_file *f);
 int disk_file_discard(struct disk_file *f, uint64_t offset, uint64_t len);
 int disk_file_zero(struct disk_file *f, uint64_t offset, uint64_t len, bool unmap);
-/* Reads what is in memory, from @offset on, as far as that goes: how many bytes. */
+/* Reads from @offset on what is in memory, up to the first gap. Returns how many bytes. */
 uint64_t disk_file_read_cached(struct disk_file *f, uint64_t offset, const struct iovec *iov,
 			       unsigned int nr);
-/* Zeros to write from. */
+/* A source of zeros for writes. */
 #define DISK_ZERO_IOVECS 64
 #define DISK_ZERO_BYTES (DISK_ZERO_IOVECS * 4096ULL)
 void disk_zero_source(struct iovec iov[DISK_ZERO_IOVECS]);
-/* The size as the host has it now. */
+/* Returns the present size from the host. */
 uint64_t disk_file_size(struct disk_file *f);
-/* A block device may have been extended since its size was asked for. */
+/* Updates the size: a block device may have been extended since it was read. */
 void disk_file_look_again(struct disk_file *f);
 /* Whether this transfer needs no bounce buffer. */
 bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len,
 		       const struct iovec *iov, unsigned int nr);
-/* Tells the log, once for each file; returns @err, a -errno. */
+/* Logs the first error of each file. Returns @err, a -errno. */
 int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int err);
-/*
- * Tells the log, @err not being 0, that the image on @f is closed without what was written to it
- * last; returns @err.
- */
+/* If @err is not 0, logs that the image on @f is closed without its last writes. Returns @err. */
 int disk_file_lost(const struct disk_file *f, int err);
 
-/* disk_lock.c: 0, or -errno having said who has it */
+/* disk_lock.c: returns 0, or -errno (reported, with the owner of the conflicting lock) */
 int disk_lock(int fd, const char *path, bool read_only);
 
 /*
- * disk_probe.c: guesses by a first sector which format it is: one of @formats, or one that we
- * refuse. Returns its name, or NULL: no known one, that is raw.
+ * disk_probe.c: guesses the format from a first sector. Returns the name of one of @formats or of a
+ * format that we refuse, or NULL: no known format, so it is raw.
  */
 const char *disk_probe_name(const struct disk_format *formats, const void *sector, size_t len);
 
 /* ---- nodes ---- */
 
-struct disk_chain { /* what is open above: a backing file must be none of these */
+struct disk_chain { /* the images above, which a backing file must not be one of */
 	const struct disk_chain *above;
 	const struct disk_file *file;
 	unsigned int depth;
 };
 
-/* A row of the table of formats, which ends with a row that has no name. */
+/* A row of the table of formats; the last row has no name. */
 struct disk_format {
-	const char *name; /* as the user says it, and an image of its backing file */
-	/* Whether a file that begins with @sector is one. NULL: none is recognised. */
+	/* the name in options, and in images that name their backing file's format */
+	const char *name;
+	/*
+	 * Whether a file that begins with @sector has this format. NULL: the format is never
+	 * guessed.
+	 */
 	bool (*probe)(const void *sector, size_t len);
 	/*
-	 * Takes over @f, also when it fails. @above is NULL for the disk's own image. @guessed: the
-	 * format comes from probing, so it may be what a guest made of the file. Returns 0 or
-	 * -errno (reported).
+	 * Opens the format. Takes over @f, also when it fails. @above is NULL for the disk's own
+	 * image. @guessed: the format comes from probing, so the guest may have written the file's
+	 * header. Returns 0, or -errno (reported).
 	 */
 	int (*open)(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
 		    const struct disk_chain *above, bool guessed);
 };
 
-/* disk_raw.c: as struct disk_format has it. If @guessed, no guest can change the next guess. */
+/*
+ * disk_raw.c: opens a raw image, see struct disk_format. If @guessed, the guest cannot change the
+ * next guess.
+ */
 int disk_raw_open(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
 		  const struct disk_chain *above, bool guessed);
-/* disk_snapshot.c: keeps writes apart from @base, which it takes over if it succeeds. */
+/* disk_snapshot.c: keeps writes separate from @base, which it takes over if it succeeds. */
 int disk_snapshot_open(struct disk_node **out, struct disk_node *base);
 
 /*
- * disk_open.c: opens one image and, below it, its backing files. @format_name is what the user or
- * the image above calls its format; NULL: it is guessed. Returns 0 or -errno (reported).
+ * disk_open.c: opens one image and, below it, its backing files. @format_name is the format's name
+ * from the user or the image above; NULL: guess it. Returns 0, or -errno (reported).
  */
 int disk_image_open(struct disk_node **out, const char *path, const char *format_name,
 		    bool read_only, const struct disk_options *options,
 		    const struct disk_chain *above);
 
-/* disk.c: a disk on @node, which it takes over, also when it fails. Returns as disk_open(). */
+/*
+ * disk.c: makes a disk on @node, which it takes over, also when it fails. Returns like disk_open().
+ */
 int disk_start(struct disk **out, struct disk_node *node, const struct disk_options *options,
 	       struct loop *loop);
 
@@ -185,7 +195,7 @@ struct disk_list {
 void disk_list_init(struct disk_list *l);
 void disk_list_add(struct disk_list *l, struct disk_request *r);
 struct disk_request *disk_list_take(struct disk_list *l);
-/* @to gets all that @from has. */
+/* Moves all of @from to @to. */
 void disk_list_move(struct disk_list *to, struct disk_list *from);
 
 struct disk_pool {
@@ -195,14 +205,13 @@ struct disk_pool {
 	unsigned int nr_threads, nr_idle, nr_todo;
 	bool stop;
 	pthread_t threads[DISK_POOL_THREADS];
-	void (*serve)(void *ctx,
-		      /* on a pool thread, or on the caller's when there can be none */
-		      struct disk_request *r);
+	/* called on a pool thread, or on the caller's if no thread can be made */
+	void (*serve)(void *ctx, struct disk_request *r);
 	void *ctx;
 };
 void disk_pool_init(struct disk_pool *p, void (*serve)(void *ctx, struct disk_request *r),
 		    void *ctx);
-void disk_pool_fini(struct disk_pool *p); /* waits for the threads; nothing may be queued */
+void disk_pool_fini(struct disk_pool *p); /* waits for the threads; no request may be queued */
 void disk_pool_add(struct disk_pool *p, struct disk_request *r);
 
 /* ---- disk_gather.c: reads that need not wait ---- */
@@ -211,16 +220,18 @@ struct disk_gather {
 	pthread_mutex_t lock;
 	struct disk_list list;
 	/*
-	 * Reads that are not tried, now and after the next miss; hints, so an update that is lost
-	 * costs nothing.
+	 * How many reads skip the attempt, now and after the next miss. These are hints: a lost
+	 * update does no harm.
 	 */
 	_Atomic unsigned int skip, next_skip;
 };
 void disk_gather_init(struct disk_gather *g);
 void disk_gather_fini(struct disk_gather *g);
-/* False when @r is nothing to be tried on @n now. Any thread. */
+/* Returns false if @r is not worth an attempt on @n now. Thread: any. */
 bool disk_gather_add(struct disk_gather *g, const struct disk_node *n, struct disk_request *r);
-/* Tries what was added: what is read moves to @done, the rest to @other. Any thread. */
+/*
+ * Tries the gathered reads: moves those that succeeded to @done, the rest to @other. Thread: any.
+ */
 void disk_gather_run(struct disk_gather *g, struct disk_node *n, struct disk_list *done,
 		     struct disk_list *other);
 
@@ -231,9 +242,9 @@ int disk_ring_open(struct disk_ring **out, struct disk_file *f);
 void disk_ring_close(struct disk_ring *r);
 int disk_ring_fd(const struct disk_ring *r); /* readable when there are completions */
 /*
- * Starts requests from the front of @todo and moves what is done (result set) to @done. What
- * io_uring cannot do now or has done in part (done_bytes) goes to @other, for the pool. The caller
- * serialises.
+ * Starts requests from the front of @todo and moves completed ones (result set) to @done. Requests
+ * that io_uring cannot do now, or has done in part (done_bytes), go to @other, for the pool. Locks:
+ * the caller's lets one thread in at a time.
  */
 void disk_ring_run(struct disk_ring *r, struct disk_list *todo, struct disk_list *done,
 		   struct disk_list *other);

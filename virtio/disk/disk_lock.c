@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks on images: one writer, or many readers. Open file description locks (fcntl(2), F_OFD_SETLK)
- * go away with the last descriptor, so with the process however it ends, and they are understood by
- * QEMU, whose scheme is a byte for each thing it does with the image (100 + n) and for each that it
- * lets nobody else do (200 + n), all read-locked, and looks whether others have locked the
- * opposite. Bit 0 is consistent reading, bit 1 writing.
+ * Locks images for the disk layer: one writer, or many readers. It uses open file description locks
+ * (fcntl(2), F_OFD_SETLK) in QEMU's scheme, so that both programs respect each other. The kernel
+ * drops such a lock with the last descriptor, however the process ends.
  *
- * A writer here write-locks the whole file, which conflicts with anyone. A reader read-locks bytes
- * 100 (it reads) and 201 (nobody may write) and looks for a lock on 101 (somebody writes). Two
- * readers, ours or QEMU's, do not conflict.
+ * QEMU read-locks one byte for each thing it does with the image (100 + n) and one for each that it
+ * does not let others do (200 + n), and checks whether others have locked the opposite. Bit 0 is
+ * consistent reading, bit 1 writing.
  *
- * Such a lock has no owner that the kernel would tell, so the message finds who has the file open
- * by /proc.
+ *   - A writer here write-locks the whole file, which conflicts with any other lock.
+ *   - A reader read-locks bytes 100 (it reads) and 201 (no writers) and looks for a lock on 101
+ *     (another process writes). Two readers, ours or QEMU's, do not conflict.
+ *
+ * The kernel does not report the owner of such a lock, so the message finds a process that has the
+ * file open in /proc.
  */
 #include "disk_impl.h"
 
@@ -91,7 +93,10 @@ static void read_name(int proc_fd, const char *pid, char *name, size_t size)
 	name[strcspn(name, "\n")] = 0;
 }
 
-/* "process 123 (name)", or a hint when it cannot be seen (another user's, another host's). */
+/*
+ * Stores "process 123 (name)", or a hint if the process is not visible (another user's or another
+ * host's).
+ */
 static void find_owner(int image_fd, const char *path, char *text, size_t size)
 {
 	struct stat image;
@@ -138,7 +143,7 @@ int disk_lock(int fd, const char *path, bool read_only)
 	char owner[PATH_MAX + 64];
 	int err = try_lock(fd, read_only);
 
-	/* What a killed process had in flight holds its lock a moment longer. */
+	/* Requests in flight of a killed process keep its lock a moment longer. */
 	for (unsigned int i = 0; err == -EAGAIN && i < RETRIES; i++) {
 		usleep(RETRY_US);
 		err = try_lock(fd, read_only);
@@ -147,16 +152,16 @@ int disk_lock(int fd, const char *path, bool read_only)
 		return 0;
 	if (err != -EAGAIN && err != -EACCES) {
 		/*
-		 * A file system without locks: the machine can run, and nobody else could hold a
+		 * A file system without locks: the machine can run, and no other process can hold a
 		 * lock either.
 		 */
-		pr_warn("%s: cannot be locked (%s): see that no other machine writes to it", path,
-			strerror(-err));
+		pr_warn("%s: cannot be locked (%s); make sure that no other machine writes to it",
+			path, strerror(-err));
 		return 0;
 	}
 	find_owner(fd, path, owner, sizeof(owner));
-	pr_err("%s: in use by %s; %s", path, owner,
-	       read_only ? "it writes to it: stop it first"
-			 : "stop it first, or share the image with `ro` or `snapshot`");
+	pr_err("%s: in use by %s%s", path, owner,
+	       read_only ? ", which writes to it; stop it first"
+			 : "; stop it first, or share the image with `ro` or `snapshot`");
 	return -EBUSY;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Opens a disk: finds the format of its image, has that format open it, and starts the disk on top.
+ * Opens a disk: finds its image's format, lets that format open the image, and starts the disk on
+ * top.
  *
- * A format opens the backing files of its image by calling disk_image_open() again. Which formats
- * there are comes from above, with the options: nothing here knows one by name, other than that a
- * file which no format recognises is "raw".
+ * A format calls disk_image_open() again to open the backing files of its image. The caller's
+ * options bring the table of formats: this file names no format, except that a file which no format
+ * recognises is "raw".
  *
- * Thread: main's, at set-up.
+ * Thread: main, at set-up.
  */
 #include "disk_impl.h"
 
@@ -19,7 +20,7 @@
 #define MAX_CHAIN 32
 #define FALLBACK_FORMAT "raw"
 
-/* By the path, before it is opened: our own lock would be in the way. */
+/* Checks by the path, before opening: our own lock would be in the way. */
 static int refuse_loops(const char *path, const struct disk_chain *above)
 {
 	struct stat st;
@@ -27,7 +28,7 @@ static int refuse_loops(const char *path, const struct disk_chain *above)
 	if (!above || stat(path, &st) < 0)
 		return 0;
 	if (above->depth >= MAX_CHAIN) {
-		pr_err("%s: more than %d backing files below one another; `qemu-img rebase` or `commit` shortens the chain",
+		pr_err("%s: more than %d backing files in a chain; `qemu-img rebase` or `commit` shortens it",
 		       path, MAX_CHAIN);
 		return -ELOOP;
 	}
@@ -36,7 +37,7 @@ static int refuse_loops(const char *path, const struct disk_chain *above)
 
 		if ((a->dev == st.st_dev && a->ino == st.st_ino) ||
 		    (a->block_device && S_ISBLK(st.st_mode) && a->rdev == st.st_rdev)) {
-			pr_err("%s: is its own backing file, by way of a loop; `qemu-img rebase -u` sets the right one",
+			pr_err("%s: is its own backing file (the chain is a loop); `qemu-img rebase -u` sets the right file",
 			       path);
 			return -ELOOP;
 		}
@@ -68,7 +69,7 @@ static int guess_format(struct disk_file *f, const struct disk_format *formats,
 	*format = find_format(formats, name ? name : FALLBACK_FORMAT);
 	if (*format)
 		return 0;
-	pr_err("%s: looks like %s, which is not supported: `qemu-img convert -O qcow2` converts it, format=raw takes its bytes as they are",
+	pr_err("%s: looks like %s, which is not supported; `qemu-img convert -O qcow2` converts it, format=raw uses its bytes unchanged",
 	       f->path, name);
 	return -EINVAL;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The threads that do blocking I/O: none until there is work, then one more whenever work finds no
- * idle thread, up to a few. They serve requests first come, first begun, with all signals blocked
- * and on small stacks. Where no thread can be made, the caller serves its own request.
+ * Runs the threads that do blocking I/O for disks. There are none until there is work; then the
+ * pool adds one whenever work finds no idle thread, up to a few. They start requests in the order
+ * of their arrival, with all signals blocked and on small stacks. If no thread can be made, the
+ * caller serves its own request.
  *
- * Also the list of requests and the iovec cursor that all parts use.
+ * This file also has the list of requests and the iovec cursor that all parts use.
  */
 #include "disk_impl.h"
 
@@ -12,7 +13,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define STACK_BYTES (256 * 1024) /* only what is touched counts */
+#define STACK_BYTES (256 * 1024) /* only touched pages use memory */
 
 void disk_list_init(struct disk_list *l)
 {
@@ -144,8 +145,7 @@ static void *pool_thread(void *arg)
 }
 
 /*
- * A thread has the signal mask of its maker: signals are for the loop's signalfd, never for a pool
- * thread.
+ * A thread inherits the signal mask: signals are for the loop's signalfd, never for a pool thread.
  */
 static int start_thread(struct disk_pool *p)
 {

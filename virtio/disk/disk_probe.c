@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guesses the format of a disk image by its first sector. Each supported format recognises its own;
- * the magic bytes here are of those that QEMU would guess if it opened the same file later. A raw
- * disk has whatever its guest wrote there, so it is a guess; disk_raw.c has no guest change it.
+ * Guesses the format of a disk image from its first sector. Each supported format recognises its
+ * own images; the magic bytes here are those of the formats that QEMU would guess if it opened the
+ * same file later. The guest writes the contents of a raw disk, so this is only a guess; disk_raw.c
+ * prevents the guest from changing it.
  */
 #include "disk_impl.h"
 
@@ -32,8 +33,8 @@ static const struct magic magics[] = {
 };
 
 /*
- * A VMDK descriptor may have comments and empty lines before its first line, which is "version=1"
- * or the like.
+ * Whether it is a VMDK descriptor, which may have comments and empty lines before its first line,
+ * "version=1" or similar.
  */
 static bool vmdk_text(const char *p, size_t len)
 {

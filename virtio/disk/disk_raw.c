@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A raw image: the file's bytes are the disk's. Most requests do not come here, io_uring takes them
- * straight to the file; the node serves the rest on pool threads.
+ * Serves raw images, in which the file's bytes are the disk's. io_uring does most requests directly
+ * on the file; this node serves the rest on pool threads.
  *
- * A file that was only guessed to be raw has its first sector guarded: a guest that writes a qcow2
- * header there, naming any file of the host as its backing file, would read that file after the
- * next start. So a write to the first sector is copied first (the guest may change its buffer while
- * we look) and refused when it looks like any format that somebody may guess.
+ * If the format raw was only guessed, the node guards the first sector. A guest that writes a qcow2
+ * header there, with any file of the host as its backing file, could read that file after the next
+ * start. So a write to the first sector is copied first (the guest may change its buffer during the
+ * check), and refused if it looks like any format that a program may guess.
  */
 #include "disk_impl.h"
 
@@ -18,7 +18,7 @@
 struct disk_raw {
 	struct disk_node node;
 	struct disk_file *file;
-	/* What its first sector may not look like; NULL: anything is allowed. */
+	/* The formats that the first sector must not look like; NULL: anything is allowed. */
 	const struct disk_format *formats;
 	_Atomic bool said_guarded;
 };
@@ -50,9 +50,9 @@ static int write_first_sector(struct disk_raw *r, struct disk_cursor *from)
 	if (!name)
 		return disk_file_pwrite(r->file, sector, sizeof(sector), 0);
 	if (!atomic_exchange(&r->said_guarded, true))
-		pr_err("%s: the guest may not write a %s header to a disk whose format was guessed; say format=raw to allow it",
+		pr_err("%s: the guest may not write a %s header to a disk whose format was guessed; use format=raw to allow it",
 		       r->file->path, name);
-	return -EPERM; /* by the guest, not the host */
+	return -EPERM; /* the error is the guest's, not the host's */
 }
 
 static int raw_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * io_uring (io_uring_setup(2), io_uring_enter(2)) by raw system calls, for requests that map
- * straight to one host file. disk.c calls from whatever thread it is on, under its ring lock, and
- * waits for the ring's own file descriptor in the loop: it is readable while there are completions,
- * so that what was taken right after submitting, as all reads from the page cache are, wakes nobody
- * (a registered eventfd would).
+ * Does requests that map directly to one host file by io_uring (io_uring_setup(2),
+ * io_uring_enter(2)), with raw system calls. disk.c calls it on any thread, under its ring lock,
+ * and the loop watches the ring's own file descriptor, which is readable while there are
+ * completions. So completions that we take right after submitting, as for all reads from the page
+ * cache, wake no thread (a registered eventfd would).
  *
- * Never more requests in flight than the completion ring holds, so that it cannot overflow. What
- * was not accepted by the kernel is taken back from the submission ring, which the kernel only
- * looks at inside io_uring_enter(), and goes to the pool with what came back short or interrupted:
- * the blocking code knows how to go on.
+ * There are never more requests in flight than the completion ring holds, so that it cannot
+ * overflow. The kernel reads the submission ring only inside io_uring_enter(), so we can take back
+ * requests that it did not accept. They go to the pool, like those that came back short or
+ * interrupted: the blocking code can continue them.
  *
- * The file is not registered with the ring: a ring is freed some time after its process has ended,
- * and would keep the image's lock until then.
+ * The file is not registered with the ring: the kernel frees a ring some time after its process has
+ * ended, and the ring would keep the image's lock until then.
  */
 #include "disk_impl.h"
 
@@ -26,7 +26,8 @@
 #include <unistd.h>
 
 #define RING_ENTRIES 64
-#define MAX_SINGLE_BYTES (1U << 30) /* what is longer comes back short, and the pool goes on */
+/* a longer request comes back short, and the pool continues it */
+#define MAX_SINGLE_BYTES (1U << 30)
 
 struct disk_ring {
 	struct disk_file *file;
@@ -223,7 +224,7 @@ void disk_ring_run(struct disk_ring *r, struct disk_list *todo, struct disk_list
 		uint32_t n = fill(r, todo);
 
 		if (!n)
-			return; /* full: completions will call again */
+			return; /* the ring is full; completions call this again */
 		submit(r, n, other);
 		reap(r, done, other);
 	}

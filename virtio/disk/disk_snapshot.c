@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A disk whose writes are gone at the end: they go to an unlinked sparse file at the same offsets,
- * and a bitmap says for each 4 KiB where the current data are. The bitmap's pieces, 4 KiB for 128
- * MiB of disk, are made when something in them is written. The image below is open for reading only
- * and is shared with other readers.
+ * Serves a disk whose writes are discarded at the end (`snapshot`). Writes go to an unlinked sparse
+ * file at the same offsets, and a bitmap shows for each 4 KiB which file has the current data. The
+ * bitmap's pieces, 4 KiB for 128 MiB of disk, are allocated at the first write in their range. The
+ * image below is open for reading only and is shared with other readers.
  *
- * One reader-writer lock: requests that find their place by the bitmap share it while they do their
- * I/O; a write that must change the bitmap, copying the rest of a partly written cluster up first,
- * has it alone. A flush has nothing to keep.
+ * Locks: one reader-writer lock. Requests that only look up the bitmap hold it shared during their
+ * I/O. A write that must change the bitmap holds it exclusively, and first copies up the rest of a
+ * cluster that it writes in part. A flush does nothing.
  */
 #include "disk_impl.h"
 
@@ -56,7 +56,7 @@ static int make_upper(struct snapshot *s, uint64_t cluster)
 	return 0;
 }
 
-/* How many bytes from @offset on are on the same side. */
+/* Returns how many bytes from @offset on are in the same file. */
 static uint64_t same_side(const struct snapshot *s, uint64_t offset, uint64_t len, bool *upper)
 {
 	uint64_t cluster = offset / CLUSTER_BYTES, end = (cluster + 1) * CLUSTER_BYTES;
@@ -113,8 +113,8 @@ static int copy_up(struct snapshot *s, uint64_t cluster)
 }
 
 /*
- * Alone. The clusters at both ends keep what is not written. Without @from zeros are written: a
- * hole in the upper file.
+ * Writes new clusters. The clusters at both ends keep what is not written. @from NULL: writes
+ * zeros, as a hole in the upper file. Locks: held exclusively.
  */
 static int write_new(struct snapshot *s, uint64_t offset, uint64_t len, struct disk_cursor *from)
 {
@@ -170,10 +170,7 @@ static int snapshot_zero(struct disk_node *n, uint64_t offset, uint64_t len, boo
 	return err;
 }
 
-/*
- * Whole clusters that were written give their space back and read as zeros; others stay what they
- * are.
- */
+/* Frees the space of whole written clusters, which then read as zeros; others do not change. */
 static int snapshot_discard(struct disk_node *n, uint64_t offset, uint64_t len)
 {
 	struct snapshot *s = to_snapshot(n);

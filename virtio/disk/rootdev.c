@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finding the root file system: is one on the whole disk, or which partition is it?
+ * Finds the root file system of a disk: it may be on the whole disk or in a partition.
  *
- * Partition tables are GPT (UEFI 2.10, chapter 5) behind a protective MBR, or MBR with logical
- * partitions in a chain of extended ones (ibid. 5.2.1 for the record). We take for a partition what
- * Linux takes for one, and number it alike, for the number ends up in root=. Of a GPT the partition
- * of the architecture's root type (Discoverable Partitions Specification) is the root; without one,
- * and with an MBR, the only partition for Linux data. Two that qualify are a question for the user.
+ * Partition tables are GPT (UEFI 2.10, chapter 5) after a protective MBR, or MBR with logical
+ * partitions in a chain of extended ones (ibid. 5.2.1 for the record). The rules follow Linux,
+ * because the number goes into root=: what Linux accepts as a partition is one here, with the same
+ * number. The root is:
  *
- * A table with partitions outweighs a file system's magic: the superblock of what was on the disk
- * before often survives partitioning, whereas what makes a file system of the whole disk clears the
+ *   - with a GPT, the partition of the architecture's root type (Discoverable Partitions
+ *     Specification);
+ *   - without such a partition, and with an MBR, the only partition for Linux data. If two qualify,
+ *     the user must choose.
+ *
+ * A table with partitions outweighs a file system's magic: the superblock of an earlier file system
+ * often survives partitioning, whereas programs that make a file system on the whole disk clear the
  * table.
  *
- * The disk is a stranger's: every sector number is compared with the disk's size before it is used,
- * the number of entries and of links is bounded as in Linux. Checksums are not looked at and the
- * GPT's copy at the end is not used: the guest finds out about damage by itself. Sectors are of 512
- * bytes, as our disks have.
+ * The disk's contents are not trusted: every sector number is compared with the disk's size before
+ * use, and the number of entries and links is limited as in Linux. Checksums are not verified and
+ * the GPT's copy at the end is not used: the guest detects damage itself. Sectors have 512 bytes,
+ * as on our disks.
  *
- * Called on main's thread while the machine is made. Knows nothing about image formats: it is
- * handed a read function.
+ * Thread: main, at set-up. The code knows no image formats: the caller passes a read function.
  */
 #include "virtio/rootdev.h"
 
@@ -81,7 +84,7 @@ struct search {
 	unsigned int nr_linux, linux_partition;
 };
 
-/* Reads what there is of a range; the rest is zeros. */
+/* Reads the part of a range that the disk has; the rest is zeros. */
 static int read_at(const struct search *s, uint64_t offset, void *buf, size_t len)
 {
 	uint64_t size = s->disk->size_bytes;
@@ -92,7 +95,7 @@ static int read_at(const struct search *s, uint64_t offset, void *buf, size_t le
 	return s->disk->read(s->disk->ctx, offset, buf, min_u64(len, size - offset));
 }
 
-/* Adds a whole piece of text or, once one does not fit, none any more. */
+/* Adds a piece of text as a whole. When one does not fit, adds no more. */
 static void __attribute__((format(printf, 2, 3))) add_choice(struct search *s, const char *fmt, ...)
 {
 	static const char dots[] = ", ...";
@@ -110,7 +113,7 @@ static void __attribute__((format(printf, 2, 3))) add_choice(struct search *s, c
 		s->choices_len += (size_t)len;
 		return;
 	}
-	memcpy(at, dots, sizeof(dots)); /* there is room: each piece that was taken left it */
+	memcpy(at, dots, sizeof(dots)); /* it fits: each piece that was added left room for it */
 	s->choices_cut = true;
 }
 
@@ -137,7 +140,7 @@ static bool mbr_signed(const uint8_t *sector)
 	return sector[MBR_SIGNATURE] == 0x55 && sector[MBR_SIGNATURE + 1] == 0xaa;
 }
 
-/* Boot sectors of file systems have the signature too, but code where the table would be. */
+/* Boot sectors of file systems have the signature too, but have code where the table would be. */
 static bool mbr_valid(const uint8_t *sector)
 {
 	struct mbr_entry entry[MBR_ENTRIES];
@@ -171,9 +174,7 @@ static const char *mbr_type_name(uint8_t type)
 	}
 }
 
-/*
- * A partition that begins at @base + the entry's first sector. Returns whether it lies on the disk.
- */
+/* Adds the partition at @base + the entry's first sector. Returns whether it is inside the disk. */
 static bool mbr_partition(struct search *s, const struct mbr_entry *e, uint64_t base,
 			  unsigned int number)
 {
@@ -194,7 +195,10 @@ static bool mbr_partition(struct search *s, const struct mbr_entry *e, uint64_t 
 	return true;
 }
 
-/* One link of the chain: its logical partitions; returns the entry of the next link, or NULL. */
+/*
+ * Adds the logical partitions of one link of the chain. Returns the entry of the next link, or
+ * NULL.
+ */
 static const struct mbr_entry *mbr_link(struct search *s, const struct mbr_entry entry[MBR_ENTRIES],
 					uint64_t lba, unsigned int *number)
 {
@@ -205,7 +209,7 @@ static const struct mbr_entry *mbr_link(struct search *s, const struct mbr_entry
 		if (mbr_extended(&entry[i]))
 			next = next ? next : &entry[i];
 		else if (*number <= MAX_PARTITIONS && le32_bytes(entry[i].sectors)) {
-			/* Linux counts one that it cannot use, too. */
+			/* Linux counts a partition that it cannot use, too. */
 			mbr_partition(s, &entry[i], lba, *number);
 			++*number;
 		}
@@ -213,7 +217,7 @@ static const struct mbr_entry *mbr_link(struct search *s, const struct mbr_entry
 	return next && le32_bytes(next->sectors) ? next : NULL;
 }
 
-/* @first is the extended partition's first sector, to which the links' places are relative. */
+/* @first is the extended partition's first sector; the places of the links are relative to it. */
 static int mbr_chain(struct search *s, uint64_t first, unsigned int *number)
 {
 	uint64_t lba = first;
@@ -274,8 +278,8 @@ struct type_name {
 };
 
 /*
- * 0FC63DAF-8483-4772-8E79-3D69D8477DE4: its first three fields are little-endian on a disk, and so
- * on.
+ * For example 0FC63DAF-8483-4772-8E79-3D69D8477DE4: the first three fields are little-endian on a
+ * disk.
  */
 static const struct type_name type_names[] = {
 	{ "Linux",
@@ -323,7 +327,7 @@ static void gpt_type_text(const struct search *s, const uint8_t *g, char text[TY
 			g[12], g[13], g[14], g[15]);
 }
 
-/* The name is for a terminal: what is not plain ASCII becomes '?'. */
+/* Stores the name for a terminal: characters that are not plain ASCII become '?'. */
 static void gpt_name_text(const struct gpt_entry *e, char text[GPT_NAME_UNITS + 1])
 {
 	unsigned int len = 0;
@@ -362,7 +366,7 @@ static void gpt_partition(struct search *s, const struct gpt_entry *e, unsigned 
 }
 
 /*
- * Where the entries are and how many of them Linux looks at; 0 when it would not believe the
+ * Returns where the entries are and how many of them Linux reads; 0 if Linux would reject the
  * header.
  */
 static unsigned int gpt_entries(const struct search *s, const uint8_t *sector, uint64_t *lba)
@@ -404,7 +408,7 @@ static int gpt_scan(struct search *s, const uint8_t *sector)
 	return 0;
 }
 
-/* ---- what it comes to ---- */
+/* ---- the result ---- */
 
 static void found(struct search *s, unsigned int partition, const char *why)
 {

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Networks behind virtio-net, see netdev.h: what all backends share, and the choice of one. The
- * backends are netdev_tap.c (frames with virtio's own headers, so that checksums and segments are
- * the host's work), netdev_socket.c (frames on a socket of any type) and netdev_passt.c (a passt(1)
- * process at the other end of one).
+ * Opens the backends of networks and dispatches calls to them, see netdev.h. The backends are:
  *
- * A descriptor from whoever started us (-n fd=N) says itself what it is: a tap's, a stream with
- * passt's framing, or a socket that keeps messages apart, a frame each.
+ *   - netdev_tap.c: frames with virtio's headers, so that the host does checksums and segmentation;
+ *   - netdev_socket.c: frames on a socket of any type;
+ *   - netdev_passt.c: a passt(1) process at the other end of a socket.
  *
- * Called on the loop's thread, and on main's at set-up. Buffers have a fixed size and are made when
- * the first frame comes, so a network that nobody uses costs no memory. Nothing here trusts the
- * peer: a frame too long ends a stream, whose framing is lost then.
+ * For a descriptor that the parent process passed (-n fd=N), the type of the descriptor selects the
+ * backend: a tap interface, a stream with passt's framing, or a socket that preserves message
+ * boundaries, with one frame for each message.
+ *
+ * Thread: loop, and main at set-up. Buffers have a fixed size and are allocated at the first frame,
+ * so a network that is not used costs no memory. The peer is not trusted: a frame that is too long
+ * ends a stream, because its framing is lost then.
  */
 #include "netdev_impl.h"
 
@@ -34,11 +36,11 @@ static int open_fd(struct netdev *d, const struct netdev_options *o)
 	int flags = fcntl(o->fd, F_GETFL), type = 0;
 
 	if (flags < 0) {
-		pr_err("-n fd=%d: not an open file descriptor: start kvm with it open, as in 5<>FILE",
+		pr_err("-n fd=%d: not an open file descriptor; start kvm with it open, as in 5<>FILE",
 		       o->fd);
 		return -EBADF;
 	}
-	/* A machine that is started again needs it again. */
+	/* Keep the original: a machine that restarts needs it again. */
 	d->fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 3);
 	if (d->fd < 0) {
 		pr_err("-n fd=%d: %s", o->fd, strerror(errno));
@@ -88,7 +90,7 @@ int netdev_open(struct netdev **out, const struct netdev_options *o)
 		}
 		out[i]->fd = -1;
 		err = open_one(out[i], o, ifname);
-		ifname = out[0]->name; /* the further queues of the same one */
+		ifname = out[0]->name; /* further queues of the same interface */
 	}
 	if (!err && o->kind == NETDEV_TAP)
 		err = tap_up(out[0], o);
@@ -103,11 +105,11 @@ void netdev_close(struct netdev *d)
 {
 	if (!d)
 		return;
-	vhost_close(d->vhost); /* before what it uses */
+	vhost_close(d->vhost); /* before what vhost uses */
 	if (d->fd >= 0)
 		close(d->fd);
 	if (d->pid) {
-		/* it keeps nothing that could be lost, and must not keep us waiting */
+		/* passt has no data that could be lost, and we must not wait for it */
 		kill(d->pid, SIGKILL);
 		waitpid(d->pid, NULL, 0);
 	}
@@ -202,9 +204,9 @@ void netdev_say_gone(struct netdev *d, int err)
 		return;
 	}
 	pr_err("network %s: %s; the guest's network cable is out", d->name,
-	       err == -EPROTO	      ? "a frame of an impossible length came"
+	       err == -EPROTO	      ? "received a frame of an impossible length"
 	       : err && err != -EPIPE ? strerror(-err)
-				      : "the other end is gone");
+				      : "the other end has disconnected");
 }
 
 bool netdev_may_return(const struct netdev *d)
@@ -230,7 +232,7 @@ void netdev_make_mac(uint8_t mac[ETH_ALEN], const char *name, unsigned int index
 	for (; *name; name++)
 		hash = (hash ^ (uint8_t)*name) * 0x100000001b3;
 	hash = (hash ^ index) * 0x100000001b3;
-	mac[0] = 0x02; /* locally administered, one station's */
+	mac[0] = 0x02; /* locally administered, unicast */
 	for (unsigned int i = 1; i < ETH_ALEN; i++)
 		mac[i] = (uint8_t)(hash >> (8 * i));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads -n's value into the options of a network: "tap[,KEY=VALUE]...", "passt[,...]", "fd=N[,...]"
- * or "none". Called on main's thread at set-up. The text is cut up in place. A key that the chosen
- * kind does not have is refused by name.
+ * Reads the value of -n into the options of a network: "tap[,KEY=VALUE]...", "passt[,...]",
+ * "fd=N[,...]" or "none". Cuts the text up in place. A key that the chosen kind does not have is
+ * refused by name. Thread: main, at set-up.
  */
 #include "virtio/netdev.h"
 
@@ -23,7 +23,7 @@ static int parse_number(const char *key, const char *value, unsigned long min, u
 		*number = strtoul(value, &end, 10);
 	if (end && !*end && *number >= min && *number <= max)
 		return 0;
-	pr_err("-n: %s=%s: a number from %lu to %lu", key, value ? value : "", min, max);
+	pr_err("-n: %s=%s: must be a number from %lu to %lu", key, value ? value : "", min, max);
 	return -EINVAL;
 }
 
@@ -47,7 +47,7 @@ static int set_mac(struct netdev_options *o, const char *value)
 		o->mac[i] = (uint8_t)(high * 16 + low);
 	}
 	if (bad || (o->mac[0] & 1)) {
-		pr_err("-n: mac=%s: an address like 02:00:00:00:00:01, the first byte even",
+		pr_err("-n: mac=%s: must be an address like 02:00:00:00:00:01, with an even first byte",
 		       value ? value : "");
 		return -EINVAL;
 	}
@@ -60,7 +60,7 @@ static int set_vhost(struct netdev_options *o, const char *value)
 	bool on = value && !strcmp(value, "on");
 
 	if (!on && (!value || strcmp(value, "off") != 0)) {
-		pr_err("-n tap,vhost=%s: on or off", value ? value : "");
+		pr_err("-n tap,vhost=%s: must be on or off", value ? value : "");
 		return -EINVAL;
 	}
 	o->vhost = on ? NETDEV_VHOST_ON : NETDEV_VHOST_OFF;
@@ -70,7 +70,7 @@ static int set_vhost(struct netdev_options *o, const char *value)
 static int set_ifname(struct netdev_options *o, const char *value)
 {
 	if (!value || !*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/ %")) {
-		pr_err("-n: ifname=%s: an interface's name has 1 to %d characters",
+		pr_err("-n: ifname=%s: must have 1 to %d characters, without '/', '%%' and spaces",
 		       value ? value : "", IFNAMSIZ - 1);
 		return -EINVAL;
 	}
@@ -91,7 +91,7 @@ static int set_text(const char **to, const char *key, const char *value)
 static int add_forward(struct netdev_options *o, const char *value)
 {
 	if (!value || !strchr(value, ':') || *value == '-') {
-		pr_err("-n passt,hostfwd=%s: [tcp:|udp:][ADDRESS/]PORT:GUEST_PORT",
+		pr_err("-n passt,hostfwd=%s: must be [tcp:|udp:][ADDRESS/]PORT:GUEST_PORT",
 		       value ? value : "");
 		return -EINVAL;
 	}
@@ -122,7 +122,7 @@ static int set_tap_key(struct netdev_options *o, const char *key, const char *va
 		return set_vhost(o, value);
 	if (!strcmp(key, "queues"))
 		return set_queues(o, value);
-	pr_err("-n tap: %s: no such key; there are ifname, mac, queues, script, vhost", key);
+	pr_err("-n tap: %s: no such key; the keys are ifname, mac, queues, script, vhost", key);
 	return -EINVAL;
 }
 
@@ -132,7 +132,7 @@ static int set_passt_key(struct netdev_options *o, const char *key, const char *
 		return add_forward(o, value);
 	if (!strcmp(key, "path"))
 		return set_text(&o->path, key, value);
-	pr_err("-n passt: %s: no such key; there are hostfwd, mac, path", key);
+	pr_err("-n passt: %s: no such key; the keys are hostfwd, mac, path", key);
 	return -EINVAL;
 }
 
@@ -145,7 +145,7 @@ static int set_key(struct netdev_options *o, const char *key, const char *value)
 	if (o->kind == NETDEV_PASST)
 		return set_passt_key(o, key, value);
 	pr_err("-n %s: %s: no such key%s", o->kind == NETDEV_FD ? "fd" : "none", key,
-	       o->kind == NETDEV_FD ? "; there is mac" : "");
+	       o->kind == NETDEV_FD ? "; the only key is mac" : "");
 	return -EINVAL;
 }
 
@@ -165,7 +165,7 @@ static int set_kind(struct netdev_options *o, const char *kind, const char *valu
 	} else if (!strcmp(kind, "none") && !value) {
 		o->kind = NETDEV_NONE;
 	} else {
-		pr_err("-n %s: no such network; there are tap, passt, fd=N and none", kind);
+		pr_err("-n %s: no such kind of network; use tap, passt, fd=N or none", kind);
 		err = -EINVAL;
 	}
 	return err;
@@ -185,7 +185,7 @@ int netdev_parse(char *text, struct netdev_options *o)
 		first = false;
 	}
 	if (!err && o->path && o->nr_forwards) {
-		pr_err("-n passt: hostfwd= is for the passt we start; the one at path= has its own (-t, -u)");
+		pr_err("-n passt: hostfwd= only works for a passt that kvm starts; start the one at path= with -t or -u");
 		err = -EINVAL;
 	}
 	return err;

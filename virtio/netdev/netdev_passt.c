@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * passt(1): networking in user space, for ordinary users, with DHCP, DNS and port forwards. Started
- * by us at the other end of a socketpair (passt --fd), or connected to at the socket it listens on
- * (path=). The frames are netdev_socket.c's. Main's thread at set-up.
+ * Connects a network to passt(1): networking in user space, for ordinary users, with DHCP, DNS and
+ * port forwards. We either start passt at the other end of a socketpair (passt --fd), or connect to
+ * the socket it listens on (path=). netdev_socket.c transfers the frames. Thread: main, at set-up.
  *
- * Our passt ends when its end of the socket is closed: with us, whatever ends us. It is never our
- * terminal's: a group of its own, nothing to read. It says on our stderr what it does not like
- * about its options; when it ends, the guest's cable is out. A passt of somebody else's may end and
- * be started again: whoever has noticed that it is gone may connect anew.
+ * A passt that we start ends when our end of the socket closes, so it ends with us, however we end.
+ * It has its own process group and an empty stdin, so that it does not use our terminal. It prints
+ * errors about its options on our stderr. When it ends, the guest's cable is out. A separate passt
+ * may end and be started again: the caller may connect again after it has noticed the end.
  */
 #include "kvm/log.h"
 #include "netdev_impl.h"
@@ -45,14 +45,14 @@ static int connect_first(struct netdev *d)
 	int err = passt_connect(d);
 
 	if (err == -ENAMETOOLONG)
-		pr_err("-n passt,path=%s: too long for a socket's name", d->path);
+		pr_err("-n passt,path=%s: the path is too long for a socket", d->path);
 	else if (err)
 		pr_err("-n passt,path=%s: %s: is passt running, with --socket of that name?",
 		       d->path, strerror(-err));
 	return err;
 }
 
-/* "[tcp:|udp:]REST" to -t REST or -u REST. */
+/* Changes "[tcp:|udp:]REST" to -t REST or -u REST. */
 static void add_forward(char **argv, unsigned int *nr, const char *forward)
 {
 	bool udp = !strncmp(forward, "udp:", 4);
@@ -92,7 +92,7 @@ int passt_open(struct netdev *d, const struct netdev_options *o)
 		return connect_first(d);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		err = -errno;
-		pr_err("-n passt: no sockets: %s", strerror(-err));
+		pr_err("-n passt: cannot create sockets: %s", strerror(-err));
 		return err;
 	}
 	d->fd = pair[0];

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Frames on sockets, without virtio's headers, hence without offloads. On a stream each frame has
- * its length in front, 32 bits big-endian, as passt(1) and QEMU's -netdev stream have it. On a
- * socket that keeps messages apart a frame is a message. Loop's thread.
+ * Transfers frames on sockets, without virtio's headers and hence without offloads. On a stream
+ * each frame has its length in front, 32 bits big-endian, as with passt(1) and QEMU's -netdev
+ * stream. On a socket that preserves message boundaries each frame is a message. Thread: loop.
  *
- * A stream may take a part of a frame. The rest is kept, copied, and goes before anything else: the
- * guest's memory is not looked at again, and at most one frame is ever kept. Reading fills one
- * buffer with as many frames as there are and takes them from it one by one; a frame's tail that
- * does not fit is moved to the front once.
+ * A stream may accept a part of a frame. The rest is copied and sent before anything else: guest
+ * memory is not read again, and at most one frame is ever kept. One read fills the buffer with as
+ * many frames as there are; frames are then taken from it one by one. A frame's tail that does not
+ * fit is moved to the front once.
  */
 #include "netdev_impl.h"
 
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Takes a whole frame out of the buffer. Returns its bytes, 0 when there is none, or -EPROTO. */
+/* Takes a whole frame out of the buffer. Returns its bytes, 0 if there is none, or -EPROTO. */
 static ssize_t take_frame(struct netdev *d, const uint8_t **frame)
 {
 	size_t have = d->in_have - d->in_at;
@@ -59,7 +59,7 @@ static ssize_t stream_recv(struct netdev *d, struct virtio_net_hdr *hdr, const u
 	}
 }
 
-/* Keeps @iov from byte @sent on. */
+/* Keeps the bytes of @iov from byte @sent on. */
 static void keep_rest(struct netdev *d, const struct iovec *iov, unsigned int nr, size_t sent)
 {
 	d->out_at = d->out_have = 0;
@@ -72,7 +72,7 @@ static void keep_rest(struct netdev *d, const struct iovec *iov, unsigned int nr
 	}
 }
 
-/* Writes what was kept. Returns whether all of it is gone. */
+/* Writes the kept bytes. Returns whether none is left. */
 static bool flush_rest(struct netdev *d)
 {
 	while (d->out_at < d->out_have) {
@@ -84,7 +84,7 @@ static bool flush_rest(struct netdev *d)
 		if (n < 0 && errno == EAGAIN)
 			return false;
 		if (n < 0)
-			d->out_at = d->out_have; /* the peer is gone; reading says so */
+			d->out_at = d->out_have; /* the peer has disconnected; reading reports it */
 		else
 			d->out_at += (size_t)n;
 	}
@@ -133,7 +133,7 @@ static ssize_t packet_recv(struct netdev *d, struct virtio_net_hdr *hdr, const u
 		n = recv(d->fd, d->in, NETDEV_IN_BYTES, MSG_DONTWAIT | MSG_TRUNC);
 	while ((n < 0 && (errno == EINTR || errno == ECONNREFUSED)) || n > NETDEV_MAX_FRAME_BYTES);
 	*frame = d->in;
-	/* Of a SOCK_SEQPACKET that is the end; a datagram may just be empty. */
+	/* With SOCK_SEQPACKET this is the end; a datagram may be empty. */
 	if (!n && !d->datagrams)
 		return -EPIPE;
 	return n < 0 ? -errno : n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Starts the programs that network backends need: passt(1), and a tap interface's script. Set-up
- * time.
+ * Starts the programs that network backends need: passt(1), and a tap interface's script. Thread:
+ * setup.
  */
 #include "netdev_impl.h"
 

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A tap interface of the host's through /dev/net/tun: Linux, Documentation/networking/tuntap.rst.
- * Every frame has virtio's header in front (IFF_VNET_HDR, 12 bytes by TUNSETVNETHDRSZ,
- * little-endian), so frames with unfinished checksums and of many segments pass in both directions
- * as they are. Loop's thread; opened on main's at set-up.
+ * Sends and receives frames through a tap interface of the host (/dev/net/tun: Linux,
+ * Documentation/networking/tuntap.rst). Every frame has virtio's header in front (IFF_VNET_HDR, 12
+ * bytes by TUNSETVNETHDRSZ, little-endian), so frames with unfinished checksums and of many
+ * segments pass unchanged in both directions. Thread: loop; opened on main at set-up.
  *
- * What the guest sends as unfinished the host's kernel finishes, always; TUNSETOFFLOAD says what
- * the kernel may leave unfinished towards the guest. The same call tells at set-up what this kernel
- * knows.
+ * The host's kernel always finishes what the guest sends unfinished. TUNSETOFFLOAD sets what the
+ * kernel may leave unfinished towards the guest; at set-up the same call shows what this kernel
+ * supports.
  *
- * An interface that is made here goes away with us. One that was made before (`ip tuntap add`) is
- * used, by an ordinary user too if it is theirs. A descriptor that was handed to us may have no
- * headers: then there are no offloads.
+ *   - An interface that we make vanishes when we end.
+ *   - An interface that exists (`ip tuntap add`) is used; an ordinary user can use one that belongs
+ *     to that user.
+ *   - A descriptor from the parent process may have no headers: then there are no offloads.
  *
- * Where /dev/vhost-net can be opened the kernel can move the frames itself; each queue has a struct
+ * If /dev/vhost-net can be opened, the kernel can move the frames itself; each queue has a struct
  * vhost for that.
  */
 #include "kvm/log.h"
@@ -34,13 +35,13 @@
 
 #define TUN_DEVICE "/dev/net/tun"
 #define HEADER_BYTES sizeof(struct virtio_net_hdr_mrg_rxbuf)
-/* Younger than some distributions' headers. */
+/* Newer than the headers of some distributions. */
 #define F_USO4 0x20
 #define F_USO6 0x40
 
 static const struct {
-	unsigned int tun;	  /* TUNSETOFFLOAD's */
-	unsigned int guest, host; /* virtio's */
+	unsigned int tun;	  /* the flag of TUNSETOFFLOAD */
+	unsigned int guest, host; /* virtio's feature bits */
 } offload[] = {
 	{ TUN_F_CSUM, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_CSUM },
 	{ TUN_F_TSO4, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_HOST_TSO4 },
@@ -70,8 +71,8 @@ static void probe_offloads(struct netdev *d)
 	unsigned int flags = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO;
 
 	/*
-	 * UFO went from some kernels and came back; UDP segments came with 6.2, both families at
-	 * once.
+	 * UFO was removed from some kernels and later restored; UDP segmentation came with 6.2, for
+	 * both families at once.
 	 */
 	if (takes(d, flags | F_USO4 | F_USO6))
 		flags |= F_USO4 | F_USO6;
@@ -114,11 +115,11 @@ int tap_adopt(struct netdev *d)
 static void say_refused(int err, const char *ifname)
 {
 	if (err == -EPERM)
-		pr_err("-n tap: may not make an interface: be root, have one made (ip tuntap add tap0 mode tap user $USER) and name it with ifname=, or use -n passt");
+		pr_err("-n tap: not allowed to create an interface; run as root, or have one created (ip tuntap add tap0 mode tap user $USER) and use ifname=, or use -n passt");
 	else if (err == -EBUSY)
 		pr_err("-n tap,ifname=%s: in use by another program", ifname);
 	else if (err == -EINVAL)
-		pr_err("-n tap,ifname=%s: this interface is none of mode tap, or of another number of queues",
+		pr_err("-n tap,ifname=%s: not a tap interface, or one with a different number of queues",
 		       ifname ? ifname : "");
 	else
 		pr_err("-n tap,ifname=%s: %s", ifname ? ifname : "", strerror(-err));
@@ -130,12 +131,12 @@ static int add_vhost(struct netdev *d, enum netdev_vhost wanted)
 
 	if (!err || wanted == NETDEV_VHOST_AUTO) {
 		if (err)
-			pr_debug("network %s: no vhost-net: %s", d->name, strerror(-err));
+			pr_debug("network %s: cannot use vhost-net: %s", d->name, strerror(-err));
 		return 0;
 	}
-	pr_err("-n tap,vhost=on: /dev/vhost-net: %s: %s", strerror(-err),
+	pr_err("-n tap,vhost=on: /dev/vhost-net: %s; %s", strerror(-err),
 	       err == -EACCES || err == -EPERM ? "give yourself access to it"
-					       : "modprobe vhost_net");
+					       : "run: modprobe vhost_net");
 	return err;
 }
 
@@ -151,9 +152,9 @@ int tap_open(struct netdev *d, const struct netdev_options *o, const char *ifnam
 	d->fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (d->fd < 0) {
 		err = -errno;
-		pr_err("-n tap: " TUN_DEVICE ": %s: %s, or use -n passt", strerror(-err),
+		pr_err("-n tap: " TUN_DEVICE ": %s; %s, or use -n passt", strerror(-err),
 		       err == -EACCES || err == -EPERM ? "give yourself access to it"
-						       : "modprobe tun");
+						       : "run: modprobe tun");
 		return err;
 	}
 	if (ioctl(d->fd, TUNSETIFF, &ifr) < 0) {
@@ -165,14 +166,14 @@ int tap_open(struct netdev *d, const struct netdev_options *o, const char *ifnam
 	snprintf(d->name, sizeof(d->name), "%s", ifr.ifr_name);
 	err = set_header(d);
 	if (err) {
-		pr_err("-n tap: the host's kernel has no virtio headers for %s: %s", d->name,
-		       strerror(-err));
+		pr_err("-n tap: the host's kernel does not support virtio headers for %s: %s",
+		       d->name, strerror(-err));
 		return err;
 	}
 	return add_vhost(d, o->vhost);
 }
 
-/* Best effort: who may not do it has had it done. */
+/* Failure is only a warning: a user without the right can have it done by root. */
 static void set_up(const struct netdev *d, int fd)
 {
 	struct ifreq ifr = { 0 };
@@ -181,7 +182,7 @@ static void set_up(const struct netdev *d, int fd)
 	if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
 		ifr.ifr_flags |= IFF_UP;
 		if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
-			pr_warn("network %s is down and may not be set up by us: ip link set %s up",
+			pr_warn("network %s is down, and kvm may not set it up; run: ip link set %s up",
 				d->name, d->name);
 	}
 }
@@ -216,7 +217,7 @@ static int run_script(struct netdev *d, const char *script)
 		;
 	if (!status)
 		return 0;
-	pr_err("-n tap,script=%s: it failed for %s, with %s %d", script, d->name,
+	pr_err("-n tap,script=%s: the script failed for %s with %s %d", script, d->name,
 	       WIFEXITED(status) ? "exit code" : "signal",
 	       WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	return -ECANCELED;
@@ -229,7 +230,7 @@ int tap_up(struct netdev *d, const struct netdev_options *o)
 	if (fd >= 0)
 		set_up(d, fd);
 	err = o->script ? run_script(d, o->script) : 0;
-	/* The script may have changed it. */
+	/* The script may have changed the MTU. */
 	if (fd >= 0) {
 		d->mtu_bytes = get_mtu(d, fd);
 		close(fd);
@@ -268,7 +269,7 @@ static int tap_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct i
 	do
 		n = writev(d->fd, iov, (int)nr);
 	while (n < 0 && errno == EINTR);
-	/* Anything else is a frame lost: the interface is down, or the kernel did not like it. */
+	/* Any other error loses a frame: the interface is down, or the kernel refused the frame. */
 	return n < 0 && errno == EAGAIN ? -EAGAIN : 0;
 }
 

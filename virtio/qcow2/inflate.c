@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DEFLATE, RFC 1951: blocks that are stored, or coded with a fixed or a transmitted pair of Huffman
- * codes. The input is a stranger's. Its end is watched by one number: bits beyond it read as zeros,
- * `left` falls below zero, and everyone looks at that before what was taken has any effect. The
- * output's end is no error: it is where to stop.
+ * Unpacks DEFLATE data (RFC 1951) for compressed qcow2 clusters. Blocks are stored, or coded with a
+ * fixed or a transmitted pair of Huffman codes. The input is not trusted. One number guards its
+ * end: bits beyond the end read as zeros, `left` falls below zero, and every user checks `left`
+ * before the bits that it took have any effect. The output's end is no error: unpacking stops
+ * there.
  *
- * What must be refused is what zlib refuses: codes with too many or (but for a lone one of one bit)
- * too few words, more than 286 and 30 symbols, no word for the end of a block, distances to before
- * the beginning.
+ * Refused is what zlib refuses: codes with too many words or (except a single word of one bit) too
+ * few, more than 286 and 30 symbols, no word for the end of a block, distances to before the
+ * beginning.
  */
 #include "inflate.h"
 
@@ -25,15 +26,15 @@
 
 struct stream {
 	const unsigned char *in, *in_end;
-	uint64_t bits; /* the next ones, lowest first */
-	int left;      /* how many; negative: more were taken than there are */
+	uint64_t bits; /* the next bits, lowest first */
+	int left;      /* how many bits; negative: more were taken than there are */
 	unsigned char *out;
 	size_t done, size;
 };
 
 /* A canonical Huffman code. */
 struct code {
-	/* by the next bits: symbol << 4 | length; 0: a longer word, or none */
+	/* indexed by the next bits: symbol << 4 | length; 0: a longer word, or none */
 	uint16_t fast[1 << FAST_BITS];
 	uint16_t count[MAX_BITS + 1]; /* words of each length */
 	uint16_t symbol[NR_LITERALS]; /* in the order of their words */
@@ -41,7 +42,7 @@ struct code {
 
 /* ---- bits ---- */
 
-/* At least 56 bits, or all there are. */
+/* Provides at least 56 bits, or all that are left. */
 static void refill(struct stream *s)
 {
 	while (s->left < 56 && s->in < s->in_end) {
@@ -50,7 +51,7 @@ static void refill(struct stream *s)
 	}
 }
 
-/* Up to 16 bits. */
+/* Takes up to 16 bits. */
 static unsigned int take(struct stream *s, unsigned int nr)
 {
 	unsigned int value = (unsigned int)(s->bits & ((1ULL << nr) - 1));
@@ -88,7 +89,7 @@ static void fill_fast(struct code *c)
 static int make_code(struct code *c, const unsigned char *lengths, unsigned int nr)
 {
 	unsigned int place[MAX_BITS + 2] = { 0 };
-	int unused = 1; /* words of this length */
+	int unused = 1; /* unused words of this length */
 
 	memset(c->count, 0, sizeof(c->count));
 	for (unsigned int i = 0; i < nr; i++)
@@ -126,7 +127,7 @@ static int long_symbol(struct stream *s, const struct code *c)
 	return -EINVAL;
 }
 
-/* After a refill; -EINVAL: no word begins so. */
+/* Call it after refill(). Returns -EINVAL if no word begins like this. */
 static int next_symbol(struct stream *s, const struct code *c)
 {
 	unsigned int found = c->fast[s->bits & ((1 << FAST_BITS) - 1)];
@@ -140,8 +141,8 @@ static int next_symbol(struct stream *s, const struct code *c)
 /* ---- blocks ---- */
 
 /*
- * 3.2.5: 8 lengths by themselves, then 4 to each number of extra bits; the last stands for the
- * longest alone.
+ * 3.2.5: 8 lengths without extra bits, then 4 for each number of extra bits; the last symbol is the
+ * longest length alone.
  */
 static size_t match_length(struct stream *s, unsigned int symbol)
 {
@@ -154,7 +155,7 @@ static size_t match_length(struct stream *s, unsigned int symbol)
 	return 3 + ((4 + k % 4) << extra) + take(s, extra);
 }
 
-/* 4 distances by themselves, then 2 to each number of extra bits. */
+/* 4 distances without extra bits, then 2 for each number of extra bits. */
 static size_t match_distance(struct stream *s, unsigned int symbol)
 {
 	unsigned int extra = symbol / 2 - 1;
@@ -180,7 +181,8 @@ static int match(struct stream *s, unsigned int symbol, const struct code *dista
 		s->done += len;
 		return 0;
 	}
-	for (; len; len--, s->done++) /* it repeats itself */
+	/* the source may overlap the output: the match then repeats itself */
+	for (; len; len--, s->done++)
 		s->out[s->done] = s->out[s->done - distance];
 	return 0;
 }
@@ -192,7 +194,7 @@ static int coded_block(struct stream *s, const struct code *literals, const stru
 	while (!err && s->done < s->size) {
 		int symbol;
 
-		refill(s); /* 48 bits at most are taken for a match */
+		refill(s); /* a match takes 48 bits at most */
 		symbol = next_symbol(s, literals);
 		if (s->left < 0 || symbol < 0 || symbol > 285)
 			return -EINVAL;
@@ -216,7 +218,7 @@ static int stored_block(struct stream *s)
 	len = take(s, 16);
 	if ((take(s, 16) ^ len) != 0xffff || s->left < 0)
 		return -EINVAL;
-	s->in -= s->left / 8; /* what was read ahead */
+	s->in -= s->left / 8; /* return the bytes that were read ahead */
 	s->left = 0;
 	s->bits = 0;
 	nr = min_u64(len, s->size - s->done);
@@ -243,7 +245,7 @@ static int fixed_block(struct stream *s)
 	return coded_block(s, &literals, &distances);
 }
 
-/* How often which length: symbols 16 to 18 repeat. */
+/* Returns how often which length is repeated: symbols 16 to 18 repeat. */
 static unsigned int repeats(struct stream *s, unsigned int symbol)
 {
 	switch (symbol) {

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * qcow2 images, versions 2 and 3: opening with all backing files, flushing, closing. Read-only, an
- * image's refcounts are of no interest. For writing, what the image says about itself counts:
- * marked corrupt, it is refused; marked dirty (QEMU's lazy refcounts, after a crash), its refcounts
- * are rebuilt first; features that a writer must keep up and we do not (persistent bitmaps) are
- * marked invalid, as "autoclear" bits ask for. We never set the dirty mark: our refcounts are
- * always up to date on the disk.
+ * Opens, flushes and closes qcow2 images, versions 2 and 3, with all their backing files.
+ *
+ * A read-only image's refcounts are not used. An image that is opened for writing is treated by its
+ * own marks:
+ *
+ *   - marked corrupt: it is refused;
+ *   - marked dirty (QEMU's lazy refcounts, after a crash): its refcounts are rebuilt first;
+ *   - features that a writer must keep up to date and we do not (persistent bitmaps): they are
+ *     marked invalid, as their "autoclear" bits require.
+ *
+ * We never set the dirty mark: on the disk, our refcounts are always up to date.
  *
  * Not supported, and refused by name: encryption, external data files, extended L2 entries,
- * compression other than deflate, what else is incompatible.
+ * compression other than deflate, and any other incompatible feature.
  */
 #include "qcow2.h"
 #include "qcow2_impl.h"
@@ -21,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_AT_ONCE_BYTES (64 * KIB) /* longer copies are for another thread */
+#define MAX_AT_ONCE_BYTES (64 * KIB) /* longer copies are left to another thread */
 #define HEADER_INCOMPATIBLE 72
 #define HEADER_AUTOCLEAR 88
 
@@ -59,7 +64,10 @@ static int qcow2_close(struct disk_node *n)
 	struct qcow2 *q = (struct qcow2 *)n;
 	int err = 0;
 
-	/* A commit frees clusters, which makes refcounts dirty; the second has nothing to free. */
+	/*
+	 * A commit frees clusters, which makes refcounts dirty; the second commit has nothing to
+	 * free.
+	 */
 	while (!n->read_only && !err &&
 	       (atomic_load(&q->nr_dirty) || q->nr_unlinked || atomic_load(&q->unsynced)))
 		err = qcow2_commit(q);
@@ -119,7 +127,7 @@ static int open_backing(struct qcow2 *q, const struct qcow2_header *h,
 	if (!h->backing_name[0])
 		return 0;
 	if (!allowed) {
-		pr_err("%s: the image above does not say its format, and it names a backing file, which a guest may have made up; if it is right, `qemu-img rebase -u -b FILE -F qcow2` says so",
+		pr_err("%s: names a backing file, but the image above it does not record this file's format, so a guest may have written that name; if it is right, run `qemu-img rebase -u -b FILE -F qcow2` on the image above",
 		       q->file->path);
 		return -EPERM;
 	}
@@ -128,7 +136,7 @@ static int open_backing(struct qcow2 *q, const struct qcow2_header *h,
 		return err;
 	err = disk_image_open(&q->backing, path, format, true, options, &chain);
 	if (err)
-		pr_info("%s: has that as its backing file", q->file->path);
+		pr_info("%s: cannot open this image's backing file", q->file->path);
 	return err;
 }
 
@@ -149,7 +157,7 @@ static int prepare_writing(struct qcow2 *q, const struct qcow2_header *h)
 	if (q->file->read_only)
 		return 0;
 	if (h->incompatible & QCOW2_INCOMPAT_CORRUPT) {
-		pr_err("%s: marked corrupt; `qemu-img check -r all` repairs it, `ro` reads what there is",
+		pr_err("%s: marked corrupt; `qemu-img check -r all` repairs it, `ro` reads what is readable",
 		       q->file->path);
 		return -EIO;
 	}
@@ -188,7 +196,7 @@ static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header
 	};
 	pthread_mutex_init(&q->meta_lock, NULL);
 	pthread_mutex_init(&q->unpack_lock, NULL);
-	/* Readers come all the time; a writer must not wait for a moment without any. */
+	/* Readers arrive all the time; a writer must not have to wait for a moment without any. */
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&q->map_lock, &attr);
@@ -198,7 +206,10 @@ static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header
 int qcow2_open(struct disk_node **out, struct disk_file *f, const struct disk_options *options,
 	       const struct disk_chain *above, bool guessed)
 {
-	/* A guest may have made a qcow2 of its raw disk, now a backing file: it names no files. */
+	/*
+	 * The guest may have written a qcow2 header to its raw disk, which is now a backing file:
+	 * such a header may not name other files.
+	 */
 	const bool backing_allowed = !guessed || !above;
 	struct qcow2_header *h = malloc(sizeof(*h));
 	struct qcow2 *q = calloc(1, sizeof(*q));

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Compressed clusters ("Compressed Clusters Descriptor"): a raw deflate stream anywhere in the
- * file, of which the entry says the first byte and the last sector. They are only read; a write
- * replaces them by ordinary ones.
+ * Reads compressed clusters of a qcow2 image ("Compressed Clusters Descriptor"). Each is a raw
+ * deflate stream anywhere in the file; its table entry has the first byte and the last sector. They
+ * are only read: a write replaces them by ordinary clusters.
  *
- * The last one that was unpacked is kept, so that small reads one after the other unpack it once.
- * unpack_lock is for that one, held while it is filled and copied from; it is taken with map_lock
- * held. What is kept cannot become wrong: nobody writes compressed clusters while we have the
- * image.
+ * The last unpacked cluster is kept, so that sequential small reads unpack it once. Locks:
+ * unpack_lock guards it while it is filled and copied; it is taken with map_lock held. The kept
+ * copy cannot become wrong: no program writes compressed clusters while we have the image open.
  */
 #include "qcow2_impl.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reports that a qcow2 image contradicts itself: once for each file, however many requests find it.
- * Any thread.
+ * Reports that a qcow2 image contradicts itself, once for each file, however many requests find an
+ * error. Thread: any.
  */
 #include "qcow2_impl.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The qcow2 header and its extensions ("Header", "Header extensions"). A file is a stranger's: each
- * value is checked before anything is computed or allocated from it, and what is not supported is
- * refused by its name, in one line.
+ * Reads and checks the header of a qcow2 image and its extensions ("Header", "Header extensions").
+ * The file is not trusted: each value is checked before any computation or allocation uses it.
+ * Features that are not supported are refused by name, in one line.
  */
 #include "qcow2.h"
 #include "qcow2_impl.h"
@@ -15,7 +15,7 @@
 #define MAGIC "QFI\xfb"
 #define V2_BYTES 72
 #define V3_BYTES 104
-#define COMPRESSION_TYPE 104 /* one byte, where the header is that long */
+#define COMPRESSION_TYPE 104 /* one byte, if the header is long enough */
 #define MAX_L1_BYTES (32 * MIB)
 #define MAX_REFTABLE_BYTES (8 * MIB)
 #define MAX_SNAPSHOTS 65536
@@ -49,11 +49,11 @@ static int check_version(const struct disk_file *f, const unsigned char *p)
 	if (load_be32(p + 4) == 1)
 		return refuse(
 			f,
-			"a qcow version 1 image: `qemu-img convert -O qcow2` makes it one that is supported");
+			"a qcow version 1 image, which is not supported; `qemu-img convert -O qcow2` converts it");
 	if (load_be32(p + 4) != 2 && load_be32(p + 4) != 3)
 		return refuse(
 			f,
-			"a qcow2 version other than 2 and 3: `qemu-img convert -O qcow2` on the machine that made it");
+			"a qcow2 version other than 2 and 3; run `qemu-img convert -O qcow2` on the machine that made it");
 	return 0;
 }
 
@@ -65,18 +65,19 @@ static int check_encryption(const struct disk_file *f, const unsigned char *p)
 	case 1:
 		return refuse(
 			f,
-			"encrypted (AES), which is not supported: `qemu-img convert` can decrypt it");
+			"encrypted (AES), which is not supported; `qemu-img convert` can decrypt it");
 	case 2:
 		return refuse(
 			f,
-			"encrypted (LUKS), which is not supported: `qemu-img convert` can decrypt it");
+			"encrypted (LUKS), which is not supported; `qemu-img convert` can decrypt it");
 	default:
 		return refuse(f, "encrypted by an unknown method");
 	}
 }
 
 /*
- * A table of @bytes at @offset: aligned, behind the header, inside the file, none of which wraps.
+ * Whether a table of @bytes at @offset is aligned, after the header and inside the file; no sum can
+ * overflow.
  */
 static bool table_inside(const struct disk_file *f, const struct qcow2_header *h, uint64_t offset,
 			 uint64_t bytes)
@@ -90,7 +91,7 @@ static bool table_inside(const struct disk_file *f, const struct qcow2_header *h
 
 static int check_tables(const struct disk_file *f, const struct qcow2_header *h)
 {
-	unsigned int l1_shift = 2 * h->cluster_bits - 3; /* what one L1 entry covers */
+	unsigned int l1_shift = 2 * h->cluster_bits - 3; /* the disk's bytes for each L1 entry */
 	uint64_t needed = h->size_bytes >> l1_shift;
 	uint64_t rt_bytes = h->reftable_clusters << h->cluster_bits;
 
@@ -113,7 +114,7 @@ static int check_tables(const struct disk_file *f, const struct qcow2_header *h)
 	return 0;
 }
 
-/* Calls @fn for each extension until it returns nonzero. */
+/* Calls @fn for each extension until it returns a nonzero value. */
 static int each_extension(struct disk_file *f, uint64_t at, uint64_t end,
 			  int (*fn)(struct disk_file *f, uint32_t type, uint64_t at, uint32_t len,
 				    void *ctx),
@@ -151,7 +152,7 @@ static int take_extension(struct disk_file *f, uint32_t type, uint64_t at, uint3
 	if (type != EXT_BACKING_FORMAT)
 		return 0;
 	if (len >= sizeof(h->backing_format))
-		return refuse(f, "corrupt: the backing file's format has too long a name");
+		return refuse(f, "corrupt: the name of the backing file's format is too long");
 	memset(h->backing_format, 0, sizeof(h->backing_format));
 	return disk_file_pread(f, h->backing_format, len, at);
 }
@@ -161,7 +162,7 @@ struct feature {
 	char name[FEATURE_NAME_BYTES - 1];
 };
 
-/* The image may say itself what its bits mean. */
+/* The image may contain the names of its features' bits. */
 static int find_feature_name(struct disk_file *f, uint32_t type, uint64_t at, uint32_t len,
 			     void *ctx)
 {
@@ -195,11 +196,11 @@ static int check_features(struct disk_file *f, const struct qcow2_header *h, uin
 	if (feature.bit == 2)
 		return refuse(
 			f,
-			"its data are in an external file, which is not supported: `qemu-img convert -O qcow2` puts them in");
+			"its data are in an external file, which is not supported; `qemu-img convert -O qcow2` copies them into an image");
 	if (feature.bit == 4)
 		return refuse(
 			f,
-			"has extended L2 entries, which are not supported: `qemu-img convert -O qcow2` makes an image without");
+			"has extended L2 entries, which are not supported; `qemu-img convert -O qcow2` makes an image without them");
 	each_extension(f, extensions_at, 1ULL << h->cluster_bits, find_feature_name, &feature);
 	pr_err("%s: needs a feature that is not supported: %s (incompatible bit %u)", f->path,
 	       feature.name[0] ? feature.name : "unknown", feature.bit);
@@ -207,7 +208,7 @@ static int check_features(struct disk_file *f, const struct qcow2_header *h, uin
 }
 
 /*
- * Where extensions end at the latest: an old image has its backing file's name right behind the
+ * Returns the end of the extensions: an old image has its backing file's name right after the
  * header, and no end mark.
  */
 static uint64_t extensions_end(const struct qcow2_header *h, const unsigned char *p,
@@ -227,13 +228,13 @@ static int read_backing_name(struct disk_file *f, struct qcow2_header *h, const 
 	if (!at)
 		return 0;
 	if (!len || len >= sizeof(h->backing_name))
-		return refuse(f, "corrupt: the backing file's name has a length that cannot be");
+		return refuse(f, "corrupt: the length of the backing file's name is not valid");
 	if (at < V2_BYTES || at > cluster || len > cluster - at)
 		return refuse(f,
 			      "corrupt: the backing file's name is not inside the first cluster");
 	err = disk_file_pread(f, h->backing_name, len, at);
 	if (!err && strlen(h->backing_name) != len)
-		err = refuse(f, "corrupt: the backing file's name has a zero in it");
+		err = refuse(f, "corrupt: the backing file's name contains a zero byte");
 	return err;
 }
 
@@ -252,11 +253,11 @@ static int take_v3(const struct disk_file *f, struct qcow2_header *h, const unsi
 		return refuse(f, "corrupt: refcounts wider than 64 bits");
 	if (*header_bytes < V3_BYTES || *header_bytes > 1ULL << h->cluster_bits ||
 	    *header_bytes % 8)
-		return refuse(f, "corrupt: a header length that cannot be");
+		return refuse(f, "corrupt: the header's length is not valid");
 	return 0;
 }
 
-/* The bit and the type say the same: something other than deflate. */
+/* The feature bit and the type must agree that compression is not deflate. */
 static int check_compression(struct disk_file *f, const struct qcow2_header *h,
 			     uint64_t header_bytes)
 {
@@ -268,11 +269,11 @@ static int check_compression(struct disk_file *f, const struct qcow2_header *h,
 	if (err)
 		return err;
 	if (!type != !(h->incompatible & QCOW2_INCOMPAT_COMPRESSION))
-		return refuse(f, "corrupt: the header says two things about compression");
+		return refuse(f, "corrupt: the header contradicts itself about compression");
 	if (type == 1)
 		return refuse(
 			f,
-			"compressed with zstd, which is not supported: `qemu-img convert -O qcow2 -c -o compression_type=zlib` makes an image that is");
+			"compressed with zstd, which is not supported; `qemu-img convert -O qcow2 -c -o compression_type=zlib` converts it");
 	if (type)
 		return refuse(f, "compressed by an unknown method");
 	return 0;
@@ -303,9 +304,9 @@ int qcow2_header_read(struct disk_file *f, struct qcow2_header *h)
 	h->nr_snapshots = load_be32(p + 60);
 	h->snapshots_offset = load_be64(p + 64);
 	if (h->cluster_bits < 9 || h->cluster_bits > 21)
-		return refuse(f, "corrupt: clusters are not of 512 bytes to 2 MiB");
+		return refuse(f, "corrupt: the cluster size is not between 512 bytes and 2 MiB");
 	if (h->size_bytes > INT64_MAX - DISK_SECTOR_BYTES)
-		return refuse(f, "corrupt: the disk is larger than can be");
+		return refuse(f, "corrupt: the disk's size is too large");
 	err = take_v3(f, h, p, &header_bytes);
 	if (!err)
 		err = check_encryption(f, p);

@@ -3,23 +3,23 @@
  * The parts of the qcow2 format ("The QCOW2 image format", QEMU's docs/interop/qcow2), private to
  * virtio/qcow2/:
  *
- *   qcow2.c           opening, closing, flushing
- *   qcow2_header.c    the header and its extensions, every value checked
- *   qcow2_meta.c      the one cache of all tables, and the order in which they reach the disk
- *   qcow2_refcount.c  who uses a cluster of the file; allocation
- *   qcow2_map.c       guest offset -> cluster of the file
- *   qcow2_io.c        requests
- *   qcow2_compressed.c reading of compressed clusters
- *   qcow2_repair.c    refcounts rebuilt, for images left dirty
- *   qcow2_error.c     the report that an image is corrupt
+ *     qcow2.c            opens, closes and flushes an image
+ *     qcow2_header.c     reads the header and its extensions and checks every value
+ *     qcow2_meta.c       caches all tables and orders their writes to the disk
+ *     qcow2_refcount.c   counts the references to clusters of the file; allocates
+ *     qcow2_map.c        maps guest offsets to clusters of the file
+ *     qcow2_io.c         serves requests
+ *     qcow2_compressed.c reads compressed clusters
+ *     qcow2_repair.c     rebuilds the refcounts of images that were left dirty
+ *     qcow2_error.c      reports that an image is corrupt
  *
- * Two locks. map_lock: shared by requests that use mappings as they are while they do their I/O,
- * exclusive for those that change one. meta_lock: the cache, for one access at a time; taken last.
- * (And unpack_lock, see qcow2_compressed.c.)
+ * Locks. Requests that use existing mappings hold map_lock shared during their I/O; those that
+ * change a mapping hold it exclusively. meta_lock guards the cache, for one access at a time, and
+ * is taken last. (There is also unpack_lock, see qcow2_compressed.c.)
  *
- * The invariant that holds on the disk at every moment, whatever is lost: each cluster's refcount
- * is at least the number of references to it. So a crash can leak clusters and nothing else.
- * Refcounts are raised before a reference is written, and lowered after its removal has been.
+ * One invariant holds on the disk at every moment, whatever is lost: each cluster's refcount is at
+ * least the number of references to it. So a crash can only leak clusters. Refcounts are raised
+ * before a reference is written, and lowered after its removal has been written.
  */
 #ifndef VIRTIO_QCOW2_QCOW2_IMPL_H
 #define VIRTIO_QCOW2_QCOW2_IMPL_H
@@ -46,12 +46,12 @@ struct qcow2_header {
 	uint64_t l1_entries, reftable_clusters, nr_snapshots;
 	uint64_t incompatible, autoclear;
 	char backing_name[QCOW2_NAME_BYTES];
-	char backing_format[16]; /* empty: not said */
+	char backing_format[16]; /* empty: the image does not name it */
 };
 
 /*
- * The order in which classes of tables are written; between two that are both dirty, the file is
- * synced.
+ * The order in which classes of tables are written. If two classes are dirty, the file is synced
+ * between them.
  */
 enum meta_class { META_REFBLOCK, META_REFTABLE, META_L2, META_L1, META_CLASSES };
 
@@ -61,7 +61,7 @@ enum meta_class { META_REFBLOCK, META_REFTABLE, META_L2, META_L1, META_CLASSES }
 struct meta_slice {
 	uint64_t offset;
 	uint64_t used_at;
-	unsigned char *data; /* NULL: never used */
+	unsigned char *data; /* NULL: the slice was never used */
 	uint8_t class;
 	bool valid, dirty;
 };
@@ -80,7 +80,7 @@ struct qcow2 {
 	bool punch;
 
 	pthread_rwlock_t map_lock;
-	uint64_t free_hint;	       /* no free cluster below */
+	uint64_t free_hint;	       /* no cluster below it is free */
 	struct qcow2_extent *unlinked; /* lost a reference that the disk may still have */
 	size_t nr_unlinked, max_unlinked;
 
@@ -88,52 +88,52 @@ struct qcow2 {
 	struct meta_slice slices[META_SLICES];
 	uint64_t slice_bytes, tick;
 	_Atomic unsigned int nr_dirty;
-	_Atomic bool unsynced; /* something was written that later tables rely on */
+	_Atomic bool unsynced; /* data or tables were written on which later tables rely */
 
 	pthread_mutex_t unpack_lock;
-	uint64_t unpacked_from; /* where in the file the cluster in @unpacked is; 0: nowhere */
+	uint64_t unpacked_from; /* the file offset of the cluster in @unpacked; 0: none */
 	unsigned char *unpacked;
 };
 
-/* All return 0 or -errno. */
+/* All functions below return 0 or -errno, unless stated otherwise. */
 
-/* qcow2_header.c: says why not */
+/* qcow2_header.c: returns 0, or -errno (reported) */
 int qcow2_header_read(struct disk_file *f, struct qcow2_header *h);
 
-/* qcow2_error.c: reports that the image is not in order; returns -EUCLEAN. Any thread. */
+/* qcow2_error.c: reports that the image is corrupt. Returns -EUCLEAN. Thread: any. */
 int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
 
-/* qcow2_meta.c: @offset..@offset+@len lies within one table's naturally aligned 8 bytes */
+/* qcow2_meta.c: @offset..@offset+@len is inside one table's naturally aligned 8 bytes */
 int meta_read(struct qcow2 *q, enum meta_class class, uint64_t offset, void *buf, size_t len);
 int meta_write(struct qcow2 *q, enum meta_class class, uint64_t offset, const void *buf,
 	       size_t len);
 int meta_get64(struct qcow2 *q, enum meta_class class, uint64_t offset, uint64_t *value);
 int meta_put64(struct qcow2 *q, enum meta_class class, uint64_t offset, uint64_t value);
-/* Whether an access would be served from memory; false also when another one is under way. */
+/*
+ * Whether an access would be served from memory. Returns false also while another access is under
+ * way.
+ */
 bool meta_cached(struct qcow2 *q, uint64_t offset);
-/* Writes all dirty tables, in order. What was written last may still need a sync. */
+/* Writes all dirty tables, in order. The last ones may still need a sync. */
 int meta_write_all(struct qcow2 *q);
-/* Drops what is cached of a range of the file, dirty or not. */
+/* Drops the cached contents of a range of the file, also dirty ones. */
 void meta_forget(struct qcow2 *q, uint64_t offset, uint64_t len);
-/* A cluster becomes a table of zeros. */
+/* Makes a cluster a table of zeros. */
 int meta_zero_cluster(struct qcow2 *q, uint64_t offset);
 void meta_free(struct qcow2 *q);
 
-/* qcow2_refcount.c: map_lock held exclusively */
+/* qcow2_refcount.c. Locks: map_lock, held exclusively. */
 int refcount_get(struct qcow2 *q, uint64_t cluster, uint64_t *count);
 int refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t count);
 int qcow2_alloc(struct qcow2 *q, uint64_t *offset);
 /*
- * One reference less, once the tables without it are on the disk. Never fails: at worst a cluster
- * leaks.
+ * Drops one reference after the tables without it are on the disk. Never fails: in the worst case a
+ * cluster leaks.
  */
 void qcow2_unlink(struct qcow2 *q, uint64_t offset, uint64_t nr_clusters);
-/* Everything to the disk, and then unlinked clusters are free. */
+/* Writes everything to the disk, then frees unlinked clusters. */
 int qcow2_commit(struct qcow2 *q);
-/*
- * Whether it is a place where a table of this kind may be: aligned, not the header, inside the
- * file.
- */
+/* Whether a table may be at @offset: aligned, not in the header, inside the file. */
 bool qcow2_table_ok(struct qcow2 *q, uint64_t offset);
 /* Whether a cluster holds the header, the L1 table or the refcount table. */
 bool qcow2_reserved(const struct qcow2 *q, uint64_t offset);
@@ -150,20 +150,26 @@ enum qcow2_type {
 struct qcow2_mapping {
 	enum qcow2_type type;
 	bool copied;
-	/* NORMAL, ZERO_ALLOCATED: the cluster's offset; COMPRESSED: the first one's */
+	/* NORMAL, ZERO_ALLOCATED: the cluster's offset; COMPRESSED: that of the first cluster */
 	uint64_t host;
 	uint64_t nr_clusters;
-	/* COMPRESSED: the stream, and no more of it than the file has */
+	/* COMPRESSED: the stream, cut at the end of the file */
 	uint64_t packed, packed_bytes;
 };
 
 int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m);
-/* Whether qcow2_map() would find what it needs in memory. */
+/* Whether everything that qcow2_map() needs is in memory. */
 bool qcow2_map_cached(struct qcow2 *q, uint64_t offset);
-/* As qcow2_map(); how many bytes from @offset, up to @len, go on in the same way. */
+/*
+ * Like qcow2_map(); also stores how many bytes from @offset, up to @len, have the same kind of
+ * mapping.
+ */
 int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m,
 		  uint64_t *run);
-/* Exclusive: the L2 table is made, or made our own, first. */
+/*
+ * Sets a mapping, after making the L2 table, or copying a shared one. Locks: map_lock, held
+ * exclusively.
+ */
 int qcow2_map_set(struct qcow2 *q, uint64_t offset, uint64_t entry);
 
 /* qcow2_io.c */
@@ -174,12 +180,13 @@ int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_
 int qcow2_discard(struct disk_node *n, uint64_t offset, uint64_t len);
 int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap);
 
-/* qcow2_compressed.c: within one cluster */
+/* qcow2_compressed.c: the range is inside one cluster */
 int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64_t in_cluster,
 			  uint64_t len, struct disk_cursor *to);
 
 /*
- * qcow2_repair.c: at opening for write, when the image says that its refcounts are not up to date
+ * qcow2_repair.c: called when an image is opened for writing and is marked to have outdated
+ * refcounts
  */
 int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h);
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Requests on a qcow2 image, on pool threads. Reads, and writes to clusters that are this image's
- * alone, hold map_lock shared while they transfer. A write that needs a cluster holds it alone:
- * takes a cluster, fills it with what the guest's write leaves of it (from the backing file, from a
- * cluster that is compressed or shared with a snapshot, or zeros), writes the data, and only then
- * changes the mapping. Until the next flush that change is in memory: a crash shows the old
- * contents, as it may.
+ * Serves requests on a qcow2 image, on pool threads.
  *
- * Discards and zeroes change mappings where whole clusters are meant.
+ *   - Reads, and writes to clusters that only this image uses, hold map_lock shared during the
+ *     transfer.
+ *   - A write that needs a new cluster holds map_lock exclusively. It allocates a cluster, copies
+ *     into it what the guest's write does not cover (from the backing file, from a cluster that is
+ *     compressed or shared with a snapshot, or zeros), writes the data, and only then changes the
+ *     mapping. That change stays in memory until the next flush: after a crash the old contents may
+ *     be visible, which is allowed.
+ *   - Discards and writes of zeroes change the mappings of whole clusters.
  */
 #include "qcow2_impl.h"
 
@@ -16,8 +18,8 @@
 
 #define COPY_BYTES (64 * 1024)
 #define AT_ONCE_IOVECS 64
-#define MAX_UNLINKED 1024   /* extents, before they are freed without a flush */
-#define CHANGE_CLUSTERS 256 /* how many a discard changes before others get the lock */
+#define MAX_UNLINKED 1024   /* extents, until a commit frees them without a flush */
+#define CHANGE_CLUSTERS 256 /* a discard changes this many, then other requests get the lock */
 
 static struct qcow2 *to_qcow2(struct disk_node *n)
 {
@@ -87,7 +89,7 @@ static uint64_t run_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, cons
 	return disk_file_read_cached(q->file, m.host + (offset & (q->cluster_bytes - 1)), part, nr);
 }
 
-/* On the caller's thread: never waits for a lock that is held during I/O. */
+/* Runs on the caller's thread: never waits for a lock that is held during I/O. */
 uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len,
 			    const struct iovec *iov, unsigned int nr)
 {
@@ -101,10 +103,7 @@ uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len,
 	return got;
 }
 
-/*
- * What the new cluster at @host keeps of the old contents, for [@offset, @offset + @len) of the
- * disk.
- */
+/* Copies the old contents of [@offset, @offset + @len) of the disk to the new cluster at @host. */
 static int keep_old(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset, uint64_t len,
 		    uint64_t host, bool fresh)
 {
@@ -155,7 +154,7 @@ static void unlink_old(struct qcow2 *q, const struct qcow2_mapping *old)
 		qcow2_unlink(q, old->host, old->nr_clusters);
 }
 
-/* Alone; the range is inside one cluster. */
+/* The range is inside one cluster. Locks: map_lock, held exclusively. */
 static int write_to_new(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset,
 			uint64_t len, struct disk_cursor *from)
 {
@@ -186,8 +185,8 @@ static int write_changing(struct qcow2 *q, const struct qcow2_mapping *old, uint
 }
 
 /*
- * One step of a write: a run of clusters of our own, or, alone, one other cluster. 1: somebody has
- * to come back alone.
+ * Does one step of a write: a run of our own clusters, or, with @alone (map_lock held exclusively),
+ * one other cluster. Returns 1 if the caller must try again with @alone.
  */
 static int write_step(struct qcow2 *q, bool alone, uint64_t offset, uint64_t len,
 		      struct disk_cursor *from, uint64_t *run)
@@ -246,7 +245,7 @@ static bool reads_as_zeros(const struct qcow2 *q, const struct qcow2_mapping *m,
 	return m->type == QCOW2_ZERO_PLAIN || m->type == QCOW2_ZERO_ALLOCATED;
 }
 
-/* A whole cluster's mapping becomes @entry, which needs no cluster of the file. */
+/* Changes a whole cluster's mapping to @entry, which needs no cluster of the file. */
 static int replace(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t offset,
 		   uint64_t entry)
 {
@@ -258,8 +257,8 @@ static int replace(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t of
 }
 
 /*
- * What a cluster without space of its own is to read as zeros. -1: version 2 has no way to say it
- * here.
+ * Returns the entry that makes a cluster without space read as zeros; -1: version 2 has no such
+ * entry here.
  */
 static int64_t zero_entry(const struct qcow2 *q)
 {
@@ -277,7 +276,7 @@ static int discard_cluster(struct qcow2 *q, uint64_t offset, const struct qcow2_
 	return replace(q, m, offset, (uint64_t)entry);
 }
 
-/* Returns 1 when zeros have to be written as data. */
+/* Returns 1 if zeros must be written as data. */
 static int zero_cluster(struct qcow2 *q, uint64_t offset, const struct qcow2_mapping *m, bool unmap)
 {
 	int64_t entry = zero_entry(q);
@@ -309,7 +308,7 @@ static int write_zeros(struct qcow2 *q, uint64_t offset, uint64_t len)
 	return err;
 }
 
-/* Zeros in a part of a cluster. */
+/* Writes zeros to a part of a cluster. */
 static int zero_part(struct qcow2 *q, uint64_t offset, uint64_t len)
 {
 	struct qcow2_mapping m;
@@ -328,7 +327,8 @@ static int zero_part(struct qcow2 *q, uint64_t offset, uint64_t len)
 enum change { CHANGE_DISCARD, CHANGE_ZERO, CHANGE_ZERO_UNMAP };
 
 /*
- * Alone: changes clusters from *@at on; stops after some, and (1) before one that must be written.
+ * Changes clusters from *@at on. Stops after CHANGE_CLUSTERS, or (returns 1) before a cluster that
+ * must be written. Locks: map_lock, held exclusively.
  */
 static int change_some(struct qcow2 *q, uint64_t *at, uint64_t end, enum change change)
 {
@@ -365,7 +365,7 @@ static int change_clusters(struct qcow2 *q, uint64_t at, uint64_t end, enum chan
 	return err;
 }
 
-/* The disk's last cluster counts as whole where the disk ends in it. */
+/* If the disk ends inside its last cluster, that one counts as whole. */
 static uint64_t whole_end(const struct qcow2 *q, uint64_t end)
 {
 	return end == q->node.size_bytes ? align_up(end, q->cluster_bytes)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a guest offset to a cluster of the file, by two levels of tables ("Cluster mapping").
- * Entries come from a file that anyone may have made: an offset is used only when it is aligned,
- * not the header's, and inside the file.
+ * Maps a guest offset to a cluster of the image file, by two levels of tables ("Cluster mapping").
+ * The file is not trusted: an offset in an entry is used only if it is aligned, not in the header,
+ * and inside the file.
  *
  * An L2 table that a snapshot shares (its L1 entry is not "copied") is copied before it is changed;
- * the data clusters' counts stand for both tables already.
+ * the refcounts of the data clusters already cover both tables.
  */
 #include "qcow2_impl.h"
 
@@ -29,7 +29,7 @@ static int find_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2, bool *copied)
 	*l2 = entry & QCOW2_OFFSET_MASK;
 	*copied = entry & QCOW2_COPIED;
 	if (*l2 && (!qcow2_table_ok(q, *l2) || qcow2_reserved(q, *l2)))
-		return qcow2_corrupt(q, "an L2 table where none can be,", *l2);
+		return qcow2_corrupt(q, "an L2 table at an impossible place,", *l2);
 	return 0;
 }
 
@@ -71,11 +71,8 @@ static int decode(struct qcow2 *q, uint64_t entry, struct qcow2_mapping *m)
 	else
 		m->type = zero ? QCOW2_ZERO_PLAIN : QCOW2_UNALLOCATED;
 	if (m->host && (!is_aligned(m->host, q->cluster_bytes) || qcow2_reserved(q, m->host)))
-		return qcow2_corrupt(q, "a data cluster where none can be,", m->host);
-	/*
-	 * Nothing may have been written to a zero cluster's space yet, and the file may end before
-	 * it.
-	 */
+		return qcow2_corrupt(q, "a data cluster at an impossible place,", m->host);
+	/* A zero cluster's space may not have been written yet, and the file may end before it. */
 	if (m->type == QCOW2_NORMAL && m->host >= atomic_load(&q->file->size_bytes))
 		return qcow2_corrupt(q, "or truncated: a data cluster beyond the end,", m->host);
 	return 0;
@@ -95,7 +92,7 @@ int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m)
 		return err;
 	err = decode(q, entry, m);
 	if (!l2_copied)
-		m->copied = false; /* the snapshot's table says the same of this cluster */
+		m->copied = false; /* the snapshot's table refers to this cluster too */
 	return err;
 }
 
@@ -128,7 +125,7 @@ int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_m
 	for (uint64_t n = 1; !err && end < offset + len; n++) {
 		struct qcow2_mapping next;
 
-		/* An error there is for the request that gets there. */
+		/* Report an error there only to the request that needs that cluster. */
 		if (qcow2_map(q, end, &next) || !goes_on(q, m, &next, n))
 			break;
 		end += q->cluster_bytes;
@@ -153,7 +150,7 @@ static int copy_cluster(struct qcow2 *q, uint64_t from, uint64_t to)
 	return err;
 }
 
-/* Returns the L2 table for @offset in @l2, made or made our own. */
+/* Stores the L2 table for @offset in @l2, after making it or copying a shared one. */
 static int own_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2)
 {
 	uint64_t old, fresh;

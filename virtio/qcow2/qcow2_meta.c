@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One cache for all tables of an image: L1, L2, refcount table and refcount blocks, in slices of 4
- * KiB (a cluster, where clusters are smaller), 64 at most, made when first used. Whoever wants an
- * entry copies it in or out: no pointer into the cache leaves this file.
+ * Caches all tables of a qcow2 image: L1, L2, refcount table and refcount blocks. The cache has up
+ * to 64 slices of 4 KiB (of a cluster, if clusters are smaller), allocated when first used. Callers
+ * copy entries in and out: no pointer into the cache leaves this file.
  *
- * Changes stay here until a flush, or until a slice is wanted and all are dirty; then all are
- * written in the order of their classes, lower to higher, and the file is synced before a class is
- * written when anything was written since the last sync:
+ * Changes stay in the cache until a flush, or until a slice is needed and all are dirty. Then all
+ * are written in the order of their classes, lower to higher. The file is synced before a class is
+ * written if anything was written since the last sync:
  *
  *     data, new refcount blocks | refcount table | L2 tables | L1 table
  *
- * So what a table refers to is on the disk before the reference is, and references never go before
- * the refcounts that cover them. A class among itself needs no order.
+ * So the target of a reference is on the disk before the reference is, and a reference is never
+ * there before the refcounts that cover it. Within a class the order does not matter.
  */
 #include "qcow2_impl.h"
 
@@ -71,7 +71,7 @@ int meta_write_all(struct qcow2 *q)
 	return err;
 }
 
-/* The least recently used slice that is clean; all are made clean when there is none. */
+/* Finds the least recently used clean slice; writes all slices first if none is clean. */
 static int find_victim(struct qcow2 *q, struct meta_slice **out)
 {
 	for (int round = 0; round < 2; round++) {
@@ -132,10 +132,10 @@ static int find(struct qcow2 *q, enum meta_class class, uint64_t offset, struct 
 		if (q->slices[i].valid && q->slices[i].offset == start)
 			*out = &q->slices[i];
 	}
+	/* One place with two kinds of table is corrupt: no order of writing would be correct. */
 	if (!*out)
 		err = load(q, class, start, out);
-	else if ((*out)->class !=
-		 class) /* one place, two kinds of table: nobody can keep an order for that */
+	else if ((*out)->class != class)
 		err = qcow2_corrupt(q, "tables overlap", offset);
 	if (!err)
 		(*out)->used_at = ++q->tick;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reference counts ("Host cluster management"): a refcount table whose entries point to refcount
- * blocks, each of them a cluster of counts of 1 to 64 bits. A count is for a cluster of the file,
- * whatever it holds.
+ * Manages the reference counts of a qcow2 image ("Host cluster management"): a refcount table whose
+ * entries point to refcount blocks, each of which is a cluster of counts of 1 to 64 bits. Each
+ * cluster of the file has a count, whatever it holds.
  *
- * Allocation takes the first cluster with count 0, from free_hint on. Where the walk comes to
- * clusters that no block describes yet, the block goes into the first of them and counts itself;
- * where the refcount table ends, a larger one is put, with the blocks that describe it, behind all
- * that the old one described, and the header changes to it in one write.
+ * Allocation takes the first cluster with count 0, from free_hint on.
  *
- * Clusters that lose a reference are only noted (`unlinked`). A commit writes all tables, syncs,
- * and then lowers their counts; so those reach the disk with a later commit, and a crash before
- * leaks them. Requests and flushes call with map_lock held.
+ *   - Clusters that no block describes yet: the new block goes into the first of them and counts
+ *     itself.
+ *   - The refcount table is too small: a larger one, and the blocks that describe it, go after all
+ *     clusters that the old one described; then one write changes the header.
+ *
+ * Clusters that lose a reference are only recorded (`unlinked`). A commit writes all tables, syncs,
+ * and then lowers their counts; these reach the disk with a later commit, and a crash before that
+ * leaks the clusters. Locks: requests and flushes call with map_lock held.
  */
 #include "qcow2_impl.h"
 
@@ -43,7 +45,7 @@ bool qcow2_reserved(const struct qcow2 *q, uint64_t offset)
 	       inside(offset, q->reftable_offset, q->reftable_entries * 8);
 }
 
-/* 0 in @block: there is none. */
+/* Stores the refcount block of @cluster in @block; 0: there is none. */
 static int find_block(struct qcow2 *q, uint64_t cluster, uint64_t *block)
 {
 	uint64_t index = cluster >> q->refblock_bits, entry;
@@ -57,7 +59,7 @@ static int find_block(struct qcow2 *q, uint64_t cluster, uint64_t *block)
 		return err;
 	*block = entry & ~511ULL;
 	if (*block && (!qcow2_table_ok(q, *block) || qcow2_reserved(q, *block)))
-		return qcow2_corrupt(q, "a refcount block where none can be,", *block);
+		return qcow2_corrupt(q, "a refcount block at an impossible place,", *block);
 	return 0;
 }
 
@@ -141,7 +143,7 @@ static int check_free(struct qcow2 *q, uint64_t offset)
 	return 0;
 }
 
-/* @cluster is the first one known to be without a block. */
+/* @cluster must be the first cluster without a block. */
 static int add_block(struct qcow2 *q, uint64_t cluster)
 {
 	uint64_t offset = cluster << q->cluster_bits;
@@ -157,7 +159,7 @@ static int add_block(struct qcow2 *q, uint64_t cluster)
 	return err;
 }
 
-/* A larger refcount table: blocks first, then the table; @nr_blocks describe them all. */
+/* A larger refcount table: first the blocks, then the table; @nr_blocks describe them all. */
 struct growth {
 	uint64_t first_cluster, nr_blocks, table_clusters;
 };
@@ -294,7 +296,8 @@ int refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t count)
 }
 
 /*
- * Looks at one cluster: 1 taken for the caller, 0 go on with the next (or, after growth, the same).
+ * Tries one cluster. Returns 1 if it is taken for the caller, 0 if the next one (or, after growth,
+ * the same one) must be tried, or -errno.
  */
 static int try_cluster(struct qcow2 *q, uint64_t *cluster)
 {
@@ -357,7 +360,7 @@ void qcow2_unlink(struct qcow2 *q, uint64_t offset, uint64_t nr_clusters)
 	q->unlinked[q->nr_unlinked++] = (struct qcow2_extent){ first, nr_clusters };
 }
 
-/* Returns whether nobody uses the cluster any more. */
+/* Sets @is_free if the cluster now has no reference. */
 static int lower(struct qcow2 *q, uint64_t cluster, bool *is_free)
 {
 	uint64_t count;
@@ -405,7 +408,8 @@ int qcow2_commit(struct qcow2 *q)
 	int err = meta_write_all(q);
 
 	/*
-	 * What could not be synced stays so: no table that relies on it may be written until it is.
+	 * If the sync fails, keep `unsynced`: no table that relies on those writes may be written
+	 * before a sync.
 	 */
 	if (!err) {
 		atomic_store(&q->unsynced, false);
@@ -419,7 +423,7 @@ int qcow2_commit(struct qcow2 *q)
 	q->nr_unlinked = 0;
 	q->max_unlinked = 0;
 	for (size_t i = 0; i < nr; i++)
-		lower_extent(q, &list[i]); /* has said what is wrong; what was flushed is safe */
+		lower_extent(q, &list[i]); /* an error is reported; what was flushed is safe */
 	free(list);
 	return 0;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Refcounts rebuilt: for an image that a program with lazy refcounts left without closing it
- * (incompatible bit 0). All references are counted, from the header, the tables, the snapshots, and
- * each count on the disk is set to what was found. At opening, before the guest runs. What does not
- * add up (references outside the file, counts that have no place) is not ours to mend: qemu-img
+ * Rebuilds the refcounts of an image that a program with lazy refcounts left open (incompatible bit
+ * 0). It counts all references, from the header, the tables and the snapshots, and sets each count
+ * on the disk to the result. It runs when the image is opened, before the guest runs. It does not
+ * repair contradictions (references outside the file, counts that have no place); `qemu-img check`
  * does more.
  *
- * The reference counts of a file are two bytes a cluster in memory, for as long as this takes.
+ * The counts need two bytes of memory for each cluster of the file while this runs.
  */
 #include "qcow2_impl.h"
 
@@ -137,7 +137,7 @@ static int set_all(struct counts *c)
 		if (err)
 			return err;
 	}
-	pr_info("%s: was not closed properly; %llu refcounts brought up to date", c->q->file->path,
+	pr_info("%s: was not closed properly; %llu refcounts updated", c->q->file->path,
 		(unsigned long long)changed);
 	return qcow2_commit(c->q);
 }
@@ -163,7 +163,7 @@ int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h)
 	if (!err)
 		err = set_all(&c);
 	if (err)
-		pr_err("%s: was not closed properly and its refcounts cannot be rebuilt here; `qemu-img check -r all` does more",
+		pr_err("%s: was not closed properly and its refcounts cannot be rebuilt here; `qemu-img check -r all` may repair it",
 		       q->file->path);
 	free(c.of);
 	free(c.table);

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host kernel's network worker behind /dev/vhost-net: Linux, include/uapi/linux/vhost.h. It
- * takes frames from a tap interface into a ring and back by itself: the driver's notifications
- * reach it by one eventfd, and it interrupts the guest by another, so that we do not run at all.
+ * Controls the host kernel's network worker behind /dev/vhost-net (Linux,
+ * include/uapi/linux/vhost.h). The worker moves frames between a tap interface and a ring by
+ * itself. It gets the driver's notifications by one eventfd and interrupts the guest by another, so
+ * that this process does not run at all.
  *
- * What it is given: where guest memory is (all of it, as KVM has it), where the rings are (host
- * addresses, which vq_start() has checked), which features of rings and headers the driver
- * accepted. It checks every chain itself; what a hostile driver writes into its rings reaches as
- * far as guest memory, as it does with us. A ring that makes no sense stands still, and an eventfd
- * says so.
+ * The worker gets:
+ *
+ *   - the place of guest memory (all of it, as KVM has it);
+ *   - the places of the rings (host addresses, which vq_start() has checked);
+ *   - the features of rings and headers that the driver accepted.
+ *
+ * The worker checks every chain itself. What a hostile driver writes into its rings can only affect
+ * guest memory, as with our own code. A ring that makes no sense stops, and an eventfd reports it.
  *
  * The worker is made with the first ring that runs (VHOST_SET_OWNER), so that a machine without a
  * driver has none.
  *
- * Stopping is taking the tap away from a ring: the kernel waits for the worker to leave it. Should
- * that ever be refused the whole descriptor is closed, which does the same for good.
+ * To stop a ring, its tap is taken away: the kernel waits until the worker no longer uses the ring.
+ * If the kernel refuses that, the whole descriptor is closed, which has the same effect for good.
  */
 #include "vhost.h"
 
@@ -33,18 +37,18 @@
 
 #define VHOST_DEVICE "/dev/vhost-net"
 #define BIT(n) (1ULL << (n))
-/* Of what we offer to the driver, that which whoever serves the rings has to know. */
+/* The features offered to the driver that the server of the rings must know. */
 #define RING_FEATURES                                                                              \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |                              \
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_NET_F_MRG_RXBUF))
 
 struct vhost {
 	int fd, error_fd;
-	bool owned;	      /* has a worker and guest memory */
-	unsigned int running; /* a bit a ring */
+	bool owned;	      /* it has a worker and guest memory */
+	unsigned int running; /* one bit for each ring */
 };
 
-/* With a pointer or, for requests that have none, NULL. */
+/* @arg is a pointer, or NULL for requests without one. */
 static int control(const struct vhost *vh, unsigned long request, void *arg)
 {
 	return ioctl(vh->fd, request, arg) < 0 ? -errno : 0;
@@ -109,7 +113,7 @@ static int set_memory(const struct vhost *vh, const struct gmem *mem)
 	return err;
 }
 
-/* What is common to both rings. */
+/* Sets what both rings have in common. */
 static int prepare(struct vhost *vh, const struct gmem *mem, uint64_t features)
 {
 	int err = 0;

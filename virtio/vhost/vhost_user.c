@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vhost-user, the front end: the messages of vhost.c's ioctls over a socket, with file descriptors
- * beside them (QEMU's documentation, "Vhost-user Protocol"). Each message is a header of 12 bytes
- * and a payload; what has an answer is answered in order, with the same request number.
+ * Implements the front end of vhost-user: messages over a socket, like the ioctls in vhost.c, with
+ * file descriptors attached (QEMU's documentation, "Vhost-user Protocol"). Each message is a header
+ * of 12 bytes and a payload. Answers arrive in order and have the request's number.
  *
- * The back end is given guest memory whole, by the regions' files, and the rings at our own
- * addresses, which it translates by that table. It takes the driver's notifications by one eventfd
- * and interrupts by another, so that we are not on the way of a request.
+ * The back end gets all of guest memory, by the regions' files, and the rings at our own addresses,
+ * which it translates by that table. It gets the driver's notifications by one eventfd and
+ * interrupts by another, so that requests bypass this process.
  *
- * It is another program, and may be anything: an answer must be the one that is due, of the right
- * length, about the right ring, with no descriptor (none is received), and come in time. Otherwise
- * the connection is over. What it does to guest memory reaches as far as that memory.
+ * The back end is not trusted: an answer must match the request, have the right length and ring,
+ * carry no descriptor (none is received), and arrive in time. Otherwise the connection ends. The
+ * back end can only change guest memory.
  *
- * Acknowledgements (REPLY_ACK) are asked for where a refusal would not be noticed otherwise: the
- * memory table, and the last message about a ring, behind which all of them have been worked off. A
- * back end that has not got REPLY_ACK is believed.
+ * We request an acknowledgement (REPLY_ACK) where a refusal would otherwise not be noticed: for the
+ * memory table, and for the last message about a ring, after which all earlier ones have been
+ * processed. Without REPLY_ACK we assume that the back end accepts.
  */
 #include "vhost_user.h"
 
@@ -98,11 +98,11 @@ struct vhost_user {
 	int fd, error_fd;
 	bool can_acknowledge;
 	bool has_memory;
-	unsigned int running; /* a bit a ring */
+	unsigned int running; /* one bit for each ring */
 	char why[80];
 };
 
-/* The connection is over. Keeps the first reason. */
+/* Ends the connection. Keeps the first reason. */
 static int give_up(struct vhost_user *vu, int err, const char *why)
 {
 	if (!vu->why[0])
@@ -170,7 +170,7 @@ bool vhost_user_runs(const struct vhost_user *vu, unsigned int index)
 	return vu->running & 1U << index;
 }
 
-/* ---- messages --------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static int say(struct vhost_user *vu, struct message *m, const int *fds, unsigned int nr_fds)
 {
@@ -201,16 +201,19 @@ static int say(struct vhost_user *vu, struct message *m, const int *fds, unsigne
 			return give_up(vu, -errno,
 				       errno == EAGAIN ? "it does not listen" : "it has ended");
 		/*
-		 * A message is far smaller than a socket's buffer: it is taken whole, or not at
-		 * all.
+		 * A message is far smaller than a socket's buffer, so the socket takes it whole or
+		 * not at all.
 		 */
 		if ((size_t)n == len)
 			return 0;
-		return give_up(vu, -EIO, "it took half a message");
+		return give_up(vu, -EIO, "it accepted only part of a message");
 	}
 }
 
-/* Exactly @len bytes, and no descriptors: the kernel closes those for which there is no room. */
+/*
+ * Receives exactly @len bytes, and no descriptors: the kernel closes those for which there is no
+ * room.
+ */
 static int hear_bytes(struct vhost_user *vu, void *to, size_t len)
 {
 	for (size_t at = 0; at < len;) {
@@ -227,7 +230,7 @@ static int hear_bytes(struct vhost_user *vu, void *to, size_t len)
 	return 0;
 }
 
-/* The answer to @request, of @size bytes, into @m. */
+/* Receives the answer to @request, of @size bytes, into @m. */
 static int hear(struct vhost_user *vu, uint32_t request, size_t size, struct message *m)
 {
 	int err = hear_bytes(vu, &m->h, sizeof(m->h));
@@ -236,7 +239,7 @@ static int hear(struct vhost_user *vu, uint32_t request, size_t size, struct mes
 		return err;
 	if (m->h.request != request || m->h.size_bytes != size || !(m->h.flags & FLAGS_REPLY) ||
 	    (m->h.flags & FLAGS_VERSION_MASK) != FLAGS_VERSION)
-		return give_up(vu, -EPROTO, "its answer is none to what it was asked");
+		return give_up(vu, -EPROTO, "its answer does not match the request");
 	return hear_bytes(vu, &m->u64, size);
 }
 
@@ -276,7 +279,7 @@ static int say_fd(struct vhost_user *vu, enum request request, unsigned int inde
 	return say(vu, &m, &fd, 1);
 }
 
-/* Says it so that its refusal is noticed. */
+/* Sends @m and, if possible, waits for the acknowledgement. */
 static int say_and_hear(struct vhost_user *vu, struct message *m, const int *fds,
 			unsigned int nr_fds)
 {
@@ -293,7 +296,7 @@ static int say_and_hear(struct vhost_user *vu, struct message *m, const int *fds
 			      : err;
 }
 
-/* ---- what is said --------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static int agree_on_protocol(struct vhost_user *vu, unsigned int nr_rings)
 {
@@ -305,7 +308,7 @@ static int agree_on_protocol(struct vhost_user *vu, unsigned int nr_rings)
 	features &= PROTOCOL_MQ | PROTOCOL_REPLY_ACK;
 	err = say_u64(vu, SET_PROTOCOL_FEATURES, features);
 	vu->can_acknowledge = features & PROTOCOL_REPLY_ACK;
-	/* Without MQ there are as many as this kind of device must have. */
+	/* Without MQ the back end has as many queues as this kind of device needs. */
 	if (!err && features & PROTOCOL_MQ) {
 		err = ask_u64(vu, GET_QUEUE_NUM, &rings);
 		if (!err && rings < nr_rings)
@@ -322,7 +325,7 @@ int vhost_user_greet(struct vhost_user *vu, unsigned int nr_rings, int wait_ms)
 	set_patience(vu, wait_ms);
 	err = ask_u64(vu, GET_FEATURES, &features);
 	if (!err && (features & needed) != needed)
-		err = give_up(vu, -EPROTO, "it has not got what virtio 1.0 and we need");
+		err = give_up(vu, -EPROTO, "it lacks features that virtio 1.0 and kvm need");
 	if (!err)
 		err = agree_on_protocol(vu, nr_rings);
 	if (!err) {
@@ -352,13 +355,13 @@ static int give_memory(struct vhost_user *vu, const struct gmem *mem)
 			.hva = (uintptr_t)mem->region[i].hva,
 		};
 	}
-	/* cppcheck-suppress uninitvar ; a machine has memory, so there is one at least */
+	/* cppcheck-suppress uninitvar ; a machine has memory, so there is at least one region */
 	err = say_and_hear(vu, &m, fds, mem->nr_regions);
 	vu->has_memory = !err;
 	return err;
 }
 
-/* What is common to all rings. */
+/* Sets what all rings have in common. */
 static int prepare(struct vhost_user *vu, const struct gmem *mem, uint64_t features)
 {
 	int err = 0;
@@ -424,8 +427,8 @@ int vhost_user_stop(struct vhost_user *vu, unsigned int index)
 	if (!vhost_user_runs(vu, index))
 		return 0;
 	/*
-	 * virtiofsd complains of a kick that it finds after it has let go of a ring, unless the
-	 * ring is off.
+	 * virtiofsd logs an error about a kick that it finds after it has stopped a ring, unless
+	 * the ring is disabled.
 	 */
 	err = enable_ring(vu, index, false);
 	if (!err)
@@ -444,7 +447,7 @@ int vhost_user_check(struct vhost_user *vu)
 	ssize_t n = recv(vu->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 	if (n > 0)
-		return give_up(vu, -EPROTO, "it says what it was not asked");
+		return give_up(vu, -EPROTO, "it sent a message that was not requested");
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	return give_up(vu, n ? -errno : -ECONNRESET, "it has ended");

@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Starting virtiofsd. There are two programs of that name, with different options: that of QEMU up
- * to 7.2, and its successor in Rust. --version tells which one it is.
+ * Starts and stops virtiofsd for a file system device. Two programs have that name, with different
+ * options: that of QEMU up to 7.2, and its successor in Rust. --version tells them apart.
  *
- * The socket. Both take a listening socket (--fd) and accept one connection, ours. It is bound to a
- * name that the kernel makes up, in no file system, so that nothing is left behind; others on this
- * host could connect to that name. We do so first, and before the program runs: with a backlog of
- * none a connection that is taken is the only one in the queue.
+ * The socket. Both programs take a listening socket (--fd) and accept one connection, ours. The
+ * kernel chooses the socket's name, in no file system, so that no file is left. Other processes on
+ * this host could connect to that name. So we connect first, before the program runs: with a
+ * backlog of 0, a connection that succeeds is the only one in the queue.
  *
- * Rights. With CAP_SYS_ADMIN virtiofsd makes its own namespaces (sandbox=namespace), but for the
- * host's root, which has no other root to be moved to. Without, it gets a user namespace in which
- * it is root and nobody else exists, and enters the folder by chroot: in it the user's own files
- * belong to root, others' to nobody, and everything is allowed that the user may do, no more.
- * QEMU's program insists on giving up the user's further groups, which such a namespace forbids; so
- * it is made to believe that it has (a seccomp filter on setgroups), and keeps them: they are the
- * user's own rights. Where user namespaces are forbidden, the successor can do without.
+ * Rights.
  *
- * Read-only is not asked of virtiofsd, which need not know how: it sees all mounts read-only, in a
- * mount namespace of its own.
+ *   - With CAP_SYS_ADMIN virtiofsd makes its own namespaces (sandbox=namespace), except for the
+ *     host's root folder: there is no other root to move to.
+ *   - Without it, virtiofsd gets a user namespace, in which it is root and no other user is mapped,
+ *     and enters the folder by chroot. There the user's own files belong to root and others' to
+ *     nobody; virtiofsd may do exactly what the user may do.
+ *   - QEMU's program insists on dropping the user's supplementary groups, which such a namespace
+ *     forbids. A seccomp filter makes setgroups() succeed without an effect; the program keeps the
+ *     groups, which are the user's own rights.
+ *   - Where user namespaces are forbidden, the successor can run without one.
  *
- * The process ends with us, however we end: its socket closes, and it is sent SIGKILL when our main
- * thread ends.
+ * Read-only does not depend on virtiofsd: it gets its own mount namespace, in which all mounts are
+ * read-only.
+ *
+ * The process ends when this process ends, in any way: its socket closes, and the kernel sends it
+ * SIGKILL when our main thread ends.
  */
 #include "virtiofsd.h"
 
@@ -49,30 +53,30 @@
 #include <unistd.h>
 
 #define STOP_WAIT_MS 2000
-#define MAX_OPEN_FILES 1000000 /* it keeps one for each file that the guest remembers */
+#define MAX_OPEN_FILES 1000000 /* virtiofsd keeps one open for each file that the guest remembers */
 #define MAX_ARGS 12
 
-/* Where distributions have it that keep it out of PATH. */
+/* Distributions that keep it out of PATH have it in these places. */
 static const char *const names[] = { "virtiofsd", "/usr/libexec/virtiofsd",
 				     "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd" };
 
-/* All that the new process needs; made before it is. */
+/* All that the new process needs, prepared before fork(). */
 struct plan {
 	const char *program;
-	bool old; /* QEMU's */
+	bool old; /* QEMU's program */
 	bool privileged, read_only;
-	bool chroot; /* not by pivot_root, which does not work for / */
+	bool chroot; /* instead of pivot_root, which does not work for / */
 	int listen_fd, log_fd, null_fd;
 	pid_t parent;
 	char uid_map[40], gid_map[40];
 	char source[2 * PATH_MAX + 64], fd_arg[24];
 	char *argv[MAX_ARGS];
-	char **sandbox; /* the one of @argv that says which */
+	char **sandbox; /* the entry of @argv that selects the sandbox */
 };
 
 /* ---- which program --------------------------------------------------------------------------- */
 
-/* The beginning of what it says; the rest is read away. */
+/* Keeps the beginning of the output and discards the rest. */
 static void read_start(int fd, char *text, size_t size)
 {
 	char rest[256];
@@ -88,7 +92,7 @@ static void read_start(int fd, char *text, size_t size)
 	text[len] = '\0';
 }
 
-/* Whether there is such a program: 0 and p->old, or -errno. */
+/* Whether this program exists: 0 and p->old, or -errno. */
 static int probe(struct plan *p, const char *program)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL };
@@ -109,8 +113,8 @@ static int probe(struct plan *p, const char *program)
 		spawn_wait(pid, SPAWN_FOREVER);
 		p->program = program;
 		/*
-		 * "virtiofsd 1.13.2"; the old one says "virtiofsd version 7.2.22", or nothing to an
-		 * ordinary user.
+		 * "virtiofsd 1.13.2"; the old one prints "virtiofsd version 7.2.22", or nothing to
+		 * an ordinary user.
 		 */
 		p->old = strncmp(text, "virtiofsd ", 10) != 0 || text[10] < '0' || text[10] > '9';
 	}
@@ -122,30 +126,30 @@ static int find_program(struct plan *p, const struct virtiofsd_options *o)
 {
 	int err = -ENOENT;
 
-	/* A folder of PATH that we may not look into says EACCES. */
+	/* A folder of PATH that we may not search gives EACCES. */
 	for (size_t i = 0; i < ARRAY_SIZE(names) && (err == -ENOENT || err == -EACCES); i++)
 		err = probe(p, names[i]);
 	if (err == -ENOENT || err == -EACCES)
-		pr_err("%s: there is no virtiofsd on this host: install the package virtiofsd (Debian 12: qemu-system-common)",
+		pr_err("%s: there is no virtiofsd on this host; install the package virtiofsd (Debian 12: qemu-system-common)",
 		       o->option);
 	else if (err)
 		pr_err("%s: cannot start virtiofsd: %s", o->option, strerror(-err));
 	return err;
 }
 
-/* ---- the socket --------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
-/* A listening socket, and the one connection to it. */
+/* Makes a listening socket and the only connection to it. */
 static int connect_pair(int *listening, int *connected)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	socklen_t len = sizeof(addr.sun_family); /* no name: the kernel makes one up */
+	socklen_t len = sizeof(addr.sun_family); /* no name: the kernel chooses one */
 	int l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
 	int c = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (l >= 0 && c >= 0 && !bind(l, (struct sockaddr *)&addr, len) && !listen(l, 0)) {
 		len = sizeof(addr);
-		/* Somebody else was faster: EAGAIN. */
+		/* EAGAIN if another process connected first. */
 		if (!getsockname(l, (struct sockaddr *)&addr, &len) &&
 		    !connect(c, (struct sockaddr *)&addr, len) && !fcntl(c, F_SETFL, 0)) {
 			*listening = l;
@@ -161,9 +165,9 @@ static int connect_pair(int *listening, int *connected)
 	return err;
 }
 
-/* ---- the plan --------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
-/* Options of QEMU's are separated by commas; one that is in the name has a backslash in front. */
+/* Commas separate options of QEMU's program; a backslash escapes a comma in a name. */
 static void escape_commas(char *to, const char *from)
 {
 	for (; *from; from++) {
@@ -201,14 +205,11 @@ static void plan_args(struct plan *p, const struct virtiofsd_options *o)
 		add_arg(p, &nr, "--no-announce-submounts");
 	}
 	p->sandbox = &p->argv[nr++];
-	add_arg(p, &nr, "--rlimit-nofile=0"); /* as we set it */
+	add_arg(p, &nr, "--rlimit-nofile=0"); /* do not change the limit that we set */
 	add_arg(p, &nr, NULL);
 }
 
-/*
- * ---- the new process: from here on nothing that takes a lock, as other threads' are lost in
- * whatever state --------------
- */
+/* ---- the new process: no call that takes a lock; other threads' locks are in any state ------- */
 
 static __attribute__((noreturn)) void leave(const char *what)
 {
@@ -232,7 +233,7 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* setgroups() does nothing, and well, see above. */
+/* Makes setgroups() return success without an effect, see above. */
 static void keep_groups(void)
 {
 	struct sock_filter code[] = {
@@ -248,7 +249,10 @@ static void keep_groups(void)
 		leave("cannot filter system calls");
 }
 
-/* As in any user namespace that an ordinary user has made, be it ours or one that we are in. */
+/*
+ * Whether setgroups() is denied, as in every user namespace that an ordinary user has made, whether
+ * we made it or run inside it.
+ */
 static bool groups_are_kept(void)
 {
 	char text[4] = "";
@@ -269,7 +273,7 @@ static const char *choose_sandbox(const struct plan *p)
 	if (unshare(CLONE_NEWUSER) < 0) {
 		if (!p->old && !p->read_only)
 			return "--sandbox=none";
-		leave("an ordinary user needs user namespaces for it, and this host has none to give");
+		leave("an ordinary user needs user namespaces for virtiofsd, and this host does not allow them");
 	}
 	write_file("/proc/self/setgroups", "deny");
 	write_file("/proc/self/uid_map", p->uid_map);
@@ -281,10 +285,10 @@ static void see_all_read_only(void)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
-	/* Private: what is mounted on the host later does not come in. */
+	/* Private: later mounts on the host do not appear here. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0)
-		leave("cannot make the files read-only for it (Linux 5.12 can)");
+		leave("cannot make the files read-only for virtiofsd (this needs Linux 5.12)");
 }
 
 static void set_signals(void)
@@ -310,10 +314,10 @@ static void set_open_files(void)
 static __attribute__((noreturn)) void become_virtiofsd(const struct plan *p)
 {
 	set_signals();
-	setpgid(0, 0); /* Ctrl-C at our terminal is for us */
+	setpgid(0, 0); /* so that Ctrl-C at our terminal does not reach it */
 	if (dup2(p->null_fd, STDIN_FILENO) < 0 || dup2(p->log_fd, STDOUT_FILENO) < 0 ||
 	    dup2(p->log_fd, STDERR_FILENO) < 0 || fcntl(p->listen_fd, F_SETFD, 0) < 0)
-		leave("no streams");
+		leave("cannot set up its descriptors");
 	set_open_files();
 	*p->sandbox = (char *)(uintptr_t)choose_sandbox(p);
 	if (p->old && groups_are_kept())
@@ -326,7 +330,7 @@ static __attribute__((noreturn)) void become_virtiofsd(const struct plan *p)
 	leave("cannot be executed");
 }
 
-/* ---- its life --------------------------------------------------------------------------- */
+/* ---- starting and stopping ------------------------------------------------------------------- */
 
 static int start(struct virtiofsd *d, struct plan *p)
 {
@@ -335,7 +339,7 @@ static int start(struct virtiofsd *d, struct plan *p)
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	p->log_fd = ends[1];
-	fcntl(ends[1], F_SETFL, 0); /* only our end does not wait */
+	fcntl(ends[1], F_SETFL, 0); /* only our end is non-blocking */
 	p->parent = getpid();
 	d->pid = fork();
 	if (!d->pid)
@@ -347,7 +351,7 @@ static int start(struct virtiofsd *d, struct plan *p)
 		close(ends[0]);
 		return err;
 	}
-	setpgid(d->pid, d->pid); /* both do so: whoever comes first */
+	setpgid(d->pid, d->pid); /* both processes call this; one of them is first */
 	d->log_fd = ends[0];
 	return 0;
 }
@@ -388,9 +392,9 @@ int virtiofsd_start(struct virtiofsd *d, const struct virtiofsd_options *o, int 
 }
 
 /*
- * Whether it has ended, which may take that long. It may be several processes, in a namespace of
- * their own: the last one has gone when nobody can write to the log any more, and has let go of its
- * memory before.
+ * Waits up to @wait_ms for the end. Returns whether virtiofsd has ended. It may be several
+ * processes, in a namespace of their own: when the log has no writer, all have ended and freed
+ * guest memory.
  */
 static bool wait_for(const struct virtiofsd *d, int wait_ms)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Puts a PC's devices at their addresses and lines, by THE device table: created in its order and
- * destroyed in reverse.
+ * Creates a PC's devices at their addresses and interrupt lines, by the one device table.
  *
- * A device with more than a few lines of its own has a file, board_*.c. On main's thread.
+ * Devices are created in the table's order and destroyed in reverse. A device that needs more than
+ * a few lines has a file of its own, board_*.c. Thread: main.
  */
 #include "board_hyperv.h"
 #include "board_pit.h"
@@ -22,8 +22,8 @@
 #include <string.h>
 
 /*
- * A controller without an AUX port: Linux gives up on it after two commands. The mouse's node is
- * there all the same, for without one Linux warns that the firmware may be wrong about it.
+ * A controller without an AUX port: Linux gives up on it after two commands. The mouse still has a
+ * node, because without one Linux warns that the firmware may be wrong about it.
  */
 static int create_i8042(struct machine *m)
 {
@@ -74,7 +74,7 @@ static int create_rtc(struct machine *m)
 	int err = rtc_parse(m->vm->config->rtc, &config);
 
 	if (err) {
-		pr_err("--rtc %s: utc, local or @SECONDS since 1970", m->vm->config->rtc);
+		pr_err("--rtc %s: must be utc, local or @SECONDS since 1970", m->vm->config->rtc);
 		return err;
 	}
 	tap_rtc_irq(m, &irq);
@@ -127,15 +127,15 @@ static int create_power_button(struct machine *m)
 struct board_device {
 	const char *name;
 	int (*create)(struct machine *m);
-	/* works after a partial or no create; NULL: nothing to undo */
+	/* also works after a create that failed or did not happen; NULL: nothing to undo */
 	void (*destroy)(struct machine *m);
 };
 
-/* THE device table. */
+/* The device table. */
 static const struct board_device board[] = {
 	{ "ports", create_ports, NULL },
 	{ "PIT", create_pit, destroy_pit },
-	{ "test device", create_testdev, destroy_testdev }, /* hears of the RTC's interrupt */
+	{ "test device", create_testdev, destroy_testdev }, /* sees the RTC's interrupt */
 	{ "Hyper-V", create_hyperv, destroy_hyperv },
 	{ "RTC", create_rtc, destroy_rtc },
 	{ "serial", create_serial, destroy_serial },

@@ -3,9 +3,9 @@
  * Creates the board's virtio consoles: hvc0 (--console virtio), which shares COM1's chardev, and
  * the named ports (--port), each with a chardev of its own.
  *
- * They are two virtio devices, see virtio/device/console.c. On the way out the order is: what the
- * drivers have sent goes to the chardevs; the chardevs bring it out; devices, then chardevs, are
- * destroyed. On main's thread, which is the loop's.
+ * They are two virtio devices, see virtio/device/console.c. At the end, the drivers' output goes to
+ * the chardevs, the chardevs write it out, and then devices and chardevs are destroyed, in this
+ * order. Thread: main, which is the loop's.
  */
 #include "board_consoles.h"
 #include "board_serial.h"
@@ -26,7 +26,7 @@ struct board_consoles {
 	char *name[CONFIG_MAX_PORTS]; /* --port's argument, cut at its '=' */
 };
 
-static_assert(CONFIG_MAX_PORTS <= CONSOLE_MAX_PORTS, "all ports are one device's");
+static_assert(CONFIG_MAX_PORTS <= CONSOLE_MAX_PORTS, "all ports belong to one device");
 
 static bool name_is_taken(const struct board_consoles *b, unsigned int index)
 {
@@ -51,12 +51,12 @@ static int open_port(struct machine *m, unsigned int index)
 	if (where)
 		*where++ = '\0';
 	if (!where || !console_name_ok(b->name[index])) {
-		pr_err("--port %s: not NAME=WHERE with NAME of up to %d letters, digits and \"._-\", and WHERE one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH",
+		pr_err("--port %s: must be NAME=WHERE with NAME of up to %d letters, digits and \"._-\", and WHERE one of stdio, null, file:PATH, pty, unix:PATH, tty:PATH",
 		       arg, CONSOLE_MAX_NAME_BYTES);
 		return -EINVAL;
 	}
 	if (name_is_taken(b, index)) {
-		pr_err("--port %s: there is a port of this name already", arg);
+		pr_err("--port %s: another port has this name; choose another", arg);
 		return -EINVAL;
 	}
 	return chardev_open(&b->chardev[index], &m->vm->loop, where, &hooks);
@@ -133,7 +133,7 @@ void drain_consoles(struct machine *m, int stall_ms)
 		console_drain(b->ports, stall_ms);
 	for (unsigned int i = 0; b && i < m->vm->config->nr_ports; i++) {
 		if (!chardev_flush(b->chardev[i], stall_ms))
-			pr_warn("--port %s: nobody takes its output; the end of it is lost",
+			pr_warn("--port %s: nothing reads its output; the end of it is lost",
 				b->name[i]);
 	}
 }

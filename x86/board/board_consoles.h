@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The board's virtio console and ports; private to x86/board. */
+/* Creates the board's virtio console and ports; private to x86/board. */
 #ifndef X86_BOARD_BOARD_CONSOLES_H
 #define X86_BOARD_BOARD_CONSOLES_H
 
 #include "machine.h"
 
-/* Whether there are any. */
+/* Whether the machine has any. */
 static inline bool has_consoles(const struct config *config)
 {
 	return config->console == CONSOLE_VIRTIO || config->nr_ports;
 }
 
 /*
- * From virtio's row of the device table, after all other virtio devices. Returns 0 or -errno
- * (reported).
+ * Creates them. Called by virtio's row of the device table, after all other virtio devices. Returns
+ * 0 or -errno (reported).
  */
 int create_consoles(struct machine *m);
-/* All of these work after a partial or no create. */
+/* This function and those below also work after a create that failed or did not happen. */
 void destroy_consoles(struct machine *m);
 
-/* Input of the ports begins. Returns 0 or -errno. */
+/* Starts the ports' input. Returns 0 or -errno. */
 int start_ports(struct machine *m);
 /*
- * What was sent before the guest's end comes out, see machine_drain(); the console's own
- * chardev is left to its owner.
+ * Writes out what the guest sent before its end, see machine_drain(); the owner of the console's
+ * chardev flushes that.
  */
 void drain_consoles(struct machine *m, int stall_ms);
-/* Whether what the guest's command wrote could not be kept. */
+/* Whether some output of the guest's command was lost. */
 bool command_output_lost(const struct machine *m);
 /*
- * The guest's command gets the signal @signo, once it is there. False: there is none, or it has too
- * many already.
+ * Sends the signal @signo to the guest's command, as soon as the command runs. Returns false if
+ * there is no command, or it has too many signals already.
  */
 bool signal_command(struct machine *m, int signo);
 /* See machine_winch(). */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Serves what KVM leaves to its user of the Hyper-V interface (--cpuid +hyperv): a few exits and,
- * with --testdev, a way from a port and hypercalls (hw/synic.c) to a SINT.
+ * Serves the parts of the Hyper-V interface (--cpuid +hyperv) that KVM leaves to its user: a few
+ * exits and, with --testdev, a way from a port and hypercalls (hw/synic.c) to a SINT.
  *
- * hyperv_cpuid.c has what the guest sees of the interface; KVM serves nearly all of it by itself.
+ * x86/cpu/hyperv_cpuid.c has what the guest sees of the interface; KVM serves nearly all of it by
+ * itself.
  *
- * An irqfd raises a SINT, on a GSI of its own after the IOAPIC's, which KVM's routing table leads
- * to it. The irqfd is one with resampling, so that KVM reports when the guest acknowledges: all
- * share one eventfd, on the loop. A routing table is only ever replaced as a whole, so KVM's
- * default is in each of ours.
+ * An irqfd raises a SINT, on a GSI of its own after the IOAPIC's; KVM's routing table connects the
+ * GSI to the SINT. The irqfd is one with resampling, so that KVM reports when the guest
+ * acknowledges: all irqfds share one eventfd for that, on the loop. A routing table can only be
+ * replaced as a whole, so each of ours contains KVM's default routes.
  *
- * Exits come on vCPU threads; hooks of hw/synic.c under its lock.
+ * Thread: vCPU for exits. Locks: hw/synic.c calls its hooks under its lock.
  */
 #include "board_hyperv.h"
 
@@ -62,7 +63,7 @@ static void route_to_chip(struct kvm_irq_routing *table, uint32_t gsi, uint32_t 
 	};
 }
 
-/* KVM's own, from KVM_CREATE_IRQCHIP. */
+/* Adds KVM's own routes, as KVM_CREATE_IRQCHIP makes them. */
 static void add_default_routes(struct kvm_irq_routing *table)
 {
 	for (uint32_t gsi = 0; gsi < NR_IOAPIC_PINS; gsi++) {
@@ -75,7 +76,7 @@ static void add_default_routes(struct kvm_irq_routing *table)
 	}
 }
 
-/* Tells KVM of all SINTs that are connected. */
+/* Gives KVM the routes of all connected SINTs. */
 static int set_routes(struct hyperv_board *b)
 {
 	struct kvm_irq_routing *table = calloc(
@@ -268,12 +269,12 @@ static void on_crash(struct vcpu *v)
 			p[i] = msrs.entry[i].data;
 	}
 	atomic_store(&m->autopsy.panicked, true);
-	pr_info("vCPU %u: the guest tells Hyper-V of a crash: 0x%" PRIx64 " 0x%" PRIx64
+	pr_info("vCPU %u: the guest reports a crash to Hyper-V: 0x%" PRIx64 " 0x%" PRIx64
 		" 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64,
 		v->index, p[0], p[1], p[2], p[3], p[4]);
 	if (v->vm->config->on_panic == ON_PANIC_EXIT)
 		vm_end(v->vm, VERDICT_PANIC, 0,
-		       "the guest kernel panicked (told by Hyper-V's crash registers)");
+		       "the guest kernel panicked (reported by Hyper-V's crash registers)");
 }
 
 bool hyperv_system_event(struct vcpu *v)

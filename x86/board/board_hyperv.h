@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The board's side of --cpuid +hyperv; private to x86/. Without it each of these does nothing. */
+/*
+ * Serves the board's side of --cpuid +hyperv; private to x86/. Without the option these functions
+ * do nothing.
+ */
 #ifndef X86_BOARD_BOARD_HYPERV_H
 #define X86_BOARD_BOARD_HYPERV_H
 
@@ -9,11 +12,11 @@
 int create_hyperv(struct machine *m);
 void destroy_hyperv(struct machine *m);
 
-/* Serves KVM_EXIT_HYPERV. False: it cannot be served. */
+/* Serves KVM_EXIT_HYPERV. Returns whether it could. Thread: vCPU. */
 bool hyperv_exit(struct vcpu *v);
 /*
- * Serves KVM_EXIT_SYSTEM_EVENT: a guest that asks Hyper-V for a reset, or tells it of its crash.
- * False: something else.
+ * Serves KVM_EXIT_SYSTEM_EVENT if the guest requests a reset from Hyper-V, or reports its crash to
+ * it. Returns false if it is something else. Thread: vCPU.
  */
 bool hyperv_system_event(struct vcpu *v);
 

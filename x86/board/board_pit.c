@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes KVM's i8254 timer (ports 0x40 to 0x43, and 0x61 with the gate and output of channel 2) when
- * a guest first uses it.
+ * Creates KVM's i8254 timer (ports 0x40 to 0x43, and 0x61 with the gate and output of channel 2)
+ * when a guest first uses it.
  *
- * A stock kernel on this hardware-reduced ACPI machine never does: it has the TSC's frequency from
- * CPUID and takes the local APIC's timer. Yet a PIT costs each machine a thread in the host's
- * kernel, and at its end more time than all the rest of its tear-down. Kernels without ACPI, and
- * early code that waits by port 0x61, get one all the same.
+ * A stock kernel on this hardware-reduced ACPI machine never does: it gets the TSC's frequency from
+ * CPUID and uses the local APIC's timer. But a PIT costs each machine a thread in the host's kernel
+ * and, at its end, more time than the rest of its tear-down. Kernels without ACPI, and early code
+ * that waits by port 0x61, still get one.
  *
- * The ports are ours until the first access; that makes KVM's PIT, which from then on takes the
- * ports before any exit. The access that found us is applied by hand. Several vCPUs may access it
- * at once: a lock lets one of them make it.
+ * The launcher serves the ports until the first access. That access creates KVM's PIT, which from
+ * then on takes the ports before any exit; pit_replay() applies the first access to it. Several
+ * vCPUs may access the ports at once: a lock lets one of them create the PIT.
  */
 #include "board_pit.h"
 
@@ -25,7 +25,7 @@
 #define PORT_61 0x61
 #define PORT_61_GATE 0x01
 #define PORT_61_SPEAKER 0x02
-#define PORT_61_REFRESH 0x10 /* toggles with the memory's refresh: loops wait for that */
+#define PORT_61_REFRESH 0x10 /* toggles with the memory's refresh: some loops wait for that */
 
 struct pit {
 	int *vm_fd;
@@ -66,9 +66,9 @@ static void make(struct pit *p)
 	p->made = !err;
 	p->refused = err;
 	if (err)
-		pr_guest("KVM refuses a timer (PIT): %s; the guest finds none", strerror(-err));
+		pr_guest("KVM cannot create a timer (PIT): %s; the guest has none", strerror(-err));
 	else
-		pr_debug("the guest uses the PIT: made one");
+		pr_debug("the guest uses the PIT: created one");
 }
 
 static void replay(const struct pit *p, uint16_t port, uint8_t value)
@@ -81,7 +81,7 @@ static void replay(const struct pit *p, uint16_t port, uint8_t value)
 	kvm_ioctl(*p->vm_fd, KVM_SET_PIT2, &state);
 }
 
-/* Any access that KVM has not taken. @value: what was written, or -1. */
+/* Handles an access that KVM has not taken. @value: the byte that was written, or -1. */
 static void access_port(struct pit *p, uint16_t port, int value)
 {
 	pthread_mutex_lock(&p->lock);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Creates the COM ports, at a PC's addresses and lines, each on the chardev that --serial names.
+ * Creates the COM ports, at a PC's addresses and interrupt lines, each with the chardev that
+ * --serial names.
  *
- * - COM1 and COM3 share a line, COM2 and COM4 another: it is up while one of them holds it up.
+ * - COM1 and COM3 share a line, COM2 and COM4 another. A line is up while one of its ports holds it
+ *   up.
  * - A virtio console shares COM1's chardev; with --console virtio there is one even without the
  *   port.
- * - ends.c reads along with what each port prints.
+ * - ends.c sees what each port prints.
  *
- * On main's thread, which is the loop's, but for com_*(): under the port's lock, on any.
+ * Thread: main, which is the loop's; com_*(): any, under the port's lock.
  */
 #include "board_serial.h"
 
@@ -40,9 +42,9 @@ struct com_port {
 
 struct board_serial {
 	struct com_port com[CONFIG_NR_SERIAL];
-	pthread_mutex_t irq_lock; /* the two below; after a port's lock */
+	pthread_mutex_t irq_lock; /* protects the two below; taken after a port's lock */
 	struct irq_line irq[2];	  /* COM1 and COM3, COM2 and COM4 */
-	unsigned int asserted;	  /* a bit a port */
+	unsigned int asserted;	  /* a bit for each port */
 };
 
 static void com_coalesce(void *ctx, bool on)
@@ -59,7 +61,7 @@ static void com_drain(void *ctx)
 	coalesced_try_drain(com->coalesced);
 }
 
-/* @port stands for the GSI. */
+/* Sets the line of @port, which is in the place of a GSI. */
 static void com_irq_set(void *ctx, unsigned int port, bool level)
 {
 	struct board_serial *b = ctx;
@@ -163,7 +165,7 @@ int start_serial(struct machine *m)
 	return err;
 }
 
-/* What the consoles have kept for a bad end. */
+/* Prints what the consoles have kept in case the machine ends badly. */
 static void show_kept_logs(struct machine *m)
 {
 	const struct verdict *v = &m->vm->verdict;
@@ -186,7 +188,7 @@ void drain_serial(struct machine *m, int stall_ms)
 		if (!b->com[i].chardev)
 			continue;
 		if (!chardev_flush(b->com[i].chardev, stall_ms))
-			pr_warn("COM%u: nobody takes its output; the end of it is lost", i + 1);
+			pr_warn("COM%u: nothing reads its output; the end of it is lost", i + 1);
 		chardev_abort(b->com[i].chardev);
 	}
 }

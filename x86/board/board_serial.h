@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The board's COM ports and the chardevs that they use; private to x86/board. */
+/* Creates the board's COM ports and the chardevs that they use; private to x86/board. */
 #ifndef X86_BOARD_BOARD_SERIAL_H
 #define X86_BOARD_BOARD_SERIAL_H
 
@@ -7,15 +7,20 @@
 
 /* Board table entries; see struct board_device. */
 int create_serial(struct machine *m);
-/* Restores terminals and unlinks sockets, too. All below work after a partial or no create. */
+/*
+ * Also restores terminals and unlinks sockets. This function and those below also work after a
+ * create that failed or did not happen.
+ */
 void destroy_serial(struct machine *m);
 
-/* COM1's, which a virtio console shares, and has even without that port. NULL: none. */
+/*
+ * Returns COM1's chardev, or NULL. A virtio console shares it, and has it even without that port.
+ */
 struct chardev *serial_main_chardev(const struct machine *m);
 
-/* Input begins, the terminal goes raw. Returns 0 or -errno. */
+/* Starts input and makes the terminal raw. Returns 0 or -errno. */
 int start_serial(struct machine *m);
-/* Brings out what is still held, see machine_drain(); no port holds a vCPU after that. */
+/* Writes out what is still held, see machine_drain(). After that no port makes a vCPU wait. */
 void drain_serial(struct machine *m, int stall_ms);
 /* See machine_winch(). */
 void winch_serial(struct machine *m);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Connects --testdev's chip (hw/testdev.c) to the board: its ports, what its hooks do to the
+ * Connects the device of --testdev (hw/testdev.c) to the board: its ports, what its hooks do to the
  * machine, and what a test that goes to real mode expects.
  *
  * Such a test expects interrupt vectors, 8259s and a ticking timer as a PC's firmware leaves them
  * (IBM PC/AT technical reference, BIOS listing).
  *
- * S3: all vCPUs are paused. On waking, from whichever thread has found the reason, the boot
- * processor gets the state that ACPI 6.5, 16.3.1.1 and 5.2.10 ask of firmware (real mode at the
- * FACS's waking vector), the others wait for INIT and SIPI; memory is as it was.
+ * S3 pauses all vCPUs. Any thread may wake them. Then the boot processor gets the state that ACPI
+ * 6.5, 16.3.1.1 and 5.2.10, requires of firmware (real mode at the FACS's waking vector), and the
+ * others wait for INIT and SIPI; memory is as it was.
  */
 #include "board_testdev.h"
 
@@ -26,7 +26,7 @@
 #define FACS_WAKING_VECTOR (FACS_GPA + 12)
 
 #define PIC_VECTORS 0x08
-#define PIC_MASK 0xfa /* all but the timer and the other one */
+#define PIC_MASK 0xfa /* all except the timer and the second 8259 */
 #define PIC2_VECTORS 0x70
 #define PIC2_MASK 0xff
 #define PORT_PIT_CONTROL 0x43
@@ -35,13 +35,13 @@
 struct test_board {
 	struct machine *m;
 	struct testdev *dev;
-	struct irq_line rtc; /* the clock's own */
+	struct irq_line rtc; /* the clock's own line */
 };
 
 /*
- * KVM forgets a page whose protection changes. It stays readable and writable all the while, for
- * devices may be at work on it; no vCPU executes it. Where the host refuses, the page just stays
- * mapped.
+ * Changes a page's protection, so that KVM forgets the page. The page stays readable and writable
+ * all the time, since devices may be using it; no vCPU executes it. If the host refuses, the page
+ * just stays mapped.
  */
 static void flush_page(void *ctx, uint64_t gpa)
 {
@@ -84,7 +84,7 @@ static void wake_up(void *ctx)
 	struct vm *vm = b->m->vm;
 	uint32_t vector = 0;
 
-	/* Without one that real mode reaches, firmware starts all over. */
+	/* Without a vector that real mode reaches, firmware resets the machine. */
 	if (gmem_read(&vm->mem, FACS_WAKING_VECTOR, &vector, sizeof(vector)) || !vector ||
 	    vector >= HIGH_RAM_GPA)
 		ends_by_reset(vm, "waking without a vector");
@@ -129,7 +129,7 @@ int create_testdev(struct machine *m)
 		.wake = wake_up,
 	};
 
-	_Static_assert(TESTDEV_NR_LINES == NR_IOAPIC_PINS, "a port a pin");
+	_Static_assert(TESTDEV_NR_LINES == NR_IOAPIC_PINS, "a port for each pin");
 	if (!m->vm->config->testdev)
 		return 0;
 	m->test = calloc(1, sizeof(*m->test));

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes the board's virtio devices from the configuration, by a table with a row for each kind.
+ * Creates the board's virtio devices from the configuration, by a table with a row for each kind.
  *
- * The order of the table is the order of the slots, so guests see it: /dev/vda is the first disk's.
- * A new kind of device is its file in virtio/device/, and a row here with the functions that make
- * it of the configuration and take it away. The devices are kept in one list, in the order in which
- * they were made.
+ * The order of the table is the order of the slots, so guests see it: /dev/vda is the first disk. A
+ * new kind of device needs a file in virtio/device/, and a row here with the functions that create
+ * and destroy it. One list holds the devices, in the order in which they were created.
  *
- * Main's thread, but for retry_virtio().
+ * Thread: main; retry_virtio(): loop.
  */
 #include "board_virtio.h"
 #include "board_consoles.h"
@@ -33,23 +32,23 @@ struct virtio_row {
 	/* How many of them the machine has. */
 	unsigned int (*count)(const struct config *config);
 	/*
-	 * Makes number @index of them and plugs it in. *@device is for the functions below, which
-	 * are called as soon as it is set, after a failure too; NULL: there is nothing to be
-	 * undone. Returns 0 or -errno.
+	 * Creates number @index of them and plugs it in. Sets *@device for the functions below,
+	 * which are called once it is set, even after a failure; NULL: nothing to undo. Returns 0
+	 * or -errno.
 	 */
 	int (*create)(struct virtio_board *b, unsigned int index, void **device);
-	/* These may be NULL. See shares_connect() and those after it in board_virtio.h. */
+	/* These may be NULL. See shares_connect() and the functions after it in board_virtio.h. */
 	int (*connect)(void *device);
 	void (*retry)(void *device);
 	int (*settle)(void *device);
 	void (*disconnect)(void *device);
-	/* Frees it; settled before. */
+	/* Frees it, after settle(). */
 	void (*destroy)(void *device);
 };
 
 struct virtio_board {
 	struct machine *m;
-	struct board_disk *first_disk; /* NULL: there is none */
+	struct board_disk *first_disk; /* NULL: none */
 	unsigned int nr_devices;
 	struct {
 		const struct virtio_row *row;
@@ -67,7 +66,7 @@ struct board_share {
 static_assert(SHARE_MAX_TAG_BYTES <= FS_MAX_TAG_BYTES, "");
 static_assert(SHARE_MAX_SOCKET_BYTES <= FS_MAX_SOCKET_BYTES, "");
 
-/* Without its root there is nothing that the guest could still do. */
+/* Ends the machine: without its root the guest can do nothing. */
 static void root_is_lost(void *ctx, const char *why)
 {
 	vm_end(ctx, VERDICT_LAUNCHER, 0, "the guest has lost its root (--root): %s", why);
@@ -122,7 +121,7 @@ static void destroy_share(void *device)
 /* ---- disks --------------------------------------------------------------------------- */
 
 struct board_disk {
-	char *text; /* -d's argument, cut up */
+	char *text; /* -d's argument, split in place */
 	struct disk *disk;
 	struct blk *blk;
 };
@@ -196,7 +195,7 @@ static void destroy_disk(void *device)
 /* ---- networks --------------------------------------------------------------------------- */
 
 struct board_net {
-	char *text; /* -n's argument, cut up */
+	char *text; /* -n's argument, split in place */
 	struct net *net;
 };
 
@@ -206,9 +205,9 @@ static unsigned int count_nets(const struct config *config)
 }
 
 /*
- * The same each time this machine is started, and another one's are others: what tells machines of
- * a host apart is their name, else their first disk, else the interface; what tells hosts apart is
- * theirs.
+ * Makes a MAC address that is the same each time this machine is started, and differs from those of
+ * other machines. Machines on one host differ by their name, else by their first disk, else by the
+ * interface; hosts differ by the host's name.
  */
 static void choose_mac(const struct virtio_board *b, unsigned int index,
 		       const struct netdev *backend, uint8_t mac[ETH_ALEN])
@@ -304,12 +303,12 @@ static unsigned int count_balloon(const struct config *config)
 static int check_balloon(const struct config *config)
 {
 	if (config->hugepages) {
-		pr_err("--balloon: with --hugepages all memory stays this machine's; use one of them");
+		pr_err("--balloon: cannot be used with --hugepages");
 		return -EINVAL;
 	}
 	if (config->balloon_bytes > BALLOON_MAX_BYTES ||
 	    config->balloon_bytes >= config->mem_bytes) {
-		pr_err("--balloon: takes less than the guest's memory, -m %lluM",
+		pr_err("--balloon: must be less than the guest's memory, -m %lluM",
 		       (unsigned long long)(config->mem_bytes / MIB));
 		return -EINVAL;
 	}
@@ -355,7 +354,7 @@ static const struct virtio_row rows[] = {
 	{
 		.name = "shared folder",
 		.count = share_count,
-		.create = create_share, /* virtiofsd starts while the rest is made */
+		.create = create_share, /* virtiofsd starts while the other devices are created */
 		.connect = connect_share,
 		.disconnect = disconnect_share,
 		.destroy = destroy_share,

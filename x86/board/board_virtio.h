@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The board's virtio devices; private to x86/board/. Main's thread, unless another one is named. */
+/*
+ * Creates the board's virtio devices; private to x86/board/. Thread: main, unless a function names
+ * another.
+ */
 #ifndef X86_BOARD_BOARD_VIRTIO_H
 #define X86_BOARD_BOARD_VIRTIO_H
 
@@ -7,26 +10,26 @@
 
 struct disk;
 
-/* A row of the board's device table: all virtio devices that the configuration asks for. */
+/* A row of the board's device table: creates all virtio devices of the configuration. */
 int create_virtio(struct machine *m);
 void destroy_virtio(struct machine *m);
 
-/* The guest's /dev/vda; NULL without disks. Set-up time. */
+/* Returns the guest's /dev/vda; NULL without disks. Thread: setup. */
 struct disk *virtio_first_disk(struct machine *m);
 
 /*
- * Negotiates with each virtiofsd, once the kernel is loaded: they start meanwhile. Returns 0 or
- * -errno (reported).
+ * Negotiates with each virtiofsd. Call it when the kernel is loaded, since they start during that
+ * time. Returns 0 or -errno (reported).
  */
 int shares_connect(struct machine *m);
-/* Tries again what waits for room on the host. Loop's thread. */
+/* Retries requests that wait for space on the host. Thread: loop. */
 void retry_virtio(struct machine *m);
 /*
- * On the way out: waits until nothing is under way any more, and closes the disks. Returns as
- * disk_close(), for any of them. With no vCPU running.
+ * Waits until all requests are done, and closes the disks. Call it at the end, when no vCPU runs.
+ * Returns 0, or the error of a disk_close().
  */
 int settle_virtio(struct machine *m);
-/* On the way out: ends each virtiofsd of ours. With no vCPU running. */
+/* Ends each virtiofsd that the launcher has started. Call it at the end, when no vCPU runs. */
 void shares_disconnect(struct machine *m);
 
 #endif

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Gives --timeline what it needs of the board: a port for the guest's own marks, the lines on the
- * console, and the moment when the decompressor is done.
+ * Records boot stages for --timeline: those that the guest writes to a port, those that lines on
+ * the console show, and the moment when the decompressor is done.
  *
- * Nothing in that moment leaves to the launcher. So the launcher asks the first vCPU for its place,
- * first after a millisecond, then each time a 64th of the guest's life so far has gone by: the
- * answer is at most so late, the guest loses a few microseconds each time, and a guest that never
- * gets there is asked some hundred times in all. A decompressor runs in low memory, a Linux kernel
- * in the upper half of its addresses (Documentation/x86/x86_64/mm.rst; 32-bit kernels: from
- * PAGE_OFFSET, 3 GiB, on).
+ * That moment causes no exit. So the launcher samples the first vCPU's RIP, first after a
+ * millisecond, then each time a 64th of the guest's age has passed. The result is at most that much
+ * late, the guest loses a few microseconds each time, and a guest that never gets there is sampled
+ * some hundred times in all. A decompressor runs in low memory, a Linux kernel in the upper half of
+ * its addresses (Documentation/x86/x86_64/mm.rst; 32-bit kernels: from PAGE_OFFSET, 3 GiB, on).
  *
- * On the loop's thread, but for the port and the lines.
+ * Thread: loop; any for the port and the lines.
  */
 #include "boot_marks.h"
 
@@ -22,8 +21,8 @@
 
 #include <stdatomic.h>
 
-#define FIRST_LOOK_NS 1000000ULL
-#define LOOKS_A_LIFE 64
+#define FIRST_SAMPLE_NS 1000000ULL
+#define SAMPLES_PER_AGE 64
 #define GIVE_UP_NS 60000000000ULL
 #define PAGE_OFFSET_32 0xc0000000ULL
 
@@ -61,16 +60,16 @@ static void look(void *ctx)
 {
 	struct boot_marks *b = ctx;
 	struct timeline *t = b->vm->timeline;
-	uint64_t life_ns = now_ns() - b->vm->times.entry_ns;
+	uint64_t age_ns = now_ns() - b->vm->times.entry_ns;
 
-	if (timeline_reached(t, TIMELINE_VERSION) || life_ns > GIVE_UP_NS)
+	if (timeline_reached(t, TIMELINE_VERSION) || age_ns > GIVE_UP_NS)
 		return;
 	if (atomic_load(&b->rip) >= PAGE_OFFSET_32) {
 		timeline_reach(t, TIMELINE_KERNEL);
 		return;
 	}
 	vcpu_ask(&b->vm->vcpu[0], &b->ask);
-	loop_timer_arm(&b->timer, max_u64(FIRST_LOOK_NS, life_ns / LOOKS_A_LIFE));
+	loop_timer_arm(&b->timer, max_u64(FIRST_SAMPLE_NS, age_ns / SAMPLES_PER_AGE));
 }
 
 void boot_marks_init(struct boot_marks *b, struct vm *vm)
@@ -83,7 +82,7 @@ void boot_marks_init(struct boot_marks *b, struct vm *vm)
 void boot_marks_start(struct boot_marks *b)
 {
 	if (b->vm->timeline)
-		loop_timer_arm(&b->timer, FIRST_LOOK_NS);
+		loop_timer_arm(&b->timer, FIRST_SAMPLE_NS);
 }
 
 void boot_marks_fini(struct boot_marks *b)

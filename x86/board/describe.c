@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Describes the board to its guest: by ACPI, by the MP table, by a device tree, as --machine says.
- * One list of devices, four describers: the fourth is the command line (kernel_choice.c).
+ * Describes the board to its guest by ACPI, the MP table or a device tree, as --machine chooses.
+ *
+ * All of them describe one list of devices, and so does the command line (kernel_choice.c).
  *
  * - ACPI, the MP table and the reset vector come first; the kernel is loaded after them.
  * - The device tree comes last, since it names the initrd. It is made (fdt.c) or read from --dtb's
- *   file, lies in guest memory, and boot_add_dtb() links it into what the kernel gets.
- * - --dump-dtb writes that same memory to a file instead of running it.
+ *   file into guest memory, and boot_add_dtb() passes it to the kernel.
+ * - --dump-dtb writes the same bytes to a file instead of running the machine.
  *
- * A user's device tree may hold any bytes: its size is checked, and fdt_check.c reads all of it
- * before a guest may. What it describes is up to the user.
+ * A user's device tree may contain any bytes: its size is checked, and fdt_check.c checks all of it
+ * before a guest reads it. What it describes is up to the user.
  *
- * On main's thread, before a vCPU runs.
+ * Thread: main, before a vCPU runs.
  */
 #include "kvm/log.h"
 #include "kvm/newfile.h"
@@ -31,9 +32,9 @@
 
 #define TREE_GPA (DTB_GPA + sizeof(struct setup_data))
 #define TREE_MAX_BYTES (DTB_NODE_MAX_BYTES - sizeof(struct setup_data))
-_Static_assert(TREE_GPA % 8 == 0, "libfdt wants a border of 8 bytes");
+_Static_assert(TREE_GPA % 8 == 0, "libfdt needs an alignment to 8 bytes");
 
-/* What ACPI, MP table and device tree all describe. The caller frees @tables->apic_id. */
+/* Fills in what ACPI, MP table and device tree all describe. The caller frees @tables->apic_id. */
 static int describe_config(const struct machine *m, struct tables_config *tables)
 {
 	unsigned int nr = m->vm->nr_vcpus;
@@ -61,7 +62,7 @@ int describe_tables(struct machine *m, gpa_t *rsdp)
 	if (err)
 		return err;
 	if (!m->tables && tables.nr_cpus > 1)
-		pr_warn("-c %u: without a table the guest knows of one CPU only", tables.nr_cpus);
+		pr_warn("-c %u: without a table the guest finds only one CPU", tables.nr_cpus);
 	if (m->tables & TABLES_ACPI)
 		err = acpi_write(&m->vm->mem, &tables, rsdp);
 	if (!err && m->tables & TABLES_MP)
@@ -82,7 +83,7 @@ static void *tree_at(const struct machine *m)
 {
 	void *tree = gmem_at(&m->vm->mem, TREE_GPA, TREE_MAX_BYTES);
 
-	assert(tree); /* there is no machine with less than 640 KiB */
+	assert(tree); /* a machine has at least 640 KiB */
 	return tree;
 }
 
@@ -146,7 +147,7 @@ int describe_pass_dtb(struct machine *m, const char *cmdline, const struct boot_
 		return bytes;
 	err = boot_add_dtb(&m->vm->mem, entry, (uint32_t)bytes);
 	if (err)
-		pr_err("this kernel cannot be handed a device tree: that takes Linux's boot protocol 2.09");
+		pr_err("this kernel takes no device tree; it needs Linux's boot protocol 2.09");
 	else
 		pr_debug("device tree%s%s: %d bytes", own ? " " : "", own ? own : "", bytes);
 	m->dtb_bytes = (uint32_t)bytes;

@@ -2,9 +2,9 @@
 /*
  * Ends the machine when the guest powers off, resets or panics.
  *
- * Power and resets arrive by struct power from devices; a panic is seen on a console. What KVM
- * reports of a crash is in exits.c, a guest in which nothing can happen any more in idle.c, one
- * that gets nowhere in hang.c.
+ * Devices report power-off and resets through struct power; consoles show panics. exits.c handles
+ * crashes that KVM reports, idle.c a guest in which nothing can happen any more, and hang.c one
+ * that makes no progress.
  */
 #include "ends.h"
 
@@ -17,8 +17,9 @@
 #include <string.h>
 
 /*
- * A console that is silent so often, once in so long, has nothing more to say. In rounds, since a
- * host that lets us all stand still for a while silences no console: it costs one of them.
+ * After a panic, a console that is silent for this many rounds has nothing more to print. The time
+ * is in rounds because a host may stop the launcher for a while: this costs one round, and does not
+ * count as a long silence.
  */
 #define PANIC_ROUND_NS 50000000ULL
 #define PANIC_SILENT_ROUNDS 6
@@ -32,7 +33,7 @@ void ends_by_reset(struct vm *vm, const char *by)
 		vm_end(vm, VERDICT_REBOOT, 0, "the guest rebooted (%s)", by);
 }
 
-/* The guest's init wrote @status to its port. */
+/* Ends the machine after the guest's init wrote @status to its port. */
 static void end_by_command(struct vm *vm, unsigned int status)
 {
 	int number = status & 0xff;
@@ -48,7 +49,7 @@ static void end_by_command(struct vm *vm, unsigned int status)
 		break;
 	default:
 		vm_end(vm, VERDICT_LAUNCHER, 0,
-		       "the guest could not run the command; its console says why");
+		       "the guest could not run the command; see its console");
 		break;
 	}
 }
@@ -75,8 +76,8 @@ static void on_power_request(void *ctx, enum power_request what, unsigned int va
 }
 
 /*
- * A panicked kernel may print for a while (backtraces, other CPUs): its end is when it says so, or
- * falls silent.
+ * A panicked kernel may print for a while (backtraces, other CPUs). It is done when it prints its
+ * last line, or is silent.
  */
 static void on_panic_silence(void *ctx)
 {
@@ -86,7 +87,7 @@ static void on_panic_silence(void *ctx)
 	if (bytes != e->panic_seen_bytes)
 		e->panic_silent_rounds = 0;
 	e->panic_seen_bytes = bytes;
-	if (!atomic_load(&e->panic_told) && e->panic_silent_rounds++ < PANIC_SILENT_ROUNDS) {
+	if (!atomic_load(&e->panic_printed) && e->panic_silent_rounds++ < PANIC_SILENT_ROUNDS) {
 		loop_timer_arm(&e->panic_timer, PANIC_ROUND_NS);
 		return;
 	}
@@ -111,7 +112,7 @@ static void on_console_output(void *ctx, const uint8_t *bytes, size_t len)
 	if (found & (1U << WATCH_RESTARTING))
 		atomic_store(&a->restarting, true);
 	if (found & (1U << WATCH_PANIC_END) && atomic_load(&a->panicked)) {
-		atomic_store(&e->panic_told, true);
+		atomic_store(&e->panic_printed, true);
 		if (e->vm->config->on_panic == ON_PANIC_EXIT)
 			loop_timer_arm(&e->panic_timer, 0);
 	}

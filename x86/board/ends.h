@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* How the guest ends the machine; private to x86/board. */
+/* Ends the machine when the guest powers off, resets or panics; private to x86/board. */
 #ifndef X86_BOARD_ENDS_H
 #define X86_BOARD_ENDS_H
 
@@ -12,7 +12,7 @@
 struct ends;
 struct vm;
 
-/* A console whose output is searched for the kernel's last words. */
+/* A console, in whose output the launcher looks for the kernel's last messages. */
 struct ends_console {
 	struct ends *ends;
 	unsigned int index; /* COM port, from 0 */
@@ -24,22 +24,23 @@ struct ends {
 	struct power power; /* for devices that can end the machine */
 	struct ends_console console[CONFIG_NR_SERIAL];
 	_Atomic uint64_t console_bytes; /* all consoles together */
-	_Atomic bool panic_told;	/* all of the panic is on the console */
+	_Atomic bool panic_printed;	/* the console has all of the panic */
 	/* Ends a panicked guest once its console is silent. */
 	struct loop_timer panic_timer;
 	uint64_t panic_seen_bytes;
-	unsigned int panic_silent_rounds; /* since those */
+	unsigned int panic_silent_rounds; /* rounds since then without output */
 };
 
-/* @e is zeroed; vm->autopsy is there. Thread: setup. */
+/* @e is zeroed; vm->autopsy is set. Thread: setup. */
 void ends_init(struct ends *e, struct vm *vm);
 void ends_fini(struct ends *e);
 
-/* For the chardev of COM port @index, from 0. */
+/* Returns the hooks for the chardev of COM port @index, from 0. */
 struct chardev_hooks ends_console_hooks(struct ends *e, unsigned int index);
 
 /*
- * The guest has reset itself by @by: ends the machine, as a panic if it had panicked. Thread: any.
+ * Ends the machine after the guest has reset itself by @by; as a panic if it had panicked. Thread:
+ * any.
  */
 void ends_by_reset(struct vm *vm, const char *by);
 

@@ -2,8 +2,8 @@
 /*
  * Sets up the VM and its vCPUs as x86 needs it, and serves the exits that only x86 has.
  *
- * The set-up runs on vCPU 0's thread; its order is KVM's: TSS and interrupt controllers before the
- * first vCPU, CPUID before MSRs.
+ * The set-up runs on vCPU 0's thread. KVM requires its order: TSS and interrupt controllers before
+ * the first vCPU, CPUID before MSRs.
  */
 #include "exits.h"
 #include "board_hyperv.h"
@@ -25,8 +25,8 @@ static int refused(const char *what, int err)
 }
 
 /*
- * MSRs that KVM does not know or refuses come to us on their way to #GP, for the recorder. Older
- * KVMs keep them to themselves.
+ * Makes KVM exit for MSRs that it does not know or refuses, before it raises #GP, so that the
+ * recorder sees them. Older KVMs cannot.
  */
 static void watch_msrs(struct vm *vm)
 {
@@ -45,7 +45,7 @@ int x86_setup_vm(struct vm *vm)
 	int err;
 
 	/*
-	 * Needed by VMX without unrestricted guest; in memory of its own. Must come before the
+	 * VMX without unrestricted guest needs these, in memory of their own. Must come before the
 	 * first vCPU.
 	 */
 	err = kvm_ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
@@ -69,10 +69,10 @@ int x86_setup_vcpu(struct vcpu *v)
 }
 
 /*
- * A triple fault is a crash, except that it is also how Linux resets a machine at reboot=t: it
- * loads an empty IDT and executes int3. A kernel that dies early has an empty IDT as well, but does
- * not stand on (or, on some hosts, after) an int3. On AMD this is not to be seen, since KVM has
- * reset the vCPU by then; there the console tells, if there is one.
+ * Whether a triple fault is a reset. It is a crash, except that Linux also resets a machine by one
+ * at reboot=t: it loads an empty IDT and executes int3. A kernel that dies early has an empty IDT
+ * as well, but is not at (or, on some hosts, after) an int3. On AMD this cannot be seen, since KVM
+ * has already reset the vCPU; there only the console or the kernel's log shows a reset.
  */
 static bool stands_on_int3(const struct vcpu *v)
 {
@@ -137,7 +137,7 @@ bool x86_handle_exit(struct vcpu *v)
 		return hyperv_system_event(v);
 	case KVM_EXIT_X86_RDMSR:
 	case KVM_EXIT_X86_WRMSR:
-		v->run->msr.error = 1; /* #GP, as without us: they come here to be recorded */
+		v->run->msr.error = 1; /* #GP, as without this exit, which is for the recorder */
 		return true;
 	default:
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM's set-up for x86 and the exits that only x86 has: rows of arch_x86.c, see struct arch;
+ * Sets up KVM for x86 and serves the exits that only x86 has: rows of arch_x86.c, see struct arch;
  * private to x86/.
  */
 #ifndef X86_BOARD_EXITS_H

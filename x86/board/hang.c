@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ends, with --hang, a guest that runs and gets nowhere.
+ * Ends, with --hang, a guest that runs but makes no progress.
  *
- * It gets somewhere when it leaves to the launcher, prints a byte, or runs on more than a few pages
- * of code: a loop that waits for ever stays on its own pages, and those of the timer's interrupt.
- * The keyboard controller does not count: a kernel that has panicked and waits for ever blinks the
- * lamps (Linux's panic_blink).
+ * Progress is an exit to the launcher, a byte on a console, or code on more than a few pages: an
+ * endless loop stays on its own pages, and those of the timer's interrupt. The keyboard
+ * controller's exits do not count: a kernel that has panicked and waits in a loop blinks the lamps
+ * (Linux's panic_blink).
  *
- * Once a second, on the loop's thread, it asks the vCPUs for their RIP. Costs nothing
- * without the option.
+ * Once a second the loop's thread checks this and lets the vCPUs' threads sample RIP for the next
+ * round. Costs nothing without the option.
  */
 #include "hang.h"
 
@@ -44,7 +44,7 @@ static uint64_t count_events(const struct hang *h)
 	return sum - i8042_accesses(h->i8042);
 }
 
-/* Whether @pc lies on a page where no vCPU was seen before. Keeps it, as long as there is room. */
+/* Whether no vCPU was seen on @pc's page before. Keeps the page, as long as there is room. */
 static bool is_new_page(struct hang *h, uint64_t pc)
 {
 	uint64_t page = pc / (4 * KIB);
@@ -59,7 +59,7 @@ static bool is_new_page(struct hang *h, uint64_t pc)
 	return true;
 }
 
-static bool got_somewhere(struct hang *h)
+static bool made_progress(struct hang *h)
 {
 	uint64_t events = count_events(h);
 	bool moved = events != h->events || atomic_load(&h->vm->nr_pauses) || vm_is_debugged(h->vm);
@@ -75,7 +75,7 @@ static void on_hang_timer(void *ctx)
 	struct hang *h = ctx;
 	uint64_t now = now_ns(), limit_s = h->vm->config->hang_s;
 
-	if (got_somewhere(h)) {
+	if (made_progress(h)) {
 		h->since_ns = now;
 		h->nr_pages = 0;
 	} else if (now - h->since_ns >= limit_s * 1000000000ULL) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* --hang: the look-out for a guest that gets nowhere; private to x86/board. */
+/* Ends, with --hang, a guest that makes no progress; private to x86/board. */
 #ifndef X86_BOARD_HANG_H
 #define X86_BOARD_HANG_H
 
@@ -11,7 +11,7 @@ struct vm;
 
 #define HANG_PAGES 8
 
-/* What was seen since the guest last got anywhere. */
+/* What was seen since the guest's last progress. */
 struct hang {
 	struct vm *vm;
 	struct hang_cpu *cpu; /* of each vCPU; NULL: no --hang */
@@ -28,8 +28,8 @@ struct hang {
 void hang_init(struct hang *h, struct vm *vm);
 void hang_fini(struct hang *h);
 /*
- * With --hang, begins to look. @console_bytes counts what the guest prints. Both outlive @h.
- * Returns 0 or -errno (reported). Thread: loop.
+ * With --hang, starts to watch the guest. @console_bytes counts what the guest prints. @i8042 and
+ * @console_bytes outlive @h. Returns 0 or -errno (reported). Thread: loop.
  */
 int hang_start(struct hang *h, const struct i8042 *i8042, const _Atomic uint64_t *console_bytes);
 

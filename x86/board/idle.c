@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Ends a machine in which nothing can happen any more: every CPU is halted with interrupts off, or
- * never started. KVM sleeps in such a guest for ever and reports nothing.
+ * never started. KVM sleeps in such a guest without end and reports nothing.
  *
- * Once a second the loop looks at the CPU time of the vCPU threads: no exit, no cost to a busy
- * guest. When it has hardly moved, each vCPU's own thread looks whether an interrupt could still
- * wake it. Two rounds in agreement end the machine: in order if the kernel has printed so on its
- * console, else as a crash.
+ * Once a second the loop reads the CPU time of the vCPU threads; this causes no exit and costs a
+ * busy guest nothing. If it has hardly grown, each vCPU's own thread checks whether an interrupt
+ * could still wake the vCPU. Two rounds with the same result end the machine: with a panic or a
+ * halt if the kernel has printed that, else with a crash.
  */
 #include "idle.h"
 
@@ -26,8 +26,8 @@
 #define IDLE_CPU_NS 5000000ULL /* CPU time a second below which a guest may be dead */
 
 /*
- * One vCPU's answer: whether it is halted with interrupts off, or was never started, so that
- * nothing can wake it.
+ * One vCPU's answer: whether nothing can wake it, because it is halted with interrupts off, or was
+ * never started.
  */
 struct idle_cpu {
 	struct vcpu_ask ask;

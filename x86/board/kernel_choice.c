@@ -2,13 +2,15 @@
 /*
  * Chooses the kernel to run, and makes its command line.
  *
- * By default we add nothing that changes what a kernel does or tests. Exceptions:
- * - console=: without it nothing would be seen.
- * - root=: a boot from a disk needs it, so it is worked out from the first disk
+ * By default the launcher adds nothing that changes what a kernel does or tests, except:
+ *
+ * - console=: without it the guest would print nothing.
+ * - root=: a boot from a disk needs it, so the launcher finds it on the first disk
  *   (virtio/disk/rootdev.c) unless the user gives it.
  * - virtio devices that no table of the machine names (--machine tables=).
- * - --fast adds what a boot can do without; docs/fast.md has what each parameter saved on Debian's
- *   cloud kernel.
+ *
+ * --fast adds parameters that skip work which a boot does not need; docs/fast.md has what each of
+ * them saves on Debian's cloud kernel.
  */
 #include "board_virtio.h"
 #include "guest/guestjob.h"
@@ -27,24 +29,24 @@
 #include <unistd.h>
 
 #define SERIAL_PARAMS "console=ttyS0"
-/* With a command the console is a log, and COM1 on a terminal is the command's. */
+/* With a command the console is a log; on a terminal, COM1 is for the command. */
 #define COMMAND_PARAMS "console=ttyS0 quiet rdinit=" GUESTJOB_INIT
-/* A warning that is looked for must come out. */
+/* With --fail-on-warning, without quiet: warnings must reach the console. */
 #define COMMAND_LOUD_PARAMS "console=ttyS0 rdinit=" GUESTJOB_INIT
 #define COMMAND_TERMINAL_PARAMS "console=ttyS1 quiet rdinit=" GUESTJOB_INIT
 /*
- * With a virtio console the serial port is a boot console: the kernel leaves it when hvc0 is there,
- * and then shows on hvc0 only what is new. As a second console= it would go on, and hvc0 would
- * begin with the whole log: each message would come twice.
+ * With a virtio console the serial port is only a boot console: the kernel leaves it when hvc0 is
+ * there, and then prints only new messages on hvc0. As a second console= the serial port would stay
+ * in use, and hvc0 would begin with the whole log: each message would appear twice.
  */
 #define VIRTIO_PARAMS "console=hvc0"
 #define EARLY_PARAMS "earlycon=uart8250,io,0x3f8"
 _Static_assert(PORT_COM1 == 0x3f8, "the parameter names it");
-/* For --early: of the ways to print early, the only one that the decompressor knows as well. */
+/* For --early: the only early output that the decompressor supports as well. */
 #define VERBOSE_PARAMS "earlyprintk=serial,ttyS0,115200 ignore_loglevel"
 #define FAST_PARAMS "cryptomgr.notests initcall_blacklist=ftrace_check_for_weak_functions pci=off"
 
-/* The host's own kernel, then what distributions and build trees call theirs. */
+/* Opens the host's own kernel, by the names that distributions and build trees use. */
 static int open_host_kernel(struct boot_image *img, const struct boot_how *how,
 			    char path[KERNEL_PATH_BYTES])
 {
@@ -63,8 +65,8 @@ static int open_host_kernel(struct boot_image *img, const struct boot_how *how,
 		return boot_open(img, path, how);
 	}
 	snprintf(path, KERNEL_PATH_BYTES, formats[0], host.release);
-	pr_err("%s: this host's kernel is not %s; name a kernel with -k", path,
-	       access(path, F_OK) ? "there" : "readable for you");
+	pr_err("%s: cannot %s this host's kernel; name a kernel with -k", path,
+	       access(path, F_OK) ? "find" : "read");
 	return -ENOENT;
 }
 
@@ -82,8 +84,8 @@ int kernel_open(struct boot_image *img, const struct config *config, char path[K
 }
 
 /*
- * 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, the Discoverable Partitions Specification's root of x86-64,
- * as it is on disks
+ * The Discoverable Partitions Specification's type of a root partition for x86-64,
+ * 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, in the byte order of disks.
  */
 static const uint8_t root_type[GUID_BYTES] = { 0xe3, 0xbc, 0x68, 0x4f, 0xcd, 0xe8, 0xb1, 0x4d,
 					       0x96, 0xe7, 0xfb, 0xca, 0xf9, 0x84, 0xb7, 0x09 };
@@ -93,20 +95,17 @@ static int read_disk(void *ctx, uint64_t offset_bytes, void *buf, uint64_t len_b
 	return disk_read_sync(ctx, offset_bytes, buf, len_bytes);
 }
 
-static void say_choices(const char *disk, const struct rootdev *root)
+static void report_choices(const char *disk, const struct rootdev *root)
 {
 	if (root->choices[0])
-		pr_info("-d %s: not clear which partition is the root: %s; -p root=/dev/vdaN names it",
+		pr_info("-d %s: cannot tell which partition is the root: %s; use -p root=/dev/vdaN",
 			disk, root->choices);
 	else
-		pr_info("-d %s: neither a partition nor a file system (ext, XFS, btrfs): no root= is passed",
+		pr_info("-d %s: has neither partitions nor a file system (ext, XFS, btrfs); no root= is passed",
 			disk);
 }
 
-/*
- * Writes "root=... rw" or nothing to @text. A disk that cannot be read is the guest's to complain
- * about.
- */
+/* Writes "root=... rw" or nothing to @text. If a disk cannot be read, the guest reports that. */
 static void root_params(struct machine *m, char *text, size_t size)
 {
 	struct disk *disk = virtio_first_disk(m);
@@ -123,7 +122,7 @@ static void root_params(struct machine *m, char *text, size_t size)
 	if (rootdev_find(&source, &root))
 		return;
 	if (!root.found) {
-		say_choices(name, &root);
+		report_choices(name, &root);
 		return;
 	}
 	if (root.partition)
@@ -142,11 +141,13 @@ static const char *console_params(const struct config *config)
 						 : COMMAND_PARAMS;
 	if (config->console == CONSOLE_SERIAL)
 		return SERIAL_PARAMS;
-	/* Two boot consoles on one port would print all twice. */
+	/* Two boot consoles on one port would print everything twice. */
 	return config->serial[0] && !config->early ? EARLY_PARAMS " " VIRTIO_PARAMS : VIRTIO_PARAMS;
 }
 
-/* @first, which is freed, and @second after it; NULL without memory, and when @first is. */
+/*
+ * Returns @first, which it frees, followed by @second; NULL if memory is short, or @first is NULL.
+ */
 static char *join(char *first, const char *second)
 {
 	char *line = first ? boot_cmdline(first, second) : NULL;
@@ -155,13 +156,16 @@ static char *join(char *first, const char *second)
 	return line;
 }
 
-/* As a Multiboot kernel gets it: its own name first, then what the user says; nothing of ours. */
+/*
+ * Makes a Multiboot kernel's command line: its own name, then the user's parameters, and none of
+ * the launcher's.
+ */
 static char *other_cmdline(const struct boot_image *img, const char *params)
 {
 	return boot_cmdline(img->path, params);
 }
 
-/* Not in line: it has kilobytes on its stack. */
+/* Not inlined, since it has kilobytes on its stack. */
 static __attribute__((noinline)) char *join_devices(char *cmdline, const struct machine *m)
 {
 	char devices[TABLES_VIRTIO_PARAMS_BYTES];

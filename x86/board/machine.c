@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Leads the machine through its life: memory, devices (board.c), tables (describe.c), kernel, and
- * at the end what the consoles and disks still hold.
+ * Sets up the machine (memory, devices by board.c, tables by describe.c, kernel), starts it and, at
+ * the end, writes out what the consoles and disks still hold.
  *
- * machine_create() runs on main's thread while vCPU 0's thread sets up KVM; it waits for that
- * only before it writes the boot processor's registers.
+ * machine_create() runs on main's thread while vCPU 0's thread sets up KVM. It waits for that only
+ * before it uses the boot processor.
  */
 #include "machine.h"
 #include "board_consoles.h"
@@ -40,7 +40,7 @@ static int add_memory(struct vm *vm)
 	if (!err && high)
 		err = gmem_add(&vm->mem, MMIO_HOLE_END, high, backing);
 	if (err && vm->config->hugepages)
-		pr_err("--hugepages: the host's pool has no %llu free pages of 2 MiB; see /proc/sys/vm/nr_hugepages",
+		pr_err("--hugepages: the host's pool does not have %llu free pages of 2 MiB; raise /proc/sys/vm/nr_hugepages",
 		       (unsigned long long)((low + high) / GMEM_HUGE_BYTES));
 	else if (err)
 		pr_err("-m %lluM: the host cannot map this much: %s",
@@ -48,7 +48,7 @@ static int add_memory(struct vm *vm)
 	return err;
 }
 
-/* The files of the command that is to run in the guest, if there is one. */
+/* Packs the files of the command that runs in the guest, if there is one. */
 static int pack_command(const struct vm *vm, const struct boot_image *img, uint8_t **bytes,
 			uint64_t *len)
 {
@@ -117,8 +117,7 @@ static int parse_options(struct machine *m)
 	if (err || !config->dtb || m->tables & TABLES_DT)
 		return err;
 	if (config->machine) {
-		pr_err("--dtb %s: for a machine with tables=dt; this one has %s", config->dtb,
-		       config->machine);
+		pr_err("--dtb %s: needs --machine tables=dt, not %s", config->dtb, config->machine);
 		return -EINVAL;
 	}
 	m->tables = TABLES_DT;
@@ -146,7 +145,7 @@ int machine_init(struct vm *vm)
 	return err ? err : add_memory(vm);
 }
 
-/* All that takes no KVM. */
+/* Creates everything that does not need KVM. */
 static int create_board(struct machine *m, struct boot_entry *entry)
 {
 	gpa_t rsdp = 0;

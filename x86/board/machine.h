@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The machine: the board's devices, and what watches over the guest; private to x86/board. */
+/* Holds the machine: the board's devices, and what watches the guest; private to x86/board. */
 #ifndef X86_BOARD_MACHINE_H
 #define X86_BOARD_MACHINE_H
 
@@ -21,7 +21,7 @@ struct machine {
 	struct vm *vm;
 	unsigned int tables;	  /* enum tables_kind: what describes the board to the guest */
 	uint32_t dtb_bytes;	  /* of the tree in guest memory; 0: none */
-	bool for_linux;		  /* the kernel is started as Linux is */
+	bool for_linux;		  /* the kernel is started like Linux */
 	struct x86_cpu_set *cpus; /* vCPU 0's thread, until it is ready */
 
 	struct misc_ports ports;
@@ -36,18 +36,18 @@ struct machine {
 	struct virtio_slots *slots;	 /* likewise */
 	struct board_consoles *consoles; /* virtio's; NULL: none */
 
-	/* What ends the machine, or looks on. */
+	/* What ends the machine, or watches it. */
 	struct ends ends;
 	struct idle idle;
 	struct hang hang;
 	struct boot_marks marks;
 
-	/* Large, and last: of their pages a machine touches few. */
+	/* They are large, so they come last: a machine touches few of their pages. */
 	struct autopsy autopsy;
 	struct device_list devices;
 };
 
-/* For a device's resources. */
+/* Make a device's resources. */
 static inline struct resource res_pio(uint64_t port, uint64_t size_bytes)
 {
 	return (struct resource){ .type = RES_PIO, .base = port, .size_bytes = size_bytes };
@@ -60,7 +60,7 @@ static inline struct resource res_isa_irq(unsigned int gsi)
 
 /*
  * board.c: creates all devices of its table. Returns 0 or -errno (reported). destroy_devices()
- * destroys those there are, after a failure too. Thread: main.
+ * destroys those that exist, also after a failure. Thread: main.
  */
 int create_devices(struct machine *m);
 void destroy_devices(struct machine *m);
@@ -71,8 +71,8 @@ void destroy_devices(struct machine *m);
  */
 int kernel_open(struct boot_image *img, const struct config *config, char path[KERNEL_PATH_BYTES]);
 /*
- * The complete command line, for the caller to free; NULL (reported). The disks must be open: the
- * first may name the root.
+ * Returns the complete command line, which the caller frees, or NULL (reported). The disks must be
+ * open, since the first may have the root.
  */
 char *kernel_cmdline(struct machine *m, const struct boot_image *img);
 
@@ -83,12 +83,12 @@ char *kernel_cmdline(struct machine *m, const struct boot_image *img);
 int machine_parse(const char *text, unsigned int *tables);
 
 /*
- * describe.c: writes ACPI and the MP table, as far as @m->tables has them, and the reset vector;
- * *@rsdp is where ACPI begins. Needs the devices. Returns 0 or -errno (reported).
+ * describe.c: writes ACPI and the MP table, if @m->tables has them, and the reset vector. Sets
+ * *@rsdp to the start of ACPI. The devices must exist. Returns 0 or -errno (reported).
  */
 int describe_tables(struct machine *m, gpa_t *rsdp);
 /*
- * Makes the device tree, or reads --dtb's, and hands it to the kernel that boot_load() has placed.
+ * Makes the device tree, or reads --dtb's, and passes it to the kernel that boot_load() has loaded.
  * Returns 0 or -errno (reported).
  */
 int describe_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Plugs virtio devices into the board's slots: their addresses and lines, and what virtio-mmio gets
- * from KVM.
+ * Plugs virtio devices into the board's slots: gives them addresses and lines, and serves what
+ * virtio-mmio needs from KVM.
  *
- * Slot n is at VIRTIO_MMIO_GPA + 4 KiB * n. Lines are taken in turn from those that no ISA device
- * has (GSI 16 to 23, 5, 10, 11); with more devices than lines they are shared. All are edges, so
- * two devices on one line must not pulse it at the same time (the second rise would be none, and
- * could be the news that the first one's handler was too early for): a lock for each line. A line
- * that the host's kernel pulses too (vhost) has an irqfd, one for all its devices and queues, and
- * from then on we write to its eventfd as well: KVM does the pulses of one irqfd one after the
- * other, and at least one after each write.
+ * - Slot n is at VIRTIO_MMIO_GPA + 4 KiB * n.
+ * - Devices take in turn the lines that no ISA device has (GSI 16 to 23, 5, 10, 11). With more
+ *   devices than lines, devices share lines.
+ * - All lines are edge-triggered and have a lock, because two devices on one line must not pulse it
+ *   at the same time: the second rise would be lost, and could be the news for which the first
+ *   one's handler was too early.
+ * - A line that the host's kernel pulses too (vhost) has an irqfd, one for all its devices and
+ *   queues. From then on the launcher writes to its eventfd as well: KVM makes the pulses of one
+ *   irqfd one after the other, and at least one after each write.
+ * - The register pages of all slots are one piece of memory and one read-only KVM slot. The guest
+ *   sees it only once the first driver is up, so machines without virtio drivers do not pay for it.
+ *   A vCPU's thread may call KVM_SET_USER_MEMORY_REGION, since that vCPU is not in the guest.
  *
- * The register pages of all slots are one piece of memory and one read-only KVM slot. The guest
- * sees it when the first driver goes live, and not before: machines without virtio drivers do not
- * pay for it. KVM_SET_USER_MEMORY_REGION from a vCPU's thread is fine: that vCPU is not in the
- * guest.
- *
- * Created on main's thread while KVM is being set up, so nothing here talks to KVM before a vCPU
+ * Thread: main creates the slots while KVM is being set up, so nothing here uses KVM before a vCPU
  * runs.
  */
 #include "virtio_slots.h"
@@ -37,12 +37,12 @@
 #define WINDOW_KVM_SLOT GMEM_MAX_REGIONS /* guest memory has the ones below */
 
 static const uint8_t lines[] = { 16, 17, 18, 19, 20, 21, 22, 23, 5, 10, 11 };
-/* Without a table that names the IOAPIC interrupts come by the 8259s. */
+/* Without a table that names the IOAPIC, interrupts come through the 8259s. */
 static const uint8_t pic_lines[] = { 5, 10, 11 };
 
 struct line {
 	pthread_mutex_t lock;
-	int fd; /* eventfd: the irqfd's, once there is one; -1: none */
+	int fd; /* eventfd: the irqfd's, if there is one; -1: none */
 };
 
 struct slot {
@@ -57,11 +57,11 @@ struct virtio_slots {
 	struct vm *vm;
 	unsigned int nr_slots;
 	struct slot *slot[MAX_SLOTS];
-	uint8_t *pages;	      /* for as many slots as there can be; untouched ones cost nothing */
-	const uint8_t *lines; /* those that the guest can know of */
+	uint8_t *pages;	      /* for MAX_SLOTS slots; untouched ones cost nothing */
+	const uint8_t *lines; /* those that the guest can find */
 	unsigned int nr_lines;
 	struct line line[ARRAY_SIZE(lines)];
-	/* Whether the guest sees the pages. */
+	/* Protects what follows: whether the guest sees the pages. */
 	pthread_mutex_t window_lock;
 	bool window_wanted, window_refused, window_shown;
 	unsigned int nr_hides; /* hide_page() calls under way */
@@ -118,7 +118,7 @@ static int slot_irq_fd(void *ctx)
 	return fd;
 }
 
-/* Under window_lock. */
+/* Locks: the caller holds window_lock. */
 static int set_window(struct virtio_slots *slots, bool on)
 {
 	struct kvm_userspace_memory_region region = {
@@ -163,8 +163,7 @@ static bool slot_show_page(void *ctx)
 			kvm_ioctl_val(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) <= 0 ||
 			set_window(slots, !slots->nr_hides);
 		if (slots->window_refused)
-			pr_debug(
-				"KVM takes no read-only memory: virtio's registers are read by exits");
+			pr_debug("KVM has no read-only memory: reads of virtio registers exit");
 	}
 	pthread_mutex_unlock(&slots->window_lock);
 	return !slots->window_refused;
@@ -176,13 +175,13 @@ static void slot_hide_page(void *ctx, bool hide)
 
 	pthread_mutex_lock(&slots->window_lock);
 	slots->nr_hides += hide ? 1U : -1U;
-	/* Should KVM refuse to take it back, reads exit for good, to the same bytes. */
+	/* If KVM refuses the window later, reads exit from then on and get the same bytes. */
 	if (slots->window_wanted && !slots->window_refused)
 		set_window(slots, !slots->nr_hides);
 	pthread_mutex_unlock(&slots->window_lock);
 }
 
-/* 4-byte writes of @value at @offset signal @fd. */
+/* Makes 4-byte writes of @value at @offset signal @fd. */
 static int route(const struct slot *s, unsigned int offset, uint32_t value, int fd)
 {
 	struct kvm_ioeventfd to = {
@@ -201,7 +200,7 @@ static int slot_route_kicks(void *ctx, unsigned int offset, unsigned int queue, 
 	return route(ctx, offset, queue, fd);
 }
 
-/* KVM keeps the eventfd as long as it signals it: we need none of our own. */
+/* KVM keeps the eventfd as long as it signals it, so this descriptor can be closed. */
 static int slot_swallow(void *ctx, unsigned int offset, uint32_t value)
 {
 	int fd = eventfd(0, EFD_CLOEXEC), err;
@@ -238,7 +237,8 @@ int virtio_plug(struct machine *m, struct virtio_device *device)
 	int err;
 
 	if (slots->nr_slots == MAX_SLOTS) {
-		pr_err("more than %d virtio devices: this machine has no room for them", MAX_SLOTS);
+		pr_err("more than %d virtio devices do not fit into a machine; use fewer",
+		       MAX_SLOTS);
 		return -ENOSPC;
 	}
 	s = calloc(1, sizeof(*s));

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Installing our BIOS for the 16-bit entries: the blob at the end of its area, the interrupt
- * vectors, and the data area at 0x400.
+ * Installs our BIOS for the 16-bit entries: the code at the end of its area, the interrupt vectors,
+ * and the data area at 0x400.
  *
- * Interrupt list and data area as in the IBM PC/AT's technical reference. All vectors lead into the
- * blob. Interrupts of the hardware have vectors 8 to 15 and 0x70 to 0x77, as the blob's post
- * programs the 8259s. It is written for these entries, and for --testdev, whose guests may go to
- * real mode by themselves: other machines have nothing of it in their memory.
+ * Interrupt numbers and the data area follow the IBM PC/AT's technical reference. All vectors point
+ * into the BIOS. Hardware interrupts have the vectors 8 to 15 and 0x70 to 0x77, to which the BIOS
+ * programs the 8259s at its start. The BIOS is written only for these entries and for --testdev,
+ * whose guests may return to real mode on their own; the memory of other machines holds no part of
+ * it.
  *
- * Called once a boot by boot.c or testdev.c, before any vCPU runs.
+ * boot.c or testdev.c calls this once a boot. Thread: setup.
  */
 #include "bios_area.h"
 #include "bootparts.h"
@@ -21,7 +22,7 @@
 #define NR_VECTORS 256
 #define PARAGRAPH 16
 
-/* The data area's fields that are not zero, from 0x400 on. */
+/* The fields of the data area that are not zero, from 0x400 on. */
 struct bios_data {
 	uint16_t com[4], lpt[3], ebda_segment;
 	uint16_t equipment;
@@ -78,7 +79,7 @@ static void write_vectors(uint8_t *ivt, const struct bios_head *head)
 	set_vector(ivt, 0x15, head->int15);
 	set_vector(ivt, 0x16, head->int16);
 	set_vector(ivt, 0x1a, head->int1a);
-	/* "No boot device" and "boot again": there is nothing to go on with. */
+	/* "No boot device" and "boot again": neither can continue, so both reset the machine. */
 	memcpy(ivt + 0x18 * sizeof(reset), reset, sizeof(reset));
 	memcpy(ivt + 0x19 * sizeof(reset), reset, sizeof(reset));
 }
@@ -87,7 +88,7 @@ static void write_memory_map(struct bios_head *head, const struct gmem *mem)
 {
 	struct boot_e820_entry e820[BOOT_E820_ENTRIES];
 
-	_Static_assert(BOOT_E820_ENTRIES <= BIOS_E820_ENTRIES, "all of it has room");
+	_Static_assert(BOOT_E820_ENTRIES <= BIOS_E820_ENTRIES, "the BIOS has room for all entries");
 	head->low_kib = boot_high_kib(mem);
 	head->nr_e820 = (uint16_t)boot_e820(mem, e820);
 	for (unsigned int i = 0; i < head->nr_e820; i++) {

@@ -15,20 +15,20 @@ extern const uint8_t bios_start[];
 extern const uint32_t bios_bytes;
 
 /*
- * Puts the BIOS, its data area and the interrupt vectors into @mem, which has all of the first MiB.
- * Returns its head there.
+ * Writes the BIOS, its data area and the interrupt vectors into @mem, which has all of the first
+ * MiB. Returns the BIOS's head in guest memory.
  */
 struct bios_head *bios_write(struct gmem *mem);
 
 /*
- * The same, and @entry, in real mode with cs and ds set, becomes the BIOS's own; from there @entry
- * is reached as it was.
+ * Does the same, and makes @entry, in real mode with cs and ds set, the BIOS's entry. The BIOS then
+ * jumps to the original @entry in its original state.
  */
 void bios_install(struct gmem *mem, struct boot_entry *entry);
 
 /*
- * resetvec.c: writes the code at F000:FFF0 of a machine that has no BIOS: it resets the machine.
- * Returns 0 or -EFAULT.
+ * resetvec.c: writes the code at F000:FFF0 of a machine that has no BIOS; it resets the machine.
+ * Returns 0, or -EFAULT.
  */
 int reset_vector_write(struct gmem *mem);
 

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Placing a kernel and what goes with it in guest memory, and the state of its entry.
+ * Places a kernel, its initrds and its boot information in guest memory, and sets up the state of
+ * its entry.
  *
- * Documentation/arch/x86/boot.rst, "Loading The Rest of The Kernel" to "64-bit Boot Protocol".
- * Everything of ours but kernel and initrd lies below 640 KiB, at the addresses in layout.h. The
- * kernel goes where its placements say; a bzImage's init_size bytes from there on belong to it,
- * since it unpacks itself in place. The initrd lies as high as its limit and the RAM below the hole
- * allow, or beneath the kernel when there is no room above it. Multiboot's modules lie just behind
- * the kernel, where such kernels are used to finding them.
+ * Documentation/arch/x86/boot.rst, "Loading The Rest of The Kernel" to "64-bit Boot Protocol". All
+ * our data except kernel and initrd lies below 640 KiB, at the addresses in layout.h:
+ * - The kernel goes where its placements say. A bzImage owns init_size bytes from there on, since
+ *   it unpacks itself in place.
+ * - The initrd lies as high as its limit and the RAM below the hole allow, or below the kernel if
+ *   there is no room above it.
+ * - Multiboot's modules lie directly after the kernel, where such kernels usually find them.
  *
- * All is decided, and refused, before the first byte is placed. A bzImage is read, not mapped: it
- * is read through once by its own decompressor, a page fault for each 4 KiB of it, and then
- * overwritten. The large segments of other kernels run where they lie. What they only read is
- * mapped, where its alignment allows, and shared by all machines; what they write would be copied
- * page by page, a fault each: it is read.
+ * Everything is decided, or refused, before the first byte is placed. A bzImage is read, not
+ * mapped: its decompressor reads it once, which would cost a page fault for each 4 KiB, and then
+ * overwrites it. The large segments of other kernels run where they lie. Segments that the kernel
+ * only reads are mapped where their alignment allows, and all machines share them; segments that it
+ * writes are read into memory, because copying on write costs a fault for each page.
  *
- * Called once a boot on main's thread, while no vCPU runs.
+ * Called once a boot. Thread: setup, before any vCPU runs.
  */
 #include "bootparts.h"
 #include "kvm/log.h"
@@ -48,13 +50,13 @@ static int check_initrds(const struct boot_image *img, const struct boot_config 
 {
 	if (img->format != BOOT_FLAT || !config->nr_initrds)
 		return 0;
-	pr_err("%s: nobody tells a flat binary where its initrd is; leave out -i", img->path);
+	pr_err("%s: a flat binary cannot use an initrd; remove -i", img->path);
 	return -EINVAL;
 }
 
 /*
- * The highest place for @bytes that ends at or below @end and leaves the kernel alone; 0: there is
- * none.
+ * The highest place for @bytes that ends at or below @end and does not overlap the kernel. Returns
+ * 0 if there is none.
  */
 static gpa_t initrd_gpa(const struct boot_layout *layout, uint64_t bytes, uint64_t end)
 {
@@ -69,7 +71,7 @@ static gpa_t initrd_gpa(const struct boot_layout *layout, uint64_t bytes, uint64
 	return 0;
 }
 
-/* The first place behind the kernel that @bytes fit in below @end; 0: they do not. */
+/* The first place after the kernel where @bytes fit below @end. Returns 0 if they do not fit. */
 static gpa_t modules_gpa(const struct boot_layout *layout, uint64_t bytes, uint64_t end)
 {
 	gpa_t gpa = align_up(max_u64(layout->kernel_end, HIGH_RAM_GPA), PAGE_BYTES);
@@ -84,24 +86,24 @@ static gpa_t find_initrd(const struct boot_image *img, const struct boot_layout 
 					    : modules_gpa(layout, bytes, end);
 }
 
-/* No amount of memory would do. */
-static int refuse_for_good(const struct boot_image *img, const struct initrd_set *set,
-			   const struct boot_layout *layout, uint64_t limit)
+/* Refuses a boot that does not fit into any amount of memory. */
+static int refuse_at_any_size(const struct boot_image *img, const struct initrd_set *set,
+			      const struct boot_layout *layout, uint64_t limit)
 {
 	if (layout->kernel_end > MMIO_HOLE_GPA)
-		pr_err("%s: runs from %lluM to %lluM, but devices begin at %lluM; use another kernel",
+		pr_err("%s: the kernel needs %lluM to %lluM, but devices begin at %lluM; use another kernel",
 		       img->path, (unsigned long long)(layout->kernel / MIB),
 		       mib_up(layout->kernel_end), MMIO_HOLE_GPA / MIB);
 	else
-		pr_err("%s: no room for %lluM of initrd: this kernel takes %lluM to %lluM itself, and an initrd below %lluM only; use a smaller one",
+		pr_err("%s: no room for %lluM of initrd: this kernel itself takes %lluM to %lluM, and its initrd must lie below %lluM; use a smaller initrd",
 		       initrd_largest(set), mib_up(set->total_bytes),
 		       (unsigned long long)(layout->kernel / MIB), mib_up(layout->kernel_end),
 		       (unsigned long long)(limit / MIB));
 	return -EFBIG;
 }
 
-static int refuse_for_now(const struct boot_image *img, const struct initrd_set *set,
-			  const struct boot_layout *layout, uint64_t limit, uint64_t low_end)
+static int refuse_at_this_size(const struct boot_image *img, const struct initrd_set *set,
+			       const struct boot_layout *layout, uint64_t limit, uint64_t low_end)
 {
 	uint64_t need = align_up(layout->kernel_end, PAGE_BYTES);
 	bool alone = layout->kernel_end > low_end;
@@ -114,7 +116,7 @@ static int refuse_for_now(const struct boot_image *img, const struct initrd_set 
 	return -ENOMEM;
 }
 
-/* @low_end is where RAM below the hole ends. */
+/* @low_end is the end of the RAM below the hole. */
 static int lay_out(const struct boot_image *img, const struct initrd_set *set, uint64_t low_end,
 		   struct boot_layout *layout)
 {
@@ -127,16 +129,16 @@ static int lay_out(const struct boot_image *img, const struct initrd_set *set, u
 	};
 	if (layout->kernel_end > MMIO_HOLE_GPA ||
 	    (set->nr && !find_initrd(img, layout, set->total_bytes, limit)))
-		return refuse_for_good(img, set, layout, limit);
+		return refuse_at_any_size(img, set, layout, limit);
 	if (set->nr)
 		layout->initrd =
 			find_initrd(img, layout, set->total_bytes, min_u64(limit, low_end));
 	if (layout->kernel_end > low_end || (set->nr && !layout->initrd))
-		return refuse_for_now(img, set, layout, limit, low_end);
+		return refuse_at_this_size(img, set, layout, limit, low_end);
 	return 0;
 }
 
-static void say_what_was_found(const struct boot_image *img, const struct boot_layout *layout)
+static void report_layout(const struct boot_image *img, const struct boot_layout *layout)
 {
 	char bits[16] = "";
 
@@ -152,10 +154,10 @@ static void say_what_was_found(const struct boot_image *img, const struct boot_l
 		 (unsigned long long)layout->kernel, (unsigned long long)layout->kernel_end,
 		 (unsigned long long)layout->initrd, (unsigned long long)layout->initrd_bytes);
 	if (img->wants_video && (img->start == BOOT_MULTIBOOT1 || img->start == BOOT_MULTIBOOT2))
-		pr_warn("%s: asks for a display; there is none, only the serial port", img->path);
+		pr_warn("%s: wants a display; this machine only has a serial port", img->path);
 }
 
-/* By mapping what are whole pages of it, when that pays; what they leave at either end is read. */
+/* Maps the whole pages of the segment when that pays, and reads the rest at either end. */
 static int place_mapped(struct gmem *mem, const struct boot_image *img,
 			const struct boot_segment *s)
 {
@@ -234,7 +236,7 @@ static int place_all(struct boot_image *img, struct gmem *mem, const struct boot
 
 	if (err)
 		return err;
-	say_what_was_found(img, &layout);
+	report_layout(img, &layout);
 	err = place_segments(img, mem);
 	if (!err && set->nr)
 		err = initrd_place(set, mem, layout.initrd);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loading a kernel: recognise the file, place it and its initrds, build what its entry point is
- * handed.
+ * Loads a kernel: recognises the file, places it and its initrds, and builds the information for
+ * its entry point.
  *
- * A file is recognised by its content (boot_open), without guest memory. The answer is struct
+ * boot_open() recognises a file by its content, without guest memory. The result is struct
  * boot_image: its format, the *placements* (which bytes of the file go where), and the ways to
- * start it, of which one is chosen. Then it is placed (boot_load), which gives the *entry state*.
- * No file is ever read into a buffer of ours but its headers: it is read straight into guest
- * memory, or mapped privately, so that start-up does not grow with its size.
+ * start it, one of which is chosen. boot_load() then places it, which gives the *entry state*.
+ * Apart from its headers, no file is read into a buffer of ours: it is read straight into guest
+ * memory, or mapped privately, so that start-up time does not depend on its size.
  *
  * Linux x86 boot protocol: Documentation/arch/x86/boot.rst in the kernel's tree. PVH:
- * xen/include/public/arch-x86/hvm/ start_info.h and docs/misc/pvh.pandoc in Xen's. Multiboot 0.6.96
- * and Multiboot 2.0: their specifications.
+ * xen/include/public/arch-x86/hvm/start_info.h and docs/misc/pvh.pandoc in Xen's tree. Multiboot
+ * 0.6.96 and Multiboot 2.0: their specifications.
  */
 #ifndef X86_BOOT_BOOT_H
 #define X86_BOOT_BOOT_H
@@ -39,19 +39,21 @@ enum boot_start {
 	BOOT_PVH,	 /* 32-bit entry, hvm_start_info in EBX */
 	BOOT_MULTIBOOT2, /* 32-bit entry, tags at EBX */
 	BOOT_MULTIBOOT1, /* 32-bit entry, multiboot_info at EBX */
-	BOOT_FLAT16,	 /* these three: nothing is handed over */
+	BOOT_FLAT16,	 /* these three: no boot information */
 	BOOT_FLAT32,
 	BOOT_FLAT64,
 	BOOT_NR_STARTS,
 };
 
-/* What the user asks for (--entry): 16, 32 and 64 are the bits the processor begins with. */
+/*
+ * The user's choice of entry (--entry); 16, 32 and 64 are the bits of the processor's first mode.
+ */
 enum boot_wish { BOOT_WISH_AUTO, BOOT_WISH_16, BOOT_WISH_32, BOOT_WISH_64, BOOT_WISH_PVH };
 
-/* How to take a file; all zeros but load_gpa is the default, as is NULL for boot_open(). */
+/* How to take a file. The default, also for NULL in boot_open(), is all zeros except load_gpa. */
 struct boot_how {
 	enum boot_wish wish;
-	gpa_t load_gpa; /* of a flat binary; BOOT_LOAD_ANYWHERE: where its kind usually lies */
+	gpa_t load_gpa; /* of a flat binary; BOOT_LOAD_ANYWHERE: the usual address of its kind */
 };
 
 /* A placement: bytes of the file, then zeros up to mem_bytes. */
@@ -59,7 +61,7 @@ struct boot_segment {
 	uint64_t offset, file_bytes;
 	gpa_t gpa;
 	uint64_t mem_bytes;
-	bool is_written; /* by its own word: an ELF segment's PF_W */
+	bool is_written; /* by the file itself: an ELF segment's PF_W */
 };
 
 struct boot_image {
@@ -67,17 +69,18 @@ struct boot_image {
 	const char *path; /* the caller's */
 	uint64_t file_bytes;
 	enum boot_format format;
-	unsigned int starts; /* a bit for each enum boot_start it has */
+	unsigned int starts; /* a bit for each enum boot_start that it has */
 	enum boot_start start;
 	gpa_t start_gpa[BOOT_NR_STARTS]; /* linear entry points */
 	unsigned int nr_segments;
 	struct boot_segment segment[BOOT_MAX_SEGMENTS]; /* inside the file; below MMIO_HOLE_GPA */
-	gpa_t load_gpa;					/* the lowest address it takes */
-	uint64_t runtime_bytes;				/* what must be free from there on */
-	char version[256]; /* kernel_version string, "" when it has none; printable */
+	gpa_t load_gpa;					/* its lowest address */
+	uint64_t runtime_bytes; /* this much must be free from load_gpa on */
+	char version[256];	/* kernel_version, printable; "": none */
 
 	/*
-	 * A bzImage's header as in the file, checked; bytes past the file's header length are zero.
+	 * A bzImage's header as in the file, checked; bytes after the file's header length are
+	 * zero.
 	 */
 	union {
 		struct setup_header hdr;
@@ -87,14 +90,12 @@ struct boot_image {
 	uint64_t pm_offset;   /* protected-mode kernel in the file, bytes */
 	uint64_t pm_bytes;
 
-	unsigned int elf_bits; /* 32 or 64; 0: no ELF file */
-	/*
-	 * Of a multiboot header: where it is in the file, and what it asks for beyond being loaded.
-	 */
-	uint64_t multiboot_offset[2]; /* of version 1 and 2; 0 and no bit in starts: none */
+	unsigned int elf_bits; /* 32 or 64; 0: not an ELF file */
+	/* Of a Multiboot header: its place in the file, and whether it wants a display. */
+	uint64_t multiboot_offset[2]; /* of version 1 and 2; none if 0 and no bit in starts */
 	bool wants_video;
 
-	/* why it cannot be started, with what to do; "": it can */
+	/* why it cannot be started, and what to do; "" if it can */
 	char refusal[BOOT_REFUSAL_BYTES];
 };
 
@@ -102,14 +103,14 @@ struct boot_image {
 int boot_parse_entry(const char *text, enum boot_wish *wish);
 
 /*
- * Opens and checks a kernel, @how may be NULL. Returns 0, or -errno having said in one line naming
- * the file what is wrong and what to do. boot_close() is needed after success only.
+ * Opens and checks a kernel. @how may be NULL. Returns 0, or -errno (reported in one line that
+ * names the file and what to do). boot_close() is needed after success only. Thread: main.
  */
 int boot_open(struct boot_image *img, const char *path, const struct boot_how *how);
-/* The same for a regular file that is open already: takes @fd over, in failure too. */
+/* Does the same for a regular file that is already open. Takes @fd over, even on failure. */
 int boot_open_fd(struct boot_image *img, int fd, const char *path, const struct boot_how *how);
 /*
- * The same without a word: what was found out stands in @img in failure too, with the reason in
+ * Does the same without printing. @img holds what was found out even on failure, with the reason in
  * refusal. boot_close() is needed in either case.
  */
 int boot_identify(struct boot_image *img, int fd, const char *path, const struct boot_how *how);
@@ -120,20 +121,20 @@ const char *boot_format_name(enum boot_format format);
 /* "64-bit entry", ... */
 const char *boot_start_name(enum boot_start start);
 /*
- * Whether it is handed a Linux command line: parameters of ours and the user's, without the
- * kernel's own name.
+ * Whether the entry gets a Linux command line: our parameters and the user's, without the kernel's
+ * own name.
  */
 bool boot_takes_linux_params(const struct boot_image *img);
-/* The longest command line it can be given, characters. */
+/* The longest command line that it can take, in characters. */
 uint64_t boot_cmdline_limit(const struct boot_image *img);
-/* The last address of an initrd, where its protocol sets a limit. */
+/* The last address that an initrd may use, by the protocol of the entry. */
 uint64_t boot_initrd_addr_max(const struct boot_image *img);
 
 struct boot_config {
-	const char *const *
-		initrds; /* joined in this order, each beginning at a page; paths outlive the gmem */
+	/* joined in this order, each beginning at a page; the paths must outlive the gmem */
+	const char *const *initrds;
 	unsigned int nr_initrds; /* at most BOOT_MAX_INITRDS */
-	const void *archive;	 /* one more, behind them, from memory; NULL: none */
+	const void *archive;	 /* one more after them, in memory; NULL: none */
 	uint64_t archive_bytes;
 	const char *cmdline;	 /* complete; NULL: empty */
 	gpa_t rsdp;		 /* 0: none */
@@ -143,32 +144,35 @@ struct boot_config {
 
 /*
  * Places kernel, initrds, command line, zero page, e820, setup_data, GDT and page tables in @mem,
- * which must be fresh and begin with RAM at 0. Returns 0 and the entry state, or -errno having said
- * why (too large for -m: how much it takes). Set-up time only.
+ * which must be fresh and begin with RAM at 0. Returns 0 and the entry state, or -errno (reported;
+ * if -m is too small, with the size that is needed). Thread: setup.
  */
 int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config *config,
 	      struct boot_entry *entry);
 
-/* After a boot_load() that made a zero page: where the initrds are. @bytes 0: there are none. */
+/*
+ * After a boot_load() that made a zero page: the place of the initrds. @bytes is 0 if there are
+ * none.
+ */
 void boot_initrd(const struct gmem *mem, gpa_t *gpa, uint64_t *bytes);
 
 /*
- * After boot_load(): hands over the device tree of @bytes that lies at DTB_GPA behind a struct
- * setup_data, as SETUP_DTB. Returns 0, or -EOPNOTSUPP when the entry is not Linux's own or its
- * protocol too old (below 2.09).
+ * After boot_load(): passes the device tree of @bytes, which lies at DTB_GPA after a struct
+ * setup_data, as SETUP_DTB. Returns 0, or -EOPNOTSUPP if the entry is not Linux's own or its
+ * protocol is older than 2.09.
  */
 int boot_add_dtb(struct gmem *mem, const struct boot_entry *entry, uint32_t bytes);
 
 /*
- * "ours user's": ours first, so that the user's wins, and whatever follows a " -- " in the user's
- * part stays last: it goes to init. Allocates; the caller frees. NULL without memory. Either may be
- * NULL or empty.
+ * Returns "ours user's". Ours come first, so that the user's win; whatever follows " -- " in the
+ * user's part stays last and goes to init. Either may be NULL or empty. The caller frees the
+ * result. Returns NULL without memory.
  */
 char *boot_cmdline(const char *ours, const char *users);
 
 /*
- * Whether @params (or NULL) has the parameter "@name=...", before a "--", as the kernel cuts it
- * into words.
+ * Whether @params (or NULL) has the parameter "@name=..." before a "--", split into words as the
+ * kernel does.
  */
 bool boot_cmdline_has(const char *params, const char *name);
 

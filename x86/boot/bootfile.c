@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The files a guest boots from: opened safely, and brought into guest memory without a buffer of
- * ours between.
+ * Opens the files that a guest boots from, checks them, and brings them into guest memory without a
+ * buffer in between.
  *
- * There are two ways in. Reading goes straight into guest memory; it costs time in proportion to
- * the size, but lands in huge pages. Mapping costs the same for any size and shares the host's page
- * cache, but each 4 KiB page is a fault of its own in the guest, two to five times as dear as
- * having read it. Callers choose; see initrd.c and boot.c.
+ * There are two ways to bring a file in:
+ * - Reading goes straight into guest memory. It takes time in proportion to the size, but the data
+ *   lands in huge pages.
+ * - Mapping takes the same time for any size and shares the host's page cache. But each 4 KiB page
+ *   costs a fault of its own in the guest, which is two to five times as expensive as reading it.
  *
- * The files belong to the host and may change under us. While a file is read, one that ends early
- * is an error: a partial kernel or initrd is never run. Once mapped, gmem.c looks after truncation.
+ * The callers choose; see initrd.c and boot.c.
  *
- * Called on main's thread at set-up.
+ * The files belong to the host and may change while we use them. A file that ends early while it is
+ * read is an error: we never run a partial kernel or initrd. Once a file is mapped, gmem.c handles
+ * its truncation.
+ *
+ * Thread: setup.
  */
 #include "bootparts.h"
 #include "kvm/log.h"
@@ -37,7 +41,7 @@ static const char *kind_of(mode_t mode)
 	case S_IFCHR:
 		return "a character device";
 	default:
-		return "no regular file";
+		return "not a regular file";
 	}
 }
 
@@ -48,7 +52,7 @@ int bootfile_check(int fd, const char *path, const char *what, uint64_t *bytes)
 	if (fstat(fd, &st) < 0) {
 		int err = errno;
 
-		pr_err("%s: cannot look at the %s: %s", path, what, strerror(err));
+		pr_err("%s: cannot get the status of the %s: %s", path, what, strerror(err));
 		return -err;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -56,7 +60,7 @@ int bootfile_check(int fd, const char *path, const char *what, uint64_t *bytes)
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	}
 	if (st.st_size <= 0) {
-		pr_err("%s: the %s is an empty file; was it written at all?", path, what);
+		pr_err("%s: the %s is an empty file; copy or build it again", path, what);
 		return -ENODATA;
 	}
 	*bytes = (uint64_t)st.st_size;
@@ -66,7 +70,7 @@ int bootfile_check(int fd, const char *path, const char *what, uint64_t *bytes)
 int bootfile_open(const char *path, const char *what)
 {
 	/*
-	 * O_NONBLOCK: opening a pipe that nobody writes to must fail like any other wrong file, not
+	 * O_NONBLOCK: opening a pipe without a writer must fail like any other wrong file, not
 	 * hang.
 	 */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -103,7 +107,7 @@ static int read_in(int fd, void *to, uint64_t len, uint64_t offset, const char *
 	int err = bootfile_read(fd, to, len, offset);
 
 	if (err == -ENODATA) {
-		pr_err("%s: became shorter while it was read; start again when it is complete",
+		pr_err("%s: the file became shorter while it was read; start again when it is complete",
 		       path);
 		return -EIO;
 	}
@@ -119,8 +123,8 @@ int bootfile_place(struct gmem *mem, gpa_t gpa, int fd, uint64_t offset, uint64_
 
 	assert(at); /* the layout was computed from this memory's size */
 	/*
-	 * Not every file system can map, and memory from the pool of huge pages cannot be mapped
-	 * over.
+	 * Not every file system supports mapping, and a file cannot be mapped over memory from the
+	 * pool of huge pages.
 	 */
 	if (how == BOOTFILE_MAP && gmem_map_file(mem, gpa, fd, offset, len, path) == 0)
 		return 0;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The tables a boot processor needs before the kernel has made its own: a GDT, and page tables for
- * the 64-bit entry.
+ * Writes the tables that a boot processor needs until the kernel has made its own: a GDT, and page
+ * tables for the 64-bit entry.
  *
  * boot.rst, "32-bit Boot Protocol" and "64-bit Boot Protocol": __BOOT_CS is selector 0x10,
- * execute/read; __BOOT_DS is 0x18, read/write; both flat. The 64-bit entry wants paging on, with
- * the kernel, the zero page and the command line mapped to themselves; we map 4 GiB, all that we
- * ever place anything in. By 2 MiB pages: not every CPU has 1 GiB ones. No fifth level: the kernel
- * turns that on itself. The TSS is never used; VMX demands that TR names one (Intel SDM vol. 3,
- * 27.3.1.2), and its descriptor has the long mode's 16 bytes in either mode.
+ * execute/read; __BOOT_DS is 0x18, read/write; both are flat. The 64-bit entry requires paging,
+ * with the kernel, the zero page and the command line mapped to themselves. We map 4 GiB, since we
+ * place nothing above; with 2 MiB pages, since not every CPU has 1 GiB pages; and without a fifth
+ * level, which the kernel turns on itself. The TSS is never used, but VMX requires that TR names
+ * one (Intel SDM vol. 3, 27.3.1.2). Its descriptor has the 16 bytes of long mode in either mode.
  *
- * Called once a boot by boot.c, before any vCPU runs. The processor's hidden segment state is set
- * by cpu.c to the same values.
+ * boot.c calls this once a boot, before any vCPU runs. cpu.c sets the processor's hidden segment
+ * state to the same values.
  */
 #include "bootparts.h"
 #include "x86/cpu/x86_bits.h"

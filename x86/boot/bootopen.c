@@ -2,18 +2,18 @@
 /*
  * Opens a kernel for the loader: finds out its format from its content, and chooses its entry.
  *
- * The recognisers are asked in turn. A file that none of them takes is a flat binary if the user
- * says how to enter it, and otherwise refused by what it seems to be. A recogniser notes every
- * entry that the image has; choose_start() then takes the one that was asked for, or the first of a
- * fixed order: PVH before Multiboot before Linux's own, since each of them is made for starting by
- * a loader like this, and the 64-bit entry before the older ones.
+ * The recognisers try the file one after the other. A file that no recogniser takes is a flat
+ * binary if the user says how to enter it; otherwise it is refused with a message that says what it
+ * seems to be. A recogniser notes every entry that the image has. choose_start() then takes the one
+ * that the user asked for, or the first in a fixed order: PVH before Multiboot before Linux's own
+ * entries, since PVH and Multiboot are made for loaders like this one, and the 64-bit entry before
+ * the older ones.
  *
- * The file is not trusted. What a recogniser has put into struct boot_image was checked: each
- * placement lies inside the file and in memory that belongs to kernels. How much guest memory there
- * is, is boot.c's business.
+ * The file is not trusted. Whatever a recogniser has put into struct boot_image is checked: each
+ * placement lies inside the file and in memory that belongs to kernels. boot.c checks whether the
+ * guest has that much memory.
  *
- * Main's thread. Nothing is said here but by boot_open() and boot_open_fd(): a refusal is a text in
- * the image.
+ * Thread: main. Only boot_open() and boot_open_fd() print; a refusal is a text in the image.
  */
 #include "bootparts.h"
 #include "kvm/log.h"
@@ -38,7 +38,7 @@ static int read_head(struct boot_image *img, struct boot_head *head)
 	return boot_read(img, head->bytes, head->len, 0);
 }
 
-/* A program without a header: where it lies is where it is entered. */
+/* Takes a program without a header: its load address is also its entry point. */
 static int take_flat(struct boot_image *img, const struct boot_how *how)
 {
 	static const enum boot_start by_wish[] = {
@@ -75,7 +75,7 @@ static int take_unknown(struct boot_image *img, const struct boot_head *head,
 	if (may_be_flat && how->wish != BOOT_WISH_AUTO && how->wish != BOOT_WISH_PVH)
 		return take_flat(img, how);
 	if (kind)
-		return boot_refuse(img, "not a kernel known here but %s", kind);
+		return boot_refuse(img, "not a kernel, but %s", kind);
 	if (head->len < HEADER_MIN_BYTES)
 		return boot_refuse(
 			img,
@@ -83,10 +83,10 @@ static int take_unknown(struct boot_image *img, const struct boot_head *head,
 			head->len);
 	return boot_refuse(
 		img,
-		"not a kernel known here (bzImage, ELF, Multiboot), nor anything else known; a flat binary takes --entry 16, 32 or 64, and --load");
+		"not a kernel of a known format (bzImage, ELF, Multiboot); for a flat binary use --entry 16, 32 or 64, and --load");
 }
 
-/* The entries it has, for a message: "64, 32". */
+/* Writes the entries that the image has, for a message: "64, 32". */
 static void list_wishes(const struct boot_image *img, char *text, size_t size)
 {
 	unsigned int said = 0;
@@ -136,7 +136,7 @@ static int recognise(struct boot_image *img, const struct boot_how *how)
 	if (err < 0)
 		return err;
 	if (img->format != BOOT_FLAT && how->load_gpa != BOOT_LOAD_ANYWHERE)
-		return boot_refuse(img, "this %s says itself where it is loaded; leave out --load",
+		return boot_refuse(img, "this %s has a fixed load address; remove --load",
 				   boot_format_name(img->format));
 	return choose_start(img, how->wish);
 }

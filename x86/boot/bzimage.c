@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Recognising a bzImage: the setup header at 0x1f1 of the file, checked field by field.
+ * Recognises a bzImage: checks the setup header at 0x1f1 of the file field by field.
  *
- * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". A bzImage is a boot sector, setup
- * code of setup_sects sectors (real mode; we run it for --entry 16 only), and the protected-mode
- * kernel. What a field means depends on the protocol's version; one that is newer than the file is
- * never looked at. We take 2.06 (2.6.22, 2007) and later by the protected-mode entries, and 2.02
- * and later by the real-mode one: other programs than Linux, which come as a bzImage in order to be
- * started by its loaders, often have that only.
+ * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". A bzImage consists of a boot
+ * sector, setup_sects sectors of setup code (real mode; we run it for --entry 16 only), and the
+ * protected-mode kernel. The meaning of a field depends on the protocol's version; a field that is
+ * newer than the file is never looked at. We take 2.06 (Linux 2.6.22, 2007) and later for the
+ * protected-mode entries, and 2.02 and later for the real-mode entry: programs other than Linux
+ * that come as a bzImage so that Linux's loaders can start them often have only that one.
  *
- * The file is not trusted: afterwards every length in struct boot_image lies inside the file, and
- * load_gpa and runtime_bytes are small enough for their sum not to wrap. How much guest memory
- * there is, is boot.c's business.
+ * The file is not trusted. After the checks every length in struct boot_image lies inside the file,
+ * and load_gpa and runtime_bytes are small enough that their sum does not wrap. boot.c checks
+ * whether the guest has that much memory.
  *
- * Called on main's thread. Each check says in one line what is wrong with the file and what to do
- * about it.
+ * Thread: main. Each check writes one line into the image: what is wrong with the file and what to
+ * do about it.
  */
 #include "bootparts.h"
 #include "x86/layout.h"
@@ -34,27 +34,27 @@
 #define DEFAULT_SETUP_SECTS 4
 #define MIN_VERSION 0x202
 #define MIN_PROTECTED_VERSION 0x206
-#define MAX_SETUP_SECTS 63 /* so much room has the real-mode code before its heap, see realmode.c */
+#define MAX_SETUP_SECTS 63 /* the room for real-mode code before its heap, see realmode.c */
 #define MIN_ALIGNMENT 0x1000
 #define ENTRY64_OFFSET 0x200
 
 /*
- * Before 2.10 a kernel does not say how much it needs; bzip2, the best packer then, makes a fifth
- * of it.
+ * Before 2.10 a kernel does not say how much memory it needs. The best compressor of that time,
+ * bzip2, packs a kernel to about a fifth.
  */
 #define UNPACKED_RATIO 5
 
-/* What older versions imply. */
+/* Limits that older versions imply. */
 #define CMDLINE_SIZE_BEFORE_2_06 255
 #define INITRD_MAX_BEFORE_2_03 0x37ffffff
 /*
- * What a vmlinux has no header to say: both as every x86 kernel since 2.6.22 has them
+ * A vmlinux has no header with these limits. Both are those of every x86 kernel since 2.6.22
  * (COMMAND_LINE_SIZE - 1).
  */
 #define VMLINUX_CMDLINE_BYTES 2047
 #define VMLINUX_INITRD_ADDR_MAX 0x7fffffff
 
-/* Where the header of each version ends in the file. */
+/* The end of each version's header in the file. */
 static unsigned int header_end(unsigned int version)
 {
 #define END_OF(field)                                                                              \
@@ -82,7 +82,7 @@ static unsigned int header_end(unsigned int version)
 #undef END_OF
 }
 
-/* Copies the header, to its own length and not further: what follows in the file is code. */
+/* Copies the header in its own length and no more: code follows it in the file. */
 static int take_header(struct boot_image *img, const struct boot_head *head)
 {
 	unsigned int version = img->hdr.version,
@@ -96,7 +96,7 @@ static int take_header(struct boot_image *img, const struct boot_head *head)
 	if (head->bytes[HEADER_JUMP_OFFSET] != JMP_SHORT)
 		return boot_refuse(
 			img,
-			"the setup header does not say how long it is (no short jump at 0x200); " DAMAGED);
+			"the setup header does not state its length (no short jump at 0x200); " DAMAGED);
 	if (end < header_end(version) || end > BOOT_HEADER_OFFSET + BOOT_HEADER_MAX_BYTES)
 		return boot_refuse(
 			img,
@@ -110,8 +110,9 @@ static int take_header(struct boot_image *img, const struct boot_head *head)
 }
 
 /*
- * How long the protected-mode part is. Before 2.04 only the low half of syssize is there, and not
- * to be trusted; before 2.08 builders rounded it up to paragraphs without filling the last one.
+ * The length of the protected-mode part. Before 2.04 the header only has the low half of syssize,
+ * which cannot be trusted; before 2.08 build tools rounded it up to paragraphs without filling the
+ * last one.
  */
 static uint64_t protected_bytes(const struct boot_image *img)
 {
@@ -125,7 +126,7 @@ static uint64_t protected_bytes(const struct boot_image *img)
 }
 
 /*
- * Setup sectors and protected-mode kernel against the file's size; more may follow them
+ * Checks setup sectors and protected-mode kernel against the file's size. More may follow them
  * (signatures).
  */
 static int check_extent(struct boot_image *img)
@@ -140,8 +141,8 @@ static int check_extent(struct boot_image *img)
 			(unsigned long long)img->pm_offset, (unsigned long long)img->file_bytes);
 	img->pm_bytes = protected_bytes(img);
 	if (!img->pm_bytes)
-		return boot_refuse(
-			img, "its header says that the kernel is 0 bytes long (syssize); " DAMAGED);
+		return boot_refuse(img,
+				   "by its header the kernel is 0 bytes long (syssize); " DAMAGED);
 	if (img->pm_bytes > img->file_bytes - img->pm_offset)
 		return boot_refuse(
 			img,
@@ -156,11 +157,11 @@ static int check_loadflags(struct boot_image *img)
 	bool entry64 = img->hdr.version >= 0x20c && (img->hdr.xloadflags & XLF_KERNEL_64);
 
 	if (!(img->hdr.loadflags & LOADED_HIGH))
-		return boot_refuse(img, "a zImage, made to be loaded below 1M; build a bzImage");
+		return boot_refuse(img, "a zImage, which must be loaded below 1M; build a bzImage");
 	if (entry64 && img->pm_bytes <= ENTRY64_OFFSET)
 		return boot_refuse(
 			img,
-			"has a 64-bit entry by its header (xloadflags), but only %llu bytes of code; " DAMAGED,
+			"by its header it has a 64-bit entry (xloadflags), but only %llu bytes of code; " DAMAGED,
 			(unsigned long long)img->pm_bytes);
 	return 0;
 }
@@ -190,9 +191,9 @@ static int check_init_size(struct boot_image *img)
 }
 
 /*
- * Where to load. A relocatable kernel could run higher; but all that lies in its way is the initrd,
- * which is placed after it. It cannot run lower: its decompressor moves it up to the preferred
- * address.
+ * Chooses the load address. A relocatable kernel could run higher, but the only thing in its way is
+ * the initrd, which is placed after it. It cannot run lower: its decompressor moves it up to the
+ * preferred address.
  */
 static int place(struct boot_image *img)
 {
@@ -230,7 +231,10 @@ static int note_entries(struct boot_image *img)
 	return 0;
 }
 
-/* It is shown to people: a wrong pointer or an odd character is no reason not to boot. */
+/*
+ * The version is only shown to people, so a wrong pointer or an odd character does not prevent a
+ * boot.
+ */
 static void read_version(struct boot_image *img)
 {
 	uint64_t at = img->hdr.kernel_version + (uint64_t)HEADER_JUMP_OFFSET;
@@ -265,8 +269,8 @@ int bzimage_recognise(struct boot_image *img, const struct boot_head *head)
 			"only %zu bytes, shorter than a kernel's header; use a complete bzImage",
 			head->len);
 	/*
-	 * The longest header we know, to look at; take_header() then keeps what the file's own
-	 * length says.
+	 * Copies the longest header that we know, to look at it. take_header() then keeps the
+	 * length that the file states.
 	 */
 	memcpy(&img->hdr, head->bytes + BOOT_HEADER_OFFSET, sizeof(img->hdr));
 	if (img->hdr.boot_flag != BOOT_FLAG)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel command line: our parameters and the user's in one string.
+ * Joins our kernel parameters and the user's into one command line.
  *
- * The kernel lets the last of two equal parameters win, and hands everything after " -- " to init
- * (kernel-parameters documentation, "The kernel command line"). So ours come first: the user can
- * override each of them, and init's arguments stay at the end, untouched. Nothing is ever cut:
- * boot_load() refuses what a kernel cannot take. Words are cut as in the kernel (lib/cmdline.c,
- * next_arg()): at blanks outside quotes.
+ * If a parameter occurs twice, the kernel uses the last one, and it passes everything after " -- "
+ * to init (kernel-parameters documentation, "The kernel command line"). So ours come first: the
+ * user can override each of them, and init's arguments stay at the end, unchanged. Nothing is ever
+ * cut: boot_load() refuses a line that is too long for the kernel. Words are split as in the kernel
+ * (lib/cmdline.c, next_arg()): at blanks outside quotes.
  */
 #include "boot.h"
 
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The end of the word at @p: a blank that is not between quotes. */
+/* The end of the word at @p: a blank outside quotes, or the end of the text. */
 static const char *word_end(const char *p)
 {
 	bool quoted = false;

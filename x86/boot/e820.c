@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The E820 memory map: RAM as the machine has it, less what layout.h takes away.
+ * Builds the E820 memory map: the machine's RAM, without the ranges that layout.h reserves or
+ * hides.
  *
- * Two kinds of stretch are cut out of RAM. Reserved ones hold what the kernel must read but never
- * allocate: the EBDA with the MP table, and the BIOS area with the ACPI tables. The VGA hole is not
- * listed at all, as on a PC: RAM lies underneath but nobody is told. The pages KVM itself uses
- * below 4 GiB are reserved, so that no bus is ever given them. The rest of the hole is listed
- * nowhere: devices live there.
+ * Two kinds of ranges are cut out of RAM:
+ * - Reserved ranges hold what the kernel must read but never allocate: the EBDA with the MP table,
+ *   and the BIOS area with the ACPI tables.
+ * - The VGA hole is not listed at all, as on a PC. RAM lies underneath, but the map does not list
+ *   it.
  *
- * Called once a boot by what writes an entry's information; e820_build() is a pure function of the
- * RAM's layout.
+ * The pages that KVM itself uses below 4 GiB are reserved, so that the guest never assigns them to
+ * a bus. The rest of the hole below 4 GiB is not listed: devices live there.
+ *
+ * The writers of boot information call boot_e820() once a boot. e820_build() is a pure function of
+ * the RAM's layout.
  */
 #include "e820.h"
 
@@ -52,8 +56,8 @@ static void add(struct builder *b, gpa_t start, gpa_t end, uint32_t type)
 }
 
 /*
- * Adds the cuts that begin below @end, and the RAM from @ram_start to them. Returns where RAM goes
- * on.
+ * Adds the cuts that begin below @end, and the RAM between @ram_start and them. Returns where RAM
+ * continues.
  */
 static gpa_t add_cuts_below(struct builder *b, gpa_t ram_start, gpa_t end)
 {

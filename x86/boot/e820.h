@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The memory map as firmware would tell it (ACPI 6.5, 15: INT 15h E820).
+ * Builds the memory map in the form of a PC's firmware (ACPI 6.5, 15: INT 15h E820).
  */
 #ifndef X86_BOOT_E820_H
 #define X86_BOOT_E820_H
@@ -17,9 +17,9 @@ struct e820_ram {
 };
 
 /*
- * Writes the map of a machine with these stretches of RAM (ascending, apart) to @table: sorted,
- * without overlap, what layout.h takes away reserved or left out. Pure. Returns the number of
- * entries, 0 when @cap is too few.
+ * Writes the map of a machine with these ranges of RAM (ascending, apart from each other) to
+ * @table: sorted, without overlap, and with the ranges of layout.h reserved or left out. Pure.
+ * Returns the number of entries, or 0 if @cap is too small.
  */
 unsigned int e820_build(const struct e820_ram *ram, unsigned int nr_ram,
 			struct boot_e820_entry *table, unsigned int cap);

@@ -2,16 +2,18 @@
 /*
  * Recognises an ELF kernel: a vmlinux, or another program that is linked for a bare machine.
  *
- * Only the ELF header, the program headers (elf_header.c) and the notes are read: with debug
- * information such a file has hundreds of megabytes. A segment goes to its physical address
- * (p_paddr); what it has in memory beyond the file is zero there.
+ * Only the ELF header, the program headers (elf_header.c) and the notes are read, since a file with
+ * debug information has hundreds of megabytes. A segment goes to its physical address (p_paddr);
+ * memory beyond its bytes in the file is zero.
  *
- * Entries: the address in Xen's note 18 (XEN_ELFNOTE_PHYS32_ENTRY, 4 or 8 bytes) is PVH's; one of a
- * Multiboot header is multiboot.c's; else e_entry is Linux's, 64-bit or 32-bit by the file's class.
- * e_entry may be virtual: then it is translated by the segment that it lies in.
+ * Entries:
+ * - PVH: the address in Xen's note 18 (XEN_ELFNOTE_PHYS32_ENTRY, 4 or 8 bytes).
+ * - Multiboot: the address that multiboot.c finds.
+ * - Linux: e_entry, 64-bit or 32-bit by the file's class. e_entry may be virtual; then the segment
+ *   that contains it translates it.
  *
- * The file is not trusted: each segment lies in the file and in kernels' memory, each entry inside
- * a segment.
+ * The file is not trusted. Each segment lies in the file and in memory that belongs to kernels, and
+ * each entry inside a segment.
  */
 #include "bootparts.h"
 #include "elf_header.h"
@@ -21,7 +23,7 @@
 
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 #define MAX_PROGRAM_HEADERS 128
-#define NOTES_MAX_BYTES 8192 /* of a segment; Linux has some 500 */
+#define NOTES_MAX_BYTES 8192 /* per segment; Linux has about 500 */
 
 static int read_image(void *ctx, void *to, uint64_t len, uint64_t offset)
 {
@@ -63,7 +65,7 @@ static bool in_segment(uint64_t address, uint64_t start, uint64_t bytes)
 	return address >= start && address - start < bytes;
 }
 
-/* Segments, and in @entry where e_entry is in memory. */
+/* Takes the segments; @entry becomes the place of e_entry in memory. */
 static int take_segments(struct boot_image *img, const struct elf_file *f, uint64_t *entry)
 {
 	uint64_t linked = f->header.e_entry;
@@ -91,7 +93,9 @@ static int take_segments(struct boot_image *img, const struct elf_file *f, uint6
 	return 0;
 }
 
-/* One note at @at; returns where the next begins, 0 at the end or at nonsense. */
+/*
+ * Takes one note at @at. Returns where the next begins, or 0 at the end or if the note is invalid.
+ */
 static size_t next_note(const uint8_t *notes, size_t len, size_t at, struct elf_note *note)
 {
 	Elf64_Nhdr n; /* the same in both classes */
@@ -163,17 +167,17 @@ static int check_header(struct boot_image *img, const struct boot_head *head, st
 	if (!open_elf(f, img, head))
 		return boot_refuse(
 			img,
-			"a damaged ELF file (its header is cut or nonsense); copy or build it again");
+			"a damaged ELF file (its header is incomplete or invalid); copy or build it again");
 	img->elf_bits = f->bits;
 	if ((h->e_type != ET_EXEC && h->e_type != ET_DYN) ||
 	    (h->e_machine != EM_X86_64 && h->e_machine != EM_386))
-		return boot_refuse(img, "not a kernel for this machine but %s",
+		return boot_refuse(img, "not a kernel for this machine, but %s",
 				   filetype_describe(head->bytes, head->len, &unused));
 	if (h->e_phentsize != elf_header_segment_bytes(f) || !h->e_phnum ||
 	    h->e_phnum > MAX_PROGRAM_HEADERS)
 		return boot_refuse(
 			img,
-			"an ELF file with %u program headers of %u bytes: nothing that can be loaded",
+			"an ELF file with %u program headers of %u bytes, which cannot be loaded; use the kernel itself",
 			h->e_phnum, h->e_phentsize);
 	return 0;
 }
@@ -182,11 +186,10 @@ static int check_entries(struct boot_image *img, uint64_t entry)
 {
 	elf_each_note(img, take_pvh_note, img);
 	if (boot_has(img, BOOT_PVH) && !boot_is_loaded(img, img->start_gpa[BOOT_PVH]))
-		return boot_refuse(img,
-				   "its PVH entry 0x%llx lies in none of its segments; " DAMAGED,
+		return boot_refuse(img, "its PVH entry 0x%llx is outside its segments; " DAMAGED,
 				   (unsigned long long)img->start_gpa[BOOT_PVH]);
 	if (!boot_is_loaded(img, entry))
-		return boot_refuse(img, "its entry point lies in none of its segments; " DAMAGED);
+		return boot_refuse(img, "its entry point is outside its segments; " DAMAGED);
 	boot_add_start(img, img->elf_bits == 64 ? BOOT_LINUX64 : BOOT_LINUX32, entry);
 	return 0;
 }

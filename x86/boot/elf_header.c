@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads ELF headers of both classes into one shape, for loading kernels and finding their symbols.
+ * Reads ELF headers of both classes into one form, for loading kernels and finding their symbols.
  *
  * System V ABI, "ELF-64 Object File Format" and its 32-bit form. The file is not trusted: every
- * header that is read lies inside it. Pure but for the caller's read(); any thread.
+ * header that is read lies inside it. Pure, except for the caller's read(). Thread: any.
  */
 #include "elf_header.h"
 
@@ -38,7 +38,7 @@ bool elf_header_read(struct elf_file *f, const uint8_t *head, size_t len)
 	return f->bits;
 }
 
-/* Reads entry @i, of @bytes, of the table at @table. */
+/* Reads entry @i of the table at @table, whose entries have @bytes each. */
 static int read_entry(const struct elf_file *f, uint64_t table, unsigned int i, void *to,
 		      size_t bytes)
 {

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Starting the kernel that is inside a bzImage, without its decompressor (--fast).
+ * Starts the kernel inside a bzImage directly, without running its decompressor (--fast).
  *
- * The payload is unpacked once, into the cache, and from then on started by its 64-bit entry:
- * startup_64 of the kernel proper, which is what the decompressor jumps to, with the same
- * boot_params (boot.rst, "64-bit Boot Protocol"; the header in them is the bzImage's). It is placed
- * at the address it is linked for, so the relocations behind it are not needed; and KASLR, which is
- * the decompressor's work, is off. It must fit into the memory that the bzImage says it runs in, so
- * all else lies where it would without this. What it only reads is mapped privately, and so shared
- * by all machines.
+ * The payload is unpacked once, into the cache. Later starts use its 64-bit entry: startup_64 of
+ * the kernel proper, to which the decompressor would jump, with the same boot_params (boot.rst,
+ * "64-bit Boot Protocol"; the header in them is the bzImage's). The kernel is placed at the address
+ * it is linked for, so the relocations after it are not needed; KASLR is off, since the
+ * decompressor does that. The kernel must fit into the memory that the bzImage says it runs in, so
+ * everything else lies where it would without --fast. The parts that it only reads are mapped
+ * privately, and all machines share them.
  *
- * The key is a hash over the payload's bytes, all of them: a file's times and numbers would say
- * less than that (a kernel built again within a clock tick, a file copied, a disk mounted
- * elsewhere) and spare little. For to boot the bzImage it would be read as well, so what hashing
- * adds is three instructions for each 8 bytes. It need not withstand an adversary: who chooses the
- * kernel chooses what runs.
+ * The key is a hash over all of the payload's bytes. A file's times and numbers would be less
+ * reliable (a kernel built again within a clock tick, a file copied, a disk mounted elsewhere) and
+ * save little: booting the bzImage would read the bytes as well, so hashing adds three instructions
+ * for each 8 bytes. The hash need not withstand an adversary: anyone who chooses the kernel already
+ * chooses what runs.
  *
- * The machine does not wait for the disk: it starts from the file while that has no name yet, and a
- * thread brings it to the disk and gives it one (kernelcache_publish()). If we end before, there is
- * no entry, and the next start makes it.
+ * The machine does not wait for the disk. It starts from the file while that has no name yet, and a
+ * thread writes the file to the disk and names it (kernelcache_publish()). If we end before that,
+ * there is no entry, and the next start makes it.
  *
- * Main's thread, but for that one, which has its own descriptors.
+ * Thread: main; the publishing thread has its own descriptors.
  */
 #include "fastkernel.h"
 #include "bootparts.h"
@@ -48,8 +48,8 @@ static uint64_t stir(uint64_t lane, uint64_t word)
 }
 
 /*
- * @len is a multiple of LANES words. Each step is a bijection of its lane: one changed word never
- * goes unnoticed.
+ * Mixes in @len bytes, a multiple of LANES words. Each step is a bijection of its lane, so one
+ * changed word always changes the result.
  */
 static void hash_chunk(uint64_t lane[LANES], const uint64_t *word, size_t len)
 {
@@ -116,7 +116,7 @@ static void start_publishing(int dir, int fd, const struct kernelcache_key *key)
 	pthread_detach(thread);
 }
 
-/* The unpacked file; -1 and @why. @made: it is not in the cache yet. */
+/* Returns the unpacked file, or -1 and @why. @made: it is new and not in the cache yet. */
 static int find_or_make(struct boot_image *img, int dir, const struct kernelcache_key *key,
 			bool *made, const char **why)
 {
@@ -126,14 +126,14 @@ static int find_or_make(struct boot_image *img, int dir, const struct kernelcach
 	if (fd >= 0)
 		return fd;
 	fd = kernelcache_new(dir);
-	*why = "the cache's file system takes no new file, or none without a name";
+	*why = "cannot create a file in the cache, or its file system lacks O_TMPFILE";
 	if (fd < 0 || unpack_payload(img, fd, why))
 		return fd;
 	close(fd);
 	return -1;
 }
 
-/* Puts the ELF file @fd in the bzImage's place, and takes it over; or leaves both alone. */
+/* Replaces the bzImage by the ELF file @fd and takes @fd over, or leaves both unchanged. */
 static bool become(struct boot_image *img, int fd)
 {
 	static const struct boot_how by64 = { .wish = BOOT_WISH_64,
@@ -160,19 +160,19 @@ static bool use_cache(struct boot_image *img, int dir, const char **why)
 	bool made;
 	int fd;
 
-	*why = "it has no payload that can be read, or does not say how long that is";
+	*why = "its payload cannot be read, is too large, or does not state its length";
 	if (!make_key(img, &key))
 		return false;
 	fd = find_or_make(img, dir, &key, &made, why);
 	if (fd < 0)
 		return false;
-	*why = "what is packed in it is not a 64-bit kernel that runs where the bzImage says";
+	*why = "its payload is not a 64-bit kernel that runs where the bzImage says";
 	if (!become(img, fd)) {
 		close(fd);
 		return false;
 	}
 	pr_debug("%s: --fast: %s, so KASLR is off (--no-cache leaves it on)", img->path,
-		 made ? "unpacked, now and for later starts" : "was unpacked before");
+		 made ? "unpacked for this and later starts" : "was unpacked before");
 	if (made)
 		start_publishing(dir, fd, &key);
 	return true;
@@ -180,13 +180,13 @@ static bool use_cache(struct boot_image *img, int dir, const char **why)
 
 void fastkernel_use(struct boot_image *img)
 {
-	const char *why = "it is no bzImage that is started by its 64-bit entry";
+	const char *why = "not a bzImage that starts by its 64-bit entry";
 	int dir = -1;
 
 	if (img->format == BOOT_BZIMAGE && img->start == BOOT_LINUX64 && img->hdr.version >= 0x208)
 		dir = kernelcache_open(&why);
 	if (dir < 0 || !use_cache(img, dir, &why))
-		pr_debug("%s: --fast: started as it is: %s", img->path, why);
+		pr_debug("%s: --fast: started unchanged: %s", img->path, why);
 	if (dir >= 0)
 		close(dir);
 }

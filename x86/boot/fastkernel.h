@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --fast's way around a bzImage's decompressor: the kernel inside it, unpacked once and kept
- * (fastkernel.c), by programs of the host's (unpack.c), in a folder of the user's (kernelcache.c).
+ * Lets --fast avoid a bzImage's decompressor: the kernel inside is unpacked once and kept
+ * (fastkernel.c), by the host's programs (payload.c), in a folder of the user's (kernelcache.c).
  *
- * All of it is a wish. What fails says why in a few words, @why, and the bzImage boots as usual.
+ * All of it is optional. A function that fails sets @why to the reason in a few words, and the
+ * bzImage boots as usual.
  */
 #ifndef X86_BOOT_FASTKERNEL_H
 #define X86_BOOT_FASTKERNEL_H
@@ -11,22 +12,24 @@
 #include "boot.h"
 
 /*
- * Makes of @img, a bzImage that boot_open() took, the ELF file inside it, to be started by its
- * 64-bit entry; or leaves it as it is. -v says which. Main's thread; waits for the unpacking where
- * that has to be done.
+ * Replaces @img, a bzImage that boot_open() took, by the ELF file inside it, to be started by its
+ * 64-bit entry; or leaves it unchanged. -v prints which. Waits for the unpacking if that has to be
+ * done. Thread: main.
  */
 void fastkernel_use(struct boot_image *img);
 
-/* How the payload is packed: "gzip", "none"; NULL: it is not told, or in no way known here. */
+/*
+ * The payload's compression: "gzip", "none"; NULL if there is no payload or its format is unknown.
+ */
 const char *unpack_compression(struct boot_image *img);
 /*
- * How long the payload is unpacked, by its own word: it is neither 0 nor more than the kernel has
- * to run in. 0: there is none, or it does not say.
+ * The payload's unpacked length, as the payload itself states it; at most the memory that the
+ * kernel has to run in. Returns 0 if there is none.
  */
 uint64_t unpack_bytes(struct boot_image *img);
 /*
  * Unpacks the payload to @to, an empty file that is open for writing. Returns whether all
- * unpack_bytes() are there; else @why is a constant text. Waits for a child process, no longer than
+ * unpack_bytes() are there; if not, @why is a constant text. Waits for a child process, at most
  * some seconds.
  */
 bool unpack_payload(struct boot_image *img, int to, const char **why);
@@ -38,16 +41,19 @@ struct kernelcache_key {
 
 #define KERNELCACHE_MAX_BYTES (512 * MIB)
 
-/* The folder's descriptor; it is made when it is missing. -1 and @why. */
+/* Opens the folder, and makes it if it is missing. Returns its descriptor, or -1 and @why. */
 int kernelcache_open(const char **why);
-/* The entry's descriptor, for reading; -1: there is none. One that is damaged is removed. */
+/*
+ * Opens an entry for reading. Returns its descriptor, or -1 if there is none. Removes a damaged
+ * entry.
+ */
 int kernelcache_find(int dir, const struct kernelcache_key *key);
-/* An empty file without a name, for reading and writing; -1: it cannot be. */
+/* Makes an empty file without a name, for reading and writing. Returns its descriptor, or -1. */
 int kernelcache_new(int dir);
 /*
- * Makes the file of kernelcache_new(), written completely, the entry of @key: it is on the disk
- * before it has a name. Then the entries that were used longest ago go, until all have at most
- * @max_bytes. Any thread or process, at any time. Returns 0 or -errno.
+ * Makes the complete file of kernelcache_new() the entry of @key: it is on the disk before it has a
+ * name. Then removes the entries that were used longest ago, until all together have at most
+ * @max_bytes. Returns 0, or -errno. Thread: any; other processes may do the same at any time.
  */
 int kernelcache_publish(int dir, int fd, const struct kernelcache_key *key, uint64_t max_bytes);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a file that was given for a kernel is instead, by its content: names lie, and "not a
- * bzImage" alone leaves a person to guess. First what has a fixed magic number somewhere in its
- * first page, then ELF and PE by their own fields, then text.
+ * Guesses from its content what a file is that was given as a kernel but is none.
  *
- * The magic numbers are those of each format's own documentation. It is a hint in a message:
- * nothing is decided by it.
+ * Names mislead, and "not a bzImage" alone leaves the user to guess. The checks go in this order:
+ * formats with a fixed magic number in the first page, then ELF and PE by their own fields, then
+ * text. The magic numbers are those of each format's own documentation. The result is a hint in a
+ * message; apart from may_be_flat, nothing is decided by it.
  */
 #include "bootparts.h"
 
@@ -75,10 +75,10 @@ static const char *describe_elf(const uint8_t *head, size_t len)
 	if (machine != EM_X86_64 && machine != EM_386)
 		return "an ELF file" OTHER_CPU;
 	return type == ET_REL ? "an ELF object or module; use the bzImage"
-			      : "an ELF file of a kind that is no kernel; use the bzImage";
+			      : "an ELF file that is not a kernel; use the bzImage";
 }
 
-/* ASCII, with some of another alphabet in UTF-8 perhaps. */
+/* ASCII, perhaps with some characters of another alphabet in UTF-8. */
 static bool mostly_text(const uint8_t *head, size_t len)
 {
 	size_t high = 0;
@@ -112,13 +112,13 @@ const char *filetype_describe(const uint8_t *head, size_t len, bool *may_be_flat
 	if (has(head, len, 0, ELFMAG, SELFMAG))
 		return describe_elf(head, len);
 	if (has(head, len, 0, "MZ", 2))
-		return "an EFI program without a Linux setup header (a unified kernel image?); use the vmlinuz it was made of (objcopy -O binary --only-section=.linux)";
+		return "an EFI program without a Linux setup header (a unified kernel image?); use the vmlinuz it was made from (objcopy -O binary --only-section=.linux)";
 	*may_be_flat = true;
 	if (has(head, len, 0x1fe, "\x55\xaa", 2))
-		return "a boot sector or disk image; a boot sector that needs no disk takes --entry 16";
+		return "a boot sector or disk image; use --entry 16 for a boot sector that needs no disk";
 	if (mostly_text(head, len))
 		return "text; use the bzImage";
 	if (all_zero(head, len))
-		return "zeros, at least at its start (an incomplete copy, or a disk or CD image); use the bzImage";
+		return "a file that begins with zeros (an incomplete copy, or a disk or CD image); use the bzImage";
 	return NULL;
 }

@@ -2,14 +2,15 @@
 /*
  * The methods of struct boot_image, which the recognisers of all formats share.
  *
- * A recogniser (bzimage.c, elf.c, multiboot.c) reads the file with boot_read(), adds what is to be
- * loaded with boot_add_segment(), and writes the reason into the image with boot_refuse() when the
- * file cannot be started. The names of formats, entries and of the user's wishes are here too.
+ * A recogniser (bzimage.c, elf.c, multiboot.c) reads the file with boot_read(), adds each part to
+ * load with boot_add_segment(), and writes the reason into the image with boot_refuse() if the file
+ * cannot be started. The names of formats, entries and the user's wishes are here too.
  *
- * The file is not trusted: a segment that boot_add_segment() has taken lies in memory that belongs
- * to kernels and on no other segment. The recogniser has checked that it lies inside the file.
+ * The file is not trusted. A segment that boot_add_segment() has taken lies in memory that belongs
+ * to kernels and overlaps no other segment. The recogniser has checked that it lies inside the
+ * file.
  *
- * Main's thread. Only boot_parse_entry() prints; a refusal is a text in the image.
+ * Thread: main. Only boot_parse_entry() prints; a refusal is a text in the image.
  */
 #include "bootparts.h"
 #include "kvm/log.h"
@@ -64,7 +65,7 @@ int boot_parse_entry(const char *text, enum boot_wish *wish)
 			return 0;
 		}
 	}
-	pr_err("--entry %s: auto, 16, 32, 64 or pvh", text);
+	pr_err("--entry %s: must be auto, 16, 32, 64 or pvh", text);
 	return -EINVAL;
 }
 
@@ -112,7 +113,10 @@ bool boot_is_loaded(const struct boot_image *img, uint64_t gpa)
 	return false;
 }
 
-/* Low memory is the guest's below 64 KiB, then ours, then the guest's up to the EBDA (layout.h). */
+/*
+ * Whether a kernel may use this memory. Low memory is the guest's below 64 KiB, then ours, then the
+ * guest's again up to the EBDA (layout.h).
+ */
 static bool guests_memory(gpa_t gpa, uint64_t len)
 {
 	static const struct {
@@ -131,7 +135,7 @@ static bool guests_memory(gpa_t gpa, uint64_t len)
 	return false;
 }
 
-/* Refused, for we cannot know which of two overlapping segments should win. */
+/* Overlapping segments are refused, since we cannot know which of the two should win. */
 static bool overlaps(const struct boot_image *img, const struct boot_segment *s)
 {
 	for (unsigned int i = 0; i < img->nr_segments; i++) {
@@ -150,7 +154,7 @@ int boot_add_segment(struct boot_image *img, const struct boot_segment *s)
 	if (!guests_memory(s->gpa, s->mem_bytes))
 		return boot_refuse(
 			img,
-			"wants 0x%llx bytes at 0x%llx, where a kernel's memory is not: it is below 64K, 192K to 639K and 1M to 3G; link it for another address",
+			"needs 0x%llx bytes at 0x%llx, but a kernel may only use memory below 64K, 192K to 639K and 1M to 3G; link it for another address",
 			(unsigned long long)s->mem_bytes, (unsigned long long)s->gpa);
 	if (overlaps(img, s))
 		return boot_refuse(img, "has segments that overlap, at 0x%llx; link it again",

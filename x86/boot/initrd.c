@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Initial RAM disks: several files handed to the kernel as one.
+ * Opens the initial RAM disks and places them in guest memory, so that the kernel sees several
+ * files as one.
  *
  * Documentation/driver-api/early-userspace/buffer-format.rst and init/initramfs.c: an initramfs is
  * a sequence of cpio archives, each compressed or not, with any number of zero bytes between them;
- * an uncompressed one begins at a multiple of 4. So each file may begin at a page of its own, and
- * each can be mapped. At least four zero bytes are left between two files: the LZ4 unpacker reads
- * 32 bits at a time and stops at a zero word only. Nothing follows the last file, since the kernel
- * looks for a boot configuration at the very end.
+ * an uncompressed one begins at a multiple of 4. Therefore:
+ * - Each file may begin at a page of its own, so each can be mapped.
+ * - At least four zero bytes separate two files: the LZ4 unpacker reads 32 bits at a time and stops
+ *   only at a zero word.
+ * - Nothing follows the last file, since the kernel looks for a boot configuration at the very end.
  *
- * A large file is mapped, so that start-up does not grow with its size; a small one is read, which
- * is cheaper than the page faults it would cost the guest.
+ * A large file is mapped, so that start-up time does not depend on its size. A small one is read,
+ * which is cheaper than the page faults that it would cost the guest.
  */
 #include "bootparts.h"
 #include "kvm/log.h"
@@ -22,16 +24,16 @@
 
 #define MIN_GAP_BYTES 4
 
-/* Puts the last one behind those before. */
+/* Lays out @f, the last file so far, after the files before it. */
 static int append(struct initrd_set *set, struct initrd *f)
 {
 	uint64_t start =
 		f != set->file ? align_up(set->total_bytes + MIN_GAP_BYTES, PAGE_BYTES) : 0;
 
 	f->offset = start;
-	/* No sum can wrap: what is there already ends below the hole. */
+	/* No sum can wrap: the files so far end below the hole. */
 	if (f->bytes > MMIO_HOLE_GPA || start > MMIO_HOLE_GPA - f->bytes) {
-		pr_err("%s: initrd of %lluM; all initrds together must fit below 3G", f->path,
+		pr_err("%s: the initrd has %lluM; all initrds together must fit below 3G", f->path,
 		       (unsigned long long)(f->bytes / MIB));
 		return -EFBIG;
 	}

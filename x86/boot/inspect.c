@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm inspect, for x86: all that a kernel's file says about itself, and what `kvm run` would make
- * of it.
+ * Prints for `kvm inspect` on x86 all that a kernel's file states about itself, and how `kvm run`
+ * would start it.
  *
- * It is opened by the same code that starts it, so that both are of one opinion. A file that is
- * refused is told as far as it was understood, with the reason. Fields of the setup header go by
- * the names of boot.rst; those newer than the file's protocol are left out.
+ * The same code opens the file that opens it for a start, so both always agree. A file that is
+ * refused is described as far as it was understood, with the reason. Fields of the setup header
+ * have the names of boot.rst; those newer than the file's protocol are left out.
  *
- * Main's thread; reads the file and nothing else.
+ * Thread: main. Reads the file and nothing else.
  */
 #include "inspect.h"
 #include "bootparts.h"
@@ -20,7 +20,7 @@
 #define BANNER "Linux version "
 #define CHUNK_BYTES 65536
 
-/* Whether a value is a number of something, and not an address or flags. */
+/* Whether a value counts something, unlike an address or flags. */
 #define COUNT true
 
 static const struct field {
@@ -185,8 +185,8 @@ static void print_segments(struct listing *l, const struct boot_image *img)
 }
 
 /*
- * Takes the text behind a BANNER, which may be a format, or the number-less one that init/version.c
- * has for the kernel's first link.
+ * Takes the text after a BANNER, unless it is a format string, or the banner without numbers that
+ * init/version.c has for the kernel's first link.
  */
 static bool take_banner(struct boot_image *img, const char *text)
 {
@@ -204,7 +204,7 @@ static bool banner_in(struct boot_image *img, const char *chunk, size_t len)
 
 	while ((chunk = memmem(chunk, (size_t)(end - chunk), BANNER, strlen(BANNER)))) {
 		if ((size_t)(end - chunk) < sizeof(img->version))
-			return false; /* the next chunk begins before it */
+			return false; /* the next chunk begins before this banner */
 		chunk += strlen(BANNER);
 		if (take_banner(img, chunk))
 			return true;
@@ -212,10 +212,7 @@ static bool banner_in(struct boot_image *img, const char *chunk, size_t len)
 	return false;
 }
 
-/*
- * A vmlinux says its version only to those who run it: its banner is looked for where they would
- * find it.
- */
+/* A vmlinux states its version only in its banner, so this searches the segments for that. */
 static void find_banner(struct boot_image *img)
 {
 	char chunk[CHUNK_BYTES + sizeof(img->version)];

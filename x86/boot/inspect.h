@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* `kvm inspect`: a row of arch_x86.c, see struct arch; private to x86/. */
+/* `kvm inspect` on x86, called through arch_x86.c (struct arch); private to x86/. */
 #ifndef X86_BOOT_INSPECT_H
 #define X86_BOOT_INSPECT_H
 

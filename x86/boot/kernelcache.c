@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The folder of unpacked kernels: $XDG_CACHE_HOME/kvm, or ~/.cache/kvm (XDG Base Directory
+ * Keeps unpacked kernels in a folder: $XDG_CACHE_HOME/kvm, or ~/.cache/kvm (XDG Base Directory
  * Specification).
  *
- * An entry is a file named by what it was made of. It is written without a name (O_TMPFILE),
- * sealed, brought to the disk, and then linked: so whatever has a name is complete, after a crash
- * of the host's too, and a process that dies half-way leaves nothing. Two that make the same entry
- * at once make the same bytes; the second's link fails, and it runs what it has. An entry that is
- * removed while machines run from it lives on until they end.
+ * An entry is a file whose name is its key. It is written without a name (O_TMPFILE), sealed,
+ * written to the disk, and then linked. So every file with a name is complete, even after a crash
+ * of the host, and a process that dies half-way leaves nothing. Two processes that make the same
+ * entry at once make the same bytes; the second one's link fails, and it runs the file that it has.
+ * If an entry is removed while machines run from it, it continues to exist until they end.
  *
- * The seal is the time of modification: a moment long ago that follows from the key. Every way of
- * writing to a file sets that time to now, so an entry that has it, its exact length and our user
- * as its only writer is the one that was made; any other is removed and made again. This costs one
- * fstat(), where a checksum would read 50 MB at each start. What it cannot see, a disk that returns
- * other bytes than it was given, would hit the bzImage itself just so. Whoever may write to the
- * folder may choose what we run, hence its owner must be us and nobody else have that right.
+ * The seal is the time of modification, set to a moment long ago that follows from the key. Every
+ * way of writing to a file sets that time to now. So an entry that has this time, the exact length,
+ * and our user as its only writer is unchanged; any other is removed and made again. This costs one
+ * fstat(), while a checksum would read 50 MB at each start. It does not detect a disk that returns
+ * other bytes than were written, but that would damage the bzImage itself just as well.
  *
- * The time of last use is the access time, set by hand: file systems are mostly mounted without
- * keeping it.
+ * Anyone who can write to the folder can choose what we run, so the folder must belong to us and
+ * only we may write to it.
  *
- * Nothing here is shared between threads but the folder.
+ * The time of last use is the access time, set explicitly: most file systems are mounted so that
+ * they do not keep it.
+ *
+ * Threads share nothing here except the folder.
  */
 #include "fastkernel.h"
 
@@ -49,7 +51,7 @@ static struct entry_name name_of(const struct kernelcache_key *key)
 	return name;
 }
 
-/* Before 2004, and even: FAT keeps time by two seconds. */
+/* A time before 2004, and even: FAT stores times in units of two seconds. */
 static time_t seal_of(const struct kernelcache_key *key)
 {
 	return (time_t)(key->hash % (1U << 29) * 2);
@@ -60,7 +62,7 @@ static bool is_ours(const struct stat *st)
 	return st->st_uid == geteuid() && !(st->st_mode & OTHERS_MAY_WRITE);
 }
 
-/* "" when the environment does not say. */
+/* Writes the folder's path, or "" if the environment does not give it. */
 static void find_path(char *path, size_t size)
 {
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -74,7 +76,7 @@ static void find_path(char *path, size_t size)
 		path[0] = '\0';
 }
 
-/* As the specification has it, the folders above that are missing, too. */
+/* Also makes missing parent folders, as the specification requires. */
 static void make_folders(char *path)
 {
 	for (char *end = path; (end = strchr(end + 1, '/'));) {
@@ -92,7 +94,7 @@ int kernelcache_open(const char **why)
 	int dir;
 
 	find_path(path, sizeof(path));
-	*why = "neither XDG_CACHE_HOME nor HOME says where the cache is";
+	*why = "neither XDG_CACHE_HOME nor HOME is set to an absolute path";
 	if (!path[0])
 		return -1;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -103,7 +105,7 @@ int kernelcache_open(const char **why)
 	*why = "the cache's folder cannot be made or opened";
 	if (dir < 0)
 		return -1;
-	*why = "the cache's folder is not ours alone to write to";
+	*why = "the cache's folder belongs to, or can be written by, another user";
 	if (!fstat(dir, &st) && is_ours(&st))
 		return dir;
 	close(dir);
@@ -126,15 +128,15 @@ int kernelcache_find(int dir, const struct kernelcache_key *key)
 
 	if (fd < 0) {
 		/*
-		 * A symbolic link, what we may not read, a socket: it would be in the new entry's
-		 * way for ever.
+		 * A symbolic link, a socket or an unreadable file would always be in the new
+		 * entry's way.
 		 */
 		if (errno == ELOOP || errno == EACCES || errno == ENXIO)
 			unlinkat(dir, name.text, 0);
 		return -1;
 	}
 	if (!fstat(fd, &st) && is_whole(&st, key)) {
-		futimens(fd, now); /* on a read-only file system it stays as it is */
+		futimens(fd, now); /* fails on a read-only file system, which does no harm */
 		return fd;
 	}
 	close(fd);
@@ -154,7 +156,7 @@ static bool used_before(const struct stat *a, const struct stat *b)
 	return a->st_atim.tv_nsec < b->st_atim.tv_nsec;
 }
 
-/* The sum of all entries' bytes, and in @oldest the one to go first. */
+/* Returns the sum of all entries' bytes, and in @oldest the entry to remove first. */
 static uint64_t look_through(DIR *entries, struct entry_name *oldest)
 {
 	struct stat st, first = { 0 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Printing a listing, in either form; see listing.h. In text a group is what is indented under its
- * name, and each element of a list begins with a dash.
+ * Prints a listing as text or as JSON; see listing.h.
  *
- * Main's thread.
+ * In text a group's members are indented under its name, and each element of a list begins with a
+ * dash.
+ *
+ * Thread: main.
  */
 #include "listing.h"
 
@@ -33,7 +35,7 @@ static void json_text(FILE *f, const char *text)
 	fputc('"', f);
 }
 
-/* Everything that comes before a value. */
+/* Prints everything that comes before a value. */
 static void begin(struct listing *l, const char *name)
 {
 	if (l->json && !l->empty)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Recognising Multiboot kernels: the headers of version 1 (in the first 8 KiB of the file) and 2
- * (in the first 32 KiB).
+ * Recognises Multiboot kernels by the headers of version 1 (in the first 8 KiB of the file) and
+ * version 2 (in the first 32 KiB).
  *
- * Multiboot Specification 0.6.96, 3.1; Multiboot2 Specification 2.0, 3.1. The header makes a kernel
- * of an ELF file, which elf.c has recognised before; or it has addresses of its own (version 1:
- * flag 16; version 2: tags 2 and 3), which then say what to load, of an ELF file too. A file may
- * have both versions' headers. What a header demands and we lack is refused by its name; what it
- * only wishes is left alone. A Linux kernel with a PVH note is never taken for Multiboot by its
- * addresses.
+ * Multiboot Specification 0.6.96, 3.1; Multiboot2 Specification 2.0, 3.1. There are two kinds:
+ * - An ELF file, which elf.c has already recognised, with a header without addresses.
+ * - A header with addresses of its own (version 1: flag 16; version 2: tags 2 and 3). These say
+ *   what to load, even from an ELF file.
+ *
+ * A file may have the headers of both versions. If a header demands something that we lack, the
+ * file is refused and the message names it; optional requests are ignored. The addresses in a
+ * Multiboot header never apply to a Linux kernel with a PVH note.
  *
  * The file is not trusted. Every field is copied from the file once.
  */
@@ -57,19 +59,19 @@ enum {
 	V2_RELOCATABLE
 };
 
-/* The beginning of the file, as far as a header may lie in it. */
+/* The beginning of the file, as much of it as may contain a header. */
 struct window {
 	uint8_t bytes[V2_SEARCH_BYTES];
 	uint32_t len;
-	uint32_t header; /* where the one in question begins */
+	uint32_t header; /* where the current header begins */
 };
 
-/* Where its addresses say that the file goes. */
+/* The load addresses of a header. */
 struct addresses {
 	uint32_t header_addr, load_addr, load_end_addr, bss_end_addr;
 };
 
-/* A header that has addresses of its own: they, and nothing else, say what is loaded. */
+/* Takes a header with addresses of its own: these alone say what is loaded. */
 static int take_addresses(struct boot_image *img, const struct window *w, const struct addresses *a)
 {
 	uint64_t before = (uint64_t)a->header_addr - a->load_addr;
@@ -87,7 +89,7 @@ static int take_addresses(struct boot_image *img, const struct window *w, const 
 		    a->load_end_addr - a->load_addr > s.file_bytes)
 			return boot_refuse(
 				img,
-				"truncated: by its Multiboot header (load_end_addr 0x%x) it goes on behind the end of the file; copy or build it again",
+				"truncated: by its Multiboot header (load_end_addr 0x%x) it continues after the end of the file; copy or build it again",
 				a->load_end_addr);
 		s.file_bytes = a->load_end_addr - a->load_addr;
 	}
@@ -104,13 +106,13 @@ static int check_entry(struct boot_image *img, enum boot_start start, uint64_t e
 {
 	if (!boot_is_loaded(img, entry))
 		return boot_refuse(
-			img, "its Multiboot entry 0x%llx lies in nothing that is loaded; " DAMAGED,
+			img, "its Multiboot entry 0x%llx is outside all that is loaded; " DAMAGED,
 			(unsigned long long)entry);
 	boot_add_start(img, start, entry);
 	return 0;
 }
 
-/* Of an ELF file: where its own header enters it. */
+/* The entry of the ELF file itself. */
 static uint64_t elf_entry(const struct boot_image *img)
 {
 	return img->start_gpa[img->elf_bits == 64 ? BOOT_LINUX64 : BOOT_LINUX32];
@@ -120,7 +122,7 @@ static int no_addresses(struct boot_image *img)
 {
 	return boot_refuse(
 		img,
-		"a Multiboot header without addresses, in a file that is not ELF; link it as ELF or add them");
+		"a Multiboot header without addresses, in a file that is not ELF; link it as ELF or add the addresses");
 }
 
 static int take_v1(struct boot_image *img, const struct window *w, const struct v1_header *h)
@@ -133,7 +135,7 @@ static int take_v1(struct boot_image *img, const struct window *w, const struct 
 	if (h->flags & V1_UNKNOWN_NEEDS)
 		return boot_refuse(
 			img,
-			"its Multiboot header demands what nobody has defined (flags 0x%x); " DAMAGED,
+			"its Multiboot header demands undefined features (flags 0x%x); " DAMAGED,
 			h->flags);
 	if ((h->flags & V1_ADDRESSES) && !boot_has(img, BOOT_PVH)) {
 		struct addresses a = { h->header_addr, h->load_addr, h->load_end_addr,
@@ -147,8 +149,8 @@ static int take_v1(struct boot_image *img, const struct window *w, const struct 
 	return img->nr_segments ? check_entry(img, BOOT_MULTIBOOT1, entry) : no_addresses(img);
 }
 
-/* Whether we tell what a tag 1 requests: by type, what multiboot_info.c writes. */
-static bool told(uint32_t type)
+/* Whether multiboot_info.c writes the information of @type, which a tag 1 requests. */
+static bool is_provided(uint32_t type)
 {
 	static const uint8_t types[] = { 1, 2, 3, 4, 6, 14, 15, 21 };
 
@@ -161,20 +163,20 @@ static int check_requests(struct boot_image *img, const uint8_t *tag, const stru
 		uint32_t type;
 
 		memcpy(&type, tag + at, sizeof(type));
-		if (!told(type))
+		if (!is_provided(type))
 			return boot_refuse(
 				img,
-				"its Multiboot 2 header demands information of type %u, which there is not here; make the request optional",
+				"its Multiboot 2 header demands information of type %u, which this machine does not have; make the request optional",
 				type);
 	}
 	return 0;
 }
 
-/* What the tags came to. */
+/* The sum of a header's tags. */
 struct v2_wishes {
 	struct addresses addresses;
 	bool has_addresses;
-	uint64_t entry; /* UINT64_MAX: no tag */
+	uint64_t entry; /* UINT64_MAX: no such tag */
 };
 
 static int refuse_tag(struct boot_image *img, const struct v2_tag *t)
@@ -189,11 +191,11 @@ static int refuse_tag(struct boot_image *img, const struct v2_tag *t)
 	if (t->type < ARRAY_SIZE(names) && names[t->type])
 		return boot_refuse(
 			img,
-			"its Multiboot 2 header demands %s, which there is not here; make it optional",
+			"its Multiboot 2 header demands %s, which this machine does not have; make it optional",
 			names[t->type]);
 	return boot_refuse(
 		img,
-		"its Multiboot 2 header has a tag of type %u, which is not known here; make it optional",
+		"its Multiboot 2 header has a tag of type %u, which is not known; make it optional",
 		t->type);
 }
 
@@ -228,10 +230,10 @@ static int take_tag(struct boot_image *img, const uint8_t *tag, const struct v2_
 	case V2_CONSOLE:
 		img->wants_video = true;
 		return 0;
-	case V2_ALIGN_MODULES: /* they always are */
-	case V2_EFI_ENTRY32:   /* for firmware that is EFI */
+	case V2_ALIGN_MODULES: /* modules are always aligned */
+	case V2_EFI_ENTRY32:   /* only EFI firmware uses these */
 	case V2_EFI_ENTRY64:
-	case V2_RELOCATABLE: /* it may be loaded elsewhere, it need not */
+	case V2_RELOCATABLE: /* allows another address, but does not require one */
 		return 0;
 	default:
 		return refuse_tag(img, t);
@@ -253,7 +255,7 @@ static int take_tags(struct boot_image *img, const struct window *win, const str
 		if (t.bytes < sizeof(t) || t.bytes > end - at)
 			return boot_refuse(
 				img,
-				"the tag of type %u in its Multiboot 2 header is %u bytes long, which the header has not; " DAMAGED,
+				"the tag of type %u in its Multiboot 2 header is %u bytes long, which is not a valid length; " DAMAGED,
 				t.type, t.bytes);
 		err = take_tag(img, win->bytes + at, &t, wishes);
 		if (err)
@@ -272,12 +274,14 @@ static int take_v2(struct boot_image *img, const struct window *w, const struct 
 
 	img->multiboot_offset[1] = w->header;
 	if (h->arch != V2_ARCH_I386)
-		return boot_refuse(img, "its Multiboot 2 header is for another architecture (%u)",
-				   h->arch);
+		return boot_refuse(
+			img,
+			"its Multiboot 2 header is for another architecture (%u); this machine runs x86 kernels",
+			h->arch);
 	if (h->bytes < sizeof(*h) || h->bytes > w->len - w->header)
 		return boot_refuse(
 			img,
-			"its Multiboot 2 header is %u bytes long, which the first 32 KiB of the file have not; " DAMAGED,
+			"its Multiboot 2 header is %u bytes long, but must end in the first 32 KiB of the file; " DAMAGED,
 			h->bytes);
 	err = take_tags(img, w, h, &wishes);
 	if (!err && wishes.has_addresses && !boot_has(img, BOOT_PVH))
@@ -290,8 +294,8 @@ static int take_v2(struct boot_image *img, const struct window *w, const struct 
 }
 
 /*
- * Whether a header whose fields sum up to 0 begins at w->header. The sum alone is a matter of
- * chance, the magic is not.
+ * Finds a header whose fields sum up to 0, and sets w->header. The sum alone may be 0 by chance, so
+ * the magic number must be there too.
  */
 static bool find_v1(struct window *w, struct v1_header *h)
 {

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a Multiboot kernel is handed: command line, modules, memory map, in the form of either
- * version.
+ * Writes the information that a Multiboot kernel gets: command line, modules and memory map, in the
+ * form of either version.
  *
- * Multiboot Specification 0.6.96, 3.2 and 3.3; Multiboot2 Specification 2.0, 3.3 to 3.6. The
- * command line begins with the kernel's own path; each initrd is a module, its string is its path.
- * All lies between 128 and 192 KiB (BOOT_INFO_GPA), out of the way of kernels that use the first 64
- * KiB for real-mode code. There is no display, no drive and no APM: what is not there is not
- * mentioned.
+ * Multiboot Specification 0.6.96, 3.2 and 3.3; Multiboot2 Specification 2.0, 3.3 to 3.6. Each
+ * initrd is a module whose string is its path. All of it lies between 128 and 192 KiB
+ * (BOOT_INFO_GPA), out of the way of kernels that use the first 64 KiB for real-mode code. There is
+ * no display, no drive and no APM, and nothing mentions them.
  *
- * Called once a boot by boot.c, before any vCPU runs.
+ * boot.c calls this once a boot, before any vCPU runs.
  */
 #include "bootparts.h"
 #include "e820.h"
@@ -41,7 +40,7 @@ struct v1_info {
 		apm_table;
 	uint32_t vbe[4], framebuffer[7]; /* none */
 };
-_Static_assert(offsetof(struct v1_info, loader_name_gpa) == 64, "as the specification has it");
+_Static_assert(offsetof(struct v1_info, loader_name_gpa) == 64, "as in the specification");
 
 struct v1_module {
 	uint32_t start, end, string, reserved;
@@ -84,7 +83,7 @@ enum {
 
 static int no_room(const struct boot_facts *facts)
 {
-	pr_err("%s: command line, names of the modules and memory map take more than %d KiB together; shorten -p",
+	pr_err("%s: command line, module names and memory map together take more than %d KiB; shorten -p",
 	       facts->img->path, BOOT_INFO_MAX_BYTES / 1024);
 	return -E2BIG;
 }
@@ -140,7 +139,7 @@ int multiboot1_write(const struct boot_facts *facts, struct gmem *mem, struct bo
 	return v1.cmdline_gpa && v1.modules_gpa && entry->rbx ? 0 : no_room(facts);
 }
 
-/* A tag of two parts; its size does not count the padding to the next border of 8. */
+/* Adds a tag of two parts. Its size does not count the padding to the next multiple of 8. */
 static bool v2_add(struct guest_info *info, uint32_t type, const void *first, uint32_t first_bytes,
 		   const void *rest, uint32_t rest_bytes)
 {
@@ -184,7 +183,7 @@ static bool v2_add_memory(struct guest_info *info)
 	       v2_add(info, TAG_MMAP, &head, sizeof(head), map, nr * (uint32_t)sizeof(map[0]));
 }
 
-/* Copies of it: the first ACPI's twenty bytes, and all of today's. */
+/* Adds two copies of the RSDP: the first 20 bytes, for ACPI 1.0, and all of it. */
 static bool v2_add_rsdp(const struct boot_facts *facts, struct guest_info *info)
 {
 	uint8_t rsdp[RSDP2_BYTES];

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Unpacking a bzImage's payload, by the host's own programs.
+ * Unpacks a bzImage's payload with the host's own programs.
  *
- * boot.rst, "payload_offset" and "payload_length": the payload lies in the protected-mode part, is
- * told by its magic number, and is an ELF file, which the relocations for KASLR may follow. Its
- * last four bytes say how long it is unpacked (little endian): gzip's format has that, behind the
- * others the kernel's build appends it (arch/x86/boot/compressed/mkpiggy.c reads it there), and so
- * they are not shown to the program.
+ * boot.rst, "payload_offset" and "payload_length": the payload lies in the protected-mode part, its
+ * magic number identifies its format, and it is an ELF file, perhaps with the relocations for KASLR
+ * after it. Its last four bytes give its unpacked length (little endian). gzip's format includes
+ * them; after the other formats the kernel's build appends them (arch/x86/boot/compressed/mkpiggy.c
+ * reads them there), so the program does not get them.
  *
- * A program gets the payload as its standard input, in memory, and the file as its standard output;
- * no shell, no environment (some take options from there), no messages. It is found on PATH. It may
- * write as much as the payload says and not more, may take as long as TIME_LIMIT_MS, and has done
- * well when it exits with 0 and the file is exactly as long.
+ * A program gets the payload, in memory, as its standard input, and the file as its standard
+ * output; no shell, no environment (some programs take options from there), no messages. It is
+ * found on PATH. It may write as many bytes as the payload states and no more, and may run for
+ * TIME_LIMIT_MS. It has succeeded when it exits with 0 and the file has exactly that length.
  *
- * Main's thread.
+ * Thread: main.
  */
 #include "bootparts.h"
 #include "fastkernel.h"
@@ -36,7 +36,7 @@ static const struct kind {
 	const char *magic;
 	unsigned int magic_bytes;
 	const char *name;
-	char *program[4]; /* all NULL: there is none */
+	char *program[4]; /* all NULL: not compressed */
 } kinds[] = {
 	{ "\x1f\x8b", 2, "gzip", { "gzip", "-dc" } },
 	{ "\xfd"
@@ -57,8 +57,8 @@ static const struct kind {
 };
 
 /*
- * Whether the header has a payload that lies where it should, and is longer than a magic number and
- * a length.
+ * Whether the header names a payload inside the protected-mode part that is longer than a magic
+ * number and a length.
  */
 static bool has_payload(const struct boot_image *img)
 {
@@ -101,7 +101,10 @@ uint64_t unpack_bytes(struct boot_image *img)
 	return bytes <= img->runtime_bytes ? bytes : 0;
 }
 
-/* What the program reads, in memory, from its beginning; -1: there is not enough of it. */
+/*
+ * Returns a file in memory with what the program reads, at its beginning, or -1 if not all of it
+ * can be read.
+ */
 static int copy_payload(const struct boot_image *img, const struct kind *kind)
 {
 	off_t at = (off_t)(img->pm_offset + img->hdr.payload_offset);
@@ -139,9 +142,9 @@ static bool run(const struct kind *kind, int from, int to, uint64_t max_bytes, c
 			      : "the program that unpacks it cannot be started";
 	if (err)
 		return false;
-	/* What it has written before this, it may have written. */
+	/* The limit does not cover what the program has written before this call. */
 	prlimit(pid, RLIMIT_FSIZE, &limit, NULL);
-	*why = "the program that unpacks it has failed";
+	*why = "the program that unpacks it failed or took too long";
 	return spawn_wait(pid, TIME_LIMIT_MS);
 }
 
@@ -153,20 +156,20 @@ bool unpack_payload(struct boot_image *img, int to, const char **why)
 	bool good;
 	int from;
 
-	*why = "its payload is packed in no way known here, or not at all";
+	*why = "its payload is packed in an unknown format, or not packed";
 	if (!kind || !kind->program[0])
 		return false;
-	*why = "its payload does not say how long it is";
+	*why = "its payload does not state its length";
 	if (!bytes)
 		return false;
 	from = copy_payload(img, kind);
-	*why = "there is no memory for its payload";
+	*why = "cannot copy its payload into memory";
 	if (from < 0)
 		return false;
 	good = run(kind, from, to, bytes, why);
 	close(from);
 	if (!good)
 		return false;
-	*why = "its payload has another length than it says";
+	*why = "its payload does not have the length that it states";
 	return !fstat(to, &st) && (uint64_t)st.st_size == bytes;
 }

@@ -3,11 +3,11 @@
  * Writes what a PVH entry expects: struct hvm_start_info, version 1, with the memory map, and the
  * initrd as a module.
  *
- * Xen's public/arch-x86/hvm/start_info.h. Version 1, since a Linux that finds version 0 asks Xen
- * for its memory map. The information lies in one stretch of guest memory that is filled from its
- * beginning (guest_info_add()), here as for Multiboot.
+ * Xen's public/arch-x86/hvm/start_info.h. Version 1, since a Linux that finds version 0 requests
+ * its memory map from Xen. The information lies in one range of guest memory that is filled from
+ * its beginning (guest_info_add()), as for Multiboot.
  *
- * Called once a boot by boot.c, before any vCPU runs.
+ * boot.c calls this once a boot, before any vCPU runs.
  */
 #include "bootparts.h"
 #include "x86/layout.h"
@@ -22,7 +22,7 @@ struct start_info {
 	uint64_t modlist_gpa, cmdline_gpa, rsdp_gpa, memmap_gpa;
 	uint32_t memmap_entries, reserved;
 };
-_Static_assert(sizeof(struct start_info) == 56, "as start_info.h has it");
+_Static_assert(sizeof(struct start_info) == 56, "as in start_info.h");
 
 struct module {
 	uint64_t gpa, bytes, cmdline_gpa, reserved;
@@ -78,7 +78,7 @@ int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entr
 	}
 	start.cmdline_gpa = guest_info_string(&info, boot_facts_cmdline(facts));
 	entry->rbx = guest_info_add(&info, &start, sizeof(start), 8);
-	/* boot_cmdline_limit() leaves room for all of it */
+	/* boot_cmdline_limit() leaves room for all of it. */
 	assert(start.cmdline_gpa && entry->rbx);
 	return 0;
 }

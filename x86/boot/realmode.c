@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The 16-bit entries: the setup code of a bzImage, and flat binaries, both with our BIOS
- * underneath.
+ * Prepares the 16-bit entries: the setup code of a bzImage, and flat binaries, both with our BIOS.
  *
  * Documentation/arch/x86/boot.rst, "Memory Layout", "Sample Boot Configuration" and "Running the
- * Kernel". Boot sector and setup code lie at REALMODE_GPA, heap and stack behind them up to offset
- * 0xe000, then the command line. The code is entered at its second sector, CS 0x20 beyond the other
- * segments. The header's fields are set in guest memory, in the length that the file's header has.
+ * Kernel". Boot sector and setup code lie at REALMODE_GPA, heap and stack after them up to offset
+ * 0xe000, then the command line. Execution begins at the second sector, with CS 0x20 above the
+ * other segments. The header's fields are set in guest memory, as many as the file's header has.
  *
- * Called once a boot by boot.c, before any vCPU runs.
+ * boot.c calls this once a boot, before any vCPU runs.
  */
 #include "bios_area.h"
 #include "bootparts.h"
@@ -19,7 +18,7 @@
 
 #define SEGMENT(gpa) ((uint16_t)((gpa) >> 4))
 #define SETUP_CS_DISTANCE 0x20
-/* heap_end_ptr is that much below the end, for the stack (boot.rst) */
+/* heap_end_ptr is this far below the end, which leaves room for the stack (boot.rst) */
 #define HEAP_SLACK_BYTES 0x200
 #define VIDEO_MODE_NORMAL 0xffff
 
@@ -34,7 +33,7 @@ int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot
 	assert(hdr);
 	if (err)
 		return err;
-	/* Fields that this version has not are code: they stay as they are. */
+	/* Bytes of fields that this version does not have are code and stay unchanged. */
 	if (img->hdr.version >= 0x209) {
 		zeropage_set_header(hdr, facts->layout);
 	} else {
@@ -48,7 +47,7 @@ int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot
 	hdr->vid_mode = VIDEO_MODE_NORMAL;
 	hdr->cmd_line_ptr = REALMODE_CMDLINE_GPA;
 	err = gmem_write(mem, REALMODE_CMDLINE_GPA, cmdline, strlen(cmdline) + 1);
-	assert(!err); /* boot_cmdline_limit() has seen to it */
+	assert(!err); /* boot_cmdline_limit() ensures that it fits */
 	entry->cs = SEGMENT(REALMODE_GPA) + SETUP_CS_DISTANCE;
 	entry->ds = SEGMENT(REALMODE_GPA);
 	entry->rip = REALMODE_GPA + (SETUP_CS_DISTANCE << 4);
@@ -58,8 +57,8 @@ int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot
 }
 
 /*
- * A stack below the program where a boot sector has it; above 64 KiB at the end of its segment (SP
- * 0 wraps).
+ * The stack lies below the program, as for a boot sector; above 64 KiB it lies at the end of the
+ * program's segment (SP 0 wraps).
  */
 int flat16_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Writes the reset vector, the few bytes that a jump to a PC's BIOS needs to reset the machine.
+ * Writes the reset vector: code that resets the machine when the guest jumps to the address of a
+ * PC's BIOS.
  *
- * A hardware-reduced ACPI machine without EFI is restarted by Linux the old way: it goes back to
- * real mode and jumps to F000:FFF0, where a PC has its BIOS (kernels built with CONFIG_EFI do so
- * even though the FADT has a reset register). We have no BIOS there.
+ * Linux restarts a hardware-reduced ACPI machine without EFI the old way: it returns to real mode
+ * and jumps to F000:FFF0, where a PC has its BIOS (kernels built with CONFIG_EFI do so even though
+ * the FADT has a reset register). We have no BIOS there.
  */
 #include "bios_area.h"
 #include "x86/layout.h"

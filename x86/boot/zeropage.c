@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The zero page (struct boot_params): what a Linux kernel is told by its loader.
+ * Writes the zero page (struct boot_params), with which the loader informs a Linux kernel.
  *
  * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header" and "struct setup_data";
- * zero-page.rst. It is all zeros, which says no VGA, no EFI, no EDD, but for the header, copied
- * from the file in its own length, the memory map, and a few fields. A seed for the kernel's random
- * numbers is appended as setup_data, below 640 KiB where no kernel decompresses to; so may a device
- * tree be, once all else is placed. The real-mode fields (heap_end_ptr, video mode) stay as they
- * are: that code never runs here. A vmlinux has no header: it gets one that says what boot.rst asks
- * of every loader, at the latest version we know.
+ * zero-page.rst.
+ * - The zero page is all zeros, which means no VGA, no EFI, no EDD, except the header, which is
+ *   copied from the file in its own length, the memory map, and a few fields.
+ * - A seed for the kernel's random numbers is appended as setup_data, below 640 KiB, where no
+ *   kernel decompresses to. A device tree may be appended in the same way, once everything else is
+ *   placed.
+ * - The real-mode fields (heap_end_ptr, video mode) stay unchanged: that code never runs here.
+ * - A vmlinux has no header, so it gets one with what boot.rst requires of every loader, in the
+ *   latest version that we know.
  *
- * Called once a boot by boot.c, before any vCPU runs. Everything lies where layout.h says.
+ * boot.c calls this once a boot, before any vCPU runs. All addresses are in layout.h.
  */
 #include "bootparts.h"
 #include "e820.h"
@@ -23,7 +26,7 @@
 
 #define SETUP_DATA_VERSION 0x209
 
-/* Links the seed into the kernel's list. */
+/* Appends the seed to the kernel's list. */
 static void write_rng_seed(struct boot_params *zp, struct gmem *mem,
 			   const struct boot_config *config)
 {
@@ -52,7 +55,7 @@ static void write_e820(struct boot_params *zp, const struct gmem *mem)
 	zp->e820_entries = (uint8_t)nr;
 }
 
-/* As the head of a bzImage would have it. */
+/* Makes the header that the head of a bzImage would have. */
 static void make_header(const struct boot_image *img, struct setup_header *hdr)
 {
 	hdr->boot_flag = 0xaa55;

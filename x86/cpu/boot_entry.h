@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The boot processor's state at its first instruction: x86/boot decides it, cpu.c sets it.
+ * The boot processor's state at its first instruction; x86/boot decides it, cpu.c sets it.
  */
 #ifndef X86_CPU_BOOT_ENTRY_H
 #define X86_CPU_BOOT_ENTRY_H
@@ -9,7 +9,7 @@
 
 enum cpu_mode { CPU_REAL16, CPU_PROT32, CPU_LONG64 };
 
-/* Everything that is not named here is as the protocol wants it. */
+/* State that has no field here is as the protocol requires it. */
 struct boot_entry {
 	enum cpu_mode mode;
 	uint64_t rip;
@@ -17,13 +17,13 @@ struct boot_entry {
 	uint64_t rbx; /* start info for PVH, multiboot */
 	uint64_t rax; /* multiboot magic */
 	uint64_t rsp;
-	/* Real mode alone; both 0: as cpu_set_entry() says. */
+	/* Real mode only; if both are 0, see cpu_set_entry(). */
 	uint16_t cs, ds;
 };
 
 /*
- * What boot_load() leaves at BOOT_GDT_GPA: flat segments of the entry's mode and a busy TSS (its
- * descriptor takes 16 bytes, base 0, limit BOOT_TSS_LIMIT).
+ * The contents of BOOT_GDT_GPA after boot_load(): flat segments of the entry's mode and a busy TSS
+ * (its descriptor takes 16 bytes, base 0, limit BOOT_TSS_LIMIT).
  */
 #define BOOT_CS 0x10
 #define BOOT_DS 0x18

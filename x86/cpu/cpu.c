@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Setting up vCPUs through KVM: CPUID, MSRs, and the registers at the first instruction.
+ * Sets up vCPUs through KVM: CPUID, MSRs, and the registers at the first instruction.
  *
- * What all vCPUs share is read once (struct x86_cpu_set), then each vCPU costs two system calls:
+ * What all vCPUs share is read once (struct x86_cpu_set). Then each vCPU costs two system calls:
  * CPUID, which must come first because KVM checks and resets MSRs by it, and all MSRs in one call.
- * Set is only what KVM's reset state lacks:
+ * We set only what KVM's reset state lacks:
+ * - MTRRdefType: on, write-back. A kernel that finds the MTRRs off, as after power-up, believes
+ *   that memory is uncacheable and gives up PAT. CPUID's MTRR flag decides; KVM's list of MSRs to
+ *   save leaves MTRRs out.
+ * - MISC_ENABLE (Intel, if KVM lists it): fast strings, since otherwise Linux turns `rep movsb`
+ *   off.
  *
- *  - MTRRdefType: on, write-back. A kernel that finds the MTRRs off as after power-up believes
- *    memory
- *    uncacheable and gives up PAT. CPUID's MTRR flag announces it; KVM's list of MSRs to save
- *      leaves MTRRs out.
- *  - MISC_ENABLE (Intel, where KVM lists it): fast strings, or Linux turns `rep movsb` off.
+ * We leave as KVM has them:
+ * - PAT: the default is set.
+ * - The TSC: KVM starts those of all vCPUs together.
+ * - The local APIC: KVM starts the boot processor's LINT0 as ExtINT, which is all that a kernel
+ *   without APIC support needs from the 8259. If Linux uses the APIC, it programs both pins itself
+ *   (setup_local_APIC).
  *
- * Left as KVM has them: PAT (the default is in place), the TSC (KVM starts all vCPUs' together),
- * the local APIC. KVM starts the boot processor's LINT0 as ExtINT, which is all that a kernel
- * without APIC support needs from the 8259; Linux programs both pins itself (setup_local_APIC) when
- * it uses the APIC. Other processors wait for INIT and SIPI, which load their registers, so only
- * the boot processor gets an entry state.
+ * Other processors wait for INIT and SIPI, which load their registers, so only the boot processor
+ * gets an entry state.
  *
- * Segment state satisfies the checks on guest state at VM entry by the letter (Intel SDM vol. 3,
- * 27.3.1), which AMD's VMRUN does not make. Called on the thread that sets KVM up (cpu_set_entry:
- * any thread while the vCPU does not run).
+ * Segment state passes all checks on guest state at VM entry (Intel SDM vol. 3, 27.3.1), which
+ * AMD's VMRUN does not make.
+ *
+ * Thread: setup; cpu_set_entry(): any, while the vCPU does not run.
  */
 #include "cpu.h"
 #include "hyperv.h"
@@ -59,9 +63,9 @@ struct x86_cpu_set {
 	bool misc_enable;
 	unsigned int cap;
 	const char *changes;	    /* the user's, or NULL */
-	struct kvm_cpuid2 *offered; /* with changes: KVM's list as it was */
+	struct kvm_cpuid2 *offered; /* with changes: KVM's original list */
 	bool synic;		    /* Hyper-V's interrupt controller for each vCPU */
-	struct kvm_cpuid2 *cpuid;   /* tailored; the APIC id is whichever vCPU's was set up last */
+	struct kvm_cpuid2 *cpuid;   /* tailored; has the APIC id of the last vCPU set up */
 };
 
 static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
@@ -72,7 +76,7 @@ static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
 				CPUID_ROOM_FIRST, spare, &list);
 
 	if (err) {
-		pr_err("KVM_GET_SUPPORTED_CPUID: %s; is this host's KVM too old or broken? `kvm host` tells more",
+		pr_err("KVM_GET_SUPPORTED_CPUID: %s; this host's KVM may be too old or broken; see `kvm host`",
 		       strerror(-err));
 		return err;
 	}
@@ -81,7 +85,7 @@ static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
 	return 0;
 }
 
-/* Whether KVM_GET_MSR_INDEX_LIST names @msr. Not knowing counts as no. */
+/* Whether KVM_GET_MSR_INDEX_LIST names @msr; false if the list cannot be read. */
 static bool kvm_lists_msr(int kvm_fd, uint32_t msr)
 {
 	const struct kvm_msr_list *list;
@@ -98,7 +102,7 @@ static bool kvm_lists_msr(int kvm_fd, uint32_t msr)
 }
 
 /*
- * Only Intel's guests look at MISC_ENABLE, so that others' machines do not pay for reading the
+ * Only guests with an Intel CPU use MISC_ENABLE, so other machines do not spend time on reading the
  * list.
  */
 static void choose_msrs(struct x86_cpu_set *set, int kvm_fd)
@@ -112,8 +116,8 @@ static void choose_msrs(struct x86_cpu_set *set, int kvm_fd)
 }
 
 /*
- * APIC ids of 255 and more: KVM must take 32-bit ids in its messages, and must not take 255 for
- * everybody.
+ * APIC ids of 255 and more: KVM must accept 32-bit ids in its messages, and must not treat 255 as a
+ * broadcast.
  */
 static int widen_apic_ids(int vm_fd, unsigned int nr_cpus)
 {
@@ -137,7 +141,7 @@ static int tailor(struct x86_cpu_set *set)
 	int err = cpuid_tailor(set->cpuid, set->cap, &set->config);
 
 	if (err)
-		pr_err("KVM's CPUID list leaves no room for ours");
+		pr_err("KVM's CPUID list has no room for our entries; this is a bug");
 	return err ? err : cpuid_change_features(set->cpuid, set->offered, set->changes);
 }
 
@@ -158,7 +162,7 @@ static int add_hyperv(struct x86_cpu_set *set, int kvm_fd)
 	return err;
 }
 
-/* With changes to come, KVM's own list is kept. */
+/* If there are changes, keeps a copy of KVM's own list. */
 static int apply_vendor(struct x86_cpu_set *set)
 {
 	size_t bytes = sizeof(*set->cpuid) + set->cpuid->nent * sizeof(set->cpuid->entries[0]);
@@ -216,8 +220,8 @@ void cpu_set_destroy(struct x86_cpu_set *set)
 	free(set);
 }
 
-/* KVM before 5.18 tells the frequency only to a vCPU. */
-static int ask_vcpu_for_tsc(struct x86_cpu_set *set, int vcpu_fd)
+/* KVM before 5.18 reports the frequency only for a vCPU. */
+static int read_vcpu_tsc(struct x86_cpu_set *set, int vcpu_fd)
 {
 	int tsc_khz = kvm_ioctl_val(vcpu_fd, KVM_GET_TSC_KHZ, 0);
 
@@ -227,7 +231,7 @@ static int ask_vcpu_for_tsc(struct x86_cpu_set *set, int vcpu_fd)
 	return tailor(set);
 }
 
-/* Fast strings belong on top of what else KVM has put in there. */
+/* Adds the bit for fast strings to the bits that KVM has already set. */
 static void add_misc_enable(struct msrs *batch, int vcpu_fd)
 {
 	uint64_t now;
@@ -240,7 +244,7 @@ static void add_misc_enable(struct msrs *batch, int vcpu_fd)
 	};
 }
 
-/* KVM stops at the first MSR it refuses: that one is left as it is. */
+/* KVM stops at the first MSR that it refuses. That one keeps its value, and the rest follow. */
 static int write_msrs(struct msrs *batch, int vcpu_fd, unsigned int index)
 {
 	while (batch->nr) {
@@ -250,7 +254,7 @@ static int write_msrs(struct msrs *batch, int vcpu_fd, unsigned int index)
 			return done;
 		if ((uint32_t)done >= batch->nr)
 			break;
-		pr_debug("vCPU %u: KVM refuses MSR 0x%x = 0x%llx; left as it is", index,
+		pr_debug("vCPU %u: KVM refuses MSR 0x%x = 0x%llx; left unchanged", index,
 			 batch->entry[done].index, (unsigned long long)batch->entry[done].data);
 		batch->nr -= (uint32_t)done + 1;
 		memmove(batch->entry, &batch->entry[done + 1], batch->nr * sizeof(batch->entry[0]));
@@ -273,8 +277,8 @@ static int set_msrs(const struct x86_cpu_set *set, int vcpu_fd, unsigned int ind
 }
 
 /*
- * x2APIC specification, 2.4: where there are ids of 255 and more, firmware hands over in x2APIC
- * mode. Linux takes no such CPU otherwise.
+ * x2APIC specification, 2.4: if there are ids of 255 and more, firmware hands over in x2APIC mode.
+ * Otherwise Linux does not use such a CPU.
  */
 static int enter_x2apic(int vcpu_fd)
 {
@@ -293,7 +297,7 @@ int cpu_setup(struct x86_cpu_set *set, int vcpu_fd, unsigned int index)
 	int err = 0;
 
 	if (!set->config.tsc_khz)
-		err = ask_vcpu_for_tsc(set, vcpu_fd);
+		err = read_vcpu_tsc(set, vcpu_fd);
 	if (err)
 		return err;
 	cpuid_set_apic_id(set->cpuid, cpu_apic_id(index));
@@ -350,7 +354,7 @@ static void set_data_segments(struct kvm_sregs *sregs, struct kvm_segment data)
 	sregs->gs = data;
 }
 
-/* VMX wants a task register in every mode, and a busy one; nobody uses it. */
+/* VMX requires a task register in every mode, and a busy one; nothing uses it. */
 static void set_system_segments(struct kvm_sregs *sregs, uint16_t tr)
 {
 	sregs->tr = (struct kvm_segment){
@@ -369,7 +373,7 @@ static void enter_real(const struct boot_entry *entry, struct kvm_sregs *sregs,
 	sregs->cs = real(given ? entry->cs : paragraph, SEG_CODE);
 	set_data_segments(sregs, real(given ? entry->ds : paragraph, SEG_DATA));
 	set_system_segments(sregs, 0);
-	/* Where a PC has its interrupt vectors. */
+	/* The interrupt vectors are where a PC has them. */
 	sregs->idt = (struct kvm_dtable){ .limit = 0x3ff };
 	sregs->gdt = (struct kvm_dtable){ .limit = 0 };
 	regs->rip -= sregs->cs.base;
@@ -378,8 +382,8 @@ static void enter_real(const struct boot_entry *entry, struct kvm_sregs *sregs,
 static void enter_flat(struct kvm_sregs *sregs, bool long64)
 {
 	/*
-	 * No NE: PVH asks for all writable bits but PE to be clear, and where VMX wants it KVM sets
-	 * it beneath.
+	 * NE stays clear: PVH requires all writable bits except PE to be clear, and KVM itself sets
+	 * NE where VMX needs it.
 	 */
 	sregs->cr0 = CR0_PE | CR0_ET | (long64 ? CR0_PG : 0);
 	sregs->cr3 = long64 ? BOOT_PML4_GPA : 0;
@@ -389,7 +393,7 @@ static void enter_flat(struct kvm_sregs *sregs, bool long64)
 	set_data_segments(sregs, flat(BOOT_DS, SEG_DATA, false));
 	set_system_segments(sregs, BOOT_TR);
 	sregs->gdt = (struct kvm_dtable){ .base = BOOT_GDT_GPA, .limit = BOOT_GDT_BYTES - 1 };
-	/* Nothing to take an interrupt or a fault with until the guest has its own. */
+	/* The guest cannot take an interrupt or a fault until it has its own table. */
 	sregs->idt = (struct kvm_dtable){ .limit = 0 };
 }
 
@@ -416,7 +420,7 @@ int cpu_set_entry(int vcpu_fd, const struct boot_entry *entry)
 	struct kvm_regs regs;
 	int err;
 
-	/* Read first: it carries the APIC's base as well. */
+	/* Read first, because this also carries the APIC's base. */
 	err = kvm_ioctl(vcpu_fd, KVM_GET_SREGS, &sregs);
 	if (!err) {
 		cpu_entry_state(entry, &sregs, &regs);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vCPU state: CPUID, MSRs, the registers at the first instruction, and their printed form.
+ * Sets and prints a vCPU's state: CPUID, MSRs, and the registers at the first instruction.
  */
 #ifndef X86_CPU_CPU_H
 #define X86_CPU_CPU_H
@@ -12,87 +12,89 @@
 #include <linux/kvm.h>
 #include <stdio.h>
 
-/* What cpuid_tailor() needs besides KVM's list. */
+/* What cpuid_tailor() needs in addition to KVM's list. */
 struct cpuid_config {
 	unsigned int nr_cpus;
 	uint32_t apic_id;  /* of this vCPU */
 	uint32_t tsc_khz;  /* 0: unknown, no frequency leaves */
 	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
-	bool hyperv;	   /* 0x40000000.. is Hyper-V's: no frequency leaf there */
+	bool hyperv;	   /* Hyper-V's leaves are at 0x40000000: no frequency leaf */
 };
 
-/* The list's entry of a leaf and its subleaf @index, or NULL. Pure. */
+/* The list's entry for a leaf and its subleaf @index, or NULL. Pure. */
 struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t function,
 				    uint32_t index);
 
-/* APIC id of vCPU @index: contiguous, one package, one thread a core. */
+/* The APIC id of vCPU @index: contiguous, one package, one thread per core. */
 uint32_t cpu_apic_id(unsigned int index);
 
 /*
  * Turns KVM_GET_SUPPORTED_CPUID's list into one vCPU's: APIC id, topology (1, 4, 0xB, 0x1F,
  * 0x80000008, 0x8000001D/E), hypervisor and frequency leaves (0x40000000.., 0x40000010, 0x15).
- * Leaves of nothing but zeros are left out, which the guest cannot tell. Pure; tailoring a tailored
- * list again is fine. @cap is how many entries @cpuid has room for; returns 0 or -ENOSPC (then the
- * list is of no use): CPUID_ADDED_MAX more than KVM gave is always enough.
+ * Leaves that are all zeros are left out; the guest sees no difference. @cap is the number of
+ * entries for which @cpuid has room; CPUID_ADDED_MAX more than KVM gave is always enough. Returns
+ * 0, or -ENOSPC (then the list is not valid). Pure; a tailored list may be tailored again.
  */
 #define CPUID_ADDED_MAX 8
 int cpuid_tailor(struct kvm_cpuid2 *cpuid, unsigned int cap, const struct cpuid_config *config);
 
-/* Makes a tailored list another vCPU's of the same machine. Pure. */
+/* Turns a tailored list into that of another vCPU of the same machine. Pure. */
 void cpuid_set_apic_id(struct kvm_cpuid2 *cpuid, uint32_t apic_id);
 
 /*
- * --cpuid's list, cpuid_changes.c: "+FEATURE,-FEATURE,vendor=NAME". Returns 0, or -EINVAL having
- * said why. The functions below take a list that has passed, or NULL for no change.
+ * cpuid_changes.c: checks --cpuid's list, "+FEATURE,-FEATURE,vendor=NAME". Returns 0, or -EINVAL
+ * (reported). The functions below take a list that has passed, or NULL for no change.
  */
 int cpuid_check_changes(const char *changes);
-/* On KVM's list, before it is tailored: by the vendor is decided whose leaves there are. */
+/* Changes KVM's list before it is tailored, since the vendor decides which leaves exist. */
 void cpuid_change_vendor(struct kvm_cpuid2 *cpuid, const char *changes);
 /*
- * On the tailored list. Returns 0, or -EOPNOTSUPP having said which feature neither it nor
- * @offered, KVM's own, has. Doing it again is fine.
+ * Changes the tailored list. Returns 0, or -EOPNOTSUPP (reported) for a feature that neither it nor
+ * @offered, KVM's own list, has. May be repeated.
  */
 int cpuid_change_features(struct kvm_cpuid2 *cpuid, struct kvm_cpuid2 *offered,
 			  const char *changes);
-/* What there is to change, in lines for people. */
+/* Prints the features that --cpuid can change. */
 void cpuid_list_features(FILE *f);
 
-struct x86_cpu_set; /* what all vCPUs share: their CPUID and MSRs; read from KVM once a machine */
+struct x86_cpu_set; /* what all vCPUs share, CPUID and MSRs; read from KVM once per machine */
 
 /*
- * Reads what KVM offers, and changes it by @cpuid_changes (NULL: not at all; outlives the set).
- * Before the first vCPU is created, because it tells KVM how wide APIC ids are. Returns 0 or -errno
- * having said why.
+ * Reads what KVM offers, and changes it by @cpuid_changes (NULL: no change; must outlive the set).
+ * Call it before the first vCPU is created, because it sets the width of KVM's APIC ids. Returns 0,
+ * or -errno (reported). Thread: setup.
  */
 int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int nr_cpus,
 		   const char *cpuid_changes);
 void cpu_set_destroy(struct x86_cpu_set *set);
 
 /*
- * Sets CPUID (first) and MSRs. Each vCPU, before it runs; calls for one set must not overlap.
- * Returns 0 or -errno having said why; an MSR that KVM refuses is a pr_debug line, not a failure.
+ * Sets CPUID (first) and MSRs of one vCPU, before it runs. Calls for one set must not overlap.
+ * Returns 0, or -errno (reported); an MSR that KVM refuses is only a pr_debug line.
  */
 int cpu_setup(struct x86_cpu_set *set, int vcpu_fd, unsigned int index);
 
 /*
- * The boot processor's registers for @entry. Segment state passes VMX entry checks too. CPU_REAL16:
- * @entry->rip is linear and below 1 MiB; CS is @entry->cs and all other segments @entry->ds, or,
- * when both are 0, all are rip's own paragraph, or 0 where it lies in the first 64 KiB. Returns 0
- * or -errno having said why.
+ * Sets the boot processor's registers for @entry. Segment state passes VMX entry checks too.
+ * Returns 0, or -errno (reported).
+ *
+ * CPU_REAL16: @entry->rip is linear and below 1 MiB. CS is @entry->cs, and all other segments are
+ * @entry->ds. If both are 0, all segments are rip's own paragraph, or 0 if rip lies in the first 64
+ * KiB.
  */
 int cpu_set_entry(int vcpu_fd, const struct boot_entry *entry);
 
-/* The pure half of cpu_set_entry(): @sregs holds KVM's reset state and becomes the entry's. */
+/* The pure half of cpu_set_entry(): turns @sregs, KVM's reset state, into the entry's state. */
 void cpu_entry_state(const struct boot_entry *entry, struct kvm_sregs *sregs,
 		     struct kvm_regs *regs);
 
-/* What KVM tells of a vCPU. */
+/* A vCPU's state as KVM reports it. */
 struct cpu_state {
 	unsigned int index;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	struct kvm_vcpu_events events;
-	/* MSR_LSTAR: where Linux's system calls enter; 0: not set, or not told */
+	/* MSR_LSTAR, the entry of Linux's system calls; 0: not set, or not known */
 	uint64_t lstar;
 	uint32_t mp_state; /* KVM_MP_STATE_ */
 	bool has_lapic;
@@ -100,36 +102,36 @@ struct cpu_state {
 };
 
 /*
- * Asks KVM. On the vCPU's own thread, or when it does not run. @lapic: with the local APIC. Returns
- * 0 or -errno; what only some KVMs tell is left zero.
+ * Reads the state from KVM. @lapic: also the local APIC. State that this KVM does not report is
+ * zero. Returns 0, or -errno. Thread: the vCPU's own, or any while it does not run.
  */
 int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic);
-/* See cpu_state.lstar. On the vCPU's own thread, or when it does not run. */
+/* Reads cpu_state.lstar. Thread: the vCPU's own, or any while it does not run. */
 uint64_t cpu_read_lstar(int vcpu_fd);
 /*
- * The next instruction's address, without the code segment's base; 0: not told. On the vCPU's own
- * thread.
+ * The next instruction's address, without the code segment's base; 0 if it is not known. Thread:
+ * the vCPU's own.
  */
 uint64_t cpu_read_rip(int vcpu_fd);
 
 /*
- * Prints mode, registers, control registers, segments, descriptor tables, local APIC, pending
+ * Prints mode, registers, control registers, segments, descriptor tables, local APIC, and pending
  * events. Pure.
  */
 void cpu_print(FILE *f, const struct cpu_state *s);
 
-/* "64-bit mode"; and whether code is 64 bits wide, whether anything is protected. */
+/* "64-bit mode", for example; whether code is 64 bits wide. */
 const char *cpu_mode_name(const struct cpu_state *s);
 bool cpu_in_64bit(const struct cpu_state *s);
-/* "#PF"; "vector 0x31" for an interrupt. @buf holds it where it must be made. */
+/* "#PF", or "vector 0x31" for an interrupt. @buf has room for a name that must be made. */
 const char *cpu_vector_name(unsigned int vector, char *buf, size_t n);
-/* Where RIP points, with the code segment's base. */
+/* The linear address in RIP, with the code segment's base; in RSP, with the stack segment's. */
 uint64_t cpu_linear_rip(const struct cpu_state *s);
 uint64_t cpu_linear_rsp(const struct cpu_state *s);
 
 /*
- * One line on why KVM_RUN came back with an exit that ends a machine (failed entry, internal error,
- * shutdown, anything unknown). Pure. Cut to fit @n.
+ * Writes one line on why KVM_RUN returned with an exit that ends a machine (failed entry, internal
+ * error, shutdown, anything unknown), cut to fit @n. Pure.
  */
 void cpu_exit_text(const struct kvm_run *run, char *buf, size_t n);
 

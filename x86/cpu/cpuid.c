@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * CPUID of one vCPU, made from the list of what KVM can virtualise (KVM_GET_SUPPORTED_CPUID).
+ * Makes one vCPU's CPUID from the list of what KVM can virtualise (KVM_GET_SUPPORTED_CPUID).
  *
- * KVM's list says which features there are, with the host's own topology or none in it. Here it
- * gets ours: one package of N cores of one thread, APIC ids 0 .. N-1, the last-level cache shared
- * by all, the others by nobody. Every leaf that speaks of topology must tell the same story, or
- * Linux (6.9 and later check) calls it a firmware bug: leaves 1, 4, 0xB and 0x1F (Intel SDM vol. 2,
- * CPUID; vol. 3, 9.9), and 0x80000001, 0x80000008, 0x8000001D and 0x8000001E (AMD APM vol. 3,
- * appendix E). Leaf 0x80000026, from which newer Linux would take an AMD host's topology, is taken
- * out; Linux then uses 0xB.
+ * KVM's list gives the features, with the host's own topology or none. We replace the topology: one
+ * package of N cores of one thread each, APIC ids 0 .. N-1, the last-level cache shared by all
+ * cores, the other caches private. Every leaf that describes topology must agree, or Linux (6.9 and
+ * later check) reports a firmware bug: leaves 1, 4, 0xB and 0x1F (Intel SDM vol. 2, CPUID; vol. 3,
+ * 9.9), and 0x80000001, 0x80000008, 0x8000001D and 0x8000001E (AMD APM vol. 3, appendix E). Leaf
+ * 0x80000026, from which newer Linux would take an AMD host's topology, is removed; Linux then uses
+ * 0xB.
  *
- * Frequencies save the guest from calibrating against the PIT: leaf 0x40000010 (the convention of
- * VMware, read by the BSDs and by newer Linux) and 0x15 where the vendor has it. The latter's
- * crystal also clocks the APIC timer, so it must be KVM's APIC bus, 1 GHz, and the TSC a fraction
- * of it.
+ * Frequencies save the guest from calibrating against the PIT: leaf 0x40000010 (VMware's
+ * convention, read by the BSDs and by newer Linux), and 0x15 if the vendor has it. The crystal of
+ * 0x15 also clocks the APIC timer, so it must be KVM's APIC bus, 1 GHz, and the TSC a fraction of
+ * it.
  *
- * KVM looks entries up one after the other, at start-up and on every CPUID exit, so entries of
- * zeros only are left out: a leaf within the range that leaves 0, 0x40000000 and 0x80000000
- * announce reads as zeros when it has no entry.
+ * KVM searches the entries one after the other, at start-up and on every CPUID exit, so entries
+ * that are all zeros are left out: within the ranges that leaves 0, 0x40000000 and 0x80000000
+ * announce, a leaf without an entry reads as zeros.
  *
- * Pure: no ioctl, no global; any thread. It does not invent features: what it adds beyond KVM's
- * list is topology, frequencies, and the bits that KVM leaves to its user (hypervisor, x2APIC, TSC
- * deadline, AMD's topology extensions).
+ * We invent no features. We add to KVM's list only topology, frequencies, and the bits that KVM
+ * leaves to its user (hypervisor, x2APIC, TSC deadline, AMD's topology extensions).
+ *
+ * Pure: no ioctl, no global. Thread: any.
  */
 #include "cpu.h"
 
@@ -42,7 +43,7 @@
 
 enum topology_level { LEVEL_SMT = 1, LEVEL_CORE = 2 };
 
-/* What the leaves' writers need to know. */
+/* What the writers of the leaves need. */
 struct tailor {
 	struct kvm_cpuid2 *cpuid;
 	unsigned int cap;
@@ -65,12 +66,12 @@ struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t fun
 
 		if (e->function == function && e->index == index)
 			return (struct kvm_cpuid_entry2 *)
-				e; /* as writable as the caller's list, like strchr() */
+				e; /* like strchr(): writable if the caller's list is */
 	}
 	return NULL;
 }
 
-/* 0 where the leaf is missing: nothing above it exists then. */
+/* EAX of a leaf, or 0 if it is missing: then no leaf above it exists. */
 static uint32_t leaf_eax(struct kvm_cpuid2 *cpuid, uint32_t function)
 {
 	struct kvm_cpuid_entry2 *e = cpuid_find(cpuid, function, 0);
@@ -91,14 +92,14 @@ static int put(struct tailor *t, struct kvm_cpuid_entry2 entry)
 	return 0;
 }
 
-/* Leaves that are made anew, or must not show the host's topology. */
+/* Leaves that we make anew, or that must not show the host's topology. */
 static bool is_ours(uint32_t function)
 {
 	return function == 0xb || function == 0x1f || function == 0x15 || function == 0x8000001e ||
 	       function == 0x80000026;
 }
 
-/* A PMU without a version or a counter is none; a zeroed leaf says so. */
+/* A PMU without a version or a counter does not exist, which a leaf of zeros expresses. */
 static bool is_hollow_pmu(const struct kvm_cpuid_entry2 *e)
 {
 	return e->function == 0xa && (!(e->eax & 0xff) || !(e->eax >> 8 & 0xff));
@@ -148,15 +149,15 @@ static void tailor_features(struct tailor *t)
 		if (t->config->tsc_deadline)
 			leaf1->ecx |= LEAF1_ECX_TSC_DEADLINE;
 	}
-	/* A guest that waits in user space holds a host CPU for as long as it likes. */
+	/* A guest that waits in user space could occupy a host CPU without limit. */
 	if (leaf7)
 		leaf7->ecx &= ~LEAF7_ECX_WAITPKG;
 }
 
 /*
- * Leaves 4 and 0x8000001D have one layout: EAX[4:0] type, [7:5] level, [25:14] threads that share
- * the cache, less one. In leaf 4 that is a number of ids, a power of two, and [31:26] is cores a
- * package in the same manner.
+ * Leaves 4 and 0x8000001D have the same layout: EAX[4:0] type, [7:5] level, [25:14] threads that
+ * share the cache, minus one. In leaf 4 that is a number of ids, a power of two, and [31:26] is the
+ * cores per package in the same form.
  */
 static void tailor_caches(struct tailor *t)
 {
@@ -190,13 +191,13 @@ static int put_level(struct tailor *t, uint32_t function, uint32_t index, enum t
 		      });
 }
 
-/* The end of the list, a level of type 0, is KVM's own answer where an entry is missing. */
+/* The end of the list, a level of type 0, needs no entry: KVM returns it for a missing one. */
 static int tailor_extended_topology(struct tailor *t)
 {
 	struct kvm_cpuid_entry2 *leaf0 = cpuid_find(t->cpuid, 0, 0);
 	int err = 0;
 
-	/* Ids beyond 8 bits are told by no other leaf. */
+	/* No other leaf has ids of more than 8 bits. */
 	if (leaf0 && leaf0->eax < 0xb && t->config->nr_cpus > 255)
 		leaf0->eax = 0xb;
 	for (uint32_t function = 0xb; function <= 0x1f; function += 0x1f - 0xb) {
@@ -222,20 +223,20 @@ static int tailor_amd_topology(struct tailor *t)
 	if (!ext1)
 		return 0;
 	/*
-	 * It stands for the leaves alone: true when KVM tells the caches, also on a CPU found
-	 * without it.
+	 * The bit means only that the leaves exist: it is set if KVM reports the caches, even on a
+	 * CPU without it.
 	 */
 	ext1->ecx &= ~EXT1_ECX_TOPOEXT;
 	if (!leaf_eax(t->cpuid, 0x8000001d) || leaf_eax(t->cpuid, 0x80000000) < 0x8000001e)
 		return 0;
 	ext1->ecx |= EXT1_ECX_TOPOEXT;
-	/* One thread a core, one node: only the ids are not zero. */
+	/* One thread per core, one node: only the ids are not zero. */
 	return put(t, (struct kvm_cpuid_entry2){ .function = 0x8000001e });
 }
 
 /*
- * The fraction nearest to @value / @unit whose numerator is at most @num_max: continued fraction,
- * cut short by a semiconvergent where the last step would be too large.
+ * Finds the fraction nearest to @value / @unit whose numerator is at most @num_max: a continued
+ * fraction, ended by a semiconvergent if the last step would be too large.
  */
 static void nearest_fraction(uint64_t value, uint64_t unit, uint64_t num_max, uint64_t *num,
 			     uint64_t *den)
@@ -246,7 +247,7 @@ static void nearest_fraction(uint64_t value, uint64_t unit, uint64_t num_max, ui
 		uint64_t a = p / q, rest = p % q, fit = n1 ? (num_max - n0) / n1 : a;
 		bool last = a > fit;
 
-		/* Half a step or less may be worse than none. */
+		/* Half a step or less may be worse than no step. */
 		if (last && fit <= a / 2)
 			break;
 		a = last ? fit : a;
@@ -265,8 +266,8 @@ static void nearest_fraction(uint64_t value, uint64_t unit, uint64_t num_max, ui
 
 /*
  * Leaf 0x15: TSC = crystal * EBX / EAX. Linux multiplies the crystal's kHz by EBX in 32 bits, so
- * EBX must be small; where no such fraction is within a millionth of the truth, no leaf is better
- * than a wrong one.
+ * EBX must be small. If no such fraction is within a millionth of the truth, there is no leaf,
+ * which is better than a wrong one.
  */
 static int tailor_crystal(struct tailor *t)
 {
@@ -296,7 +297,7 @@ static int tailor_frequencies(struct tailor *t)
 	if (!t->config->tsc_khz)
 		return 0;
 	if (hv && !t->config->hyperv) {
-		/* Old kernels left EAX 0, which stands for the feature leaf. */
+		/* Old kernels leave EAX 0, which means the feature leaf. */
 		hv->eax = (uint32_t)max_u64(hv->eax, LEAF_HV_FREQUENCY);
 		err = put(t, (struct kvm_cpuid_entry2){
 				     .function = LEAF_HV_FREQUENCY,

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --cpuid: features by name, on top of what KVM gives.
+ * Changes the CPUID that KVM gives by the names of features (--cpuid).
  *
- * Names are Linux's, as /proc/cpuinfo shows them; where a bit is follows the Intel SDM (vol. 2,
- * CPUID) and the AMD APM (vol. 3, appendix E). A guest has all that KVM offers, so '-' takes away;
- * '+' is for what we leave out by ourselves, and to have a machine refused where the host's KVM
- * cannot give what a test needs. The words of the Hyper-V interface are hyperv_cpuid.c's. What a
- * feature's absence means for other leaves (sizes of the XSAVE area, for instance) is left as it
- * is.
+ * The names are Linux's, as in /proc/cpuinfo. The bits are those of the Intel SDM (vol. 2, CPUID)
+ * and the AMD APM (vol. 3, appendix E). A guest has everything that KVM offers, so '-' removes a
+ * feature. '+' adds what we leave out by default, and refuses the machine if the host's KVM cannot
+ * give what a test needs. hyperv_cpuid.c has the words of the Hyper-V interface. The consequences
+ * of a missing feature for other leaves (sizes of the XSAVE area, for instance) are not applied.
  *
- * cpuid_check_changes() looks at the words alone; the other functions take a text that it has
- * passed. Pure.
+ * cpuid_check_changes() checks the words alone; the other functions take a text that has passed it.
+ * Pure.
  */
 #include "cpu.h"
 #include "cpuid_words.h"
@@ -19,7 +18,7 @@
 
 #include <errno.h>
 
-/* A register of features: names from bit 0 up; "-": Linux does not show this one. */
+/* The features of one register: names from bit 0 up; "-": Linux does not show this bit. */
 static const struct word {
 	uint32_t function, index;
 	enum reg reg;
@@ -55,7 +54,7 @@ static const struct word {
 #define VENDOR_BYTES 12
 #define HELP_COLUMNS 100
 
-/* The register and bit of a feature; NULL: there is none of this name. */
+/* Finds the register and bit of a feature. Returns NULL if there is no feature of this name. */
 static const struct word *find_feature(const char *name, size_t len, unsigned int *bit)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
@@ -89,17 +88,17 @@ static int check_change(const struct change *c)
 	if (is_vendor(c)) {
 		if (c->len == (int)strlen(VENDOR) + VENDOR_BYTES)
 			return 0;
-		pr_err("--cpuid %.*s: a vendor has 12 characters, like GenuineIntel or AuthenticAMD",
+		pr_err("--cpuid %.*s: a vendor must have 12 characters, like GenuineIntel or AuthenticAMD",
 		       c->len, c->text);
 		return -EINVAL;
 	}
 	if (*c->text != '+' && *c->text != '-') {
-		pr_err("--cpuid %.*s: neither +FEATURE, -FEATURE nor vendor=NAME", c->len, c->text);
+		pr_err("--cpuid %.*s: must be +FEATURE, -FEATURE or vendor=NAME", c->len, c->text);
 		return -EINVAL;
 	}
 	if (find_feature(c->text + 1, (size_t)c->len - 1, &bit) || is_hyperv(c))
 		return 0;
-	pr_err("--cpuid %.*s: no feature of this name; help lists them, as /proc/cpuinfo has them",
+	pr_err("--cpuid %.*s: no such feature; --cpuid help lists the names, which are those of /proc/cpuinfo",
 	       c->len, c->text);
 	return -EINVAL;
 }
@@ -181,7 +180,7 @@ int cpuid_change_features(struct kvm_cpuid2 *cpuid, struct kvm_cpuid2 *offered, 
 	return err;
 }
 
-/* Prints @names, unnamed bits left out, and goes on at @column. Returns where it has come to. */
+/* Prints @names without the unnamed bits, starting at @column. Returns the column where it ends. */
 static int list_names(FILE *f, const char *names, int column)
 {
 	for (const char *p = names; *p; p += strspn(p, " ")) {
@@ -202,8 +201,7 @@ void cpuid_list_features(FILE *f)
 {
 	int column = HELP_COLUMNS;
 
-	fprintf(f,
-		"--cpuid +FEATURE, -FEATURE or vendor=NAME, several with commas between them. Features:");
+	fprintf(f, "--cpuid +FEATURE, -FEATURE or vendor=NAME, separated by commas. Features:");
 	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
 		column = list_names(f, words[i].names, column);
 	for (unsigned int i = 0; hyperv_word(i); i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The words of --cpuid's list, taken one by one; private to x86/. */
+/* Splits --cpuid's list into its words; private to x86/. */
 #ifndef X86_CPU_CPUID_WORDS_H
 #define X86_CPU_CPUID_WORDS_H
 
@@ -9,13 +9,13 @@
 
 enum reg { EAX, EBX, ECX, EDX };
 
-/* A word of --cpuid's list. */
+/* One word of --cpuid's list. */
 struct change {
 	const char *text;
 	int len;
 };
 
-/* Takes the next word off @p; false at the end. An empty one is a word. */
+/* Takes the next word from @p. Returns false at the end. An empty word counts as a word. */
 static inline bool next_change(const char **p, struct change *c)
 {
 	struct optitem item;

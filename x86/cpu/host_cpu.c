@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `kvm host` on x86: which processor this is, and whether KVM executes or emulates a guest's ring
- * 0.
+ * Identifies the host's processor for `kvm host`, and measures whether KVM executes or emulates a
+ * guest's ring 0.
  *
- * The probe is a machine of one page and one processor, in flat 32-bit mode without paging, which
- * is the mode that every KVM can run directly: VMX of the first generations has to emulate real
- * mode, and would look worse than it is. The page holds
+ * The probe is a machine of one page and one processor, in flat 32-bit mode without paging. Every
+ * KVM can run that mode directly; real mode would look worse than the host is, since the first
+ * generations of VMX must emulate it. The page holds
  *
- *	0:	dec ecx ; jnz 0 ; hlt
+ * 	0:	dec ecx ; jnz 0 ; hlt
  *
- * and HLT leaves to us because there is no interrupt controller. A run with ECX = 1 costs the exit
- * alone, a long one the exit and the loop; the least of a few of each is taken, so that neither the
- * exit's cost nor a pre-emption counts. Where the loop proves fast it is measured again with more
- * turns, for a figure that means something.
+ * and HLT exits to us because there is no interrupt controller. A run with ECX = 1 costs the exit
+ * alone, a long run the exit and the loop. The smallest time of a few runs of each counts, so that
+ * neither the exit's cost nor a pre-emption matters. If the loop proves fast, it is measured again
+ * with more turns, for a meaningful figure.
  *
- * Called from one thread; keeps nothing. The CPUID flags read here explain, they never decide.
+ * Keeps no state. The CPUID flags read here only explain a result; they never decide it. Thread:
+ * main.
  */
 #include "host_cpu.h"
 #include "kvm/ioctl.h"
@@ -52,7 +53,7 @@ static const struct host_cap caps[] = {
 	{ KVM_CAP_SET_TSS_ADDR, "SET_TSS_ADDR", true, "VMX cannot run real mode" },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, "SET_IDENTITY_MAP_ADDR", true,
 	  "VMX cannot run without paging" },
-	{ KVM_CAP_PIT2, "PIT2", true, "no timer for kernels without another" },
+	{ KVM_CAP_PIT2, "PIT2", true, "no timer for kernels that need a PIT" },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, "TSC_DEADLINE_TIMER", false,
 	  "a guest's timers cost more exits" },
 	{ KVM_CAP_GET_TSC_KHZ, "GET_TSC_KHZ", false, "guests must measure their clock" },
@@ -199,7 +200,7 @@ static void destroy_vm(struct probe_vm *vm)
 		munmap(vm->ram, PAGE_BYTES);
 }
 
-/* Runs @turns of the loop; the time goes to *ns. */
+/* Runs @turns of the loop, and sets *ns to the time that took. */
 static int run_once(struct probe_vm *vm, uint64_t turns, struct arch_host_probe *p, uint64_t *ns)
 {
 	struct kvm_regs regs = { .rcx = turns, .rflags = 2 };
@@ -241,7 +242,7 @@ static int measure(struct probe_vm *vm, struct arch_host_probe *p)
 	uint64_t turns = TURNS_SLOW, ns = 0, exit_ns = 0;
 	int err;
 
-	/* The first run of all takes the page faults. */
+	/* The very first run takes the page faults. */
 	err = run_once(vm, TURNS_SHORT, p, &ns);
 	if (!err)
 		err = run_least(vm, TURNS_SHORT, p, &exit_ns);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host's processor and a measured probe of its KVM: rows of arch_x86.c, see struct arch_host;
- * private to x86/.
+ * Identifies the host's processor and measures its KVM, for struct arch_host in arch_x86.c; private
+ * to x86/.
  */
 #ifndef X86_CPU_HOST_CPU_H
 #define X86_CPU_HOST_CPU_H

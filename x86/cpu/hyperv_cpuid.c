@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * --cpuid's words for the Hyper-V interface, and its CPUID leaves (TLFS, "Feature and Interface
- * Discovery").
+ * Implements --cpuid's words for the Hyper-V interface, and makes its CPUID leaves (TLFS, "Feature
+ * and Interface Discovery").
  *
- * `+hyperv` is all that KVM has of it and this launcher can serve; `+hv-NAME` adds one
- * enlightenment, and the interface with it; `-hv-NAME` takes one away; words count in their order.
- * What one needs comes along with it, and goes before it. Names are those by which QEMU's users
- * know them. Left out is what concerns nested VMX and debugging, which would need more than CPUID.
+ * - `+hyperv` adds all of the interface that KVM has and this launcher can serve.
+ * - `+hv-NAME` adds one enlightenment, and the interface with it.
+ * - `-hv-NAME` removes one.
  *
- * A guest looks at 0x40000000 first, and one that knows both finds KVM's signature at 0x40000100,
- * as on other machines of KVM's that have both. The frequency leaf 0x40000010 is not there then:
- * that number is Hyper-V's.
+ * Words apply in their order. Adding an enlightenment adds those that it needs; removing one
+ * removes those that need it. Names are those that QEMU's users know. Enlightenments for nested VMX
+ * and debugging are left out, since they need more than CPUID.
  *
- * Pure, any thread; but for the two functions at the end, which ask KVM.
+ * A guest looks at 0x40000000 first. One that knows both interfaces finds KVM's signature at
+ * 0x40000100, as on other KVM machines with both. There is no frequency leaf 0x40000010 then: that
+ * number belongs to Hyper-V.
+ *
+ * Pure, except the two functions at the end, which call KVM. Thread: any.
  */
 #include "cpu.h"
 #include "cpuid_words.h"
@@ -38,7 +41,7 @@
 #define HYPERCALL_MSRS (1U << 5)     /* in LEAF_FEATURES' EAX: part of any such interface */
 #define NEVER_NOTIFY_SPIN UINT32_MAX /* in LEAF_HINTS' EBX */
 
-#define ROOM_FIRST 32 /* leaves that KVM may have for it */
+#define ROOM_FIRST 32 /* leaves that KVM may have for the interface */
 
 #define WORD_ALL "hyperv"
 
@@ -95,11 +98,11 @@ static const struct enlightenment {
 	[CORESHARING] = { .name = "hv-no-nonarch-coresharing", .hints = 1U << 18 },
 };
 
-/* What a list of words comes to. */
+/* The result of a list of words. */
 struct choice {
 	bool interface;
 	uint32_t set;	/* of enlightenments */
-	uint32_t named; /* those of it that must be there */
+	uint32_t named; /* those of the set that KVM must have */
 };
 
 static int find_enlightenment(const char *name, size_t len)
@@ -141,8 +144,8 @@ static uint32_t with_needs(uint32_t set)
 	return set;
 }
 
-/* Those of @set that can do without the ones that are not in it. */
-static uint32_t that_stand(uint32_t set)
+/* Removes from @set those that need one that is not in it. */
+static uint32_t without_unmet(uint32_t set)
 {
 	uint32_t before;
 
@@ -154,7 +157,7 @@ static uint32_t that_stand(uint32_t set)
 	return set;
 }
 
-/* @available: what `+hyperv` stands for. */
+/* @available: the set that `+hyperv` means. */
 static struct choice choose(const char *changes, uint32_t available)
 {
 	struct choice choice = { 0 };
@@ -173,7 +176,7 @@ static struct choice choose(const char *changes, uint32_t available)
 			choice.named = with_needs(choice.named | SET(i));
 			choice.set |= choice.named;
 		} else if (i >= 0) {
-			choice.set = that_stand(choice.set & ~SET(i));
+			choice.set = without_unmet(choice.set & ~SET(i));
 			choice.named &= choice.set;
 		}
 	}
@@ -205,7 +208,7 @@ static uint32_t available(const struct kvm_cpuid2 *offered)
 		    !(e->edx & ~features.edx) && !(e->hints & ~hints.eax))
 			set |= SET(i);
 	}
-	return that_stand(set);
+	return without_unmet(set);
 }
 
 bool hyperv_wants_synic(const char *changes, const struct kvm_cpuid2 *offered)
@@ -213,7 +216,7 @@ bool hyperv_wants_synic(const char *changes, const struct kvm_cpuid2 *offered)
 	return choose(changes, available(offered)).set & SET(SYNIC);
 }
 
-/* -EOPNOTSUPP having said which of @named is missing. */
+/* Returns 0, or -EOPNOTSUPP (reported) if one of @named is missing. */
 static int check_named(uint32_t named, uint32_t have)
 {
 	for (int i = 0; i < NR_ENLIGHTENMENTS; i++) {
@@ -225,7 +228,7 @@ static int check_named(uint32_t named, uint32_t have)
 	return 0;
 }
 
-/* KVM's own leaves make room for Hyper-V's. */
+/* Moves KVM's own leaves to make room for Hyper-V's. */
 static void move_kvm_leaves(struct kvm_cpuid2 *cpuid)
 {
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
@@ -233,7 +236,10 @@ static void move_kvm_leaves(struct kvm_cpuid2 *cpuid)
 
 		if ((e->function & KVM_LEAVES_MASK) != KVM_LEAVES)
 			continue;
-		/* Its EAX is the last leaf; old kernels left it 0, for the one behind. */
+		/*
+		 * EAX is the last leaf. Old kernels leave it 0, which means the leaf after this
+		 * one.
+		 */
 		if (e->function == KVM_LEAVES)
 			e->eax = KVM_LEAVES_MOVED + ((e->eax & ~KVM_LEAVES_MASK) ?: 1);
 		e->function += KVM_LEAVES_MOVED - KVM_LEAVES;
@@ -298,7 +304,9 @@ struct kvm_cpuid2 *hyperv_supported(int kvm_fd)
 
 int hyperv_enable_synic(int vcpu_fd)
 {
-	/* The first version clears a page when the guest shows it, as Hyper-V's own are clear. */
+	/*
+	 * The first version of the SynIC clears a page when the guest enables it, as Hyper-V does.
+	 */
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_HYPERV_SYNIC };
 
 	return kvm_ioctl(vcpu_fd, KVM_ENABLE_CAP, &cap);

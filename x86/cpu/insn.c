@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Prefixes, opcode, ModRM, SIB, displacement and immediate of one instruction, the address of its
- * memory operand, and the stack and string accesses that its opcode implies.
- * The opcode maps are those of the Intel SDM vol. 2D, appendix A. Operands with 16-bit addresses
- * are not worked out.
+ * Decodes one instruction as far as needed to know which memory it accesses.
+ *
+ * It reads prefixes, opcode, ModRM, SIB, displacement and immediate, and works out the address of
+ * the memory operand and the stack and string accesses that the opcode implies. The opcode maps are
+ * those of the Intel SDM vol. 2D, appendix A. Operands with 16-bit addresses are not worked out.
  */
 #include "insn.h"
 #include "x86_bits.h"
@@ -54,7 +55,10 @@ uint64_t insn_reg(const struct kvm_regs *r, unsigned int nr)
 	return value[nr & 15];
 }
 
-/* The next @size bytes, sign-extended; zeros behind the end, which makes the instruction bad. */
+/*
+ * Takes the next @size bytes, sign-extended. After the end it returns 0 and marks the instruction
+ * bad.
+ */
 static uint64_t take(struct decoder *d, unsigned int size)
 {
 	uint64_t value = 0;
@@ -90,7 +94,7 @@ static const struct kvm_segment *segment_of(const struct kvm_sregs *s, uint8_t p
 	}
 }
 
-/* Returns the first byte that is no prefix. */
+/* Returns the first byte that is not a prefix. */
 static uint8_t take_prefixes(struct decoder *d)
 {
 	for (;;) {
@@ -140,7 +144,7 @@ static void take_opcode(struct decoder *d)
 		in->has_modrm = in->map != 0xc5;
 }
 
-/* Bytes of immediate; 4 stands for an operand's size cut to 32 bits. */
+/* The number of bytes in the immediate; one of the operand's size has at most 4. */
 static unsigned int immediate_bytes(const struct insn *in)
 {
 	unsigned int word = in->opsize != (in->bits == 16) ? 2 : 4, op = in->opcode;
@@ -190,8 +194,8 @@ static void touch(struct decoder *d, uint64_t address, const struct kvm_segment 
 }
 
 /*
- * ModRM's operand in memory: base + index * scale + displacement. *@rip_relative: to the next
- * instruction.
+ * Takes ModRM's operand in memory: base + index * scale + displacement. *@rip_relative: the address
+ * is relative to the next instruction.
  */
 static uint64_t take_address(struct decoder *d, bool *rip_relative, bool *stack)
 {
@@ -235,7 +239,7 @@ static bool writes_operand(const struct insn *in)
 	       ((op == 0xfe || op == 0xff) && reg < 2);
 }
 
-/* lea, nop and invlpg name an address and leave it alone. */
+/* lea, nop and invlpg name an address but do not access it. */
 static bool only_names_address(const struct insn *in)
 {
 	if (in->map == 0)
@@ -255,7 +259,7 @@ static void take_operands(struct decoder *d)
 		in->modrm = (uint8_t)take(d, 1);
 		/*
 		 * Moves to and from control and debug registers have no operand in memory, whatever
-		 * ModRM says.
+		 * ModRM contains.
 		 */
 		memory = in->modrm >> 6 != 3 &&
 			 !(in->map == 0x0f && in->opcode >= 0x20 && in->opcode <= 0x23);
@@ -279,7 +283,7 @@ static void take_operands(struct decoder *d)
 	      writes_operand(in));
 }
 
-/* What push, call, pop, return and their like do to the stack. */
+/* Notes the stack accesses of push, call, pop, return and similar instructions. */
 static void touch_stack(struct decoder *d)
 {
 	const struct insn *in = d->in;
@@ -300,7 +304,7 @@ static void touch_stack(struct decoder *d)
 		touch(d, d->regs->rbp, &d->sregs->ss, false);
 }
 
-/* movs, cmps, stos, lods, scas, ins, outs. */
+/* Notes the accesses of movs, cmps, stos, lods, scas, ins, outs. */
 static void touch_strings(struct decoder *d)
 {
 	unsigned int op = d->in->opcode & ~1U;

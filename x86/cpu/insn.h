@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Just enough of x86's instruction format (Intel SDM vol. 2A, chapter 2) to say which memory an
- * instruction touches and why it may have failed. No disassembler. Pure.
+ * Decodes just enough of an x86 instruction (Intel SDM vol. 2A, chapter 2) to find out which memory
+ * it touches and why it may have failed.
+ *
+ * This is not a disassembler. Pure.
  */
 #ifndef X86_CPU_INSN_H
 #define X86_CPU_INSN_H
@@ -15,8 +17,8 @@
 
 struct insn {
 	/*
-	 * 0: one-byte opcodes; 0x0f, 0x0f38, 0x0f3a; 0xc5: VEX or EVEX, of which nothing else is
-	 * known
+	 * 0: one-byte opcodes; 0x0f, 0x0f38, 0x0f3a; 0xc5: VEX or EVEX, which are not decoded
+	 * further
 	 */
 	unsigned int map;
 	uint8_t opcode;
@@ -28,7 +30,7 @@ struct insn {
 	uint64_t imm_value;
 	unsigned int len;
 	unsigned int bits; /* 16, 32, 64: the mode's */
-	/* The memory it touches, as far as that is known. */
+	/* The memory that it touches, as far as that is known. */
 	unsigned int nr_touched;
 	struct {
 		uint64_t gva;
@@ -38,8 +40,8 @@ struct insn {
 };
 
 /*
- * Decodes @len bytes at @regs->rip. Returns whether they hold a whole instruction of a form that is
- * known; what it means is the processor's to say.
+ * Decodes @len bytes at @regs->rip. Returns whether they hold a whole instruction of a known form;
+ * whether it is a valid one is not checked.
  */
 bool insn_decode(struct insn *in, const uint8_t *code, size_t len, const struct kvm_regs *regs,
 		 const struct kvm_sregs *sregs);

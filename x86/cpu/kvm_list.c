@@ -2,8 +2,8 @@
 /*
  * Reads lists of unknown length from KVM: CPUID entries, MSR numbers.
  *
- * KVM refuses with E2BIG while the caller's room is too small, so the call is made again with twice
- * the room. Set-up time; prints nothing.
+ * KVM refuses with E2BIG while the caller's room is too small, so each further call has twice the
+ * room. Prints nothing. Thread: setup.
  */
 #include "kvm_list.h"
 
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOM_MAX 65536 /* more than KVM has of anything */
+#define ROOM_MAX 65536 /* more than any of KVM's lists has */
 
 int kvm_list_read(int fd, unsigned long request, size_t entry_bytes, uint32_t room, uint32_t spare,
 		  void **list)

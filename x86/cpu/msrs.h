@@ -2,7 +2,7 @@
 /*
  * Reads and writes a vCPU's MSRs through KVM, one or a few at once.
  *
- * On the vCPU's own thread, or while it does not run.
+ * Thread: the vCPU's own, or any while it does not run.
  */
 #ifndef X86_CPU_MSRS_H
 #define X86_CPU_MSRS_H
@@ -12,14 +12,14 @@
 
 #define MSRS_MAX 5
 
-/* As struct kvm_msrs, with room. */
+/* Like struct kvm_msrs, with room for the entries. */
 struct msrs {
 	uint32_t nr, pad;
 	struct kvm_msr_entry entry[MSRS_MAX];
 };
-_Static_assert(offsetof(struct msrs, entry) == sizeof(struct kvm_msrs), "as KVM has it");
+_Static_assert(offsetof(struct msrs, entry) == sizeof(struct kvm_msrs), "as in struct kvm_msrs");
 
-/* Both return how many MSRs KVM took, from the first on, or -errno. */
+/* Both return how many MSRs KVM took, counted from the first, or -errno. */
 static inline int msrs_get(int vcpu_fd, struct msrs *msrs)
 {
 	return kvm_ioctl(vcpu_fd, KVM_GET_MSRS, (struct kvm_msrs *)(void *)msrs);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Page walks as the processor makes them (Intel SDM vol. 3A, 4.3 to 4.7), for telling why an access
- * failed. Each entry is read once, by the checked accessors; tables may lie anywhere, hold anything
- * and change meanwhile.
+ * Walks the guest's page tables as the processor does (Intel SDM vol. 3A, 4.3 to 4.7), to explain
+ * why an access failed.
  *
- * Not looked at: protection keys, shadow stacks, the TLB (a stale translation may have been in
- * use), and PAE's four pointers, which a processor holds since the last write to CR3, are read from
- * memory. Levels are numbered as in the sentence "not present at level 2": 1 is the table of 4 KiB
- * pages. They are named as Linux names them.
+ * Each entry is read once, with bounds checks; tables may lie anywhere, contain anything and change
+ * during the walk.
+ *
+ * Not considered: protection keys, shadow stacks, and the TLB (the access may have used a stale
+ * translation). PAE's four pointers, which a processor holds since the last write to CR3, are read
+ * from memory. Levels are numbered as in the message "not present at level 2": 1 is the table of 4
+ * KiB pages. Their names are Linux's.
  */
 #include "pagewalk.h"
 #include "x86_bits.h"
@@ -16,7 +18,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* PAE's top entries have neither W, U, A nor D (SDM vol. 3A, table 4-8). */
+/* PAE's top entries do not have W, U, A or D (SDM vol. 3A, table 4-8). */
 #define PDPTE_RESERVED 0xfff00000000001e6ULL
 
 enum paging_mode paging_mode(const struct paging *p)
@@ -99,7 +101,7 @@ static bool is_leaf(const struct paging *p, enum paging_mode mode, const struct 
 	return e->level == 2 || (e->level == 3 && mode >= PAGING_4LEVEL);
 }
 
-/* SDM vol. 3A, 4.3 table 4-4: in 32-bit paging bit 21 alone is reserved in a 4 MiB page. */
+/* SDM vol. 3A, 4.3 table 4-4: in 32-bit paging only bit 21 is reserved in a 4 MiB page. */
 static bool reserved_bits_set(const struct paging *p, enum paging_mode mode,
 			      const struct walk_entry *e)
 {
@@ -137,7 +139,7 @@ static void set_page(struct pagewalk *w, const struct walk_entry *e)
 
 	w->mapped = true;
 	w->page_bytes = 1ULL << level_shift(w->mode, e->level);
-	/* PSE-36: bits 13 to 20 are the address's 32 to 39 */
+	/* PSE-36: bits 13 to 20 are bits 32 to 39 of the address */
 	if (w->mode == PAGING_32 && e->level == 2)
 		base = (e->value & 0xffc00000) | (e->value >> 13 & 0xff) << 32;
 	w->gpa = align_down(base, w->page_bytes) | (w->gva & (w->page_bytes - 1));
@@ -160,8 +162,8 @@ static enum walk_result access_result(const struct pagewalk *w, const struct pag
 }
 
 /*
- * One level: reads its entry at *@table, which becomes the next one's table. Returns whether there
- * is one.
+ * Walks one level: reads its entry in *@table, which becomes the next level's table. Returns
+ * whether there is a next level.
  */
 static bool walk_level(struct pagewalk *w, const struct gmem *mem, const struct paging *p,
 		       unsigned int level, gpa_t *table)
@@ -287,7 +289,7 @@ static void print_page(FILE *f, const struct pagewalk *w, const struct gmem *mem
 			w->executable ? "" : ", no execute");
 }
 
-/* How many levels of @w are those of @like. */
+/* How many levels of @w are the same as in @like. */
 static unsigned int shared_levels(const struct pagewalk *w, const struct pagewalk *like)
 {
 	unsigned int n = 0;

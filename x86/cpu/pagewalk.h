@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The way of a guest virtual address through the guest's own page tables, level by level (Intel SDM
- * vol. 3A, chapter 4): no paging, 32-bit with and without PSE, PAE, 4-level, 5-level. A pure
- * function of guest memory and register values.
+ * Translates a guest virtual address through the guest's own page tables, level by level (Intel SDM
+ * vol. 3A, chapter 4).
+ *
+ * Modes: no paging, 32-bit with and without PSE, PAE, 4-level, 5-level. Pure functions of guest
+ * memory and register values.
  */
 #ifndef X86_CPU_PAGEWALK_H
 #define X86_CPU_PAGEWALK_H
@@ -11,7 +13,7 @@
 
 #include <stdio.h>
 
-/* What decides how an address is translated, and whether an access is allowed. */
+/* The state that decides how an address is translated, and whether an access is allowed. */
 struct paging {
 	uint64_t cr0, cr3, cr4, efer, rflags;
 	bool user;		 /* the access is made at CPL 3 */
@@ -24,8 +26,8 @@ enum walk_access { WALK_READ, WALK_WRITE, WALK_FETCH };
 
 enum walk_result {
 	WALK_OK,
-	WALK_NON_CANONICAL, /* no walk was made */
-	WALK_NO_TABLE,	    /* a table lies where there is no memory */
+	WALK_NON_CANONICAL, /* no table was read */
+	WALK_NO_TABLE,	    /* a table lies outside the guest's memory */
 	WALK_NOT_PRESENT,
 	WALK_RESERVED,	      /* a reserved bit is set */
 	WALK_READ_ONLY,	      /* and CR0.WP, or ring 3 */
@@ -45,13 +47,13 @@ struct walk_entry {
 };
 
 struct pagewalk {
-	uint64_t gva; /* as translated: cut to 32 bits outside long mode */
+	uint64_t gva; /* the address translated: cut to 32 bits outside long mode */
 	enum paging_mode mode;
 	enum walk_result result;
 	unsigned int level; /* WALK_NO_TABLE, _NOT_PRESENT, _RESERVED: the one that fails */
 	unsigned int nr;    /* entries read, the highest level first; the failing one is the last */
 	struct walk_entry entry[WALK_MAX_LEVELS];
-	/* Once a page was found, allowed or not: */
+	/* If a page was found, whether the access is allowed or not: */
 	bool mapped;
 	gpa_t gpa;
 	uint64_t page_bytes;
@@ -64,27 +66,27 @@ const char *paging_mode_name(enum paging_mode mode);
 void pagewalk(struct pagewalk *w, const struct gmem *mem, const struct paging *p, uint64_t gva,
 	      enum walk_access access);
 
-/* "PMD", as Linux names @level's entries in @mode. */
+/* Linux's name for @level's entries in @mode: "PMD". */
 const char *walk_level_name(enum paging_mode mode, unsigned int level);
 
 /* The error code that a page fault for this walk pushes (SDM vol. 3A, 4.7). */
 unsigned int walk_error_code(const struct pagewalk *w, const struct paging *p,
 			     enum walk_access access);
 
-/* "not present at level 2 (PMD)", "mapped". Cut to fit @n. */
+/* "not present at level 2 (PMD)", "mapped"; cut to fit @n. */
 void walk_result_text(const struct pagewalk *w, char *buf, size_t n);
 
 /*
- * Prints the walk, a line a level, each indented by four. Levels that @like (may be NULL) has
- * printed before are left out, in one line.
+ * Prints the walk, one line per level, indented by four. Levels that were already printed for @like
+ * (may be NULL) are only mentioned, in one line.
  */
 void pagewalk_print(FILE *f, const struct pagewalk *w, const struct gmem *mem,
 		    const struct pagewalk *like);
 
 /*
- * Copies what can be read of [gva, gva + len) of the guest, page by page; protection does not
- * matter. Returns how many bytes that is: the copy ends at the first that is not mapped, or maps no
- * memory.
+ * Copies the readable part of [gva, gva + len) of the guest, page by page; protection does not
+ * matter. Returns the number of bytes copied: the copy ends at the first page that is not mapped,
+ * or is mapped to no memory.
  */
 size_t gva_read(const struct gmem *mem, const struct paging *p, uint64_t gva, void *buf,
 		size_t len);

@@ -2,7 +2,7 @@
 /*
  * Keeps the debugger's breakpoints in a list; see gdb_breaks.h.
  *
- * Debug registers and planted bytes are made of the list anew each time.
+ * Debug registers and planted bytes are made from the list each time.
  */
 #include "gdb_breaks.h"
 
@@ -11,7 +11,7 @@
 
 #define INT3 0xcc
 
-/* Bit 10 reads as one; GE and LE, which old processors wanted for exact data breakpoints. */
+/* Bit 10, which reads as one; GE and LE, which old processors need for exact data breakpoints. */
 #define DR7_FIXED 0x700
 #define DR7_GLOBAL(n) (2ULL << (2 * (n)))
 #define DR7_TYPE_SHIFT(n) (16 + 4 * (n))
@@ -81,7 +81,7 @@ static void lift(struct gdb_break_entry *e, struct gmem *mem)
 	e->planted = false;
 }
 
-/* Taken out backward: of two at one place the later has saved the earlier's int3. */
+/* Removes them in reverse order: of two at one place, the later has saved the earlier's int3. */
 void gdb_breaks_plant(struct gdb_breaks *b, struct gmem *mem, bool on)
 {
 	for (unsigned int i = 0; i < b->nr; i++) {

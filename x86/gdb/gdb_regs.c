@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Lays out the registers as GDB wants them, by THE table of registers, in GDB's order.
+ * Lays out a vCPU's registers for GDB, by the one table of registers, in GDB's order.
  *
  * Features, names and order of the first three groups are GDB's ("Debugging with GDB", appendix
- * G.5.9, and what its x86 target looks for); the last one is ours, and GDB accepts it.
+ * G.5.9, and what its x86 target expects). The last group is our own, and GDB accepts it.
  */
 #include "gdb_regs.h"
 
@@ -15,13 +15,13 @@
 #include <string.h>
 
 /*
- * Names are in the tables themselves: pointers would have to be relocated at each start, whether or
- * not gdb ever comes.
+ * The tables contain the names themselves: pointers would have to be relocated at each start, even
+ * without --gdb.
  */
 struct gdb_reg {
 	char name[10];
 	char type[10];
-	uint8_t bytes; /* as it travels; little-endian, with zeroes above what we have */
+	uint8_t bytes; /* in a packet; little-endian, with zeros above what we have */
 	uint8_t have;
 	uint16_t offset; /* in struct gdb_regs */
 };
@@ -223,8 +223,8 @@ static void __attribute__((format(printf, 2, 3))) put(struct text *t, const char
 }
 
 /*
- * Types are known from their feature on: each is printed just before the first register that has
- * it.
+ * Prints a type's description just before the first register that uses it, since a type is known
+ * only in its feature.
  */
 static void put_type(struct text *t, const char *id)
 {
@@ -252,7 +252,7 @@ static void put_feature(struct text *t, const char *first)
 	}
 }
 
-/* The group in which `info registers` shows it: x87 and SSE apart. */
+/* Returns the group in which GDB's `info` shows the register: x87 and SSE are separate. */
 static const char *group_of(const struct gdb_reg *r)
 {
 	if (!strcmp(r->type, "int") || !strcmp(r->type, "i387_ext"))

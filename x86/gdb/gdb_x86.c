@@ -2,14 +2,14 @@
 /*
  * Gives the debugger a vCPU's registers, memory and breakpoints, through KVM.
  *
- * Called on the loop's thread while no vCPU is in the guest, except gdb_exit(): on the vCPU's own.
+ * Thread: loop, while no vCPU is in the guest; gdb_x86_trapped(): vCPU.
  *
- * Traps arrive as KVM_EXIT_DEBUG (Documentation/virt/kvm/api.rst, KVM_SET_GUEST_DEBUG). One that is
- * not the debugger's, an int3 or a trap of the guest's own, goes back to the guest.
+ * Traps arrive as KVM_EXIT_DEBUG (Documentation/virt/kvm/api.rst, KVM_SET_GUEST_DEBUG). A trap that
+ * is not the debugger's, such as the guest's own int3, goes back to the guest.
  *
- * GDB gets RIP as the processor has it, without the code segment's base, while breakpoints are at
- * linear addresses. So in real mode a trap may have no reason that GDB would agree with; it gets
- * none then.
+ * GDB gets RIP as the processor has it, without the code segment's base, but breakpoints are at
+ * linear addresses. So in real mode GDB might not agree with the reason of a trap; it then gets no
+ * reason.
  */
 #include "gdb_x86.h"
 
@@ -32,8 +32,8 @@
 
 struct gdb_state {
 	struct gdb_breaks breaks;
-	bool step_blocks_irqs;		/* KVM can keep interrupts away from a single step */
-	struct kvm_guest_debug debug[]; /* each vCPU's, as it runs */
+	bool step_blocks_irqs;		/* KVM can block interrupts during a single step */
+	struct kvm_guest_debug debug[]; /* each vCPU's current setting */
 };
 
 int gdb_setup(struct vm *vm)
@@ -72,8 +72,8 @@ static int get_regs(const struct vcpu *v, struct gdb_regs *r)
 }
 
 /*
- * A selector that is written is loaded as real mode does it. In protected mode the processor would
- * read a descriptor: we do not play that, and refuse.
+ * Loads a changed selector like real mode does. In protected mode the processor would read a
+ * descriptor; this is not implemented, so the change is refused.
  */
 static int load_segment(struct kvm_segment *to, const struct kvm_segment *was, bool real)
 {
@@ -97,9 +97,7 @@ static int load_segments(struct gdb_regs *r, const struct gdb_regs *was)
 	return err ? err : load_segment(&r->sregs.gs, &was->sregs.gs, real);
 }
 
-/*
- * Only what has changed, so that one register that KVM refuses does not stand in the others' way.
- */
+/* Sets only what has changed, so that a register that KVM refuses does not prevent the others. */
 static int set_regs(const struct vcpu *v, struct gdb_regs *r, const struct gdb_regs *was)
 {
 	int err = load_segments(r, was);
@@ -154,7 +152,10 @@ static int get_paging(const struct vcpu *v, struct paging *p)
 	return err;
 }
 
-/* What the guest may not write, its debugger may. @p NULL: the address is a physical one. */
+/*
+ * Translates @addr; @p NULL: it is physical already. The debugger may write what the guest may not,
+ * so the walk is one for reading.
+ */
 static bool translate(const struct gmem *mem, const struct paging *p, uint64_t addr, gpa_t *gpa)
 {
 	struct pagewalk w;
@@ -257,7 +258,7 @@ void gdb_x86_resume(struct vcpu *v, bool step, bool breaks)
 	kvm_ioctl(v->fd, KVM_SET_GUEST_DEBUG, debug);
 }
 
-/* The linear address of the next instruction, and its physical one. */
+/* Finds the physical address of the next instruction; @cpu gets the state with its linear one. */
 static bool locate(struct vcpu *v, struct cpu_state *cpu, gpa_t *gpa)
 {
 	struct paging p;
@@ -308,7 +309,7 @@ static void trapped_hard(struct gdb_stop *stop, const struct gdb_debug_regs *d, 
 		} else {
 			stop->reason = e->kind == GDB_WATCH_WRITE ? "watch" : "awatch";
 			stop->addr = d->addr[n];
-			return; /* this one does not come again; a breakpoint would */
+			return; /* it does not trap again; a breakpoint would */
 		}
 	}
 }
@@ -376,7 +377,7 @@ void gdb_x86_print_registers(struct vcpu *v, FILE *f)
 	struct cpu_state cpu = { 0 };
 
 	if (cpu_gather(&cpu, v->fd, v->index, true))
-		fputs("KVM does not tell them\n", f);
+		fputs("cannot get the registers from KVM\n", f);
 	else
 		cpu_print(f, &cpu);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the board calls for --gdb; private to x86/. */
+/* Declares the debugger's hooks for --gdb on x86; private to x86/. */
 #ifndef X86_GDB_GDB_X86_H
 #define X86_GDB_GDB_X86_H
 

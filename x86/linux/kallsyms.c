@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finds and unpacks the guest's own symbol table, as scripts/kallsyms.c of Linux lays it out in
- * .rodata.
+ * Finds the symbol table of the guest's Linux kernel in guest memory, and unpacks it.
  *
- * Names are packed: each is a length and that many bytes, and each byte stands for one of 256
- * tokens. The tables and their order:
+ * scripts/kallsyms.c of Linux lays the table out in .rodata. Names are packed: each is a length and
+ * that many bytes, and each byte stands for one of 256 tokens. The tables and their order:
  *
- *	at first:  offsets, relative_base, num_syms, names, markers, token_table, token_index
- *	since 6.2: the same with seqs_of_names (three bytes a symbol) before token_table; stable 6.1
- *	  has it, too
+ *	before 6.2: offsets, relative_base, num_syms, names, markers, token_table, token_index
+ *	since 6.2 (and in stable 6.1): the same, with seqs_of_names (three bytes a symbol) before
+ *	  token_table
  *	since 6.4: num_syms, names, markers, token_table, token_index, offsets, relative_base,
  *	  seqs_of_names
  *
- * Nothing points to them, but they are easily recognised: the tokens are strings in the order of
- * the byte that they stand for, and digits stand for themselves, so "0" to "9" follow each other;
- * and token_index must hold the offset of each string. From there the rest is found by walking
- * backward: markers (the place of every 256th name) rise from 0, and the number of symbols before
- * the names must agree with both.
+ * Nothing points to them, but they are easy to recognise. The tokens are strings in the order of
+ * the bytes that they stand for, and digits stand for themselves, so "0" to "9" follow each other.
+ * token_index must hold the offset of each string. From there the search goes backward: markers
+ * (the place of every 256th name) rise from 0, and the number of symbols before the names must
+ * agree with both names and markers.
  *
- * Guest memory is read through a window on one region (gmem_at() of all of it), each value once;
- * the names' bytes are checked as they are unpacked.
+ * The code reads guest memory through a window on one region (gmem_at() of all of it), each value
+ * once, and checks the names' bytes while it unpacks them.
  */
 #include "linux.h"
 
@@ -31,11 +30,11 @@
 #define NAMES_A_MARKER 256
 #define MAX_MARKERS 8192 /* two million symbols */
 #define NAME_MAX_BYTES 512
-/* of searching: a kernel takes some millions, a guest can lay out memory that takes years */
+/* steps of the search: a kernel takes some millions, a hostile guest could make it take years */
 #define MAX_STEPS 400000000ULL
 #define KERNEL_MAP 0xffffffff80000000ULL
 
-/* One region of RAM, and a range in it that is looked at. */
+/* One region of guest RAM. */
 struct window {
 	const uint8_t *bytes;
 	uint64_t len;
@@ -43,7 +42,7 @@ struct window {
 
 struct tables {
 	struct window w;
-	uint64_t steps;		      /* that are left */
+	uint64_t steps;		      /* left for the search */
 	uint64_t tokens, token_index; /* offsets in the window */
 	uint64_t markers, names, offsets;
 	uint32_t nr_markers, last_marker, nr_symbols;
@@ -60,7 +59,9 @@ static bool get(const struct window *w, uint64_t at, void *value, size_t size)
 	return true;
 }
 
-/* The start of the string that ends with the NUL at @nul; 0: there is none of that kind. */
+/*
+ * Returns the start of the string that ends with the NUL at @nul; 0 if no short string ends there.
+ */
 static uint64_t string_start(const struct window *w, uint64_t nul)
 {
 	uint64_t at = nul;
@@ -70,14 +71,14 @@ static uint64_t string_start(const struct window *w, uint64_t nul)
 	return at > 0 && !w->bytes[at - 1] ? at : 0;
 }
 
-/* Whether there are steps left; takes them. */
+/* Takes @nr steps. Returns whether any are left. */
 static bool step(struct tables *t, uint64_t nr)
 {
 	t->steps -= min_u64(t->steps, nr);
 	return t->steps > 0;
 }
 
-/* Copies the tokens from t->tokens on, and checks them against the index after them. */
+/* Copies the tokens at t->tokens and checks them against the index that follows them. */
 static bool read_tokens(struct tables *t)
 {
 	uint64_t at = t->tokens;
@@ -108,8 +109,8 @@ static bool read_tokens(struct tables *t)
 }
 
 /*
- * The tokens' table around the digits at @digits. What lies before the first token need not end in
- * a NUL, but that one is aligned.
+ * Finds the tokens' table around the digits at @digits. The bytes before the first token need not
+ * end in a NUL, but the first token is aligned.
  */
 static bool find_tokens(struct tables *t, uint64_t digits)
 {
@@ -130,7 +131,7 @@ static bool find_tokens(struct tables *t, uint64_t digits)
 	return false;
 }
 
-/* Markers rise from 0 to just before @end, but for padding. */
+/* Reads the markers, which rise from 0 and end at @end, except for padding. */
 static bool read_markers(struct tables *t, uint64_t end)
 {
 	uint64_t at = end;
@@ -157,7 +158,9 @@ static bool read_markers(struct tables *t, uint64_t end)
 	return false;
 }
 
-/* Steps over the name at *at, whose packed bytes begin at *packed. */
+/*
+ * Steps over the name at *at. Sets *packed to the start of its packed bytes, *len to their number.
+ */
 static bool next_name(const struct tables *t, uint64_t *at, uint64_t *packed, unsigned int *len)
 {
 	uint8_t n[2] = { 0 };
@@ -208,7 +211,10 @@ static bool find_names(struct tables *t)
 	return false;
 }
 
-/* The markers end before the tokens, or before three bytes a symbol that lie before those. */
+/*
+ * The markers end right before the tokens, or before seqs_of_names (three bytes a symbol), which is
+ * right before the tokens.
+ */
 static bool find_markers_and_names(struct tables *t)
 {
 	uint64_t most = 3ULL * NAMES_A_MARKER * MAX_MARKERS;
@@ -240,7 +246,7 @@ static bool find_offsets(struct tables *t)
 	return get(&t->w, t->names - 16, &t->relative_base, 8) && is_kernel_base(t->relative_base);
 }
 
-/* The name's characters; the first is the symbol's type. */
+/* Unpacks a name, whose first character is the symbol's type. Returns its length. */
 static size_t unpack(const struct tables *t, uint64_t packed, unsigned int len, char *name)
 {
 	size_t n = 0;
@@ -255,8 +261,9 @@ static size_t unpack(const struct tables *t, uint64_t packed, unsigned int len, 
 }
 
 /*
- * With percpu variables absolute (SMP kernels before 6.15) an offset that is not negative is an
- * address itself, and the others count down from the base; without, all count up.
+ * If percpu variables are absolute (SMP kernels before 6.15), an offset that is not negative is
+ * itself an address, and negative offsets count down from the base. Otherwise all offsets count up
+ * from the base.
  */
 static bool counts_down(const struct tables *t)
 {
@@ -282,7 +289,7 @@ static int add_all(const struct tables *t, struct symbols *s)
 
 		if (!next_name(t, &at, &packed, &len) ||
 		    !get(&t->w, t->offsets + (uint64_t)i * 4, &offset, sizeof(offset)))
-			break; /* the guest changes it */
+			break; /* the guest has changed it */
 		n = unpack(t, packed, len, name);
 		if (n < 2 || (down && offset >= 0))
 			continue;
@@ -294,7 +301,7 @@ static int add_all(const struct tables *t, struct symbols *s)
 	return err;
 }
 
-/* Opens the window on the region that holds @at; returns where it begins. */
+/* Opens the window on the region that holds @at. Returns the region's start. */
 static gpa_t window_around(struct window *w, const struct gmem *mem, gpa_t at)
 {
 	const struct gmem_region *r = mem->region;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a Linux guest holds in its memory for anyone who reads it later: its symbol table
- * (kallsyms), the note for crash dumps (VMCOREINFO) and the ring of its messages (printk). All are
- * found by their content, so nothing need be known of the kernel but that it is Linux.
+ * Reads what a Linux guest keeps in its memory for debuggers: its symbol table (kallsyms), the note
+ * for crash dumps (VMCOREINFO) and the ring of its messages (printk).
  *
- * The guest may run meanwhile, and may be hostile: everything is bounds-checked and read once;
- * damage gives less, never a crash. One thread at a time.
+ * All three are found by their content, so the launcher needs to know nothing about the kernel
+ * except that it is Linux.
+ *
+ * The guest may be running, and may be hostile: all reads are bounds-checked, and each value is
+ * read once. Damage loses information, but never crashes the launcher. Thread: any, one at a time.
  */
 #ifndef X86_LINUX_LINUX_H
 #define X86_LINUX_LINUX_H
@@ -16,11 +18,11 @@
 
 #include <stdio.h>
 
-#define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels; those of 64 bits are higher */
+#define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels; 64-bit kernels are higher */
 
 /*
- * Adds the guest's own symbols, by the addresses of this boot (KASLR is in them already). Returns
- * 0, -ENOENT (no table is there: no Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
+ * Adds the guest's own symbols to @s, at their addresses in this boot (moved by KASLR). Returns 0,
+ * -ENOENT (no table: not Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
  */
 int kallsyms_load(struct symbols *s, const struct gmem *mem);
 
@@ -33,11 +35,11 @@ struct vmcoreinfo {
 	uint32_t note_bytes;		     /* of header, name and text */
 };
 
-/* Returns whether the note is there. */
+/* Finds the note. Returns whether it is there. */
 bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem);
 /*
- * The number after @key ("SYMBOL(prb)" and such, hexadecimal; "OFFSET(...)", "SIZE(...)",
- * "LENGTH(...)", "NUMBER(...)", decimal).
+ * Reads the number after @key: hexadecimal for "SYMBOL(prb)" and the like, decimal for
+ * "OFFSET(...)", "SIZE(...)", "LENGTH(...)" and "NUMBER(...)". Returns whether the note has it.
  */
 bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t *value);
 
@@ -50,53 +52,53 @@ struct linux_guest {
 };
 
 /*
- * Finds VMCOREINFO, and the page tables that the kernel began with, which map all of it. Returns
- * whether its ring of messages can be reached. 64-bit kernels only.
+ * Finds VMCOREINFO and the kernel's first page tables, which map all of the kernel. Returns whether
+ * its ring of messages can be read. 64-bit kernels only.
  */
 bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols);
 
-/* Where the kernel sees itself, and all of memory. */
+/* Where the kernel maps its image, and all of memory. */
 struct linux_layout {
-	uint64_t text_vaddr; /* its image */
+	uint64_t text_vaddr; /* the kernel's image */
 	gpa_t text_gpa;
 	uint64_t text_bytes;
 	bool has_direct_map;
 	uint64_t direct_map; /* where guest-physical address 0 is mapped */
-	/* what KASLR has added to addresses as linked; 0 when it is not known */
+	/* what KASLR adds to linked addresses; 0 if it is not known */
 	uint64_t slide;
 };
 
 /*
- * Returns whether the image was found; it lies in one region. After linux_guest_open(), whatever
- * that returned.
+ * Finds the layout. Returns whether the image was found; it lies in one region. Call it after
+ * linux_guest_open(), even if that returned false.
  */
 bool linux_find_layout(const struct linux_guest *g, struct linux_layout *l);
 
 /*
- * Lets @s name the physical addresses of the kernel's code, too (symbols_set_image()). Returns
- * whether a kernel was found there that @s has the names of.
+ * Makes @s name the physical addresses of the kernel's code as well (symbols_set_image()). Returns
+ * whether memory holds a kernel for which @s has the names.
  */
 bool linux_name_image(struct symbols *s, const struct gmem *mem);
 
 enum log_end {
 	LOG_WHOLE,
-	LOG_DAMAGED, /* what could not be read was left out */
+	LOG_DAMAGED, /* some of it could not be read, and was left out */
 	LOG_NONE,    /* no ring was found */
 };
 
-/* One record, without a final newline; @text may hold more newlines and any byte. */
+/* Gets one record, without its final newline; @text may contain newlines and any other byte. */
 typedef void (*log_record_fn)(void *ctx, uint64_t ts_ns, unsigned int level, const char *text,
 			      size_t len);
 
 /*
- * Gives every record of the ring, the oldest first: the lockless ring of 5.10 and later, and the
- * byte ring before it.
+ * Calls @fn for every record of the ring, oldest first. Reads the lockless ring of Linux 5.10 and
+ * later, and the byte ring of older kernels.
  */
 enum log_end linux_log_walk(const struct linux_guest *g, log_record_fn fn, void *ctx);
 
 /*
- * Prints the ring as dmesg does, but for the first @skip records; unprintable bytes as \xNN.
- * Returns the number of records in the ring; @end may be NULL.
+ * Prints the ring like dmesg, without the first @skip records; unprintable bytes as \xNN. Returns
+ * the number of records in the ring. @end may be NULL.
  */
 unsigned int linux_log_print(FILE *f, const struct linux_guest *g, unsigned int skip,
 			     enum log_end *end);

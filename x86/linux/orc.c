@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Walks a kernel's stack by ORC's two tables, which lie sorted side by side.
+ * Walks a kernel's stack by ORC's two tables, which are sorted in the same order.
  *
- * For each range of instructions they have where it begins (a distance from the entry itself), and
- * an entry of six bytes: two distances, the registers that they count from, and bits. The bits'
- * meaning has changed:
+ * For each range of instructions, the first table has the range's start, as a distance from the
+ * entry itself. The second has an entry of six bytes: two distances, the registers that they count
+ * from, and bits. The meaning of the bits has changed:
  *
- *	up to 6.3: type in two bits, 0 a call, 1 registers, 2 part of them; after it `end`, or
+ *	up to 6.3: type in two bits (0 call, 1 registers, 2 part of the registers), then `end`, or
  *	  `signal` and `end`
- *	since 6.4: type in three bits, 0 unknown, 1 end of stack, 2 a call, 3 registers, 4 part of
- *	  them; then `signal`
+ *	since 6.4: type in three bits (0 unknown, 1 end of stack, 2 call, 3 registers, 4 part of the
+ *	  registers), then `signal`
  *
- * The entries show which it is: nearly all are calls, so their number is the layout's. `signal` is
- * not needed: it marks that the frame above was interrupted, which an entry of registers shows,
- * too.
+ * Nearly all entries are calls, so the most frequent type shows which layout it is. `signal` is not
+ * needed: it means that the frame above was interrupted, and entries of the type "registers" show
+ * the same.
  *
- * Only the kernel's own code is in these tables. A module's has tables of its own, in structures of
- * unknown layout: there the chain is lost, and orc_guess() finds the next caller on the stack.
+ * The tables cover only the kernel's own code. A module has tables of its own, in structures whose
+ * layout is not known: the chain is lost there, and orc_guess() finds the next caller on the stack.
  */
 #include "orc.h"
 
@@ -26,10 +26,10 @@
 #define ENTRY_BYTES 6
 #define MAX_ENTRIES (1U << 24)
 #define NR_SAMPLES 256
-/* On one stack frames lead upwards; further down than this is another stack. */
+/* On one stack frames lead upwards; a step down of this much or more leads to another stack. */
 #define STACK_BYTES (16 * KIB)
 #define GUESS_WORDS 256
-#define CALL_BYTES 7 /* the longest call instruction, but for prefixes that are not used */
+#define CALL_BYTES 7 /* the longest call instruction, except with prefixes that are not used */
 
 enum orc_reg {
 	REG_UNDEFINED,
@@ -52,13 +52,13 @@ struct entry {
 	enum orc_type type;
 };
 
-/* struct pt_regs: what the kernel's entry code pushes. */
+/* Offsets in struct pt_regs, which the kernel's entry code pushes. */
 #define PT_R13 16
 #define PT_BP 32
 #define PT_R10 56
 #define PT_DX 96
 #define PT_DI 112
-#define PT_FRAME 128 /* what the processor pushes: */
+#define PT_FRAME 128 /* struct hw_frame, which the processor pushes */
 
 struct hw_frame {
 	uint64_t ip, cs, flags, sp, ss;
@@ -69,7 +69,7 @@ static bool get(const struct orc *o, uint64_t gva, void *value, size_t size)
 	return gva_read(o->mem, o->paging, gva, value, size) == size;
 }
 
-/* Where the range of entry @index begins. */
+/* Reads the start of the range of entry @index. */
 static bool read_ip(const struct orc *o, uint32_t index, uint64_t *ip)
 {
 	uint64_t at = o->ips + 4ULL * index;
@@ -107,8 +107,8 @@ static bool read_entry(const struct orc *o, uint32_t index, struct entry *e)
 }
 
 /*
- * Counts how entries call it when the caller's frame is just above. False: neither, as in no table
- * of ORC's.
+ * Finds the layout by the type of entries whose caller's frame is relative to RSP: they are mostly
+ * calls. Returns false if no entry is a call in either layout, as in a table that is not ORC's.
  */
 static bool find_layout(struct orc *o)
 {
@@ -145,7 +145,7 @@ bool orc_open(struct orc *o, const struct gmem *mem, const struct paging *paging
 	return find_layout(o);
 }
 
-/* The entry for the instruction at @ip. The last one only ends the one before it. */
+/* Finds the entry for the instruction at @ip. The last entry only ends the one before it. */
 static bool find(const struct orc *o, uint64_t ip, struct entry *e)
 {
 	uint32_t low = 0, high = o->nr - 1;
@@ -153,7 +153,7 @@ static bool find(const struct orc *o, uint64_t ip, struct entry *e)
 
 	if (!read_ip(o, 0, &begin) || !read_ip(o, high, &end) || ip < begin || ip >= end)
 		return false;
-	while (high - low > 1) { /* low begins at or below it, high above */
+	while (high - low > 1) { /* low begins at or below ip, high above it */
 		uint32_t mid = low + (high - low) / 2;
 
 		if (!read_ip(o, mid, &begin))
@@ -181,7 +181,7 @@ void orc_start(struct unwind *u, const struct kvm_regs *regs)
 	};
 }
 
-/* The stack pointer as it was before the call, or where the registers lie. */
+/* Finds the stack pointer before the call, or the place of the saved registers. */
 static bool find_frame(const struct orc *o, const struct unwind *u, const struct entry *e,
 		       uint64_t *frame)
 {
@@ -218,7 +218,7 @@ static bool find_frame(const struct orc *o, const struct unwind *u, const struct
 	}
 }
 
-/* The caller's frame pointer, which nothing may have saved. */
+/* Finds the caller's frame pointer; *bp stays if the function has not saved it. */
 static bool find_bp(const struct orc *o, const struct entry *e, uint64_t frame, uint64_t *bp)
 {
 	uint64_t offset = (uint64_t)(int64_t)e->bp_offset;
@@ -248,7 +248,7 @@ static bool to_caller(const struct orc *o, struct unwind *u, uint64_t frame)
 	return true;
 }
 
-/* To what an interrupt, an exception or a system call has left. */
+/* Steps to the code that an interrupt, an exception or a system call has interrupted. */
 static bool to_interrupted(const struct orc *o, struct unwind *u, uint64_t frame, bool all)
 {
 	struct hw_frame hw;
@@ -309,10 +309,10 @@ bool orc_next(const struct orc *o, struct unwind *u)
 }
 
 /*
- * Whether the instruction before @ip is a call: E8 with a distance, or FF /2 in each of its lengths
+ * Whether the instruction before @ip is a call: E8 with a displacement, or FF /2 of any length
  * (Intel SDM vol. 2A).
  */
-static bool is_behind_call(const struct orc *o, uint64_t ip)
+static bool is_after_call(const struct orc *o, uint64_t ip)
 {
 	uint8_t code[CALL_BYTES];
 
@@ -338,7 +338,7 @@ bool orc_guess(const struct orc *o, struct unwind *u)
 	for (unsigned int i = 0; i < GUESS_WORDS; i++, at += 8) {
 		if (!get(o, at, &word, sizeof(word)))
 			return false;
-		if (!find(o, word - 1, &e) || e.type == TYPE_UNKNOWN || !is_behind_call(o, word))
+		if (!find(o, word - 1, &e) || e.type == TYPE_UNKNOWN || !is_after_call(o, word))
 			continue;
 		*u = (struct unwind){ .ip = word, .sp = at + 8, .guessed = true };
 		return true;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Backtraces of a Linux guest by ORC, the table that says for each instruction of a kernel without
- * frame pointers where the caller's frame is (Documentation/arch/x86/orc-unwinder.rst). It is read
- * where the kernel has it for itself: in guest memory.
+ * Unwinds the stack of a Linux guest by ORC, for backtraces.
  *
- * A pure function of guest memory and registers. The guest may be hostile: every address is read by
- * gva_read(), and the caller bounds the number of frames. One thread.
+ * ORC is a table of the kernel's own, in guest memory. For each instruction of a kernel without
+ * frame pointers it has the place of the caller's frame (Documentation/arch/x86/orc-unwinder.rst).
+ *
+ * The result depends only on guest memory and registers. The guest may be hostile: every address is
+ * read by gva_read(), and the caller limits the number of frames. One thread.
  */
 #ifndef X86_LINUX_ORC_H
 #define X86_LINUX_ORC_H
@@ -24,7 +25,7 @@ struct orc {
 };
 
 /*
- * Finds the tables by the kernel's own symbols. Returns false when there are none, they cannot be
+ * Finds the tables by the kernel's own symbols. Returns false if the tables are missing, cannot be
  * read through @paging, or make no sense. @mem and @paging must outlive @orc.
  */
 bool orc_open(struct orc *orc, const struct gmem *mem, const struct paging *paging,
@@ -34,28 +35,32 @@ enum unwind_end {
 	UNWIND_GOES_ON,
 	UNWIND_BOTTOM, /* the first function of the stack */
 	UNWIND_USER,   /* ip and sp are user space's */
-	UNWIND_LOST,   /* the table knows nothing, or what it leads to cannot be read */
+	UNWIND_LOST,   /* the table has no entry, or the frame cannot be read */
 };
 
-/* A frame. Registers are those that it had when it called, or was interrupted. */
+/* A frame, with the registers that it had when it called or was interrupted. */
 struct unwind {
 	uint64_t ip, sp, bp;
 	uint64_t r10, r13, rdx, rdi;
-	bool all_known;	  /* the four of the line before */
+	bool all_known;	  /* the four on the line before */
 	bool interrupted; /* ip is the next instruction to run; else a return address */
-	bool guessed;	  /* orc_guess() was needed on the way to it */
+	bool guessed;	  /* orc_guess() was needed to reach it */
 	enum unwind_end end;
 };
 
-/* The frame that a vCPU is in. */
+/* Begins at the frame that a vCPU is in. */
 void orc_start(struct unwind *u, const struct kvm_regs *regs);
 
-/* Goes to the caller, or to what was interrupted. False: there is no more, and @u->end says why. */
+/*
+ * Steps to the caller, or to the code that was interrupted. Returns false at the end of the walk;
+ * @u->end is the reason.
+ */
 bool orc_next(const struct orc *orc, struct unwind *u);
 
 /*
- * After UNWIND_LOST: goes to the next word up the stack that lies after a call instruction of the
- * kernel's. It may be an old one that no function returns to. False: there is none near.
+ * After UNWIND_LOST: steps to the next word up the stack that is the address after a call
+ * instruction in the kernel. It may be an old word, to which no function returns. Returns false if
+ * there is no such word nearby.
  */
 bool orc_guess(const struct orc *orc, struct unwind *u);
 

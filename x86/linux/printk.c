@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads the guest kernel's messages from its own ring in its own memory: what dmesg would print,
- * even where there never was a console.
+ * Reads the guest kernel's messages from the kernel's ring in guest memory: what dmesg would print,
+ * even if there never was a console.
  *
- * - Since Linux 5.10 (kernel/printk/printk_ringbuffer.h) there is a ring of descriptors, each with
- *   a state and the place of its text in a ring of bytes, and beside it a ring of infos (time,
- *   level, length).
- * - Before it there was a ring of bytes, with records of a header and text.
- * - Offsets come from VMCOREINFO; for a kernel that died before it wrote that, the code uses those
- *   which all kernels of 64 bits up to now have.
+ * - Since Linux 5.10 (kernel/printk/printk_ringbuffer.h) there are three rings: descriptors, each
+ *   with a state and the place of its text; infos (time, level, length), one for each descriptor;
+ *   and the bytes of the texts.
+ * - Before 5.10 there is one ring of bytes; each record is a header and a text.
+ * - VMCOREINFO has the offsets. If a kernel died before it wrote that, the code uses the offsets
+ *   that all 64-bit kernels have had so far.
  *
- * The kernel may be writing: a descriptor counts if its state marks the record as complete and
- * bears the number that the ring expects there.
+ * The kernel may be writing at the same time: a descriptor counts only if its state marks the
+ * record as complete and contains the number that the ring expects there.
  */
 #include "linux.h"
 
@@ -27,10 +27,10 @@
 #define STATE_COMMITTED 1
 #define STATE_FINALIZED 2
 #define MAX_OLD_LOG_BYTES (64 * MIB)
-/* A guest can make all its records share one text, and one text a million lines. */
+/* Limits, since a guest can make all its records share one text, and one text a million lines. */
 #define MAX_WALKED_BYTES (128 * MIB)
 #define MAX_PRINTED_BYTES (64 * MIB)
-#define KERNEL_HALF (1ULL << 63) /* pointers of the kernel's lie above */
+#define KERNEL_HALF (1ULL << 63) /* the kernel's pointers are above */
 #define NS_PER_US 1000U
 #define US_PER_S 1000000U
 
@@ -60,7 +60,7 @@ static const struct ring_layout usual = {
 	.data = 8,
 };
 
-/* Since 6.8 the descriptors' ring has one field more. */
+/* Since 6.8 the descriptors' ring has one more field. */
 #define LATER_TEXT_DATA_RING 48
 
 struct ring {
@@ -105,10 +105,10 @@ static void layout_from_note(struct ring_layout *at, const struct vmcoreinfo *in
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
 		vmcoreinfo_number(info, rows[i].key, rows[i].value);
-	at->flags_level = at->text_len + 3; /* after the facility; bit fields have no offset */
+	at->flags_level = at->text_len + 3; /* after the facility; VMCOREINFO has no bit fields */
 }
 
-/* Reads what the ring's head says; false when it makes no sense. */
+/* Reads the ring's head. Returns false if it makes no sense. */
 static bool read_head(struct ring *r, uint64_t prb)
 {
 	uint64_t desc = prb + r->at.desc_ring, text = prb + r->at.text_data_ring;
@@ -154,7 +154,9 @@ static bool ring_open(struct ring *r, const struct linux_guest *g)
 	return read_head(r, prb);
 }
 
-/* The text at [begin, next) of the ring of bytes, after the number that its block begins with. */
+/*
+ * Reads the text at [begin, next) of the ring of bytes, after the number at the start of its block.
+ */
 static size_t read_text(struct ring *r, uint64_t begin, uint64_t next, char *text, size_t len)
 {
 	uint64_t size = 1ULL << r->size_bits, from = begin & (size - 1), room;
@@ -162,7 +164,7 @@ static size_t read_text(struct ring *r, uint64_t begin, uint64_t next, char *tex
 	if (begin & 1) /* no text */
 		return 0;
 	if ((begin >> r->size_bits) != (next >> r->size_bits) && (next & (size - 1)))
-		from = 0; /* it did not fit before the end, and begins anew */
+		from = 0; /* it did not fit before the ring's end, and is at the start */
 	room = (next & (size - 1) ? next & (size - 1) : size) - from;
 	if (from + 8 > size || room <= 8 || room > size) {
 		r->damaged = true;
@@ -194,7 +196,7 @@ static void give_record(struct ring *r, uint64_t id, char *text, log_record_fn f
 		return;
 	}
 	if ((state & ~(3ULL << STATE_SHIFT)) != (id & ~(3ULL << STATE_SHIFT)))
-		return; /* being written anew */
+		return; /* the kernel is reusing it */
 	if (state >> STATE_SHIFT != STATE_COMMITTED && state >> STATE_SHIFT != STATE_FINALIZED)
 		return;
 	len = (uint16_t)read_text(r, begin, next, text, len);
@@ -247,7 +249,7 @@ static void old_layout(struct old_layout *at, const struct vmcoreinfo *info)
 	at->level = at->text_len + 5; /* after dict_len and facility */
 }
 
-/* A record with length 0 says that the next lies at the start. */
+/* A record with length 0 means that the next one is at the start of the ring. */
 static enum log_end walk_old(const struct linux_guest *g, log_record_fn fn, void *ctx)
 {
 	uint64_t buf, at, done = 0;

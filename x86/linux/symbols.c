@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Keeps names for guest addresses in a table, sorted by address, and reads it from a file.
+ * Keeps a table of names for guest addresses, sorted by address, and reads it from a file.
  *
- * Reading a file costs time and memory, so it happens when the first post-mortem is printed and not
- * before. A file is a stranger's: offsets and counts are checked before they are used.
+ * Reading a file costs time and memory, so it happens only when the first post-mortem is printed.
+ * The file is not trusted: offsets and counts are checked before they are used.
  *
  * KASLR moves 64-bit Linux as a whole, by a multiple of 2 MiB and less than 1 GiB. The addresses
  * that the kernel has given the processor (the entry of system calls, the handler of page faults)
@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define NAME_MAX_BYTES 255
-/* Further from its symbol an address belongs to something else. */
+/* An address that is further than this from its symbol belongs to something else. */
 #define NEAR_BYTES (1 * MIB)
 
 struct symbol {
@@ -86,7 +86,7 @@ int symbols_add(struct symbols *s, uint64_t addr, const char *name, size_t len)
 	if (err)
 		return err;
 	s->table[s->nr++] = (struct symbol){ .addr = addr, .name = (uint32_t)s->name_bytes };
-	for (size_t i = 0; i < len; i++) /* to be printed at a terminal */
+	for (size_t i = 0; i < len; i++) /* they are printed on a terminal */
 		s->names[s->name_bytes + i] = name[i] > ' ' && name[i] <= '~' ? name[i] : '?';
 	s->names[s->name_bytes + len] = '\0';
 	s->name_bytes += len + 1;
@@ -99,7 +99,7 @@ static int compare(const void *a, const void *b)
 
 	if (x->addr != y->addr)
 		return x->addr < y->addr ? -1 : 1;
-	return x->name < y->name ? -1 : x->name > y->name; /* of aliases the first that was added */
+	return x->name < y->name ? -1 : x->name > y->name; /* aliases: in the order of adding */
 }
 
 int symbols_finish(struct symbols *s)
@@ -109,14 +109,14 @@ int symbols_finish(struct symbols *s)
 	return 0;
 }
 
-/* An ELF file that is in memory: @ctx of its struct elf_file are its bytes. */
+/* Reads from an ELF file in memory; the @ctx of its struct elf_file is its bytes. */
 static int read_bytes(void *ctx, void *to, uint64_t len, uint64_t offset)
 {
 	memcpy(to, (const uint8_t *)ctx + offset, len);
 	return 0;
 }
 
-/* The section header @index; what it names lies in the file. */
+/* Reads section header @index. Returns whether the section lies within the file. */
 static bool elf_section(const struct elf_file *f, unsigned int index, Elf64_Shdr *section)
 {
 	return index < f->header.e_shnum && !elf_header_section(f, index, section) &&
@@ -189,7 +189,7 @@ static int parse_elf(struct symbols *s, const uint8_t *bytes, size_t len)
 	return -EINVAL;
 }
 
-/* "ffffffff81000000 T _text" without its newline. @text ends in no NUL. */
+/* Parses "ffffffff81000000 T _text", without its newline. @text does not end in a NUL. */
 static int parse_map_line(struct symbols *s, const char *text, size_t len)
 {
 	uint64_t addr = 0;
@@ -207,11 +207,11 @@ static int parse_map_line(struct symbols *s, const char *text, size_t len)
 	}
 	if (digits < 8 || len < digits + 4 || text[digits] != ' ' || text[digits + 2] != ' ')
 		return -EINVAL;
-	if (text[digits + 1] == 'a' || text[digits + 1] == 'A') /* a number, not a place */
+	if (text[digits + 1] == 'a' || text[digits + 1] == 'A') /* a number, not an address */
 		return 0;
 	text += digits + 3;
 	len -= digits + 3;
-	if (memchr(text, ' ', len)) /* a sentence, in a distribution's placeholder */
+	if (memchr(text, ' ', len)) /* a sentence: a distribution's placeholder */
 		return -EINVAL;
 	return symbols_add(s, addr, text, len);
 }
@@ -318,7 +318,7 @@ bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr)
 	return false;
 }
 
-/* The last symbol at or below @addr, of aliases the first; NULL: none. */
+/* Returns the last symbol at or below @addr, of aliases the first; NULL if there is none. */
 static const struct symbol *find(const struct symbols *s, uint64_t addr)
 {
 	size_t low = 0, high = s->nr;
@@ -338,7 +338,7 @@ static const struct symbol *find(const struct symbols *s, uint64_t addr)
 	return &s->table[low];
 }
 
-/* Where what is at @addr now was linked. */
+/* Returns the address at which the code or data at @addr was linked. */
 static uint64_t as_linked(const struct symbols *s, uint64_t addr)
 {
 	bool in_image = addr - s->image_gpa < s->image_bytes;
@@ -346,7 +346,7 @@ static uint64_t as_linked(const struct symbols *s, uint64_t addr)
 	return in_image ? addr - s->image_gpa + s->image_linked : addr - s->slide;
 }
 
-/* @addr in the terms of the symbol that the byte @back before it belongs to. */
+/* Writes @addr relative to the symbol to which the byte @back bytes before it belongs. */
 static const char *text(const struct symbols *s, uint64_t addr, unsigned int back, char *buf,
 			size_t n)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names for guest virtual addresses. A table is filled from a source (a file here, the guest's own
- * kallsyms in x86/linux/linux.h), put in order once, and then answers. One thread.
+ * Finds names for guest virtual addresses.
  *
- * Addresses in a table are as linked; the slide is what KASLR has added to them in this boot.
+ * A source fills a table (a file here, the guest's own kallsyms in x86/linux/linux.h),
+ * symbols_finish() sorts it once, and then it can be searched. Addresses in a table are as linked;
+ * the slide is what KASLR has added to them in this boot. One thread.
  */
 #ifndef X86_LINUX_SYMBOLS_H
 #define X86_LINUX_SYMBOLS_H
@@ -16,59 +17,60 @@ struct symbols *symbols_create(void); /* NULL: out of memory */
 void symbols_destroy(struct symbols *s);
 
 /*
- * A source adds what it knows, in any order; then symbols_finish(). @name need not end in a NUL.
+ * A source adds its symbols in any order, then calls symbols_finish(). @name need not end in a NUL.
  * Return 0 or -ENOMEM.
  */
 int symbols_add(struct symbols *s, uint64_t addr, const char *name, size_t len);
 int symbols_finish(struct symbols *s);
 
 /*
- * The source `--symbols FILE`: an ELF file's symbol table, or System.map (lines `ADDRESS TYPE
- * NAME`). Returns 0, or -errno (reported): -EINVAL is a file that is neither.
+ * Reads the file of `--symbols FILE`: an ELF file's symbol table, or System.map (lines `ADDRESS
+ * TYPE NAME`). Returns 0, or -errno (reported); -EINVAL: the file is neither.
  */
 int symbols_load(struct symbols *s, const char *path);
 
 /*
- * The same of an ELF file only, and without a word about any other: it may be a kernel of another
- * format, or stripped.
+ * The same for an ELF file only. Returns 0, or -errno (not reported): the file may be a kernel of
+ * another format, or stripped.
  */
 int symbols_load_elf(struct symbols *s, const char *path);
 
-/* The same from bytes. -EINVAL: neither, or damaged. */
+/* The same for a file's bytes. Returns 0, -EINVAL (neither, or damaged) or -ENOMEM. */
 int symbols_parse(struct symbols *s, const uint8_t *bytes, size_t len);
 
 void symbols_set_slide(struct symbols *s, uint64_t slide);
 
 /*
- * Until its own page tables are on, a kernel runs where it lies: @bytes from @gpa on get the names
- * of what is at @vaddr in this boot. 0 @bytes: such addresses have no names, as at first.
+ * Names physical addresses, at which a kernel runs until its own page tables are on: @bytes from
+ * @gpa on get the names of the addresses from @vaddr on in this boot. With @bytes 0 such addresses
+ * have no names, as at first.
  */
 void symbols_set_image(struct symbols *s, uint64_t vaddr, uint64_t gpa, uint64_t bytes);
 
-/* The address of @name in this boot. */
+/* Finds the address of @name in this boot. Returns whether the table has @name. */
 bool symbols_lookup(const struct symbols *s, const char *name, uint64_t *addr);
 
 /*
- * "startup_64+0x1f" for @addr; "" when no symbol is near. @s may be NULL. Cut to fit @n; returns
- * @buf.
+ * Writes @addr as "startup_64+0x1f", or "" if no symbol is near, cut to fit @n. @s may be NULL.
+ * Returns @buf.
  */
 const char *symbols_text(const struct symbols *s, uint64_t addr, char *buf, size_t n);
 
-/* The same for a return address: a call may be the last instruction of its function. */
+/*
+ * The same for a return address, which may be after the end of its function: a call may be the
+ * function's last instruction.
+ */
 const char *symbols_return_text(const struct symbols *s, uint64_t addr, char *buf, size_t n);
 
-/*
- * Where Linux can be recognised, whatever KASLR did: what the processor holds, and must point to.
- */
+/* Addresses by which Linux can be recognised, wherever KASLR has put it. */
 struct symbols_anchors {
 	uint64_t lstar;	     /* MSR_LSTAR; 0: not set yet */
-	uint64_t page_fault; /* where the IDT sends vector 14; 0: nowhere */
-	uint64_t stext;	     /* _stext by the guest's own kallsyms; 0: not found */
+	uint64_t page_fault; /* the IDT's handler of vector 14; 0: none */
+	uint64_t stext;	     /* _stext of the guest's own kallsyms; 0: not found */
 };
 
 /*
- * Works out the slide and sets it. Returns whether it is known: a table that is not Linux's is
- * where it was linked.
+ * Finds the slide and sets it. Returns whether it is known; a table that is not Linux's has none.
  */
 bool symbols_find_slide(struct symbols *s, const struct symbols_anchors *anchors);
 

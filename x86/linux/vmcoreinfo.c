@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finds VMCOREINFO, the note that Linux writes for anyone who reads its memory after its death, and
- * with it the kernel's page tables and layout.
+ * Finds VMCOREINFO, the note that Linux writes for crash dumps, and with it the kernel's page
+ * tables and layout.
  *
  * It is an ELF note (Documentation/admin-guide/kdump/vmcoreinfo.rst) whose text has addresses of
- * symbols, and sizes and offsets of structures. It is there once initcalls run; a kernel that died
- * earlier has its symbol table only.
+ * symbols, and sizes and offsets of structures. The kernel writes it when initcalls run; a kernel
+ * that died earlier has only its symbol table.
  */
 #include "linux.h"
 #include "x86/cpu/x86_bits.h"
@@ -17,7 +17,7 @@
 
 #define KERNEL_MAP 0xffffffff80000000ULL
 
-/* The note as it begins: its name is padded to a multiple of four. */
+/* The start of the note: its name, padded to a multiple of four bytes, and its first key. */
 static const char note_name[12] = "VMCOREINFO\0";
 static const char first_key[] = "OSRELEASE=";
 static const char banner_text[] = "Linux version ";
@@ -78,9 +78,9 @@ bool vmcoreinfo_number(const struct vmcoreinfo *info, const char *key, uint64_t 
 }
 
 /*
- * By the kernel's banner: its symbol says where it is mapped, its text where it lies, which is by
- * whole 2 MiB elsewhere (CONFIG_PHYSICAL_ALIGN). The same words in the ring of messages lie
- * anywhere.
+ * Finds the shift by the kernel's banner: its symbol is its virtual address, its text in memory is
+ * at the physical one. They differ by a multiple of 2 MiB (CONFIG_PHYSICAL_ALIGN). The copy of the
+ * text in the ring of messages can be anywhere.
  */
 static bool shift_of_banner(const struct linux_guest *g, uint64_t *shift)
 {
@@ -96,7 +96,10 @@ static bool shift_of_banner(const struct linux_guest *g, uint64_t *shift)
 	return false;
 }
 
-/* Where the kernel's image, mapped at KERNEL_MAP, lies: what to add to a symbol's address. */
+/*
+ * Finds what to add to a symbol's address to get its physical address. The image is mapped at
+ * KERNEL_MAP.
+ */
 static bool image_shift(const struct linux_guest *g, uint64_t *shift)
 {
 	uint64_t phys_base;
@@ -118,8 +121,8 @@ static bool find_symbol(const struct linux_guest *g, const char *name, uint64_t 
 }
 
 /*
- * Those that the kernel began with, whatever a vCPU uses: it may be in user space with tables of
- * its own (page-table isolation), or KVM may have reset its registers.
+ * Finds the page tables that the kernel began with, whatever a vCPU uses now: it may be in user
+ * space with tables of its own (page-table isolation), or KVM may have reset its registers.
  */
 static bool first_tables(struct linux_guest *g)
 {
@@ -137,7 +140,7 @@ static bool first_tables(struct linux_guest *g)
 	return true;
 }
 
-/* Whether the tables map a pointer of the kernel's, and it points somewhere. */
+/* Whether the tables map the kernel's variable @pointer, and it is not NULL. */
 static bool reaches(const struct linux_guest *g, const char *pointer)
 {
 	uint64_t at, value;
@@ -154,8 +157,8 @@ bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struc
 }
 
 /*
- * Without the symbol that ends the image, as much as a kernel is surely long; what is there besides
- * does no harm.
+ * The image's size if the symbol at its end is not known. No kernel should be larger; other memory
+ * after the image does no harm.
  */
 #define USUAL_IMAGE_BYTES (64 * MIB)
 
@@ -170,7 +173,7 @@ static bool find_image(const struct linux_guest *g, struct linux_layout *l)
 	l->text_gpa = l->text_vaddr + shift;
 	if (!find_symbol(g, "_end", &end) || end <= l->text_vaddr || end - l->text_vaddr > GIB)
 		end = l->text_vaddr + USUAL_IMAGE_BYTES;
-	/* Addresses of guest's making: as much of it as is memory. */
+	/* The guest chose these addresses: take only the part that is memory. */
 	for (most = align_up(end - l->text_vaddr, 4 * KIB); most;
 	     most = align_down(most / 2, 4 * KIB)) {
 		if (gmem_at(g->mem, l->text_gpa, most))
@@ -180,7 +183,7 @@ static bool find_image(const struct linux_guest *g, struct linux_layout *l)
 	return most && l->text_vaddr <= UINT64_MAX - most;
 }
 
-/* A page of the image must be there by the direct map, too. */
+/* Whether @base is the direct map: it must map a page of the image, too. */
 static bool is_direct_map(const struct linux_guest *g, const struct linux_layout *l, uint64_t base)
 {
 	struct pagewalk walk;
@@ -191,7 +194,7 @@ static bool is_direct_map(const struct linux_guest *g, const struct linux_layout
 	return walk.mapped && walk.gpa == l->text_gpa;
 }
 
-/* Documentation/arch/x86/x86_64/mm.rst has where it is without KASLR. */
+/* Finds the direct map. Without KASLR it is where Documentation/arch/x86/x86_64/mm.rst has it. */
 static void find_direct_map(const struct linux_guest *g, struct linux_layout *l)
 {
 	uint64_t at, base[3] = { 0, 0xffff888000000000ULL, 0xff11000000000000ULL };
@@ -215,8 +218,8 @@ bool linux_find_layout(const struct linux_guest *g, struct linux_layout *l)
 }
 
 /*
- * Only what code the image has: after it lies the decompressor still, in what will be its .bss. By
- * the banner alone, since the kernel has written no note yet.
+ * Names only the image's code: the memory after it, the later .bss, still contains the
+ * decompressor. Uses the banner alone, since the kernel has written no note yet.
  */
 bool linux_name_image(struct symbols *s, const struct gmem *mem)
 {

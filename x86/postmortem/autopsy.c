@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Holds the machine's part of a post-mortem from its set-up to its end; see autopsy.h.
+ * Keeps the machine's part of a post-mortem from its set-up to its end; see autopsy.h.
  *
- * A console's tail is a ring of bytes: guestlog.c looks in it for messages, to print only those
+ * A console's tail is a ring of bytes. guestlog.c looks in it for messages, to print only those
  * that no console has shown.
  */
 #include "autopsy.h"

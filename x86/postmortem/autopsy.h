@@ -3,7 +3,8 @@
  * Keeps what a post-mortem needs of the machine besides vCPUs and guest memory: what the consoles
  * have shown, how the guest ended, and names for its addresses.
  *
- * The board owns it and writes down what it sees; x86/postmortem reads it, and knows no board.
+ * The board owns it and records what it sees. x86/postmortem reads it, and does not depend on the
+ * board.
  */
 #ifndef X86_POSTMORTEM_AUTOPSY_H
 #define X86_POSTMORTEM_AUTOPSY_H
@@ -20,10 +21,11 @@ struct symbols;
 #define PANIC_TEXT_BYTES 128
 
 /*
- * The last bytes that a console has shown, oldest first from @nr modulo TAIL_BYTES once it is full.
+ * The last bytes that a console has shown. Once @bytes is full, the oldest is at @nr modulo
+ * TAIL_BYTES.
  */
 struct console_tail {
-	uint64_t nr; /* shown in all */
+	uint64_t nr; /* bytes shown in all */
 	uint8_t bytes[TAIL_BYTES];
 };
 
@@ -31,22 +33,28 @@ struct autopsy {
 	const struct gmem *mem;
 	bool is_packed; /* the kernel that runs is a bzImage, which unpacks another one */
 
-	/* How the guest ended, by its consoles or its log in memory. Any thread; never cleared. */
+	/*
+	 * How the guest ended, according to its consoles or its log in memory. Thread: any. Never
+	 * cleared.
+	 */
 	_Atomic bool panicked, halted, restarting;
-	_Atomic bool panic_unseen; /* only the log in memory has it */
+	_Atomic bool panic_unseen; /* only the log in memory shows the panic */
 
-	/* What is below; taken first. */
+	/* Protects the fields below, up to @bug_text. Taken before @tail_lock. */
 	pthread_mutex_t lock;
 	struct symbols *symbols; /* the user's, or the kernel file's; NULL: none, or not read yet */
 	bool symbols_tried;
 	bool slide_known;
 	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
-	/* Its log's lines on its end, printable, as of the last guestlog_report(); "": none. */
+	/*
+	 * The lines of the guest's log about its end, printable, from the last guestlog_report();
+	 * "": none.
+	 */
 	char panic_text[PANIC_TEXT_BYTES], bug_text[PANIC_TEXT_BYTES];
 
-	/* @tail; taken after a chardev's output lock, or @lock. */
+	/* Protects @tail. Taken after a chardev's output lock, or after @lock. */
 	pthread_mutex_t tail_lock;
-	/* By COM port. Large, and last: of their pages a machine touches few. */
+	/* By COM port. It is large, so it comes last: a machine touches few of its pages. */
 	struct console_tail tail[CONFIG_NR_SERIAL];
 };
 
@@ -54,12 +62,12 @@ struct autopsy {
 void autopsy_init(struct autopsy *a, const struct gmem *mem);
 void autopsy_fini(struct autopsy *a);
 
-/* Keeps what the console on COM port @index, from 0, shows. Thread: any. */
+/* Keeps the output of the console on COM port @index, from 0. Thread: any. */
 void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t *bytes,
 			    size_t len);
 
 /*
- * Finds the guest kernel's own symbols, if the kernel is there already. Locks: the caller has
+ * Finds the guest kernel's own symbols, if the kernel is in memory already. Locks: the caller holds
  * a->lock.
  */
 void autopsy_find_kernel(struct autopsy *a);

@@ -2,9 +2,11 @@
 /*
  * Prints the stack of a vCPU: the first words, and a backtrace.
  *
- * - By ORC where the kernel has its tables: that is certain, and marks where it is not.
- * - Else by frame pointers. Their chain ends after MAX_FRAMES, and where it does not lead upwards,
+ * - By ORC if the kernel has its tables. This is certain, and the output marks the frames that are
+ *   not.
+ * - Else by frame pointers. Their chain ends after MAX_FRAMES, or where it does not lead upwards,
  *   so it cannot loop.
+ * - If that gives only a frame or two, by the words on the stack that have a name.
  */
 #include "fault.h"
 #include "page.h"
@@ -16,12 +18,12 @@
 #define STACK_WORDS 16
 #define WORDS_A_LINE 4
 #define NAMED_WORDS 64
-#define LOWEST_CODE (64 * KIB) /* below, a word is a number */
+#define LOWEST_CODE (64 * KIB) /* a lower word is a number */
 #define MAX_FRAMES 8
 #define MAX_ORC_FRAMES 24
-/* With those of which only the number is printed. */
+/* Includes repeated frames, of which only the number is printed. */
 #define MAX_WALKED 4096
-/* A frame further up than this is none. */
+/* A frame pointer that leads further up than this is not one. */
 #define MAX_FRAME_BYTES (64 * KIB)
 #define SYMBOL_BYTES 200
 
@@ -62,7 +64,7 @@ static void print_return(FILE *f, const struct postmortem *pm, uint64_t addr)
 	fprintf(f, "    %016" PRIx64 "%s%s\n", addr, name[0] ? " " : "", name);
 }
 
-/* For code without frame pointers: the words on the stack that have a name. */
+/* Prints the words on the stack that have a name, for code without frame pointers. */
 static void print_named_words(FILE *f, const struct postmortem *pm)
 {
 	struct paging paging = fault_paging(pm->cpu);
@@ -86,7 +88,7 @@ static void print_named_words(FILE *f, const struct postmortem *pm)
 	}
 }
 
-/* What has called itself is one line and a number. */
+/* Frames of a function that called itself: printed as a line and a number. */
 struct repeats {
 	uint64_t addr;
 	unsigned int nr;
@@ -110,7 +112,9 @@ static bool is_repeated(FILE *f, struct repeats *r, uint64_t addr)
 	return false;
 }
 
-/* Each frame: the caller's frame pointer, then the return address. */
+/*
+ * Each frame is the caller's frame pointer, then the return address. Returns the number of frames.
+ */
 static unsigned int print_backtrace(FILE *f, const struct postmortem *pm)
 {
 	struct paging paging = fault_paging(pm->cpu);
@@ -158,7 +162,8 @@ static const char *frame_name(const struct postmortem *pm, const struct unwind *
 }
 
 /*
- * Goes on as far as it can be known, and then by what lies on the stack. False: there is no more.
+ * Steps to the next frame by ORC or, if ORC has no more, by the words on the stack. Returns false
+ * at the end.
  */
 static bool next_frame(FILE *f, const struct orc *orc, struct unwind *u, struct repeats *repeats)
 {
@@ -171,11 +176,11 @@ static bool next_frame(FILE *f, const struct orc *orc, struct unwind *u, struct 
 	if (guessed)
 		return true;
 	end_repeats(f, repeats);
-	fputs("    (ORC knows no more; behind a ? is what was found on the stack)\n", f);
+	fputs("    (ORC ends here; lines with a ? were found on the stack)\n", f);
 	return true;
 }
 
-/* False: there is no ORC, and nothing was printed. */
+/* Returns false, with nothing printed, if there is no ORC. */
 static bool print_orc_backtrace(FILE *f, const struct postmortem *pm)
 {
 	char name[SYMBOL_BYTES];
@@ -203,13 +208,13 @@ static bool print_orc_backtrace(FILE *f, const struct postmortem *pm)
 	if (u.end == UNWIND_USER)
 		fprintf(f, "    (from user space, RIP=%" PRIx64 ")\n", u.ip);
 	else if (!nr)
-		fputs(u.end == UNWIND_BOTTOM ? "    nobody: it is the first\n"
-					     : "    nobody that can be found\n",
+		fputs(u.end == UNWIND_BOTTOM ? "    no caller: it is the first function\n"
+					     : "    no caller found\n",
 		      f);
 	return true;
 }
 
-/* Code that others call to wait: it is not to blame. */
+/* Whether @name is a function that others call to wait, so it is not to blame. */
 static bool only_waits(const char *name)
 {
 	static const char *const begins[] = {
@@ -247,7 +252,7 @@ void postmortem_print_stack(FILE *f, const struct postmortem *pm)
 	print_words(f, pm);
 	if (print_orc_backtrace(f, pm))
 		return;
-	/* A frame or two may be chance: Linux keeps none by default. */
+	/* One or two frames may be chance: Linux has no frame pointers by default. */
 	if (word_bytes(pm->cpu) > 2 && print_backtrace(f, pm) < 3)
 		print_named_words(f, pm);
 }

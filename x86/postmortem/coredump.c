@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Adds to an ELF core what is x86: the registers' notes, and the virtual addresses at which a
+ * Adds the x86 parts to an ELF core: the notes with registers, and the virtual addresses at which a
  * debugger looks for memory.
  *
- * - Of a Linux kernel they are those that kdump gives its vmcore: its image, and the direct map of
- *   all RAM; VMCOREINFO goes with it, from which crash(8) and others learn the rest.
- * - A kernel's stack may lie in neither, and other guests have addresses of their own: so the pages
- *   around each vCPU's RIP and RSP are added, as its page tables have them.
+ * - For a Linux kernel these are the addresses that kdump's vmcore has: its image, and the direct
+ *   map of all RAM. VMCOREINFO is added, from which crash(8) and others learn the rest.
+ * - A kernel's stack may lie outside both, and other guests have other addresses. So the pages
+ *   around each vCPU's RIP and RSP are added, at the addresses of its page tables.
  * - Without Linux, all RAM is at its guest-physical addresses.
  *
- * Tried with crash 8.0.2, by tests/crash.sh.
+ * tests/crash.sh tests it with crash 8.0.2.
  *
  * The guest stands still, but may be hostile: checked accessors look up all its addresses, and
- * elfcore_write() looks again.
+ * elfcore_write() checks them again.
  */
 #include "coredump.h"
 
@@ -105,7 +105,7 @@ static void add_prstatus(struct coredump *d, const struct cpu_state *cpu)
 	d->notes_bytes += PRSTATUS_NOTE_BYTES;
 }
 
-/* As it lies there, header and all. */
+/* Copies the note with its header. */
 static void add_vmcoreinfo(struct coredump *d)
 {
 	const struct vmcoreinfo *info = &d->linux_guest.info;
@@ -122,7 +122,7 @@ static uint64_t all_vaddr(const struct coredump *d)
 	return d->is_linux && d->layout.has_direct_map ? d->layout.direct_map : 0;
 }
 
-/* Whether @vaddr is there already. */
+/* Whether the core has @vaddr already. */
 static bool is_seen(const struct coredump *d, uint64_t vaddr, gpa_t gpa)
 {
 	for (unsigned int i = d->nr_views; i-- > 0;) {
@@ -148,7 +148,7 @@ static void add_page(struct coredump *d, uint64_t vaddr, gpa_t gpa)
 			(struct elfcore_view){ .vaddr = vaddr, .gpa = gpa, .bytes = PAGE_BYTES };
 }
 
-/* The mapped pages of [from, end), both on page borders. */
+/* Adds the mapped pages of [from, end), both of which are page borders. */
 static void add_range(struct coredump *d, const struct paging *paging, uint64_t from, uint64_t end)
 {
 	struct pagewalk walk;
@@ -181,7 +181,7 @@ static void find_linux(struct coredump *d)
 	autopsy_find_kernel(a);
 	linux_guest_open(g, &d->vm->mem, a->kernel_symbols);
 	d->is_linux = linux_find_layout(g, &d->layout);
-	g->symbols = NULL; /* for under the lock only */
+	g->symbols = NULL; /* valid under the lock only */
 	pthread_mutex_unlock(&a->lock);
 	if (d->is_linux)
 		d->view[d->nr_views++] = (struct elfcore_view){ .vaddr = d->layout.text_vaddr,
@@ -189,7 +189,10 @@ static void find_linux(struct coredump *d)
 								.bytes = d->layout.text_bytes };
 }
 
-/* One vCPU's part. Those to blame come first: a debugger begins with the first thread. */
+/*
+ * Adds the vCPUs that are to blame, or the others. Those to blame come first, since a debugger
+ * begins with the first thread.
+ */
 static void add_vcpus(struct coredump *d, bool to_blame, struct dump_result *r)
 {
 	for (unsigned int i = 0; i < d->vm->nr_vcpus; i++) {

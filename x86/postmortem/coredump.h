@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The x86 part of a core file: a row of arch_x86.c, see struct arch; private to x86/. */
+/* Writes the x86 part of a core file: a row of arch_x86.c, see struct arch; private to x86/. */
 #ifndef X86_POSTMORTEM_COREDUMP_H
 #define X86_POSTMORTEM_COREDUMP_H
 

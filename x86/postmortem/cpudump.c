@@ -2,11 +2,11 @@
 /*
  * Prints one vCPU's registers for a post-mortem.
  *
- * cpu_gather() asks KVM and cpu_print() prints, so that the printing can be tested without KVM;
+ * cpu_gather() reads from KVM and cpu_print() prints, so the printing can be tested without KVM.
  * cpu_exit_text() explains in one line why KVM_RUN gave up.
  *
- * Bits are named as in the Intel SDM vol. 3, chapters 2.3 and 2.5. All that is shown comes from a
- * guest that may have gone wild: nothing of it is used as an index or a length.
+ * Bits have the names of the Intel SDM vol. 3, chapters 2.3 and 2.5. All values come from a guest
+ * that may have gone wild: none of them is used as an index or a length.
  */
 #include "kvm/ioctl.h"
 #include "x86/cpu/cpu.h"
@@ -26,7 +26,7 @@
 #define LAPIC_LVT_TIMER 0x320
 #define NR_VECTOR_WORDS 8
 
-/* KVM_EXIT_INTERNAL_ERROR's own numbers; newer ones than the header's print as numbers. */
+/* Bit 31 of VMX's exit reason: the entry into the guest failed. */
 #define EXIT_REASON_ENTRY_FAILED 0x80000000ULL
 
 struct bit_name {
@@ -157,7 +157,7 @@ static void print_segment(FILE *f, const struct kvm_segment *g)
 			g->l ? " L" : "", g->db ? " D" : "", g->g ? " G" : "");
 }
 
-/* Segments that hold the same are printed in one line: "SS DS ES=0018 ...". */
+/* Prints segments with the same contents in one line: "SS DS ES=0018 ...". */
 static void print_segments(FILE *f, const struct kvm_sregs *s)
 {
 	const struct {
@@ -294,9 +294,9 @@ int cpu_gather(struct cpu_state *s, int vcpu_fd, unsigned int index, bool lapic)
 }
 
 /*
- * What the processor said when it refused the guest. VMX: with bit 31 the basic exit reason (Intel
- * SDM vol. 3, appendix C), else the VM-instruction error (31.4). SVM: exit code -1, invalid state
- * (AMD APM vol. 2, 15.5.1).
+ * Explains why the processor refused to enter the guest. VMX: with bit 31 the basic exit reason
+ * (Intel SDM vol. 3, appendix C), else the VM-instruction error (31.4). SVM: exit code -1, invalid
+ * state (AMD APM vol. 2, 15.5.1).
  */
 static const char *entry_failure_name(uint64_t reason)
 {
@@ -324,6 +324,7 @@ static const char *entry_failure_name(uint64_t reason)
 	}
 }
 
+/* Numbers that are newer than the header's have no name. */
 static const char *internal_error_name(uint32_t suberror)
 {
 	static const char *const name[] = {
@@ -337,7 +338,7 @@ static const char *internal_error_name(uint32_t suberror)
 							     : "KVM internal error";
 }
 
-/* " (suberror 1, bytes 0f 01 d0)": newer KVM hands over the instruction it failed at. */
+/* Writes "NAME (suberror 1, bytes 0f 01 d0)": newer KVMs report the instruction that failed. */
 static void internal_error_text(const struct kvm_run *run, char *buf, size_t n)
 {
 	uint32_t suberror = run->internal.suberror;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Disassembles the code at RIP by objdump(1), if it is installed; nothing depends on it.
+ * Disassembles the code at RIP with objdump(1), if it is installed; nothing depends on it.
  *
- * objdump gets the bytes in a file in memory and prints into a pipe. No shell runs, and the only
- * argument that is the guest's is its address, as a number. A child that takes longer than a second
- * is killed.
+ * objdump reads the bytes from a file in memory and prints into a pipe. No shell runs, and the only
+ * argument that comes from the guest is its address, as a number. The launcher kills a child that
+ * takes longer than a second.
  */
 #include "page.h"
 
@@ -21,7 +21,7 @@
 
 #define OUTPUT_BYTES 8192
 #define LIMIT_MS 1000
-/* The child's own descriptor of the code. */
+/* The child's descriptor for the code. */
 #define CHILD_FD 3
 
 static int code_file(const uint8_t *code, size_t len)
@@ -35,7 +35,7 @@ static int code_file(const uint8_t *code, size_t len)
 	return fd;
 }
 
-/* Returns the child, or -1. */
+/* Starts objdump. Returns its process ID, or -1. */
 static pid_t spawn(int code_fd, int out_fd, uint64_t addr, unsigned int bits)
 {
 	char vma[40];
@@ -67,7 +67,10 @@ static int elapsed_ms(const struct timespec *since)
 		     (now.tv_nsec - since->tv_nsec) / 1000000);
 }
 
-/* Reads until the end, OUTPUT_BYTES, or the time is over. Returns how much. */
+/*
+ * Reads until the end of the output, OUTPUT_BYTES, or the end of the time. Returns the number of
+ * bytes.
+ */
 static size_t read_output(int fd, char *out)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -94,7 +97,7 @@ static size_t read_output(int fd, char *out)
 	return len;
 }
 
-/* objdump's lines of code are `ADDRESS:\tBYTES\tINSTRUCTION`. */
+/* Prints objdump's lines of code, which are `ADDRESS:\tBYTES\tINSTRUCTION`. */
 static bool print_lines(FILE *f, char *out, unsigned int max_lines)
 {
 	unsigned int nr = 0;
@@ -132,7 +135,7 @@ bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsign
 	out[0] = '\0';
 	if (pid > 0) {
 		read_output(pipe_fd[0], out);
-		spawn_wait(pid, 0); /* it has ended, or has had its time */
+		spawn_wait(pid, 0); /* it has ended, or its time is over */
 	}
 	close(pipe_fd[0]);
 	return print_lines(f, out, max_lines);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finds out which exception a vCPU met, and why it was fatal.
+ * Finds the exception that a vCPU met, and why it was fatal.
  *
- * The evidence, in this order: what KVM reports as pending; whether the instruction at RIP can be
- * fetched; what that instruction is and touches. A guess that the registers contradict is not made:
- * better no name than a wrong one.
+ * The evidence, in this order: whether the instruction at RIP can be fetched; what that instruction
+ * is and touches; what KVM reports as pending. The code makes no guess that the registers
+ * contradict: no name is better than a wrong one.
  *
- * Delivery is checked as the processor does it (Intel SDM vol. 3A, 6.12 and 6.14): the IDT's limit,
- * the gate, its code segment, the stack that the frame goes to; for the exception, and then for the
- * double fault that follows.
+ * It checks delivery like the processor (Intel SDM vol. 3A, 6.12 and 6.14): the IDT's limit, the
+ * gate, its code segment, and the stack that the frame goes to. First it checks the delivery of the
+ * exception, and then that of the double fault that follows.
  */
 #include "fault.h"
 #include "x86/cpu/x86_bits.h"
@@ -75,7 +75,7 @@ struct descriptor {
 	unsigned int type;
 };
 
-/* Reads what @selector names in the GDT. Returns NULL, or why it cannot be loaded. */
+/* Reads the descriptor of @selector in the GDT. Returns NULL, or why it cannot be loaded. */
 static const char *read_descriptor(const struct facts *f, uint16_t selector, struct descriptor *d,
 				   char *buf, size_t n)
 {
@@ -86,7 +86,7 @@ static const char *read_descriptor(const struct facts *f, uint16_t selector, str
 	if (!(selector & ~3))
 		return "is null";
 	if (selector & 4)
-		return "is in the LDT, which is not looked at";
+		return "is in the LDT, which is not checked";
 	if ((selector | 7U) > gdt->limit) {
 		snprintf(buf, n, "is beyond the GDT's limit %#x", gdt->limit);
 		return buf;
@@ -107,7 +107,7 @@ static const char *read_descriptor(const struct facts *f, uint16_t selector, str
 	return d->present ? NULL : "is not present";
 }
 
-/* Whether @selector can be a code segment. NULL: yes. */
+/* Returns NULL if @selector can be a code segment, else why it cannot. */
 static const char *bad_code_selector(const struct facts *f, uint16_t selector, char *buf, size_t n)
 {
 	struct descriptor d;
@@ -169,8 +169,8 @@ void idt_read_gate(struct idt_gate *gate, const struct cpu_state *cpu, const str
 }
 
 /*
- * The top of the stack that a handler starts on; false: not known. 64-bit TSS: RSP0 at 4, IST1
- * at 0x24.
+ * Finds the top of the stack that a handler starts on. Returns false if it is not known. In a
+ * 64-bit TSS, RSP0 is at 4 and IST1 at 0x24.
  */
 static bool handler_stack(const struct facts *f, const struct idt_gate *gate, uint64_t *rsp)
 {
@@ -205,7 +205,9 @@ static void check_stack(const struct facts *f, const struct idt_gate *gate, char
 		 rsp, text);
 }
 
-/* Why the handler of @vector cannot be entered; "" when it can, as far as one sees. */
+/*
+ * Sets @why to the reason why the handler of @vector cannot be entered, or to "" if none is found.
+ */
 static void check_delivery(const struct facts *f, unsigned int vector, char *why, size_t n)
 {
 	char buf[96], name[24];
@@ -248,9 +250,7 @@ static void explain_delivery(struct facts *f)
 		snprintf(out, n, "%s; for the double fault, %s", first, second);
 }
 
-/*
- * ---- the instruction ---------------------------------------------------------------------------
- */
+/* ---- the instruction ------------------------------------------------------------------------- */
 
 static bool cannot_fetch(struct facts *f, const uint8_t *code, size_t len)
 {
@@ -268,10 +268,10 @@ static bool cannot_fetch(struct facts *f, const uint8_t *code, size_t len)
 	else if (!len)
 		found(f, VECTOR_UD,
 		      "or an endless loop: RIP 0x%" PRIx64 " is mapped to 0x%" PRIx64
-		      ", where no memory is",
+		      ", where there is no memory",
 		      f->rip, w.gpa);
 	else if (len >= 2 && !code[0] && !code[1])
-		return false; /* zeros decode as an access through RAX, which may well fault */
+		return false; /* zeros decode as an access through RAX, which may fault */
 	return f->fault->vector >= 0;
 }
 
@@ -317,7 +317,7 @@ static bool bad_selector(struct facts *f, uint16_t selector, const char *doing, 
 	return true;
 }
 
-/* Far returns, far jumps and loads of a segment register. */
+/* Checks far returns, far jumps and loads of a segment register. */
 static bool bad_segment_load(struct facts *f)
 {
 	const struct insn *in = &f->insn;
@@ -404,7 +404,7 @@ static bool divides_by_zero(struct facts *f)
 	return true;
 }
 
-/* Instructions that are the exception, or nearly always its cause. */
+/* Finds instructions that raise the exception by definition, or nearly always cause it. */
 static bool named_by_opcode(struct facts *f)
 {
 	const struct insn *in = &f->insn;
@@ -423,7 +423,7 @@ static bool named_by_opcode(struct facts *f)
 		      (unsigned int)in->imm_value & 0xff);
 	else if (in->map == 0x0f && (in->opcode == 0x30 || in->opcode == 0x32))
 		found(f, VECTOR_GP,
-		      "%s MSR 0x%x, which the guest's processor does not have or does not let it",
+		      "%s MSR 0x%x, which the guest's processor does not have or does not allow",
 		      in->opcode == 0x30 ? "writing" : "reading", ecx);
 	else if (in->map == 0xc5 && !(s->cr4 & CR4_OSXSAVE))
 		found(f, VECTOR_UD, "by an AVX instruction with CR4.OSXSAVE clear");
@@ -438,8 +438,8 @@ static bool named_by_opcode(struct facts *f)
 }
 
 /*
- * An indirect near call or jump, or a return, to an address that is not canonical: RIP stays where
- * it is on some processors.
+ * Finds an indirect near call or jump, or a return, to an address that is not canonical: on some
+ * processors RIP stays at the instruction.
  */
 static bool bad_target(struct facts *f)
 {
@@ -464,7 +464,7 @@ static bool bad_target(struct facts *f)
 	return true;
 }
 
-/* An exception that KVM has said is on its way. */
+/* Takes an exception that KVM reports as pending. */
 static bool pending(struct facts *f)
 {
 	const struct kvm_vcpu_events *e = &f->cpu->events;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Gathers for the post-mortem what KVM knows of a vCPU, the symbols and the recorder's events, and
- * samples registers where KVM loses them.
+ * Gathers for the post-mortem a vCPU's state from KVM, the symbols and the recorder's events, and
+ * samples registers on hosts where KVM loses them.
  *
  * KVM on AMD resets a vCPU before it reports a triple fault, because the processor leaves its state
- * undefined (AMD APM vol. 2, 15.14.3): no call gives its registers then. So on such hosts registers
- * are sampled at an exit every few milliseconds, which costs a fraction of a per cent; the last
- * sample is shown, with its age. KVM leaves them in kvm_run with the exit (KVM_CAP_SYNC_REGS),
- * which is cheaper than calls for each.
+ * undefined (AMD APM vol. 2, 15.14.3); after that no call gives its registers. So on such hosts the
+ * launcher samples the registers at an exit every few milliseconds, which costs a fraction of a per
+ * cent, and the report shows the last sample with its age. KVM puts the registers into kvm_run with
+ * the exit (KVM_CAP_SYNC_REGS), which is cheaper than calls for each.
  */
 #include "gather.h"
 
@@ -33,7 +33,7 @@
 
 struct arch_sample {
 	uint64_t ticks; /* 0: none yet */
-	bool stepping;	/* after each instruction */
+	bool stepping;	/* sampled after each instruction */
 	struct cpu_state cpu;
 };
 
@@ -49,7 +49,7 @@ int gather_vcpu_setup(struct vcpu *v)
 		return 0;
 	v->sample = calloc(1, sizeof(*v->sample));
 	if (v->sample)
-		v->run->kvm_valid_regs = SAMPLE_REGS; /* the first exit has them */
+		v->run->kvm_valid_regs = SAMPLE_REGS; /* the first exit brings them */
 	return v->sample ? 0 : -ENOMEM;
 }
 
@@ -59,7 +59,7 @@ void gather_vcpu_destroy(struct vcpu *v)
 	v->sample = NULL;
 }
 
-/* What the last exit has brought along. */
+/* Keeps the registers that the last exit has brought. */
 static void keep_sample(struct vcpu *v, uint64_t ticks)
 {
 	const struct kvm_sync_regs *regs = &v->run->s.regs;
@@ -70,7 +70,7 @@ static void keep_sample(struct vcpu *v, uint64_t ticks)
 	sample->cpu.sregs = regs->sregs;
 	sample->cpu.events = regs->events;
 	sample->cpu.mp_state = KVM_MP_STATE_RUNNABLE;
-	if (sample->ticks && !sample->stepping) /* a kernel has not come to it by its first exit */
+	if (sample->ticks && !sample->stepping) /* a kernel sets it after its first exit */
 		sample->cpu.lstar = cpu_read_lstar(v->fd);
 	sample->ticks = ticks;
 }
@@ -80,10 +80,10 @@ void gather_sample(struct vcpu *v, uint64_t ticks)
 	if (!v->sample) {
 		v->sample_due = UINT64_MAX;
 	} else if (!v->run->kvm_valid_regs) {
-		/* the next exit has them, and we are called again */
+		/* the next exit brings them, and calls this again */
 		v->run->kvm_valid_regs = SAMPLE_REGS;
 	} else {
-		if (v->run->exit_reason != KVM_EXIT_SHUTDOWN) /* too late */
+		if (v->run->exit_reason != KVM_EXIT_SHUTDOWN) /* KVM has reset them */
 			keep_sample(v, ticks);
 		if (v->sample->stepping)
 			return;
@@ -93,8 +93,8 @@ void gather_sample(struct vcpu *v, uint64_t ticks)
 }
 
 /*
- * Anew for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only where this
- * was last said.
+ * Set again for each step: KVM keeps RFLAGS.TF through an instruction that it emulates only if
+ * single-stepping was last set at that instruction.
  */
 int gather_step(struct vcpu *v)
 {
@@ -147,7 +147,7 @@ void gather_record_exit(struct vcpu *v, uint64_t ticks)
 	switch (run->exit_reason) {
 	case KVM_EXIT_DEBUG:
 		if (gather_stepped(v))
-			return; /* each instruction */
+			return; /* there is one after each instruction */
 		break;
 	case KVM_EXIT_X86_RDMSR:
 		record_wide(&v->recorder, ticks, EVENT_MSR_READ, 8, run->msr.index, 0);
@@ -175,8 +175,8 @@ uint64_t gather_ticks_khz(const struct vm *vm)
 }
 
 /*
- * The user's own, or when the guest is no Linux that names itself, those of the file that is run.
- * NULL: none.
+ * Loads the symbols of --symbols, or if the guest's kernel has none of its own in memory, those of
+ * the kernel's file. a->symbols stays NULL if there are none.
  */
 static void load_symbols(struct autopsy *a, const struct config *config)
 {
@@ -195,7 +195,7 @@ static void load_symbols(struct autopsy *a, const struct config *config)
 	}
 }
 
-/* The symbols are read when they are first needed. Under the autopsy's lock. */
+/* Finds the symbols when they are first needed. Locks: the caller holds the autopsy's lock. */
 static void find_symbols(struct autopsy *a, const struct config *config,
 			 const struct cpu_state *cpu)
 {
@@ -216,8 +216,9 @@ static void find_symbols(struct autopsy *a, const struct config *config,
 }
 
 /*
- * Whether the vCPU runs where the kernel lies, before the kernel's own page tables are on. Only
- * then are low numbers given names: they are many. Under the autopsy's lock.
+ * Whether the vCPU runs at the kernel's physical addresses, before the kernel's own page tables are
+ * on. Low numbers get names only then, since most of them are not addresses. Locks: the caller
+ * holds the autopsy's lock.
  */
 static bool name_image(struct symbols *s, const struct cpu_state *cpu, const struct gmem *mem)
 {
@@ -227,7 +228,7 @@ static bool name_image(struct symbols *s, const struct cpu_state *cpu, const str
 		return false;
 	symbols_set_image(s, 0, 0, 0);
 	/*
-	 * Real mode: a CPU that has not been started, of which there may be many. Memory is not
+	 * A CPU in real mode has not been started. There may be many such CPUs: memory is not
 	 * searched for each.
 	 */
 	if (!(cpu->sregs.cr0 & CR0_PE) || cpu_linear_rip(cpu) >= LINUX_LOWEST ||
@@ -251,7 +252,7 @@ static unsigned int copy_irqs(struct vm *vm, struct event_view *irq)
 	return nr;
 }
 
-/* KVM has reset the vCPU: it stands at the reset vector, in real mode. */
+/* Whether KVM has reset the vCPU: it is at the reset vector, in real mode. */
 static bool registers_lost(const struct vcpu *v, const struct cpu_state *cpu)
 {
 	return v->sample && v->run->exit_reason == KVM_EXIT_SHUTDOWN && cpu->regs.rip == 0xfff0 &&
@@ -333,7 +334,7 @@ void gather_report(FILE *f, struct vcpu *v, bool brief)
 	int err = cpu_gather(&cpu, v->fd, v->index, true);
 
 	if (err)
-		fprintf(f, "vCPU %u: KVM does not tell its registers: %s\n", v->index,
+		fprintf(f, "vCPU %u: cannot get its registers from KVM: %s\n", v->index,
 			strerror(-err));
 	else
 		print_report(f, v, &cpu, brief);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A vCPU's state for its post-mortem; private to x86/. What has no contract here is a row of
- * arch_x86.c, see struct arch.
+ * Gathers a vCPU's state for its post-mortem; private to x86/. Functions without a contract here
+ * are rows of arch_x86.c, see struct arch.
  */
 #ifndef X86_POSTMORTEM_GATHER_H
 #define X86_POSTMORTEM_GATHER_H
@@ -14,12 +14,14 @@ struct cpu_state;
 struct vcpu;
 struct vm;
 
-/* Prepares a new vCPU for its post-mortem, and undoes that. Returns 0 or -ENOMEM. */
+/*
+ * Prepares a new vCPU for its post-mortem; the second function undoes that. Returns 0 or -ENOMEM.
+ */
 int gather_vcpu_setup(struct vcpu *v);
 void gather_vcpu_destroy(struct vcpu *v);
 /*
- * A vCPU's registers, or those of its last sample if KVM has lost them. Returns 0 or -errno.
- * Thread: the vCPU's, or any while it stands still.
+ * Reads a vCPU's registers, or takes those of its last sample if KVM has lost them. Returns 0 or
+ * -errno. Thread: vCPU, or any while the vCPU stands still.
  */
 int gather_last_state(struct vcpu *v, struct cpu_state *cpu);
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Prints the part of a kernel's log that no console has shown: the kernel died before its console
- * was up, or had none, or its console goes elsewhere.
+ * Prints the part of a kernel's log that no console has shown, and judges by the log how a guest
+ * ended.
  *
- * x86/linux/printk.c reads the ring from guest memory. Each message is looked for in the last bytes
- * that each console has printed: all messages after the last one found there are new.
+ * A log is not shown if the kernel died before its console was up, has none, or has one elsewhere.
+ * x86/linux/printk.c reads the ring from guest memory. The code looks for each message in the last
+ * bytes that each console has printed: all messages after the last one found there are new.
  *
- * By the same ring guestlog_judge_end() judges a machine's end when no console has shown how it
- * came: a reset may follow a panic.
+ * guestlog_judge_end() uses the same ring when no console has shown how the machine ended: a reset
+ * may follow a panic.
  *
- * On whichever thread asks for a report, under the autopsy's lock; the guest may be running.
+ * Thread: any. Locks: takes the autopsy's lock. The guest may be running.
  */
 #include "guestlog.h"
 
@@ -25,7 +26,10 @@
 
 /* Shorter texts may occur by chance. */
 #define TELLING_BYTES 8
-/* When consoles have shown much, and none of it is in the ring, the last messages are given. */
+/*
+ * How many of the last messages to print if consoles have shown output, but none of it is in the
+ * ring.
+ */
 #define LAST_RECORDS 40
 
 /* A console's last bytes, in order. */
@@ -38,8 +42,8 @@ struct search {
 	struct autopsy *a;
 	const struct shown *shown;
 	unsigned int nr_shown;
-	unsigned int at;   /* the record that is looked at, from 1 */
-	unsigned int last; /* the last one that was shown; 0: none */
+	unsigned int at;   /* the current record, from 1 */
+	unsigned int last; /* the last record that a console has shown; 0: none */
 };
 
 static void unroll(struct shown *s, const struct console_tail *t)
@@ -52,8 +56,7 @@ static void unroll(struct shown *s, const struct console_tail *t)
 }
 
 /*
- * The rest of a message that begins with @start, its first line, without what a terminal would
- * obey.
+ * Keeps the rest of a line that begins with @start, without characters that a terminal would obey.
  */
 static void keep_rest(char *to, const char *start, const char *text, size_t len)
 {
@@ -78,7 +81,7 @@ static void look_for_shown(void *ctx, uint64_t ts_ns, unsigned int level, const 
 	s->at++;
 	len = line ? (size_t)(line - text) : len;
 	keep_rest(s->a->panic_text, "Kernel panic - not syncing: ", text, len);
-	if (!s->a->bug_text[0]) /* those that follow come of the first */
+	if (!s->a->bug_text[0]) /* the first one causes those that follow */
 		keep_rest(s->a->bug_text, "BUG: ", text, len);
 	if (len < TELLING_BYTES)
 		return;
@@ -88,7 +91,10 @@ static void look_for_shown(void *ctx, uint64_t ts_ns, unsigned int level, const 
 	}
 }
 
-/* How many of the *nr records, the oldest, have been seen. */
+/*
+ * Returns how many of the oldest records need not be printed, since consoles have shown them. Sets
+ * *nr to the number of all records.
+ */
 static unsigned int count_shown(struct autopsy *a, const struct linux_guest *g, unsigned int *nr)
 {
 	struct shown shown[CONFIG_NR_SERIAL];
@@ -133,12 +139,12 @@ void guestlog_report(FILE *f, struct vm *vm, bool whole)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/*--- its end, when no console told --------------------------------------------------------------*/
+/*--- the guest's end, when no console has shown it ---------------------------------------------*/
 
 /*
- * A Linux with a log has touched at least this much; what has not is not worth a search. (A large
- * program that started this one counts in the most that was ever resident: then a search is made
- * for nothing.)
+ * A Linux guest that has a log has touched at least this much memory; with less, a search is not
+ * worth its time. (The value also includes the peak of a large program that executed this one; then
+ * the search may find nothing.)
  */
 #define LEAST_LINUX_KIB (16 * 1024)
 
@@ -149,15 +155,16 @@ static bool may_be_linux(void)
 	return !getrusage(RUSAGE_SELF, &usage) && usage.ru_maxrss >= LEAST_LINUX_KIB;
 }
 
-struct hearing {
+struct end_search {
 	struct watch watch;
 	unsigned int found;
 };
 
-/* A message as the console would have had it, a line. */
-static void hear(void *ctx, uint64_t ts_ns, unsigned int level, const char *text, size_t len)
+/* Passes a message to the watch as the console would print it, as a line. */
+static void look_for_end(void *ctx, uint64_t ts_ns, unsigned int level, const char *text,
+			 size_t len)
 {
-	struct hearing *h = ctx;
+	struct end_search *h = ctx;
 
 	(void)ts_ns;
 	(void)level;
@@ -167,7 +174,7 @@ static void hear(void *ctx, uint64_t ts_ns, unsigned int level, const char *text
 
 void guestlog_judge_end(struct autopsy *a)
 {
-	struct hearing h = { .found = 0 };
+	struct end_search h = { .found = 0 };
 	struct linux_guest g;
 	bool open;
 
@@ -176,8 +183,8 @@ void guestlog_judge_end(struct autopsy *a)
 		return;
 	pthread_mutex_lock(&a->lock);
 	/*
-	 * The kernel's symbols take longer to find than its note, and are needed before there is
-	 * one.
+	 * The kernel's symbols take longer to find than its note, and are needed only if there is
+	 * no note yet.
 	 */
 	open = linux_guest_open(&g, a->mem, NULL);
 	if (!open) {
@@ -185,7 +192,7 @@ void guestlog_judge_end(struct autopsy *a)
 		open = linux_guest_open(&g, a->mem, a->kernel_symbols);
 	}
 	if (open)
-		linux_log_walk(&g, hear, &h);
+		linux_log_walk(&g, look_for_end, &h);
 	pthread_mutex_unlock(&a->lock);
 	if (h.found & 1U << WATCH_PANIC && !atomic_exchange(&a->panicked, true))
 		atomic_store(&a->panic_unseen, true);

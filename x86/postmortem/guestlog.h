@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The guest kernel's log, from its memory; private to x86/. */
+/*
+ * Reads the guest kernel's log from guest memory for reports, and to judge how the guest ended;
+ * private to x86/.
+ */
 #ifndef X86_POSTMORTEM_GUESTLOG_H
 #define X86_POSTMORTEM_GUESTLOG_H
 
@@ -10,9 +13,9 @@
 struct vm;
 
 /*
- * The guest resets or is dead, and no console has shown why: looks in its log, and sets panicked,
- * halted or restarting as if one had. Costs a search of the memory that a Linux has touched, and
- * nothing if a console has shown it. Thread: any.
+ * Call it when the guest resets or can do nothing any more. If no console has shown why, it looks
+ * in the guest's log and sets panicked, halted or restarting, as the console's output would; this
+ * costs a search of the memory that a Linux has touched. Thread: any.
  */
 void guestlog_judge_end(struct autopsy *a);
 

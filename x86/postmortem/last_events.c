@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Prints the flight recorder's last events of a vCPU, and the interrupts that our devices raised
- * meanwhile: one event a line, repeated ones in one.
+ * Prints a vCPU's last events from the flight recorder, and the interrupts that the launcher's
+ * devices raised during that time.
+ *
+ * Each line is one event; repeated events share a line.
  */
 #include "kvm/trace_text.h"
 #include "page.h"
@@ -10,7 +12,7 @@
 #include <string.h>
 
 #define MAX_LINES 10
-/* So far back one looks for lines, however many events are one line. */
+/* The number of events to look back at, however many of them share a line. */
 #define MAX_BACK 256
 
 static bool is_console(const struct postmortem *pm, const struct event_view *e)
@@ -37,7 +39,8 @@ static void print_line(FILE *f, const struct postmortem *pm, const struct event_
 }
 
 /*
- * Whether both make one line: the same once more, or the console, whose bytes are to be seen there.
+ * Whether both share a line: they are equal, or both are console accesses, whose bytes the console
+ * shows.
  */
 static bool same(const struct postmortem *pm, const struct event_view *a,
 		 const struct event_view *b)
@@ -48,11 +51,11 @@ static bool same(const struct postmortem *pm, const struct event_view *a,
 }
 
 struct line {
-	struct event_view view; /* the last of them */
+	struct event_view view; /* the last of its events */
 	unsigned int times;
 };
 
-/* The last lines, newest first. */
+/* Collects the last lines, newest first. Returns their number. */
 static unsigned int gather(const struct postmortem *pm, struct line *line)
 {
 	unsigned int nr = 0, irq = pm->nr_irqs, back = 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Prints a post-mortem in the order in which one looks for a cause.
+ * Prints a post-mortem in the order in which a developer looks for a cause.
  *
- * Where and in which state the processor is; how RIP, RSP and CR2 are mapped; the code; the stack;
- * the IDT gate; what happened last; in the end the sentence that the facts allow.
+ * The order is: where and in which state the processor is; how RIP, RSP and CR2 are mapped; the
+ * code; the stack; the IDT gate; the last events; and at the end the sentence that the facts allow.
  *
- * At most 60 lines for one vCPU, two for those that are not to blame. All of it was found in a
- * guest that may have gone wild: it is read by checked accessors and printed as numbers, our own
- * names, or symbols of the user's file.
+ * At most 60 lines for one vCPU, two for those that are not to blame. All data comes from a guest
+ * that may have gone wild: it is read by checked accessors and printed as numbers, our own names,
+ * or symbols.
  */
 #include "page.h"
 
@@ -23,7 +23,7 @@
 #define MAX_DISASSEMBLY 6
 #define SYMBOL_BYTES 200
 
-/* "in NAME+0x1f", or the bare address. */
+/* Writes "in NAME+0x1f", or the bare address. */
 static const char *place(const struct postmortem *pm, uint64_t addr, char *buf, size_t n)
 {
 	char name[SYMBOL_BYTES];
@@ -74,8 +74,8 @@ static void print_head(FILE *f, const struct postmortem *pm)
 			place(pm, cpu_linear_rip(s), where, sizeof(where)));
 	fputc('\n', f);
 	if (pm->lost)
-		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault, and there was no earlier exit to\n"
-		      "  have them from. Memory is as the guest left it.\n",
+		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault, and no earlier exit\n"
+		      "  had saved them. Memory is as the guest left it.\n",
 		      f);
 	else if (pm->sampled)
 		fprintf(f,
@@ -83,14 +83,14 @@ static void print_head(FILE *f, const struct postmortem *pm)
 			" us before it.\n",
 			pm->sample_age_us);
 	else if (pm->retraced)
-		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault. It was run again, its end step by step:\n"
+		fputs("  KVM on this CPU resets a vCPU's registers at a triple fault. The guest was run again, its end step by step:\n"
 		      "  these are from before the last instruction.\n",
 		      f);
 	if (!pm->lost && pm->at_image)
-		fputs("  (at physical addresses, before the kernel's own page tables are on: names are of what lies there)\n",
+		fputs("  (at physical addresses, before the kernel's own page tables are on: names are those of the code there)\n",
 		      f);
 	else if (!pm->lost && pm->symbols && !pm->slide_known && s->sregs.efer & EFER_LMA)
-		fputs("  (where KASLR has put the kernel is not known: symbols are as linked)\n",
+		fputs("  (KASLR's offset is not known: symbols are at their linked addresses)\n",
 		      f);
 }
 
@@ -163,7 +163,7 @@ static void print_gate(FILE *f, const struct postmortem *pm, unsigned int vector
 			gate.valid ? "" : ", no interrupt or trap gate");
 }
 
-/* What a machine that did not fault is doing; NULL: nothing special. */
+/* What a vCPU that did not fault is doing; NULL: nothing special. */
 static const char *loop_text(const struct postmortem *pm)
 {
 	struct paging paging = fault_paging(pm->cpu);
@@ -185,7 +185,7 @@ static const char *loop_text(const struct postmortem *pm)
 	return interrupts ? "runs" : "runs with interrupts off";
 }
 
-/* What the vCPU came to, or does. */
+/* Prints how the vCPU ended, or what it is doing. */
 static void print_sentence(FILE *f, const struct postmortem *pm, const struct fault *fault)
 {
 	char where[SYMBOL_BYTES], caller[SYMBOL_BYTES];
@@ -194,7 +194,7 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 	place(pm, cpu_linear_rip(pm->cpu), where, sizeof(where));
 	if (pm->lost) {
 		fprintf(f,
-			"=> %s; where is not known: it came before the first exit, or KVM has lost it\n",
+			"=> %s; its RIP is not known: it came before the first exit, or KVM has lost the registers\n",
 			pm->stopped_by);
 		return;
 	}
@@ -218,14 +218,17 @@ static void print_sentence(FILE *f, const struct postmortem *pm, const struct fa
 			caller);
 }
 
-/* A decompressor runs in low memory, Linux does not; one without kallsyms leaves no other trace. */
+/*
+ * Reports that no unpacked kernel was found. A decompressor runs in low memory, but Linux does not:
+ * without kallsyms only RIP shows that a kernel is unpacked.
+ */
 static void print_packed(FILE *f, const struct postmortem *pm)
 {
 	if (pm->packed && !pm->at_image && !pm->lost && !pm->sampled &&
 	    cpu_linear_rip(pm->cpu) < LINUX_LOWEST)
 		fprintf(f,
 			"=> no unpacked kernel is in memory: this is the bzImage's own code, most likely its decompressor%s\n",
-			pm->early ? "" : "; --early lets it say what is wrong");
+			pm->early ? "" : "; --early makes it print what is wrong");
 }
 
 void postmortem_print_panic(FILE *f, const char *panic, const char *bug)

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables of a hardware-reduced machine: the fixed ones, and how all of them are put together.
+ * Writes the ACPI tables of a hardware-reduced machine: the fixed ones, and the pointers that join
+ * all of them.
  *
- * Models ACPI 6.5: RSDP (5.2.5), XSDT (5.2.8), FADT (5.2.9); dsdt.c and madt.c write the two that
- * depend on the machine. The board calls acpi_write() once, on main's thread, before any vCPU runs.
+ * Models ACPI 6.5: RSDP (5.2.5), XSDT (5.2.8), FADT (5.2.9). dsdt.c and madt.c write the two that
+ * depend on the machine. The board calls acpi_write() once, before any vCPU runs. Thread: setup.
  *
- * Hardware-reduced means: no PM1 registers, no PM timer, no SCI, no FACS (with --testdev all but
- * the SCI are there, for guests that do not ask what kind of machine it is). Sleep and reset go
- * through the registers that the FADT names; the power button is a generic event device's
- * interrupt. The FADT's boot flags follow the device list: a guest probes a keyboard controller or
- * a clock only where there is one.
+ * - Hardware-reduced means: no PM1 registers, no PM timer, no SCI, no FACS. (With --testdev all of
+ *   them except the SCI exist, for guests that do not check the kind of machine.) Sleep and reset
+ *   use the registers that the FADT names; the power button is the interrupt of a generic event
+ *   device.
+ * - The FADT's boot flags follow the device list: a guest probes a keyboard controller or a clock
+ *   only if there is one.
+ * - Tables are written in place, one after the other from ACPI_GPA: RSDP, DSDT, FADT, MADT, XSDT.
+ *   The RSDP is filled in when all the rest is known to fit.
  *
- * Tables are written in place, one after the other from ACPI_GPA: RSDP, DSDT, FADT, MADT, XSDT; the
- * RSDP is filled in when all the rest is known to fit. Invariant: the same configuration gives the
- * same bytes. It does not: describe PCI, NUMA, caches, or offer a 32-bit RSDT.
+ * Invariant: the same configuration gives the same bytes. Not described: PCI, NUMA, caches, a
+ * 32-bit RSDT.
  */
 #include "acpi_parts.h"
 
@@ -47,7 +50,7 @@ struct acpi_gas {
 #define GAS_SYSTEM_IO 1
 #define GAS_ACCESS_BYTE 1
 
-/* The FADT after its header; what a hardware-reduced machine has no use for is not named. */
+/* The FADT after its header. Fields that a hardware-reduced machine does not use have no names. */
 struct acpi_fadt {
 	uint32_t facs;
 	uint32_t dsdt;
@@ -101,7 +104,7 @@ struct acpi_facs {
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_facs) == 64, "FACS");
 _Static_assert(FACS_GPA % 64 == 0 && FACS_GPA - ACPI_GPA >= sizeof(struct acpi_rsdp),
-	       "FACS, behind the RSDP");
+	       "FACS, after the RSDP");
 #define FACS_VERSION 2
 
 #define FADT_REVISION 6
@@ -147,8 +150,8 @@ static uint16_t boot_flags(const struct device_list *devices)
 }
 
 /*
- * Of a hardware-reduced machine OSPM ignores these fields (5.2.9, HW_REDUCED_ACPI); who tests KVM
- * reads them.
+ * Sets the fields that OSPM ignores on a hardware-reduced machine (5.2.9, HW_REDUCED_ACPI).
+ * Programs that test KVM read them.
  */
 static void name_pm_registers(struct acpi_fadt *fadt)
 {

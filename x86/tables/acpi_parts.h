@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the writers of ACPI tables share: acpi.c, dsdt.c and madt.c, with table.c below them. */
+/*
+ * Declares what the writers of ACPI tables (acpi.c, dsdt.c, madt.c) share; table.c implements it.
+ */
 #ifndef X86_TABLES_ACPI_PARTS_H
 #define X86_TABLES_ACPI_PARTS_H
 
@@ -23,7 +25,7 @@ struct acpi_header {
 _Static_assert(sizeof(struct acpi_header) == 36, "table header");
 
 /*
- * Begins a table on its border; returns its offset for acpi_table_end(). @signature has four
+ * Begins a table on its alignment. Returns its offset, for acpi_table_end(). @signature has four
  * characters, @oem_table_id eight.
  */
 size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision,
@@ -31,7 +33,7 @@ size_t acpi_table_begin(struct aml *out, const char *signature, uint8_t revision
 /* Sets length and checksum. Returns the table's address. */
 gpa_t acpi_table_end(struct aml *out, size_t at);
 
-/* Append a table; return its address, which is worthless after an overflow of @out. */
+/* Append a table. Return its address, which is not valid after an overflow of @out. */
 gpa_t acpi_write_dsdt(struct aml *out, const struct tables_config *config);
 gpa_t acpi_write_madt(struct aml *out, const struct tables_config *config);
 

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * AML writer.
+ * Writes AML into a bounded buffer, for the DSDT.
  *
  * Models ACPI 6.5, 20.2 (encoding of names, data objects, package lengths) and 6.4 (resource
- * descriptors), as far as our DSDT needs it. acpi.c calls it on main's thread while the machine is
- * built; it allocates nothing.
+ * descriptors), as far as our DSDT needs it. acpi.c calls it while the machine is built; it
+ * allocates nothing. Thread: setup.
  *
- * A term that holds others begins with its own length, in one to four bytes depending on that
- * length, which is known only when the term ends. One byte is kept free at its begin; the rare term
- * that needs more is moved up when it ends. A device of ours is shorter than 64 bytes, so that in
- * practice only \_SB moves.
+ * A term that contains others begins with its own length. The length takes one to four bytes,
+ * depending on its value, which is known only when the term ends. One byte is reserved at the
+ * term's beginning; if the length needs more, the term's content is moved up when it ends. Our
+ * devices are shorter than 64 bytes, so in practice only \_SB moves.
  *
- * Invariant: len <= cap_bytes, and once overflow is set nothing is written any more. Marks are
- * offsets, so that they stay valid when inner terms move.
- *
- * It does not: know expressions, locals, control flow, fields, or 64-bit address descriptors.
+ * Invariant: len <= cap_bytes, and once overflow is set nothing more is written. Marks are offsets,
+ * so they stay valid when inner terms move. Not supported: expressions, locals, control flow,
+ * fields, 64-bit address descriptors.
  */
 #include "aml.h"
 
@@ -105,7 +104,7 @@ static void insert(struct aml *a, size_t at, const uint8_t *bytes, size_t len)
 	a->len += len;
 }
 
-/* Keeps the place of a length; the mark is its offset. */
+/* Reserves the byte of a length. The mark is its offset. */
 static size_t open_length(struct aml *a)
 {
 	size_t mark = a->len;
@@ -114,7 +113,7 @@ static size_t open_length(struct aml *a)
 	return mark;
 }
 
-/* 20.2.4: the length counts its own bytes. Returns how many there are. */
+/* 20.2.4: the length counts its own bytes. Returns their number. */
 static unsigned int encode_length(uint8_t out[4], size_t content_bytes)
 {
 	unsigned int n = 1;
@@ -293,8 +292,8 @@ bool aml_is_eisa_id(const char *id)
 }
 
 /*
- * Three letters of five bits and four hexadecimal digits, stored with the most significant byte
- * first.
+ * Three letters of five bits each and four hexadecimal digits, stored with the most significant
+ * byte first.
  */
 void aml_eisa_id(struct aml *a, const char *id)
 {
@@ -315,9 +314,7 @@ void aml_notify(struct aml *a, const char *path, uint64_t value)
 	aml_integer(a, value);
 }
 
-/*
- * The buffer's size stands between its length and its bytes: a byte constant is kept free for it.
- */
+/* The buffer's size lies between its length and its bytes: a byte constant is reserved for it. */
 size_t aml_resources(struct aml *a)
 {
 	size_t mark;
@@ -378,7 +375,7 @@ void aml_res_interrupt(struct aml *a, uint32_t gsi, bool edge, bool shared)
 {
 	put(a, RES_TAG_INTERRUPT);
 	put_le(a, 6, 2);
-	/* bit 0: we consume it */
+	/* bit 0: the device consumes it */
 	put(a, (uint8_t)(1 | (edge ? 1 << 1 : 0) | (shared ? 1 << 3 : 0)));
 	put(a, 1); /* one number follows */
 	put_le(a, gsi, 4);

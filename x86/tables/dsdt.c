@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The DSDT: AML made from the device list.
+ * Writes the DSDT: AML made from the device list.
  *
- * Models ACPI 6.5, 5.2.11.1, with objects of chapters 5 to 7: \_S5, processors (ACPI0007), one
- * Device for each list entry that has a _HID, its ranges and lines as _CRS, and for the power
- * button a PNP0C0C and a generic event device (5.6.9) that notifies it. Called by acpi_write() on
- * main's thread.
+ * Models ACPI 6.5, 5.2.11.1, with objects of chapters 5 to 7:
+ * - \_S5 and the processors (ACPI0007)
+ * - one Device for each list entry that has a _HID, with its ranges and lines as _CRS
+ * - for the power button a PNP0C0C, and a generic event device (5.6.9) that notifies it
  *
- * On a hardware-reduced machine Linux drops the 8259 and with it all fixed ISA interrupts: it takes
- * each line's number, trigger and polarity from _CRS alone, so they must be true there.
+ * acpi_write() calls it. Thread: setup.
  *
- * What a guest interprets at boot costs it instructions, so there are names, not methods: a
- * processor is a _HID and a _UID that the MADT knows too, which spares it _STA and _MAT. Invariant:
- * names are unique as long as no two devices share _HID and _UID. It does not: describe ranges
- * above 4 GiB, or more than one power button.
+ * On a hardware-reduced machine Linux drops the 8259 and with it all fixed ISA interrupts. It takes
+ * each line's number, trigger and polarity from _CRS alone, so they must be correct there.
+ *
+ * AML that a guest interprets at boot costs it instructions, so there are names, not methods: a
+ * processor is a _HID and a _UID that the MADT also has, so that it needs no _STA and no _MAT.
+ * Invariant: names are unique as long as no two devices share _HID and _UID. Not described: ranges
+ * above 4 GiB, more than one power button.
  */
 #include "acpi_parts.h"
 
@@ -40,7 +42,7 @@ static void dsdt_s5(struct aml *out)
 }
 
 /*
- * Three hexadecimal digits after a letter: cheaper than snprintf() for each of a thousand
+ * Writes a letter and three hexadecimal digits: cheaper than snprintf() for each of a thousand
  * processors.
  */
 static void numbered_name(char name[5], char letter, unsigned int number)
@@ -74,7 +76,7 @@ static void dsdt_processors(struct aml *out, unsigned int nr_cpus)
 	}
 }
 
-/* Names that people know from a PC's logs. Others get a number. */
+/* Chooses names that people know from a PC's logs. Other devices get a number. */
 static void device_name(char name[5], const struct device_info *info, unsigned int index)
 {
 	static const struct {
@@ -128,7 +130,7 @@ static void dsdt_resource(struct aml *out, const struct resource *res, bool isa)
 	}
 }
 
-/* @isa: interrupts as ISA lines where they are some, as PNP devices have them. */
+/* @isa: describes interrupts below 16 as ISA lines, as PNP devices do. */
 static void dsdt_resources(struct aml *out, const struct device_info *info, bool isa)
 {
 	size_t resources;
@@ -156,7 +158,10 @@ static void dsdt_device(struct aml *out, const struct device_info *info, unsigne
 	aml_end(out, device);
 }
 
-/* The button itself, and the generic event device whose interrupt says that it was pressed. */
+/*
+ * Writes the button itself, and the generic event device whose interrupt reports that it was
+ * pressed.
+ */
 static void dsdt_power_button(struct aml *out, const struct device_info *info)
 {
 	size_t device, method;

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device tree, made from the device list with libfdt's sequential writer.
+ * Builds the device tree from the device list, with libfdt's sequential writer.
  *
  * Models the Devicetree Specification 0.4 and what Linux's arch/x86/kernel/devicetree.c reads:
- * processors by their local APIC's id in "reg", one "intel,ce4100-lapic", one "intel,ce4100-ioapic"
- * whose interrupt specifiers are a pin and a sense, "intel,ce4100-cp" for the bus of devices with
- * addresses and "isa" for that of devices with ports. (The names are the SoC's that was the first
- * x86 with a device tree; they mean the common PC chips.) "simple-bus" is there for Linux's generic
- * code, which looks for devices before x86's own does.
+ * - processors, by their local APIC's id in "reg"
+ * - one "intel,ce4100-lapic", and one "intel,ce4100-ioapic" whose interrupt specifiers are a pin
+ *   and a sense
+ * - "intel,ce4100-cp" for the bus of devices with addresses, and "isa" for that of devices with
+ *   ports
  *
- * A list entry without a "compatible" has no node. Errors of libfdt are collected: the writer takes
- * further calls after one and has no effect then, and the one that can come, for want of room, is
- * told by fdt_build() at its end.
+ * (The names come from the SoC that was the first x86 with a device tree; they mean the common PC
+ * chips.) "simple-bus" is there for Linux's generic code, which looks for devices before the x86
+ * code does.
+ *
+ * A list entry without a "compatible" has no node. Errors of libfdt are collected: after one,
+ * further calls of the writer do nothing, and fdt_build() returns it at the end. The only possible
+ * one is lack of room.
  */
 #include "fdt.h"
 
@@ -31,12 +35,12 @@
 #define UART_HZ 1843200
 #define REG_CELLS 4 /* of one address and size, at most */
 
-/* An interrupt's second cell, as devicetree.c's of_ioapic_type has it. */
+/* An interrupt's second cell, as in devicetree.c's of_ioapic_type. */
 enum { SENSE_LEVEL_HIGH = 1, SENSE_EDGE_RISING = 3 };
 
 struct tree {
 	void *fdt;
-	int err; /* the first of libfdt's */
+	int err; /* the first error of libfdt */
 };
 
 static void note(struct tree *t, int err)
@@ -156,7 +160,7 @@ static void apics(struct tree *t)
 }
 
 /*
- * Nodes are named for what they are, not for what programs them (Devicetree Specification, 2.2.2).
+ * Names nodes after what they are, not after what programs them (Devicetree Specification, 2.2.2).
  */
 static const char *node_name(const char *compatible)
 {
@@ -174,8 +178,8 @@ static const char *node_name(const char *compatible)
 }
 
 /*
- * Appends to "reg": two cells each for addresses, ISA's form for ports. Returns how many cells
- * there are then.
+ * Appends to "reg": two cells each for addresses, ISA's form for ports. Returns the new number of
+ * cells.
  */
 static unsigned int append_reg(uint32_t *reg, unsigned int nr, const struct resource *r)
 {
@@ -188,7 +192,9 @@ static unsigned int append_reg(uint32_t *reg, unsigned int nr, const struct reso
 	return nr;
 }
 
-/* "reg" and "interrupts". @type says which of the resources are addresses here, the bus's kind. */
+/*
+ * Writes "reg" and "interrupts". @type, the bus's kind, selects the resources that are addresses.
+ */
 static void resources(struct tree *t, const struct device_info *info, enum resource_type type)
 {
 	uint32_t reg[REG_CELLS * DEVICE_MAX_RESOURCES], irq[2 * DEVICE_MAX_RESOURCES];
@@ -210,7 +216,7 @@ static void resources(struct tree *t, const struct device_info *info, enum resou
 		cells(t, "interrupts", irq, nr_irq);
 }
 
-/* Those of the list whose first resource is of the bus's kind. */
+/* Writes the devices whose first resource is of the bus's kind. */
 static void devices(struct tree *t, const struct device_list *list, enum resource_type type)
 {
 	for (unsigned int i = 0; i < list->nr; i++) {

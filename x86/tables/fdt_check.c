@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whether any bytes are a device tree that a guest may be handed (Devicetree Specification 0.4,
- * chapter 5). A check of our own comes first, and then libfdt's fdt_check_full(): that of libfdt
- * 1.6 adds a property's length to its place without a look at the sum, so that a length near 2^32
- * leads it backwards.
+ * Checks whether untrusted bytes are a device tree that a guest may get (Devicetree Specification
+ * 0.4, chapter 5).
  *
- * Here: one root; each node, property and name within its block, and the blocks within the size
- * that the tree gives itself, of which the guest gets no byte more. Pure.
+ * Our own check comes first, then libfdt's fdt_check_full(): the one of libfdt 1.6 adds a
+ * property's length to its offset without checking the sum, so a length near 2^32 leads it
+ * backwards.
+ *
+ * Our check requires one root; each node, property and name inside its block; and the blocks inside
+ * the size that the tree states, since the guest gets no byte beyond it. Pure.
  */
 #include "fdt.h"
 
@@ -14,16 +16,16 @@
 #include <libfdt.h>
 #include <string.h>
 
-/* Linux reads no older one. */
+/* Linux does not read older versions. */
 #define FIRST_VERSION 16
-#define LATEST_VERSION 17 /* the first that tells the structure's size */
+#define LATEST_VERSION 17 /* the first that states the structure's size */
 
 struct block {
 	const uint8_t *at;
 	uint32_t bytes;
 };
 
-/* The structure as it is walked, @at bytes of it. */
+/* The structure block during the walk; the first @at bytes are done. */
 struct walk {
 	struct block structure, strings;
 	uint32_t at;
@@ -68,7 +70,7 @@ static bool take_word(struct walk *w, uint32_t *value)
 	return true;
 }
 
-/* @bytes, and up to the next word. */
+/* Skips @bytes, and up to the next word. */
 static bool skip(struct walk *w, uint32_t bytes)
 {
 	uint32_t padding = -bytes % FDT_TAGSIZE;
@@ -101,7 +103,7 @@ static bool property(struct walk *w)
 	       skip(w, bytes);
 }
 
-/* Takes one token. Returns whether it may stand there. */
+/* Takes one token. Returns whether it is valid at this place. */
 static bool step(struct walk *w, uint32_t *token)
 {
 	if (!take_word(w, token))
@@ -143,13 +145,13 @@ static const char *check(const void *blob, uint64_t bytes)
 	if (bytes < sizeof(struct fdt_header))
 		return "shorter than a device tree's header";
 	if (fdt_magic(blob) != FDT_MAGIC)
-		return "no flattened device tree (dtc makes one of a .dts)";
+		return "not a flattened device tree (dtc makes one from a .dts)";
 	if (fdt_totalsize(blob) > bytes)
-		return "a device tree that is cut off: it is longer by its own account";
+		return "a truncated device tree: its header states a larger size";
 	if (fdt_version(blob) < FIRST_VERSION)
-		return "a device tree of a version before 16, which Linux does not read (dtc makes 17)";
+		return "a device tree of a version before 16, which Linux does not read (dtc makes version 17)";
 	if (!structure_is_sound(blob))
-		return "a broken device tree: its nodes and properties do not lie within their blocks (dtc makes a sound one)";
+		return "a damaged device tree: its nodes and properties do not lie within their blocks (dtc makes a valid one)";
 	err = fdt_check_full(blob, bytes);
 	return err ? fdt_strerror(err) : NULL;
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The MADT: processors, the IOAPIC, and where ISA lines differ from their habits.
+ * Writes the MADT: the processors, the IOAPIC, and the ISA lines that differ from ISA's defaults.
  *
- * Models ACPI 6.5, 5.2.12. Called by acpi_write() on main's thread.
+ * Models ACPI 6.5, 5.2.12. acpi_write() calls it. Thread: setup.
  *
- * Processors come in the order of their indexes, the boot processor first, all enabled. Those whose
- * id and UID fit eight bits have a LAPIC entry, the others an x2APIC entry.
+ * - Processors come in the order of their indexes, the boot processor first, all enabled. Those
+ *   whose id and UID fit eight bits have a LAPIC entry, the others an x2APIC entry.
+ * - Lines are identity mapped from GSI 0. That includes the timer: KVM's default routing connects
+ *   GSI 0 to IOAPIC pin 0, not to pin 2 as on most PCs. So there are overrides only for lines below
+ *   16 that a device uses level triggered. An override for IRQ 0 would also be wrong because Linux
+ *   would take it for the SCI's, whose number is 0 on a hardware-reduced machine.
  *
- * Lines are identity mapped from GSI 0. That holds for the timer too: KVM's default routing brings
- * GSI 0 to IOAPIC pin 0, not to pin 2 as on most PCs. So only lines below 16 that a device uses
- * level triggered are overridden. An override for IRQ 0 would be wrong twice: Linux takes it for
- * the SCI's, whose number is 0 on a hardware-reduced machine. It does not: describe hot-pluggable
- * processors, a second IOAPIC, or online-capable ones.
+ * Not described: hot-pluggable or online-capable processors, a second IOAPIC.
  */
 #include "acpi_parts.h"
 
@@ -78,7 +78,7 @@ enum {
 	MADT_X2APIC_NMI = 10,
 };
 #define MADT_CPU_ENABLED 1
-/* ids and UIDs below go into LAPIC entries, others into x2APIC entries */
+/* ids and UIDs below this have LAPIC entries, others x2APIC entries */
 #define MADT_XAPIC_IDS 255
 #define MADT_ALL_UIDS 0xff
 #define MADT_ALL_X2_UIDS 0xffffffff
@@ -89,10 +89,7 @@ static bool is_xapic_cpu(const struct tables_config *config, unsigned int uid)
 	return uid < MADT_XAPIC_IDS && config->apic_id[uid] < MADT_XAPIC_IDS;
 }
 
-/*
- * The processor's UID is its index; the DSDT says the same. Returns whether there are x2APIC
- * entries.
- */
+/* A processor's UID is its index, also in the DSDT. Returns whether there are x2APIC entries. */
 static bool madt_cpus(struct aml *out, const struct tables_config *config)
 {
 	bool x2apic = false;
@@ -120,7 +117,7 @@ static bool madt_cpus(struct aml *out, const struct tables_config *config)
 	return x2apic;
 }
 
-/* One for each ISA line that is level triggered, which is not an ISA line's habit. */
+/* Writes an override for each ISA line that is level triggered, since ISA's default is edge. */
 static void madt_overrides(struct aml *out, uint32_t level)
 {
 	for (unsigned int irq = 0; irq < NR_ISA_IRQS; irq++) {

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The MP table, for kernels without ACPI.
+ * Writes the MP table, for kernels without ACPI.
  *
- * Models the MultiProcessor Specification 1.4, chapter 4: the floating pointer at the begin of the
- * EBDA's last KiB, where section 4 has a system look for it, and right behind it the configuration
- * table with its base entries in the order that the specification wants: processors, bus, IOAPIC,
- * I/O interrupts, local interrupts. The board calls mptable_write() once, on main's thread, before
- * any vCPU runs.
+ * Models the MultiProcessor Specification 1.4, chapter 4. The floating pointer lies at the
+ * beginning of the EBDA's last KiB, where section 4 makes a system look for it. The configuration
+ * table follows directly, with its base entries in the order that the specification requires:
+ * processors, bus, IOAPIC, I/O interrupts, local interrupts. The board calls mptable_write() once,
+ * before any vCPU runs. Thread: setup.
  *
- * All lines hang on one ISA bus, 1:1 on the IOAPIC's pins, those above 15 too: it is the only bus
- * there is, and its entries say trigger and polarity themselves. The timer is on pin 0, as KVM's
- * default routing has it. The 8259s reach the local APICs' LINT0 directly (virtual wire mode
- * without an IMCR), so that no IOAPIC pin is ExtINT.
+ * - All lines belong to one ISA bus, 1:1 on the IOAPIC's pins, even those above 15: there is no
+ *   other bus, and the entries state trigger and polarity themselves.
+ * - The timer is on pin 0, as in KVM's default routing.
+ * - The 8259s reach the local APICs' LINT0 directly (virtual wire mode without an IMCR), so no
+ *   IOAPIC pin is ExtINT.
+ * - Interrupts have precedence in the KiB; then follow as many processors as there is room for, in
+ *   their order.
  *
- * The KiB holds what it holds: interrupts first, then as many processors as there is room left for,
- * in their order. Invariant: no two APICs in the table have one id. It does not: write extended
- * entries or the default configurations.
+ * Invariant: no two APICs in the table have the same id. Not written: extended entries, default
+ * configurations.
  */
 #include "kvm/log.h"
 #include "table.h"
@@ -30,7 +32,7 @@ struct mp_pointer {
 	uint8_t length; /* in 16 bytes */
 	uint8_t spec_revision;
 	uint8_t checksum;
-	uint8_t feature[5]; /* [0] 0: there is a table; [1] bit 7 clear: no IMCR */
+	uint8_t feature[5]; /* [0] 0: has a table; [1] bit 7 clear: no IMCR */
 } __attribute__((packed));
 _Static_assert(sizeof(struct mp_pointer) == 16, "MP floating pointer");
 
@@ -76,7 +78,7 @@ struct mp_ioapic {
 	uint32_t gpa;
 } __attribute__((packed));
 
-/* I/O and local interrupts have one form. */
+/* I/O and local interrupts have the same form. */
 struct mp_interrupt {
 	uint8_t type;
 	uint8_t kind;
@@ -97,9 +99,9 @@ enum { MP_INT = 0, MP_NMI = 1, MP_EXTINT = 3 };
 #define MP_BOOT_PROCESSOR 2
 #define MP_ALL_APICS 0xff
 #define MP_BUS_CONFORMING 0 /* ISA: edge, active high */
-#define LAPIC_VERSION 0x14  /* as KVM's local APIC says */
-#define IOAPIC_VERSION 0x11 /* as KVM's IOAPIC says */
-#define CPU_SIGNATURE 0x600 /* family 6; nobody trusts it where CPUID is */
+#define LAPIC_VERSION 0x14  /* as in KVM's local APIC */
+#define IOAPIC_VERSION 0x11 /* as in KVM's IOAPIC */
+#define CPU_SIGNATURE 0x600 /* family 6; kernels use CPUID instead */
 #define CPU_FEATURES 0x201  /* FPU, APIC */
 #define TIMER_PIN 0
 
@@ -108,7 +110,7 @@ struct mp_table {
 	size_t cap_bytes;
 };
 
-/* False when there is no room. */
+/* Returns false if there is no room. */
 static bool append(struct mp_table *t, const void *entry, size_t len)
 {
 	if (t->cap_bytes - t->head->length < len)
@@ -119,7 +121,7 @@ static bool append(struct mp_table *t, const void *entry, size_t len)
 	return true;
 }
 
-/* Keeps @reserve_bytes free for what comes after. */
+/* Leaves @reserve_bytes free for the entries that follow. */
 static void append_processors(struct mp_table *t, const struct tables_config *config,
 			      size_t reserve_bytes)
 {
@@ -177,7 +179,7 @@ static void append_lines(struct mp_table *t, struct tables_lines lines, uint8_t 
 	}
 }
 
-/* What a local APIC's two pins are wired to. */
+/* Writes the wiring of a local APIC's two pins. */
 static void append_local(struct mp_table *t, uint8_t boot_apic_id)
 {
 	struct mp_interrupt extint = { .type = MP_LOCAL_INTERRUPT,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Does for the writers of ACPI and MP tables what they share: begin, end and checksum a table, find
- * the IOAPIC's id and the lines in use.
+ * Shares code between the writers of ACPI and MP tables: begins, ends and checksums a table, and
+ * finds the IOAPIC's id and the lines in use.
  *
- * Called on main's thread while the machine is made, before any vCPU runs.
+ * Thread: setup, before any vCPU runs.
  */
 #include "acpi_parts.h"
 #include "x86/layout.h"

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the writers of ACPI and MP tables have in common. Main's thread. */
+/* Declares what the writers of ACPI and MP tables share. Thread: setup. */
 #ifndef X86_TABLES_TABLE_H
 #define X86_TABLES_TABLE_H
 
 #include "tables.h"
 
-#define TABLES_MAX_APIC_ID 254 /* of ids that have eight bits; 255 means all APICs */
-/* How a line is wired, in either table: polarity 1 (active high), trigger 3 (level). */
+#define TABLES_MAX_APIC_ID 254 /* the largest id of eight bits; 255 means all APICs */
+/* A line that is active high (polarity 1) and level triggered (trigger 3), in either table. */
 #define TABLES_LEVEL_HIGH 0xd
 
-/* What a zero byte among @bytes has to become for all of them to add up to 0 modulo 256. */
+/* The value that a zero byte among @bytes must get for all of them to add up to 0 modulo 256. */
 uint8_t tables_checksum(const void *bytes, size_t len);
 
-/* The IOAPIC's id in both tables: the lowest that no local APIC has; 254 if they have all. */
+/* The IOAPIC's id in both tables: the lowest that no local APIC has, or 254 if they have all. */
 uint8_t tables_ioapic_id(const struct tables_config *config);
 
-/* The IOAPIC's lines that devices use, and those of them that are level triggered; a bit a GSI. */
+/* The IOAPIC's lines that devices use, and those that are level triggered; one bit for each GSI. */
 struct tables_lines {
 	uint32_t used, level;
 };

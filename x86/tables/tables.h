@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables, the MP table and kernel parameters, generated from the device list (the device tree:
- * fdt.h). They are written once, on main's thread, before a vCPU runs; the same configuration gives
- * the same bytes. They say nothing themselves: the caller has the error to report.
+ * Generates ACPI tables, the MP table and kernel parameters from the device list (the device tree:
+ * fdt.h).
  *
- * A device's resources must lie below 4 GiB, its lines below NR_IOAPIC_PINS, and a port range holds
- * at most 255 ports.
+ * They are written once, before any vCPU runs; the same configuration gives the same bytes. The
+ * functions print nothing: the caller reports an error. Thread: setup.
+ *
+ * A device's resources must lie below 4 GiB and its lines below NR_IOAPIC_PINS, and a port range
+ * holds at most 255 ports.
  */
 #ifndef X86_TABLES_TABLES_H
 #define X86_TABLES_TABLES_H
@@ -14,29 +16,30 @@
 #include "kvm/gmem.h"
 
 /*
- * By what a guest can be told of CPUs and devices; a set of bits. None: by the command line alone.
+ * The ways by which a guest can find its CPUs and devices; a set of bits. None: by the command line
+ * alone.
  */
 enum tables_kind { TABLES_ACPI = 1, TABLES_MP = 2, TABLES_DT = 4 };
 
 struct tables_config {
 	unsigned int nr_cpus; /* at least 1; the first is the boot processor */
-	uint32_t *apic_id;    /* [nr_cpus], as CPUID gives them to each vCPU; no two alike */
+	uint32_t *apic_id;    /* [nr_cpus], as in each vCPU's CPUID; all different */
 	const struct device_list *devices;
-	bool pm_registers; /* there are PM1 registers, a PM timer and a FACS: --testdev */
+	bool pm_registers; /* with PM1 registers, a PM timer and a FACS: --testdev */
 };
 
 /*
  * Writes RSDP (at ACPI_GPA), DSDT, hardware-reduced FADT, MADT and XSDT (ACPI 6.5), and with
  * @pm_registers a FACS (at FACS_GPA). A processor's UID is its index. Returns 0 and the RSDP's
- * address, or -ENOSPC when they do not fit ACPI_MAX_BYTES, -EFAULT when the memory is not there;
- * then what the guest finds at ACPI_GPA is no valid RSDP.
+ * address, -ENOSPC if they do not fit ACPI_MAX_BYTES, or -EFAULT if the memory does not exist;
+ * after an error the guest finds no valid RSDP at ACPI_GPA.
  */
 int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t *rsdp);
 
 /*
  * Writes the MP floating pointer and configuration table (MultiProcessor Specification 1.4) into
- * the EBDA's last KiB. CPUs with an APIC id above 254 are left out; as many as fit are named.
- * Returns 0 or -EFAULT.
+ * the EBDA's last KiB. It leaves out CPUs with an APIC id above 254, and those for which there is
+ * no room. Returns 0, or -EFAULT.
  */
 int mptable_write(const struct gmem *mem, const struct tables_config *config);
 

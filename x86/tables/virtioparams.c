@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * virtio devices as kernel parameters, for kernels that neither ACPI nor a device tree tells of
- * them.
+ * Names virtio devices on the kernel's command line, for kernels that do not find them by ACPI or a
+ * device tree.
  *
  * Linux's virtio_mmio driver (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES) takes one <size>@<address>:<irq>
- * a device and numbers them in their order.
+ * for each device and numbers the devices in their order.
  */
 #include "tables.h"
 
