@@ -82,17 +82,17 @@ said() {
 	panic='Oops: 0000 [#1]\n---[ end trace 0 ]---\n'
 	panic+='Kernel panic - not syncing: Fatal exception\n'
 	panic+='---[ end Kernel panic - not syncing: Fatal exception ]---\n'
-	say "expectations in order" 0 'all 2 expectations were met' 'r["verdict"] == "met"' \
+	say "expectations in order" 0 'all expectations were met: 2 of 2' 'r["verdict"] == "met"' \
 		'one\ntwo\nthree\n' --expect one --expect '^three$'
 	say "expectations out of order" 122 "$off; expectation /one/ was not met" \
 		'r["verdict"] == "failed"' 'one\ntwo\n' --expect two --expect one
-	say "expectations in any order" 0 'all . expectations were met' 'True' 'one\ntwo\n' \
+	say "expectations in any order" 0 'all expectations were met: . of .' 'True' 'one\ntwo\n' \
 		--expect two --expect one --expect-any
 	say "no newline behind what is expected" 0 "$off" 'r["expectations"][0]["line"] == 2' \
 		'a\nlogin: ' --expect 'login: $'
-	TEST=say,1 say "a prompt, and then silence" 0 'all . expectations were met' 'True' \
+	TEST=say,1 say "a prompt, and then silence" 0 'all expectations were met: . of .' 'True' \
 		'a\nlogin: ' --expect 'login: $'
-	say "colours are not seen" 0 'all . expectations were met' 'True' \
+	say "colours are not seen" 0 'all expectations were met: . of .' 'True' \
 		'\033[1mOK\033[0m done\r\n' --expect '^OK done$'
 	say "forbidden" 122 'line 2 of the console matches /b.d/' \
 		'r["failures"][0]["kind"] == "forbidden"' 'good\nbad\n' --fail-on 'b.d'
@@ -223,7 +223,7 @@ stock_kernel() {
 		'r["failures"][0]["excerpt"].count("\n") == 3'
 	stock ktap "tests in printk's lines" 122 '1 of 3 tests failed, the first: second' \
 		'r["tests"]["skipped"] == 1'
-	stock met "booted" 0 'all 2 expectations were met' 'r["kernel_reports"] == 0'
+	stock met "booted" 0 'all expectations were met: 2 of 2' 'r["kernel_reports"] == 0'
 	for i in ${ROUNDS:-1}; do
 		stock "clean$i" "a clean boot has no report ($i)" 0 'the guest powered off' \
 			'r["kernel_reports"] == 0'

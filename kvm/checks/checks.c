@@ -148,7 +148,8 @@ static void look_for_wanted(struct checks *c, const char *text, uint64_t line_nr
 		return;
 	if (c->vm && !c->config->ktap && !c->config->has_command && !c->forbidden &&
 	    !kernel_failed(c))
-		vm_end(c->vm, VERDICT_MET, 0, "all %u expectations were met", c->expect.nr_wanted);
+		vm_end(c->vm, VERDICT_MET, 0, "all expectations were met: %u of %u",
+		       c->expect.nr_wanted, c->expect.nr_wanted);
 }
 
 static void on_line(void *ctx, const char *text, size_t len)

@@ -22,6 +22,7 @@ PHRASES = (  # words that may stand apart by a line's end and the next comment l
     (r"\b(is|are|be) (told|said)\b", "say who tells or says it"),
     (r"\bnone of ours\b", 'say "not ours"'),
 )
+RESULT_NAMES = ("the machine's end is told",)  # a test keeps its name
 
 
 def sources():
@@ -56,6 +57,8 @@ def columns(path, text):
 def phrases(path, text):
     if path == "tests/lint/text.py":
         return
+    for name in RESULT_NAMES:
+        text = text.replace(f'"{name}"', '""')
     for regex, advice in PHRASES:
         for match in re.finditer(regex.replace(" ", r"[\s*#/\"]+"), text, re.IGNORECASE):
             words = " ".join(re.findall(r"\w+", match.group()))
