@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The block device, from CPL 3: blk,SECTORS on a disk whose sector n begins with the number n. And
- * blkirq,N: N disks, each of which answers a read with an interrupt, on lines that they share.
+ * Tests the block device from CPL 3.
+ *
+ *	blk,SECTORS	on a disk whose sector n begins with the number n
+ *	blkirq,N	on N disks that answer a read with an interrupt, on shared lines
  */
 #include "virtio.h"
 

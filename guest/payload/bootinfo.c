@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the Linux boot protocol hands a kernel: processor state, zero page, e820, command line,
- * setup_data, initrd.
+ * Tests what the Linux boot protocol passes to a kernel: processor state, zero page, e820, command
+ * line, setup_data, initrd.
  */
 #include "payload.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Accesses that no device takes, that are wider than the device, or that come as strings. */
+/* Tests accesses that no device takes, accesses wider than the device, and string accesses. */
 #include "payload.h"
 
 #define NOWHERE_PORT 0x1230

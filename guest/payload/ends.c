@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Every way for a guest to end, or not to. */
+/* Tests every way in which a guest can end, or fail to end. */
 #include "payload.h"
 
 static volatile uint32_t presses;

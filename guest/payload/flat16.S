@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A flat binary in real mode: says by COM1 where it runs and on which stack, by the BIOS's services what memory there is, lets the timer tick,
- * and powers off.
+ * Tests flat binaries: a guest in real mode that prints its address, its stack and the BIOS's
+ * memory sizes, waits for timer ticks, and powers off.
+ *
+ * It prints on COM1 and through the BIOS's services.
  */
 	.code16
 	.text

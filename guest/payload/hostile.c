@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver, from CPL 3: hostile,SEED,SECONDS. Does to every virtio device there is what
- * comes to its mind: registers in any order and width, rings anywhere, descriptors of any kind, and
- * now and then a device that is set up as it should be, so that the rest gets somewhere. The same
- * seed does the same until a device's answer differs. Only itself it spares: what a device may
- * write to lies in the pool, at the end of memory, or outside of it. It says how much it has done.
+ * A hostile driver at CPL 3 that attacks every virtio device: hostile,SEED,SECONDS.
+ *
+ * It makes random register accesses, rings and descriptors; now and then it sets up a device
+ * correctly, so that the rest gets further. The same seed repeats the same actions until a device
+ * answers differently.
+ *
+ * It protects only itself: the memory that it lets a device write is in the pool, at the end of
+ * memory, or outside of it. At the end it prints how much it has done.
  */
 #include "virtio.h"
 

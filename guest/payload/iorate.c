@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How fast devices are, asked from CPL 3 without interrupts: blkrate,DEPTH,BYTES,MS reads the disk
- * from its start on and round again, DEPTH requests of BYTES under way; netrate,BYTES,MS sends
- * frames of BYTES. Each says how many it was in how many ticks of the time stamp counter, and with
- * how many kicks: they are all the exits that it makes.
+ * Measures the devices' throughput from CPL 3, without interrupts.
+ *
+ *	blkrate,DEPTH,BYTES,MS	reads the disk from start to end, again and again, with DEPTH
+ *				requests of BYTES in flight
+ *	netrate,BYTES,MS	sends frames of BYTES
+ *
+ * Each prints how many it did, in how many TSC ticks, and with how many kicks. The kicks are its
+ * only exits.
  */
 #include "virtio.h"
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupts: an IDT of 64 vectors, the local APIC, the I/O APIC with pin n at vector 0x20 + n to
- * this processor, and CPL 3 with a TSS for the way back. Handlers run with interrupts off; the end
- * of interrupt is sent after them.
+ * Sets up interrupts and CPL 3 for the tests: an IDT of 64 vectors, the local APIC, the I/O APIC,
+ * and a TSS for the way back.
+ *
+ * Pin n of the I/O APIC raises vector 0x20 + n on this processor. Handlers run with interrupts off;
+ * the end of interrupt is sent after them.
  */
 #include "payload.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The keyboard controller, asked in the order in which Linux's i8042 and atkbd drivers ask. */
+/*
+ * Tests the keyboard controller with the requests of Linux's i8042 and atkbd drivers, in their
+ * order.
+ */
 #include "payload.h"
 
 #define DATA 0x60

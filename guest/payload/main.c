@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * THE table of tests: runs the one that the command line names. A test that returns is followed by
- * a line `done NAME: F failed` and power-off; one that ends the machine in its own way does not
- * return.
+ * Holds the table of tests and runs the one that the command line names.
+ *
+ * After a test that returns, it prints `done NAME: F failed` and powers off. A test that ends the
+ * machine in its own way does not return.
  */
 #include "payload.h"
 

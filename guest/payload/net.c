@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device, from CPL 3: net,N sends N frames of all lengths to a peer that returns each,
- * and compares.
+ * Tests the network device from CPL 3: net,N sends N frames of all lengths to a peer that returns
+ * each, and compares.
  */
 #include "virtio.h"
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The test payload: a guest that is started like a Linux kernel, does the one test that its command
- * line names (test=NAME[,ARG...]), says `ok WHAT` or `not ok WHAT: ...` a line on COM1, and ends as
- * the test says.
+ * The test payload: a guest that boots like a Linux kernel and runs the one test that its command
+ * line names (test=NAME[,ARG...]).
+ *
+ * It prints one line on COM1 for each check, `ok WHAT` or `not ok WHAT: ...`, and ends in the way
+ * the test defines.
  */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The i8254 as kernels calibrate by it: channel 2 counts down once while its gate is up, port 0x61
- * shows its output.
+ * Tests the i8254 in the way kernels calibrate with it: channel 2 counts down once while its gate
+ * is high, and port 0x61 shows its output.
  */
 #include "payload.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * COM1 as a 16550A (National PC16550D data sheet): registers, loopback, FIFO, interrupts, and bulk
- * both ways. Reports are printed on the same port, so each test puts IER, FCR and MCR back before
- * it says anything.
+ * Tests COM1 as a 16550A (National PC16550D data sheet): registers, loopback, FIFO, interrupts, and
+ * bulk data both ways.
+ *
+ * Reports use the same port, so each test restores IER, FCR and MCR before it prints.
  */
 #include "payload.h"
 

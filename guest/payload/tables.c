@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables (ACPI 6.5, 5.2) and the MP table (MultiProcessor Specification 1.4, 4) as an
- * operating system finds them.
+ * Tests the ACPI tables (ACPI 6.5, 5.2) and the MP table (MultiProcessor Specification 1.4, 4) as
+ * an operating system finds them.
  */
 #include "payload.h"
 

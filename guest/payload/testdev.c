@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What --testdev adds: the test device's ports and memory, fw_cfg, the PM timer, and sleep with a
- * way back through real mode.
+ * Tests what --testdev adds: the test device's ports and memory, fw_cfg, the PM timer, and sleep
+ * with a wake-up through real mode.
  */
 #include "payload.h"
 

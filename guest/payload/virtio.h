@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A driver for virtio-mmio (virtio 1.2, 4.2), as small as tests need it: split rings, no features
- * but VERSION_1 and what a test asks for, requests polled. It uses no interrupts, so it runs at CPL
- * 3 as well. Memory that devices are to see comes from a pool behind the image, which nothing
- * clears.
+ * A minimal driver for virtio-mmio (virtio 1.2, 4.2) for the payload's tests.
+ *
+ * It uses split rings, polls its requests, and accepts only VERSION_1 and the features that a test
+ * requests. It uses no interrupts, so it also runs at CPL 3. Memory for the devices comes from a
+ * pool after the image, which is never cleared.
  */
 #ifndef PAYLOAD_VIRTIO_H
 #define PAYLOAD_VIRTIO_H

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * blkread FILE MARK DEPTH COUNT [BYTES]: COUNT direct reads of BYTES (4096) each, one after the
- * other through FILE, DEPTH at a time (by io_submit(2), all of one batch before the next; at depth
- * 1 by pread(2)). Says "MARK-begin" before them and "MARK-end" after: what happened in between is
- * what tests/bench asks for. A first batch is read before that, for nothing.
+ * Reads a file at a given queue depth for tests/bench: blkread FILE MARK DEPTH COUNT [BYTES].
+ *
+ * It makes COUNT direct reads of BYTES (4096) each, sequentially through FILE, DEPTH at a time:
+ * with io_submit(2), each batch after the one before has ended; at depth 1 with pread(2). It prints
+ * "MARK-begin" before them and "MARK-end" after them; tests/bench measures what happens in between.
+ * One batch before that warms up.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The floor of every figure in `make bench`: the least a program can do on the KVM interface and
- * still run a guest that Linux's x86 boot protocol starts (Documentation/arch/x86/boot.rst, 32-bit
- * entry). floor KERNEL MIB [PARAMS].
+ * The floor of every figure in `make bench`: the smallest program on the KVM interface that still
+ * boots a Linux kernel. floor KERNEL MIB [PARAMS].
  *
- * It is a yardstick and no launcher: one thread, one vCPU, one console port, nothing configurable,
- * nothing checked but what a measurement would silently lie about. What a guest's life itself needs
- * is here at its plainest, done as well as plain code does it: RAM aligned so that KVM can use huge
- * pages, the kernel read straight to its place, output written a line at a time, _exit() at the
- * guest's end. What is not needed is left out: MSRs, ACPI, an event loop, signals.
+ * It starts the kernel by the x86 boot protocol (Documentation/arch/x86/boot.rst, 32-bit entry).
  *
- * Each ioctl says why a boot cannot do without it. A launcher's cost over this program is its own
- * doing.
+ * It is a yardstick, not a launcher: one thread, one vCPU, one console port, no options, and no
+ * checks except where a measurement would otherwise be silently wrong. It does what a running guest
+ * needs, in the plainest good way: RAM is aligned so that KVM can use huge pages, the kernel is
+ * read straight to its place, output is written line by line, and _exit() ends it with the guest.
+ * It leaves out what is not needed: MSRs, ACPI, an event loop, signals.
+ *
+ * The comment at each ioctl says why a boot needs it. What a launcher costs beyond this program is
+ * its own overhead.
  */
 #include <asm/bootparam.h>
 #include <err.h>

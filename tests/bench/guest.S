@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest that launchers are measured with: a bzImage of 8 KiB that every one of them can start, at the
- * 16-bit entry of the boot protocol (as firmware and kvmtool do) or at the 32-bit one. It runs in flat
- * protected mode without paging.
+ * The guest with which launchers are measured: a bzImage of 8 KiB that each of them can start.
  *
- * It says "up", does what the command line's word with an @ asks for, says "end", and resets the machine:
+ * They enter it at the 16-bit entry of the boot protocol (as firmware and kvmtool do) or at the
+ * 32-bit one. It runs in flat protected mode without paging.
+ *
+ * It prints "up", runs the loop that the command line's word with an @ names, prints "end", and
+ * resets the machine:
  *
  *	@h	nothing
- *	@pN	N reads of a port: COM1's line status, of all ports the one that a booting kernel reads most
- *	@sN	the same of COM1's scratch register, which nothing depends on
- *	@mN	N reads of memory that is nobody's, at 0xe0000000
+ *	@pN	N reads of a port: COM1's line status, the port that a booting kernel reads most
+ *	@sN	N reads of COM1's scratch register, which has no effect on anything else
+ *	@mN	N reads of memory without a device, at 0xe0000000
  *	@oN	N bytes of console output, by polling, as Linux's console does
  *
- * Between the words of the marker and the loops there is nothing else, so two values of N give the cost of
- * one access.
+ * Between the marker's words and the loops there is no other code, so two values of N give the cost
+ * of one access.
  */
 #define COM1 0x3f8
 #define LSR 5

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a plain host program reaches where the payload's blkrate and netrate go through a machine:
- * io_floor blk FILE BYTES MS reads FILE from its start on and round again by pread(2), io_floor net
- * FD BYTES MS sends frames. Says how many in how many ticks of the time stamp counter, as those do.
+ * Measures what a plain host program reaches where the payload's blkrate and netrate go through a
+ * machine.
+ *
+ *	io_floor blk FILE BYTES MS	reads FILE from start to end, again and again, with pread(2)
+ *	io_floor net FD BYTES MS	sends frames
+ *
+ * Prints how many it did in how many TSC ticks, like blkrate and netrate.
  */
 #include <err.h>
 #include <fcntl.h>

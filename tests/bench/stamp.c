@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * stamp [OPTION]... COMMAND [ARG]...: runs a command and says, as one line of JSON, when and at
- * what cost it got how far.
+ * Runs a command and prints, as one line of JSON, when its output reached each marker and at what
+ * cost: stamp [OPTION]... COMMAND [ARG]...
  *
- * Made for the nested machine in its counting mode (tests/nest --count), where CLOCK_MONOTONIC_RAW
- * counts executed instructions. It runs at real-time priority and its child does not, so it is on
- * the CPU the moment a marker comes out of the child's standard output; while it reads what is to
- * be known at that moment, the child stands still. Time zero is just before the child is made.
- * Nothing here is known to the child but the pipe.
+ * It is made for the nested machine in its counting mode (tests/nest --count), where
+ * CLOCK_MONOTONIC_RAW counts executed instructions. It runs at real-time priority and its child
+ * does not, so it gets the CPU as soon as a marker comes out of the child's standard output; while
+ * it reads the values of that moment, the child stands still. Time zero is just before it makes the
+ * child. The child sees nothing of this except the pipe.
  *
  *	-m NAME=TEXT	when TEXT comes out: wall time, CPU time, bytes so far, KVM's statistics
- *	            	(repeat; in
- *			order)
+ *			(may be repeated; in order)
  *	-M MIB		at the last marker also memory, less the guest's MIB (see memory_of)
  *	-t NAME=EVENT:KEY[:FILTER]
  *			count a tracepoint by KEY from the start to the last marker; "@" in FILTER
- *			  is our
- *			own pid (repeat)
- *	-o FILE		append the line to FILE, else standard error
+ *			is this process's pid (may be repeated)
+ *	-o FILE		append the line to FILE; default: standard error
  *	-e FILE		the child's standard error
- *	-c FILE		keep the child's output, each line with the time it came at
- *	-l LABEL	goes into the line as it is
- *	-x SECONDS	kill the child then
+ *	-c FILE		keep the child's output, each line with the time at which it came
+ *	-l LABEL	copied into the line
+ *	-x SECONDS	kill the child after this time
  *
- * Exits 0 when all markers came, 1 when not, whatever the child exits with.
+ * Exits 0 if all markers came, 1 if not, whatever the child's exit code.
  */
 #include <err.h>
 #include <errno.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Boots a kernel with a serial console, by the core alone: tiny KERNEL [PARAMETERS].
+ * Boots a kernel with a serial console, with the core alone: tiny KERNEL [PARAMETERS].
  *
- * The core, kvm/ itself, runs a machine and asks a struct arch for all that makes it one. Here is a
- * whole one: a CPU, a serial port, and a way to power off. It is linked with the core, kvm/base,
- * kvm/chardev, x86/{boot,cpu,tables} and hw/serial.c, and with nothing else.
+ * The core, kvm/ itself, runs a machine and calls a struct arch for everything that belongs to one
+ * kind of machine. This file is a complete one: a CPU, a serial port, and a way to power off. It is
+ * linked with the core, kvm/base, kvm/chardev, x86/{boot,cpu,tables} and hw/serial.c, and with
+ * nothing else.
  */
 #include "hw/serial.h"
 #include "kvm/arch.h"

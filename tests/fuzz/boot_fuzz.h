@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For the targets of the image loader: a file that is opened, and placed into 64 MiB with itself as
- * its initrd. What is accepted must lie where it was said to: the kernel's bytes at their
- * addresses, everything else off them.
+ * Opens a file and places it into 64 MiB, with itself as its initrd, for the targets of the image
+ * loader.
+ *
+ * What is accepted must lie where the loader reports it: the kernel's bytes at their addresses,
+ * everything else outside them.
  */
 #ifndef TESTS_BOOT_FUZZ_H
 #define TESTS_BOOT_FUZZ_H

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver's requests to the block device, on a disk of ours that sometimes completes late.
- * Whatever a request is, unless it breaks the queue, it comes back: after a drain, as many chains
- * are used as were made available. Every piece that reaches the disk has sizes that add up.
+ * Fuzzes the block device with a hostile driver's requests, on a fake disk that sometimes completes
+ * late.
+ *
+ * Every request comes back unless it breaks the queue: after a drain, as many chains are used as
+ * were made available. The sizes of every piece that reaches the disk add up.
  */
 #include "virtio_fuzz.h"
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver and a hostile peer of the console device: any descriptors, chains and control
- * messages from one side, bytes and hang-ups from the other. The first byte chooses the device: two
- * ports, on a socket and on nothing, or a console on a socket that a serial port has too. Whatever
- * they do, chains come back unless the queue is broken or nobody takes their bytes, the peer gets
- * no byte that was not sent, and nothing spins: when both are quiet, so is the loop.
+ * Fuzzes the console device with a hostile driver and a hostile peer: any descriptors, chains and
+ * control messages from one side, bytes and hang-ups from the other.
+ *
+ * The first byte chooses the device: two ports, on a socket and on nothing, or a console on a
+ * socket that it shares with a serial port. Whatever they do:
+ *
+ * - chains come back, unless the queue is broken or no peer takes their bytes;
+ * - the peer gets no byte that was not sent;
+ * - nothing spins: when both sides are quiet, so is the loop.
  */
 #include "virtio_fuzz.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* --dtb's file: what is accepted can be walked to its end, and lies within its bytes. */
+/* Fuzzes --dtb's file: an accepted tree can be walked to its end, and lies within its bytes. */
 #include "x86/tables/fdt.h"
 
 #include <libfdt.h>

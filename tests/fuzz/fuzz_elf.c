@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The ELF recogniser: whatever the input is, it begins like an ELF file for x86. */
+/* Fuzzes the ELF recogniser: whatever the input, it begins like an ELF file for x86. */
 #include "boot_fuzz.h"
 
 #include <elf.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile debugger: any bytes, through the framing into a session over a target of a page of
- * memory, with the real registers' layout and breakpoints. Each reply must be a frame that our own
- * parser takes, and the guest's memory is as written once breakpoints are out.
+ * Fuzzes the GDB stub with a hostile debugger: any bytes go through the framing into a session over
+ * a target with one page of memory, the real register layout and breakpoints.
+ *
+ * Each reply must be a frame that our own parser accepts, and the guest's memory is as written once
+ * the breakpoints are removed.
  */
 #include "kvm/gdb/gdb_session.h"
 #include "x86/gdb/gdb_breaks.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the keyboard controller. First byte: bit 0, whether there is an AUX port. Then
- * pairs: what is done, with which value. A line may only be up while a byte of its side waits, and
- * the controller never gets stuck.
+ * Fuzzes the keyboard controller with a hostile guest.
+ *
+ * In the first byte, bit 0 says whether there is an AUX port. Pairs follow: an operation and a
+ * value. A line may only be up while a byte of its side waits, and the controller never gets stuck.
  */
 #include "hw/i8042.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Test results from a hostile console, and the reports of them: the tree stays one, bounded, and
- * what is written has no control character and no command in it that the text has brought.
+ * Fuzzes the parser of test results with a hostile console, and the reports of them.
+ *
+ * The tree stays a bounded tree, and the reports contain no control character and no command from
+ * the text.
  */
 #include "kvm/checks/kernlog.h"
 #include "kvm/checks/ktap.h"

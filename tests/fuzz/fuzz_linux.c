@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A Linux guest's memory that has gone wild: a sound image, patched by the fuzzer. The input: a
- * byte that chooses the layouts, then patches: where in the image (3 bytes), how long (1 byte), the
- * bytes.
+ * Fuzzes the readers of a Linux guest's memory with a valid image that the fuzzer patches.
+ *
+ * The input is a byte that chooses the layouts, then patches: the place in the image (3 bytes), the
+ * length (1 byte), the bytes.
  */
 #include "unit/linux_image.h"
 #include "x86/linux/linux.h"

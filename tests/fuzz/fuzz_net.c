@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver and a hostile peer of the network device, on a stream socket: any descriptors
- * and headers from one side, any bytes from the other. Whatever they do, what the peer gets is
- * whole frames of a possible length, chains come back unless the queue is broken, and nothing
- * spins: when both are quiet, so is the loop.
+ * Fuzzes the network device with a hostile driver and a hostile peer on a stream socket: any
+ * descriptors and headers from one side, any bytes from the other.
+ *
+ * Whatever they do, the peer gets whole frames of a possible length, chains come back unless the
+ * queue is broken, and nothing spins: when both sides are quiet, so is the loop.
  */
 #include "virtio_fuzz.h"
 

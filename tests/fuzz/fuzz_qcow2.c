@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stranger's qcow2 image, opened as it is and used: reads, writes, zeroes, discards, flushes. The
- * input is options, a list of changes to a good image (4 bytes: where, what), and then the
- * requests; or, with the first bit, the image's bytes themselves. It lives in a memfd, whose size
- * the host limits. Nothing may crash, hang or leave the file; what was written to an image that is
- * good reads back.
+ * Fuzzes the qcow2 driver with an untrusted image, opened and used: reads, writes, zeroes,
+ * discards, flushes.
+ *
+ * The input is options, a list of changes to a valid image (4 bytes: where, what), and then the
+ * requests; or, with the first bit, the image's bytes themselves. The image is in a memfd, whose
+ * size the host limits. Nothing may crash, hang or leave the file; what was written to a valid
+ * image reads back.
  */
 #include "virtio/device/disk_formats.h"
 

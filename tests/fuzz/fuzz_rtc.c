@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the real-time clock, and a host clock that goes where it likes, backwards too.
- * The input is a list of triples: what is done, and two bytes for it. No timer: the input says when
- * rtc_poll() is called.
+ * Fuzzes the real-time clock with a hostile guest and a host clock that jumps, also backwards.
+ *
+ * The input is a list of triples: an operation and two bytes for it. There is no timer: the input
+ * says when rtc_poll() is called.
  */
 #include "hw/rtc.h"
 

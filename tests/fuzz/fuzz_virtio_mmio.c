@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver at the registers of a virtio-mmio device: accesses of any width at any offset,
- * with real steps of a driver among them. What a read gives fits its width, queues that run have
- * checked places, and the status never has what was not earned.
+ * Fuzzes the registers of a virtio-mmio device with a hostile driver: accesses of any width at any
+ * offset, mixed with a driver's correct steps.
+ *
+ * A read's value fits its width, queues that run have checked addresses, and the status never has a
+ * bit that the driver did not reach.
  */
 #include "virtio_fuzz.h"
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver's ring: the input is what it writes into descriptors, rings and tables, with a
- * pop in between. Every piece that comes out lies in guest memory (ASan sees to the rest), no head
- * comes twice, and every pop ends.
+ * Fuzzes a virtqueue with a hostile driver's ring: the input is what it writes into descriptors,
+ * rings and tables, with pops in between.
+ *
+ * Every piece that comes out is in guest memory (ASan checks that), no head comes twice, and every
+ * pop ends.
  */
 #include "kvm/log.h"
 #include "virtio/virtqueue.h"

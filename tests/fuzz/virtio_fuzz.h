@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the targets of virtio devices share: the loop's rounds, and a driver's first steps straight
- * at the device, without a transport.
+ * Runs the loop, and takes a device through a driver's first steps without a transport, for the
+ * targets of virtio devices.
  */
 #ifndef TESTS_VIRTIO_FUZZ_H
 #define TESTS_VIRTIO_FUZZ_H

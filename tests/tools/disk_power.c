@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The record is made by standing before libc's pwritev(), fallocate() and fdatasync(): this
- * program's own functions are found first. One lock makes their order total, so that what a sync
- * covers is what stands before it.
+ * Records what the disk layer does to a file, by defining libc's pwritev(), fallocate() and
+ * fdatasync() itself: symbol lookup finds the program's own functions first.
+ *
+ * One lock puts the records in a total order, so that a sync covers exactly the records before it.
  */
 #include "disk_power.h"
 

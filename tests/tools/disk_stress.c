@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random requests to one disk, several in flight, through the launcher's own disk layer
- * (tests/disk.sh runs it and judges with qemu-img).
+ * Sends random requests to one disk, several in flight, through the launcher's own disk layer
+ * (tests/disk.sh runs it and checks the images with qemu-img).
  *
- *   disk_stress mirror IMAGE OPTIONS SEED OPS REFERENCE   does the same to a raw file and compares
- *                                                         every read
- *   disk_stress kill   IMAGE OPTIONS SEED OPS JOURNAL     writes numbered blocks, keeps a journal
- *                      (in shared memory, so that
- *                                                         it survives kill -9) of what was begun
- *                                                           and what a flush covered
- *   disk_stress power  IMAGE OPTIONS SEED CUTS PREFIX     the same, and then makes PREFIX.N.img and
- *                      PREFIX.N.journal as power
- *                                                         cuts would leave them
- *   disk_stress verify RAW   -       -    -   JOURNAL     is all that was flushed in the file, and
- *                            nothing that was never written?
+ * disk_stress mirror IMAGE OPTIONS SEED OPS REFERENCE
+ *         does the same to a raw file and compares every read
+ * disk_stress kill IMAGE OPTIONS SEED OPS JOURNAL
+ *         writes numbered blocks, and keeps a journal of what was begun and what a flush covered
+ *         (in shared memory, so that it survives kill -9)
+ * disk_stress power IMAGE OPTIONS SEED CUTS PREFIX
+ *         does the same, then makes PREFIX.N.img and PREFIX.N.journal as a cut leaves them
+ * disk_stress verify RAW - - - JOURNAL
+ *         checks that the file has everything that was flushed, and nothing that was never written
  *
  * OPTIONS: words with commas: raw qcow2 ro snapshot none writethrough threads uring discard
  */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Numbered blocks on a disk, for tests that kill the machine in the middle (tests/disk-nest.sh).
+ * Writes and verifies numbered blocks on a disk, for tests that kill the machine in the middle
+ * (tests/disk-nest.sh).
  *
- *   flush_writer write DISK ROUND        in the guest: writes blocks for ever, a flush after every
- *                                        few, and says
- *                                        `flushed N` when N steps are on the disk
- *   flush_writer verify DISK N1 N2 ...   afterwards: are all blocks there that round 1, 2, ... had
- *                                        flushed, and nothing
- *                                        that was never written?
+ * flush_writer write DISK ROUND
+ *         in the guest: writes blocks without end, flushes after every few, and prints `flushed N`
+ *         when N steps are on the disk
+ * flush_writer verify DISK N1 N2 ...
+ *         afterwards: checks that all blocks are there that round 1, 2, ... flushed, and nothing
+ *         that was never written
  *
- * Which block a step writes, and what, follows from the round and the step.
+ * The round and the step determine which block a step writes, and its content.
  */
 #include <fcntl.h>
 #include <stdint.h>

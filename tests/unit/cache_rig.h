@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A cache's folder of its own for each test, in the environment that the program looks at. */
+/*
+ * Gives each test a cache folder of its own, through the environment variable that the program
+ * reads.
+ */
 #ifndef TESTS_CACHE_RIG_H
 #define TESTS_CACHE_RIG_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What tests of character devices share: a real loop on a thread of its own, a client that records
- * and whose room can be set, and stdin and stdout put in place and taken back.
+ * Shared by the tests of character devices: a real loop on its own thread, a client that records
+ * and has adjustable room, and replaced and restored stdin and stdout.
  */
 #ifndef TESTS_CHARDEV_RIG_H
 #define TESTS_CHARDEV_RIG_H

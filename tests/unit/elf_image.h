@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small ELF kernel made of nothing: two segments and a note, in either class. Fields are changed
- * by what they are called.
+ * Makes a small ELF kernel, two segments and a note in either class, for tests. Tests change its
+ * fields by name.
  */
 #ifndef TESTS_ELF_IMAGE_H
 #define TESTS_ELF_IMAGE_H

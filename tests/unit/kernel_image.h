@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A bzImage made of nothing, for tests of the boot path; and what was said on stderr. */
+/* Makes a bzImage for tests of the boot path, and captures stderr. */
 #ifndef TESTS_KERNEL_IMAGE_H
 #define TESTS_KERNEL_IMAGE_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest's memory with what a Linux kernel leaves in it: page tables, a symbol table in each of
- * its layouts, VMCOREINFO, and a ring of messages. The kernel is mapped at KERNEL_VA + its
- * guest-physical address.
+ * Makes a guest's memory as a Linux kernel leaves it: page tables, a symbol table in each of its
+ * layouts, VMCOREINFO, and a ring of messages.
+ *
+ * The kernel is mapped at KERNEL_VA + its guest-physical address.
  */
 #ifndef TESTS_LINUX_IMAGE_H
 #define TESTS_LINUX_IMAGE_H

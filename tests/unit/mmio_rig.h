@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A virtio-mmio device and its driver's first steps, for tests: a bus, a host that records, a ring.
+ * Makes a virtio-mmio device and takes a driver's first steps on it, for tests: a bus, a host that
+ * records, a ring.
  */
 #ifndef MMIO_RIG_H
 #define MMIO_RIG_H

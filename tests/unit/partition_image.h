@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Partition tables in memory, made by the letter of the specifications and not by our own code.
- * Tests and the fuzzer spoil them.
+ * Makes partition tables in memory from the specifications, not with our own code. Tests and the
+ * fuzzer damage them.
  */
 #ifndef PARTITION_IMAGE_H
 #define PARTITION_IMAGE_H

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables, read back by offsets of ACPI 6.5 as a guest would read them: found through the RSDP,
- * with no structure of the writer's. AML's meaning is iasl's to judge (tests/acpi.sh); here a small
- * walker checks lengths and finds devices.
+ * Tests the ACPI tables, read by the offsets of ACPI 6.5 as a guest reads them: found through the
+ * RSDP, without the writer's structures.
+ *
+ * iasl judges the meaning of the AML (tests/acpi.sh); a small walker here checks lengths and finds
+ * devices.
  */
 #include <setjmp.h>
 #include <stdarg.h>

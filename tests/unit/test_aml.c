@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The AML writer: bytes against ACPI 6.5's encodings, lengths at their borders, and what happens at
- * the buffer's end.
+ * Tests the AML writer: its bytes against ACPI 6.5's encodings, lengths at their limits, and the
+ * buffer's end.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The balloon: what is inflated or reported goes back to the host, what makes no sense does no
- * harm, the configuration space.
+ * Tests the balloon: inflated or reported pages go back to the host, invalid requests do no harm,
+ * and the configuration space.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The block device on a disk of ours that completes when it is told to: requests in all framings,
+ * Tests the block device on a fake disk that completes on demand: requests in all framings,
  * malformed ones, resets; and -d's options.
  */
 #include <setjmp.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Placing kernels and initrds: what lies where in guest memory, and what is refused before that. */
+/*
+ * Tests the placing of kernels and initrds: where each part lies in guest memory, and what is
+ * refused before that.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The bus: registration's refusals, dispatch, splitting of wide accesses, accesses to nobody. */
+/*
+ * Tests the bus: refused registrations, dispatch, splitting of wide accesses, accesses without a
+ * device.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Opening kernels: every field of the setup header at its limits, and what else a file may be. */
+/*
+ * Tests the opening of kernels: every field of the setup header at its limits, and other kinds of
+ * files.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Character devices: batching, waiting, input that goes on and stops, whatever stdin and stdout
- * are.
+ * Tests character devices: batching, waiting, input that stops and goes on, with any kind of stdin
+ * and stdout.
  */
 #include "chardev_rig.h"
 

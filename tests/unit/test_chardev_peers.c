@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Character devices whose other side is a terminal, a pty, or a socket's client that comes and
- * goes; and the terminal itself.
+ * Tests character devices on a terminal, a pty, or a socket whose clients connect and disconnect;
+ * and the terminal itself.
  */
 #include "chardev_rig.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Lines out of a console's bytes, the kernel's reports in them, and the user's patterns. */
+/* Tests the lines in a console's bytes, the kernel's reports in them, and the user's patterns. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

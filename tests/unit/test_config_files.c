@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is written must not be what is read. */
+/* Tests that a command line is refused if it would overwrite one of its own inputs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

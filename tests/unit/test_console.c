@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console device: named ports on a socket (control messages, both directions, both kinds of
- * waiting, hostile drivers, reset, the way out), and the console on stdio, which it shares with a
- * serial port's client.
+ * Tests the console device: named ports on a socket, and the console on stdio, which it shares with
+ * a serial port's client.
+ *
+ * For ports: control messages, both directions, both kinds of waiting, hostile drivers, reset, the
+ * end of the machine.
  */
 #include <setjmp.h>
 #include <stdarg.h>

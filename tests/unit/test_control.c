@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The control protocol's lines, and the folder of its sockets. The rest is tests/control.sh's, with
- * machines.
+ * Tests the lines of the control protocol, and the folder of its sockets. tests/control.sh tests
+ * the rest with machines.
  */
 #include <setjmp.h>
 #include <stdarg.h>

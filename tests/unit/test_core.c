@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The verdict's exit codes, the console watcher, and the exit handler fed with fabricated kvm_run
+ * Tests the verdict's exit codes, the console watcher, and the exit handler with made-up kvm_run
  * pages.
  */
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A vCPU's state in print, and the one line that says why KVM_RUN gave up. */
+/* Tests the printed state of a vCPU, and the one line that says why KVM_RUN failed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

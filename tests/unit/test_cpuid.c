@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * CPUID as guests see it, from synthetic lists of an Intel and an AMD host, and the entry states of
- * the boot processor. A guest's CPUID is looked up as KVM does it: an entry that is missing reads
- * as zeros.
+ * Tests CPUID as guests see it, from made-up lists of an Intel and an AMD host, and the entry
+ * states of the boot processor.
+ *
+ * The tests look up a guest's CPUID as KVM does: a missing entry reads as zeros.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* --cpuid: which words are taken, and what they make of a list. */
+/* Tests --cpuid: which words it accepts, and how they change a CPUID list. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

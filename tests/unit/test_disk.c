@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Disks over files in a temporary folder: every operation by io_uring and by threads, errors of the
- * host, locks, the guess of a format and the guard on it, snapshots. Formats have their own tests
- * (test_qcow2.c, tests/disk.sh).
+ * Tests disks over files in a temporary folder: every operation by io_uring and by threads, host
+ * errors, locks, the format guess and its guard, snapshots.
+ *
+ * Formats have their own tests (test_qcow2.c, tests/disk.sh).
  */
 #include <setjmp.h>
 #include <stdarg.h>

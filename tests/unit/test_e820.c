@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The memory map of machines of several sizes, entry by entry. */
+/* Tests the memory map of machines of several sizes, entry by entry. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ELF kernels: what is read of them, what is refused, and what their entries are handed. */
+/* Tests ELF kernels: what is read from them, what is refused, and what their entries receive. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The core writer: what is where, what is a hole, and that looking at memory does not make it; and
- * files that are there as a whole.
+ * Tests the core writer: what is where, what is a hole, that reading memory does not allocate it;
+ * and files that appear only when complete.
  */
 #include <setjmp.h>
 #include <stdarg.h>

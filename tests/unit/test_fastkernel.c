@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel inside a bzImage: unpacked, found again, started with the bzImage's header; and
- * whatever is wrong, the bzImage as it was.
+ * Tests the kernel inside a bzImage: unpacked, found in the cache, started with the bzImage's
+ * header; after any error, the unchanged bzImage.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which exception, and why it could not be delivered: one guest state a row, told from registers
- * and memory alone.
+ * Tests which exception is found and why it could not be delivered, from registers and memory
+ * alone: one guest state a row.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device tree, read back with libfdt; what is no device tree; virtio devices as parameters;
- * --machine.
+ * Tests the device tree, read back with libfdt; files that are no device tree; virtio devices as
+ * parameters; --machine.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Framing, escapes, numbers; then a session over a target of this file's: each packet by its reply
- * and by what it asked of the target.
+ * Tests the GDB stub's framing, escapes and numbers; then a session over a fake target: each packet
+ * by its reply and by its request to the target.
  */
 #include <setjmp.h>
 #include <stdarg.h>

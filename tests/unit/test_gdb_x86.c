@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registers' layout, which is GDB's, the description of it, and the breakpoints' bytes and
- * debug registers.
+ * Tests the layout of the registers as GDB defines it, their description, and the breakpoints'
+ * bytes and debug registers.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Guest memory: every edge of every way in, and files that shrink under a running guest. */
+/*
+ * Tests guest memory: every edge of every access function, and files that shrink under a running
+ * guest.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

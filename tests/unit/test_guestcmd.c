@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What goes into a command's initramfs: the archive's format, the job's records, module order, an
- * ELF file's needs, the library cache, links.
+ * Tests what goes into a command's initramfs: the archive's format, the job's records, module
+ * order, an ELF file's needs, the library cache, links.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Judges a guest's end by the log in its memory, and keeps the last bytes of a console. */
+/*
+ * Tests that a guest's end is judged by the log in its memory, and that the last bytes of a console
+ * are kept.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

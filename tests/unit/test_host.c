@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `kvm host`: the sentence for each way in which /dev/kvm can be out of reach, the verdict, and
- * both printed forms.
+ * Tests `kvm host`: the sentence for each way in which /dev/kvm can be unavailable, the verdict,
+ * and both output formats.
  */
 #include <setjmp.h>
 #include <stdarg.h>

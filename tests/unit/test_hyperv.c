@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* --cpuid's Hyper-V words, and the leaves that they make. */
+/* Tests the Hyper-V words of --cpuid, and the leaves that they add. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

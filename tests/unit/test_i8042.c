@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The keyboard controller, driven as a driver drives it: most of all as Linux's i8042, libps2 and
- * atkbd do, in their order. Interrupt lines and the machine's power are recorders.
+ * Tests the keyboard controller in the way a driver uses it, mainly in the order of Linux's i8042,
+ * libps2 and atkbd.
+ *
+ * Interrupt lines and the machine's power are recorders.
  */
 #include <setjmp.h>
 #include <stdarg.h>

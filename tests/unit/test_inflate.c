@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DEFLATE streams: one of each kind of block, every way to be malformed, every place to end early.
- * tests/tools/inflate_check.py has zlib as the judge.
+ * Tests the DEFLATE decoder: one stream for each kind of block, every malformation, every place to
+ * end early.
+ *
+ * tests/tools/inflate_check.py checks it against zlib.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The cache of unpacked kernels: where it is, what it takes for whole, what it lets go, and many at
- * once.
+ * Tests the cache of unpacked kernels: where it is, what it accepts as complete, what it removes,
+ * and many users at once.
  */
 #include <setjmp.h>
 #include <stdarg.h>

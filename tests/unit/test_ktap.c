@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* KTAP: what KUnit and kselftest print, what breaks off, and what only looks like it. */
+/*
+ * Tests the KTAP parser: output of KUnit and kselftest, output that breaks off, and lines that only
+ * look like KTAP.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

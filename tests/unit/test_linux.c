@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a Linux guest leaves in memory: its symbols in each layout, its note, and its messages from
- * both kinds of ring.
+ * Tests the readers of what a Linux guest leaves in memory: its symbols in each layout, its note,
+ * and its messages from both kinds of ring.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The event loop: what its header promises about deletion, timers and stopping. */
+/* Tests what the event loop's header promises about deletion, timers and stopping. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

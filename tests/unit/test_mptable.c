@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The MP table, found and read back by offsets of the MultiProcessor Specification 1.4. */
+/* Tests the MP table, found and read by the offsets of the MultiProcessor Specification 1.4. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Multiboot headers of both versions: found, checked, refused by name; and the information written
- * for them.
+ * Tests Multiboot headers of both versions: found, checked, refused with the reason; and the
+ * information written for them.
  */
 #include <setjmp.h>
 #include <stdarg.h>

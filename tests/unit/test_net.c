@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device on socketpairs: frames both ways in all framings, an empty ring, a full
- * backend, hostile headers, a peer that goes away, the control queue; and -n's options.
+ * Tests the network device on socketpairs: frames both ways in all framings, an empty ring, a full
+ * backend, hostile headers, a peer that disconnects, the control queue; and -n's options.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Queues of the network device that the host's kernel serves: when they are handed over and taken
- * back, and that nothing but vhost touches them in between. vhost itself is a fake, in place of
- * virtio/vhost/vhost.c; tests/net.sh has the real one.
+ * Tests the network device's queues that the host's kernel serves: when they are handed over and
+ * taken back, and that in between only vhost touches them.
+ *
+ * A fake replaces virtio/vhost/vhost.c; tests/net.sh uses the real one.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Sizes, numbers, and the option table's parser with good and bad input. */
+/* Tests sizes, numbers, and the option table's parser with good and bad input. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

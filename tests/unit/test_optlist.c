@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tests how the lists of options are taken apart: one grammar for all of them. */
+/* Tests how lists of options are split: they all have one grammar. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

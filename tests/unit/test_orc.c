@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Backtraces by ORC: both layouts of its entries, all ways to a frame, interrupts, and tables or
- * stacks that make no sense.
+ * Tests backtraces by ORC: both layouts of its entries, all ways to a frame, interrupts, and
+ * invalid tables or stacks.
  */
 #include <setjmp.h>
 #include <stdarg.h>

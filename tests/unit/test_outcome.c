@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reports: quoting by each format's rules, what is in them, and how they get into files. */
+/* Tests reports: each format's quoting and content, and how they are written to files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Page walks of every paging mode, each way to fail at each level, over tables built by hand. */
+/*
+ * Tests page walks in every paging mode, with each failure at each level, over tables built by
+ * hand.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

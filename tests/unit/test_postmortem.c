@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The page of text as a whole: what is left out when registers are lost or only sampled, brief
- * ones, the last events, frames.
+ * Tests the post-mortem's text as a whole: what it leaves out when registers are lost or only
+ * sampled, brief reports, the last events, frames.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * qcow2 images made and spoilt by hand: every header value that must be refused, what is supported
- * in both versions, with all cluster sizes and refcount widths, backing files that must not be
- * followed, refcounts that must be rebuilt. tests/disk.sh has qemu-img as the judge.
+ * Tests qcow2 images made and damaged by hand: every header value that must be refused, and what is
+ * supported in both versions.
+ *
+ * This includes all cluster sizes and refcount widths, backing files that must not be followed, and
+ * refcounts that must be rebuilt. tests/disk.sh checks images with qemu-img.
  */
 #include <setjmp.h>
 #include <stdarg.h>

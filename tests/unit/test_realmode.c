@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The 16-bit entries: setup code and its header in guest memory, the BIOS under it, flat binaries,
- * and the protocols that have no other.
+ * Tests the 16-bit entries: setup code and its header in guest memory, the BIOS below it, flat
+ * binaries, and the protocols that have no other entry.
  */
 #include <setjmp.h>
 #include <stdarg.h>

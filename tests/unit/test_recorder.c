@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flight recorder's packing and ring, the words for its events, and --trace's option and file.
+ * Tests the flight recorder's packing and ring, the words for its events, and --trace's option and
+ * file.
  */
 #include <setjmp.h>
 #include <stdarg.h>

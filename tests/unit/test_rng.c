@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The entropy device: buffers filled, none too far, odd chains returned. */
+/*
+ * Tests the entropy device: it fills buffers, writes none beyond its end, and returns odd chains.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

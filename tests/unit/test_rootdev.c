@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which part of a disk is the root: crafted tables and file systems, good, damaged and hostile. */
+/*
+ * Tests which part of a disk is the root, with made-up tables and file systems: good, damaged and
+ * hostile.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The real-time clock under a clock of our own; gmtime_r() is the judge of dates. Only the last
- * test uses real time and a real timer.
+ * Tests the real-time clock with a fake host clock; gmtime_r() checks the dates. Only the last test
+ * uses real time and a real timer.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The 16550A, register by register, against a character device, an interrupt line and a coalescing
- * hook made of recorders. The fake's functions stand in for kvm/chardev/chardev_output.c, which the
- * linker then leaves out.
+ * Tests the 16550A, register by register, with a character device, an interrupt line and a
+ * coalescing hook that record.
+ *
+ * The fake's functions replace those of kvm/chardev/chardev_output.c, which the linker then leaves
+ * out.
  */
 #include <setjmp.h>
 #include <stdarg.h>

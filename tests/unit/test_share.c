@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What --share and --root say. */
+/* Tests the parsing of --share and --root. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm smoke: the file, the matrix and its parts, reports there and back, and what they come to
- * together.
+ * Tests kvm smoke: its file, the matrix and its parts, reports written and read back, and how they
+ * are merged.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Tests starting child processes: their descriptors, their signals, and their output. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Names for addresses: System.map, ELF, damaged ones, and where KASLR has put the kernel. */
+/* Tests names for addresses: System.map, ELF, damaged files, and where KASLR has put the kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Hyper-V's messages and events through a real port, with guest memory and SINTs that record. */
+/*
+ * Tests Hyper-V's messages and events through a real port, with guest memory and SINTs that record.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The test device on real buses, with hooks and lines that record. */
+/* Tests the test device on real buses, with hooks and lines that record. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

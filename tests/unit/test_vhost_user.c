@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The front end of vhost-user, and the file system device on it, against a back end of ours: a
- * thread at the other end of a socket, which notes what it is told, and misbehaves at the request
- * it is asked to.
+ * Tests the vhost-user front end and the file system device against a fake back end.
+ *
+ * The fake is a thread at the other end of a socket that records messages and misbehaves at a
+ * chosen request.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registers of virtio-mmio, the status machine behind them, interrupts, and the litmus test of
- * virtio_mmio.c's argument.
+ * Tests the registers of virtio-mmio, its state machine, interrupts, and, as a litmus test, the
+ * argument in virtio_mmio.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The virtqueue against its driver: chains as they should be, and one test for each rule of
- * virtqueue.h's list.
+ * Tests the virtqueue against a driver: correct chains, and one test for each rule in virtqueue.h's
+ * list.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a machine with an architecture that is ours: partial lives, sinks, hooks, asks and
- * reports. No KVM.
+ * Tests a machine from set-up to end with a fake architecture and without KVM: partial set-ups,
+ * sinks, hooks, requests to vCPUs, reports.
  */
 #include <setjmp.h>
 #include <stdarg.h>
