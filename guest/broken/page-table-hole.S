@@ -5,7 +5,10 @@
  */
 #include "broken.inc"
 broken:
-	/* 0xffffffff80000000 + 2 MiB * 8: PGD[511] -> PUD[510] -> PMD[8], and the loader's identity map besides */
+	/*
+	 * 0xffffffff80000000 + 2 MiB * 8: PGD[511] -> PUD[510] -> PMD[8], plus the loader's
+	 * identity map
+	 */
 	movq %cr3, %rsi
 	movq $own_tables, %rdi
 	movl $512, %ecx

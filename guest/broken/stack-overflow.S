@@ -5,7 +5,10 @@
  */
 #include "broken.inc"
 broken:
-	/* A level more for the first 2 MiB, so that the page below the stack can be left out. */
+	/*
+	 * Map the first 2 MiB with one more level, so that the page below the stack can be left
+	 * out.
+	 */
 	movq %cr3, %rax
 	movq (%rax), %rax
 	andq $~0xfff, %rax

@@ -54,7 +54,7 @@ static noinline void commit_rcu(void)
 	int i;
 
 	rcu_read_lock();
-	start_poll_synchronize_rcu(); /* somebody waits for us */
+	start_poll_synchronize_rcu(); /* now another thread waits for this read side */
 	for (i = 0; i < 10 * seconds; i++) {
 		mdelay(100);
 		touch_softlockup_watchdog();

@@ -30,7 +30,7 @@ startup_32:
 	popl entry_state + ES_RFLAGS
 	movl $32, entry_state + ES_MODE
 
-	/* PML4 -> PDPT -> four directories of 2 MiB pages: the first 4 GiB, for CPL 3 too. */
+	/* PML4 -> PDPT -> four directories of 2 MiB pages: maps the first 4 GiB, also for CPL 3. */
 	cld
 	movl $page_tables, %edi
 	xorl %eax, %eax

@@ -17,7 +17,7 @@
 #define ID_NET 1
 #define ID_BLOCK 2
 #define SECTOR 512
-#define LINGER_US 20000 /* whoever asked looks at our CPU time now */
+#define LINGER_US 20000 /* the test samples the launcher's CPU time now */
 #define NET_HEADER_BYTES 12
 #define NET_TX 1
 #define MAX_BLK_DEPTH (RING_SIZE / 3)
@@ -42,7 +42,7 @@ static void add_read(uint16_t i)
 	ring_add(&dev.queue[0], (uint16_t)(3 * i), p, 3);
 }
 
-/* Refills what has come back, a kick for all. Returns how many. */
+/* Refills the returned requests with one kick for all. Returns their number. */
 static uint32_t refill(unsigned int queue, void (*add)(uint16_t i), unsigned int pieces)
 {
 	struct ring *r = &dev.queue[queue];

@@ -17,7 +17,7 @@
 #define REDIRECT_LEVEL (1U << 15)
 #define NR_PINS 24
 
-/* What irq_entry.S pushes. */
+/* The frame that irq_entry.S pushes. */
 struct frame {
 	uint64_t r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax;
 	uint64_t vector, error, rip, cs, rflags, rsp, ss;
@@ -36,8 +36,7 @@ struct gate {
 
 static struct gate idt[NR_VECTORS];
 /*
- * With a permission map open for every port: the map is asked even at IOPL 3 by a KVM that emulates
- * ring 0.
+ * Its permission map allows every port: a KVM that emulates ring 0 checks the map even at IOPL 3.
  */
 #define TSS_BYTES 104
 #define IO_MAP_BYTES (65536 / 8 + 1)

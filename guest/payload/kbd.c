@@ -114,7 +114,7 @@ void test_i8042(void)
 	check_eq("its byte", answer(), 0xfa);
 }
 
-/* As Linux does when it has panicked and is not to start again: panic_blink(). */
+/* Does what Linux does after a panic without a restart: panic_blink(). */
 void test_lamps(void)
 {
 	for (uint8_t lamps = 0;; lamps ^= 5) {

@@ -40,7 +40,7 @@ static void put_string(const char *s)
 	put_bytes(s, strlen(s));
 }
 
-/* One conversion, from behind its '%'; returns where it ends. */
+/* Prints one conversion, which starts after its '%'. Returns its end. */
 static const char *put_conversion(const char *fmt, va_list *ap)
 {
 	bool wide = fmt[0] == 'l' && fmt[1] == 'l';

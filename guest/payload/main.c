@@ -35,7 +35,7 @@ static const struct {
 	{ "button", test_end_button },
 	{ "last", test_end_last },
 	{ "restart", test_end_restart },
-	/* what a kernel is handed */
+	/* what a kernel receives */
 	{ "entry", test_entry },
 	{ "e820", test_e820 },
 	{ "zeropage", test_zeropage },

@@ -123,9 +123,9 @@ void test_testdev(void)
 }
 
 /*
- * Argument: 0 for no alarm. To sleep until the clock's alarm of the next second. The way back waits
- * for the timer by the interrupt vectors and 8259s that firmware has left, and ends the machine
- * with debug exit 21.
+ * Sleeps until the clock's alarm in the next second. Argument: 0 for no alarm. The wake-up code
+ * waits for the timer through the interrupt vectors and 8259s as firmware left them, and ends the
+ * machine with debug exit 21.
  */
 void test_s3(void)
 {

@@ -85,7 +85,7 @@ static void restart(unsigned int how)
 	sys(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, (int)how, 0, 0);
 }
 
-/* sp: the first process's stack: argc, argv[], NULL, envp[], NULL. */
+/* @sp is the first process's stack: argc, argv[], NULL, envp[], NULL. */
 __attribute__((used)) void start_c(long *sp);
 void start_c(long *sp)
 {
@@ -122,7 +122,7 @@ void start_c(long *sp)
 		for (;;)
 			sys(__NR_pause, 0, 0, 0, 0, 0);
 
-	/* end=exit, a word unknown, or a restart that was refused */
+	/* end=exit, an unknown word, or a refused restart */
 	sys(__NR_exit, EXIT_STATUS, 0, 0, 0, 0);
 	__builtin_unreachable();
 }

@@ -34,7 +34,7 @@
 #define GDT 0x11000
 #define TSS_GPA 0xfffbd000U
 #define MAX_CPUID 256
-#define NOBODY 0xff /* what a read of no device returns */
+#define NOBODY 0xff /* what a read without a device returns */
 
 struct console {
 	char line[256];
@@ -63,7 +63,10 @@ static uint8_t *map_ram(uint64_t bytes)
 	return ram;
 }
 
-/* Kernel to its preferred address, header to the zero page. Returns its entry point. */
+/*
+ * Reads the kernel to its preferred address and its header to the zero page. Returns the entry
+ * point.
+ */
 static uint64_t load(uint8_t *ram, uint64_t bytes, const char *path, const char *params)
 {
 	struct boot_params *bp = (void *)(ram + ZERO_PAGE);
@@ -94,7 +97,7 @@ static void set_cpuid(int kvm, int vcpu)
 		room[(sizeof(struct kvm_cpuid2) + MAX_CPUID * sizeof(struct kvm_cpuid_entry2)) / 8];
 	struct kvm_cpuid2 *cpuid = (void *)room;
 
-	/* Without CPUID a vCPU has no long mode; what KVM can do is what the guest gets. */
+	/* Without CPUID a vCPU has no long mode. The guest gets everything that KVM supports. */
 	cpuid->nent = MAX_CPUID;
 	ASK(kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
 	ASK(vcpu, KVM_SET_CPUID2, cpuid);
@@ -110,7 +113,7 @@ static void set_registers(int vcpu, uint8_t *ram, uint64_t entry)
 	struct kvm_regs regs = { .rip = entry, .rsi = ZERO_PAGE, .rflags = 2 };
 	struct kvm_sregs sregs;
 
-	/* Read first: the APIC's base is in there too. */
+	/* Read first, because the APIC's base is in there too. */
 	ASK(vcpu, KVM_GET_SREGS, &sregs);
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat;
 	flat.selector = 0x10;
@@ -152,7 +155,7 @@ static void port_out(struct console *c, uint16_t port, uint8_t value)
 		if (value & 4)
 			end(c, 0);
 		break;
-	case 0x600: /* the ACPI sleep control that kvm has: S5 and go */
+	case 0x600: /* kvm's ACPI sleep control register: S5, sleep enable */
 	case 0x602: /* its reset register */
 		end(c, 0);
 	case 0xf4: /* debug exit */
@@ -187,7 +190,7 @@ static void serve_port(struct console *c, struct kvm_run *run)
 
 int main(int argc, char **argv)
 {
-	/* The interface itself, and the machine that all else hangs on. */
+	/* The interface itself, and the machine that everything else needs. */
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	int vm = ASK(kvm, KVM_CREATE_VM, 0);
 	uint64_t bytes = argc > 2 ? strtoul(argv[2], NULL, 10) * MIB : 0;
@@ -200,12 +203,12 @@ int main(int argc, char **argv)
 
 	if (bytes < 32 * MIB)
 		errx(125, "usage: floor KERNEL MIB [PARAMS]  (32 MiB and more)");
-	ASK(vm, KVM_SET_TSS_ADDR, TSS_GPA); /* VMX emulates real mode with it */
-	ASK(vm, KVM_CREATE_IRQCHIP, 0);	    /* a kernel waits for ever without interrupts */
+	ASK(vm, KVM_SET_TSS_ADDR, TSS_GPA); /* VMX needs it to emulate real mode */
+	ASK(vm, KVM_CREATE_IRQCHIP, 0);	    /* without interrupts a kernel waits without end */
 	ram = map_ram(bytes);
 	slot.userspace_addr = (uintptr_t)ram;
 	ASK(vm, KVM_SET_USER_MEMORY_REGION, &slot);
-	if (bytes > low) { /* the devices' hole needs a second one */
+	if (bytes > low) { /* the rest is above the devices' hole */
 		slot = (struct kvm_userspace_memory_region){ .slot = 1,
 							     .guest_phys_addr = 4096 * MIB };
 		slot.memory_size = bytes - low;

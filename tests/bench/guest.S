@@ -58,7 +58,7 @@ setup:
 	.long 0x10000			/* init_size */
 	.long 0, 0			/* handover_offset, kernel_info_offset */
 
-/* DS is the segment of the setup sectors, where the loader has put the command line's address as well. */
+/* DS is the segment of the setup sectors, which also hold the command line's address. */
 real:
 	cli
 	movw %ds, %ax
@@ -87,7 +87,7 @@ image:
 	movl $(LOAD + up - image), %edi
 	call print
 
-	/* the letter after the @ into %bl, the number after that into %ecx */
+	/* %bl: the letter after the @; %ecx: the number after that */
 1:	lodsb
 	cmpb $0, %al
 	je finish
@@ -126,7 +126,7 @@ finish:
 	outb %al, %dx
 	movb $6, %al
 	outb %al, %dx
-	lidt LOAD + no_idt - image	/* and a triple fault for the rest */
+	lidt LOAD + no_idt - image	/* and a triple fault where neither works */
 	int3
 
 ports:
@@ -154,7 +154,7 @@ output:	/* lines of 64 bytes */
 	call print
 	jmp finish
 
-/* The string at %edi, then waits until it is sent, as Linux does after each line. */
+/* Sends the string at %edi, then waits until it is sent, as Linux does after each line. */
 print:
 	movb (%edi), %bl
 	incl %edi
@@ -188,5 +188,5 @@ gdt:	.quad 0, 0
 	.quad 0x00cf9b000000ffff	/* 0x10, code */
 	.quad 0x00cf93000000ffff	/* 0x18, data */
 gdt_end:
-	.org 0x2000			/* kvmtool takes nothing shorter than a boot_params for a bzImage */
+	.org 0x2000			/* kvmtool refuses a shorter bzImage: sizeof(boot_params) */
 end_of_image:

@@ -21,9 +21,9 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define ROOM_BYTES (4U << 20) /* for buffers: no more of the cache than the payload takes */
+#define ROOM_BYTES (4U << 20) /* for buffers: uses no more cache than the payload */
 #define MAX_BUFFERS 32
-#define LINGER_US 20000 /* whoever asked looks at our CPU time now */
+#define LINGER_US 20000 /* the test samples our CPU time now */
 
 static uint64_t now_ns(void)
 {

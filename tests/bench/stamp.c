@@ -43,7 +43,7 @@
 #define MAX_MARKS 8
 #define MAX_TRACES 4
 #define MAX_VMAS 4096
-#define KEEP_BYTES 256 /* of output, for a marker that comes in two reads */
+#define KEEP_BYTES 256 /* of output, for a marker that is split between two reads */
 #define EVENTS "/sys/kernel/tracing/events/"
 #define STATS "/sys/kernel/debug/kvm/"
 
@@ -62,7 +62,7 @@ struct trace {
 	const char *name;
 	char path[256]; /* of the event's folder */
 	char trigger[256];
-	char counts[4096]; /* JSON, taken at the last marker */
+	char counts[4096]; /* JSON, recorded at the last marker */
 };
 
 struct memory {
@@ -126,9 +126,7 @@ static long long read_number(const char *dir, const char *name)
 	return atoll(text);
 }
 
-/*
- * ---- memory: what the child has resident beside its guest's RAM ---------------------------------
- */
+/* ---- memory: the child's resident memory without its guest's RAM ---- */
 
 struct vma {
 	uint64_t start, end, rss, anonymous;
@@ -161,8 +159,8 @@ static unsigned int read_vmas(pid_t pid, struct vma *vma)
 }
 
 /*
- * Guest RAM is the run of neighbouring mappings that is as long as it (files may be mapped into
- * it), else a single mapping that is longer (the system joined it with what lay beside).
+ * Guest RAM is the run of adjacent mappings that has its length (files may be mapped into it), or
+ * else a single longer mapping (the kernel merged it with a neighbour).
  */
 static bool find_ram(const struct vma *vma, unsigned int nr, uint64_t bytes, unsigned int *first,
 		     unsigned int *last)
@@ -339,7 +337,7 @@ static void start(struct job *job, char **argv, int pipe_fd, int err_fd)
 {
 	job->start_ns = now_ns();
 	/*
-	 * The child borrows our memory until it is another program: nothing is copied, nothing
+	 * The child uses our memory until it executes the command: nothing is copied, nothing
 	 * faults.
 	 */
 	job->child = vfork();
@@ -480,7 +478,7 @@ int main(int argc, char **argv)
 	while (wait4(job->child, &status, 0, &ru) < 0 && errno == EINTR)
 		;
 	end_ns = now_ns();
-	/* No markers: from the start to the end. */
+	/* Without markers: measures from the start to the end. */
 	for (unsigned int i = 0; i < job->nr_traces; i++) {
 		if (!job->nr_marks)
 			trace_take(&job->trace[i]);

@@ -53,7 +53,7 @@ static void power_write(void *vm, uint64_t offset, unsigned int size, uint64_t v
 static int create(struct vm *vm)
 {
 	static const struct bus_ops power_ops = { power_read, power_write, .width = 1 };
-	static const struct device_list none; /* but COM1, which a kernel finds by itself */
+	static const struct device_list none; /* except COM1, which a kernel finds by itself */
 	struct tables_config acpi = { .nr_cpus = 1, .apic_id = &(uint32_t){ 0 }, .devices = &none };
 	struct boot_config boot = { .cmdline = vm->config->params };
 	struct boot_entry entry = { 0 };

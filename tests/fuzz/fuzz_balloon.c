@@ -52,8 +52,8 @@ static bool is_safe(uint64_t from, uint64_t len)
 }
 
 /*
- * Nine bytes of input: the queue, three numbers of two bytes each that become pages or ranges, and
- * how.
+ * Nine bytes of input: the queue, three numbers of two bytes each, and how they become pages or
+ * ranges.
  */
 static void step(struct machine *m, const uint8_t *op)
 {

@@ -126,8 +126,7 @@ static void go_live(struct machine *m, uint64_t features)
 }
 
 /*
- * A request as drivers make them but for its numbers: type, sector, length and direction from the
- * input.
+ * Makes a request in a driver's form, with its type, sector, length and direction from the input.
  */
 static void offer(struct machine *m, const uint8_t *op)
 {
@@ -152,7 +151,7 @@ static void offer(struct machine *m, const uint8_t *op)
 	avail->idx++;
 }
 
-/* On and off in turn, and off in the end. */
+/* Alternately on and off; off at the end. */
 static void on_pause(void *ctx, bool on)
 {
 	struct machine *m = ctx;
@@ -189,7 +188,7 @@ static void step(struct machine *m, const uint8_t *op)
 		memset(m->ram + AVAIL, 0, 8);
 		memset(m->ram + USED, 0, 8);
 		go_live(m, op[2] & 1 ? UINT64_MAX : 1U << op[2] % 32);
-		memset(m->ram + USED, 0, 8); /* what the last driver's reset completed */
+		memset(m->ram + USED, 0, 8); /* completed by the last driver's reset */
 		break;
 	default:
 		offer(m, op);

@@ -33,7 +33,7 @@ static void walk(const void *fdt, int bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *why = NULL;
-	void *blob = malloc(size ? size : 1); /* aligned, and its end is watched */
+	void *blob = malloc(size ? size : 1); /* aligned, and ASan watches its end */
 	int bytes;
 
 	memcpy(blob, data, size);

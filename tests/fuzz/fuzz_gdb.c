@@ -153,7 +153,7 @@ static const struct gdb_target_ops ops = {
 	.print_info = print_info,
 };
 
-/* The frame comes back through the parser as the body that it was made of. */
+/* The parser turns the frame back into the body that it was made of. */
 static void check_reply(const struct gdb_reply *r, struct gdb_parser *p, char *frame)
 {
 	size_t n = gdb_frame(r, frame);
@@ -192,7 +192,7 @@ static void feed(struct gdb_session *s, struct target *t, const uint8_t *data, s
 	}
 }
 
-/* Checksums are no hurdle: a newline ends a packet, whose sum is made here. */
+/* The fuzzer need not guess checksums: a newline ends a packet, and this adds its sum. */
 static size_t frame_lines(const uint8_t *data, size_t size, uint8_t *to)
 {
 	uint8_t byte_sum = 0;

@@ -73,14 +73,14 @@ static void step(struct machine *m, uint8_t op, uint8_t value)
 	case 3:
 		i8042_ctrl_alt_del(m->k);
 		break;
-	default: /* as Linux sends a command: its parameter follows */
+	default: /* in the way Linux sends a command: its parameter follows */
 		i8042_command_ops.write(m->k, 0, 1, op);
 		i8042_data_ops.write(m->k, 0, 1, value);
 	}
 	check_lines(m);
 }
 
-/* Whatever happened before, a driver that flushes finds a controller that works. */
+/* Whatever happened before, the controller works for a driver that flushes it. */
 static void check_alive(struct machine *m)
 {
 	unsigned int reads = 0;

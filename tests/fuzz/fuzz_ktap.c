@@ -62,7 +62,7 @@ static void github(FILE *f, const struct outcome *o)
 	outcome_annotate(f, o, OUTCOME_GITHUB);
 }
 
-/* Lines that GitHub's runner would take for commands: ours are three. */
+/* Counts the lines that GitHub's runner would execute as commands: three are ours. */
 static unsigned int count_commands(const char *text)
 {
 	unsigned int nr = 0;

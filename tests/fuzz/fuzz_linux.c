@@ -53,7 +53,7 @@ static void look(struct linux_image *m)
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	kallsyms_load(s, &m->mem); /* as far as it goes */
+	kallsyms_load(s, &m->mem); /* as far as the input reaches */
 	symbols_finish(s);
 	if (linux_guest_open(&g, &m->mem, s))
 		linux_log_print(f, &g, 0, NULL);

@@ -65,7 +65,7 @@ static int run(struct disk *d, enum disk_op op, uint64_t offset, void *buf, uint
 	return r.result;
 }
 
-/* @good: nothing was spoilt, so it has to be right. */
+/* @good: the image was not damaged, so the data must be right. */
 static void requests(struct disk *d, const uint8_t *data, size_t size, bool good)
 {
 	static const unsigned char zeros[BUF_BYTES];
@@ -108,7 +108,7 @@ static void requests(struct disk *d, const uint8_t *data, size_t size, bool good
 	free(back);
 }
 
-/* A good image of the kind that the input asks for, with one L2 table, then spoilt. */
+/* Makes a valid image of the kind that the input chooses, with one L2 table, then damages it. */
 static size_t make(struct image *m, const uint8_t *data, size_t size)
 {
 	unsigned int bits = 9 + data[1] % 8, nr = data[3] % 32;

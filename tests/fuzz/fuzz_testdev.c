@@ -4,7 +4,7 @@
  * width, a direction and four bytes of value.
  *
  * A read fits its width, and sleeping and waking alternate, whatever the guest writes and whenever
- * the clock's alarm comes.
+ * the clock's event arrives.
  */
 #include "hw/testdev.h"
 

@@ -24,7 +24,7 @@ static void check(bool ok)
 		abort();
 }
 
-/* What it says comes with a descriptor, which must not arrive. */
+/* Its messages carry a descriptor, which the front end must not accept. */
 static void say(int fd, const uint8_t *data, size_t size)
 {
 	union {

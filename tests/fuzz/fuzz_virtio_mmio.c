@@ -65,7 +65,7 @@ static void check_device(const struct machine *m)
 	}
 }
 
-/* What a driver does to get a queue, as one step. */
+/* Sets up a queue like a driver, in one step. */
 static void bring_up(struct machine *m, uint8_t how)
 {
 	static const struct {

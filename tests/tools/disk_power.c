@@ -156,7 +156,7 @@ static void apply(struct cut *c, const struct event *e, uint64_t from, uint64_t 
 		c->len = end;
 }
 
-/* Of one write that was not synced: all, nothing, or some of its sectors. */
+/* Applies all, none, or some sectors of a write that was not synced. */
 static void apply_part(struct cut *c, const struct event *e, uint64_t *seed, unsigned int mode)
 {
 	uint64_t at = 0;

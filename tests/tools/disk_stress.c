@@ -41,7 +41,7 @@ struct slot {
 	unsigned char *buf;
 	struct stress *st;
 	bool busy;
-	uint32_t *flush_view; /* kill: what was done when the flush began */
+	uint32_t *flush_view; /* kill: the versions that were complete when the flush began */
 };
 
 struct stress {
@@ -82,7 +82,7 @@ static bool overlaps(const struct stress *st, uint64_t offset, uint64_t len)
 	return false;
 }
 
-/* Cuts the buffer into some iovecs, at bytes where direct I/O does not like it. */
+/* Splits the buffer into some iovecs at offsets that direct I/O does not accept. */
 static void cut(struct stress *st, struct slot *s, uint64_t len)
 {
 	unsigned char *p = s->buf + (rnd(st) % 4 ? 0 : rnd(st) % 64);
@@ -122,7 +122,7 @@ static void mirror_write(struct stress *st, struct slot *s)
 	}
 }
 
-/* Discarded sectors are what they were, or zeros; from now on the disk has to stay with it. */
+/* Discarded sectors keep their content or become zeros; from now on that must not change. */
 static void after_discard(struct stress *st, struct slot *s)
 {
 	static const unsigned char zeros[SECTOR];
@@ -258,7 +258,7 @@ static bool kill_begin(struct stress *st, struct slot *s)
 	for (uint64_t b = first; b < first + n; b++) {
 		uint32_t version = st->journal[b].begun + 1;
 
-		/* Odd versions are data, even ones zeros: the next one of that kind. */
+		/* Take the next version of this kind: odd versions are data, even ones zeros. */
 		version += (version & 1) != (s->req.op == DISK_WRITE);
 		st->journal[b].begun = version;
 		fill_block(s->buf + (b - first) * BLOCK_BYTES, b, version);
@@ -285,8 +285,8 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 		flushed += j->flushed != 0;
 		if (!version) {
 			/*
-			 * Zeros: never written, or zeroed by any even version from the flushed one
-			 * on.
+			 * Zeros are right if the block was never written, or if an even version
+			 * since the flushed one zeroed it.
 			 */
 			uint32_t even = j->flushed + (j->flushed & 1);
 
@@ -310,7 +310,7 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 
 /* ---- both ---- */
 
-/* Begins what there is room for. */
+/* Begins as many requests as there is room for. */
 static void fill(struct stress *st)
 {
 	for (unsigned int i = 0; i < IN_FLIGHT && st->begun < st->ops; i++) {
@@ -327,7 +327,7 @@ static void fill(struct stress *st)
 	disk_kick(st->d);
 }
 
-/* Again when all were done by the time they had been begun: nobody will call us then. */
+/* Repeats if all of them have already completed, because no completion would call this then. */
 static void next(struct stress *st)
 {
 	if (st->filling)
@@ -418,7 +418,7 @@ int main(int argc, char **argv)
 	else
 		st->reference = map_file(argv[6], st->size);
 	prepare_slots(st);
-	/* What an earlier run had done and not flushed may be gone. */
+	/* Writes of an earlier run that were not flushed may be lost. */
 	for (uint64_t b = 0; st->journal && b < st->nr_blocks; b++)
 		st->journal[b].done = st->journal[b].flushed;
 	if (power) {

@@ -30,7 +30,7 @@ static uint64_t mix(uint64_t v)
 	return v ^ v >> 31;
 }
 
-/* What is written in step @step of @round; never 0. */
+/* The content that step @step of @round writes; never 0. */
 static uint64_t version_of(uint64_t round, uint64_t step)
 {
 	return round << 32 | step;

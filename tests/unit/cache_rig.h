@@ -44,7 +44,7 @@ static inline int cache_rig_teardown(void **state)
 	return rc;
 }
 
-/* How many entries the folder has; one of them in @path, if there is any. */
+/* Returns the number of entries in the folder, and one of them, if any, in @path. */
 static inline unsigned int cache_entries(const struct cache_rig *r, char path[512])
 {
 	DIR *d = opendir(r->folder);

@@ -65,7 +65,7 @@ static inline void elf_init(struct elf_image *e)
 	e->note.entry = ELF_PVH_ENTRY;
 }
 
-/* The 32-bit form of what is in ehdr and phdr. */
+/* Converts ehdr and phdr to their 32-bit form. */
 static inline void elf_write32(struct elf_image *e)
 {
 	Elf32_Ehdr h = { .e_type = e->ehdr.e_type,

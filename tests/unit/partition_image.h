@@ -24,7 +24,7 @@ static inline void put_le64(unsigned char *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-/* Entry @index of the MBR or EBR in sector @lba; numbers as they stand in the record. */
+/* Writes entry @index of the MBR or EBR in sector @lba; the numbers are those of the record. */
 static inline void put_mbr(unsigned char *image, uint32_t lba, unsigned int index,
 			   unsigned char type, uint32_t first, uint32_t sectors)
 {

@@ -39,7 +39,7 @@ static inline uint64_t image_get64(const struct image *m, uint64_t at)
 	return be64toh(v);
 }
 
-/* Counts of the first clusters, all 1. */
+/* The refcounts of the first clusters, all 1. */
 static inline void image_count(struct image *m, unsigned int order, unsigned int clusters)
 {
 	for (unsigned int i = 0; i < clusters; i++) {

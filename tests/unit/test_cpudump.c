@@ -184,7 +184,7 @@ static void test_internal_error(void **state)
 	memcpy(run.emulation_failure.insn_bytes, "\x0f\xae\xf0", 3);
 	assert_string_equal(why(&run),
 			    "KVM cannot emulate an instruction (suberror 1, bytes 0f ae f0)");
-	/* A size out of range must not be believed. */
+	/* A size out of range is not trusted. */
 	run.emulation_failure.insn_size = 200;
 	assert_int_equal(strlen(why(&run)),
 			 strlen("KVM cannot emulate an instruction (suberror 1, bytes)") + 3 * 15);

@@ -14,7 +14,7 @@
 struct row {
 	const char *typed;
 	size_t len;
-	const char *passed; /* Q quit, B break, H help in their places, in angle brackets */
+	const char *passed; /* Q quit, B break, H help, each in angle brackets at its place */
 };
 
 #define ROW(typed, passed)                                                                         \

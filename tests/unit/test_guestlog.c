@@ -17,7 +17,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* A smaller process cannot have run a Linux: guestlog_judge_end() does not look. */
+/*
+ * A process with less resident memory cannot have run a Linux: guestlog_judge_end() searches no
+ * log then.
+ */
 #define RESIDENT_BYTES (32 * MIB)
 
 struct rig {

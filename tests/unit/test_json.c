@@ -14,7 +14,7 @@
 
 static const struct {
 	const char *text;
-	unsigned int line; /* 0: it is good */
+	unsigned int line; /* 0: valid */
 } rows[] = {
 	{ "null", 0 },
 	{ " true ", 0 },

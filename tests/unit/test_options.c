@@ -42,7 +42,7 @@ static int maybe_call(void *config, const char *name, const char *arg)
 	return 0;
 }
 
-/* Whether @arg may be listed. */
+/* Returns whether @arg may be listed. */
 static int list_check(void *config, const char *name, const char *arg)
 {
 	(void)config;
