@@ -82,7 +82,7 @@ static void check_writes(void)
 			break;
 		}
 	}
-	check_eq("read behind it", request(VIRTIO_BLK_T_IN, PLACE + NR, SECTOR, true),
+	check_eq("read after it", request(VIRTIO_BLK_T_IN, PLACE + NR, SECTOR, true),
 		 VIRTIO_BLK_S_OK);
 	check_eq("that was not touched", word(0), PLACE + NR);
 }

@@ -58,7 +58,7 @@ static void check_strings(void)
 	n = sizeof(into) / 4;
 	to = into;
 	asm volatile("rep insl" : "+D"(to), "+c"(n) : "d"(NOWHERE_PORT) : "memory");
-	check_eq("rep insl from nothing", sum_bytes(into, sizeof(into)), 0xff * sizeof(into));
+	check_eq("rep insl without a device", sum_bytes(into, sizeof(into)), 0xff * sizeof(into));
 }
 
 void test_bus(void)

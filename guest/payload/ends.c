@@ -120,7 +120,7 @@ void test_end_button(void)
 	check("power button", wait_count(&presses, 1, 60000));
 }
 
-/* The last byte before the guest is dead, with nothing after it that exits. */
+/* Prints a last byte; nothing after it causes an exit. */
 void test_end_last(void)
 {
 	static const char text[] = "END";

@@ -116,7 +116,7 @@ void test_testdev(void)
 	check_memory();
 	check_eq("fw_cfg: CPUs", fw_cfg(FW_CFG_NR_CPUS, 2), arg(0, 1));
 	check_eq("fw_cfg: RAM", fw_cfg(FW_CFG_RAM_BYTES, 8), arg(1, 0) << 20);
-	check_eq("fw_cfg: behind an item", inb(FW_CFG_DATA), 0);
+	check_eq("fw_cfg: after an item", inb(FW_CFG_DATA), 0);
 	check_eq("fw_cfg: anything else", fw_cfg(0, 4), 0);
 	check_pm_timer();
 	check_lines();

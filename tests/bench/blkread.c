@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 		errx(1, "usage: blkread FILE MARK DEPTH COUNT [BYTES]");
 	r.depth = (unsigned int)strtoul(argv[3], NULL, 0);
 	if (!r.depth || r.depth > MAX_DEPTH)
-		errx(1, "a depth of 1 to %d", MAX_DEPTH);
+		errx(1, "DEPTH must be 1 to %d", MAX_DEPTH);
 	r.fd = open(argv[1], O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (r.fd < 0)
 		err(1, "%s", argv[1]);

@@ -76,7 +76,7 @@ static uint64_t load(uint8_t *ram, uint64_t bytes, const char *path, const char 
 	if (fd < 0 || pread(fd, &bp->hdr, sizeof(bp->hdr), 0x1f1) != sizeof(bp->hdr))
 		err(125, "floor: %s", path);
 	if (bp->hdr.header != 0x53726448)
-		errx(125, "floor: %s: no bzImage", path);
+		errx(125, "floor: %s: not a bzImage", path);
 	at = bp->hdr.pref_address;
 	offset = (bp->hdr.setup_sects + 1) * 512UL;
 	if (at >= bytes || pread(fd, ram + at, bytes - at, (off_t)offset) < 0x400)

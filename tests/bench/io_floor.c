@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 		err(1, "%s", argv[2]);
 	bytes = strtoul(argv[3], NULL, 10);
 	if (!bytes || bytes > ROOM_BYTES)
-		errx(1, "1 to %u bytes", ROOM_BYTES);
+		errx(1, "BYTES must be 1 to %u", ROOM_BYTES);
 	nr = ROOM_BYTES / bytes < MAX_BUFFERS ? ROOM_BYTES / bytes : MAX_BUFFERS;
 	end = strtoul(argv[4], NULL, 10) * 1000000;
 	if (blk)

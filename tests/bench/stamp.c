@@ -447,7 +447,7 @@ static void parse(struct job *job, int argc, char **argv)
 		}
 	}
 	if (optind == argc)
-		errx(2, "stamp: which command?");
+		errx(2, "stamp: COMMAND is missing");
 }
 
 int main(int argc, char **argv)

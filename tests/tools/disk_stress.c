@@ -130,11 +130,11 @@ static void after_discard(struct stress *st, struct slot *s)
 	int err = disk_read_sync(st->d, at, s->buf, len);
 
 	if (err)
-		fail("reading after a discard", at);
+		fail("cannot read after a discard", at);
 	for (uint64_t i = 0; i < len; i += SECTOR) {
 		if (memcmp(s->buf + i, st->reference + at + i, SECTOR) &&
 		    memcmp(s->buf + i, zeros, SECTOR))
-			fail("discarded into something else", at + i);
+			fail("a discarded sector has new content", at + i);
 	}
 	memcpy(st->reference + at, s->buf, len);
 }
@@ -280,7 +280,7 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 		uint32_t version;
 
 		if (pread(fd, p, SECTOR, (off_t)(i * SECTOR)) != SECTOR)
-			fail("too short", i * SECTOR);
+			fail("the file is too short", i * SECTOR);
 		memcpy(&version, p + 8, 4);
 		flushed += j->flushed != 0;
 		if (!version) {
@@ -292,7 +292,7 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 
 			for (unsigned int k = 0; k < SECTOR; k++) {
 				if (p[k])
-					fail("half a sector", i * SECTOR);
+					fail("a sector is only partly zero", i * SECTOR);
 			}
 			if (j->flushed && even > j->begun)
 				fail("a flushed sector is lost", i * SECTOR);
@@ -300,9 +300,9 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 		}
 		fill_block(want, i / (BLOCK_BYTES / SECTOR), version);
 		if (memcmp(p, want, SECTOR))
-			fail("a sector that was never written so", i * SECTOR);
+			fail("a sector has content that was never written", i * SECTOR);
 		if (version < j->flushed || version > j->begun)
-			fail("a sector older than its flush, or from nowhere", i * SECTOR);
+			fail("a sector is older than its flush, or was never written", i * SECTOR);
 	}
 	printf("%llu flushed sectors there\n", (unsigned long long)flushed);
 	close(fd);
@@ -376,7 +376,7 @@ static void prepare_slots(struct stress *st)
 		void *p;
 
 		if (posix_memalign(&p, 4096, MAX_BYTES + 4096))
-			fail("memory", 0);
+			fail("out of memory", 0);
 		st->slots[i].buf = p;
 		st->slots[i].st = st;
 		st->slots[i].flush_view = calloc(st->nr_blocks + 1, sizeof(uint32_t));
@@ -392,7 +392,7 @@ int main(int argc, char **argv)
 	struct stat sb;
 
 	if (argc != 7)
-		fail("arguments", 0);
+		fail("bad arguments", 0);
 	if (!strcmp(argv[1], "verify")) {
 		if (stat(argv[2], &sb) < 0)
 			fail(argv[2], 0);
@@ -433,7 +433,7 @@ int main(int argc, char **argv)
 	loop_fini(&st->loop);
 	if (power) {
 		if (power_cut(argv[6], (unsigned int)cuts, st->rng, st->journal, st->nr_blocks))
-			fail("writing the cuts", 0);
+			fail("cannot write the cuts", 0);
 		free(st->journal);
 	}
 	for (unsigned int i = 0; i < IN_FLIGHT; i++) {

@@ -75,7 +75,7 @@ static int parse_device(struct device_list *list, char *text)
 	char *save, *field = strtok_r(text, ",", &save);
 
 	if (!field || list->nr == DEVICE_LIST_MAX)
-		return die("empty, or one device too many", text);
+		return die("no device, or too many devices", text);
 	info->acpi_hid = field;
 	if (!strcmp(field, "button")) {
 		info->kind = DEVICE_POWER_BUTTON;

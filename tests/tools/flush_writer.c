@@ -89,7 +89,7 @@ static int verify(int fd, uint64_t nr_blocks, const uint64_t *flushed)
 			fill(want, block[0]);
 		if (memcmp(block, want, BLOCK_BYTES) ||
 		    (block[0] && block_of(block[0], nr_blocks) != i))
-			return fail("never written so", i);
+			return fail("has content that was never written", i);
 		there += flushed[i] != 0;
 	}
 	printf("%llu flushed blocks there\n", (unsigned long long)there);
@@ -104,7 +104,7 @@ int main(int argc, char **argv)
 	uint64_t nr_blocks = (uint64_t)size / BLOCK_BYTES;
 
 	if (size < BLOCK_BYTES || nr_blocks > MAX_BLOCKS)
-		return fail("arguments", 0);
+		return fail("bad arguments", 0);
 	if (!strcmp(argv[1], "write"))
 		return write_for_ever(fd, nr_blocks, strtoull(argv[3], NULL, 0));
 	for (int i = 3; i < argc; i++) {

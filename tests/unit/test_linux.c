@@ -291,7 +291,7 @@ static void ring_of_old(void **state)
 	image_kallsyms(m, KALLSYMS_FIRST);
 	image_old_ring(m, 4096, 96, 0);
 	at = image_old_record(m, 96, "Linux version 4.19");
-	put_u64(m, OLD_LOG_AT + at + 8, 0); /* goes on at the start */
+	put_u64(m, OLD_LOG_AT + at + 8, 0); /* continues at the start */
 	second = image_old_record(m, 0, "later");
 	put_u32(m, 0x10028, second);
 	assert_int_equal(read_log(m, &nr), LOG_WHOLE);
