@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tests starting child processes: their descriptors, their signals, and their output. */
+/* Tests starting child processes: signals, streams, descriptors, environment, group and end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
