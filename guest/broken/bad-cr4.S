@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* CR4 is written with a bit that no processor has. */
+/* Breaks by setting a bit in CR4 that no processor has. */
 #include "broken.inc"
 broken:
 	movq %cr4, %rax

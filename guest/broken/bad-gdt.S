@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A GDT whose limit cuts off the code segment. */
+/* Breaks by loading a GDT whose limit cuts off the code segment. */
 #include "broken.inc"
 broken:
 	lgdt gdt_pointer

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A call through a list's poison, which is no canonical address. */
+/* Breaks by a call through a list's poison value, which is not a canonical address. */
 #include "broken.inc"
 broken:
 	movq $0xdead000000000122, %rax

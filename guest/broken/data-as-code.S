@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The code and the data segment have changed places in the GDT. */
+/* Breaks because the code and the data segment are swapped in the GDT. */
 #include "broken.inc"
 broken:
 	lgdt gdt_pointer

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An early BUG(), and an IDT in which nobody has filled in the gates. */
+/* Breaks by an early BUG() with an IDT whose gates are still empty. */
 #include "broken.inc"
 broken:
 	lidt idt_pointer

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The processor is halted with interrupts off. */
+/* Halts the processor with interrupts off. */
 #include "broken.inc"
 broken:
 	cli

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A while of work without an exit, some hundred million ticks of the processor's clock, and then memory that is not mapped. */
+/*
+ * Breaks late: works for some hundred million ticks of the TSC without an exit, then accesses
+ * memory that is not mapped.
+ */
 #include "broken.inc"
 broken:
 	rdtsc

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An early error path: it has switched interrupts off and goes round for ever. */
+/* Loops without end with interrupts off, as an early error path does. */
 #include "broken.inc"
 broken:
 	call early_error

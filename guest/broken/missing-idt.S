@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A division by zero before there is an IDT. */
+/* Breaks by a division by zero before there is an IDT. */
 #include "broken.inc"
 broken:
 	movl $100, %eax

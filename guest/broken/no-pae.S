@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Paging is switched on for long mode before CR4.PAE (32-bit entry). */
+/* Breaks by turning paging on for long mode before CR4.PAE is set (32-bit entry). */
 #include "broken.inc"
 	.code32
 broken:

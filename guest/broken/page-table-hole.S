@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel's own page tables lack one entry: a function reads data that the second level does not map. */
+/*
+ * Breaks because the kernel's own page tables lack one entry: a function reads data that the second
+ * level does not map.
+ */
 #include "broken.inc"
 broken:
-	/* 0xffffffff80000000 + 2 MiB * 8: PGD[511] -> PUD[510] -> PMD[8], and the loader's identity map besides */
+	/*
+	 * 0xffffffff80000000 + 2 MiB * 8: PGD[511] -> PUD[510] -> PMD[8], plus the loader's
+	 * identity map
+	 */
 	movq %cr3, %rsi
 	movq $own_tables, %rdi
 	movl $512, %ecx

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A write to the kernel's own text, which is mapped read only. */
+/* Breaks by writing to the kernel's own text, which is mapped read-only. */
 #include "broken.inc"
 broken:
 	movq %cr3, %rax

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A function calls itself until its stack is used up; below it is a page that is not mapped. The IDT is in order. */
+/*
+ * Breaks by a function that calls itself until it reaches the unmapped page below its stack. The
+ * IDT is valid.
+ */
 #include "broken.inc"
 broken:
-	/* A level more for the first 2 MiB, so that the page below the stack can be left out. */
+	/*
+	 * Map the first 2 MiB with one more level, so that the page below the stack can be left
+	 * out.
+	 */
 	movq %cr3, %rax
 	movq (%rax), %rax
 	andq $~0xfff, %rax

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A driver writes to a device that is not there, gets ones back, and gives up by BUG(). */
+/*
+ * Breaks like a driver that writes to a missing device, reads back ones, and gives up with BUG().
+ */
 #include "broken.inc"
 broken:
 	movl $0xd8000000, %edi

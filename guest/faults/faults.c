@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A module for stock kernels that commits the fault it is asked for: insmod faults.ko fault=oops.
- * For tests/checks.sh, to see each class of kernel report as a real kernel writes it.
- * (Distributions have no LKDTM.)
+ * A module for stock kernels that causes one fault: insmod faults.ko fault=oops.
+ *
+ * tests/checks.sh uses it to get each class of kernel report from a real kernel. (Distributions do
+ * not build LKDTM.)
  *
  *	warning		WARN()
- *	oops		a read through a bad pointer
+ *	oops		reads through a bad pointer
  *	bug		BUG()
- *	atomic		sleeps where nobody may
- *	softlockup	keeps its CPU, without preemption
- *	rcu		keeps its CPU inside of an RCU read side, and lets the soft-lockup detector
- *	   		see that it runs
+ *	atomic		sleeps in atomic context
+ *	softlockup	keeps its CPU, with preemption off
+ *	rcu		keeps its CPU in an RCU read side, and resets the soft-lockup watchdog
  *	hung		sleeps, and nothing wakes it
  *	panic		panic()
  */
@@ -54,7 +54,7 @@ static noinline void commit_rcu(void)
 	int i;
 
 	rcu_read_lock();
-	start_poll_synchronize_rcu(); /* somebody waits for us */
+	start_poll_synchronize_rcu(); /* now another thread waits for this read side */
 	for (i = 0; i < 10 * seconds; i++) {
 		mdelay(100);
 		touch_softlockup_watchdog();

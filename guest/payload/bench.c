@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loops to time exits with: bench,KIND,N[,1]. The last argument runs the loop at CPL 3, which a KVM
- * that emulates ring 0 runs natively. Prints time stamp counts; the cost of an exit is the slope
- * between two lengths.
+ * Runs loops of exits to measure their cost: bench,KIND,N[,1].
+ *
+ * The last argument runs the loop at CPL 3, which a KVM that emulates ring 0 runs natively. Prints
+ * time stamp counts; the cost of an exit is the slope between two values of N.
  */
 #include "payload.h"
 

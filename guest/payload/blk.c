@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The block device, from CPL 3: blk,SECTORS on a disk whose sector n begins with the number n. And
- * blkirq,N: N disks, each of which answers a read with an interrupt, on lines that they share.
+ * Tests the block device from CPL 3.
+ *
+ *	blk,SECTORS	on a disk whose sector n begins with the number n
+ *	blkirq,N	on N disks that answer a read with an interrupt, on shared lines
  */
 #include "virtio.h"
 
@@ -18,7 +20,7 @@ static struct vdev disk;
 static struct virtio_blk_outhdr *header;
 static uint8_t *status, *data;
 
-/* Returns the status byte; 0xee: nothing was answered. */
+/* Returns the status byte, or 0xee if the device did not answer. */
 static uint8_t request(uint32_t type, uint64_t sector, uint32_t bytes, bool writable)
 {
 	struct piece p[] = { { header, sizeof(*header), false },
@@ -80,7 +82,7 @@ static void check_writes(void)
 			break;
 		}
 	}
-	check_eq("read behind it", request(VIRTIO_BLK_T_IN, PLACE + NR, SECTOR, true),
+	check_eq("read after it", request(VIRTIO_BLK_T_IN, PLACE + NR, SECTOR, true),
 		 VIRTIO_BLK_S_OK);
 	check_eq("that was not touched", word(0), PLACE + NR);
 }
@@ -134,7 +136,7 @@ static struct vdev disks[VIRTIO_SLOTS];
 static unsigned int nr_disks;
 static volatile uint32_t answered;
 
-/* Any of the lines: as a driver on a shared line, each disk is asked. */
+/* The handler of all lines: queries each disk, as drivers on a shared line do. */
 static void on_disks(void)
 {
 	for (unsigned int i = 0; i < nr_disks; i++) {
@@ -180,7 +182,10 @@ void test_blk_irq(void)
 	data = pool_get(VIRTIO_SLOTS * SECTOR);
 	for (unsigned int i = 0; i < nr_disks; i++)
 		start_disk(i);
-	/* One after the other, then all at once: two on a line may come together. */
+	/*
+	 * First one after the other, then all at once, so that two interrupts may coincide on a
+	 * line.
+	 */
 	for (unsigned int i = 0; i < nr_disks; i++) {
 		read_sector(i, 0);
 		check_eq("its interrupt", wait_count(&answered, ++want, 5000), true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the Linux boot protocol hands a kernel: processor state, zero page, e820, command line,
- * setup_data, initrd.
+ * Tests what the Linux boot protocol passes to a kernel: processor state, zero page, e820, command
+ * line, setup_data, initrd.
  */
 #include "payload.h"
 
@@ -19,7 +19,9 @@ static void check_segments(void)
 	check_eq("es", entry_state.es, LINUX_DS);
 	check_eq("ss", entry_state.ss, LINUX_DS);
 	check("gdt limit", entry_state.gdt_limit >= 0x1f);
-	/* Present, code, readable; 4 GiB; L or D by the mode. Accessed is as it comes. */
+	/*
+	 * Present, code, readable; 4 GiB; L or D according to the mode. Ignores the accessed bit.
+	 */
 	check_eq("gdt code", table[2] & ~(1ULL << 40),
 		 flat64 ? 0x00af9a000000ffff : 0x00cf9a000000ffff);
 	check_eq("gdt data", table[3] & ~(1ULL << 40), 0x00cf92000000ffff);
@@ -66,7 +68,7 @@ static bool e820_in_order(const struct boot_params *bp)
 	return true;
 }
 
-/* Bytes of RAM from @from on, up to @to. */
+/* Returns the bytes of RAM between @from and @to. */
 static uint64_t ram_between(const struct boot_params *bp, uint64_t from, uint64_t to)
 {
 	uint64_t sum = 0;
@@ -80,7 +82,7 @@ static uint64_t ram_between(const struct boot_params *bp, uint64_t from, uint64_
 	return sum;
 }
 
-/* Writes and reads the first and last word of each region above 1 MiB that is not ours. */
+/* Writes and reads the first and last word of each region above 1 MiB outside the payload. */
 static void touch_ram(const struct boot_params *bp)
 {
 	bool good = true;
@@ -170,8 +172,8 @@ void test_seed(void)
 }
 
 /*
- * Says what is in the initrd, and powers off without a word of ours; with 1 as argument it spins.
- * The second is a pause behind each line, in ms.
+ * Prints the initrd's text and powers off without other output; with 1 as first argument it spins.
+ * The second argument is a pause after each line, in ms.
  */
 void test_say(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Accesses that no device takes, that are wider than the device, or that come as strings. */
+/* Tests accesses that no device takes, accesses wider than the device, and string accesses. */
 #include "payload.h"
 
 #define NOWHERE_PORT 0x1230
@@ -58,7 +58,7 @@ static void check_strings(void)
 	n = sizeof(into) / 4;
 	to = into;
 	asm volatile("rep insl" : "+D"(to), "+c"(n) : "d"(NOWHERE_PORT) : "memory");
-	check_eq("rep insl from nothing", sum_bytes(into, sizeof(into)), 0xff * sizeof(into));
+	check_eq("rep insl without a device", sum_bytes(into, sizeof(into)), 0xff * sizeof(into));
 }
 
 void test_bus(void)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finds the command line, however the payload was entered, and in it the test's name and arguments.
+ * Finds the command line, whatever the entry, and in it the test's name and arguments.
  *
- * The Linux boot protocol has it in the zero page; PVH and both versions of Multiboot have it in
- * structures of their own, whose parts handover.c checks.
+ * The Linux boot protocol passes it in the zero page; PVH and both versions of Multiboot pass it in
+ * structures of their own, whose other parts handover.c checks.
  */
 #include "payload.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* CPUID: what a kernel takes its topology, its hypervisor and its clock rates from. */
+/*
+ * Tests the CPUID leaves from which a kernel takes its topology, its hypervisor and its clock
+ * rates.
+ */
 #include "payload.h"
 
 #define BIT_HYPERVISOR 31

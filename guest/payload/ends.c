@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Every way for a guest to end, or not to. */
+/* Tests every way in which a guest can end, or fail to end. */
 #include "payload.h"
 
 static volatile uint32_t presses;
@@ -40,8 +40,8 @@ void test_end_port92(void)
 }
 
 /*
- * As Linux does at reboot=t, with the line it prints before: an AMD processor leaves no registers
- * to tell a deliberate triple fault by.
+ * Does what Linux does with reboot=t, and prints its line first: on an AMD processor the registers
+ * do not show that a triple fault was deliberate.
  */
 void test_end_triple(void)
 {
@@ -71,7 +71,7 @@ void test_end_debug(void)
 	spin();
 }
 
-/* Nothing but an NMI could end this, and none comes. */
+/* Only an NMI could end this, and none comes. */
 static _Noreturn void dead_halt(void)
 {
 	for (;;)
@@ -97,7 +97,7 @@ void test_end_halted(void)
 	dead_halt();
 }
 
-/* Asleep, but an interrupt could wake it: not dead. */
+/* Sleeps, but an interrupt could wake it: this is not a dead halt. */
 void test_end_idle(void)
 {
 	irq_setup();
@@ -120,7 +120,7 @@ void test_end_button(void)
 	check("power button", wait_count(&presses, 1, 60000));
 }
 
-/* The last byte before the guest is dead, with nothing after it that exits. */
+/* Prints a last byte; nothing after it causes an exit. */
 void test_end_last(void)
 {
 	static const char text[] = "END";

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A flat binary in real mode: says by COM1 where it runs and on which stack, by the BIOS's services what memory there is, lets the timer tick,
- * and powers off.
+ * Tests flat binaries: a guest in real mode that prints its address, its stack and the BIOS's
+ * memory sizes, waits for timer ticks, and powers off.
+ *
+ * It prints on COM1 and through the BIOS's services.
  */
 	.code16
 	.text
@@ -10,7 +12,7 @@ start:
 	movw %sp, %di
 	call 1f
 1:	popw %si
-	subw $(1b - start), %si		/* where we begin in our segment */
+	subw $(1b - start), %si		/* the entry's offset in its segment */
 	movw %cs, %ax
 	movw $(cs_text - start), %bx
 	call field
@@ -32,7 +34,7 @@ start:
 1:	hlt
 	jmp 1b
 
-/* SI is kept; data at DS:0x600, which is free in any case. */
+/* Keeps SI. Its data is at DS:0x600, which is always free. */
 bios:	movw $(bios_text - start), %bx	/* teletype */
 1:	movb %cs:(%bx,%si), %al
 	testb %al, %al
@@ -83,7 +85,7 @@ bios:	movw $(bios_text - start), %bx	/* teletype */
 	incw %ax
 5:	movw $(key_text - start), %bx
 	call field
-	sti				/* until two ticks have come */
+	sti				/* until two ticks have passed */
 6:	movb $0, %ah
 	int $0x1a
 	cmpw $2, %dx
@@ -95,7 +97,7 @@ bios:	movw $(bios_text - start), %bx	/* teletype */
 	call text
 	ret
 
-/* The text at BX, then AX in four hexadecimal digits. */
+/* Prints the text at BX, then AX in four hexadecimal digits. */
 field:	pushw %ax
 	call text
 	popw %ax

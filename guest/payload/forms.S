@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What makes a kernel of an ELF file, one of these by FORM_name: the note with PVH's entry, or a Multiboot header. Their entry is the
- * 32-bit one. Without any of them the file has its ELF entry alone.
+ * Makes an ELF file a kernel of one kind, which FORM_name chooses: the note with PVH's entry, or a
+ * Multiboot header.
+ *
+ * Both lead to the 32-bit entry. Without any of them the file has only its ELF entry.
  */
 #ifdef FORM_pvh
 	.section .note.Xen, "a", @note

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What PVH and Multiboot hand over: found, checked, and printed for the test on the host to
- * compare.
+ * Finds, checks and prints what PVH and Multiboot pass to a kernel; the test on the host compares
+ * the output.
  */
 #include "payload.h"
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The entries of the image: 32-bit at +0, where PVH and Multiboot enter too, and 64-bit at +0x200.
- * Each notes the processor's state as found in entry_state. Both end in payload_main() in long mode,
- * on a stack and descriptor table of our own, with interrupts off.
+ * The image's entries: the 32-bit one at +0, which PVH and Multiboot use too, and the 64-bit one at
+ * +0x200.
+ *
+ * Each saves the processor's state in entry_state. Both call payload_main() in long mode, on the
+ * payload's own stack and descriptor table, with interrupts off.
  */
 #include "payload.h"
 
@@ -28,7 +30,7 @@ startup_32:
 	popl entry_state + ES_RFLAGS
 	movl $32, entry_state + ES_MODE
 
-	/* PML4 -> PDPT -> four directories of 2 MiB pages: the first 4 GiB, for CPL 3 too. */
+	/* PML4 -> PDPT -> four directories of 2 MiB pages: maps the first 4 GiB, also for CPL 3. */
 	cld
 	movl $page_tables, %edi
 	xorl %eax, %eax

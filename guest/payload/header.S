@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The setup sectors of a bzImage: a boot sector's place with the setup header in it (Linux boot protocol 2.15), and nothing
- * that runs: this image is entered at its 32-bit or 64-bit entry only.
+ * The setup sectors of the bzImage, with the setup header (Linux boot protocol 2.15) in the first
+ * one.
+ *
+ * They contain no code: this image has only its 32-bit and its 64-bit entry.
  */
 	.section .setup, "a"
 	.code16

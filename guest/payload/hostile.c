@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver, from CPL 3: hostile,SEED,SECONDS. Does to every virtio device there is what
- * comes to its mind: registers in any order and width, rings anywhere, descriptors of any kind, and
- * now and then a device that is set up as it should be, so that the rest gets somewhere. The same
- * seed does the same until a device's answer differs. Only itself it spares: what a device may
- * write to lies in the pool, at the end of memory, or outside of it. It says how much it has done.
+ * A hostile driver at CPL 3 that attacks every virtio device: hostile,SEED,SECONDS.
+ *
+ * It makes random register accesses, rings and descriptors; now and then it sets up a device
+ * correctly, so that the rest gets further. The same seed repeats the same actions until a device
+ * answers differently.
+ *
+ * It protects only itself: the memory that it lets a device write is in the pool, at the end of
+ * memory, or outside of it. At the end it prints how much it has done.
  */
 #include "virtio.h"
 
@@ -34,7 +37,7 @@ static uint64_t any_address(void)
 	case 0:
 		return VIRTIO_GPA + below(VIRTIO_SLOTS * VIRTIO_SLOT_BYTES);
 	case 1:
-		return 0x4000000 - below(8192); /* -m 64M: about the end */
+		return 0x4000000 - below(8192); /* near the end with -m 64M */
 	case 2:
 		return chance() << 8 | 1ULL << 63;
 	case 3:
@@ -81,7 +84,7 @@ static void write_register(const struct vdev *d)
 	uintptr_t at = d->base + offset;
 	uint32_t value = any_value();
 
-	/* A queue at an address of ours would be our own end. */
+	/* A queue inside the payload would destroy the payload itself. */
 	if (offset >= VIRTIO_MMIO_QUEUE_DESC_LOW && offset <= VIRTIO_MMIO_QUEUE_USED_HIGH)
 		value = offset % 8 ? (uint32_t)(below(2) ? 0 : chance())
 				   : POOL_GPA + below(0x1000000);
@@ -123,7 +126,7 @@ static void any_descriptor(struct ring *r)
 				     .next = (uint16_t)below(below(20) ? RING_SIZE : 0x10000) };
 }
 
-/* As a block request looks: header, data, status; types that there are and others. */
+/* In the form of a block request: header, data, status; with valid and invalid types. */
 static void likely_request(struct ring *r)
 {
 	uint16_t head = (uint16_t)below(RING_SIZE - 3);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How fast devices are, asked from CPL 3 without interrupts: blkrate,DEPTH,BYTES,MS reads the disk
- * from its start on and round again, DEPTH requests of BYTES under way; netrate,BYTES,MS sends
- * frames of BYTES. Each says how many it was in how many ticks of the time stamp counter, and with
- * how many kicks: they are all the exits that it makes.
+ * Measures the devices' throughput from CPL 3, without interrupts.
+ *
+ *	blkrate,DEPTH,BYTES,MS	reads the disk from start to end, again and again, with DEPTH
+ *				requests of BYTES in flight
+ *	netrate,BYTES,MS	sends frames of BYTES
+ *
+ * Each prints how many it did, in how many TSC ticks, and with how many kicks. The kicks are its
+ * only exits.
  */
 #include "virtio.h"
 
@@ -13,7 +17,7 @@
 #define ID_NET 1
 #define ID_BLOCK 2
 #define SECTOR 512
-#define LINGER_US 20000 /* whoever asked looks at our CPU time now */
+#define LINGER_US 20000 /* the test samples the launcher's CPU time now */
 #define NET_HEADER_BYTES 12
 #define NET_TX 1
 #define MAX_BLK_DEPTH (RING_SIZE / 3)
@@ -38,7 +42,7 @@ static void add_read(uint16_t i)
 	ring_add(&dev.queue[0], (uint16_t)(3 * i), p, 3);
 }
 
-/* Refills what has come back, a kick for all. Returns how many. */
+/* Refills the returned requests with one kick for all. Returns their number. */
 static uint32_t refill(unsigned int queue, void (*add)(uint16_t i), unsigned int pieces)
 {
 	struct ring *r = &dev.queue[queue];

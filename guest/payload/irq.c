@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupts: an IDT of 64 vectors, the local APIC, the I/O APIC with pin n at vector 0x20 + n to
- * this processor, and CPL 3 with a TSS for the way back. Handlers run with interrupts off; the end
- * of interrupt is sent after them.
+ * Sets up interrupts and CPL 3 for the tests: an IDT of 64 vectors, the local APIC, the I/O APIC,
+ * and a TSS for the way back.
+ *
+ * Pin n of the I/O APIC raises vector 0x20 + n on this processor. Handlers run with interrupts off;
+ * the end of interrupt is sent after them.
  */
 #include "payload.h"
 
@@ -15,7 +17,7 @@
 #define REDIRECT_LEVEL (1U << 15)
 #define NR_PINS 24
 
-/* What irq_entry.S pushes. */
+/* The frame that irq_entry.S pushes. */
 struct frame {
 	uint64_t r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax;
 	uint64_t vector, error, rip, cs, rflags, rsp, ss;
@@ -34,8 +36,7 @@ struct gate {
 
 static struct gate idt[NR_VECTORS];
 /*
- * With a permission map open for every port: the map is asked even at IOPL 3 by a KVM that emulates
- * ring 0.
+ * Its permission map allows every port: a KVM that emulates ring 0 checks the map even at IOPL 3.
  */
 #define TSS_BYTES 104
 #define IO_MAP_BYTES (65536 / 8 + 1)

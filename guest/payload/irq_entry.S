@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Vectors 0..63: each stub pushes its number (and a zero where the processor pushes no error code), saves what C may
- * change and calls on_vector(frame). And the way to CPL 3 and back: run_at_cpl3() keeps the kernel's stack pointer;
- * an undefined instruction at CPL 3 drops the frame and returns from run_at_cpl3() (int n is not for every KVM's emulator).
+ * The entry code of vectors 0..63, and the way to CPL 3 and back.
+ *
+ * Each stub pushes its number (and a zero where the processor pushes no error code), saves the
+ * registers that C may change, and calls on_vector(frame).
+ *
+ * run_at_cpl3() saves the kernel's stack pointer. An undefined instruction at CPL 3 drops the frame
+ * and returns from run_at_cpl3(); not every KVM's emulator can do int n.
  */
 #include "payload.h"
 

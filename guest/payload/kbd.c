@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The keyboard controller, asked in the order in which Linux's i8042 and atkbd drivers ask. */
+/*
+ * Tests the keyboard controller with the requests of Linux's i8042 and atkbd drivers, in their
+ * order.
+ */
 #include "payload.h"
 
 #define DATA 0x60
@@ -111,7 +114,7 @@ void test_i8042(void)
 	check_eq("its byte", answer(), 0xfa);
 }
 
-/* As Linux does when it has panicked and is not to start again: panic_blink(). */
+/* Does what Linux does after a panic without a restart: panic_blink(). */
 void test_lamps(void)
 {
 	for (uint8_t lamps = 0;; lamps ^= 5) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Output on COM1, polled as an early console does (LSR until THRE, then THR), the lines that a test
- * reports, and the few library functions that a compiler may call by itself. The only state is the
- * count of failures.
+ * Prints on COM1, reports checks, and defines the few library functions that the compiler may call
+ * by itself.
+ *
+ * Output is polled like an early console's (LSR until THRE, then THR). The only state is the count
+ * of failures.
  */
 #include "payload.h"
 
@@ -38,7 +40,7 @@ static void put_string(const char *s)
 	put_bytes(s, strlen(s));
 }
 
-/* One conversion, from behind its '%'; returns where it ends. */
+/* Prints one conversion, which starts after its '%'. Returns its end. */
 static const char *put_conversion(const char *fmt, va_list *ap)
 {
 	bool wide = fmt[0] == 'l' && fmt[1] == 'l';

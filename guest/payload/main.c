@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * THE table of tests: runs the one that the command line names. A test that returns is followed by
- * a line `done NAME: F failed` and power-off; one that ends the machine in its own way does not
- * return.
+ * Holds the table of tests and runs the one that the command line names.
+ *
+ * After a test that returns, it prints `done NAME: F failed` and powers off. A test that ends the
+ * machine in its own way does not return.
  */
 #include "payload.h"
 
@@ -34,7 +35,7 @@ static const struct {
 	{ "button", test_end_button },
 	{ "last", test_end_last },
 	{ "restart", test_end_restart },
-	/* what a kernel is handed */
+	/* what a kernel receives */
 	{ "entry", test_entry },
 	{ "e820", test_e820 },
 	{ "zeropage", test_zeropage },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device, from CPL 3: net,N sends N frames of all lengths to a peer that returns each,
- * and compares.
+ * Tests the network device from CPL 3: net,N sends N frames of all lengths to a peer that returns
+ * each, and compares.
  */
 #include "virtio.h"
 
@@ -28,13 +28,13 @@ static void fill(uint32_t n, uint32_t len)
 {
 	for (uint32_t i = 0; i < len; i++)
 		tx_buffer[HEADER_BYTES + i] = (uint8_t)(n + i * 3);
-	/* to everybody, from us, a type for experiments */
+	/* broadcast, our address, a type for experiments */
 	memset(tx_buffer, 0, HEADER_BYTES);
 	memset(tx_buffer + HEADER_BYTES, 0xff, 6);
 	memcpy(tx_buffer + HEADER_BYTES + 12, "\x88\xb5", 2);
 }
 
-/* There and back. */
+/* Sends a frame and receives it back. */
 static bool exchange(uint32_t n, uint32_t len)
 {
 	struct piece p = { tx_buffer, HEADER_BYTES + len, false };

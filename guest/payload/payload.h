@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The test payload: a guest that is started like a Linux kernel, does the one test that its command
- * line names (test=NAME[,ARG...]), says `ok WHAT` or `not ok WHAT: ...` a line on COM1, and ends as
- * the test says.
+ * The test payload: a guest that boots like a Linux kernel and runs the one test that its command
+ * line names (test=NAME[,ARG...]).
+ *
+ * It prints one line on COM1 for each check, `ok WHAT` or `not ok WHAT: ...`, and ends in the way
+ * the test defines.
  */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
@@ -188,7 +190,7 @@ void *memcpy(void *to, const void *from, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 uint64_t sum_bytes(const void *at, size_t n);
-uint64_t tsc_khz(void); /* from CPUID; a guess where it says nothing */
+uint64_t tsc_khz(void); /* from CPUID; a guess if CPUID has no rate */
 void delay_us(uint64_t us);
 _Noreturn void power_off(void);
 _Noreturn void spin(void);
@@ -198,11 +200,11 @@ _Noreturn void spin(void);
 #define MB2_MAGIC 0x36d76289
 const struct boot_params *boot_params(void);
 const char *command_line(void);
-const char *handover_cmdline(void); /* of PVH or Multiboot; NULL: entered by neither */
+const char *handover_cmdline(void); /* from PVH or Multiboot; NULL: entered by neither */
 const char *test_word(void);	    /* what follows the last "test=" on the command line, or "" */
 size_t name_len(const char *word);
 uint64_t arg(unsigned int index, uint64_t otherwise); /* of the test, from 0; decimal or 0x */
-/* 32 bits of what PVH or Multiboot handed over */
+/* 32 bits of the structure from PVH or Multiboot */
 uint64_t info_word(unsigned int offset);
 uintptr_t mb2_tag(uint32_t type, unsigned int index); /* the @index'th of a type, or 0 */
 bool is_pvh(void);
@@ -217,13 +219,13 @@ void lapic_eoi(void);
  */
 bool wait_count(const volatile uint32_t *counter, uint32_t want, uint64_t ms);
 void run_at_cpl3(void (*fn)(uint64_t arg), uint64_t arg);
-void user_pages(void); /* our own page tables, open to CPL 3 */
+void user_pages(void); /* switches to our own page tables, which CPL 3 may use */
 
 /* tables.c */
 const uint8_t *acpi_table(const char *signature); /* NULL: none */
 unsigned int madt_apic_ids(uint32_t *ids, unsigned int max);
 
-/* One function a test, by file. */
+/* One function for each test, by file. */
 void test_end_reset(void), test_end_cf9(void), test_end_i8042(void), test_end_port92(void),
 	test_end_triple(void);
 void test_end_ud(void), test_end_pf(void), test_end_debug(void), test_end_halt(void),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The i8254 as kernels calibrate by it: channel 2 counts down once while its gate is up, port 0x61
- * shows its output.
+ * Tests the i8254 in the way kernels calibrate with it: channel 2 counts down once while its gate
+ * is high, and port 0x61 shows its output.
  */
 #include "payload.h"
 
@@ -16,8 +16,8 @@
 #define CHANNEL2_BOTH_BYTES_ONCE 0xb0
 
 /*
- * The very first access of this guest to the timer may be the control word or the gate: a count of
- * @us, and how long it took.
+ * Counts @us and reports how long that took. This guest's very first access to the timer is the
+ * control word or the gate.
  */
 static uint64_t one_shot_us(uint64_t us)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The MC146818 clock: its time in seconds since 1970, and its three interrupts on IRQ 8. */
+/* Tests the MC146818 clock: its time in seconds since 1970, and its three interrupts on IRQ 8. */
 #include "payload.h"
 
 #define REG_A 0x0a

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * COM1 as a 16550A (National PC16550D data sheet): registers, loopback, FIFO, interrupts, and bulk
- * both ways. Reports are printed on the same port, so each test puts IER, FCR and MCR back before
- * it says anything.
+ * Tests COM1 as a 16550A (National PC16550D data sheet): registers, loopback, FIFO, interrupts, and
+ * bulk data both ways.
+ *
+ * Reports use the same port, so each test restores IER, FCR and MCR before it prints.
  */
 #include "payload.h"
 
@@ -247,8 +248,8 @@ void test_uart_rx(void)
 }
 
 /*
- * Full FIFOs by one instruction each, the rest byte by byte. IER asks for no interrupt that OUT2
- * would let through.
+ * Sends full FIFOs with one instruction each, the rest byte by byte. IER enables no interrupt that
+ * OUT2 would let through.
  */
 static void poll_bytes(uint64_t n)
 {
@@ -270,8 +271,8 @@ static void poll_bytes(uint64_t n)
 }
 
 /*
- * Arguments: bytes to take; 1 to poll at CPL 3 instead. Says their count and hash; the sender knows
- * both.
+ * Arguments: bytes to receive; 1 to poll at CPL 3 instead. Prints their count and hash; the sender
+ * knows both.
  */
 void test_paste(void)
 {
@@ -297,7 +298,7 @@ void test_paste(void)
 	      inb(LSR) >> 1 & 1);
 }
 
-/* Lines of 64 characters that differ, so that a lost, doubled or moved byte shows. */
+/* Sends lines of 64 different characters, so that a lost, doubled or moved byte is visible. */
 static void flood(uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {

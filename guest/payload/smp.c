@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The other processors: woken by INIT and two start-up IPIs as MultiProcessor Specification 1.4,
- * B.4 says, through the APIC ids that the MADT lists. Each notes the id that CPUID tells it, then
- * halts for ever, or does worse.
+ * Starts the other processors with INIT and two start-up IPIs (MultiProcessor Specification 1.4,
+ * B.4), by the APIC ids in the MADT.
+ *
+ * Each notes its id from CPUID, then halts for good, or crashes.
  */
 #include "payload.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the entries leave to the rest of the payload: the processor's state as they found it, the
+ * Holds what the entries leave for the rest of the payload: the processor's state at entry, the
  * descriptor table, the page tables and the stack.
  */
 #include "payload.h"

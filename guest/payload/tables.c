@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables (ACPI 6.5, 5.2) and the MP table (MultiProcessor Specification 1.4, 4) as an
- * operating system finds them.
+ * Tests the ACPI tables (ACPI 6.5, 5.2) and the MP table (MultiProcessor Specification 1.4, 4) as
+ * an operating system finds them.
  */
 #include "payload.h"
 
@@ -29,7 +29,7 @@ static bool sums_to_zero(const uint8_t *at, uint32_t bytes)
 	return !(sum_bytes(at, bytes) & 0xff);
 }
 
-/* Who is told of it by nobody looks for it in the BIOS's area. */
+/* The zero page has the RSDP's address. With PVH and Multiboot, search the BIOS area. */
 static const uint8_t *rsdp(void)
 {
 	const uint8_t *at = (const uint8_t *)0xe0000;

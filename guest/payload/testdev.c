@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What --testdev adds: the test device's ports and memory, fw_cfg, the PM timer, and sleep with a
- * way back through real mode.
+ * Tests what --testdev adds: the test device's ports and memory, fw_cfg, the PM timer, and sleep
+ * with a wake-up through real mode.
  */
 #include "payload.h"
 
@@ -116,16 +116,16 @@ void test_testdev(void)
 	check_memory();
 	check_eq("fw_cfg: CPUs", fw_cfg(FW_CFG_NR_CPUS, 2), arg(0, 1));
 	check_eq("fw_cfg: RAM", fw_cfg(FW_CFG_RAM_BYTES, 8), arg(1, 0) << 20);
-	check_eq("fw_cfg: behind an item", inb(FW_CFG_DATA), 0);
+	check_eq("fw_cfg: after an item", inb(FW_CFG_DATA), 0);
 	check_eq("fw_cfg: anything else", fw_cfg(0, 4), 0);
 	check_pm_timer();
 	check_lines();
 }
 
 /*
- * Argument: 0 for no alarm. To sleep until the clock's alarm of the next second. The way back waits
- * for the timer by the interrupt vectors and 8259s that firmware has left, and ends the machine
- * with debug exit 21.
+ * Sleeps until the clock's alarm in the next second. Argument: 0 for no alarm. The wake-up code
+ * waits for the timer through the interrupt vectors and 8259s as firmware left them, and ends the
+ * machine with debug exit 21.
  */
 void test_s3(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What another processor runs from its start-up IPI to ap_main(). Copied to TRAMPOLINE_GPA: everything before the far jump
- * is addressed relative to that.
+ * The code that another processor runs from its start-up IPI to ap_main().
+ *
+ * It is copied to TRAMPOLINE_GPA: everything before the far jump is addressed relative to that.
  */
 #include "payload.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The driver of virtio.h. Barriers are the compiler's only: this processor keeps stores in order,
- * and a kick is an exit.
+ * The driver of virtio.h.
+ *
+ * Its barriers affect only the compiler: this processor keeps stores in order, and a kick is an
+ * exit.
  */
 #include "virtio.h"
 

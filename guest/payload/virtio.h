@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A driver for virtio-mmio (virtio 1.2, 4.2), as small as tests need it: split rings, no features
- * but VERSION_1 and what a test asks for, requests polled. It uses no interrupts, so it runs at CPL
- * 3 as well. Memory that devices are to see comes from a pool behind the image, which nothing
- * clears.
+ * A minimal driver for virtio-mmio (virtio 1.2, 4.2) for the payload's tests.
+ *
+ * It uses split rings, polls its requests, and accepts only VERSION_1 and the features that a test
+ * requests. It uses no interrupts, so it also runs at CPL 3. Memory for the devices comes from a
+ * pool after the image, which is never cleared.
  */
 #ifndef PAYLOAD_VIRTIO_H
 #define PAYLOAD_VIRTIO_H
@@ -12,7 +13,7 @@
 
 #include <linux/virtio_ring.h>
 
-#define VIRTIO_GPA 0xd0000000UL /* slot n: 4 KiB * n further */
+#define VIRTIO_GPA 0xd0000000UL /* slot n is at + 4 KiB * n */
 #define VIRTIO_SLOTS 64
 #define VIRTIO_SLOT_BYTES 4096
 #define POOL_GPA 0x800000UL
@@ -40,27 +41,27 @@ struct piece {
 	bool writable; /* by the device */
 };
 
-/* Page aligned. Ends the machine with a report when the pool is empty. */
+/* Returns page-aligned memory. Ends the machine with a report if the pool is empty. */
 void *pool_get(size_t bytes);
-/* Whatever is in @slot, or false. */
+/* Finds the device in @slot. Returns false if there is none. */
 bool virtio_at(struct vdev *d, unsigned int slot);
-/* The @nth device of type @id, or false. */
+/* Finds the @nth device of type @id. Returns false if there is none. */
 bool virtio_find(struct vdev *d, uint32_t id, unsigned int nth);
 uint32_t virtio_reg(const struct vdev *d, unsigned int offset);
 void virtio_set(const struct vdev *d, unsigned int offset, uint32_t value);
 /*
- * Reset to DRIVER_OK with @nr_queues queues, and @features of the low 32 as far as offered. False:
- * FEATURES_OK refused.
+ * Takes the device from reset to DRIVER_OK with @nr_queues queues and those of @features (of the
+ * low 32) that it offers. Returns false if it refuses FEATURES_OK.
  */
 bool virtio_start(struct vdev *d, unsigned int nr_queues, uint32_t features);
-/* The same with the rings that it has from virtio_start(), emptied. */
+/* Does the same with the emptied rings of virtio_start(). */
 bool virtio_restart(struct vdev *d, unsigned int nr_queues, uint32_t features);
 /* Makes one chain of @nr pieces available, from descriptor @head on. Does not notify. */
 void ring_add(struct ring *r, uint16_t head, const struct piece *p, unsigned int nr);
 bool ring_kick(const struct vdev *d, unsigned int queue);
 /*
- * Waits for one more used chain, at most five seconds; its bytes written, and in *head which. ~0:
- * none came.
+ * Waits at most five seconds for one more used chain. Returns the bytes written to it and sets
+ * *head, or returns ~0 if none came.
  */
 uint32_t ring_wait(struct ring *r, uint16_t *head);
 /* Add, kick, wait: returns the bytes written, or ~0. */

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The smallest first process: says that user space runs, and ends the guest.
+ * The smallest first process: prints that user space runs, and ends the guest.
  *
- * It makes an initrd of two KiB, so that what a test or a measurement sees is
- * the launcher and the kernel, not the unpacking of an initrd.  No C library:
- * built freestanding for x86-64 or, with -m32, for i386 (tests/initrd.sh).
+ * It makes an initrd of two KiB, so that a test or a measurement sees the launcher and the kernel,
+ * not the unpacking of an initrd. It uses no C library: it is built freestanding for x86-64 or,
+ * with -m32, for i386 (tests/initrd.sh).
  *
- * The kernel hands each NAME=VALUE of its command line that it does not know
- * to init's environment.  One of them is ours:
+ * The kernel puts each NAME=VALUE of its command line that it does not know into init's
+ * environment. This program reads one of them:
  *
  *	end=reboot	restart (the default)
  *	end=poweroff	power off
  *	end=halt	halt
- *	end=exit	exit, upon which the kernel panics
- *	end=hang	sleep for ever
- *	end=spin	compute for ever
+ *	end=exit	exit, after which the kernel panics
+ *	end=hang	sleep without end
+ *	end=spin	compute without end
  *
- * Standard output is the console that the kernel opened.  Where the root
- * file system had no /dev/console, devtmpfs brings one.
+ * Standard output is the console that the kernel opened. If the root file system has no
+ * /dev/console, the program mounts devtmpfs, which has one.
  */
 #include <linux/fcntl.h>
 #include <linux/reboot.h>
@@ -85,7 +85,7 @@ static void restart(unsigned int how)
 	sys(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, (int)how, 0, 0);
 }
 
-/* sp: the first process's stack: argc, argv[], NULL, envp[], NULL. */
+/* @sp is the first process's stack: argc, argv[], NULL, envp[], NULL. */
 __attribute__((used)) void start_c(long *sp);
 void start_c(long *sp)
 {
@@ -122,7 +122,7 @@ void start_c(long *sp)
 		for (;;)
 			sys(__NR_pause, 0, 0, 0, 0, 0);
 
-	/* end=exit, a word unknown, or a restart that was refused */
+	/* end=exit, an unknown word, or a refused restart */
 	sys(__NR_exit, EXIT_STATUS, 0, 0, 0, 0);
 	__builtin_unreachable();
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * blkread FILE MARK DEPTH COUNT [BYTES]: COUNT direct reads of BYTES (4096) each, one after the
- * other through FILE, DEPTH at a time (by io_submit(2), all of one batch before the next; at depth
- * 1 by pread(2)). Says "MARK-begin" before them and "MARK-end" after: what happened in between is
- * what tests/bench asks for. A first batch is read before that, for nothing.
+ * Reads a file at a given queue depth for tests/bench: blkread FILE MARK DEPTH COUNT [BYTES].
+ *
+ * It makes COUNT direct reads of BYTES (4096) each, sequentially through FILE, DEPTH at a time:
+ * with io_submit(2), each batch after the one before has ended; at depth 1 with pread(2). It prints
+ * "MARK-begin" before them and "MARK-end" after them; tests/bench measures what happens in between.
+ * One batch before that warms up.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -90,7 +92,7 @@ int main(int argc, char **argv)
 		errx(1, "usage: blkread FILE MARK DEPTH COUNT [BYTES]");
 	r.depth = (unsigned int)strtoul(argv[3], NULL, 0);
 	if (!r.depth || r.depth > MAX_DEPTH)
-		errx(1, "a depth of 1 to %d", MAX_DEPTH);
+		errx(1, "DEPTH must be 1 to %d", MAX_DEPTH);
 	r.fd = open(argv[1], O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (r.fd < 0)
 		err(1, "%s", argv[1]);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The floor of every figure in `make bench`: the least a program can do on the KVM interface and
- * still run a guest that Linux's x86 boot protocol starts (Documentation/arch/x86/boot.rst, 32-bit
- * entry). floor KERNEL MIB [PARAMS].
+ * The floor of every figure in `make bench`: the smallest program on the KVM interface that still
+ * boots a Linux kernel. floor KERNEL MIB [PARAMS].
  *
- * It is a yardstick and no launcher: one thread, one vCPU, one console port, nothing configurable,
- * nothing checked but what a measurement would silently lie about. What a guest's life itself needs
- * is here at its plainest, done as well as plain code does it: RAM aligned so that KVM can use huge
- * pages, the kernel read straight to its place, output written a line at a time, _exit() at the
- * guest's end. What is not needed is left out: MSRs, ACPI, an event loop, signals.
+ * It starts the kernel by the x86 boot protocol (Documentation/arch/x86/boot.rst, 32-bit entry).
  *
- * Each ioctl says why a boot cannot do without it. A launcher's cost over this program is its own
- * doing.
+ * It is a yardstick, not a launcher: one thread, one vCPU, one console port, no options, and no
+ * checks except where a measurement would otherwise be silently wrong. It does what a running guest
+ * needs, in the plainest good way: RAM is aligned so that KVM can use huge pages, the kernel is
+ * read straight to its place, output is written line by line, and _exit() ends it with the guest.
+ * It leaves out what is not needed: MSRs, ACPI, an event loop, signals.
+ *
+ * The comment at each ioctl says why a boot needs it. What a launcher costs beyond this program is
+ * its own overhead.
  */
 #include <asm/bootparam.h>
 #include <err.h>
@@ -33,7 +34,7 @@
 #define GDT 0x11000
 #define TSS_GPA 0xfffbd000U
 #define MAX_CPUID 256
-#define NOBODY 0xff /* what a read of no device returns */
+#define NOBODY 0xff /* what a read without a device returns */
 
 struct console {
 	char line[256];
@@ -62,7 +63,10 @@ static uint8_t *map_ram(uint64_t bytes)
 	return ram;
 }
 
-/* Kernel to its preferred address, header to the zero page. Returns its entry point. */
+/*
+ * Reads the kernel to its preferred address and its header to the zero page. Returns the entry
+ * point.
+ */
 static uint64_t load(uint8_t *ram, uint64_t bytes, const char *path, const char *params)
 {
 	struct boot_params *bp = (void *)(ram + ZERO_PAGE);
@@ -72,7 +76,7 @@ static uint64_t load(uint8_t *ram, uint64_t bytes, const char *path, const char 
 	if (fd < 0 || pread(fd, &bp->hdr, sizeof(bp->hdr), 0x1f1) != sizeof(bp->hdr))
 		err(125, "floor: %s", path);
 	if (bp->hdr.header != 0x53726448)
-		errx(125, "floor: %s: no bzImage", path);
+		errx(125, "floor: %s: not a bzImage", path);
 	at = bp->hdr.pref_address;
 	offset = (bp->hdr.setup_sects + 1) * 512UL;
 	if (at >= bytes || pread(fd, ram + at, bytes - at, (off_t)offset) < 0x400)
@@ -93,7 +97,7 @@ static void set_cpuid(int kvm, int vcpu)
 		room[(sizeof(struct kvm_cpuid2) + MAX_CPUID * sizeof(struct kvm_cpuid_entry2)) / 8];
 	struct kvm_cpuid2 *cpuid = (void *)room;
 
-	/* Without CPUID a vCPU has no long mode; what KVM can do is what the guest gets. */
+	/* Without CPUID a vCPU has no long mode. The guest gets everything that KVM supports. */
 	cpuid->nent = MAX_CPUID;
 	ASK(kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
 	ASK(vcpu, KVM_SET_CPUID2, cpuid);
@@ -109,7 +113,7 @@ static void set_registers(int vcpu, uint8_t *ram, uint64_t entry)
 	struct kvm_regs regs = { .rip = entry, .rsi = ZERO_PAGE, .rflags = 2 };
 	struct kvm_sregs sregs;
 
-	/* Read first: the APIC's base is in there too. */
+	/* Read first, because the APIC's base is in there too. */
 	ASK(vcpu, KVM_GET_SREGS, &sregs);
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat;
 	flat.selector = 0x10;
@@ -151,7 +155,7 @@ static void port_out(struct console *c, uint16_t port, uint8_t value)
 		if (value & 4)
 			end(c, 0);
 		break;
-	case 0x600: /* the ACPI sleep control that kvm has: S5 and go */
+	case 0x600: /* kvm's ACPI sleep control register: S5, sleep enable */
 	case 0x602: /* its reset register */
 		end(c, 0);
 	case 0xf4: /* debug exit */
@@ -186,7 +190,7 @@ static void serve_port(struct console *c, struct kvm_run *run)
 
 int main(int argc, char **argv)
 {
-	/* The interface itself, and the machine that all else hangs on. */
+	/* The interface itself, and the machine that everything else needs. */
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	int vm = ASK(kvm, KVM_CREATE_VM, 0);
 	uint64_t bytes = argc > 2 ? strtoul(argv[2], NULL, 10) * MIB : 0;
@@ -199,12 +203,12 @@ int main(int argc, char **argv)
 
 	if (bytes < 32 * MIB)
 		errx(125, "usage: floor KERNEL MIB [PARAMS]  (32 MiB and more)");
-	ASK(vm, KVM_SET_TSS_ADDR, TSS_GPA); /* VMX emulates real mode with it */
-	ASK(vm, KVM_CREATE_IRQCHIP, 0);	    /* a kernel waits for ever without interrupts */
+	ASK(vm, KVM_SET_TSS_ADDR, TSS_GPA); /* VMX needs it to emulate real mode */
+	ASK(vm, KVM_CREATE_IRQCHIP, 0);	    /* without interrupts a kernel waits without end */
 	ram = map_ram(bytes);
 	slot.userspace_addr = (uintptr_t)ram;
 	ASK(vm, KVM_SET_USER_MEMORY_REGION, &slot);
-	if (bytes > low) { /* the devices' hole needs a second one */
+	if (bytes > low) { /* the rest is above the devices' hole */
 		slot = (struct kvm_userspace_memory_region){ .slot = 1,
 							     .guest_phys_addr = 4096 * MIB };
 		slot.memory_size = bytes - low;

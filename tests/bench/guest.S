@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest that launchers are measured with: a bzImage of 8 KiB that every one of them can start, at the
- * 16-bit entry of the boot protocol (as firmware and kvmtool do) or at the 32-bit one. It runs in flat
- * protected mode without paging.
+ * The guest with which launchers are measured: a bzImage of 8 KiB that each of them can start.
  *
- * It says "up", does what the command line's word with an @ asks for, says "end", and resets the machine:
+ * They enter it at the 16-bit entry of the boot protocol (as firmware and kvmtool do) or at the
+ * 32-bit one. It runs in flat protected mode without paging.
+ *
+ * It prints "up", runs the loop that the command line's word with an @ names, prints "end", and
+ * resets the machine:
  *
  *	@h	nothing
- *	@pN	N reads of a port: COM1's line status, of all ports the one that a booting kernel reads most
- *	@sN	the same of COM1's scratch register, which nothing depends on
- *	@mN	N reads of memory that is nobody's, at 0xe0000000
+ *	@pN	N reads of a port: COM1's line status, the port that a booting kernel reads most
+ *	@sN	N reads of COM1's scratch register, which has no effect on anything else
+ *	@mN	N reads of memory without a device, at 0xe0000000
  *	@oN	N bytes of console output, by polling, as Linux's console does
  *
- * Between the words of the marker and the loops there is nothing else, so two values of N give the cost of
- * one access.
+ * Between the marker's words and the loops there is no other code, so two values of N give the cost
+ * of one access.
  */
 #define COM1 0x3f8
 #define LSR 5
@@ -56,7 +58,7 @@ setup:
 	.long 0x10000			/* init_size */
 	.long 0, 0			/* handover_offset, kernel_info_offset */
 
-/* DS is the segment of the setup sectors, where the loader has put the command line's address as well. */
+/* DS is the segment of the setup sectors, which also hold the command line's address. */
 real:
 	cli
 	movw %ds, %ax
@@ -85,7 +87,7 @@ image:
 	movl $(LOAD + up - image), %edi
 	call print
 
-	/* the letter after the @ into %bl, the number after that into %ecx */
+	/* %bl: the letter after the @; %ecx: the number after that */
 1:	lodsb
 	cmpb $0, %al
 	je finish
@@ -124,7 +126,7 @@ finish:
 	outb %al, %dx
 	movb $6, %al
 	outb %al, %dx
-	lidt LOAD + no_idt - image	/* and a triple fault for the rest */
+	lidt LOAD + no_idt - image	/* and a triple fault where neither works */
 	int3
 
 ports:
@@ -152,7 +154,7 @@ output:	/* lines of 64 bytes */
 	call print
 	jmp finish
 
-/* The string at %edi, then waits until it is sent, as Linux does after each line. */
+/* Sends the string at %edi, then waits until it is sent, as Linux does after each line. */
 print:
 	movb (%edi), %bl
 	incl %edi
@@ -186,5 +188,5 @@ gdt:	.quad 0, 0
 	.quad 0x00cf9b000000ffff	/* 0x10, code */
 	.quad 0x00cf93000000ffff	/* 0x18, data */
 gdt_end:
-	.org 0x2000			/* kvmtool takes nothing shorter than a boot_params for a bzImage */
+	.org 0x2000			/* kvmtool refuses a shorter bzImage: sizeof(boot_params) */
 end_of_image:

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a plain host program reaches where the payload's blkrate and netrate go through a machine:
- * io_floor blk FILE BYTES MS reads FILE from its start on and round again by pread(2), io_floor net
- * FD BYTES MS sends frames. Says how many in how many ticks of the time stamp counter, as those do.
+ * Measures what a plain host program reaches where the payload's blkrate and netrate go through a
+ * machine.
+ *
+ *	io_floor blk FILE BYTES MS	reads FILE from start to end, again and again, with pread(2)
+ *	io_floor net FD BYTES MS	sends frames
+ *
+ * Prints how many it did in how many TSC ticks, like blkrate and netrate.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -17,9 +21,9 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define ROOM_BYTES (4U << 20) /* for buffers: no more of the cache than the payload takes */
+#define ROOM_BYTES (4U << 20) /* for buffers: uses no more cache than the payload */
 #define MAX_BUFFERS 32
-#define LINGER_US 20000 /* whoever asked looks at our CPU time now */
+#define LINGER_US 20000 /* the test samples our CPU time now */
 
 static uint64_t now_ns(void)
 {
@@ -44,7 +48,7 @@ int main(int argc, char **argv)
 		err(1, "%s", argv[2]);
 	bytes = strtoul(argv[3], NULL, 10);
 	if (!bytes || bytes > ROOM_BYTES)
-		errx(1, "1 to %u bytes", ROOM_BYTES);
+		errx(1, "BYTES must be 1 to %u", ROOM_BYTES);
 	nr = ROOM_BYTES / bytes < MAX_BUFFERS ? ROOM_BYTES / bytes : MAX_BUFFERS;
 	end = strtoul(argv[4], NULL, 10) * 1000000;
 	if (blk)

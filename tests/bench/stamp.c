@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * stamp [OPTION]... COMMAND [ARG]...: runs a command and says, as one line of JSON, when and at
- * what cost it got how far.
+ * Runs a command and prints, as one line of JSON, when its output reached each marker and at what
+ * cost: stamp [OPTION]... COMMAND [ARG]...
  *
- * Made for the nested machine in its counting mode (tests/nest --count), where CLOCK_MONOTONIC_RAW
- * counts executed instructions. It runs at real-time priority and its child does not, so it is on
- * the CPU the moment a marker comes out of the child's standard output; while it reads what is to
- * be known at that moment, the child stands still. Time zero is just before the child is made.
- * Nothing here is known to the child but the pipe.
+ * It is made for the nested machine in its counting mode (tests/nest --count), where
+ * CLOCK_MONOTONIC_RAW counts executed instructions. It runs at real-time priority and its child
+ * does not, so it gets the CPU as soon as a marker comes out of the child's standard output; while
+ * it reads the values of that moment, the child stands still. Time zero is just before it makes the
+ * child. The child sees nothing of this except the pipe.
  *
  *	-m NAME=TEXT	when TEXT comes out: wall time, CPU time, bytes so far, KVM's statistics
- *	            	(repeat; in
- *			order)
+ *			(may be repeated; in order)
  *	-M MIB		at the last marker also memory, less the guest's MIB (see memory_of)
  *	-t NAME=EVENT:KEY[:FILTER]
  *			count a tracepoint by KEY from the start to the last marker; "@" in FILTER
- *			  is our
- *			own pid (repeat)
- *	-o FILE		append the line to FILE, else standard error
+ *			is this process's pid (may be repeated)
+ *	-o FILE		append the line to FILE; default: standard error
  *	-e FILE		the child's standard error
- *	-c FILE		keep the child's output, each line with the time it came at
- *	-l LABEL	goes into the line as it is
- *	-x SECONDS	kill the child then
+ *	-c FILE		keep the child's output, each line with the time at which it came
+ *	-l LABEL	copied into the line
+ *	-x SECONDS	kill the child after this time
  *
- * Exits 0 when all markers came, 1 when not, whatever the child exits with.
+ * Exits 0 if all markers came, 1 if not, whatever the child's exit code.
  */
 #include <err.h>
 #include <errno.h>
@@ -45,7 +43,7 @@
 #define MAX_MARKS 8
 #define MAX_TRACES 4
 #define MAX_VMAS 4096
-#define KEEP_BYTES 256 /* of output, for a marker that comes in two reads */
+#define KEEP_BYTES 256 /* of output, for a marker that is split between two reads */
 #define EVENTS "/sys/kernel/tracing/events/"
 #define STATS "/sys/kernel/debug/kvm/"
 
@@ -64,7 +62,7 @@ struct trace {
 	const char *name;
 	char path[256]; /* of the event's folder */
 	char trigger[256];
-	char counts[4096]; /* JSON, taken at the last marker */
+	char counts[4096]; /* JSON, recorded at the last marker */
 };
 
 struct memory {
@@ -128,9 +126,7 @@ static long long read_number(const char *dir, const char *name)
 	return atoll(text);
 }
 
-/*
- * ---- memory: what the child has resident beside its guest's RAM ---------------------------------
- */
+/* ---- memory: the child's resident memory without its guest's RAM ---- */
 
 struct vma {
 	uint64_t start, end, rss, anonymous;
@@ -163,8 +159,8 @@ static unsigned int read_vmas(pid_t pid, struct vma *vma)
 }
 
 /*
- * Guest RAM is the run of neighbouring mappings that is as long as it (files may be mapped into
- * it), else a single mapping that is longer (the system joined it with what lay beside).
+ * Guest RAM is the run of adjacent mappings that has its length (files may be mapped into it), or
+ * else a single longer mapping (the kernel merged it with a neighbour).
  */
 static bool find_ram(const struct vma *vma, unsigned int nr, uint64_t bytes, unsigned int *first,
 		     unsigned int *last)
@@ -341,7 +337,7 @@ static void start(struct job *job, char **argv, int pipe_fd, int err_fd)
 {
 	job->start_ns = now_ns();
 	/*
-	 * The child borrows our memory until it is another program: nothing is copied, nothing
+	 * The child uses our memory until it executes the command: nothing is copied, nothing
 	 * faults.
 	 */
 	job->child = vfork();
@@ -451,7 +447,7 @@ static void parse(struct job *job, int argc, char **argv)
 		}
 	}
 	if (optind == argc)
-		errx(2, "stamp: which command?");
+		errx(2, "stamp: COMMAND is missing");
 }
 
 int main(int argc, char **argv)
@@ -482,7 +478,7 @@ int main(int argc, char **argv)
 	while (wait4(job->child, &status, 0, &ru) < 0 && errno == EINTR)
 		;
 	end_ns = now_ns();
-	/* No markers: from the start to the end. */
+	/* Without markers: measures from the start to the end. */
 	for (unsigned int i = 0; i < job->nr_traces; i++) {
 		if (!job->nr_marks)
 			trace_take(&job->trace[i]);

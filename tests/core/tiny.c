@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Boots a kernel with a serial console, by the core alone: tiny KERNEL [PARAMETERS].
+ * Boots a kernel with a serial console, with the core alone: tiny KERNEL [PARAMETERS].
  *
- * The core, kvm/ itself, runs a machine and asks a struct arch for all that makes it one. Here is a
- * whole one: a CPU, a serial port, and a way to power off. It is linked with the core, kvm/base,
- * kvm/chardev, x86/{boot,cpu,tables} and hw/serial.c, and with nothing else.
+ * The core, kvm/ itself, runs a machine and calls a struct arch for everything that belongs to one
+ * kind of machine. This file is a complete one: a CPU, a serial port, and a way to power off. It is
+ * linked with the core, kvm/base, kvm/chardev, x86/{boot,cpu,tables} and hw/serial.c, and with
+ * nothing else.
  */
 #include "hw/serial.h"
 #include "kvm/arch.h"
@@ -52,7 +53,7 @@ static void power_write(void *vm, uint64_t offset, unsigned int size, uint64_t v
 static int create(struct vm *vm)
 {
 	static const struct bus_ops power_ops = { power_read, power_write, .width = 1 };
-	static const struct device_list none; /* but COM1, which a kernel finds by itself */
+	static const struct device_list none; /* except COM1, which a kernel finds by itself */
 	struct tables_config acpi = { .nr_cpus = 1, .apic_id = &(uint32_t){ 0 }, .devices = &none };
 	struct boot_config boot = { .cmdline = vm->config->params };
 	struct boot_entry entry = { 0 };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For the targets of the image loader: a file that is opened, and placed into 64 MiB with itself as
- * its initrd. What is accepted must lie where it was said to: the kernel's bytes at their
- * addresses, everything else off them.
+ * Opens a file and places it into 64 MiB, with itself as its initrd, for the targets of the image
+ * loader.
+ *
+ * What is accepted must lie where the loader reports it: the kernel's bytes at their addresses,
+ * everything else outside them.
  */
 #ifndef TESTS_BOOT_FUZZ_H
 #define TESTS_BOOT_FUZZ_H
@@ -24,7 +26,10 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Instead of log.c's: the message is made, so that its arguments are looked at, but not shown. */
+/*
+ * Replaces log.c's function: formats the message, so that its arguments are read, but does not
+ * print it.
+ */
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 	char line[512];
@@ -47,7 +52,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	/*
-	 * A run touches a few pages here and there: clearing 2 MiB for each would be all its time.
+	 * A run touches a few scattered pages: clearing 2 MiB for each would take most of its time.
 	 */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	return 0;
@@ -77,8 +82,8 @@ static void check_segments(const struct boot_image *img, const struct gmem *mem,
 }
 
 /*
- * The initrd is the highest thing in memory, or beneath the kernel; a module follows the kernel on
- * the next page. So it is looked for from the end of what it may be in, or from the beginning.
+ * The initrd is the highest object in memory, or below the kernel; a module follows the kernel on
+ * the next page. So the search starts at the end of the possible range, or at its beginning.
  */
 static void check_initrd(const struct boot_image *img, const struct gmem *mem, const uint8_t *data,
 			 size_t size)
@@ -97,7 +102,7 @@ static void check_initrd(const struct boot_image *img, const struct gmem *mem, c
 	check(first >= HIGH_RAM_GPA && !memcmp(gmem_at(mem, first, size), data, size));
 }
 
-/* Opens and places the file; @fd is left open. */
+/* Opens and places the file. Leaves @fd open. */
 static void fuzz_image(const uint8_t *data, size_t size, const struct boot_how *how)
 {
 	static const uint8_t seed[32] = { 1 };
@@ -105,7 +110,7 @@ static void fuzz_image(const uint8_t *data, size_t size, const struct boot_how *
 	const char *initrds[] = { path };
 	struct boot_config config = {
 		.initrds = initrds,
-		.nr_initrds = size & 1, /* decided by the input */
+		.nr_initrds = size & 1, /* from the input */
 		.cmdline = "console=ttyS0",
 		.rsdp = ACPI_GPA,
 		.rng_seed = seed,
@@ -121,7 +126,7 @@ static void fuzz_image(const uint8_t *data, size_t size, const struct boot_how *
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (boot_open_fd(&img, fd, "fuzz", how))
 		return;
-	/* What --fast asks about a payload, before anything is unpacked. */
+	/* Checks what --fast checks of a payload before it unpacks anything. */
 	if (unpack_compression(&img))
 		check(unpack_bytes(&img) <= img.runtime_bytes);
 	gmem_init(&mem);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver's balloon: numbers and ranges from the input, all over guest memory and outside
- * it, on all queues. Every chain comes back, pages that were not named keep their bytes, and so
- * does a mapped file.
+ * Fuzzes the balloon with a hostile driver: numbers and ranges from the input, inside and outside
+ * guest memory, on all queues.
+ *
+ * Every chain comes back. Pages that were not named keep their bytes, and so does a mapped file.
  */
 #include "virtio_fuzz.h"
 
@@ -51,8 +52,8 @@ static bool is_safe(uint64_t from, uint64_t len)
 }
 
 /*
- * Nine bytes of input: the queue, three numbers of two bytes each that become pages or ranges, and
- * how.
+ * Nine bytes of input: the queue, three numbers of two bytes each, and how they become pages or
+ * ranges.
  */
 static void step(struct machine *m, const uint8_t *op)
 {

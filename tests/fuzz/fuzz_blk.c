@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver's requests to the block device, on a disk of ours that sometimes completes late.
- * Whatever a request is, unless it breaks the queue, it comes back: after a drain, as many chains
- * are used as were made available. Every piece that reaches the disk has sizes that add up.
+ * Fuzzes the block device with a hostile driver's requests, on a fake disk that sometimes completes
+ * late.
+ *
+ * Every request comes back unless it breaks the queue: after a drain, as many chains are used as
+ * were made available. The sizes of every piece that reaches the disk add up.
  */
 #include "virtio_fuzz.h"
 
@@ -124,8 +126,7 @@ static void go_live(struct machine *m, uint64_t features)
 }
 
 /*
- * A request as drivers make them but for its numbers: type, sector, length and direction from the
- * input.
+ * Makes a request in a driver's form, with its type, sector, length and direction from the input.
  */
 static void offer(struct machine *m, const uint8_t *op)
 {
@@ -150,7 +151,7 @@ static void offer(struct machine *m, const uint8_t *op)
 	avail->idx++;
 }
 
-/* On and off in turn, and off in the end. */
+/* Alternately on and off; off at the end. */
 static void on_pause(void *ctx, bool on)
 {
 	struct machine *m = ctx;
@@ -187,7 +188,7 @@ static void step(struct machine *m, const uint8_t *op)
 		memset(m->ram + AVAIL, 0, 8);
 		memset(m->ram + USED, 0, 8);
 		go_live(m, op[2] & 1 ? UINT64_MAX : 1U << op[2] % 32);
-		memset(m->ram + USED, 0, 8); /* what the last driver's reset completed */
+		memset(m->ram + USED, 0, 8); /* completed by the last driver's reset */
 		break;
 	default:
 		offer(m, op);

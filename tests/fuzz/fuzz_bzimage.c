@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The image loader on any file, by the entry that its last byte but one chooses; its seeds are
- * bzImages.
+ * Fuzzes the image loader with any file; its seeds are bzImages. The file's last byte but one
+ * chooses the entry.
  */
 #include "boot_fuzz.h"
 

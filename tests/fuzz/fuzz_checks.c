@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A console's bytes: whatever they are, and however they are cut into pieces, the lines are the
- * same, bounded and clean; reports and expectations hold what their headers promise. The first byte
- * says how long the pieces are.
+ * Fuzzes the watcher of a console's lines with any bytes, cut into pieces of any length; the first
+ * byte gives the length.
+ *
+ * The lines are the same for every cut, bounded and clean; reports and expectations keep the
+ * promises of their headers.
  */
 #include "kvm/checks/expect.h"
 #include "kvm/checks/kernlog.h"

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver and a hostile peer of the console device: any descriptors, chains and control
- * messages from one side, bytes and hang-ups from the other. The first byte chooses the device: two
- * ports, on a socket and on nothing, or a console on a socket that a serial port has too. Whatever
- * they do, chains come back unless the queue is broken or nobody takes their bytes, the peer gets
- * no byte that was not sent, and nothing spins: when both are quiet, so is the loop.
+ * Fuzzes the console device with a hostile driver and a hostile peer: any descriptors, chains and
+ * control messages from one side, bytes and hang-ups from the other.
+ *
+ * The first byte chooses the device: two ports, on a socket and on nothing, or a console on a
+ * socket that it shares with a serial port. Whatever they do:
+ *
+ * - chains come back, unless the queue is broken or no peer takes their bytes;
+ * - the peer gets no byte that was not sent;
+ * - nothing spins: when both sides are quiet, so is the loop.
  */
 #include "virtio_fuzz.h"
 
@@ -26,7 +30,7 @@
 #define MAX_QUEUES 6
 #define RING(q) (0x1000 + (gpa_t)(q)*0x4000)
 #define DATA 0x20000
-#define MAX_TURNS 20000 /* far more than bytes can be on their way */
+#define MAX_TURNS 20000 /* far more turns than the bytes in flight can need */
 
 struct machine {
 	struct gmem mem;
@@ -72,7 +76,8 @@ static void go_live(struct machine *m, uint64_t features)
 }
 
 /*
- * A chain of one or two descriptors as drivers make them, in queue op[1], of odd sizes and places.
+ * Offers a chain of one or two descriptors in a driver's form, in queue op[1], with unusual sizes
+ * and places.
  */
 static void offer(struct machine *m, const uint8_t *op)
 {
@@ -92,7 +97,7 @@ static void offer(struct machine *m, const uint8_t *op)
 	virtio_kick(m->v, queue);
 }
 
-/* A control message. */
+/* Sends a control message. */
 static void say(struct machine *m, const uint8_t *op)
 {
 	struct virtio_console_control c = { op[2] & 3, op[3] & 7, op[4] & 1 };
@@ -113,7 +118,7 @@ static void peer_acts(struct machine *m, const uint8_t *op)
 		if (!connect(m->peer, (struct sockaddr *)&m->addr, sizeof(m->addr)))
 			return;
 	}
-	/* Also where those who came before have not been seen to go yet. */
+	/* Also while the device has not yet seen the disconnection of earlier clients. */
 	if (op[2] < 16) {
 		close(m->peer);
 		m->peer = -1;
@@ -226,7 +231,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	go_live(m, UINT64_MAX);
 	for (size_t i = 1; i + 5 < size && i < 6 * 512; i += 6)
 		step(m, data + i);
-	/* Nobody holds up what goes nowhere, nor a console without a client. */
+	/* Nothing may block a port on nothing, or a console without a client. */
 	if (m->peer >= 0)
 		close(m->peer);
 	m->peer = -1;
@@ -234,7 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned int i = 0; i < 100 && !nothing_is_held_up(m); i++) {
 		struct pollfd due = { .fd = m->loop.epoll_fd, .events = POLLIN };
 
-		poll(&due, 1, 10); /* a chardev's timer tells of room */
+		poll(&due, 1, 10); /* a chardev's timer reports room */
 		settle(m);
 	}
 	check(nothing_is_held_up(m));

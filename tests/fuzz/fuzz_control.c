@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The control protocol's lines: whatever comes, numbers stay in their bounds, and texts are
- * printable and end.
+ * Fuzzes the parser of the control protocol's lines: numbers stay within their bounds, and texts
+ * are printable and terminated.
  */
 #include "kvm/cmd/control.h"
 

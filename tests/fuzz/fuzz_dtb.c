@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* --dtb's file: what is accepted can be walked to its end, and lies within its bytes. */
+/* Fuzzes --dtb's file: an accepted tree can be walked to its end, and lies within its bytes. */
 #include "x86/tables/fdt.h"
 
 #include <libfdt.h>
@@ -33,7 +33,7 @@ static void walk(const void *fdt, int bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *why = NULL;
-	void *blob = malloc(size ? size : 1); /* aligned, and its end is watched */
+	void *blob = malloc(size ? size : 1); /* aligned, and ASan watches its end */
 	int bytes;
 
 	memcpy(blob, data, size);

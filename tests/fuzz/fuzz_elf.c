@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The ELF recogniser: whatever the input is, it begins like an ELF file for x86. */
+/* Fuzzes the ELF recogniser: whatever the input, it begins like an ELF file for x86. */
 #include "boot_fuzz.h"
 
 #include <elf.h>
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < sizeof(head) || size > MAX_BYTES)
 		return 0;
 	memcpy(file, data, size);
-	/* what is set here lies at the same place in both classes */
+	/* these fields have the same offsets in both classes */
 	memcpy(&head, file, sizeof(head));
 	memcpy(head.e_ident, ELFMAG, SELFMAG);
 	head.e_ident[EI_CLASS] = head.e_ident[EI_CLASS] & 1 ? ELFCLASS32 : ELFCLASS64;

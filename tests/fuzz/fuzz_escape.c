@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Ctrl-a filter: whatever is typed, bytes outside commands pass unchanged and in order, a
- * command gives one action, and what is passed is never more than what was typed.
+ * Fuzzes the Ctrl-a filter: bytes outside commands pass unchanged and in order, a command gives one
+ * action, and no more bytes come out than went in.
  */
 #include "kvm/chardev/escape.h"
 

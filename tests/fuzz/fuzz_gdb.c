@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile debugger: any bytes, through the framing into a session over a target of a page of
- * memory, with the real registers' layout and breakpoints. Each reply must be a frame that our own
- * parser takes, and the guest's memory is as written once breakpoints are out.
+ * Fuzzes the GDB stub with a hostile debugger: any bytes go through the framing into a session over
+ * a target with one page of memory, the real register layout and breakpoints.
+ *
+ * Each reply must be a frame that our own parser accepts, and the guest's memory is as written once
+ * the breakpoints are removed.
  */
 #include "kvm/gdb/gdb_session.h"
 #include "x86/gdb/gdb_breaks.h"
@@ -151,7 +153,7 @@ static const struct gdb_target_ops ops = {
 	.print_info = print_info,
 };
 
-/* The frame comes back through the parser as the body that it was made of. */
+/* The parser turns the frame back into the body that it was made of. */
 static void check_reply(const struct gdb_reply *r, struct gdb_parser *p, char *frame)
 {
 	size_t n = gdb_frame(r, frame);
@@ -190,7 +192,7 @@ static void feed(struct gdb_session *s, struct target *t, const uint8_t *data, s
 	}
 }
 
-/* Checksums are no hurdle: a newline ends a packet, whose sum is made here. */
+/* The fuzzer need not guess checksums: a newline ends a packet, and this adds its sum. */
 static size_t frame_lines(const uint8_t *data, size_t size, uint8_t *to)
 {
 	uint8_t byte_sum = 0;

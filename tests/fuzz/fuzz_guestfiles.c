@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Files of the host's that are read for a command in the guest: programs, the library cache, the
- * list of modules. The first byte says which.
+ * Fuzzes the readers of the host files that a command in the guest needs: programs, the library
+ * cache, the list of modules.
+ *
+ * The first byte chooses the reader.
  */
 #include "kvm/guestcmd/elfneeds.h"
 #include "kvm/guestcmd/moddep.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the keyboard controller. First byte: bit 0, whether there is an AUX port. Then
- * pairs: what is done, with which value. A line may only be up while a byte of its side waits, and
- * the controller never gets stuck.
+ * Fuzzes the keyboard controller with a hostile guest.
+ *
+ * In the first byte, bit 0 says whether there is an AUX port. Pairs follow: an operation and a
+ * value. A line may only be up while a byte of its side waits, and the controller never gets stuck.
  */
 #include "hw/i8042.h"
 
@@ -72,14 +73,14 @@ static void step(struct machine *m, uint8_t op, uint8_t value)
 	case 3:
 		i8042_ctrl_alt_del(m->k);
 		break;
-	default: /* as Linux sends a command: its parameter follows */
+	default: /* in the way Linux sends a command: its parameter follows */
 		i8042_command_ops.write(m->k, 0, 1, op);
 		i8042_data_ops.write(m->k, 0, 1, value);
 	}
 	check_lines(m);
 }
 
-/* Whatever happened before, a driver that flushes finds a controller that works. */
+/* Whatever happened before, the controller works for a driver that flushes it. */
 static void check_alive(struct machine *m)
 {
 	unsigned int reads = 0;

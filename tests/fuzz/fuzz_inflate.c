@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stranger's DEFLATE stream. The first two bytes are the output's size; input and output are of
- * exact size, so that ASan sees what is beyond. With half the room the first half comes out, or,
- * where that is full before the error, no error.
+ * Fuzzes the DEFLATE decoder with an untrusted stream. The first two bytes are the output's size.
+ *
+ * Input and output have their exact size, so that ASan sees accesses beyond them. With half the
+ * room, the first half comes out; or no error, if it is full before the error.
  */
 #include "virtio/qcow2/inflate.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Test results from a hostile console, and the reports of them: the tree stays one, bounded, and
- * what is written has no control character and no command in it that the text has brought.
+ * Fuzzes the parser of test results with a hostile console, and the reports of them.
+ *
+ * The tree stays a bounded tree, and the reports contain no control character and no command from
+ * the text.
  */
 #include "kvm/checks/kernlog.h"
 #include "kvm/checks/ktap.h"
@@ -60,7 +62,7 @@ static void github(FILE *f, const struct outcome *o)
 	outcome_annotate(f, o, OUTCOME_GITHUB);
 }
 
-/* Lines that GitHub's runner would take for commands: ours are three. */
+/* Counts the lines that GitHub's runner would execute as commands: three are ours. */
 static unsigned int count_commands(const char *text)
 {
 	unsigned int nr = 0;

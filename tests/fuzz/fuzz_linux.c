@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A Linux guest's memory that has gone wild: a sound image, patched by the fuzzer. The input: a
- * byte that chooses the layouts, then patches: where in the image (3 bytes), how long (1 byte), the
- * bytes.
+ * Fuzzes the readers of a Linux guest's memory with a valid image that the fuzzer patches.
+ *
+ * The input is a byte that chooses the layouts, then patches: the place in the image (3 bytes), the
+ * length (1 byte), the bytes.
  */
 #include "unit/linux_image.h"
 #include "x86/linux/linux.h"
@@ -52,7 +53,7 @@ static void look(struct linux_image *m)
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	kallsyms_load(s, &m->mem); /* as far as it goes */
+	kallsyms_load(s, &m->mem); /* as far as the input reaches */
 	symbols_finish(s);
 	if (linux_guest_open(&g, &m->mem, s))
 		linux_log_print(f, &g, 0, NULL);

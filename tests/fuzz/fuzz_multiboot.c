@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Multiboot recogniser: the input is a header but for its magic and checksum, which are made
- * good, as version 1 when its first byte is even; behind it stands what else the file has. Half of
- * the inputs stand in an ELF file.
+ * Fuzzes the Multiboot recogniser.
+ *
+ * The input is a header without its magic and checksum, which this target corrects: for version 1
+ * if its first byte is even. The rest of the file follows it. Half of the inputs are in an ELF
+ * file.
  */
 #include "boot_fuzz.h"
 

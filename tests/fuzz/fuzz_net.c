@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver and a hostile peer of the network device, on a stream socket: any descriptors
- * and headers from one side, any bytes from the other. Whatever they do, what the peer gets is
- * whole frames of a possible length, chains come back unless the queue is broken, and nothing
- * spins: when both are quiet, so is the loop.
+ * Fuzzes the network device with a hostile driver and a hostile peer on a stream socket: any
+ * descriptors and headers from one side, any bytes from the other.
+ *
+ * Whatever they do, the peer gets whole frames of a possible length, chains come back unless the
+ * queue is broken, and nothing spins: when both sides are quiet, so is the loop.
  */
 #include "virtio_fuzz.h"
 
@@ -21,7 +22,7 @@
 #define NR_QUEUES 3
 #define RING(q) (0x1000 + (gpa_t)(q)*0x4000)
 #define DATA 0x20000
-#define MAX_ROUNDS 4000 /* far more than frames can be on their way */
+#define MAX_ROUNDS 4000 /* far more turns than the frames in flight can need */
 
 struct machine {
 	struct gmem mem;
@@ -30,7 +31,7 @@ struct machine {
 	struct virtio_device *v;
 	uint8_t *ram;
 	int peer;
-	/* The stream that the peer gets. */
+	/* Checks the stream that the peer receives. */
 	uint8_t head[4];
 	unsigned int head_bytes;
 	size_t left_bytes;
@@ -83,7 +84,8 @@ static void go_live(struct machine *m, uint64_t features)
 }
 
 /*
- * A chain of one or two descriptors as drivers make them, in queue op[1], of odd sizes and places.
+ * Offers a chain of one or two descriptors in a driver's form, in queue op[1], with unusual sizes
+ * and places.
  */
 static void offer(struct machine *m, const uint8_t *op)
 {
@@ -111,15 +113,15 @@ static void peer_sends(struct machine *m, const uint8_t *op)
 	ssize_t n;
 
 	memset(frame + 4, op[4], len);
-	/* Sometimes half of it, so that the framing is lost, or goes on with the next. */
+	/*
+	 * Sometimes sends half of it, so that the framing is lost, or continues with the next
+	 * frame.
+	 */
 	n = send(m->peer, frame, op[5] > 250 ? len / 2 + 1 : 4 + len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)n;
 }
 
-/*
- * A command that is nearly one: class and number among those there are, and what follows from the
- * input.
- */
+/* Sends an almost valid command: an existing class and number, the rest from the input. */
 static void commands(struct machine *m, const uint8_t *op)
 {
 	uint8_t *at = m->ram + DATA;
@@ -186,7 +188,7 @@ static void begin(struct machine *m)
 	m->peer = pair[1];
 	o.fd = pair[0];
 	check(!netdev_open(&backend, &o));
-	close(pair[0]); /* the backend has a copy */
+	close(pair[0]); /* the backend keeps a copy */
 	check(!net_create(&m->net, &backend, 1, mac, &m->mem, &m->loop));
 	m->v = net_virtio(m->net);
 }
@@ -206,7 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	settle(m);
 	tx = &m->v->queue[1].vq;
 	check((m->v->status & VIRTIO_CONFIG_S_NEEDS_RESET) || tx->used_idx == tx->last_avail_idx);
-	/* The peer ends: that too is over after a few turns. */
+	/* The peer ends: the loop must be quiet again after a few turns. */
 	close(m->peer);
 	m->peer = -1;
 	for (unsigned int i = 0; i < 40 && fuzz_turn(&m->loop); i++)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Splits any text as an option's list, in place and by copies: both agree, nothing is lost or
- * added, and joining the items, with their commas doubled, gives the text again. -d and -n, built
- * on it, take or refuse it.
+ * Fuzzes the splitting of option lists with any text, in place and by copies.
+ *
+ * Both agree, nothing is lost or added, and joining the items, with their commas doubled, gives the
+ * text again. -d and -n, which use it, accept or refuse the text.
  */
 #include "kvm/log.h"
 #include "kvm/optlist.h"

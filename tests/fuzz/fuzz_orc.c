@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A backtrace by tables that the fuzzer made up. The input: registers (KVM's structure as it lies
- * in memory), then the guest's memory from 0, which is mapped to itself, and again at the top of
- * the address space. The tables begin at 0x100 and 0x800. A step changes nothing when it fails, and
- * a frame that is certain never comes of a guess.
+ * Fuzzes ORC backtraces with invented tables.
+ *
+ * The input is registers (in the layout of KVM's structure), then the guest's memory from 0, which
+ * is mapped at 0 and again at the top of the address space. The tables begin at 0x100 and 0x800. A
+ * step that fails changes nothing, and a guessed frame never leads to a certain one.
  */
 #include "x86/linux/orc.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Page walks over tables and control registers of the fuzzer's. The input: CR0, CR3, CR4, EFER,
- * RFLAGS, the address (8 bytes each), a byte of flags, then the guest's memory from 0. A walk ends,
- * is consistent, and prints.
+ * Fuzzes page walks with tables and control registers from the input.
+ *
+ * The input is CR0, CR3, CR4, EFER, RFLAGS, the address (8 bytes each), a byte of flags, then the
+ * guest's memory from 0. A walk ends, is consistent, and can be printed.
  */
 #include "x86/cpu/pagewalk.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the small ports, through a real bus: quadruples of port, kind and width, and
- * two bytes of value. A read fits its width, and the machine ends by nothing but the writes that
- * say so.
+ * Fuzzes the small ports with a hostile guest, through a real bus.
+ *
+ * The input is quadruples: port, kind and width, and two bytes of value. A read fits its width, and
+ * only the writes that must end the machine do so.
  */
 #include "hw/ports.h"
 #include "kvm/log.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A post-mortem of a guest that the fuzzer made up. The input: registers and control registers
- * (KVM's structures as they lie in memory), a System.map between two NULs, then the guest's memory
- * from 0. What is printed ends, and is text.
+ * Fuzzes the post-mortem with an invented guest.
+ *
+ * The input is registers and control registers (in the layout of KVM's structures), a System.map
+ * between two NULs, then the guest's memory from 0. The report ends, and is text.
  */
 #include "x86/postmortem/page.h"
 

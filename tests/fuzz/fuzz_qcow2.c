@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stranger's qcow2 image, opened as it is and used: reads, writes, zeroes, discards, flushes. The
- * input is options, a list of changes to a good image (4 bytes: where, what), and then the
- * requests; or, with the first bit, the image's bytes themselves. It lives in a memfd, whose size
- * the host limits. Nothing may crash, hang or leave the file; what was written to an image that is
- * good reads back.
+ * Fuzzes the qcow2 driver with an untrusted image, opened and used: reads, writes, zeroes,
+ * discards, flushes.
+ *
+ * The input is options, a list of changes to a valid image (4 bytes: where, what), and then the
+ * requests; or, with the first bit, the image's bytes themselves. The image is in a memfd, whose
+ * size the host limits. Nothing may crash, hang or leave the file; what was written to a valid
+ * image reads back.
  */
 #include "virtio/device/disk_formats.h"
 
@@ -63,7 +65,7 @@ static int run(struct disk *d, enum disk_op op, uint64_t offset, void *buf, uint
 	return r.result;
 }
 
-/* @good: nothing was spoilt, so it has to be right. */
+/* @good: the image was not damaged, so the data must be right. */
 static void requests(struct disk *d, const uint8_t *data, size_t size, bool good)
 {
 	static const unsigned char zeros[BUF_BYTES];
@@ -106,7 +108,7 @@ static void requests(struct disk *d, const uint8_t *data, size_t size, bool good
 	free(back);
 }
 
-/* A good image of the kind that the input asks for, with one L2 table, then spoilt. */
+/* Makes a valid image of the kind that the input chooses, with one L2 table, then damages it. */
 static size_t make(struct image *m, const uint8_t *data, size_t size)
 {
 	unsigned int bits = 9 + data[1] % 8, nr = data[3] % 32;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stranger's disk, looked at for its root. The first byte is the disk's size; then come sectors,
- * each with its number in front (2 bytes), over a disk of zeros. Reads stay on the disk and are
- * few, the answer is consistent and printable.
+ * Fuzzes the search for the root file system with an untrusted disk.
+ *
+ * The first byte is the disk's size; then come sectors, each after its number (2 bytes), over a
+ * disk of zeros. Reads stay on the disk and are few, and the answer is consistent and printable.
  */
 #include "virtio/rootdev.h"
 

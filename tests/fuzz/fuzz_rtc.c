@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the real-time clock, and a host clock that goes where it likes, backwards too.
- * The input is a list of triples: what is done, and two bytes for it. No timer: the input says when
- * rtc_poll() is called.
+ * Fuzzes the real-time clock with a hostile guest and a host clock that jumps, also backwards.
+ *
+ * The input is a list of triples: an operation and two bytes for it. There is no timer: the input
+ * says when rtc_poll() is called.
  */
 #include "hw/rtc.h"
 
@@ -63,8 +64,8 @@ static void pass(struct machine *m, int64_t ns)
 }
 
 /*
- * The promise of rtc_poll(): the line does not rise before the delay it returns, and waiting gets
- * on.
+ * Checks rtc_poll()'s promise: the line does not rise before the returned delay, and waiting makes
+ * progress.
  */
 static void poll_and_wait(struct machine *m)
 {
@@ -75,7 +76,7 @@ static void poll_and_wait(struct machine *m)
 		return;
 	check(delay_ns <= 60000000000 && !m->level);
 	if (m->now_ns < 0 || m->now_ns > INT64_MAX / 2)
-		return; /* beyond what the clock follows */
+		return; /* further than the clock follows */
 	pass(m, (int64_t)delay_ns - 1);
 	rtc_poll(m->r);
 	check(!m->level);
@@ -99,7 +100,7 @@ static void read_flags(struct machine *m)
 	check(!(get(m, REG_C) & 0x80));
 }
 
-/* Let go and formatted, the clock shows a time that exists. */
+/* Once it runs and its format is set, the clock shows a valid time. */
 static void check_time(struct machine *m)
 {
 	put(m, REG_A, 0x26);

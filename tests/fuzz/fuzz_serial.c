@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A 16550A under any sequence of register accesses, received bytes and breaks. Each input byte is
- * an operation, some take a second one as value. A model of the receive FIFO and of the interrupt
- * gate says what must hold. The functions of kvm/chardev/chardev_output.c are stood in for, so that
- * nothing of the host is touched.
+ * Fuzzes a 16550A with any sequence of register accesses, received bytes and breaks.
+ *
+ * Each input byte is an operation; some take a second one as value. A model of the receive FIFO and
+ * of the interrupt gate says what must hold. Fakes replace the functions of
+ * kvm/chardev/chardev_output.c, so that the target touches nothing of the host.
  */
 #include "hw/serial.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file of `kvm smoke`: any bytes are settings, or are refused with a line that there is and a
- * word about it.
+ * Fuzzes the parser of the `kvm smoke` file: any bytes are settings, or are refused with an
+ * existing line's number and a message.
  */
 #include "kvm/base/options.h"
 #include "kvm/smoke/smoke_file.h"

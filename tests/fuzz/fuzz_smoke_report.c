@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reports that come back from a file, of `kvm smoke` and of one run: refused, or a set that is
- * written as it was read, and of which the other reports have no control character.
+ * Fuzzes the reader of report files, of `kvm smoke` and of one run.
+ *
+ * A file is refused, or is a set that is written as it was read and whose other reports have no
+ * control character.
  */
 #include "kvm/smoke/smoke.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stranger's vmlinux or System.map. What is found is printable and fits; KASLR's slide is a
- * multiple of 2 MiB below 1 GiB.
+ * Fuzzes the symbol tables with an untrusted vmlinux or System.map.
+ *
+ * A symbol that is found is printable and fits; KASLR's slide is a multiple of 2 MiB below 1 GiB.
  */
 #include "x86/linux/symbols.h"
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at Hyper-V's messages and events: per operation what it does, and eight bytes of
- * value. Its pages and its input lie anywhere, and one on another. A SINT is connected once, raised
- * while it is, and only where there is one.
+ * Fuzzes Hyper-V's messages and events with a hostile guest: each operation has a kind and eight
+ * bytes of value.
+ *
+ * Its pages and its input are anywhere, and may overlap. A SINT is connected once, and raised only
+ * while it is connected and only if it exists.
  */
 #include "hw/synic.h"
 

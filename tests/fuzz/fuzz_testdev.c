@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile guest at the test device, through real buses: per access where, how wide, read or
- * write, four bytes of value. A read fits its width, and sleep and waking take turns, whatever the
- * guest writes and whenever the clock comes in.
+ * Fuzzes the test device with a hostile guest, through real buses: each access has a place, a
+ * width, a direction and four bytes of value.
+ *
+ * A read fits its width, and sleeping and waking alternate, whatever the guest writes and whenever
+ * the clock's event arrives.
  */
 #include "hw/testdev.h"
 

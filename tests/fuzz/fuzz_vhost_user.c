@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile back end of vhost-user: whatever it answers, the front end comes to an end at once,
- * with a reason when something was wrong, and takes no descriptor. The first byte says what is done
- * with it, the rest is all that it will ever say.
+ * Fuzzes the vhost-user front end with a hostile back end.
+ *
+ * Whatever it answers, the front end ends at once, with a reason if something was wrong, and
+ * accepts no descriptor. The first byte says what to do with the front end; the rest is everything
+ * that the back end sends.
  */
 #include "virtio/vhost/vhost_user.h"
 
@@ -22,7 +24,7 @@ static void check(bool ok)
 		abort();
 }
 
-/* What it says comes with a descriptor, which must not arrive. */
+/* Its messages carry a descriptor, which the front end must not accept. */
 static void say(int fd, const uint8_t *data, size_t size)
 {
 	union {

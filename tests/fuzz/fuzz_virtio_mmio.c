@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver at the registers of a virtio-mmio device: accesses of any width at any offset,
- * with real steps of a driver among them. What a read gives fits its width, queues that run have
- * checked places, and the status never has what was not earned.
+ * Fuzzes the registers of a virtio-mmio device with a hostile driver: accesses of any width at any
+ * offset, mixed with a driver's correct steps.
+ *
+ * A read's value fits its width, queues that run have checked addresses, and the status never has a
+ * bit that the driver did not reach.
  */
 #include "virtio_fuzz.h"
 
@@ -63,7 +65,7 @@ static void check_device(const struct machine *m)
 	}
 }
 
-/* What a driver does to get a queue, as one step. */
+/* Sets up a queue like a driver, in one step. */
 static void bring_up(struct machine *m, uint8_t how)
 {
 	static const struct {

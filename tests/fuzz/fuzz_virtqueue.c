@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hostile driver's ring: the input is what it writes into descriptors, rings and tables, with a
- * pop in between. Every piece that comes out lies in guest memory (ASan sees to the rest), no head
- * comes twice, and every pop ends.
+ * Fuzzes a virtqueue with a hostile driver's ring: the input is what it writes into descriptors,
+ * rings and tables, with pops in between.
+ *
+ * Every piece that comes out is in guest memory (ASan checks that), no head comes twice, and every
+ * pop ends.
  */
 #include "kvm/log.h"
 #include "virtio/virtqueue.h"
@@ -59,7 +61,7 @@ static void pop(struct virtqueue *vq, uint32_t *held)
 	}
 }
 
-/* Four bytes of input: where, and what. */
+/* Four bytes of input: the place and the value. */
 static void step(struct virtqueue *vq, uint8_t *ram, const uint8_t *op, uint32_t *held)
 {
 	static const gpa_t place[] = { DESC, AVAIL, TABLE, USED };
@@ -69,7 +71,7 @@ static void step(struct virtqueue *vq, uint8_t *ram, const uint8_t *op, uint32_t
 	case 0 ... 3:
 		memcpy(ram + place[op[0] & 3] + op[1] * 2U, &value, sizeof(value));
 		break;
-	case 4: /* a head as drivers do it */
+	case 4: /* a head in the way drivers choose it */
 		memcpy(&idx, ram + AVAIL + 2, sizeof(idx));
 		memcpy(ram + AVAIL + 4 + idx % NR * 2U, &value, sizeof(value));
 		idx++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the targets of virtio devices share: the loop's rounds, and a driver's first steps straight
- * at the device, without a transport.
+ * Runs the loop, and takes a device through a driver's first steps without a transport, for the
+ * targets of virtio devices.
  */
 #ifndef TESTS_VIRTIO_FUZZ_H
 #define TESTS_VIRTIO_FUZZ_H
@@ -23,7 +23,7 @@ static inline void check(bool ok)
 		abort();
 }
 
-/* One round of the loop: what is ready by now. Returns whether something was. */
+/* Runs one round of the loop: handles what is ready now. Returns whether there was something. */
 static inline bool fuzz_turn(struct loop *loop)
 {
 	struct epoll_event ev[8];
@@ -32,14 +32,17 @@ static inline bool fuzz_turn(struct loop *loop)
 	for (int i = 0; i < n; i++) {
 		struct loop_source *s = ev[i].data.ptr;
 
-		/* Deleted by another's callback: as loop_run() has it */
+		/* deleted by another callback, see loop_run() */
 		if (s->loop && s != &loop->wake)
 			s->fn(s->ctx, ev[i].events);
 	}
 	return n > 0;
 }
 
-/* From reset to FEATURES_OK, with those of @features that are offered. Lock held. */
+/*
+ * Takes the device from reset to FEATURES_OK, with those of @features that it offers. Locks: the
+ * device's, held.
+ */
 static inline void fuzz_negotiate(struct virtio_device *v, uint64_t features)
 {
 	virtio_write_status(v, 0);
@@ -49,7 +52,7 @@ static inline void fuzz_negotiate(struct virtio_device *v, uint64_t features)
 	virtio_write_status(v, 11);
 }
 
-/* Puts a queue's ring to @gpa, with what memory has there. Lock held. */
+/* Puts a queue's ring at @gpa, with the memory's present content. Locks: the device's, held. */
 static inline void fuzz_ring_at(struct virtio_device *v, unsigned int queue, gpa_t gpa,
 				uint16_t size)
 {
@@ -63,7 +66,7 @@ static inline void fuzz_ring_at(struct virtio_device *v, unsigned int queue, gpa
 	virtio_queue_ready(v, queue, true);
 }
 
-/* A ring in which nothing was ever put. */
+/* Makes the ring at @gpa one that was never used. */
 static inline void fuzz_ring_clear(uint8_t *ram, gpa_t gpa)
 {
 	memset(ram + gpa + RING_AVAIL, 0, 8);

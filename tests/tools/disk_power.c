@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The record is made by standing before libc's pwritev(), fallocate() and fdatasync(): this
- * program's own functions are found first. One lock makes their order total, so that what a sync
- * covers is what stands before it.
+ * Records what the disk layer does to a file, by defining libc's pwritev(), fallocate() and
+ * fdatasync() itself: symbol lookup finds the program's own functions first.
+ *
+ * One lock puts the records in a total order, so that a sync covers exactly the records before it.
  */
 #include "disk_power.h"
 
@@ -155,7 +156,7 @@ static void apply(struct cut *c, const struct event *e, uint64_t from, uint64_t 
 		c->len = end;
 }
 
-/* Of one write that was not synced: all, nothing, or some of its sectors. */
+/* Applies all, none, or some sectors of a write that was not synced. */
 static void apply_part(struct cut *c, const struct event *e, uint64_t *seed, unsigned int mode)
 {
 	uint64_t at = 0;

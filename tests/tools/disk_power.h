@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Power cuts: a record of everything that the disk layer does to a file, from which images are made
- * as a cut could leave them: all that was synced, and of what came later any sectors, in any order.
+ * Simulates power cuts for disk_stress: records everything that the disk layer does to a file, and
+ * makes images from it as a cut could leave them.
+ *
+ * Such an image has everything that was synced, and of later writes any sectors, in any order.
  */
 #ifndef DISK_POWER_H
 #define DISK_POWER_H

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random requests to one disk, several in flight, through the launcher's own disk layer
- * (tests/disk.sh runs it and judges with qemu-img).
+ * Sends random requests to one disk, several in flight, through the launcher's own disk layer
+ * (tests/disk.sh runs it and checks the images with qemu-img).
  *
- *   disk_stress mirror IMAGE OPTIONS SEED OPS REFERENCE   does the same to a raw file and compares
- *                                                         every read
- *   disk_stress kill   IMAGE OPTIONS SEED OPS JOURNAL     writes numbered blocks, keeps a journal
- *                      (in shared memory, so that
- *                                                         it survives kill -9) of what was begun
- *                                                           and what a flush covered
- *   disk_stress power  IMAGE OPTIONS SEED CUTS PREFIX     the same, and then makes PREFIX.N.img and
- *                      PREFIX.N.journal as power
- *                                                         cuts would leave them
- *   disk_stress verify RAW   -       -    -   JOURNAL     is all that was flushed in the file, and
- *                            nothing that was never written?
+ * disk_stress mirror IMAGE OPTIONS SEED OPS REFERENCE
+ *         does the same to a raw file and compares every read
+ * disk_stress kill IMAGE OPTIONS SEED OPS JOURNAL
+ *         writes numbered blocks, and keeps a journal of what was begun and what a flush covered
+ *         (in shared memory, so that it survives kill -9)
+ * disk_stress power IMAGE OPTIONS SEED CUTS PREFIX
+ *         does the same, then makes PREFIX.N.img and PREFIX.N.journal as a cut leaves them
+ * disk_stress verify RAW - - - JOURNAL
+ *         checks that the file has everything that was flushed, and nothing that was never written
  *
  * OPTIONS: words with commas: raw qcow2 ro snapshot none writethrough threads uring discard
  */
@@ -43,7 +41,7 @@ struct slot {
 	unsigned char *buf;
 	struct stress *st;
 	bool busy;
-	uint32_t *flush_view; /* kill: what was done when the flush began */
+	uint32_t *flush_view; /* kill: the versions that were complete when the flush began */
 };
 
 struct stress {
@@ -84,7 +82,7 @@ static bool overlaps(const struct stress *st, uint64_t offset, uint64_t len)
 	return false;
 }
 
-/* Cuts the buffer into some iovecs, at bytes where direct I/O does not like it. */
+/* Splits the buffer into some iovecs at offsets that direct I/O does not accept. */
 static void cut(struct stress *st, struct slot *s, uint64_t len)
 {
 	unsigned char *p = s->buf + (rnd(st) % 4 ? 0 : rnd(st) % 64);
@@ -124,7 +122,7 @@ static void mirror_write(struct stress *st, struct slot *s)
 	}
 }
 
-/* Discarded sectors are what they were, or zeros; from now on the disk has to stay with it. */
+/* Discarded sectors keep their content or become zeros; from now on that must not change. */
 static void after_discard(struct stress *st, struct slot *s)
 {
 	static const unsigned char zeros[SECTOR];
@@ -132,11 +130,11 @@ static void after_discard(struct stress *st, struct slot *s)
 	int err = disk_read_sync(st->d, at, s->buf, len);
 
 	if (err)
-		fail("reading after a discard", at);
+		fail("cannot read after a discard", at);
 	for (uint64_t i = 0; i < len; i += SECTOR) {
 		if (memcmp(s->buf + i, st->reference + at + i, SECTOR) &&
 		    memcmp(s->buf + i, zeros, SECTOR))
-			fail("discarded into something else", at + i);
+			fail("a discarded sector has new content", at + i);
 	}
 	memcpy(st->reference + at, s->buf, len);
 }
@@ -260,7 +258,7 @@ static bool kill_begin(struct stress *st, struct slot *s)
 	for (uint64_t b = first; b < first + n; b++) {
 		uint32_t version = st->journal[b].begun + 1;
 
-		/* Odd versions are data, even ones zeros: the next one of that kind. */
+		/* Take the next version of this kind: odd versions are data, even ones zeros. */
 		version += (version & 1) != (s->req.op == DISK_WRITE);
 		st->journal[b].begun = version;
 		fill_block(s->buf + (b - first) * BLOCK_BYTES, b, version);
@@ -282,19 +280,19 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 		uint32_t version;
 
 		if (pread(fd, p, SECTOR, (off_t)(i * SECTOR)) != SECTOR)
-			fail("too short", i * SECTOR);
+			fail("the file is too short", i * SECTOR);
 		memcpy(&version, p + 8, 4);
 		flushed += j->flushed != 0;
 		if (!version) {
 			/*
-			 * Zeros: never written, or zeroed by any even version from the flushed one
-			 * on.
+			 * Zeros are right if the block was never written, or if an even version
+			 * since the flushed one zeroed it.
 			 */
 			uint32_t even = j->flushed + (j->flushed & 1);
 
 			for (unsigned int k = 0; k < SECTOR; k++) {
 				if (p[k])
-					fail("half a sector", i * SECTOR);
+					fail("a sector is only partly zero", i * SECTOR);
 			}
 			if (j->flushed && even > j->begun)
 				fail("a flushed sector is lost", i * SECTOR);
@@ -302,9 +300,9 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 		}
 		fill_block(want, i / (BLOCK_BYTES / SECTOR), version);
 		if (memcmp(p, want, SECTOR))
-			fail("a sector that was never written so", i * SECTOR);
+			fail("a sector has content that was never written", i * SECTOR);
 		if (version < j->flushed || version > j->begun)
-			fail("a sector older than its flush, or from nowhere", i * SECTOR);
+			fail("a sector is older than its flush, or was never written", i * SECTOR);
 	}
 	printf("%llu flushed sectors there\n", (unsigned long long)flushed);
 	close(fd);
@@ -312,7 +310,7 @@ static void verify(const char *path, const struct journal_block *journal, uint64
 
 /* ---- both ---- */
 
-/* Begins what there is room for. */
+/* Begins as many requests as there is room for. */
 static void fill(struct stress *st)
 {
 	for (unsigned int i = 0; i < IN_FLIGHT && st->begun < st->ops; i++) {
@@ -329,7 +327,7 @@ static void fill(struct stress *st)
 	disk_kick(st->d);
 }
 
-/* Again when all were done by the time they had been begun: nobody will call us then. */
+/* Repeats if all of them have already completed, because no completion would call this then. */
 static void next(struct stress *st)
 {
 	if (st->filling)
@@ -378,7 +376,7 @@ static void prepare_slots(struct stress *st)
 		void *p;
 
 		if (posix_memalign(&p, 4096, MAX_BYTES + 4096))
-			fail("memory", 0);
+			fail("out of memory", 0);
 		st->slots[i].buf = p;
 		st->slots[i].st = st;
 		st->slots[i].flush_view = calloc(st->nr_blocks + 1, sizeof(uint32_t));
@@ -394,7 +392,7 @@ int main(int argc, char **argv)
 	struct stat sb;
 
 	if (argc != 7)
-		fail("arguments", 0);
+		fail("bad arguments", 0);
 	if (!strcmp(argv[1], "verify")) {
 		if (stat(argv[2], &sb) < 0)
 			fail(argv[2], 0);
@@ -420,7 +418,7 @@ int main(int argc, char **argv)
 	else
 		st->reference = map_file(argv[6], st->size);
 	prepare_slots(st);
-	/* What an earlier run had done and not flushed may be gone. */
+	/* Writes of an earlier run that were not flushed may be lost. */
 	for (uint64_t b = 0; st->journal && b < st->nr_blocks; b++)
 		st->journal[b].done = st->journal[b].flushed;
 	if (power) {
@@ -435,7 +433,7 @@ int main(int argc, char **argv)
 	loop_fini(&st->loop);
 	if (power) {
 		if (power_cut(argv[6], (unsigned int)cuts, st->rng, st->journal, st->nr_blocks))
-			fail("writing the cuts", 0);
+			fail("cannot write the cuts", 0);
 		free(st->journal);
 	}
 	for (unsigned int i = 0; i < IN_FLIGHT; i++) {

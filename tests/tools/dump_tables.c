@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dump_tables DIR NR_CPUS [DEVICE...]: writes the tables of such a machine into files, for tools
- * that know tables better than we do.
+ * Writes the tables of a described machine into files, for tools that check tables: dump_tables DIR
+ * NR_CPUS [DEVICE...].
  *
  *   DEVICE   HID[,uid=N][,io=PORT+COUNT][,mem=ADDRESS+BYTES][,irq=GSI[:level][:shared]], or
  *            button,irq=GSI
  *   in DIR   rsdp.dat xsdt.dat facp.dat apic.dat dsdt.dat mp.dat, and acpi.bin, which is
  *            the ACPI area up to the end of its last table
  *
- * APIC ids are the CPUs' numbers. Found through the RSDP, as a guest finds them; exits 1 with a
- * line when something is not where it should be, 2 on bad usage, 3 when the tables do not fit.
+ * APIC ids are the CPUs' numbers. It finds the tables through the RSDP, as a guest does. It exits 1
+ * with a message if something is not where it should be, 2 on bad usage, 3 if the tables do not
+ * fit.
  */
 #include "x86/layout.h"
 #include "x86/tables/tables.h"
@@ -74,7 +75,7 @@ static int parse_device(struct device_list *list, char *text)
 	char *save, *field = strtok_r(text, ",", &save);
 
 	if (!field || list->nr == DEVICE_LIST_MAX)
-		return die("empty, or one device too many", text);
+		return die("no device, or too many devices", text);
 	info->acpi_hid = field;
 	if (!strcmp(field, "button")) {
 		info->kind = DEVICE_POWER_BUTTON;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Numbered blocks on a disk, for tests that kill the machine in the middle (tests/disk-nest.sh).
+ * Writes and verifies numbered blocks on a disk, for tests that kill the machine in the middle
+ * (tests/disk-nest.sh).
  *
- *   flush_writer write DISK ROUND        in the guest: writes blocks for ever, a flush after every
- *                                        few, and says
- *                                        `flushed N` when N steps are on the disk
- *   flush_writer verify DISK N1 N2 ...   afterwards: are all blocks there that round 1, 2, ... had
- *                                        flushed, and nothing
- *                                        that was never written?
+ * flush_writer write DISK ROUND
+ *         in the guest: writes blocks without end, flushes after every few, and prints `flushed N`
+ *         when N steps are on the disk
+ * flush_writer verify DISK N1 N2 ...
+ *         afterwards: checks that all blocks are there that round 1, 2, ... flushed, and nothing
+ *         that was never written
  *
- * Which block a step writes, and what, follows from the round and the step.
+ * The round and the step determine which block a step writes, and its content.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -29,7 +30,7 @@ static uint64_t mix(uint64_t v)
 	return v ^ v >> 31;
 }
 
-/* What is written in step @step of @round; never 0. */
+/* The content that step @step of @round writes; never 0. */
 static uint64_t version_of(uint64_t round, uint64_t step)
 {
 	return round << 32 | step;
@@ -88,7 +89,7 @@ static int verify(int fd, uint64_t nr_blocks, const uint64_t *flushed)
 			fill(want, block[0]);
 		if (memcmp(block, want, BLOCK_BYTES) ||
 		    (block[0] && block_of(block[0], nr_blocks) != i))
-			return fail("never written so", i);
+			return fail("has content that was never written", i);
 		there += flushed[i] != 0;
 	}
 	printf("%llu flushed blocks there\n", (unsigned long long)there);
@@ -103,7 +104,7 @@ int main(int argc, char **argv)
 	uint64_t nr_blocks = (uint64_t)size / BLOCK_BYTES;
 
 	if (size < BLOCK_BYTES || nr_blocks > MAX_BLOCKS)
-		return fail("arguments", 0);
+		return fail("bad arguments", 0);
 	if (!strcmp(argv[1], "write"))
 		return write_for_ever(fd, nr_blocks, strtoull(argv[3], NULL, 0));
 	for (int i = 3; i < argc; i++) {

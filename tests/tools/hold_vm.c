@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes a VM and keeps it, in the background (tests/nest --smp N). KVM patches the scheduler's code
- * when the first VM comes and when the last one goes. TCG with several CPUs may go on with a
- * breakpoint that the patching had put there for a moment: then both CPUs hang in its handler. As
- * long as this VM is there, nothing is patched.
+ * Makes a VM and keeps it in the background, so that KVM does not patch the scheduler's code
+ * (tests/nest --smp N).
+ *
+ * KVM patches it when the first VM is made and when the last one ends. TCG with several CPUs may
+ * still see a breakpoint that the patching had inserted for a moment: then both CPUs hang in its
+ * handler. While this VM exists, nothing is patched.
  */
 #include <fcntl.h>
 #include <linux/kvm.h>

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kallsyms VMLINUX NAME...: the addresses of a stripped kernel's symbols, by the table that it
- * carries for itself; "ADDRESS NAME" a line. Linked with the launcher's library, which finds them
- * in a guest's memory: here the file is that memory.
+ * Prints the addresses of a stripped kernel's symbols from the kernel's own symbol table: kallsyms
+ * VMLINUX NAME..., one "ADDRESS NAME" a line.
+ *
+ * It is linked with the launcher's library, which finds the table in a guest's memory; here the
+ * file is that memory.
  */
 #include "x86/linux/linux.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* In a guest: a mark on --timeline of kvm run. */
+/* Sets a mark in the --timeline of kvm run, from inside the guest. */
 #include <stdio.h>
 #include <sys/io.h>
 

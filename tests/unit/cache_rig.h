@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A cache's folder of its own for each test, in the environment that the program looks at. */
+/*
+ * Gives each test a cache folder of its own, through the environment variable that the program
+ * reads.
+ */
 #ifndef TESTS_CACHE_RIG_H
 #define TESTS_CACHE_RIG_H
 
@@ -41,7 +44,7 @@ static inline int cache_rig_teardown(void **state)
 	return rc;
 }
 
-/* How many entries the folder has; one of them in @path, if there is any. */
+/* Returns the number of entries in the folder, and one of them, if any, in @path. */
 static inline unsigned int cache_entries(const struct cache_rig *r, char path[512])
 {
 	DIR *d = opendir(r->folder);

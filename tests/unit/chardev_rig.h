@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What tests of character devices share: a real loop on a thread of its own, a client that records
- * and whose room can be set, and stdin and stdout put in place and taken back.
+ * Shared by the tests of character devices: a real loop on its own thread, a client that records
+ * and has adjustable room, and replaced and restored stdin and stdout.
  */
 #ifndef TESTS_CHARDEV_RIG_H
 #define TESTS_CHARDEV_RIG_H
@@ -28,7 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAIT_MS 20000 /* how long a test waits for what must come */
+#define WAIT_MS 20000 /* how long a test waits for something that must come */
 
 struct rig {
 	struct loop loop;
@@ -41,10 +41,10 @@ struct rig {
 	pthread_mutex_t lock;
 	uint8_t *got; /* what the client received; BREAK_MARK for a break */
 	size_t got_len, got_cap;
-	size_t room; /* what rx_room() says, counted down */
+	size_t room; /* what rx_room() returns, counted down */
 	unsigned int connects, hangups, resizes;
 	unsigned int quits;
-	uint8_t *seen; /* what hooks.output was shown */
+	uint8_t *seen; /* what hooks.output received */
 	size_t seen_len, seen_cap;
 };
 
@@ -151,7 +151,7 @@ static inline void rig_open(struct rig *r, const char *spec)
 	chardev_set_client(r->cd, &client);
 }
 
-/* As in a machine, whose vCPUs' threads write only after chardev_start(). */
+/* As in a machine: vCPU threads write only after chardev_start(). */
 static inline void rig_run(struct rig *r)
 {
 	assert_int_equal(pthread_create(&r->thread, NULL, rig_thread, r), 0);
@@ -280,7 +280,7 @@ static inline void replace_stdout(int fd)
 	close(fd);
 }
 
-/* stdin: nothing at all. */
+/* Makes stdin empty. */
 static inline void null_stdin(void)
 {
 	replace_stdin(open("/dev/null", O_RDONLY));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small ELF kernel made of nothing: two segments and a note, in either class. Fields are changed
- * by what they are called.
+ * Makes a small ELF kernel, two segments and a note in either class, for tests. Tests change its
+ * fields by name.
  */
 #ifndef TESTS_ELF_IMAGE_H
 #define TESTS_ELF_IMAGE_H
@@ -65,7 +65,7 @@ static inline void elf_init(struct elf_image *e)
 	e->note.entry = ELF_PVH_ENTRY;
 }
 
-/* The 32-bit form of what is in ehdr and phdr. */
+/* Converts ehdr and phdr to their 32-bit form. */
 static inline void elf_write32(struct elf_image *e)
 {
 	Elf32_Ehdr h = { .e_type = e->ehdr.e_type,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A bzImage made of nothing, for tests of the boot path; and what was said on stderr. */
+/* Makes a bzImage for tests of the boot path, and captures stderr. */
 #ifndef TESTS_KERNEL_IMAGE_H
 #define TESTS_KERNEL_IMAGE_H
 
@@ -52,10 +52,10 @@ static inline void image_put(struct kernel_image *k, unsigned int offset, uint64
 	memcpy(k->bytes + offset, &value, width); /* x86 on x86 */
 }
 
-/* Protocol 2.15, 64-bit, relocatable, at 16 MiB, 4 MiB to run in. */
+/* Protocol 2.15, 64-bit, relocatable, at 16 MiB; needs 4 MiB to run. */
 static inline void image_init(struct kernel_image *k)
 {
-	memset(k->bytes, 0xcc, sizeof(k->bytes)); /* so that a byte copied too many shows */
+	memset(k->bytes, 0xcc, sizeof(k->bytes)); /* so that an excess copied byte is visible */
 	memset(k->bytes + H_SETUP_SECTS, 0, H_END_2_15 - H_SETUP_SECTS);
 	k->len = sizeof(k->bytes);
 	image_put(k, H_SETUP_SECTS, IMAGE_SECTS, 1);
@@ -79,7 +79,7 @@ static inline void image_init(struct kernel_image *k)
 		k->bytes[IMAGE_PM_OFFSET + i] = (uint8_t)(i * 7 + i / 256 + 'k');
 }
 
-/* An older protocol, with the header's length that belongs to it. */
+/* Sets an older protocol and its header length. */
 static inline void image_set_version(struct kernel_image *k, unsigned int version,
 				     unsigned int header_end)
 {
@@ -96,7 +96,7 @@ static inline int bytes_fd(const void *bytes, size_t len)
 	return fd;
 }
 
-/* What @path means for another open(): a new description of the same file. */
+/* Opens @path again: a new file description of the same file. */
 struct fd_path {
 	char text[32];
 };
@@ -112,7 +112,7 @@ static inline int image_open(const struct kernel_image *k, struct boot_image *im
 	return boot_open_fd(img, bytes_fd(k->bytes, k->len), "the-image", NULL);
 }
 
-/* stderr goes to a file between these two; what was said is left in @text. */
+/* Between these two calls stderr goes to a file; the second one copies the output to @text. */
 struct said {
 	int saved, fd;
 	char text[2048];

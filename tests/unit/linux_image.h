@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest's memory with what a Linux kernel leaves in it: page tables, a symbol table in each of
- * its layouts, VMCOREINFO, and a ring of messages. The kernel is mapped at KERNEL_VA + its
- * guest-physical address.
+ * Makes a guest's memory as a Linux kernel leaves it: page tables, a symbol table in each of its
+ * layouts, VMCOREINFO, and a ring of messages.
+ *
+ * The kernel is mapped at KERNEL_VA + its guest-physical address.
  */
 #ifndef TESTS_LINUX_IMAGE_H
 #define TESTS_LINUX_IMAGE_H
@@ -32,7 +33,7 @@ enum kallsyms_layout { KALLSYMS_FIRST, KALLSYMS_SEQS, KALLSYMS_LATER };
 struct linux_image {
 	struct gmem mem;
 	uint8_t *ram;
-	uint64_t tokens; /* where the table of tokens came to lie */
+	uint64_t tokens; /* where the table of tokens is */
 	uint64_t text_next;
 	unsigned int records;
 };
@@ -67,7 +68,7 @@ static void image_init(struct linux_image *m)
 
 /*--- symbols ---------------------------------------------------------------------------*/
 
-/* Two tokens of several characters; every other printable character stands for itself. */
+/* Two tokens have several characters; every other printable character is its own token. */
 static void image_token(unsigned int i, char text[8])
 {
 	memset(text, 0, 8);
@@ -106,7 +107,7 @@ static void image_symbol(const struct linux_image *m, unsigned int i, char *pack
 	*at = 0x200000 + (uint64_t)i * 16;
 }
 
-/* Names and markers from @at on; returns where the markers end. */
+/* Writes names and markers from @at on. Returns the markers' end. */
 static uint64_t image_names(struct linux_image *m, uint64_t at)
 {
 	uint32_t marker[(NR_PLAIN_SYMBOLS + 255) / 256];
@@ -144,7 +145,7 @@ static uint64_t image_tokens(struct linux_image *m)
 	return at + sizeof(index);
 }
 
-/* As SMP kernels have them: counted down from the base, and percpu ones as they are. */
+/* As in SMP kernels: relative to the base, downwards; percpu addresses are absolute. */
 static uint64_t image_offsets(struct linux_image *m, uint64_t at)
 {
 	uint64_t addr;
@@ -191,7 +192,7 @@ static inline void image_note(struct linux_image *m, const char *text)
 #define RING_COUNT_BITS 4
 #define RING_SIZE_BITS 9
 
-/* An empty ring; @later is the layout since 6.8. */
+/* Makes an empty ring; with @later in the layout since 6.8. */
 static void image_ring(struct linux_image *m, bool later)
 {
 	uint64_t text = RING_AT + (later ? 48 : 40);
@@ -204,7 +205,7 @@ static void image_ring(struct linux_image *m, bool later)
 	put_u64(m, text + 8, KERNEL_VA + TEXT_AT);
 }
 
-/* One more record, the oldest going when there is no room. */
+/* Adds a record; removes the oldest ones if there is no room. */
 static void image_record(struct linux_image *m, const char *text)
 {
 	uint64_t size = 1ULL << RING_SIZE_BITS, bytes = align_up(8 + strlen(text), 8);
@@ -213,7 +214,7 @@ static void image_record(struct linux_image *m, const char *text)
 	uint64_t info = INFOS_AT + index * 88;
 	uint16_t len = (uint16_t)strlen(text);
 
-	if (begin / size != next / size && next % size) { /* begins anew */
+	if (begin / size != next / size && next % size) { /* starts again at the beginning */
 		next = align_up(begin, size) + bytes;
 		at = 0;
 	}
@@ -233,7 +234,7 @@ static void image_record(struct linux_image *m, const char *text)
 		put_u64(m, RING_AT + 32, m->records - (1U << RING_COUNT_BITS));
 }
 
-/* A record of the ring before 5.10, at @at of it; returns where the next goes. */
+/* Writes a record of the ring before 5.10 at offset @at. Returns the next one's offset. */
 static inline uint32_t image_old_record(struct linux_image *m, uint32_t at, const char *text)
 {
 	uint16_t text_len = (uint16_t)strlen(text), len = (uint16_t)align_up(16U + text_len, 8);

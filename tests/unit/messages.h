@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Our messages, which go to stderr, in a file while a test runs; shown afterwards. */
+/* Captures our messages on stderr in a file while a test runs, and shows them afterwards. */
 #ifndef TESTS_MESSAGES_H
 #define TESTS_MESSAGES_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A virtio-mmio device and its driver's first steps, for tests: a bus, a host that records, a ring.
+ * Makes a virtio-mmio device and takes a driver's first steps on it, for tests: a bus, a host that
+ * records, a ring.
  */
 #ifndef MMIO_RIG_H
 #define MMIO_RIG_H
@@ -31,11 +32,11 @@ struct mmio_rig {
 	struct virtio_mmio_host host;
 	struct virtio_device *device;
 	uint8_t *page;
-	/* What the host was asked for. */
+	/* What the device requested from the host. */
 	unsigned int pulses, shows, hides, swallows, routes;
 	bool can_show;
 	int route_result;
-	int irq_fd; /* what it answers when it is asked for one */
+	int irq_fd; /* its answer to such a request */
 };
 
 static inline void rig_pulse(void *ctx)
@@ -79,7 +80,7 @@ static inline int rig_swallow(void *ctx, unsigned int offset, uint32_t value)
 	return 0;
 }
 
-/* Before the device is made. */
+/* Call it before the device is made. */
 static inline void mmio_rig_begin(struct mmio_rig *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -107,7 +108,7 @@ static inline void mmio_rig_plug(struct mmio_rig *r, struct virtio_device *devic
 			 0);
 }
 
-/* After the device is gone. */
+/* Call it after the device was destroyed. */
 static inline void mmio_rig_end(struct mmio_rig *r)
 {
 	bus_fini(&r->bus);
@@ -126,7 +127,7 @@ static inline uint32_t rd(struct mmio_rig *r, unsigned int offset)
 	uint32_t shown;
 
 	memcpy(&shown, r->page + offset, sizeof(shown));
-	/* The guest must see the same by both ways. */
+	/* The guest must read the same value both ways. */
 	assert_int_equal(bus_read(&r->bus, MMIO_BASE + offset, 4), shown);
 	return shown;
 }
@@ -175,7 +176,7 @@ static inline void set_ring(struct mmio_rig *r, struct ring_rig *q, unsigned int
 	assert_int_equal(rd(r, VIRTIO_MMIO_QUEUE_READY), 1);
 }
 
-/* All the way, with queue 0. */
+/* Takes the device to DRIVER_OK, with queue 0. */
 static inline void go_live(struct mmio_rig *r, uint32_t low)
 {
 	negotiate(r, low, 1);
@@ -186,7 +187,7 @@ static inline void go_live(struct mmio_rig *r, uint32_t low)
 	assert_int_equal(rd(r, VIRTIO_MMIO_STATUS), S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
 }
 
-/* One round of the loop: what kicks there are. */
+/* Runs one round of the loop, which handles pending kicks. */
 static inline void turn(struct mmio_rig *r)
 {
 	struct epoll_event ev[16];

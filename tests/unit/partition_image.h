@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Partition tables in memory, made by the letter of the specifications and not by our own code.
- * Tests and the fuzzer spoil them.
+ * Makes partition tables in memory from the specifications, not with our own code. Tests and the
+ * fuzzer damage them.
  */
 #ifndef PARTITION_IMAGE_H
 #define PARTITION_IMAGE_H
@@ -24,7 +24,7 @@ static inline void put_le64(unsigned char *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-/* Entry @index of the MBR or EBR in sector @lba; numbers as they stand in the record. */
+/* Writes entry @index of the MBR or EBR in sector @lba; the numbers are those of the record. */
 static inline void put_mbr(unsigned char *image, uint32_t lba, unsigned int index,
 			   unsigned char type, uint32_t first, uint32_t sectors)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A minimal qcow2 image in memory, made by the letter of the format and not by our own code:
- * header, refcount table, one refcount block and an L1 table in the first clusters, refcounts as
- * they should be. Tests and the fuzzer spoil it.
+ * Makes a minimal qcow2 image in memory from the specification, not with our own code. Tests and
+ * the fuzzer damage it.
+ *
+ * The header, the refcount table, one refcount block and an L1 table are in the first clusters,
+ * with correct refcounts.
  */
 #ifndef QCOW2_IMAGE_H
 #define QCOW2_IMAGE_H
@@ -37,7 +39,7 @@ static inline uint64_t image_get64(const struct image *m, uint64_t at)
 	return be64toh(v);
 }
 
-/* Counts of the first clusters, all 1. */
+/* The refcounts of the first clusters, all 1. */
 static inline void image_count(struct image *m, unsigned int order, unsigned int clusters)
 {
 	for (unsigned int i = 0; i < clusters; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What tests of tables share: a machine of MAX_CPUS (the includer's) at most whose devices are to
- * be described, and readers of what a guest finds.
+ * Shared by the tests of tables: a machine of at most MAX_CPUS (the includer's) with devices to
+ * describe, and readers of what a guest finds.
  */
 #ifndef TABLES_RIG_H
 #define TABLES_RIG_H

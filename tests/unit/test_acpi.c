@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables, read back by offsets of ACPI 6.5 as a guest would read them: found through the RSDP,
- * with no structure of the writer's. AML's meaning is iasl's to judge (tests/acpi.sh); here a small
- * walker checks lengths and finds devices.
+ * Tests the ACPI tables, read by the offsets of ACPI 6.5 as a guest reads them: found through the
+ * RSDP, without the writer's structures.
+ *
+ * iasl judges the meaning of the AML (tests/acpi.sh); a small walker here checks lengths and finds
+ * devices.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +69,10 @@ static void add_virtio(struct board *b, unsigned int nr, bool edge)
 	}
 }
 
-/* A table's bytes, checked to lie in the ACPI area, on its border, with the right sum and ids. */
+/*
+ * Returns a table's bytes, after checking that it is aligned, in the ACPI area, and has the right
+ * sum and ids.
+ */
 static const uint8_t *table(struct board *b, gpa_t gpa, const char *signature,
 			    unsigned int revision)
 {
@@ -174,7 +179,7 @@ static void test_pm_registers(void **state)
 
 	b->config.pm_registers = true;
 	f = fadt(b);
-	assert_int_equal(le(f + 112, 4) >> 20 & 1, 1); /* hardware-reduced all the same */
+	assert_int_equal(le(f + 112, 4) >> 20 & 1, 1); /* hardware-reduced nevertheless */
 	assert_int_equal(le(f + 56, 4), 0x610);
 	assert_int_equal(le(f + 64, 4), 0x614);
 	assert_int_equal(le(f + 76, 4), 0x618);
@@ -314,7 +319,7 @@ static void test_sparse_apic_ids(void **state)
 	assert_int_equal(seen.x2cpus, 2);
 }
 
-/* Only level lines of ISA's are overridden, each once. */
+/* Only level-triggered ISA lines are overridden, each once. */
 static void test_overrides(void **state)
 {
 	struct board *b = *state;
@@ -343,7 +348,7 @@ static size_t pkg_length(const uint8_t *p, size_t *own)
 	return v;
 }
 
-/* Steps over \_S5 and into \_SB; both must be exactly what is there. */
+/* Steps over \_S5 and into \_SB; the bytes must be exactly these two. */
 static const uint8_t *open_sb(struct board *b, const uint8_t **end)
 {
 	static const uint8_t s5[] = {
@@ -362,7 +367,7 @@ static const uint8_t *open_sb(struct board *b, const uint8_t **end)
 	return p + 4;
 }
 
-/* Of the device at @p: its name, its body and the byte after it. */
+/* Finds the name of the device at @p, its body, and the byte after it. */
 static const uint8_t *next_device(const uint8_t *p, char name[5], const uint8_t **body)
 {
 	const uint8_t *end;
@@ -425,7 +430,7 @@ static void test_devices(void **state)
 	char name[5];
 
 	add_pc(b);
-	add(b, NULL, 0); /* no _HID: not there */
+	add(b, NULL, 0); /* no _HID: not present */
 	p = open_sb(b, &end);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		p = next_device(p, name, &body);
@@ -489,8 +494,8 @@ static void test_deterministic(void **state)
 }
 
 /*
- * The most processors that fit with every device there can be; one more is refused, no RSDP is
- * left, and what is behind stays.
+ * The maximum number of processors fits with every possible device. One more is refused, no RSDP
+ * remains, and the memory after the area is unchanged.
  */
 static void test_limit(void **state)
 {

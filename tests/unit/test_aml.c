@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The AML writer: bytes against ACPI 6.5's encodings, lengths at their borders, and what happens at
- * the buffer's end.
+ * Tests the AML writer: its bytes against ACPI 6.5's encodings, lengths at their limits, and the
+ * buffer's end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,7 +97,7 @@ static void test_data(void **state)
 	aml_string(&a, "Ab");
 	expect(&a, BYTES(0x08, '_', 'U', 'I', 'D', 0x0d, 'A', 'b', 0));
 	a = fresh();
-	aml_eisa_id(&a, "PNP0501"); /* the value that every DSDT in the world has */
+	aml_eisa_id(&a, "PNP0501"); /* the value that every DSDT has */
 	expect(&a, BYTES(0x0c, 0x41, 0xd0, 0x05, 0x01));
 	a = fresh();
 	aml_eisa_id(&a, "PNP0C0C");
@@ -145,7 +145,7 @@ static void test_nesting(void **state)
 			 0x08, '_', 'S', '5', '_', 0x12, 5, 2, 0x0a, 5, 0)); /* package */
 }
 
-/* Independent of the writer: as 20.2.4 has it. */
+/* Independent of the writer: encodes as in 20.2.4. */
 static size_t decode_length(const uint8_t *p, size_t *own)
 {
 	size_t value = p[0] & 0xf;
@@ -196,7 +196,7 @@ static void test_length_borders(void **state)
 	check_length(0xfffff - 2, 4);
 }
 
-/* Inner terms that move must not spoil outer ones. */
+/* Inner terms that move must not damage outer ones. */
 static void test_nested_moves(void **state)
 {
 	struct aml a = fresh();
@@ -311,7 +311,10 @@ static void build_all(struct aml *a)
 	aml_end(a, scope);
 }
 
-/* In a buffer of every size too small: nothing behind it is touched, and it knows. */
+/*
+ * In a buffer of any size that is too small, the writer changes nothing after its end and reports
+ * the overflow.
+ */
 static void test_overflow(void **state)
 {
 	struct aml a = fresh();
@@ -323,7 +326,7 @@ static void test_overflow(void **state)
 	whole = a.len;
 	assert_true(whole > 120);
 	for (size_t cap = 0; cap <= whole; cap++) {
-		uint8_t *buf = malloc(cap ? cap : 1); /* the sanitizer guards its end */
+		uint8_t *buf = malloc(cap ? cap : 1); /* the sanitizer checks its end */
 
 		assert_non_null(buf);
 		aml_init(&a, buf, cap);
@@ -339,7 +342,7 @@ static void test_overflow(void **state)
 		assert_int_equal(space[i], 0xee);
 }
 
-/* Once full it stays full: what would still fit is not written either. */
+/* Once full it stays full: shorter terms that would still fit are not written either. */
 static void test_overflow_sticks(void **state)
 {
 	struct aml a;

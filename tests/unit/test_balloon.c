@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The balloon: what is inflated or reported goes back to the host, what makes no sense does no
- * harm, the configuration space.
+ * Tests the balloon: inflated or reported pages go back to the host, invalid requests do no harm,
+ * and the configuration space.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,7 +56,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The ring is @queue's. */
+/* Makes the ring that of @queue. */
 static void live(struct fix *f, uint32_t features, unsigned int queue)
 {
 	negotiate(&f->r, features, 1);
@@ -77,7 +77,7 @@ static void request(struct fix *f, unsigned int queue)
 	assert_int_equal(f->v.status & S_NEEDS_RESET, 0);
 }
 
-/* A bit for each page of ours that still has its bytes. */
+/* Returns a bit for each test page that still has its bytes. */
 static unsigned int kept(const struct fix *f)
 {
 	unsigned int bits = 0;
@@ -140,7 +140,7 @@ static void inflated_pages_go_back(void **state)
 	f->pfn[0] = MEM_PFN + 11;
 	f->pfn[1] = MEM_PFN + 12;
 	rig_desc(&f->r.ring, 0, PFNS_GPA, 3, F_NEXT, 1);
-	rig_desc(&f->r.ring, 1, PFNS_GPA + 3, 5 + 3, 0, 0); /* and three bytes that are no number */
+	rig_desc(&f->r.ring, 1, PFNS_GPA + 3, 5 + 3, 0, 0); /* and three extra bytes */
 	request(f, 0);
 	assert_int_equal(kept(f), 0xffff & ~(1U << 1 | 1U << 2 | 7U << 5 | 1U << 9 | 3U << 11));
 }
@@ -149,7 +149,7 @@ static void strange_pages_do_no_harm(void **state)
 {
 	struct fix *f = *state;
 	const uint32_t last = RIG_MEM_BYTES / 4096 - 1, high = RIG_HIGH_GPA / 4096;
-	const uint32_t pfns[] = { /* the end of a region, the hole behind it, one below the next */
+	const uint32_t pfns[] = { /* the end of a region, the hole after it, one below the next */
 				  MEM_PFN,	  MEM_PFN,    MEM_PFN,	  last,
 				  last + 1,	  high - 1,   high,	  UINT32_MAX,
 				  UINT32_MAX - 1, 0x80000000, MEM_PFN + 3
@@ -158,7 +158,7 @@ static void strange_pages_do_no_harm(void **state)
 	live(f, 0, 0);
 	inflate(f, pfns, ARRAY_SIZE(pfns));
 	assert_int_equal(kept(f), 0xffff & ~(1U << 0 | 1U << 3));
-	/* What it has back it may use, and give away again. */
+	/* The driver may use pages that it took back, and inflate them again. */
 	memset(f->mem, 'x', 4096);
 	assert_int_equal(kept(f), 0xffff & ~(1U << 3));
 	inflate(f, pfns, 1);
@@ -188,7 +188,7 @@ static void deflating_is_only_acknowledged(void **state)
 	assert_int_equal(kept(f), 0xffff);
 }
 
-/* By the number that drivers use, and by the specification's. */
+/* Both by the number that drivers use, and by the specification's. */
 static void reported_ranges_go_back(void **state)
 {
 	struct fix *f = *state;
@@ -198,7 +198,7 @@ static void reported_ranges_go_back(void **state)
 		memset(f->r.ring.avail, 0, 64);
 		memset(f->r.ring.used, 0, 128);
 		live(f, F_REPORTING, queue);
-		/* to be read, not to be given away */
+		/* readable: not a page to report */
 		rig_desc(&f->r.ring, 0, MEM_GPA, 4096, F_NEXT, 1);
 		rig_desc(&f->r.ring, 1, MEM_GPA + 2 * 4096, 3 * 4096, F_WRITE | F_NEXT, 2);
 		rig_desc(&f->r.ring, 2, MEM_GPA + 8 * 4096 + 1, 2 * 4096 - 2, F_WRITE | F_NEXT, 3);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The block device on a disk of ours that completes when it is told to: requests in all framings,
+ * Tests the block device on a fake disk that completes on demand: requests in all framings,
  * malformed ones, resets; and -d's options.
  */
 #include <setjmp.h>
@@ -27,17 +27,14 @@
 #define F_DISCARD (1U << VIRTIO_BLK_F_DISCARD)
 #define F_ZEROES (1U << VIRTIO_BLK_F_WRITE_ZEROES)
 
-/* In place of the real ones, which would bring the real disk.c. */
+/* Replace the real functions, which would link the real disk.c. */
 const struct disk_format disk_formats[] = {
 	{ .name = "raw" },
 	{ .name = "qcow2" },
 	{ .name = NULL },
 };
 
-/*
- * ---- the disk, in place of disk.c
- * ---------------------------------------------------------------------------
- */
+/* ---- the fake disk, which replaces disk.c ---- */
 
 struct disk {
 	uint8_t bytes[DISK_BYTES];
@@ -48,7 +45,7 @@ struct disk {
 	enum disk_op last_op;
 	bool last_unmap;
 	const uint16_t *watched;
-	uint16_t seen[4]; /* there, at each kick */
+	uint16_t seen[4]; /* the used index at each kick */
 };
 
 uint64_t disk_size_bytes(const struct disk *d)
@@ -180,10 +177,10 @@ static void kick(struct fix *f)
 {
 	wr(&f->r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 	turn(&f->r);
-	turn(&f->r); /* what came back by a kick of its own */
+	turn(&f->r); /* what the driver's own kick completed */
 }
 
-/* What the used ring says of the next chain: its length; @head is checked. */
+/* Returns the length of the next chain in the used ring; checks @head. */
 static uint32_t used(struct fix *f, uint16_t head)
 {
 	struct vring_used_elem *e = &f->r.ring.used->ring[f->used % RIG_SIZE];
@@ -267,7 +264,7 @@ static void framing_is_free(void **state)
 {
 	struct fix *f = *state;
 
-	/* The header in three pieces, the last with data behind it; then data and status in one. */
+	/* The header in three pieces, the last with data after it; then data and status in one. */
 	go_live(&f->r, F_FLUSH);
 	header(f, VIRTIO_BLK_T_OUT, 7);
 	memset((uint8_t *)f->hdr + 16, 0x5a, 512);
@@ -440,7 +437,7 @@ static void without_flushes_each_write_is_flushed(void **state)
 	assert_int_equal(f->disk.flushes, 1);
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 0, 512, true, NULL), VIRTIO_BLK_S_OK);
 	assert_int_equal(f->disk.flushes, 1);
-	/* Also when a reset comes between the two. */
+	/* Also if a reset comes between the two. */
 	f->disk.hold = true;
 	offer(f, VIRTIO_BLK_T_OUT, 0, 512, false);
 	wr(&f->r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
@@ -473,10 +470,7 @@ static void completions_come_later_and_in_any_order(void **state)
 	assert_int_equal(f->buf[512], VIRTIO_BLK_S_OK);
 }
 
-/*
- * Eight reads at once; what of them is in the used ring when the disk is kicked for the first and
- * the last time.
- */
+/* Submits eight reads at once. disk.seen records the used index at the disk's kicks. */
 static void eight_reads(struct fix *f, uint16_t flags)
 {
 	f->disk.watched = &f->r.ring.used->idx;
@@ -528,7 +522,7 @@ static void a_reset_waits_and_touches_nothing_after(void **state)
 	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
 	assert_null(f->disk.held);
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), 0);
-	/* The next driver has the ring to itself. */
+	/* The next driver has the ring for itself. */
 	memset(f->r.ring.avail, 0, 64);
 	memset(f->r.ring.used, 0, 128);
 	f->used = 0;
@@ -579,7 +573,7 @@ static void a_failed_write_waits_for_room(void **state)
 	kick(f);
 	assert_true(unanswered(f));
 	assert_int_equal(f->pauses, 1);
-	/* Still none; and then there is. */
+	/* Still no room; and then there is. */
 	blk_retry(f->blk);
 	assert_true(unanswered(f));
 	f->disk.fail = 0;
@@ -589,7 +583,7 @@ static void a_failed_write_waits_for_room(void **state)
 	assert_int_equal(f->pauses, 1);
 	assert_int_equal(f->resumes, 1);
 	assert_memory_equal(f->disk.bytes + 5 * 512, f->buf, 512);
-	/* The next episode is told anew. */
+	/* The next episode is reported again. */
 	f->disk.fail = -EIO;
 	offer(f, VIRTIO_BLK_T_OUT, 5, 512, false);
 	kick(f);
@@ -662,7 +656,7 @@ static void all_that_wait_are_tried(void **state)
 	disk_drain(&f->disk);
 	assert_int_equal(f->r.ring.used->idx, 0);
 	assert_int_equal(f->pauses, 1);
-	/* One is done sooner than the other: the machine waits for both. */
+	/* One completes before the other: the machine waits for both. */
 	blk_retry(f->blk);
 	f->disk.fail = 0;
 	f->disk.held->next->done(f->disk.held->next, 0);
@@ -688,7 +682,7 @@ static void what_cannot_work_later_is_reported(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, UINT32_MAX, 512, false, NULL),
 			 VIRTIO_BLK_S_IOERR);
 	assert_int_equal(f->pauses, 0);
-	/* A flush without room waits, and is reported once it is known to be lost. */
+	/* A flush without room waits, and is reported once its failure is certain. */
 	f->disk.fail = -ENOSPC;
 	offer(f, VIRTIO_BLK_T_FLUSH, 0, 0, false);
 	kick(f);
@@ -701,8 +695,8 @@ static void what_cannot_work_later_is_reported(void **state)
 }
 
 /*
- * The driver that wanted it is gone: it is not written, nothing waits, and the next driver's
- * requests are taken.
+ * After its driver's reset it is not written, nothing waits, and the next driver's requests are
+ * served.
  */
 static void a_reset_gives_up_what_waits(void **state)
 {
@@ -729,7 +723,7 @@ static void a_reset_gives_up_what_waits(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_IN, 1, 512, true, NULL), VIRTIO_BLK_S_OK);
 }
 
-/* Without F_FLUSH a write has a flush of its own, which may be what waits. */
+/* Without F_FLUSH each write has its own flush, which may be the request that waits. */
 static void the_flush_of_a_write_waits_too(void **state)
 {
 	struct fix *f = *state;
@@ -753,7 +747,7 @@ static void the_flush_of_a_write_waits_too(void **state)
 	assert_int_equal(f->resumes, 1);
 }
 
-/* The paused guest cannot reset it: the machine must not wait for that. */
+/* The paused guest cannot reset the device: the machine must not wait for that. */
 static void a_broken_device_does_not_pause_for_ever(void **state)
 {
 	struct fix *f = *state;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Placing kernels and initrds: what lies where in guest memory, and what is refused before that. */
+/*
+ * Tests the placing of kernels and initrds: where each part lies in guest memory, and what is
+ * refused before that.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,7 +88,7 @@ static uint64_t guest_u64(const struct bench *b, gpa_t gpa)
 	return value;
 }
 
-/* Walks the page tables as the processor does; UINT64_MAX: not mapped. */
+/* Walks the page tables as the processor does. Returns UINT64_MAX if not mapped. */
 static uint64_t translate(const struct bench *b, uint64_t addr)
 {
 	uint64_t pml4e = guest_u64(b, BOOT_PML4_GPA + (addr >> 39 & 511) * 8), pdpte, pde;
@@ -165,7 +168,7 @@ static void zero_page_tells_the_truth(void **state)
 	assert_int_equal(zp->e820_table[3].addr, MIB);
 	assert_int_equal(zp->e820_table[3].size, 63 * MIB);
 	assert_int_equal(zp->e820_table[3].type, E820_TYPE_RAM);
-	/* nothing but these: all the rest up to the header, and after it, is zero */
+	/* nothing else: everything before the header, and after it, is zero */
 	for (const uint8_t *p = (const uint8_t *)zp; p < (const uint8_t *)&zp->acpi_rsdp_addr; p++)
 		assert_int_equal(*p, 0);
 	for (const uint8_t *p = (const uint8_t *)zp + H_END_2_15;
@@ -215,7 +218,7 @@ static void fields_newer_than_the_protocol_stay_zero(void **state)
 	assert_int_equal(load(b, MEM_BYTES), 0);
 	assert_int_equal(zero_page(b)->hdr.setup_data, 0);
 	assert_int_equal(guest_u64(b, RNG_SEED_GPA + 8), 0);
-	/* and a list that the file brings is not believed */
+	/* and a list in the file is ignored */
 	image_init(&b->k);
 	image_put(&b->k, H_SETUP_DATA, 0x123456, 8);
 	b->config.rng_seed = NULL;
@@ -238,7 +241,7 @@ static void device_tree_joins_the_list(void **state)
 	assert_int_equal(node->type, SETUP_DTB);
 	assert_int_equal(node->len, 1234);
 	assert_int_equal(node->next, RNG_SEED_GPA);
-	/* a kernel that knows no list, and an entry that is not Linux's own */
+	/* a kernel without support for the list, and an entry other than Linux's own */
 	b->entry.rsi = 0;
 	assert_int_equal(boot_add_dtb(&b->mem, &b->entry, 1234), -EOPNOTSUPP);
 	image_set_version(&b->k, 0x208, 0x250);
@@ -264,7 +267,7 @@ static void long_command_line_is_refused_with_both_lengths(void **state)
 			 -E2BIG);
 }
 
-/* A kernel that takes more than we have room for: our room is the limit. */
+/* A kernel that accepts more than we have room for: our room is the limit. */
 static void command_line_never_leaves_its_place(void **state)
 {
 	struct bench *b = *state;
@@ -328,7 +331,7 @@ static void kernel_that_shrinks_is_never_run(void **state)
 
 /* ---- initrds ---- */
 
-/* A file of @len bytes; sparse but for a mark at each end. */
+/* Makes a sparse file of @len bytes, with a mark at each end. */
 static int initrd_fd(uint64_t len, char mark)
 {
 	int fd = memfd_create("initrd", MFD_CLOEXEC);
@@ -341,7 +344,7 @@ static int initrd_fd(uint64_t len, char mark)
 
 static const char one_initrd_name[] = "/proc/self/fd/";
 
-/* Loads with one initrd of @len bytes and returns where it was placed. */
+/* Loads with one initrd of @len bytes. Returns its address. */
 static gpa_t load_initrd(struct bench *b, uint64_t mem_bytes, uint64_t len)
 {
 	int fd = initrd_fd(len, 'A');
@@ -420,7 +423,7 @@ static void initrd_and_kernel_leave_each_other_alone(void **state)
 	load_initrd_refused(b, MEM_BYTES, 44 * MIB + 1,
 			    "needs at least 65M of memory (-m), kernel and initrd together");
 	assert_int_equal(load_initrd(b, 66 * MIB, 44 * MIB + 1), 22 * MIB - PAGE);
-	/* no room above: below, down to 1 MiB */
+	/* no room above: placed below, down to 1 MiB */
 	assert_int_equal(load_initrd(b, 20 * MIB, PAGE), 16 * MIB - PAGE);
 	assert_int_equal(load_initrd(b, 20 * MIB, 15 * MIB), MIB);
 	load_initrd_refused(b, 20 * MIB, 15 * MIB + 1, "needs at least 36M");
@@ -497,7 +500,7 @@ static void initrds_are_joined_at_pages(void **state)
 
 		assert_int_equal(at[0], 'A' + i);
 		assert_int_equal(at[lens[i] - 1], 'A' + i);
-		/* whatever precedes it, the next begins after at least one zero word */
+		/* whatever precedes it, the next one begins after at least one zero word */
 		if (i < 3)
 			assert_memory_equal(at + lens[i], "\0\0\0\0", 4);
 		close(fds[i]);
@@ -566,7 +569,7 @@ static void nothing_is_placed_when_refused(void **state)
 	assert_int_equal(guest_u64(b, ZERO_PAGE_GPA + 0x1f8), 0);
 }
 
-/* Memory of the pool of huge pages cannot be mapped over: then the file is read. */
+/* A file cannot be mapped over memory of the huge page pool: then it is read. */
 static void initrd_is_read_where_it_cannot_be_mapped(void **state)
 {
 	struct bench *b = *state;

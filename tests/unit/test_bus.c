@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The bus: registration's refusals, dispatch, splitting of wide accesses, accesses to nobody. */
+/*
+ * Tests the bus: refused registrations, dispatch, splitting of wide accesses, accesses without a
+ * device.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Remembers the last access; reads give the offset plus a base, in each byte. */
+/* Records the last access; each byte of a read is the offset plus a base. */
 struct recorder {
 	uint64_t offset, value;
 	unsigned int size, nr;
@@ -104,7 +107,7 @@ static void wide_port_access_is_split_over_devices(void **state)
 	assert_int_equal(bus_init(&b, BUS_PIO), 0);
 	assert_int_equal(bus_insert(&b, 0x70, 2, &ops8, &a, "a"), 0);
 	assert_int_equal(bus_insert(&b, 0x73, 1, &ops8, &c, "c"), 0);
-	/* 0x72 is nobody's */
+	/* 0x72 has no device */
 	assert_int_equal(bus_read(&b, 0x70, 4), 0x50ff1110);
 	assert_int_equal(b.nr_unclaimed, 1);
 	bus_write(&b, 0x70, 4, 0xdd00bbaa);

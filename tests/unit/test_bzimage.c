@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Opening kernels: every field of the setup header at its limits, and what else a file may be. */
+/*
+ * Tests the opening of kernels: every field of the setup header at its limits, and other kinds of
+ * files.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,7 +83,7 @@ static void bytes_after_the_kernel_are_allowed(void **state)
 	boot_close(&img);
 }
 
-/* 2.06 has no pref_address, init_size or xloadflags: what the file has at their places is code. */
+/* 2.06 has no pref_address, init_size or xloadflags: the file has code at their places. */
 static void older_protocols_have_fewer_fields(void **state)
 {
 	struct kernel_image k;
@@ -125,7 +128,7 @@ static void relocatable_kernels_are_aligned(void **state)
 	assert_int_equal(image_open(&k, &img), 0);
 	assert_int_equal(img.load_gpa, 2 * MIB);
 	boot_close(&img);
-	/* one that cannot move stays where it is, whatever its alignment says */
+	/* one that cannot move stays where it is, whatever its alignment */
 	image_put(&k, H_RELOCATABLE, 0, 1);
 	image_put(&k, H_ALIGNMENT, 0, 4);
 	image_put(&k, H_PREF_ADDRESS, MIB + 4096, 8);
@@ -234,7 +237,7 @@ static void kernel_that_cannot_move_must_run_above_1M(void **state)
 	assert_one_line_with(&s, "the-image", "0xff000 (pref_address)");
 }
 
-/* Every length a copy may have stopped at. */
+/* Every length at which a copy may have been cut off. */
 static void truncated_images_are_refused(void **state)
 {
 	struct kernel_image k;
@@ -246,7 +249,7 @@ static void truncated_images_are_refused(void **state)
 	for (k.len = 1; k.len < IMAGE_BYTES; k.len += k.len < 1024 ? 1 : 97) {
 		const char *want = k.len < 0x200 ? "shorter than"
 				   : k.len < 0x206
-					   /* its flag is there, "HdrS" not yet whole */
+					   /* its flag is present, but "HdrS" is incomplete */
 					   ? "boot sector"
 					   : k.len < H_END_2_15 ? "shorter than" : "truncated";
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Character devices: batching, waiting, input that goes on and stops, whatever stdin and stdout
- * are.
+ * Tests character devices: batching, waiting, input that stops and goes on, with any kind of stdin
+ * and stdout.
  */
 #include "chardev_rig.h"
 
@@ -52,8 +52,8 @@ static void test_newline_flushes(void **state)
 }
 
 /*
- * Puts "@" for each stamp in @text, having checked that none is younger than a second, and that
- * they are in order.
+ * Replaces each stamp in @text by "@", after checking that the stamps are in order and none is less
+ * than one second.
  */
 static void cut_stamps(char *text)
 {
@@ -93,13 +93,13 @@ static void test_stamps(void **state)
 	assert_true(read(from, text, sizeof(text) - 1) > 0);
 	cut_stamps(text);
 	assert_string_equal(text, "@one\r\n@two\r\n@\n@three\n\r\r@four\rfive\n");
-	/* The stamps are for who reads it, and for nobody else. */
+	/* Only the reader gets the stamps. */
 	assert_int_equal(r->seen_len, 29);
 	assert_memory_equal(r->seen, "one\r\ntwo\r\n\nthree\n\r\rfour\rfive\n", 29);
 	close(from);
 }
 
-/* Each byte a line: what fits must be promised with the stamps in mind. */
+/* Each byte is a line: the promised room must allow for the stamps. */
 static void test_stamps_take_room(void **state)
 {
 	struct rig *r = *state;
@@ -233,7 +233,7 @@ static void *write_many(void *ctx)
 }
 
 /*
- * The other side takes nothing for a while, then all of it: the writer waits, and nothing is lost.
+ * The other side reads nothing for a while, then everything: the writer waits, and no byte is lost.
  */
 static void check_blocked(struct rig *r, int from, bool bulk)
 {
@@ -386,7 +386,7 @@ static void test_closed_stdio(void **state)
 
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
-	/* As term_guard_stdio() would not have it: the numbers stay free. */
+	/* term_guard_stdio() would fill these numbers; here they stay free. */
 	rig_open(r, "stdio");
 	rig_set_room(r, 16);
 	rig_run(r);
@@ -397,7 +397,7 @@ static void test_closed_stdio(void **state)
 	assert_int_equal(r->got_len, 0);
 }
 
-/* Takes input 16 bytes at a time until @len are there. */
+/* Takes input 16 bytes at a time until @len bytes have come. */
 static void take_all(struct rig *r, size_t len)
 {
 	uint64_t end_ns = now_ns() + WAIT_MS * 1000000ULL;
@@ -496,7 +496,7 @@ static void test_file_input(void **state)
 	assert_pattern(r->got, 0, f.len);
 }
 
-/* What the client has no room for stays in the pipe. */
+/* Bytes for which the client has no room stay in the pipe. */
 static void test_no_room_no_read(void **state)
 {
 	struct rig *r = *state;
@@ -610,7 +610,7 @@ static void test_tick(void **state)
 	chardev_set_tick(r->cd, on_tick, &t);
 	rig_run(r);
 	usleep(30000);
-	/* no output yet: a port nobody uses costs nothing */
+	/* no output yet: an unused port costs nothing */
 	assert_int_equal(atomic_load(&t.ticks), 0);
 	chardev_putc(r->cd, 'x');
 	usleep(400000);
@@ -622,14 +622,14 @@ static void test_tick(void **state)
 	atomic_store(&t.more, false);
 	chardev_tick_soon(r->cd);
 	rig_wait(r, atomic_load(&t.ticks), before + 1);
-	usleep(50000); /* one may have been under way */
+	usleep(50000); /* one may have been in progress */
 	before = atomic_load(&t.ticks);
 	usleep(300000);
 	rig_stop(r);
 	assert_int_equal(atomic_load(&t.ticks), before);
 }
 
-/* A tick's bytes on the loop's thread must not make it wait, however slow the other side. */
+/* A tick's output on the loop's thread must not make it wait, however slow the other side is. */
 static void test_loop_thread_never_waits(void **state)
 {
 	struct rig *r = *state;
@@ -652,7 +652,7 @@ static void test_loop_thread_never_waits(void **state)
 	close(from);
 }
 
-/* The end of stdin is the other side's to know, but not before the last byte. */
+/* The client sees the end of stdin, but not before the last byte. */
 static void test_stdin_ends(void **state)
 {
 	struct rig *r = *state;
@@ -663,7 +663,7 @@ static void test_stdin_ends(void **state)
 	assert_int_equal(write(to, "abc", 3), 3);
 	close(to);
 	usleep(20000);
-	assert_true(chardev_present(r->cd)); /* nobody has taken the bytes */
+	assert_true(chardev_present(r->cd)); /* the client has not taken the bytes */
 	rig_set_room(r, 100);
 	chardev_rx_ready(r->cd);
 	rig_wait(r, r->hangups, 1);
@@ -673,7 +673,10 @@ static void test_stdin_ends(void **state)
 	assert_int_equal(r->hangups, 1);
 }
 
-/* Kept until the device takes them; a device that never does cannot make it large. */
+/*
+ * Bytes are kept until the device takes them; a device that never does cannot make the buffer
+ * large.
+ */
 static void test_signals_are_given(void **state)
 {
 	static const uint8_t bytes[] = { 15, 1 };
@@ -713,13 +716,13 @@ static void test_stdout_reader_gone(void **state)
 	chardev_write(r->cd, "def\n", 4);
 	rig_wait(r, r->hangups, 1);
 	assert_false(chardev_present(r->cd));
-	assert_true(chardev_room(r->cd) > 0); /* and holds nobody up */
+	assert_true(chardev_room(r->cd) > 0); /* and does not block writers */
 	put_pattern(r->cd, 0, 200000);
 	rig_stop(r);
 	assert_int_equal(r->hangups, 1);
 }
 
-/* The device is done: so are those who read and write, and no byte is lost on the way. */
+/* When the device ends a stream, its readers and writers see the end, and no byte is lost. */
 static void test_streams_are_closed(void **state)
 {
 	struct rig *r = *state;
@@ -746,7 +749,7 @@ static void test_streams_are_closed(void **state)
 	close(from);
 }
 
-/* A log shows nothing but what was written last, when it is asked to. */
+/* A log shows nothing until it is requested, and then only the latest output. */
 static void test_log_is_kept(void **state)
 {
 	struct rig *r = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Character devices whose other side is a terminal, a pty, or a socket's client that comes and
- * goes; and the terminal itself.
+ * Tests character devices on a terminal, a pty, or a socket whose clients connect and disconnect;
+ * and the terminal itself.
  */
 #include "chardev_rig.h"
 
@@ -158,8 +158,7 @@ static void *paste(void *ctx)
 }
 
 /*
- * Half a megabyte pasted, taken 16 bytes at a time: some work, on a slow host for longer than
- * anything else here.
+ * Half a megabyte is pasted and taken 16 bytes at a time; on a slow host this test takes longest.
  */
 static void test_paste(void **state)
 {
@@ -183,7 +182,7 @@ static void test_paste(void **state)
 		if (empty)
 			chardev_rx_ready(r->cd);
 		else
-			sched_yield(); /* to those who bring and take the bytes */
+			sched_yield(); /* to the threads that send and receive the bytes */
 	}
 	pthread_join(thread, NULL);
 	rig_stop(r);
@@ -215,7 +214,7 @@ static void test_window_size(void **state)
 	close_pty(&p);
 }
 
-/* Output to a terminal that nobody reads, then somebody does. */
+/* Output to a terminal that no process reads, then one does. */
 static void test_slow_terminal(void **state)
 {
 	struct rig *r = *state;
@@ -245,8 +244,8 @@ static void check(bool good, int code)
 }
 
 /*
- * Runs as a background job of the session whose terminal is @p; says by its exit code where it went
- * wrong.
+ * Runs as a background job of the session whose terminal is @p. The exit code shows which step
+ * failed.
  */
 static void background_job(struct rig *r, struct pty *p, int tell, int told)
 {
@@ -256,10 +255,10 @@ static void background_job(struct rig *r, struct pty *p, int tell, int told)
 	rig_open(r, "stdio");
 	rig_set_room(r, 10);
 	rig_run(r);
-	usleep(300000); /* it has looked, and seen that it is not */
+	usleep(300000); /* it has checked, and is not in the foreground */
 	check(!is_raw(p->slave), 3);
 	check(write(tell, "b", 1) == 1, 4);
-	check(read(told, &c, 1) == 1, 5); /* now in the foreground, and nobody says so */
+	check(read(told, &c, 1) == 1, 5); /* now in the foreground, without a signal */
 	for (int i = 0; i < 1000 && !is_raw(p->slave); i++)
 		usleep(10000);
 	rig_stop(r);
@@ -421,7 +420,7 @@ static void test_unix_late_client(void **state)
 	assert_reads(fd, "live");
 	assert_int_equal(write(fd, "in", 2), 2);
 	rig_wait(r, r->got_len, 2);
-	/* Kept for the next. */
+	/* Kept for the next client. */
 	close(fd);
 	rig_wait(r, r->hangups, 1);
 	chardev_write(r->cd, "while away\n", 11);
@@ -485,7 +484,7 @@ static void test_unix_blocked_client_leaves(void **state)
 	rig_wait(r, r->hangups, 1);
 }
 
-/* It sends, says that is all, and still reads. */
+/* The client sends, shuts down its sending side, and still reads. */
 static void test_unix_half_close(void **state)
 {
 	struct rig *r = *state;
@@ -509,7 +508,10 @@ static void test_unix_half_close(void **state)
 	rig_wait(r, r->hangups, 1);
 }
 
-/* The guest does not listen, the client leaves: its bytes are kept, and the next one is served. */
+/*
+ * The guest does not read and the client disconnects: its bytes are kept, and the next client is
+ * served.
+ */
 static void test_unix_hangup_while_deaf(void **state)
 {
 	struct rig *r = *state;
@@ -550,14 +552,14 @@ static void test_unix_paths(void **state)
 	assert_int_equal(listen(fd, 1), 0);
 	assert_int_equal(chardev_open(&cd, &r->loop, spec, NULL), -EADDRINUSE);
 	assert_int_equal(access(path, F_OK), 0);
-	close(fd); /* stale now */
+	close(fd); /* now stale */
 	assert_int_equal(chardev_open(&cd, &r->loop, spec, NULL), 0);
 	chardev_close(cd);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(chardev_open(&cd, &r->loop, spec, NULL), -EADDRINUSE);
 	assert_int_equal(access(path, F_OK), 0);
 	unlink(path);
-	/* Somebody else's by the end. */
+	/* At the end it belongs to another process. */
 	assert_int_equal(chardev_open(&cd, &r->loop, spec, NULL), 0);
 	unlink(path);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
@@ -623,8 +625,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		/*
-		 * First: cmocka takes these signals for itself in each test, we take them once a
-		 * process.
+		 * First: cmocka takes these signals for itself in each test, the program takes them
+		 * once a process.
 		 */
 		rig_test(test_crash_restores),
 		rig_test(test_terminal_input),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Lines out of a console's bytes, the kernel's reports in them, and the user's patterns. */
+/* Tests the lines in a console's bytes, the kernel's reports in them, and the user's patterns. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,7 +117,7 @@ static void log_text(struct kernlog *k, const char *text)
 #define TRACE                                                                                      \
 	"[    2.0] Call Trace:\n[    2.0]  <TASK>\n[    2.0]  foo+0x1/0x2\n[    2.0]  </TASK>\n"
 
-/* What is said, what it is, its title, and how many lines of it are the report's. */
+/* The input, the report's class and title, and the number of its lines. */
 static const struct {
 	const char *text, *class, *title;
 	unsigned int line_nr, nr_lines;
@@ -219,7 +219,7 @@ static void test_no_reports(void **state)
 	free(k);
 }
 
-/* A panic is a report of its own, wherever it comes; a run of reports ends one before the next. */
+/* A panic is a report of its own, wherever it occurs; a new report ends the one before it. */
 static void test_report_in_report(void **state)
 {
 	struct kernlog *k = calloc(1, sizeof(*k));
@@ -280,7 +280,7 @@ static void test_expect_order(void **state)
 	(void)state;
 	assert_int_equal(expect_init(&e, wanted, 3, NULL, 0, false), 0);
 	assert_false(expect_wanted(&e, "two", 1));
-	assert_true(expect_wanted(&e, "one two", 2)); /* one a line */
+	assert_true(expect_wanted(&e, "one two", 2)); /* one on each line */
 	assert_string_equal(expect_first_unmet(&e)->text, "two$");
 	assert_false(expect_wanted(&e, "drei", 3));
 	assert_true(expect_wanted(&e, "two", 4));
@@ -292,7 +292,7 @@ static void test_expect_order(void **state)
 	expect_fini(&e);
 }
 
-/* A prompt is looked at while it waits, and its line again when it is whole. */
+/* A prompt is matched while it waits, and its line again when it is complete. */
 static void test_a_line_meets_one(void **state)
 {
 	static const char *const wanted[] = { "login:", "login:" };

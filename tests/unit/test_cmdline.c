@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The command line: ours, then the user's. */
+/* Tests the kernel command line: the launcher's part, then the user's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is written must not be what is read. */
+/* Tests that a command line is refused if it would overwrite one of its own inputs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +68,7 @@ static void files_of_their_own_are_fine(void **state)
 	struct folder *f = *state;
 	struct config c = { .kernel = f->a, .initrd = { f->a, f->a }, .nr_initrds = 2 };
 
-	assert_int_equal(config_check_files(&c), 0); /* reading is free */
+	assert_int_equal(config_check_files(&c), 0); /* reading is always allowed */
 	c.log_path = f->b;
 	c.report_path = f->gone;
 	assert_int_equal(config_check_files(&c), 0);
@@ -114,7 +114,10 @@ static void streams_may_share_and_reports_may_not(void **state)
 	assert_int_equal(config_check_files(&c), -EINVAL);
 }
 
-/* Whether @reader and @writer, two configurations of one file each, get along. */
+/*
+ * Returns whether @reader and @writer, two configurations with one file each, are accepted
+ * together.
+ */
 static int together(const struct config *reader, const struct config *writer)
 {
 	struct config c = *writer;
@@ -136,7 +139,10 @@ static void a_comma_is_part_of_a_name(void **state)
 		{ .disk = { disk }, .nr_disks = 1 },
 		{ .net = { net }, .nr_nets = 1 },
 	};
-	/* Paths are literal; a trace's, the last of a list, may have the comma once or twice. */
+	/*
+	 * Paths are literal; in a trace's path, the last item of a list, a comma may be single or
+	 * doubled.
+	 */
 	const struct config writers[] = {
 		{ .log_path = f->comma },   { .report_path = f->comma },
 		{ .junit_path = f->comma }, { .tap_path = f->comma },

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The console device: named ports on a socket (control messages, both directions, both kinds of
- * waiting, hostile drivers, reset, the way out), and the console on stdio, which it shares with a
- * serial port's client.
+ * Tests the console device: named ports on a socket, and the console on stdio, which it shares with
+ * a serial port's client.
+ *
+ * For ports: control messages, both directions, both kinds of waiting, hostile drivers, reset, the
+ * end of the machine.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,10 +39,10 @@
 #define CTRL_TX_GPA 0x90000
 #define F_NEXT VRING_DESC_F_NEXT
 #define F_WRITE VRING_DESC_F_WRITE
-#define TURNS 50	       /* more than it takes for what is there to be seen */
-#define WAIT_NS 20000000000ULL /* how long a test waits for what must come */
+#define TURNS 50	       /* more than enough for pending events */
+#define WAIT_NS 20000000000ULL /* how long a test waits for something that must come */
 
-/* Terminals and timers take their time: runs the loop until it is so. */
+/* Runs the loop until the condition holds, because terminals and timers take time. */
 #define until(f, condition)                                                                        \
 	do {                                                                                       \
 		for (uint64_t end_ = now_ns() + WAIT_NS; !(condition) && now_ns() < end_;)         \
@@ -53,10 +55,10 @@ struct fix {
 	struct console *console;
 	struct chardev *cd[2];
 	struct ring_rig ring[NR_QUEUES];
-	uint16_t seen[NR_QUEUES]; /* used entries looked at */
+	uint16_t seen[NR_QUEUES]; /* used entries read */
 	uint8_t *ram;
 	char path[64];
-	int peer; /* of port 0 */
+	int peer; /* on port 0 */
 	/* The serial port's client. */
 	uint8_t serial[64];
 	size_t serial_len;
@@ -120,7 +122,7 @@ static void say(struct fix *f, uint32_t id, uint16_t event, uint16_t value)
 	offer(f, CTRL_TX, 0, CTRL_TX_GPA, sizeof(m), 0);
 }
 
-/* The next control message is this one. */
+/* Checks that this is the next control message. */
 static void assert_told(struct fix *f, uint32_t id, uint16_t event, uint16_t value,
 			const char *name)
 {
@@ -160,7 +162,7 @@ static void peer_closes(struct fix *f)
 	turns(f);
 }
 
-/* What the peer gets of @len bytes. */
+/* Checks the @len bytes that the peer gets. */
 static size_t peer_reads(struct fix *f, uint8_t *buf, size_t len)
 {
 	uint64_t end = now_ns() + WAIT_NS;
@@ -220,7 +222,7 @@ static int setup_fresh(void **state)
 	return 0;
 }
 
-/* As far as Linux's driver and a program that has port 0 open go. */
+/* Does everything that Linux's driver and a program that opens port 0 do. */
 static int setup(void **state)
 {
 	struct fix *f;
@@ -286,7 +288,7 @@ static void messages_wait_for_buffers(void **state)
 {
 	struct fix *f = *state;
 
-	/* However often it asks, it is owed each once. */
+	/* However often the driver asks, it gets each message once. */
 	for (int i = 0; i < 50; i++)
 		say(f, 0xffffffff, VIRTIO_CONSOLE_DEVICE_READY, 1);
 	assert_told_no_more(f);
@@ -297,7 +299,7 @@ static void messages_wait_for_buffers(void **state)
 	assert_told(f, 1, VIRTIO_CONSOLE_PORT_ADD, 1, "");
 	offer(f, CTRL_RX, 2, CTRL_RX_GPA + 0x200, 0x100, F_WRITE);
 	assert_told_no_more(f);
-	/* A client that came before the driver was ready for the port. */
+	/* A client that connected before the driver was ready for the port. */
 	connect_peer(f);
 	assert_told_no_more(f);
 }
@@ -343,7 +345,7 @@ static void bytes_reach_the_host(void **state)
 	notify(f, TX);
 	assert_int_equal(f->ring[TX].used->idx, 1);
 	assert_int_equal(f->ring[TX].used->ring[0].len, 0);
-	/* At once: no newline, and no timer has gone off. */
+	/* At once: without a newline, and before a timer expires. */
 	assert_int_equal(recv(f->peer, buf, sizeof(buf), 0), 11);
 	assert_memory_equal(buf, "hello world", 11);
 }
@@ -487,7 +489,10 @@ static void the_end_brings_out_what_was_sent(void **state)
 	assert_true(chardev_flush(f->cd[0], 1000));
 	assert_int_equal(recv(f->peer, buf, sizeof(buf), 0), 4);
 	assert_memory_equal(buf, "last", 4);
-	/* A client that does not come is not waited for, nor one that reads nothing. */
+	/*
+	 * The port waits neither for a client that does not connect, nor for one that reads
+	 * nothing.
+	 */
 	peer_closes(f);
 	rig_avail(&f->ring[TX], 0);
 	console_drain(f->console, -1);
@@ -541,7 +546,9 @@ static void set_size(struct fix *f, unsigned short columns, unsigned short rows)
 	assert_int_equal(ioctl(f->master, TIOCSWINSZ, &w), 0);
 }
 
-/* A pseudo-terminal for stdin and stdout, and a chardev on it that a serial port has already. */
+/*
+ * A pseudo-terminal as stdin and stdout, and a chardev on it that already belongs to a serial port.
+ */
 static int setup_console(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
@@ -635,7 +642,7 @@ static void sizes(void **state)
 
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG), 30 << 16 | 100);
 	live_console(f);
-	/* Told once that there is a size. */
+	/* The driver gets one message when there is a size. */
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_INTERRUPT_STATUS) & 2, 2);
 	wr(&f->r, VIRTIO_MMIO_INTERRUPT_ACK, 3);
 	type(f, "x");

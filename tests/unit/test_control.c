@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The control protocol's lines, and the folder of its sockets. The rest is tests/control.sh's, with
- * machines.
+ * Tests the lines of the control protocol, and the folder of its sockets. tests/control.sh tests
+ * the rest with machines.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -235,7 +235,7 @@ static void a_name_is_taken_once(void **state)
 	client = control_folder_connect(&r->f, "one");
 	assert_true(client >= 0);
 	close(client);
-	close(fd); /* as by a kill */
+	close(fd); /* as after a kill */
 	assert_int_equal(lstat(r->path, &st), 0);
 	fd = control_folder_listen(&r->f, "one");
 	assert_true(fd >= 0);
@@ -257,9 +257,11 @@ static void what_is_no_socket_is_left_alone(void **state)
 	assert_int_equal(access(r->path, F_OK), 0);
 }
 
-/*--- the client against a machine that lies -----------------------------------------------------*/
+/*
+ * --- the client against a machine with false answers -------------------------------------------
+ */
 
-/* What control_ask() makes of @answer; the body in @body. */
+/* Returns control_ask()'s result for @answer, and the body in @body. */
 static int ask(struct rig *r, const char *answer, size_t len, char *body, size_t room)
 {
 	struct control_question q = {

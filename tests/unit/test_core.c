@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The verdict's exit codes, the console watcher, and the exit handler fed with fabricated kvm_run
+ * Tests the verdict's exit codes, the console watcher, and the exit handler with made-up kvm_run
  * pages.
  */
 #include <setjmp.h>
@@ -66,7 +66,7 @@ static void watcher_finds_lines_in_any_slices(void **state)
 	assert_int_equal(feed(&w, "Kernel panic - not sync ing reboot: System  halted"), 0);
 }
 
-/* The machine ends at once when the end is told: not in the midst of its line. */
+/* The machine ends as soon as the watcher finds the end, so it must wait for the line's end. */
 static void watcher_waits_for_the_last_line_s_end(void **state)
 {
 	struct watch w = { 0 };
@@ -96,7 +96,7 @@ static void watcher_sees_a_boot_when_asked(void **state)
 	assert_int_equal(feed(&w, "Kernel panic - not syncing"), 1U << WATCH_PANIC);
 }
 
-/* A machine without KVM: buses, and one vCPU whose kvm_run is ours. */
+/* A machine without KVM: buses, and one vCPU with a fake kvm_run page. */
 struct fake {
 	struct vm vm;
 	struct vcpu vcpu;
@@ -252,7 +252,7 @@ static void mmio_exit_moves_data_both_ways(void **state)
 	memset(f->page.run.mmio.data, 0, 8);
 	vcpu_handle_exit(&f->vcpu);
 	assert_int_equal(f->page.run.mmio.data[0], 'w');
-	f->page.run.mmio.len = 200; /* KVM would not */
+	f->page.run.mmio.len = 200; /* KVM would not do this */
 	vcpu_handle_exit(&f->vcpu);
 	assert_false(f->vm.ended);
 }
@@ -270,7 +270,7 @@ static void unknown_exit_is_a_verdict(void **state)
 	assert_int_equal(f->vm.verdict.kind, VERDICT_CRASH);
 }
 
-/* Gathered writes reach their device before the access that follows them. */
+/* Coalesced writes reach their device before the access that follows them. */
 static void coalesced_writes_come_first_and_in_order(void **state)
 {
 	struct fake *f = *state;

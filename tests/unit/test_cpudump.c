@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A vCPU's state in print, and the one line that says why KVM_RUN gave up. */
+/* Tests the printed state of a vCPU, and the one line that says why KVM_RUN failed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -184,7 +184,7 @@ static void test_internal_error(void **state)
 	memcpy(run.emulation_failure.insn_bytes, "\x0f\xae\xf0", 3);
 	assert_string_equal(why(&run),
 			    "KVM cannot emulate an instruction (suberror 1, bytes 0f ae f0)");
-	/* A size out of range must not be believed. */
+	/* A size out of range is not trusted. */
 	run.emulation_failure.insn_size = 200;
 	assert_int_equal(strlen(why(&run)),
 			 strlen("KVM cannot emulate an instruction (suberror 1, bytes)") + 3 * 15);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * CPUID as guests see it, from synthetic lists of an Intel and an AMD host, and the entry states of
- * the boot processor. A guest's CPUID is looked up as KVM does it: an entry that is missing reads
- * as zeros.
+ * Tests CPUID as guests see it, from made-up lists of an Intel and an AMD host, and the entry
+ * states of the boot processor.
+ *
+ * The tests look up a guest's CPUID as KVM does: a missing entry reads as zeros.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 
 #define ROOM 64
 
-/* As struct kvm_cpuid2, with room. */
+/* Like struct kvm_cpuid2, with room. */
 struct list {
 	uint32_t nent, padding;
 	struct kvm_cpuid_entry2 room[ROOM];
@@ -241,7 +242,7 @@ static void test_features_and_pmu(void **state)
 	AMD(&l, 1, 0);
 	assert_null(entry(&l, 0xa, 0));
 
-	/* KVM's own view of the deadline timer does not count, the capability does. */
+	/* KVM's CPUID bit for the deadline timer does not count, only the capability. */
 	fill(&l, amd, ARRAY_SIZE(amd));
 	entry(&l, 1, 0)->ecx |= 1u << 24;
 	assert_int_equal(cpuid_tailor(kvm(&l), ROOM, &no_deadline), 0);
@@ -269,7 +270,7 @@ static void test_frequencies(void **state)
 		assert_int_equal(look(&l, 0x40000010, 0).eax, khz[i]);
 		assert_int_equal(look(&l, 0x40000010, 0).ebx, 1000000);
 		e = look(&l, 0x15, 0);
-		/* Found by the last, shortened step of the continued fraction only. */
+		/* Only the last, shortened step of the continued fraction finds it. */
 		if (khz[i] == 3770848)
 			assert_int_equal(e.ebx, 4114);
 		if (!e.eax)
@@ -336,7 +337,7 @@ static void test_small_leaf_range(void **state)
 	assert_int_equal(cpuid_tailor(kvm(&l), ROOM, &config), 0);
 	assert_null(entry(&l, 0xb, 0));
 	assert_int_equal(look(&l, 0, 0).eax, 6);
-	/* No leaf for the extended ids: the feature goes. */
+	/* Without a leaf for the extended ids, the feature is removed. */
 	assert_int_equal(look(&l, 0x80000001, 0).ecx >> 22 & 1, 0);
 	assert_null(entry(&l, 0x8000001e, 0));
 
@@ -355,7 +356,7 @@ static void test_topology_extensions_follow_the_caches(void **state)
 	struct list l;
 
 	(void)state;
-	/* As under QEMU's TCG: the leaf is there, its flag is not. */
+	/* As under QEMU's TCG: the leaf is present, its flag is not. */
 	fill(&l, amd, ARRAY_SIZE(amd));
 	entry(&l, 0x80000001, 0)->ecx &= ~(1u << 22);
 	assert_int_equal(cpuid_tailor(kvm(&l), ROOM, &config), 0);
@@ -374,7 +375,7 @@ static void test_missing_leaves(void **state)
 	struct list l;
 
 	(void)state;
-	/* Each leaf missing in turn, then all: nothing must fail, or bring a leaf 1 of our own. */
+	/* Removes each leaf in turn, then all: nothing must fail, or add a leaf 1. */
 	for (unsigned int gone = 0; gone < ARRAY_SIZE(amd); gone++) {
 		fill(&l, amd, ARRAY_SIZE(amd));
 		l.room[gone] = l.room[--l.nent];
@@ -415,8 +416,7 @@ static void test_apic_ids_are_contiguous(void **state)
 }
 
 /*
- * The limit and its granularity: one that is counted in bytes is below 1 MiB, one in pages ends
- * with ones.
+ * The limit and its granularity: a limit in bytes is below 1 MiB, a limit in pages ends with ones.
  */
 static void check_vmx_limit(const struct kvm_segment *s)
 {

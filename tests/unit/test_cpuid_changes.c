@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* --cpuid: which words are taken, and what they make of a list. */
+/* Tests --cpuid: which words it accepts, and how they change a CPUID list. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #define X2APIC (1U << 21)
 #define WAITPKG (1U << 5)
 
-/* As struct kvm_cpuid2, with room. */
+/* Like struct kvm_cpuid2, with room. */
 struct list {
 	uint32_t nent, padding;
 	struct kvm_cpuid_entry2 room[ROOM];
@@ -88,8 +88,8 @@ static void features_come_and_go(void **state)
 	struct list l = kvms;
 
 	(void)state;
-	l.room[1].ecx |= X2APIC;   /* which KVM leaves to us */
-	l.room[2].ecx &= ~WAITPKG; /* which we leave out */
+	l.room[1].ecx |= X2APIC;   /* which KVM leaves to the launcher */
+	l.room[2].ecx &= ~WAITPKG; /* which the launcher leaves out */
 	assert_int_equal(change(&l, "-fpu,-pbe,-sse4_2,-avx_vnni,+waitpkg,+x2apic,+umip"), 0);
 	assert_int_equal(l.room[1].edx, 0x7ffffffe);
 	assert_int_equal(l.room[1].ecx, X2APIC | 1);
@@ -97,7 +97,7 @@ static void features_come_and_go(void **state)
 	assert_int_equal(l.room[3].eax, 0);
 	assert_int_equal(change(&l, "-x2apic"), 0);
 	assert_int_equal(l.room[1].ecx, 1);
-	/* the last word counts, and a register that is not there has no feature to take away */
+	/* the last word counts, and a missing register has no feature to remove */
 	assert_int_equal(change(&l, "-fpu,+fpu,-clzero"), 0);
 	assert_int_equal(l.room[1].edx, 0x7fffffff);
 }
@@ -129,7 +129,7 @@ static void vendor_is_in_both_ranges(void **state)
 	assert_memory_equal(&l, &kvms, sizeof(l));
 }
 
-/* Each name that is listed is taken. */
+/* Each name in the list is accepted. */
 static void help_lists_what_is_taken(void **state)
 {
 	char *text = NULL, *save = NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Disks over files in a temporary folder: every operation by io_uring and by threads, errors of the
- * host, locks, the guess of a format and the guard on it, snapshots. Formats have their own tests
- * (test_qcow2.c, tests/disk.sh).
+ * Tests disks over files in a temporary folder: every operation by io_uring and by threads, host
+ * errors, locks, the format guess and its guard, snapshots.
+ *
+ * Formats have their own tests (test_qcow2.c, tests/disk.sh).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,7 +97,7 @@ static void reopen(struct rig *r)
 	open_disk(r);
 }
 
-/* How many lines of the log have @text in them. */
+/* Returns how many lines of the log contain @text. */
 static unsigned int logged(const struct rig *r, const char *text)
 {
 	char line[1024];
@@ -353,8 +354,8 @@ static void test_truncated_threads(void **state)
 }
 
 /*
- * A full disk, by way of the largest file that we may write: EFBIG stands in for ENOSPC, and a
- * short write comes first.
+ * Simulates a full disk with a limit on the file size: EFBIG in place of ENOSPC, after a short
+ * write.
  */
 static void test_no_space(void **state)
 {
@@ -408,7 +409,7 @@ static void test_guard(void **state)
 	disk_close(r->d);
 	r->d = NULL;
 	r->o.format = NULL;
-	assert_true(disk_open(&r->d, &r->o, &r->loop) < 0); /* it is a qcow2 now, and no good one */
+	assert_true(disk_open(&r->d, &r->o, &r->loop) < 0); /* now it is an invalid qcow2 */
 }
 
 static void test_other_format(void **state)
@@ -542,7 +543,7 @@ static void test_many(void **state)
 #define NR 8
 #define EACH 4096
 
-/* Reads that lie one behind the other are one system call, and yet each has its own end. */
+/* Adjacent reads are one system call, but each has its own completion. */
 static void test_neighbours(void **state)
 {
 	struct rig *r = *state;
@@ -560,10 +561,10 @@ static void test_neighbours(void **state)
 		w[i].req.iov = w[i].iov;
 		w[i].req.nr_iov = 1;
 	}
-	w[2].iov[0].iov_base = (void *)4096;	/* nobody's memory */
+	w[2].iov[0].iov_base = (void *)4096;	/* memory that is not mapped */
 	w[3].req.offset_bytes = 100 * EACH;	/* not a neighbour */
 	w[6].req.offset_bytes = DISK_BYTES;	/* beyond the end */
-	w[7].req.offset_bytes = 7 * EACH + 512; /* across the end that the file is given now */
+	w[7].req.offset_bytes = 7 * EACH + 512; /* across the file's new end, set below */
 	assert_int_equal(truncate(r->path, 8 * EACH), 0);
 	memset(buf, 0xee, NR * EACH);
 	for (unsigned int i = 0; i < NR; i++)
@@ -581,7 +582,7 @@ static void test_neighbours(void **state)
 	free(buf);
 }
 
-/* What was not begun by disk_kick() is begun by disk_drain(). */
+/* disk_drain() starts requests that disk_kick() has not started. */
 static void test_drain_alone(void **state)
 {
 	struct rig *r = *state;
@@ -600,7 +601,7 @@ static void test_drain_alone(void **state)
 	assert_int_equal(buf[0], 0);
 }
 
-/* Two queues' threads at once, completions on the loop's thread too. */
+/* Two queues' threads at once, with completions on the loop's thread too. */
 struct submitter {
 	struct rig *r;
 	uint64_t base;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The memory map of machines of several sizes, entry by entry. */
+/* Tests the memory map of machines of several sizes, entry by entry. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static const struct golden goldens[] = {
 	  2,
 	  { FIRST_MIB, { 0x100000, 0xc0000000, 1 }, KVM_PAGES, { 0x100000000, 0x140000000, 1 } },
 	  6 },
-	/* RAM that ends inside what is cut out, or before it */
+	/* RAM that ends inside the ranges that are cut out, or before them */
 	{ { { 0, MIB } }, 1, { FIRST_MIB, KVM_PAGES }, 4 },
 	{ { { 0, 512 * KIB } },
 	  1,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ELF kernels: what is read of them, what is refused, and what their entries are handed. */
+/* Tests ELF kernels: what is read from them, what is refused, and what their entries receive. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,7 +81,7 @@ static void note_may_have_4_bytes(void **state)
 	boot_close(&img);
 }
 
-/* A note's lengths come from the file: none of them leads outside, and none is an endless loop. */
+/* A note's lengths come from the file: no length leads outside of it or into an endless loop. */
 static void nonsense_in_notes_is_left_alone(void **state)
 {
 	static const uint32_t lengths[] = { 0, 1, 0x7fffffff, 0xfffffffe, 0xffffffff };
@@ -316,10 +316,13 @@ static void small_segments_are_read_and_bss_is_zero(void **state)
 	gmem_fini(&b.mem);
 }
 
-/* A segment of 2 MiB and some bytes at both ends: mapped but for those, and zero behind its end. */
 /*
- * A large segment with @flags: @nr_mapped of it is mapped, and either way it has its bytes and
- * zeros behind them.
+ * A segment of 2 MiB and some bytes at both ends: mapped except for those bytes, and zero after its
+ * end.
+ */
+/*
+ * Loads a large segment with @flags: @nr_mapped files are mapped, and in any case its bytes are
+ * there and zeros after them.
  */
 static void assert_large_segment(unsigned int flags, unsigned int nr_mapped)
 {
@@ -339,7 +342,7 @@ static void assert_large_segment(unsigned int flags, unsigned int nr_mapped)
 	e.phdr[PH_DATA].p_memsz = bytes + 4096;
 	e.phdr[PH_DATA].p_flags = flags;
 	elf_write64(&e);
-	memset(content, 0x5a, offset + bytes + 4096); /* the file goes on behind the segment */
+	memset(content, 0x5a, offset + bytes + 4096); /* the file continues after the segment */
 	memcpy(content, e.bytes, ELF_IMAGE_BYTES);
 	fd = bytes_fd(content, offset + bytes + 4096);
 	gmem_init(&mem);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The core writer: what is where, what is a hole, and that looking at memory does not make it; and
- * files that are there as a whole.
+ * Tests the core writer: what is where, what is a hole, that reading memory does not allocate it;
+ * and files that appear only when complete.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +51,7 @@ static int setup(void **state)
 	if (gmem_add(&r->mem, 0, LOW_BYTES, GMEM_NORMAL) ||
 	    gmem_add(&r->mem, HIGH_GPA, HIGH_BYTES, GMEM_NORMAL))
 		return -1;
-	for (unsigned int i = 0; i < 2; i++) /* so that what is touched can be counted in pages */
+	for (unsigned int i = 0; i < 2; i++) /* so that touched memory can be counted in pages */
 		madvise(r->mem.region[i].hva, r->mem.region[i].size_bytes, MADV_NOHUGEPAGE);
 	r->fd = open(r->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	*state = r;
@@ -163,10 +163,10 @@ static void holes_cost_nothing(void **state)
 	assert_int_equal(written, PAGE);
 	assert_int_equal(fstat(r->fd, &st), 0);
 	assert_true((uint64_t)st.st_size >= LOW_BYTES + HIGH_BYTES);
-	assert_true(st.st_blocks <= 1024); /* of 512 bytes: file systems have ways of their own */
+	assert_true(st.st_blocks <= 1024); /* of 512 bytes: file systems differ */
 }
 
-/* An initrd that the guest has not read yet is memory all the same. */
+/* An initrd that the guest has not read yet also counts as memory. */
 static void mapped_files_are_in_it(void **state)
 {
 	struct rig *r = *state;
@@ -188,7 +188,7 @@ static void mapped_files_are_in_it(void **state)
 	unlink(name);
 }
 
-/* What another process has written to shared memory we have never touched. */
+/* Shared memory that another process has written and this one has never touched. */
 static void shared_memory_is_in_it(void **state)
 {
 	struct rig *r = *state;
@@ -246,13 +246,13 @@ static void no_room_is_told(void **state)
 	setrlimit(RLIMIT_FSIZE, &before);
 }
 
-/* Looking for bytes does not make memory either; a match may go from one page into the next. */
+/* A search for bytes allocates no memory either; a match may cross a page boundary. */
 static void finding_makes_no_pages(void **state)
 {
 	struct rig *r = *state;
 	gpa_t at = 0;
 
-	memset(gmem_at(&r->mem, 16 * MIB - 4, 8), 7, 8); /* where the pages are asked about anew */
+	memset(gmem_at(&r->mem, 16 * MIB - 4, 8), 7, 8); /* where the next query of pages begins */
 	memset(gmem_at(&r->mem, 5 * PAGE, 1), 7, 1);
 	assert_int_equal(resident_pages(&r->mem), 3);
 	assert_false(gmem_find(&r->mem, &at, "\7\7\7\7\7\7\7\7\7", 9));
@@ -316,11 +316,11 @@ static void reports_are_whole_or_written_in_place(void **state)
 	assert_int_equal(newfile_check_report("report", r->path), 0);
 	assert_int_equal(newfile_write("report", r->path, write_text, "new!", true), 0);
 	umask(mask);
-	assert_memory_equal(read_back(r->fd, 0, 3), "old", 3); /* another file has its name */
+	assert_memory_equal(read_back(r->fd, 0, 3), "old", 3); /* another file now has its name */
 	assert_int_equal(count_files(r->folder), 1);
 	assert_int_equal(stat(r->path, &st), 0);
 	assert_true(st.st_size == 4 && (st.st_mode & 07777) == 0644);
-	/* A link is written through, but not for a report that another one follows. */
+	/* A link is written through, but not for a report that another report follows. */
 	assert_int_equal(symlink(r->path, link), 0);
 	assert_int_equal(newfile_check_report("report", link), 0);
 	assert_int_equal(newfile_write("report", link, write_text, "early", true), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The Ctrl-a filter: a table of what is typed, and what comes of it. */
+/* Tests the Ctrl-a filter with a table of typed bytes and their results. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 struct row {
 	const char *typed;
 	size_t len;
-	const char *passed; /* Q quit, B break, H help in their places, in angle brackets */
+	const char *passed; /* Q quit, B break, H help, each in angle brackets at its place */
 };
 
 #define ROW(typed, passed)                                                                         \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel inside a bzImage: unpacked, found again, started with the bzImage's header; and
- * whatever is wrong, the bzImage as it was.
+ * Tests the kernel inside a bzImage: unpacked, found in the cache, started with the bzImage's
+ * header; after any error, the unchanged bzImage.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +32,7 @@ static void write_file(const char *path, const void *bytes, size_t len, mode_t m
 	close(fd);
 }
 
-/* A bzImage whose payload is @e, by the real gzip. */
+/* Makes a bzImage whose payload is @e, packed with the real gzip. */
 static void make_image(const struct cache_rig *r, struct kernel_image *k, struct elf_image *e)
 {
 	char plain[128], packed[128], command[300];
@@ -72,7 +72,7 @@ static void wait_for_entry(const struct cache_rig *r)
 	}
 }
 
-/* From here on PATH has one program, gzip, which is @script; NULL: none at all. */
+/* Leaves one program in PATH, gzip, which is @script; NULL: none. */
 static void replace_gzip(const struct cache_rig *r, const char *script)
 {
 	char path[96], text[256];
@@ -113,7 +113,7 @@ static void the_kernel_inside_is_started_with_the_bzimages_header(void **state)
 	make_image(*state, &k, &e);
 	open_and_use(&k, &img);
 	assert_int_equal(img.format, BOOT_ELF);
-	assert_int_equal(img.start, BOOT_LINUX64); /* and not PVH, which it has too */
+	assert_int_equal(img.start, BOOT_LINUX64); /* and not PVH's, which it has too */
 	assert_string_equal(img.version, IMAGE_VERSION);
 	assert_int_equal(boot_cmdline_limit(&img), CMDLINE_BYTES);
 	assert_int_equal(img.runtime_bytes, 4 * MIB);
@@ -200,10 +200,10 @@ static void without_a_program_that_does_it_the_bzimage_is_booted(void **state)
 		"exit 1",
 		"exit 0",			  /* nothing */
 		"gzip -dc; exit 1",		  /* damaged at its end */
-		"gzip -dc; echo more",		  /* too much */
-		"exec head -c 1000000 /dev/zero", /* far too much */
-		"gzip -dc | head -c 12287",	  /* too little */
-		"head -c 12288 /dev/zero",	  /* no ELF file */
+		"gzip -dc; echo more",		  /* too many bytes */
+		"exec head -c 1000000 /dev/zero", /* far too many bytes */
+		"gzip -dc | head -c 12287",	  /* too few bytes */
+		"head -c 12288 /dev/zero",	  /* not an ELF file */
 		"kill -KILL $$",
 	};
 	struct elf_image e;
@@ -219,7 +219,7 @@ static void without_a_program_that_does_it_the_bzimage_is_booted(void **state)
 		assert_unchanged(&k, &img);
 		assert_int_equal(cache_entries(*state, path), 0);
 	}
-	replace_gzip(*state, "exec gzip -dc"); /* which shows that it was the scripts */
+	replace_gzip(*state, "exec gzip -dc"); /* which shows that the scripts were the cause */
 	open_and_use(&k, &img);
 	assert_int_equal(img.format, BOOT_ELF);
 	boot_close(&img);
@@ -239,7 +239,7 @@ static void a_header_that_points_elsewhere_does_no_harm(void **state)
 		{ H_PAYLOAD_OFFSET, IMAGE_PM_BYTES },
 		{ H_PAYLOAD_OFFSET, UINT32_MAX },
 		{ H_PAYLOAD_OFFSET, 0x200 },
-		{ H_INIT_SIZE, IMAGE_PM_BYTES },	 /* less than it has unpacked */
+		{ H_INIT_SIZE, IMAGE_PM_BYTES },	 /* less than gzip unpacks */
 		{ H_PREF_ADDRESS, 18 * MIB },		 /* above where the kernel runs */
 		{ H_XLOADFLAGS, 0 },			 /* no 64-bit entry */
 		{ IMAGE_PM_OFFSET + PAYLOAD_OFFSET, 0 }, /* no magic number */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which exception, and why it could not be delivered: one guest state a row, told from registers
- * and memory alone.
+ * Tests which exception is found and why it could not be delivered, from registers and memory
+ * alone: one guest state a row.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,9 @@ static void put64(gpa_t gpa, uint64_t value)
 	put(gpa, &value, 8);
 }
 
-/* The first 2 MiB mapped to themselves; a GDT with code at 0x10, data at 0x18; no IDT. */
+/*
+ * Maps the first 2 MiB to themselves; makes a GDT with code at 0x10 and data at 0x18, and no IDT.
+ */
 static int setup(void **state)
 {
 	(void)state;
@@ -112,7 +114,7 @@ static void accesses(void **state)
 	assert_fault(&s, "#GP reading 0xdead000000000100: the address is not canonical",
 		     "IDT limit is 0");
 	s.regs.rax = 0x1000;
-	assert_fault(&s, "", "IDT limit is 0"); /* nothing wrong to be seen: no name is guessed */
+	assert_fault(&s, "", "IDT limit is 0"); /* nothing wrong is visible: no name is guessed */
 	s = AT("\x50");				/* push */
 	s.regs.rsp = 0x200000;
 	assert_fault(&s, "", "IDT limit is 0");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device tree, read back with libfdt; what is no device tree; virtio devices as parameters;
- * --machine.
+ * Tests the device tree, read back with libfdt; files that are no device tree; virtio devices as
+ * parameters; --machine.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,7 +91,7 @@ static int node(const struct bench *b, const char *path)
 	return at;
 }
 
-/* @path's property is exactly these cells. */
+/* Checks that @path's property is exactly these cells. */
 static void assert_cells(const struct bench *b, const char *path, const char *name, unsigned int nr,
 			 ...)
 {
@@ -212,7 +212,7 @@ static void no_room_is_an_error_at_every_size(void **state)
 	assert_int_equal(fdt_build(b->blob, CAP_BYTES, &b->config), -ENOSPC);
 }
 
-/* The guest's place for it takes the most CPUs that -c has, and the most devices. */
+/* The guest's area for it has room for -c's maximum of CPUs, and for the maximum of devices. */
 static void the_largest_machine_fits(void **state)
 {
 	struct bench *b = *state;
@@ -247,7 +247,7 @@ static void what_is_no_tree_is_refused(void **state)
 	assert_non_null(strstr(why, "not a flattened device tree"));
 }
 
-/* The property that comes first in the structure, its root's. */
+/* Finds the first property in the structure, which is the root's. */
 static struct fdt_property *first_property(void *blob)
 {
 	return (struct fdt_property *)((char *)blob + fdt_off_dt_struct(blob) + 8);
@@ -261,7 +261,7 @@ static void refused(struct bench *b, const char *what)
 		fail_msg("%s", what);
 }
 
-/* What libfdt's own check may take for sound, or not come to an end on: lengths whose sums wrap. */
+/* Trees that libfdt's own check may accept, or never finish: lengths whose sums wrap. */
 static void properties_lie_in_their_block(void **state)
 {
 	static const uint32_t lengths[] = { 0xfffffff4, 0xfffffff8, 0xfffffffc, 0xffffffff,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Framing, escapes, numbers; then a session over a target of this file's: each packet by its reply
- * and by what it asked of the target.
+ * Tests the GDB stub's framing, escapes and numbers; then a session over a fake target: each packet
+ * by its reply and by its request to the target.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 
 #define NR_THREADS 3
 
-/* What was asked of the target last. */
+/* The last request to the target. */
 static struct {
 	unsigned int thread, kind;
 	uint64_t addr, len;
@@ -62,7 +62,7 @@ static int write_regs(void *ctx, unsigned int thread, const uint8_t *bytes)
 	return 0;
 }
 
-/* Memory lies from 0x1000 on. */
+/* Memory is at 0x1000 and above. */
 static size_t reach(uint64_t addr, size_t len, bool physical)
 {
 	target.physical = physical;
@@ -203,7 +203,7 @@ static void test_frames(void **state)
 	assert_string_equal(parser.body, "g");
 	assert_int_equal(feed("-"), GDB_LOST);
 	assert_int_equal(feed("\003"), GDB_INTERRUPT);
-	/* Inside a body it is a byte like any other. */
+	/* Inside a body it is an ordinary byte. */
 	assert_int_equal(feed("$\003#03"), GDB_PACKET);
 	assert_int_equal(parser.body[0], 3);
 	assert_int_equal(feed("noise"), GDB_NOTHING);
@@ -377,7 +377,7 @@ static void test_memory(void **state)
 {
 	(void)state;
 	assert_string_equal(ask("m1000,4"), "00010203");
-	/* What can be read of it. */
+	/* The readable part of it. */
 	assert_string_equal(ask("m103e,ffffffffffffffff"), "3e3f");
 	assert_string_equal(ask("m1040,1"), "E0e");
 	assert_string_equal(ask("m0,1"), "E0e");
@@ -454,7 +454,7 @@ static void test_stops(void **state)
 	(void)state;
 	reply = (struct gdb_reply){ 0 };
 	gdb_session_stopped(&session, 1, &stop, &reply);
-	/* To whom does not know the word it is not said. */
+	/* A debugger that did not announce the word does not get it. */
 	assert_string_equal(ask("?"), "T05thread:2;");
 	ask("qSupported:swbreak+;hwbreak+");
 	assert_string_equal(ask("?"), "T05thread:2;swbreak:;");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registers' layout, which is GDB's, the description of it, and the breakpoints' bytes and
- * debug registers.
+ * Tests the layout of the registers as GDB defines it, their description, and the breakpoints'
+ * bytes and debug registers.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* GDB's numbers of them (amd64_regnum), and where they lie in its `g` packet. */
+/* GDB's register numbers (amd64_regnum), and the offsets in its `g` packet. */
 static void test_layout(void **state)
 {
 	static const struct {
@@ -88,8 +88,8 @@ static unsigned int count(const char *text, const char *what)
 }
 
 /*
- * As many bits as travel, whatever GDB makes of them; that it takes the description is shown by
- * tests/gdb.sh.
+ * The description has as many bits as a packet, whatever GDB makes of them. tests/gdb.sh shows that
+ * GDB accepts it.
  */
 static void test_description(void **state)
 {
@@ -149,7 +149,7 @@ static void test_soft(void **state)
 	gmem_write(&mem, 0x200, &code, 1);
 	assert_int_equal(gdb_breaks_add(&breaks, GDB_BREAK_SOFT, 0xffffffff81000100, 1, 0x100), 0);
 	assert_int_equal(gdb_breaks_add(&breaks, GDB_BREAK_SOFT, 0xffffffff81000100, 1, 0x100), 0);
-	/* By another address of the same byte. */
+	/* Through another address of the same byte. */
 	assert_int_equal(gdb_breaks_add(&breaks, GDB_BREAK_SOFT, 0x100, 1, 0x100), 0);
 	assert_int_equal(gdb_breaks_add(&breaks, GDB_BREAK_SOFT, 0x200, 1, 0x200), 0);
 	assert_int_equal(breaks.nr, 3);
@@ -158,7 +158,7 @@ static void test_soft(void **state)
 	assert_null(gdb_breaks_soft_at(&breaks, 0x101));
 	gdb_breaks_plant(&breaks, &mem, true);
 	assert_int_equal(byte_at(0x100), 0xcc);
-	gmem_write(&mem, 0x200, &other, 1); /* the guest loads something else there */
+	gmem_write(&mem, 0x200, &other, 1); /* the guest loads other code there */
 	gdb_breaks_plant(&breaks, &mem, false);
 	assert_int_equal(byte_at(0x100), 0x90);
 	assert_int_equal(byte_at(0x200), 0x42);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Guest memory: every edge of every way in, and files that shrink under a running guest. */
+/*
+ * Tests guest memory: every edge of every access function, and files that shrink under a running
+ * guest.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,7 +50,7 @@ static void add_refuses_bad_regions(void **state)
 	/* not whole pages */
 	assert_int_equal(gmem_add(m, 16 * MIB, PAGE + 1, GMEM_NORMAL), -EINVAL);
 	assert_int_equal(gmem_add(m, 16 * MIB + PAGE, MIB, GMEM_NORMAL),
-			 -EINVAL); /* not congruent to 2 MiB */
+			 -EINVAL); /* not congruent modulo 2 MiB */
 	assert_int_equal(gmem_add(m, 16 * MIB, UINT64_MAX - PAGE + 1, GMEM_NORMAL), -EINVAL);
 	assert_int_equal(gmem_add(m, 16 * MIB, MIB, GMEM_NORMAL), 0);
 	assert_int_equal(gmem_add(m, 32 * MIB, MIB, GMEM_NORMAL), 0);
@@ -203,7 +206,7 @@ static void repair_after_truncation_reads_zeros(void **state)
 	for (size_t i = PAGE; i < 4 * PAGE; i++)
 		assert_int_equal(at[i], 0);
 
-	/* What was mended is the guest's again: no later repair may touch it. */
+	/* A repaired page is the guest's again: no later repair may change it. */
 	at[PAGE] = 'y';
 	gmem_repair(m);
 	assert_int_equal(at[PAGE], 'y');
@@ -245,7 +248,7 @@ static void sigbus_is_mended_in_place(void **state)
 	close(fd);
 }
 
-/* A pool that has too little says so at once, not by a SIGBUS later. */
+/* A pool that is too small fails at once, not with a SIGBUS later. */
 static void huge_pages_that_are_not_there_are_refused(void **state)
 {
 	struct gmem m;
@@ -302,7 +305,7 @@ static void mapped_files_are_not_discarded(void **state)
 	uint8_t *at = gmem_at(m, MIB, 8 * PAGE);
 	int fd = file_of(2 * PAGE, 'f');
 
-	/* The later one first, to see that the order does not matter. */
+	/* The later one first, to show that the order does not matter. */
 	assert_int_equal(gmem_map_file(m, MIB + 5 * PAGE, fd, 0, PAGE, "initrd"), 0);
 	assert_int_equal(gmem_map_file(m, MIB + PAGE, fd, 0, 2 * PAGE, "initrd"), 0);
 	memset(at, 'x', 8 * PAGE);
@@ -314,7 +317,7 @@ static void mapped_files_are_not_discarded(void **state)
 	close(fd);
 }
 
-/* What a process that is given the file sees of it. */
+/* What a process that gets the file sees of it. */
 static uint8_t *other_view(const struct gmem *m)
 {
 	uint8_t *view = mmap(NULL, m->region[0].size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -343,11 +346,11 @@ static void shared_memory_is_one_for_all(void **state)
 	assert_int_equal(view[MIB], 'x');
 	view[MIB + PAGE] = 'y';
 	assert_int_equal(at[PAGE], 'y');
-	/* A private page would be seen by us alone. */
+	/* Only this process would see a private page. */
 	assert_int_equal(gmem_map_file(&m, MIB, fd, 0, 4 * PAGE, "initrd"), -ENOTSUP);
 	assert_int_equal(m.nr_files, 0);
 	assert_int_equal(at[0], 'x');
-	/* Given back for both. */
+	/* Given back in both mappings. */
 	assert_int_equal(gmem_discard(&m, at + 1, 3 * PAGE - 1), 0);
 	assert_int_equal(view[MIB], 'x');
 	assert_int_equal(view[MIB + PAGE], 0);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Tests that growing arrays keep what they have, have room for what was asked for, and grow seldom.
- */
+/* Tests that growing arrays keep their elements, have the requested room, and grow seldom. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What goes into a command's initramfs: the archive's format, the job's records, module order, an
- * ELF file's needs, the library cache, links.
+ * Tests what goes into a command's initramfs: the archive's format, the job's records, module
+ * order, an ELF file's needs, the library cache, links.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,7 +194,7 @@ struct elf_image {
 #define AT(field) offsetof(struct elf_image, field)
 #define BASE 0x400000
 
-/* A program that needs a.so and b.so by way of /ld.so. */
+/* A program that needs a.so and b.so, with the loader /ld.so. */
 static struct elf_image elf_program(void)
 {
 	struct elf_image e = {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Judges a guest's end by the log in its memory, and keeps the last bytes of a console. */
+/*
+ * Tests that a guest's end is judged by the log in its memory, and that the last bytes of a console
+ * are kept.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +17,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* A smaller process cannot have run a Linux: guestlog_judge_end() does not look. */
+/*
+ * A process with less resident memory cannot have run a Linux: guestlog_judge_end() searches no
+ * log then.
+ */
 #define RESIDENT_BYTES (32 * MIB)
 
 struct rig {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `kvm host`: the sentence for each way in which /dev/kvm can be out of reach, the verdict, and
- * both printed forms.
+ * Tests `kvm host`: the sentence for each way in which /dev/kvm can be unavailable, the verdict,
+ * and both output formats.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A laptop as it comes: a user who is not in group kvm. */
+/* A laptop with default settings: the user is not in group kvm. */
 static struct host_facts laptop(void)
 {
 	return (struct host_facts){
@@ -44,7 +44,7 @@ static void expect(const struct host_facts *facts, int err, const char *what)
 	host_explain(facts, err, line, sizeof(line));
 	if (!strstr(line, what))
 		fail_msg("\"%s\" is not in: %s", what, line);
-	/* One line, whole, that names the device. */
+	/* Checks for one complete line that names the device. */
 	assert_null(strchr(line, '\n'));
 	assert_int_equal(strncmp(line, "/dev/kvm: ", 10), 0);
 	assert_in_range(strlen(line), 20, sizeof(line) - 2);
@@ -73,7 +73,7 @@ static void test_permission_without_a_group(void **state)
 	struct host_facts f = laptop();
 
 	(void)state;
-	/* Nobody is told to join root. */
+	/* No message advises a user to join group root. */
 	f.node_gid = 0;
 	strcpy(f.node_group, "root");
 	expect(&f, EACCES, "`sudo setfacl -m u:alice:rw /dev/kvm`");
@@ -88,7 +88,7 @@ static void test_permission_without_a_group(void **state)
 	f.uid = 1000;
 	f.node_mode = 0666;
 	expect(&f, EACCES, "a device policy forbids it");
-	/* An owner is judged by the owner's bits alone. */
+	/* For the owner only the owner's bits count. */
 	f.node_uid = 1000;
 	f.node_mode = 0060;
 	expect(&f, EACCES, "belongs to group kvm");
@@ -311,7 +311,7 @@ static void test_json(void **state)
 	free(text);
 }
 
-/* Whatever this host is, gathering must not fail or leave a string open. */
+/* On any host, gathering must not fail or leave a string without its end. */
 static void test_gather(void **state)
 {
 	struct host_facts f;

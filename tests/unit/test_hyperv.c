@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* --cpuid's Hyper-V words, and the leaves that they make. */
+/* Tests the Hyper-V words of --cpuid, and the leaves that they add. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@
 #define MESSAGES (1U << 4 | 1U << 5)
 #define RELAXED (1U << 5)
 
-/* As struct kvm_cpuid2, with room. */
+/* Like struct kvm_cpuid2, with room. */
 struct list {
 	uint32_t nent, padding;
 	struct kvm_cpuid_entry2 room[ROOM];
@@ -43,7 +43,7 @@ static const struct list kvms = {
 	},
 };
 
-/* A KVM that has all but hv-frequencies, half of hv-ipi, and no hv-stimer-direct. */
+/* A KVM with everything except hv-frequencies and hv-stimer-direct, and with half of hv-ipi. */
 static const struct list offers = {
 	.nent = 4,
 	.room = {
@@ -169,7 +169,7 @@ static void without_room_it_is_an_error(void **state)
 	assert_memory_equal(&l, &kvms, sizeof(l));
 }
 
-/* Tailoring adds the frequency leaf, but where its number is another's. */
+/* Tailoring adds the frequency leaf, unless another leaf has its number. */
 static void tailoring_leaves_them_alone(void **state)
 {
 	const struct cpuid_config config = { .nr_cpus = 2, .tsc_khz = 2000000, .hyperv = true };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The keyboard controller, driven as a driver drives it: most of all as Linux's i8042, libps2 and
- * atkbd do, in their order. Interrupt lines and the machine's power are recorders.
+ * Tests the keyboard controller in the way a driver uses it, mainly in the order of Linux's i8042,
+ * libps2 and atkbd.
+ *
+ * Interrupt lines and the machine's power are recorders.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,7 +90,7 @@ static uint8_t status(struct fixture *f)
 	uint8_t value = (uint8_t)i8042_command_ops.read(f->k, 0, 1);
 
 	f->accesses++;
-	assert_int_equal(value & IBF, 0); /* else a driver would wait */
+	assert_int_equal(value & IBF, 0); /* otherwise a driver would wait */
 	return value;
 }
 
@@ -116,7 +118,7 @@ static void command1(struct fixture *f, uint8_t value, uint8_t parameter)
 	write_data(f, parameter);
 }
 
-/* The one byte that is there, which came from @side (AUX, TIMEOUT or 0). */
+/* Reads the only waiting byte, which came from @side (AUX, TIMEOUT or 0). */
 static uint8_t take(struct fixture *f, uint8_t side)
 {
 	assert_int_equal(status(f) & (OBF | AUX | TIMEOUT), OBF | side);
@@ -233,7 +235,7 @@ static void a_command_forgets_the_one_that_waits(void **state)
 
 	command(f, 0x60);
 	command(f, 0xae);
-	write_data(f, 0xee); /* for the keyboard now */
+	write_data(f, 0xee); /* now for the keyboard */
 	assert_says(f, 0xee);
 	assert_int_equal(ask(f, 0x20), 0x65);
 }
@@ -346,7 +348,7 @@ static void interrupts_are_gated_by_their_bits(void **state)
 	assert_false(f->level[GSI_AUX]);
 }
 
-/* The interrupt controller sees edges: three bytes that wait are three of them. */
+/* The interrupt controller sees edges: three waiting bytes are three edges. */
 static void every_byte_is_an_edge(void **state)
 {
 	struct fixture *f = *state;
@@ -560,7 +562,7 @@ static void ctrl_alt_del_is_in_set_2_only(void **state)
 	assert_int_equal(i8042_ctrl_alt_del(f->k), -EAGAIN);
 }
 
-/* One command as Linux's __i8042_command() issues it. */
+/* Issues one command as Linux's __i8042_command() does. */
 static int linux_command(struct fixture *f, uint8_t c, unsigned int sends, unsigned int receives,
 			 uint8_t *param)
 {
@@ -595,7 +597,7 @@ static uint8_t linux_flush_and_read_ctr(struct fixture *f)
 	return ctr;
 }
 
-/* The AUX port is given up after a loop that fails at once and a test that says why. */
+/* The driver gives up the AUX port after a loop that fails at once and a test that returns why. */
 static void linux_skips_the_missing_aux_port(void **state)
 {
 	struct fixture *f = *state;
@@ -605,7 +607,7 @@ static void linux_skips_the_missing_aux_port(void **state)
 	f->accesses = 0;
 	assert_int_equal(linux_command(f, 0xd3, 1, 1, &param), -1);
 	assert_int_equal(linux_command(f, 0xa9, 0, 1, &param), 0);
-	assert_int_equal(param, 0x02); /* anything but 0, 0xfa and 0xff */
+	assert_int_equal(param, 0x02); /* anything except 0, 0xfa and 0xff */
 	assert_int_equal(f->accesses, 10);
 	assert_empty(f);
 }

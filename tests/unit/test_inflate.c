@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DEFLATE streams: one of each kind of block, every way to be malformed, every place to end early.
- * tests/tools/inflate_check.py has zlib as the judge.
+ * Tests the DEFLATE decoder: one stream for each kind of block, every malformation, every place to
+ * end early.
+ *
+ * tests/tools/inflate_check.py checks it against zlib.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* By zlib; the last has an empty block in front. */
+/* Made by zlib; the last one has an empty block first. */
 static const unsigned char stored[] = { 0x01, 0x05, 0x00, 0xfa, 0xff, 'h', 'e', 'l', 'l', 'o' };
 static const unsigned char fixed[] = { 0x2b, 0xc9, 0x57, 0x48, 0x4a, 0x55, 0xc8, 0x2f, 0x52, 0xc8,
 				       0xcb, 0x2f, 0x51, 0x28, 0x01, 0x71, 0x74, 0x14, 0x4a, 0x32,
@@ -44,7 +46,7 @@ static const struct {
 	{ two, sizeof(two), "hello" },
 };
 
-/* In and out of exact size, so that ASan sees what is beyond. */
+/* Input and output have their exact size, so that ASan sees accesses beyond them. */
 static ssize_t unpack(const void *in, size_t in_bytes, size_t out_bytes, const char *text)
 {
 	unsigned char *from = malloc(in_bytes ? in_bytes : 1),
@@ -84,7 +86,9 @@ static void test_truncated(void **state)
 	}
 }
 
-/* A stream given bit by bit, as the RFC does: numbers lowest bit first, a '|' only for the eye. */
+/*
+ * A stream as a string of bits, as in the RFC: numbers lowest bit first; '|' is only a separator.
+ */
 static ssize_t unpack_bits(const char *bits)
 {
 	unsigned char in[64] = { 0 };
@@ -114,7 +118,7 @@ static void test_malformed(void **state)
 		{ FIXED A "0000000", 1 },				     /* "a" */
 		{ FIXED A "0000001|00000|0000000", 4 },			     /* and 3 from 1 back */
 		{ FIXED A "0000001|00001|0000000", -EINVAL },		     /* from 2 back */
-		/* from before it all */
+		/* from before the output */
 		{ FIXED "0000001|00000|0000000", -EINVAL },
 		{ FIXED A "11000101|00000|0000000", 259 },     /* the longest */
 		{ FIXED A "11000110|00000|0000000", -EINVAL }, /* symbol 286 */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which memory an instruction touches: one row an addressing form. */
+/* Tests which memory an instruction accesses: one addressing form a row. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

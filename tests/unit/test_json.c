@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* JSON: what is, what is not, and what comes out of it. */
+/* Tests the JSON parser: valid and invalid texts, and the values read from them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 static const struct {
 	const char *text;
-	unsigned int line; /* 0: it is good */
+	unsigned int line; /* 0: valid */
 } rows[] = {
 	{ "null", 0 },
 	{ " true ", 0 },

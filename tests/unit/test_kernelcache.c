@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The cache of unpacked kernels: where it is, what it takes for whole, what it lets go, and many at
- * once.
+ * Tests the cache of unpacked kernels: where it is, what it accepts as complete, what it removes,
+ * and many users at once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -173,7 +173,7 @@ static void a_damaged_entry_is_never_found(void **state)
 		assert_true(is_there(dir, &key));
 		damage(path, how);
 		assert_false(is_there(dir, &key));
-		/* nor is it in the way of a new one */
+		/* nor does it prevent a new one */
 		assert_int_equal(cache_entries(*state, path), 0);
 	}
 	close(dir);
@@ -198,7 +198,7 @@ static struct kernelcache_key numbered(uint64_t n)
 	return (struct kernelcache_key){ .hash = n, .packed_bytes = 1, .bytes = 1000 };
 }
 
-/* As if @k had last been used at @when. */
+/* Sets @k's last use to @when. */
 static void set_used(int dir, const struct kernelcache_key *k, time_t when)
 {
 	const struct timespec times[2] = { { .tv_sec = when }, { .tv_nsec = UTIME_OMIT } };
@@ -262,8 +262,8 @@ static void an_entry_that_goes_lives_on_where_it_is_used(void **state)
 }
 
 /*
- * Finds or makes, over and over, each process damaging now and then what is there. Exits with how
- * often it saw wrong bytes.
+ * Finds or makes entries repeatedly; each process sometimes damages them. Exits with the number of
+ * wrong contents that it saw.
  */
 static void use_it_a_lot(const char *folder, unsigned int process)
 {

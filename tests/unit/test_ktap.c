@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* KTAP: what KUnit and kselftest print, what breaks off, and what only looks like it. */
+/*
+ * Tests the KTAP parser: output of KUnit and kselftest, output that breaks off, and lines that only
+ * look like KTAP.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +32,7 @@ static void parse(struct ktap *k, const char *text)
 	ktap_end(k, nr);
 }
 
-/* "path=status" of all that counts, with a space between. */
+/* "path=status" of all results that count, separated by spaces. */
 static void render(const struct ktap *k, char *to, size_t room)
 {
 	static const char letter[] = "+-stE";
@@ -69,7 +72,7 @@ static const struct {
 	  "+selftests: a: b.x -selftests: a: b.y sselftests: a: c" },
 	/* a suite that fails by itself */
 	{ "KTAP version 1\n1..1\n    # Subtest: s\n    1..1\n    ok 1 a\nnot ok 1 s\n", "+s.a -s" },
-	/* it breaks off: in a flat list, in a suite, between suites */
+	/* output that breaks off: in a flat list, in a suite, between suites */
 	{ "TAP version 13\n1..3\nok 1 a\n", "+a Etests" },
 	{ "KTAP version 1\n1..2\n    KTAP version 1\n    # Subtest: s\n    1..2\n    ok 1 a\n",
 	  "+s.a Es Etests" },
@@ -77,7 +80,7 @@ static const struct {
 	  "+s.a Es.missing results" },
 	{ "TAP version 13\n1..2\nok 1 a\nBail out! no more\n", "+a Etests" },
 	{ "TAP version 13\nok 1 a\nBail out! no more\n", "+a EBail out!" },
-	/* between results the kernel talks; behind the last it is no test any more */
+	/* between results the kernel prints messages; after the last one there are no more tests */
 	{ "TAP version 13\n1..2\n[    1.0] usb: new device\nok 1 a\nhello\nok 2 b\nok 3 c\n",
 	  "+a +b" },
 	{ "TAP version 13\n1..1\nok 1 a\nTAP version 13\n1..1\nnot ok 1 a\n", "+a -a" },
@@ -117,8 +120,8 @@ static void test_totals(void **state)
 }
 
 /*
- * What a bad test said before its result is kept, the newest of it when it is much; a good one's is
- * not.
+ * A failed test's output before its result is kept, or its latest part if it is long; a passed
+ * test's output is not.
  */
 static void test_diagnostics(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a Linux guest leaves in memory: its symbols in each layout, its note, and its messages from
- * both kinds of ring.
+ * Tests the readers of what a Linux guest leaves in memory: its symbols in each layout, its note,
+ * and its messages from both kinds of ring.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,7 +48,7 @@ static void assert_symbols(struct linux_image *m)
 	assert_int_equal(at, KERNEL_VA + m->tokens);
 	symbols_text(s, KERNEL_VA + 0x200000 + 300 * 16 + 5, text, sizeof(text));
 	assert_string_equal(text, "sym_300+0x5");
-	assert_false(symbols_lookup(s, "sym_599", &at)); /* a percpu offset is no address */
+	assert_false(symbols_lookup(s, "sym_599", &at)); /* a percpu offset is not an address */
 	symbols_destroy(s);
 }
 
@@ -78,7 +78,7 @@ static void damaged_symbols_are_none(void **state)
 
 	assert_int_equal(load(m), -ENOENT);
 	image_kallsyms(m, KALLSYMS_LATER);
-	put_u32(m, KALLSYMS_AT, NR_PLAIN_SYMBOLS + 256); /* more than the markers say */
+	put_u32(m, KALLSYMS_AT, NR_PLAIN_SYMBOLS + 256); /* more than the markers contain */
 	assert_int_equal(load(m), -ENOENT);
 	put_u32(m, KALLSYMS_AT, NR_PLAIN_SYMBOLS);
 	assert_int_equal(load(m), 0);
@@ -93,7 +93,7 @@ static void assert_name(const struct symbols *s, uint64_t addr, const char *want
 	assert_string_equal(symbols_text(s, addr, text, sizeof(text)), want);
 }
 
-/* A kernel at 2 MiB, linked 16 MiB into its map, and moved or not. */
+/* A kernel at 2 MiB, linked at 16 MiB in its map, moved or not. */
 static void names_where_the_kernel_lies(void **state)
 {
 	static const char map[] = "ffffffff81000000 T _text\n"
@@ -111,14 +111,14 @@ static void names_where_the_kernel_lies(void **state)
 		memset(m->ram + 2 * MIB, 0, MIB);
 		assert_false(linux_name_image(s, &m->mem));
 		assert_name(s, 2 * MIB + 0x404, "");
-		put(m, 0x1f008, "Linux version 6.1", 18); /* said elsewhere */
+		put(m, 0x1f008, "Linux version 6.1", 18); /* elsewhere */
 		assert_false(linux_name_image(s, &m->mem));
 		put(m, 2 * MIB + 0x20000, "Linux version 6.1", 18);
 		assert_true(linux_name_image(s, &m->mem));
 		assert_name(s, 2 * MIB + 0x404, "verify_cpu+0x4");
 		assert_name(s, 0xffffffff81000404 + slide, "verify_cpu+0x4");
 		assert_name(s, 2 * MIB - 1, "");
-		assert_name(s, 3 * MIB + 0x100, ""); /* no code any more */
+		assert_name(s, 3 * MIB + 0x100, ""); /* no longer code */
 		symbols_set_slide(s, 128 * MIB);     /* found later */
 		assert_name(s, 2 * MIB + 0x404, "verify_cpu+0x4");
 		symbols_set_image(s, 0, 0, 0);
@@ -160,7 +160,7 @@ static void note_with_bad_header_is_none(void **state)
 	put_u32(m, NOTE_AT, 12);
 	assert_false(vmcoreinfo_find(&info, &m->mem));
 	put_u32(m, NOTE_AT, 11);
-	put_u32(m, NOTE_AT + 4, UINT32_MAX); /* cut to what a note may be */
+	put_u32(m, NOTE_AT + 4, UINT32_MAX); /* cut to a note's maximum */
 	assert_true(vmcoreinfo_find(&info, &m->mem));
 	assert_int_equal(strlen(info.text), strlen("OSRELEASE=6.1\n"));
 }
@@ -210,8 +210,8 @@ static void ring_of_both_ages(void **state)
 }
 
 /*
- * A kernel that died before it wrote VMCOREINFO: its banner tells where it lies, not those words
- * anywhere else.
+ * A kernel that died before it wrote VMCOREINFO: only its own banner shows its address, not the
+ * same words elsewhere.
  */
 static void ring_without_a_note(void **state)
 {
@@ -272,7 +272,7 @@ static void damaged_ring_gives_what_is_left(void **state)
 	image_ring(m, false);
 	image_record(m, "one");
 	image_record(m, "two");
-	put_u64(m, DESCS_AT + 24 + 8, 0x1f8 + 2); /* begins where no block can */
+	put_u64(m, DESCS_AT + 24 + 8, 0x1f8 + 2); /* begins where a block cannot begin */
 	assert_int_equal(read_log(m, &nr), LOG_DAMAGED);
 	assert_int_equal(nr, 2);
 	assert_string_equal(log_text, "[    0.000000] one\n[    0.001001] \n");
@@ -291,7 +291,7 @@ static void ring_of_old(void **state)
 	image_kallsyms(m, KALLSYMS_FIRST);
 	image_old_ring(m, 4096, 96, 0);
 	at = image_old_record(m, 96, "Linux version 4.19");
-	put_u64(m, OLD_LOG_AT + at + 8, 0); /* goes on at the start */
+	put_u64(m, OLD_LOG_AT + at + 8, 0); /* continues at the start */
 	second = image_old_record(m, 0, "later");
 	put_u32(m, 0x10028, second);
 	assert_int_equal(read_log(m, &nr), LOG_WHOLE);
@@ -320,7 +320,7 @@ static void note_alone_will_do(void **state)
 	assert_int_equal(g.paging.cr3, TOP_PGT);
 }
 
-/* Image and direct map as they are mapped; and no more than there is memory. */
+/* Image and direct map as they are mapped, limited to the size of memory. */
 static void layout_of_a_core(void **state)
 {
 	struct linux_image *m = *state;

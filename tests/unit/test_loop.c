@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The event loop: what its header promises about deletion, timers and stopping. */
+/* Tests what the event loop's header promises about deletion, timers and stopping. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +51,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Both are ready in one round: whoever comes first deletes the other, which must not be called. */
+/*
+ * Both are ready in one round: the first callback deletes the other source, which must not be
+ * called.
+ */
 static void delete_other(void *ctx, uint32_t events)
 {
 	struct fixture *f = ctx;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The MP table, found and read back by offsets of the MultiProcessor Specification 1.4. */
+/* Tests the MP table, found and read by the offsets of the MultiProcessor Specification 1.4. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -213,7 +213,7 @@ static void test_apic_ids(void **state)
 	assert_int_equal(seen.apic_used[255], 0);
 }
 
-/* Every eight-bit id is taken: the IOAPIC has one of a processor that is left out for it. */
+/* Every eight-bit id is in use: the IOAPIC gets the id of a processor that is left out. */
 static void test_all_ids_taken(void **state)
 {
 	struct board *b = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Multiboot headers of both versions: found, checked, refused by name; and the information written
- * for them.
+ * Tests Multiboot headers of both versions: found, checked, refused with the reason; and the
+ * information written for them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,11 +21,11 @@
 #define HEADER_OFFSET 0x800
 #define FLAT_GPA 0x100000U
 
-/* A file with a header at HEADER_OFFSET: flat, or within an ELF file without a note. */
+/* A file with a header at HEADER_OFFSET: flat, or in an ELF file without a note. */
 struct image {
 	struct elf_image elf;
 	uint32_t header[16];
-	unsigned int nr; /* words of it */
+	unsigned int nr; /* number of words */
 	bool is_elf;
 };
 
@@ -164,7 +164,10 @@ static void v1_bad_headers(void **state)
 	refused(&m, "without addresses");
 }
 
-/* In the first 8 KiB, at a multiple of 4, with the right sum: elsewhere it is none. */
+/*
+ * A header is in the first 8 KiB, at a multiple of 4, with the right sum; elsewhere it does not
+ * count.
+ */
 static void v1_is_looked_for_where_it_may_be(void **state)
 {
 	struct boot_image img;
@@ -230,7 +233,7 @@ static void v2_demands_are_met_or_refused(void **state)
 	static const struct {
 		uint32_t tags[6];
 		unsigned int nr;
-		const char *said; /* NULL: taken */
+		const char *said; /* NULL: accepted */
 	} rows[] = {
 		{ { 1, 12, 8, 0, 0, 8 }, 6, "demands information of type 8" },
 		{ { 1, 12, 0xffffff06, 0, 0, 8 }, 6, "demands information of type 4294967046" },
@@ -325,8 +328,8 @@ static void long_lines_are_refused(void **state)
 }
 
 /*
- * Each module on a page of its own, behind the kernel and its zeros; what the guest is told is
- * checked by guest/payload.
+ * Each module is on its own page, after the kernel and its zeros. guest/payload checks the
+ * information that the guest gets.
  */
 static void modules_lie_behind_the_kernel(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The network device on socketpairs: frames both ways in all framings, an empty ring, a full
- * backend, hostile headers, a peer that goes away, the control queue; and -n's options.
+ * Tests the network device on socketpairs: frames both ways in all framings, an empty ring, a full
+ * backend, hostile headers, a peer that disconnects, the control queue; and -n's options.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +38,7 @@ static const uint8_t the_mac[6] = { 2, 3, 4, 5, 6, 7 };
 struct fix {
 	struct mmio_rig r;
 	struct net *net;
-	struct ring_rig ring[5]; /* a queue each; the memory is r.ring's */
+	struct ring_rig ring[5]; /* one for each queue; the memory is r.ring's */
 	int peer;
 	uint8_t *ram;
 };
@@ -69,7 +69,7 @@ static struct fix *make(int type)
 	mmio_rig_begin(&f->r);
 	f->ram = gmem_at(&f->r.ring.mem, 0, RIG_MEM_BYTES);
 	assert_int_equal(netdev_open(&backend, &o), 0);
-	assert_int_equal(close(pair[0]), 0); /* it has its own */
+	assert_int_equal(close(pair[0]), 0); /* the device has a duplicate */
 	assert_int_equal(net_create(&f->net, &backend, 1, the_mac, &f->r.ring.mem, &f->r.loop), 0);
 	mmio_rig_plug(&f->r, net_virtio(f->net));
 	return f;
@@ -111,7 +111,7 @@ static void notify(struct fix *f, unsigned int queue)
 	turn(&f->r);
 }
 
-/* The guest's bytes of frame @seed. */
+/* The bytes of the guest's frame @seed. */
 static void paint(uint8_t *to, size_t len, unsigned int seed)
 {
 	for (size_t i = 0; i < len; i++)
@@ -135,7 +135,7 @@ static void offer_rx(struct fix *f, unsigned int i, uint32_t len)
 	rig_avail(&f->ring[RX], (uint16_t)i);
 }
 
-/* Chain @at: a header of its own descriptor, then the frame in another. */
+/* Chain @at: the header in one descriptor, the frame in another. */
 static void offer_tx(struct fix *f, unsigned int at, const struct virtio_net_hdr *hdr, uint32_t len)
 {
 	gpa_t gpa = TX_GPA + at * 0x10000;
@@ -158,7 +158,7 @@ static void check_frame(const uint8_t *got, size_t len, unsigned int seed)
 
 static unsigned int status(struct fix *f)
 {
-	return rd(&f->r, VIRTIO_MMIO_CONFIG + 4) >> 16; /* behind the last of the MAC's bytes */
+	return rd(&f->r, VIRTIO_MMIO_CONFIG + 4) >> 16; /* after the last byte of the MAC address */
 }
 
 static void what_the_driver_sees(void **state)
@@ -201,7 +201,7 @@ static void any_framing_is_sent(void **state)
 	struct fix *f = *state;
 	uint8_t got[4096];
 
-	/* A header in two parts, and the frame's first byte behind it in the same descriptor. */
+	/* A header in two parts, with the frame's first byte after it in the same descriptor. */
 	memset(f->ram + TX_GPA, 0, 64);
 	paint(f->ram + TX_GPA + HDR, 100, 9);
 	rig_desc(&f->ring[TX], 0, TX_GPA, 5, F_NEXT, 1);
@@ -267,7 +267,7 @@ static void a_full_backend_keeps_frames_whole_and_in_order(void **state)
 		if (f->ring[TX].used->idx != sent)
 			break;
 	}
-	/* Nothing spins while it is full, and the chain is still the driver's to be sent. */
+	/* Nothing spins while it is full, and the chain still waits to be sent. */
 	turn(&f->r);
 	assert_int_equal(f->ring[TX].used->idx, sent - 1);
 	for (unsigned int i = 0; i < 200; i++) {
@@ -320,8 +320,8 @@ static void a_large_frame_is_merged_across_a_dry_ring(void **state)
 	struct epoll_event ev[4];
 
 	/*
-	 * The third buffer is not there yet. The first one's header ends behind it: num_buffers is
-	 * in two descriptors.
+	 * The third buffer is not available yet. The first one's header ends in the next
+	 * descriptor: num_buffers is in two of them.
 	 */
 	rig_desc(&f->ring[RX], 0, BUF_GPA, 11, F_WRITE | F_NEXT, 4);
 	rig_desc(&f->ring[RX], 4, BUF_GPA + 11, RX_BYTES - 11, F_WRITE, 0);
@@ -333,7 +333,7 @@ static void a_large_frame_is_merged_across_a_dry_ring(void **state)
 	turn(&f->r);
 	turn(&f->r);
 	assert_int_equal(f->ring[RX].used->idx, 0);
-	/* Nobody listens to the backend now, though it may have more. */
+	/* The device does not poll the backend now, though it may have more frames. */
 	assert_int_equal(epoll_wait(f->r.loop.epoll_fd, ev, 4, 0), 0);
 	offer_rx(f, 2, RX_BYTES);
 	offer_rx(f, 3, RX_BYTES);
@@ -391,7 +391,7 @@ static void a_buffer_without_room_breaks_the_device(void **state)
 	turn(&f->r);
 	assert_true(rd(&f->r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET);
 	turn(&f->r);
-	/* And a reset mends it; the frame was the last driver's. */
+	/* And a reset repairs it; the frame was the last driver's. */
 	live(f, MERGEABLE);
 	offer_rx(f, 0, 1000);
 	notify(f, RX);
@@ -411,7 +411,7 @@ static void a_reset_forgets_half_a_frame(void **state)
 	peer_sends(f, 600, 1);
 	turn(&f->r);
 	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
-	/* Watched at most once more by mistake. */
+	/* The loop may watch it once more at most. */
 	peer_sends(f, 60, 2);
 	turn(&f->r);
 	assert_int_equal(epoll_wait(f->r.loop.epoll_fd, ev, 4, 0), 0);
@@ -461,7 +461,7 @@ static void a_peer_that_ends_takes_the_cable_along(void **state)
 	assert_int_equal(status(f), 0);
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_INTERRUPT_STATUS) & 2, 2);
 	assert_int_equal(epoll_wait(f->r.loop.epoll_fd, ev, 4, 0), 0);
-	/* The driver does not wait for frames that nobody takes. */
+	/* The driver does not wait for frames that the peer does not take. */
 	offer_tx(f, 0, &none, 60);
 	notify(f, TX);
 	assert_int_equal(f->ring[TX].used->idx, 1);
@@ -523,7 +523,7 @@ static void packets_have_no_framing(void **state)
 	check_frame(got, 60, 0);
 }
 
-/* A command; returns its answer, 0xee when there is none. */
+/* Sends a command. Returns the answer, or 0xee if there is none. */
 static unsigned int command_at(struct fix *f, unsigned int queue, const void *bytes, uint32_t len)
 {
 	uint8_t *at = f->ram + TX_GPA;
@@ -595,7 +595,7 @@ static void an_address_lasts_until_the_reset(void **state)
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG), 2);
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG + 4) & 0xffff, 0x0100);
 	assert_int_equal(status(f), VIRTIO_NET_S_LINK_UP);
-	assert_int_equal(command(f, "\1\1\3\0\0\0\0\1", 8), VIRTIO_NET_ERR); /* a group's */
+	assert_int_equal(command(f, "\1\1\3\0\0\0\0\1", 8), VIRTIO_NET_ERR); /* a group address */
 	assert_int_equal(command(f, "\1\1\2\0\0\0\0", 7), VIRTIO_NET_ERR);
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG), 2);
 	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
@@ -603,7 +603,7 @@ static void an_address_lasts_until_the_reset(void **state)
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_CONFIG + 4) & 0xffff, 0x0706);
 }
 
-/* Two pairs, the second on a socket of its own; the control queue is behind both. */
+/* Two pairs, the second on its own socket; the control queue comes after both. */
 static void several_pairs_are_used(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
@@ -651,7 +651,7 @@ static void several_pairs_are_used(void **state)
 	teardown(state);
 }
 
-/* Until the status field is @want. */
+/* Runs the loop until the status field is @want. */
 static void turn_until(struct fix *f, unsigned int want)
 {
 	for (unsigned int i = 0; i < 1000 && status(f) != want; i++) {
@@ -661,7 +661,7 @@ static void turn_until(struct fix *f, unsigned int want)
 	assert_int_equal(status(f), want);
 }
 
-/* A passt of somebody else's ends and is started again. */
+/* A passt that another process started ends, and starts again. */
 static void a_peer_that_returns_brings_the_cable(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
@@ -691,7 +691,7 @@ static void a_peer_that_returns_brings_the_cable(void **state)
 	offer_rx(f, 1, 100);
 	notify(f, RX);
 	/*
-	 * It ends while half of a frame is in the ring, and a part of the next one in its socket.
+	 * The peer ends while half a frame is in the ring, and part of the next one in its socket.
 	 */
 	peer_sends(f, 600, 1);
 	turn(&f->r);
@@ -838,7 +838,7 @@ static void what_cannot_be_opened_is_refused(void **state)
 	assert_int_equal(netdev_open(&d, &o), -ENOENT);
 }
 
-/* A passt of ours, first in PATH, that notes its arguments and reads its socket. */
+/* A fake passt, first in PATH, that records its arguments and reads its socket. */
 static void passt_is_started_and_ended(void **state)
 {
 	static const char script[] =
@@ -872,10 +872,10 @@ static void passt_is_started_and_ended(void **state)
 	snprintf(want, sizeof(want), "--foreground --quiet --fd %d -t 2222:22 -u 53:53 ", number);
 	assert_string_equal(got, want);
 	netdev_close(d);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child remains */
 	unlink(path);
 	unlink(name);
-	/* And none to be found. */
+	/* And without a passt in PATH. */
 	setenv("PATH", dir, 1);
 	assert_int_equal(netdev_open(&d, &o), -ENOENT);
 	rmdir(dir);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Queues of the network device that the host's kernel serves: when they are handed over and taken
- * back, and that nothing but vhost touches them in between. vhost itself is a fake, in place of
- * virtio/vhost/vhost.c; tests/net.sh has the real one.
+ * Tests the network device's queues that the host's kernel serves: when they are handed over and
+ * taken back, and that in between only vhost touches them.
+ *
+ * A fake replaces virtio/vhost/vhost.c; tests/net.sh uses the real one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,12 +247,12 @@ static void nobody_else_touches_them(void **state)
 	notify(f, TX);
 	assert_memory_equal(f->ring[TX].desc, before, sizeof(before));
 	assert_int_equal(sent(f), -1);
-	/* Even should the loop have an event left from before. */
+	/* Even if the loop still has an older event. */
 	virtio_lock(f->r.device);
 	virtio_run(f->r.device, TX);
 	virtio_unlock(f->r.device);
 	assert_memory_equal(f->ring[TX].desc, before, sizeof(before));
-	/* The kernel has heard of it. */
+	/* The kernel has received the kick. */
 	assert_int_equal(eventfd_read(f->vhost[0]->ring[TX].kick_fd, &count), 0);
 }
 
@@ -310,7 +311,7 @@ static void a_mistake_breaks_the_device(void **state)
 	notify(f, TX);
 	assert_int_equal(f->ring[TX].used->idx, 0);
 	assert_int_equal(f->vhost[0]->starts, 2);
-	/* One that is heard of after the reset was another driver's. */
+	/* One that arrives after the reset belonged to the previous driver. */
 	eventfd_write(f->vhost[0]->error_fd, 1);
 	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
 	turns(f);
@@ -340,7 +341,7 @@ static void a_pulled_cable_takes_them_back(void **state)
 	net_set_link(f->net, false);
 	turns(f);
 	assert_int_equal(f->vhost[0]->running, 0);
-	/* The second chain is dropped by us, and the first not seen again. */
+	/* The device drops the second chain, and does not see the first one again. */
 	assert_int_equal(f->ring[TX].used->idx, 2);
 	assert_int_equal(f->ring[TX].used->ring[1].id, 1);
 	assert_int_equal(sent(f), -1);
@@ -429,7 +430,7 @@ static void resets_and_hand_overs_race(void **state)
 		handed_over = f->vhost[0]->starts;
 		virtio_unlock(f->r.device);
 	}
-	/* Whatever was reset when: the last driver's queues do get there. */
+	/* Whenever resets happened, the last driver's queues reach vhost. */
 	negotiate(&f->r, FEATURES, 1);
 	for (unsigned int q = 0; q < 5; q++)
 		set_ring(&f->r, &f->ring[q], q);

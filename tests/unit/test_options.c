@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Sizes, numbers, and the option table's parser with good and bad input. */
+/* Tests sizes, numbers, and the option table's parser with good and bad input. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static int maybe_call(void *config, const char *name, const char *arg)
 	return 0;
 }
 
-/* Whether @arg may be listed. */
+/* Returns whether @arg may be listed. */
 static int list_check(void *config, const char *name, const char *arg)
 {
 	(void)config;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tests how the lists of options are taken apart: one grammar for all of them. */
+/* Tests how lists of options are split: they all have one grammar. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 #define MOST 4
 
-/* @text has these items, in place and by copies. */
+/* Checks that @text has these items, in place and by copies. */
 static void check(const char *text, const char *const want[MOST])
 {
 	char *own = strdup(text), *rest = own;
@@ -104,7 +104,7 @@ static void copies_fit_or_fail(void **state)
 	assert_int_equal(optitem_copy(&empty, copy, 0), -ENAMETOOLONG);
 	assert_int_equal(optitem_copy(&empty, copy, 1), 0);
 	assert_string_equal(copy, "");
-	/* A comma that no split has looked at stays. */
+	/* A comma that no split has read stays. */
 	assert_int_equal(optitem_copy(&raw, copy, sizeof(copy)), 0);
 	assert_string_equal(copy, "a,b");
 }

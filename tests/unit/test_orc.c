@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Backtraces by ORC: both layouts of its entries, all ways to a frame, interrupts, and tables or
- * stacks that make no sense.
+ * Tests backtraces by ORC: both layouts of its entries, all ways to a frame, interrupts, and
+ * invalid tables or stacks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@
 enum { UNDEFINED, PREV_SP, DX, DI, BP, SP, R10, R13, BP_INDIRECT, SP_INDIRECT };
 enum kind { UNKNOWN, END, CALL, REGS, PARTIAL };
 
-/* A function of 0x100 bytes each, from 0x10000 on. */
+/* Functions of 0x100 bytes each, from 0x10000 on. */
 static const struct {
 	enum kind kind;
 	int16_t sp_offset, bp_offset;
@@ -266,7 +266,8 @@ static void what_lies_outside_is_lost(void **state)
 }
 
 /*
- * A jump to nowhere: the return address lies behind a call, and what only looks like one does not.
+ * A jump to nowhere: the return address follows a call instruction; values that only look like
+ * return addresses do not.
  */
 static void guesses_are_behind_calls(void **state)
 {
@@ -286,7 +287,7 @@ static void guesses_are_behind_calls(void **state)
 	assert_true(u.guessed);
 	assert_true(orc_next(&orc, &u));
 	assert_int_equal(u.ip, in(FIRST));
-	assert_true(u.guessed); /* what comes of a guess is one */
+	assert_true(u.guessed); /* the caller of a guessed frame is a guess too */
 	u = start(NO_WHERE, STACK);
 	put64(in(BY_BP)-8, 0x00000100e8909090); /* call */
 	assert_true(orc_guess(&orc, &u));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reports: quoting by each format's rules, what is in them, and how they get into files. */
+/* Tests reports: each format's quoting and content, and how they are written to files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,7 +110,7 @@ static void test_writers(void **state)
 	ktap_fini(&k);
 }
 
-/* Only after a bad end, and the guest's text cannot speak for us. */
+/* Only after a bad end; and the guest's text cannot act as the launcher's. */
 static void test_annotations(void **state)
 {
 	static const char tail[] = "::error::x\n ##[warning]y\nplain\n";
@@ -169,7 +169,7 @@ static void test_files(void **state)
 	assert_int_equal(outcome_check_path("report", "/nowhere/r"), -ENOENT);
 	unlink(fifo);
 	unlink(path);
-	assert_int_equal(rmdir(dir), 0); /* nothing temporary is left */
+	assert_int_equal(rmdir(dir), 0); /* no temporary file remains */
 }
 
 int main(void)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Page walks of every paging mode, each way to fail at each level, over tables built by hand. */
+/*
+ * Tests page walks in every paging mode, with each failure at each level, over tables built by
+ * hand.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -203,7 +206,7 @@ static void legacy_32_bits(void **state)
 	put32(0x2000 + 0x12 * 4, 0x7000 | P | W);
 	w = walk(&p, 0xffffffffc0012345, WALK_READ); /* cut to 32 bits */
 	assert_true(w.result == WALK_OK && w.gpa == 0x7345 && w.nr == 2 && w.gva == 0xc0012345);
-	put32(ROOT + 0x300 * 4, 0x01c02000 | P | PS); /* without CR4.PSE the bit means nothing */
+	put32(ROOT + 0x300 * 4, 0x01c02000 | P | PS); /* without CR4.PSE the bit is ignored */
 	assert_result(&p, 0xc0012345, WALK_READ, "the table lies outside memory at level 1 (PTE)");
 	p.cr4 = 0x10;
 	put32(ROOT + 0x300 * 4, 0x01c02000 | P | PS);
@@ -275,7 +278,7 @@ static void reading_stops_at_the_hole(void **state)
 	assert_int_equal(gmem_write(&mem, 0x7ff0, "0123456789abcdef", 16), 0);
 	assert_int_equal(gva_read(&mem, &p, gva, buf, sizeof(buf)), 16);
 	assert_memory_equal(buf, "0123456789abcdef", 16);
-	put64(0x4000 + 8 * ((gva >> 12 & 511) + 1), NOWHERE | P); /* mapped, but no memory */
+	put64(0x4000 + 8 * ((gva >> 12 & 511) + 1), NOWHERE | P); /* mapped, but not to memory */
 	assert_int_equal(gva_read(&mem, &p, gva, buf, sizeof(buf)), 16);
 	put64(0x4000 + 8 * ((gva >> 12 & 511) + 1), 0x9000 | P);
 	assert_int_equal(gva_read(&mem, &p, gva, buf, sizeof(buf)), 64);

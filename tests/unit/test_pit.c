@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the access that makes the PIT would have done to it. */
+/* Tests that the first access to the PIT, which creates it, still has its effect on it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

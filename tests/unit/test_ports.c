@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The small ports, on a real bus as the board puts them there. */
+/* Tests the small ports on a real bus, where the board puts them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

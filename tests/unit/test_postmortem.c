@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The page of text as a whole: what is left out when registers are lost or only sampled, brief
- * ones, the last events, frames.
+ * Tests the post-mortem's text as a whole: what it leaves out when registers are lost or only
+ * sampled, brief reports, the last events, frames.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static void put64(gpa_t gpa, uint64_t value)
 
 static struct fixture fix;
 
-/* In long mode at an int3 of a machine whose first 2 MiB are mapped to themselves. */
+/* A vCPU in long mode at an int3; the first 2 MiB are mapped to themselves. */
 static int setup(void **state)
 {
 	*state = &fix;
@@ -209,11 +209,11 @@ static void a_decompressor_is_told_by_where_it_is(void **state)
 	assert_has(print(f), line);
 	f->pm.early = true;
 	assert_has(print(f), "most likely its decompressor\n");
-	f->pm.at_image = true; /* unpacked, and not far */
+	f->pm.at_image = true; /* unpacked, and not moved far */
 	assert_null(strstr(print(f), "unpacked"));
 	assert_has(print(f), "(at physical addresses, before the kernel's own page tables are on");
 	f->pm.at_image = false;
-	f->cpu.regs.rip = 0xffffffff81000000; /* without kallsyms, but not in low memory */
+	f->cpu.regs.rip = 0xffffffff81000000; /* without kallsyms, but above low memory */
 	assert_null(strstr(print(f), "unpacked"));
 }
 

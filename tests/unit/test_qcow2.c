@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * qcow2 images made and spoilt by hand: every header value that must be refused, what is supported
- * in both versions, with all cluster sizes and refcount widths, backing files that must not be
- * followed, refcounts that must be rebuilt. tests/disk.sh has qemu-img as the judge.
+ * Tests qcow2 images made and damaged by hand: every header value that must be refused, and what is
+ * supported in both versions.
+ *
+ * This includes all cluster sizes and refcount widths, backing files that must not be followed, and
+ * refcounts that must be rebuilt. tests/disk.sh checks images with qemu-img.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,7 +91,7 @@ static struct image load(const char *path, struct image like)
 	return like;
 }
 
-/* Log lines since the last call, and whether one has @text in it. */
+/* Returns the number of log lines since the last call. *@found: whether one contains @text. */
 static unsigned int new_lines(struct rig *r, const char *text, bool *found)
 {
 	char line[1024];
@@ -281,7 +283,7 @@ static void test_extensions(void **state)
 	free(m.bytes);
 }
 
-/* Writes, zeroes and discards all over an image, and the same after it was opened again. */
+/* Writes, zeroes and discards everywhere in an image, and again after it was reopened. */
 static void exercise(struct rig *r, uint64_t cluster, uint64_t size)
 {
 	uint64_t step = align_up(size / 13, cluster) + 512;
@@ -326,7 +328,7 @@ static void test_sizes(void **state)
 	}
 }
 
-/* More clusters than the first refcount table can describe: it is replaced by larger ones. */
+/* More clusters than the first refcount table can describe: larger tables replace it. */
 static void test_refcount_table_grows(void **state)
 {
 	struct rig *r = *state;
@@ -348,7 +350,7 @@ static void test_refcount_table_grows(void **state)
 
 /* ---- clusters of all kinds ---- */
 
-/* One L2 table at cluster 4 and a data cluster at 5. */
+/* Puts an L2 table at cluster 4 and a data cluster at 5. */
 static struct image make_mapped(uint64_t entry)
 {
 	struct image m = image_make(3, 12, 4, 64 * KIB), big = m;
@@ -383,14 +385,14 @@ static void test_zero_cluster_with_space(void **state)
 	free(m.bytes);
 }
 
-/* 4096 times 'a', packed by zlib */
+/* 4096 times 'a', compressed by zlib */
 static const unsigned char packed_a[] = { 0xed, 0xc1, 0x01, 0x0d, 0x00, 0x00, 0x00, 0xc2,
 					  0xa0, 0xac, 0xef, 0x5f, 0xc2, 0x1e, 0x0e, 0x28,
 					  0x00, 0x00, 0x00, 0xe0, 0xdd, 0x00 };
 
 /*
- * Two compressed clusters in one cluster of the file; the second's sectors reach beyond the file's
- * last one.
+ * Two compressed clusters in one cluster of the file; the second one's sectors extend beyond the
+ * file's last one.
  */
 static struct image make_compressed(void)
 {
@@ -437,10 +439,7 @@ static void test_compressed(void **state)
 	free(m.bytes);
 }
 
-/*
- * A stream that is none, that ends too early, or is not there: an I/O error and one line; the other
- * one is read.
- */
+/* An invalid, truncated or missing stream: an I/O error and one line; the other stream is read. */
 static void test_compressed_malformed(void **state)
 {
 	struct rig *r = *state;
@@ -497,7 +496,7 @@ static void test_compression_type(void **state)
 	free(m.bytes);
 }
 
-/* Entries that point where nothing can be: an I/O error and one line, and the machine goes on. */
+/* Entries that point to impossible places: an I/O error and one line, and the machine continues. */
 static void test_bad_mappings(void **state)
 {
 	static const uint64_t bad[] = {
@@ -523,7 +522,7 @@ static void test_bad_mappings(void **state)
 		store(r->path, &m);
 		open_disk(r);
 		assert_int_equal(put(r, 0, 1, 512),
-				 /* that bit is none of L1's */
+				 /* L1 entries do not have this bit */
 				 bad[i] == 1ULL << 62 ? 0 : -EUCLEAN);
 		close_disk(r);
 		new_lines(r, "", &found);
@@ -531,7 +530,10 @@ static void test_bad_mappings(void **state)
 	}
 }
 
-/* A cluster that a snapshot shares is copied, and its count falls when the copy is on the disk. */
+/*
+ * A cluster that a snapshot shares is copied, and its refcount decreases once the copy is on the
+ * disk.
+ */
 static void test_shared_cluster(void **state)
 {
 	struct rig *r = *state;
@@ -589,7 +591,7 @@ static void test_autoclear(void **state)
 	struct rig *r = *state;
 	struct image m = image_make(3, 12, 4, MIB), after;
 
-	image_put64(&m, 80, 1ULL << 60 | 1); /* compatible: means nothing to us, stays */
+	image_put64(&m, 80, 1ULL << 60 | 1); /* compatible: ignored, stays */
 	image_put64(&m, 88, 1ULL << 40 | 1);
 	store(r->path, &m);
 	r->o.read_only = true;
@@ -670,7 +672,7 @@ static void test_backing_refused(void **state)
 	store(r->path, &m);
 	refused(r, "not a file or block device", 2);
 	free(m.bytes);
-	/* A backing file whose format nobody says, which names a third file. */
+	/* A backing file without a given format, which names a third file. */
 	m = make_overlay("base", NULL);
 	store(r->path, &m);
 	other = make_overlay("/etc/passwd", "raw");
@@ -705,7 +707,7 @@ static void test_backing_name_bounds(void **state)
 	free(m.bytes);
 }
 
-/* Of a write that nobody has flushed the tables are written as the image is closed. */
+/* Closing the image writes the tables of a write that was not flushed. */
 static void test_last_writes_lost(void **state)
 {
 	struct rig *r = *state;
@@ -735,7 +737,7 @@ static void test_last_writes_lost(void **state)
 	r->d = NULL;
 }
 
-/* The descriptor of ours that has @path open. */
+/* Returns this process's descriptor of @path. */
 static int descriptor_of(const char *path)
 {
 	char link[64], where[128];
@@ -753,8 +755,8 @@ static int descriptor_of(const char *path)
 }
 
 /*
- * The image's file takes writes and syncs none: no table may say afterwards that the cluster is in
- * use.
+ * The image's file accepts writes but fails to sync: no table may say afterwards that the cluster
+ * is in use.
  */
 static void test_failed_sync(void **state)
 {

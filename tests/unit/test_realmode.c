@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The 16-bit entries: setup code and its header in guest memory, the BIOS under it, flat binaries,
- * and the protocols that have no other.
+ * Tests the 16-bit entries: setup code and its header in guest memory, the BIOS below it, flat
+ * binaries, and the protocols that have no other entry.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,8 +59,8 @@ static const struct bios_head *bios(const struct bench *b)
 }
 
 /*
- * boot.rst: the setup code at its segment, entered 0x20 paragraphs on; here by way of the BIOS's
- * post.
+ * boot.rst: the setup code is entered 0x20 paragraphs after its segment; here through the BIOS's
+ * POST.
  */
 static void setup_code_is_entered_by_the_book(void **state)
 {
@@ -114,12 +114,12 @@ static void the_bios_is_in_its_place(void **state)
 	assert_int_equal(bios(&b)->nr_e820, 5);
 	assert_int_equal(bios(&b)->e820[3].gpa, MIB);
 	assert_int_equal(bios(&b)->e820[3].bytes, 63 * MIB);
-	/* the reset vector is somebody else's */
+	/* the BIOS does not contain the reset vector */
 	assert_int_equal(u32(&b, BIOS_GPA + BIOS_MAX_BYTES), 0);
 	gmem_fini(&b.mem);
 }
 
-/* Others have nothing of it in their low memory. */
+/* The other entries have nothing of the BIOS in low memory. */
 static void protected_mode_entries_get_no_bios(void **state)
 {
 	struct bench b = { 0 };
@@ -134,8 +134,8 @@ static void protected_mode_entries_get_no_bios(void **state)
 }
 
 /*
- * 2.03, as memdisk has it: syssize says nothing, no field behind initrd_addr_max exists; only real
- * mode is left.
+ * 2.03, like memdisk: syssize is not valid, no field after initrd_addr_max exists, so only real
+ * mode remains.
  */
 static void old_protocols_are_entered_in_real_mode(void **state)
 {
@@ -153,7 +153,7 @@ static void old_protocols_are_entered_in_real_mode(void **state)
 	assert_int_equal(b.img.load_gpa, MIB);
 	assert_int_equal(boot_cmdline_limit(&b.img), 255);
 	assert_int_equal(boot_initrd_addr_max(&b.img), 0x7fffffff);
-	assert_int_equal(u32(&b, HDR(H_SETUP_DATA)), UINT32_MAX); /* code, left alone */
+	assert_int_equal(u32(&b, HDR(H_SETUP_DATA)), UINT32_MAX); /* code, unchanged */
 	gmem_fini(&b.mem);
 	image_set_version(&b.k, 0x202, 0x22c);
 	load(&b, NULL);
@@ -161,7 +161,7 @@ static void old_protocols_are_entered_in_real_mode(void **state)
 	gmem_fini(&b.mem);
 }
 
-/* Before 2.08 the last paragraph may be cut. */
+/* Before 2.08 the last paragraph may be cut off. */
 static void syssize_may_be_rounded_up(void **state)
 {
 	struct bench b = { 0 };

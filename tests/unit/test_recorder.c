@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flight recorder's packing and ring, the words for its events, and --trace's option and file.
+ * Tests the flight recorder's packing and ring, the words for its events, and --trace's option and
+ * file.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,7 +102,7 @@ static void no_write(void *dev, uint64_t offset, unsigned int size, uint64_t val
 
 static const struct bus_ops ops = { no_read, no_write, 4 };
 
-/* Opens a trace of @spec to a file, records three events, and returns what the file says. */
+/* Opens a trace of @spec to a file, records three events, and returns the file's text. */
 static char *trace_of(const char *spec, const char *suffix)
 {
 	static char text[1024];

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The entropy device: buffers filled, none too far, odd chains returned. */
+/*
+ * Tests the entropy device: it fills buffers, writes none beyond its end, and returns odd chains.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,7 +104,8 @@ static void chains_with_no_room_are_returned(void **state)
 }
 
 /*
- * Takes a buffer back as soon as its entry is there, before the index says so, and offers it again.
+ * Takes a buffer back as soon as its used entry is there, before the index covers it, and offers it
+ * again.
  */
 struct greedy {
 	struct fix *f;
@@ -141,7 +144,7 @@ static void a_greedy_driver_lets_others_have_their_turn(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, be_greedy, &g), 0);
 	wr(r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 	for (unsigned int i = 0; i < 100; i++)
-		turn(r); /* comes back, or the test's time is up */
+		turn(r); /* returns, or the test times out */
 	atomic_store(&g.over, true);
 	pthread_join(thread, NULL);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which part of a disk is the root: crafted tables and file systems, good, damaged and hostile. */
+/*
+ * Tests which part of a disk is the root, with made-up tables and file systems: good, damaged and
+ * hostile.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +22,7 @@
 
 struct rig {
 	unsigned char *image;
-	uint64_t size_bytes; /* what the disk says; reads past SECTORS are zeros */
+	uint64_t size_bytes; /* the disk's reported size; reads past SECTORS are zeros */
 	unsigned int nr_reads;
 	int err;
 	uint8_t root_type[GUID_BYTES];
@@ -221,8 +224,8 @@ static void test_gpt_bad_header(void **state)
 }
 
 /*
- * As many entries as are said, from where they are said to be; the last sector of the disk holds
- * some.
+ * The table has as many entries as the header says, at the header's place; the disk's last sector
+ * holds some.
  */
 static void test_gpt_entries_place(void **state)
 {
@@ -295,7 +298,7 @@ static void test_mbr_logical(void **state)
 	expect(r, 6, "only Linux");
 	put_mbr(r->image, 500, 0, 0x83, 8, 50);
 	expect_choices(r, "vda1 (FAT), vda5 (Linux swap), vda6 (Linux), vda7 (Linux)");
-	/* One out of range keeps its number. */
+	/* An entry out of range keeps its number. */
 	put_mbr(r->image, 300, 0, 0x83, SECTORS, 50);
 	expect(r, 7, "only Linux");
 }
@@ -312,7 +315,7 @@ static void test_mbr_loop(void **state)
 	assert_int_equal(find(r), 0);
 	assert_false(r->root.found);
 	assert_in_range(r->nr_reads, 50, 260);
-	/* Links to nowhere. */
+	/* Broken links. */
 	put_mbr(r->image, 100, 1, 0x05, 0xffffffff, 100);
 	expect(r, 5, "only Linux");
 	put_mbr(r->image, 0, 1, 0x05, 0, 100);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The real-time clock under a clock of our own; gmtime_r() is the judge of dates. Only the last
- * test uses real time and a real timer.
+ * Tests the real-time clock with a fake host clock; gmtime_r() checks the dates. Only the last test
+ * uses real time and a real timer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,7 +142,7 @@ static void set_alarm(struct fixture *f, uint8_t hour, uint8_t minute, uint8_t s
 }
 
 /*
- * Enables @source, waits as long as rtc_poll() says until the line rises, and returns the time that
+ * Enables @source, waits for rtc_poll()'s delays until the line rises, and returns the time that
  * took.
  */
 static int64_t ns_to_interrupt(struct fixture *f, uint8_t source)
@@ -266,7 +266,7 @@ static void time_follows_the_host(void **state)
 	}
 }
 
-/* Each day of 400 years from a fresh clock, so that no error can hide in counting on. */
+/* Sets each day of 400 years on a fresh clock, so that continued counting cannot hide an error. */
 static void every_date_is_right(void **state)
 {
 	struct fixture *f = *state;
@@ -353,7 +353,10 @@ static void no_update_in_progress_while_time_stands(void **state)
 	assert_int_equal(get(f, REG_A), 0x76);
 }
 
-/* All of a date changes while the guest reads it, slowly: it gets the old one, then the new one. */
+/*
+ * All fields of a date change while the guest reads it slowly: it gets the old one, then the new
+ * one.
+ */
 static void a_date_is_read_whole(void **state)
 {
 	static const uint8_t old[][2] = {
@@ -430,8 +433,8 @@ static void guest_sets_the_clock(void **state)
 }
 
 /*
- * Without SET, a month that makes the date invalid for a moment must not spoil the day that follows
- * it.
+ * Without SET, a month that makes the date invalid for a moment must not change the day that is
+ * written next.
  */
 static void registers_written_one_by_one_stay(void **state)
 {
@@ -447,7 +450,7 @@ static void registers_written_one_by_one_stay(void **state)
 	assert_int_equal(get(f, 8), 0x05);
 }
 
-/* As Linux does it, half a second before the time it means. */
+/* As Linux does, half a second before the time to set. */
 static void divider_reset_starts_half_a_second_in(void **state)
 {
 	struct fixture *f = *state;
@@ -504,7 +507,7 @@ static void format_changed_with_set_keeps_the_bytes(void **state)
 	assert_int_equal(get(f, 2), 0x15);
 }
 
-/* Every hour, written in the 12-hour format under SET and counted on into the next. */
+/* Every hour, written in the 12-hour format under SET, then counted to the next hour. */
 static void twelve_hour_mode(void **state)
 {
 	static const uint8_t hours[] = { 0x12, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07,
@@ -623,10 +626,7 @@ static void every_periodic_rate(void **state)
 		start = f->now_ns;
 		for (int64_t n = 1; n <= 2 * hz; n++) {
 			ns_to_interrupt(f, PIE);
-			/*
-			 * No drift: the nth comes at the nth part of a second, rounded up to whole
-			 * ns.
-			 */
+			/* No drift: interrupt n comes after n periods, rounded up to whole ns. */
 			assert_int_equal(f->now_ns - start, (n * NS + hz - 1) / hz);
 		}
 		put(f, REG_B, H24);
@@ -696,7 +696,10 @@ static void alarm_in_12_hours(void **state)
 	assert_true(f->level);
 }
 
-/* Nobody looked for a day: the alarm within it is found all the same, and one outside is not. */
+/*
+ * The guest did not read the clock for a day: an alarm within it is still found, and one outside is
+ * not.
+ */
 static void alarm_is_found_later(void **state)
 {
 	struct fixture *f = *state;
@@ -776,9 +779,7 @@ static void specs_that_are_refused(void **state)
 	}
 }
 
-/*
- * The real clock and a real timer: a periodic interrupt within a second, and no timer left behind.
- */
+/* The real clock and a real timer: a periodic interrupt within a second, and no timer remains. */
 static void timer_raises_the_line(void **state)
 {
 	struct fixture *f = *state;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The 16550A, register by register, against a character device, an interrupt line and a coalescing
- * hook made of recorders. The fake's functions stand in for kvm/chardev/chardev_output.c, which the
- * linker then leaves out.
+ * Tests the 16550A, register by register, with a character device, an interrupt line and a
+ * coalescing hook that record.
+ *
+ * The fake's functions replace those of kvm/chardev/chardev_output.c, which the linker then leaves
+ * out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -247,7 +249,7 @@ static void test_thre_on_enable(void **state)
 	assert_int_equal(in(p, UART_IIR), UART_IIR_THRI);
 	assert_false(p->level);
 	assert_int_equal(in(p, UART_IIR), UART_IIR_NO_INT);
-	/* Still on: no new edge of the bit. */
+	/* The enable bit is still on: no new edge. */
 	out(p, UART_IER, UART_IER_THRI);
 	assert_int_equal(in(p, UART_IIR), UART_IIR_NO_INT);
 	out(p, UART_IER, 0);
@@ -268,7 +270,7 @@ static void test_thre_on_write(void **state)
 	assert_true(p->level);
 	assert_int_equal(p->edges_up, 2);
 	/*
-	 * A write without a look at IIR: the register was full for a moment, which is a new edge.
+	 * A write without reading IIR: the register was full for a moment, so this is a new edge.
 	 */
 	out(p, UART_TX, 'y');
 	assert_int_equal(p->edges_up, 3);
@@ -301,7 +303,7 @@ static void test_priorities(void **state)
 	(void)state;
 	out(p, UART_FCR, UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_4);
 	out(p, UART_IER, 0x0f);
-	/* Modem lines: loop back with all off, and come back. */
+	/* Modem lines: loop them back with all outputs off, and end the loopback. */
 	out(p, UART_MCR, UART_MCR_LOOP);
 	out(p, UART_MCR, UART_MCR_RTS | UART_MCR_OUT2);
 	send_break(p);
@@ -405,7 +407,7 @@ static void test_fcr_resets(void **state)
 	receive(p, "e");
 	out(p, UART_FCR, UART_FCR_ENABLE_FIFO);
 	assert_int_equal(in(p, UART_LSR), LSR_IDLE);
-	/* Reset bits count for nothing without the enable bit. */
+	/* Reset bits have no effect without the enable bit. */
 	out(p, UART_FCR, 0);
 	receive(p, "f");
 	out(p, UART_FCR, UART_FCR_TRIGGER_14);
@@ -429,7 +431,7 @@ static void test_loopback_modem_lines(void **state)
 		out(p, UART_MCR, UART_MCR_LOOP | map[i][0]);
 		assert_int_equal(in(p, UART_MSR) & 0xf0, map[i][1]);
 	}
-	/* What Linux' probe asks. */
+	/* The accesses of Linux's probe. */
 	out(p, UART_MCR, UART_MCR_LOOP | UART_MCR_OUT2 | UART_MCR_RTS);
 	assert_int_equal(in(p, UART_MSR) & 0xf0, 0x90);
 	out(p, UART_MCR, 0);
@@ -570,7 +572,7 @@ static void test_room(void **state)
 	assert_int_equal(room(p), 16);
 	receive(p, "0123456789abcdef");
 	assert_int_equal(room(p), 0);
-	/* Woken once, when half of it is free. */
+	/* The writer is woken once, when half of the room is free. */
 	for (int i = 0; i < 7; i++)
 		in(p, UART_RX);
 	assert_int_equal(p->cd.rx_ready, 0);
@@ -619,7 +621,7 @@ static void test_input_for_polling_guest(void **state)
 	receive(p, "x");
 	assert_int_equal(in(p, UART_RX), 'x');
 	assert_int_equal(room(p), 1);
-	/* A guest that prints by polling never reads LSR so often in a row. */
+	/* A guest that prints by polling never reads LSR this often in a row. */
 	for (int i = 0; i < 100; i++) {
 		in(p, UART_LSR);
 		out(p, UART_TX, '.');
@@ -636,7 +638,7 @@ static void test_rts_stops_input(void **state)
 	assert_int_equal(room(p), 16);
 	out(p, UART_MCR, UART_MCR_DTR | UART_MCR_OUT2);
 	assert_int_equal(room(p), 0);
-	/* The kernel's console turns interrupts off and on around a line: no reason to go on. */
+	/* The kernel's console turns interrupts off and on around a line: no reason to resume. */
 	out(p, UART_IER, 0);
 	out(p, UART_IER, UART_IER_RDI);
 	assert_int_equal(room(p), 0);
@@ -698,7 +700,7 @@ static void test_coalescing_begins_and_ends(void **state)
 	assert_int_equal(p->cd.out_len, 116);
 	assert_int_equal(p->cd.tick(p->cd.tick_ctx), true);
 	assert_int_equal(p->drains, 1);
-	/* What does not touch the transmitter changes nothing. */
+	/* Accesses that do not concern the transmitter change nothing. */
 	out(p, UART_IER, UART_IER_RDI);
 	out(p, UART_MCR, UART_MCR_RTS | UART_MCR_OUT2);
 	out(p, UART_LCR, UART_LCR_WLEN8);
@@ -741,7 +743,7 @@ static void test_lsr_read_wakes_tick(void **state)
 
 #define MANY_BYTES 20000
 
-/* The loop's thread: bytes 0, 1, 2, ... as there is room. */
+/* The loop's thread sends bytes 0, 1, 2, ... while there is room. */
 static void *feed(void *ctx)
 {
 	struct port *p = ctx;
@@ -761,9 +763,7 @@ static void *feed(void *ctx)
 	return NULL;
 }
 
-/*
- * Input on one thread, the guest on another: all arrives in order. Also for the thread sanitizer.
- */
+/* Input on one thread, the guest on another: all bytes arrive in order. Also a test for TSan. */
 static void test_two_threads(void **state)
 {
 	struct port *p = open_port();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What --share and --root say. */
+/* Tests the parsing of --share and --root. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* @rest behind the folder's name. */
+/* Parses the folder's path with a slash and @rest after it. */
 static int parse(const struct fix *f, struct share *s, const char *rest)
 {
 	char text[2 * PATH_MAX];
@@ -89,7 +89,7 @@ static void commas_and_colons(void **state)
 	struct fix *f = *state;
 	struct share s;
 
-	/* A colon with a slash behind it is the folder's. */
+	/* A colon with a slash after it belongs to the folder's name. */
 	assert_int_equal(parse(f, &s, "a,,b:c/,ro"), 0);
 	assert_string_equal(s.tag, "a,b:c");
 	assert_true(s.read_only);

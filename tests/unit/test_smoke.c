@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kvm smoke: the file, the matrix and its parts, reports there and back, and what they come to
- * together.
+ * Tests kvm smoke: its file, the matrix and its parts, reports written and read back, and how they
+ * are merged.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -239,7 +239,7 @@ static void test_matrix(void **state)
 	smoke_set_free(&set);
 }
 
-/* Each boot is in one part, with the name it has in the whole. */
+/* Each boot is in one part, with its name in the whole matrix. */
 static void test_shards(void **state)
 {
 	struct smoke_set whole, part;
@@ -320,7 +320,7 @@ static __attribute__((noinline)) char *render(const struct smoke_set *set,
 	return text;
 }
 
-/* Parts that come back from their reports, in any order, are the whole. */
+/* Parts read back from their reports, in any order, give the whole. */
 static void test_merge(void **state)
 {
 	struct smoke_set whole, part, merged = { 0 };
@@ -360,7 +360,7 @@ static void test_merge(void **state)
 
 static void test_read(void **state)
 {
-	/* What is changed in a good report, and to what; it is refused then. */
+	/* A change to a valid report (from, to), after which it must be refused. */
 	static const char *const changes[][2] = {
 		{ "kvm-smoke-report/1", "kvm-smoke-report/2" },
 		{ "\"total\": 17", "\"total\": 0" },

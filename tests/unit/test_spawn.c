@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Tests starting child processes: signals, streams, descriptors, environment, group and end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 #define MANY 64			       /* a descriptor that nothing else has */
-#define STANDARD_SIGNALS 0x7fffffffULL /* not libc's own two above them, which nobody may set */
+#define STANDARD_SIGNALS 0x7fffffffULL /* not libc's own two above them */
 
 static void read_end(int fd, char *text, size_t size)
 {
@@ -32,8 +33,8 @@ static void read_end(int fd, char *text, size_t size)
 }
 
 /*
- * Runs a line of shell; @s has what is not usual. Returns what it has written, and whether it ended
- * well.
+ * Runs a shell command with the settings in @s. Fills @text with its output. Returns whether it
+ * succeeded.
  */
 static bool shell(const char *line, struct spawn *s, char *text, size_t size)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Names for addresses: System.map, ELF, damaged ones, and where KASLR has put the kernel. */
+/* Tests names for addresses: System.map, ELF, damaged files, and where KASLR has put the kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,7 @@ static void system_map(void **state)
 	char buf[8];
 
 	assert_int_equal(parse(s, map), 0);
-	assert_text(s, 0xffffffff81000000, "_text"); /* of aliases the first */
+	assert_text(s, 0xffffffff81000000, "_text"); /* the first of several aliases */
 	assert_text(s, 0xffffffff8100001f, "_text+0x1f");
 	assert_text(s, 0xffffffff81c00800, "asm_exc_page_fault");
 	assert_text(s, 0xffffffff80ffffff, ""); /* below all */
@@ -132,7 +132,7 @@ static void elf(void **state)
 	assert_int_equal(symbols_parse(s, (const uint8_t *)&e, sizeof(e)), 0);
 	assert_text(s, 0x1004, "main+0x4");
 	assert_text(s, 0x2000, "data");
-	assert_text(s, 0x10, ""); /* the undefined one is not there */
+	assert_text(s, 0x10, ""); /* the undefined one is missing */
 }
 
 static void elf_of_32_bits(void **state)
@@ -227,12 +227,12 @@ static void kaslr_is_worked_out(void **state)
 	assert_text(s, 0xffffffff8100001f + 0x1fe00000, "_text+0x1f");
 	assert_true(symbols_lookup(s, "startup_64", &addr) &&
 		    addr == 0xffffffff81000000 + 0x1fe00000);
-	a.lstar = 0xffffffff81c00123; /* not by 2 MiB: something else */
+	a.lstar = 0xffffffff81c00123; /* not a multiple of 2 MiB: not KASLR's slide */
 	assert_false(symbols_find_slide(s, &a));
 	a = (struct symbols_anchors){ .page_fault = 0xffffffff81c00800 + 0x200000 };
 	assert_true(symbols_find_slide(s, &a));
 	assert_text(s, 0xffffffff81200000, "_text");
-	a.stext = 0xffffffff81000200 + 0x1200000; /* the guest's own word, if it has one */
+	a.stext = 0xffffffff81000200 + 0x1200000; /* the guest's own value, if it has one */
 	assert_true(symbols_find_slide(s, &a));
 	assert_text(s, 0xffffffff82200000, "_text");
 	a.stext = 0;

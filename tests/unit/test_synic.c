@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Hyper-V's messages and events through a real port, with guest memory and SINTs that record. */
+/*
+ * Tests Hyper-V's messages and events through a real port, with guest memory and SINTs that record.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,7 +105,7 @@ static void ask(struct bench *b, unsigned int what, unsigned int vp, unsigned in
 	bus_write(&b->pio, PORT, 4, nr << 24 | what << 16 | vp << 8 | sint);
 }
 
-/* A post of @len bytes of @fill. */
+/* Posts a message of @len bytes of @fill. */
 static enum hv_status post(struct bench *b, uint32_t connection, uint32_t type, uint32_t len,
 			   uint8_t fill)
 {

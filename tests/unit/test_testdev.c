@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The test device on real buses, with hooks and lines that record. */
+/* Tests the test device on real buses, with hooks and lines that record. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -157,7 +157,7 @@ static void irq_ports_set_levels(void **state)
 	assert_int_equal(f->changes, 3);
 	bus_write(&f->pio, IRQ + 9, 1, 0);
 	assert_int_equal(f->changes, 3);
-	/* A wide access is one for each line that it covers, and none beyond the last. */
+	/* A wide access counts for each line that it covers, and for none beyond the last. */
 	bus_write(&f->pio, IRQ + 22, 4, 0x01010001);
 	assert_int_equal(f->level[22], 1);
 	assert_int_equal(f->level[23], 0);
@@ -215,7 +215,7 @@ static void pm1_control_reads_back(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(bus_read(&f->pio, PM1 + 4, 2), 1); /* SCI_EN: there is no other mode */
+	assert_int_equal(bus_read(&f->pio, PM1 + 4, 2), 1); /* SCI_EN: the only mode */
 	bus_write(&f->pio, PM1 + 4, 2, 0x1c00);
 	assert_int_equal(bus_read(&f->pio, PM1 + 4, 2), 0x1c01);
 	assert_int_equal(bus_read(&f->pio, PM1 + 5, 1), 0x1c);

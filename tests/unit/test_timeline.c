@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The boot timeline: what counts, its order, the table, and its place in a JSON trace. */
+/*
+ * Tests the boot timeline: which marks count, their order, the table, and its place in a JSON
+ * trace.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The front end of vhost-user, and the file system device on it, against a back end of ours: a
- * thread at the other end of a socket, which notes what it is told, and misbehaves at the request
- * it is asked to.
+ * Tests the vhost-user front end and the file system device against a fake back end.
+ *
+ * The fake is a thread at the other end of a socket that records messages and misbehaves at a
+ * chosen request.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +34,7 @@
 	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC |                        \
 	 1ULL << VIRTIO_RING_F_EVENT_IDX)
 
-/* The protocol's numbers, written down a second time. */
+/* The protocol's numbers, defined independently of the front end. */
 enum {
 	GET_FEATURES = 1,
 	SET_FEATURES,
@@ -81,7 +82,7 @@ struct back_end {
 	pthread_t thread;
 	uint64_t features, protocol_features, rings;
 	_Atomic enum fault fault; /* a test may set these while it runs */
-	_Atomic uint32_t at;	  /* the request to have it at */
+	_Atomic uint32_t at;	  /* the request at which the fault occurs */
 	struct seen seen[MAX_SEEN];
 	_Atomic unsigned int nr;
 };
@@ -98,7 +99,7 @@ static bool read_exactly(int fd, void *to, size_t len)
 	return true;
 }
 
-/* The header, which is what the descriptors come with. */
+/* Receives the header, with which the descriptors come. */
 static bool read_header(struct back_end *b, struct seen *s)
 {
 	union {
@@ -121,7 +122,7 @@ static bool read_header(struct back_end *b, struct seen *s)
 	return true;
 }
 
-/* Returns whether the connection is to go on. */
+/* Returns whether the connection continues. */
 static bool answer(struct back_end *b, const struct seen *s, const void *payload, uint32_t size)
 {
 	struct {
@@ -221,7 +222,7 @@ static void back_end_end(struct back_end *b)
 	}
 }
 
-/* The @nth message of this kind; NULL: there is none. */
+/* Returns the @nth message of this kind, or NULL. */
 static const struct seen *find(const struct back_end *b, uint32_t request, unsigned int nth)
 {
 	for (unsigned int i = 0; i < b->nr; i++) {
@@ -336,7 +337,7 @@ static void the_first_words(void **state)
 		assert_int_equal(f->b.seen[i].request, order[i]);
 		assert_int_equal(f->b.seen[i].flags, 1);
 	}
-	/* Of what it offered, what we know. */
+	/* The offered features that the front end knows. */
 	assert_int_equal(u64_of(find(&f->b, SET_PROTOCOL_FEATURES, 0), 0), 1 | 1 << 3);
 }
 
@@ -379,7 +380,7 @@ static void a_ring_is_handed_over(void **state)
 	assert_int_equal(start(f, 1), 0);
 	assert_true(vhost_user_runs(f->vu, 1));
 	assert_false(vhost_user_runs(f->vu, 0));
-	/* Of the driver's features, those of rings. */
+	/* The driver's features that concern rings. */
 	assert_int_equal(u64_of(find(&f->b, SET_FEATURES, 0), 0),
 			 RING_FEATURES | PROTOCOL_FEATURES);
 	assert_int_equal(u64_of(find(&f->b, SET_VRING_NUM, 0), 0), 1 | (uint64_t)RIG_SIZE << 32);
@@ -413,10 +414,10 @@ static void rings_come_and_go(void **state)
 	assert_int_equal(greet(f), 0);
 	assert_int_equal(start(f, 0), 0);
 	assert_int_equal(start(f, 1), 0);
-	/* The second has the first one's features and memory. */
+	/* The second ring has the first one's features and memory. */
 	assert_int_equal(count(&f->b, SET_FEATURES), 1);
 	assert_int_equal(vhost_user_stop(f->vu, 0), 0);
-	/* Off before it is taken back: late kicks are of no meaning then. */
+	/* It is turned off before it is taken back, so that late kicks have no effect. */
 	assert_int_equal(f->b.seen[f->b.nr - 2].request, SET_VRING_ENABLE);
 	assert_int_equal(u64_of(&f->b.seen[f->b.nr - 2], 0), 0);
 	assert_int_equal(f->b.seen[f->b.nr - 1].request, GET_VRING_BASE);
@@ -438,7 +439,7 @@ static void without_acknowledgements(void **state)
 	f->b.features = RING_FEATURES | PROTOCOL_FEATURES;
 	assert_int_equal(greet(f), 0);
 	assert_int_equal(start(f, 0), 0);
-	assert_int_equal(vhost_user_stop(f->vu, 0), 0); /* behind it all has been seen */
+	assert_int_equal(vhost_user_stop(f->vu, 0), 0); /* answered after all else */
 	assert_int_equal(count(&f->b, GET_QUEUE_NUM), 0);
 	for (unsigned int i = 0; i < f->b.nr; i++)
 		assert_int_equal(f->b.seen[i].flags, 1);
@@ -460,7 +461,7 @@ static void an_answer_in_pieces(void **state)
 	}
 }
 
-/* What of the life of a connection fails, and says so; the rest is refused without a word more. */
+/* The step with the fault fails with a message; the later steps are refused without one. */
 static void expect_failure(void **state, enum fault fault, uint32_t at, int want, const char *why)
 {
 	struct fix *f = *state;
@@ -633,11 +634,11 @@ static void its_queues_are_handed_over(void **state)
 	live(f);
 	assert_int_equal(count(&f->b, SET_VRING_ENABLE), 2);
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), ALL_OK);
-	/* Set for good, as nobody sets it for each interrupt. */
+	/* Always set, because nothing sets it for each interrupt. */
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
 	eventfd_write(find(&f->b, SET_VRING_CALL, 0)->fd[0], 1);
 	assert_int_equal(eventfd_read(f->r.irq_fd, &value), 0);
-	/* We do not look at the ring, whatever is in it. */
+	/* The launcher does not read the ring, whatever it contains. */
 	rig_avail(&f->r.ring, 0xffff);
 	wr(&f->r, VIRTIO_MMIO_QUEUE_NOTIFY, 1);
 	turn(&f->r);
@@ -666,8 +667,8 @@ static void its_end_breaks_the_device(void **state)
 	turn_until_broken(f);
 	assert_int_equal(f->losses, 1);
 	assert_string_equal(f->lost, "virtiofsd of files: it has ended");
-	assert_int_equal(f->r.pulses, 1); /* the driver is told */
-	/* No driver after it gets further. */
+	assert_int_equal(f->r.pulses, 1); /* the driver gets an interrupt */
+	/* Later drivers get no further. */
 	live(f);
 	turn_until_broken(f);
 	assert_int_equal(f->losses, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registers of virtio-mmio, the status machine behind them, interrupts, and the litmus test of
- * virtio_mmio.c's argument.
+ * Tests the registers of virtio-mmio, its state machine, interrupts, and, as a litmus test, the
+ * argument in virtio_mmio.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -148,7 +148,7 @@ static void status_bits_are_only_added(void **state)
 	assert_int_equal(rd(r, VIRTIO_MMIO_STATUS), S_ACK);
 	wr(r, VIRTIO_MMIO_STATUS, S_ACK | S_FEATURES_OK);
 	assert_int_equal(rd(r, VIRTIO_MMIO_STATUS), S_ACK);
-	/* Bits that are nobody's, and the device's own. */
+	/* Unassigned bits, and the device's own. */
 	wr(r, VIRTIO_MMIO_STATUS, S_ACK | 0xffffff30 | S_NEEDS_RESET);
 	assert_int_equal(rd(r, VIRTIO_MMIO_STATUS), S_ACK);
 	wr(r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER);
@@ -174,7 +174,7 @@ static void queues_are_set_up_in_their_time_only(void **state)
 	assert_int_equal(r->device->queue[0].vq.desc_gpa, RIG_DESC_GPA);
 	set_queue(r, 1); /* after DRIVER_OK */
 	assert_int_equal(rd(r, VIRTIO_MMIO_QUEUE_READY), 0);
-	/* Stopped, it stays where it is until a reset. */
+	/* A stopped queue stays stopped until a reset. */
 	wr(r, VIRTIO_MMIO_QUEUE_SEL, 0);
 	wr(r, VIRTIO_MMIO_QUEUE_READY, 0);
 	assert_int_equal(rd(r, VIRTIO_MMIO_QUEUE_READY), 0);
@@ -303,7 +303,7 @@ static void shown_the_used_bit_stays(void **state)
 	wr(r, VIRTIO_MMIO_STATUS, 0);
 	assert_int_equal(rd(r, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
 	go_live(r, 0);
-	assert_int_equal(r->swallows, 1); /* it stays for the next driver */
+	assert_int_equal(r->swallows, 1); /* it remains for the next driver */
 }
 
 static void a_configuration_change_takes_the_slow_way(void **state)
@@ -345,7 +345,7 @@ static void nonsense_breaks_the_device_until_its_reset(void **state)
 	wr(r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 	turn(r);
 	assert_int_equal(f->echo.handled, handled);
-	/* Writing what it had does not mend it; a reset does. */
+	/* Writing the old value does not repair it; a reset does. */
 	wr(r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
 	assert_true(rd(r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET);
 	r->ring.avail->idx = 0;
@@ -403,10 +403,10 @@ static void kicks_are_routed_once_and_before_driver_ok_remembered(void **state)
  */
 
 /*
- * What KVM and the CPU do, in threads. The guest's CPU runs its interrupt handler once after each
- * edge, reads the page when it is mapped and asks the device when it is not; its ACKs of used
- * buffers alone are swallowed, others reach the device. The driver looks at nothing but in its
- * handler: one lost interrupt and it waits for ever.
+ * Models KVM and the CPU with threads. The guest's CPU runs its interrupt handler once after each
+ * edge, and reads the page if it is mapped, or else the device's register. ACKs of used buffers
+ * alone are swallowed, others reach the device. The driver reads the ring only in its handler:
+ * after one lost interrupt it would wait without end.
  */
 #ifndef LITMUS_REQUESTS
 #define LITMUS_REQUESTS 1000000
@@ -483,7 +483,7 @@ static void guest_ack(struct litmus *l, uint32_t value)
 	l->exited++;
 }
 
-/* All words of one configuration are alike. */
+/* All words of one configuration are equal. */
 static void guest_reads_config(struct litmus *l)
 {
 	uint32_t before, after, word[NR_WORDS];
@@ -525,7 +525,7 @@ static void guest_handler(struct litmus *l)
 		guest_takes_used(l);
 }
 
-/* Waits for an edge. False after ten seconds without: it was lost. */
+/* Waits for an edge. Returns false after ten seconds without one: it was lost. */
 static bool guest_halts(struct litmus *l)
 {
 	struct timespec until;
@@ -585,7 +585,7 @@ static void *litmus_config(void *arg)
 		virtio_set_config(l->r.device, 0, word, sizeof(word));
 		last = n;
 		if (n % 4)
-			continue; /* several in a row, then wait for the last to be seen */
+			continue; /* several in a row, then wait until the last one was seen */
 		while (atomic_load(&l->config_seen) != n && !atomic_load(&l->over))
 			usleep(10);
 	}
@@ -628,7 +628,7 @@ static void no_interrupt_is_lost(void **state)
 	ok = guest_runs(l);
 	atomic_store(&l->over, true);
 	pthread_join(config, &last);
-	/* The last change, whatever it collided with, is still to be seen. */
+	/* The last change is still visible, whatever it coincided with. */
 	while (ok && atomic_load(&l->config_seen) != (uintptr_t)last) {
 		ok = guest_halts(l);
 		while (atomic_exchange(&l->edge, 0))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The virtqueue against its driver: chains as they should be, and one test for each rule of
- * virtqueue.h's list.
+ * Tests the virtqueue against a driver: correct chains, and one test for each rule in virtqueue.h's
+ * list.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ static void refused(struct fix *f, const char *why)
 {
 	assert_int_equal(vq_pop(&f->vq, &f->c), -EPROTO);
 	assert_string_equal(f->vq.why, why);
-	/* For good: even when the driver then behaves. */
+	/* Permanently: even if the driver then behaves correctly. */
 	rig_desc(&f->rig, 7, RIG_DATA_GPA, 4, 0, 0);
 	rig_avail(&f->rig, 7);
 	assert_int_equal(vq_pop(&f->vq, &f->c), -EPROTO);
@@ -112,7 +112,7 @@ static void an_indirect_table_may_follow_a_chain(void **state)
 	assert_int_equal(f->c.head, 0);
 }
 
-/* Its descriptors are read as bytes: clang's UBSan, in the fuzz target, sees it otherwise. */
+/* Its descriptors are read as bytes. Otherwise clang's UBSan reports it, in the fuzz target. */
 static void an_indirect_table_may_begin_at_an_odd_byte(void **state)
 {
 	struct fix *f = *state;
@@ -222,7 +222,7 @@ static void event_indices_suppress_too(void **state)
 	rig_desc(&f->rig, 1, RIG_DATA_GPA, 4, F_WRITE, 0);
 	rig_desc(&f->rig, 2, RIG_DATA_GPA, 4, F_WRITE, 0);
 	*rig_used_event(&f->rig) = 1;			  /* from the second on */
-	f->rig.avail->flags = VRING_AVAIL_F_NO_INTERRUPT; /* means nothing then */
+	f->rig.avail->flags = VRING_AVAIL_F_NO_INTERRUPT; /* has no meaning then */
 	rig_avail(&f->rig, 1);
 	rig_avail(&f->rig, 2);
 	assert_int_equal(vq_pop(&f->vq, &f->c), 1);
@@ -285,7 +285,7 @@ static void pieces_are_filled_and_emptied(void **state)
 
 	(void)state;
 	assert_int_equal(vq_iov_push(iov, 2, 0, "abcd", 4), 4);
-	assert_int_equal(vq_iov_push(iov, 2, 4, "efgh", 4), 1); /* there is no more room */
+	assert_int_equal(vq_iov_push(iov, 2, 4, "efgh", 4), 1); /* no room remains */
 	assert_int_equal(vq_iov_push(iov, 2, 5, "x", 1), 0);
 	assert_int_equal(vq_iov_push(iov, 0, 0, "x", 1), 0);
 	assert_true(vq_iov_pull(&at, &nr, text, 4));
@@ -478,7 +478,7 @@ static void rule_sum_of_lengths(void **state)
 {
 	struct fix *f = *state;
 
-	/* Each buffer is inside memory; together they would wrap 32 bits. */
+	/* Each buffer is in memory, but the sum of their lengths would overflow 32 bits. */
 	rig_desc(&f->rig, 0, RIG_HIGH_GPA, 2 * GIB - 1, F_NEXT, 1);
 	rig_desc(&f->rig, 1, RIG_HIGH_GPA, 2 * GIB, F_WRITE, 0);
 	rig_avail(&f->rig, 0);

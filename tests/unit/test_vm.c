@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a machine with an architecture that is ours: partial lives, sinks, hooks, asks and
- * reports. No KVM.
+ * Tests a machine from set-up to end with a fake architecture and without KVM: partial set-ups,
+ * sinks, hooks, requests to vCPUs, reports.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,7 +92,7 @@ static void init(struct rig *r)
 	assert_int_equal(vm_init(&r->vm, &r->config, &fake_arch), 0);
 }
 
-/* ---- life ---- */
+/* ---- set-up and end ---- */
 
 static void a_life_without_kvm_is_undone(void **state)
 {
@@ -132,7 +132,7 @@ static void two_lives_follow_each_other(void **state)
 	assert_int_equal(r->machine.destroys, 2);
 }
 
-/* No descriptor is left, so that /dev/kvm cannot be opened, be it there or not. */
+/* No descriptor is free, so that /dev/kvm cannot be opened, whether it exists or not. */
 static void the_step_is_known_once_somebody_waits(void **state)
 {
 	struct rig *r = *state;
@@ -231,11 +231,11 @@ static void a_held_vcpu_tells_the_debugger(void **state)
 	vm_fini(&r->vm);
 }
 
-/* ---- asks ---- */
+/* ---- requests to vCPUs ---- */
 
 struct question {
 	struct vcpu_ask ask;
-	bool again; /* asks once more from its answer */
+	bool again; /* requests again from the callback */
 	unsigned int nr_answers;
 };
 
@@ -293,11 +293,11 @@ static void an_answer_may_ask_again(void **state)
 #define NR_ASKERS 3
 #define NR_QUESTIONS 2000
 
-/* Askers tell a number and ask; what the vCPU saw last must be the last number of all. */
+/* Threads publish a number and make a request; the vCPU must have seen the last number of all. */
 struct asker {
 	struct vcpu *v;
 	struct vcpu_ask ask;
-	struct vcpu_ask *shared; /* one that all of them ask */
+	struct vcpu_ask *shared; /* one request that all of them make */
 	_Atomic unsigned int told;
 	unsigned int seen, nr_answers; /* the vCPU's thread's */
 	pthread_t thread;
@@ -324,7 +324,7 @@ static void *ask_often(void *ctx)
 	return NULL;
 }
 
-/* As vcpu_run() does it, without a guest: until the machine has ended, and once more. */
+/* Does what vcpu_run() does, without a guest: until the machine has ended, and once more. */
 static void *play_vcpu(void *ctx)
 {
 	struct vcpu *v = ctx;
@@ -419,7 +419,7 @@ static void each_vcpu_reports_on_its_thread(void **state)
 	vm_fini(&r->vm);
 }
 
-/* The machine ends before it is given: nothing is left behind, and nobody is called. */
+/* The machine ends before the report is complete: nothing leaks, and no callback is called. */
 static void a_report_that_is_under_way_is_dropped(void **state)
 {
 	struct rig *r = *state;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The driver's side of a virtqueue for tests: guest memory of 4 MiB with another region above 4
- * GiB, and a ring in it, written as a driver (or a hostile one) would.
+ * The driver's side of a virtqueue for tests: 4 MiB of guest memory, another region above 4 GiB,
+ * and a ring.
+ *
+ * The ring is written as a driver, also a hostile one, would write it.
  */
 #ifndef VIRTIO_RIG_H
 #define VIRTIO_RIG_H
