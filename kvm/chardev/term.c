@@ -32,8 +32,9 @@ static struct term {
 	_Atomic bool claimed;
 	int (*mend_sigbus)(void *addr);
 	bool catching;
-	char alt_stack[ALT_STACK_BYTES];
 } term = { .raw_fd = -1 };
+
+static char alt_stack[ALT_STACK_BYTES]; /* apart: zeroed memory takes no room in the program */
 
 void term_guard_stdio(void)
 {
@@ -106,7 +107,7 @@ static void catch_signal(int signo)
 static void catch_all(void)
 {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-	stack_t old, ss = { .ss_sp = term.alt_stack, .ss_size = sizeof(term.alt_stack) };
+	stack_t old, ss = { .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) };
 
 	if (term.catching)
 		return;
