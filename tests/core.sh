@@ -13,6 +13,8 @@ if [ -z "${KERNEL:-}" ]; then
 	KERNEL=$(tests/kernels.sh cloud)/vmlinuz || exit 1
 	export KERNEL
 fi
+lines=$(wc -l <tests/core/tiny.c)
+[ "$lines" -le 100 ] || { echo "not ok core: tiny.c has $lines lines, not 100"; exit 1; }
 tests/hostkvm.sh >/dev/null || exec tests/nest --timeout 600 tests/core.sh "$@"
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT

@@ -2,10 +2,9 @@
 /*
  * Boots a kernel with a serial console, with the core alone: tiny KERNEL [PARAMETERS].
  *
- * The core, kvm/ itself, runs a machine and calls a struct arch for everything that belongs to one
- * kind of machine. This file is a complete one: a CPU, a serial port, and a way to power off. It is
- * linked with the core, kvm/base, kvm/chardev, x86/{boot,cpu,tables} and hw/serial.c, and with
- * nothing else.
+ * The core, kvm/ itself, runs a machine and calls a struct arch for what differs between machines.
+ * This file is a complete one: a CPU, a serial port, and a way to power off. It is linked with the
+ * core, kvm/base, kvm/chardev, x86/{boot,cpu,tables} and hw/serial.c, and with nothing else.
  */
 #include "hw/serial.h"
 #include "kvm/arch.h"
