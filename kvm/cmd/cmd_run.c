@@ -157,7 +157,8 @@ static void attach_trace(struct vm *vm, struct trace *t)
 	trace_attach(t, &vm->irq_recorder);
 }
 
-static int start_trace(struct life *l)
+/* Not inlined: the path on its stack would cost each machine a page, also one without --trace. */
+static __attribute__((noinline)) int start_trace(struct life *l)
 {
 	struct vm *vm = l->vm;
 	struct trace_config config;
