@@ -75,7 +75,9 @@ payload_nested() {
 		copies+=(--copy "$file")
 	done
 	KVM_BIN=$dir/kvm GDB=$gdb tests/nest --intel --timeout 900 --out $dir --env KVM_BIN \
-		--env GDB "${copies[@]}" tests/gdb.sh payload
+		--env GDB "${copies[@]}" tests/gdb.sh payload | tee $dir/payload.lines
+	[ "${PIPESTATUS[0]}" = 0 ] || return
+	grep -q '^ok gdb: ' $dir/payload.lines || not_ok "payload" "its output did not arrive"
 }
 
 part_payload() {
