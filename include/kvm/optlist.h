@@ -34,6 +34,9 @@ bool optlist_next(const char **list, struct optitem *item);
  */
 int optitem_copy(const struct optitem *item, char *text, size_t size);
 
+/* The same into memory of its own, which the caller frees. Returns NULL without memory. */
+char *optitem_dup(const struct optitem *item);
+
 /*
  * Does the same as optlist_next() on a text that may be changed: makes the item a string of its
  * own, in place. Returns it, or NULL when *@list is at its end.

@@ -6,6 +6,7 @@
 #include "kvm/optlist.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool optlist_next(const char **list, struct optitem *item)
@@ -36,6 +37,15 @@ int optitem_copy(const struct optitem *item, char *text, size_t size)
 	}
 	text[len] = '\0';
 	return 0;
+}
+
+char *optitem_dup(const struct optitem *item)
+{
+	char *text = malloc(item->len + 1);
+
+	if (text)
+		optitem_copy(item, text, item->len + 1);
+	return text;
 }
 
 char *optlist_take(char **list)

@@ -157,8 +157,7 @@ static void attach_trace(struct vm *vm, struct trace *t)
 	trace_attach(t, &vm->irq_recorder);
 }
 
-/* Not inlined: the path on its stack would cost each machine a page, also one without --trace. */
-static __attribute__((noinline)) int start_trace(struct life *l)
+static int start_trace(struct life *l)
 {
 	struct vm *vm = l->vm;
 	struct trace_config config;
@@ -168,6 +167,7 @@ static __attribute__((noinline)) int start_trace(struct life *l)
 	config.goes_on = vm->restarted;
 	if (!err)
 		err = trace_open(&l->trace, &config, &vm->pio, &vm->mmio);
+	free(config.path);
 	if (!err)
 		attach_trace(vm, l->trace);
 	return err;

@@ -12,7 +12,6 @@
 #include "kvm/trace/trace.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,24 +34,25 @@ struct files {
 		char *path;
 	} file[MAX_FILES];
 	unsigned int nr;
-	int err;
+	int err; /* reported */
 	bool any_output;
 };
 
-/* Adds @path, the file that @value of @option names. */
+/* Adds @path, the file that @value of @option names, from malloc(); NULL: there was no memory. */
 static void add_path(struct files *f, enum use use, const char *option, const char *value,
-		     const char *path)
+		     char *path)
 {
-	char *copy = f->nr < MAX_FILES ? strdup(path) : NULL;
-
-	if (!copy) {
+	if (!path || f->nr == MAX_FILES) {
+		if (!f->err)
+			pr_err("out of memory");
 		f->err = -ENOMEM;
+		free(path);
 		return;
 	}
 	f->file[f->nr].use = use;
 	f->file[f->nr].option = option;
 	f->file[f->nr].value = value;
-	f->file[f->nr++].path = copy;
+	f->file[f->nr++].path = path;
 	f->any_output = f->any_output || use != READ;
 }
 
@@ -60,44 +60,34 @@ static void add_path(struct files *f, enum use use, const char *option, const ch
 static void add(struct files *f, enum use use, const char *option, const char *path)
 {
 	if (path)
-		add_path(f, use, option, path, path);
+		add_path(f, use, option, path, strdup(path));
 }
 
-/*
- * These three are not inlined: a path on the stack would cost each machine a page, also one without
- * the option.
- */
-#define OWN_FRAME __attribute__((noinline))
-
 /* Adds the first item of -d's list. */
-static OWN_FRAME void add_disk(struct files *f, const char *value)
+static void add_disk(struct files *f, const char *value)
 {
 	const char *rest = value;
 	struct optitem item;
-	char path[PATH_MAX];
 
-	if (optlist_next(&rest, &item) && !optitem_copy(&item, path, sizeof(path)))
-		add_path(f, READ, "-d", value, path);
+	if (optlist_next(&rest, &item))
+		add_path(f, READ, "-d", value, optitem_dup(&item));
 }
 
 /* Adds the script of -n's list; if there are several, the last. */
-static OWN_FRAME void add_network(struct files *f, const char *value)
+static void add_network(struct files *f, const char *value)
 {
 	static const char key[] = "script=";
 	const char *rest = value;
-	char path[PATH_MAX] = "";
-	struct optitem item;
+	struct optitem item, path = { .len = 0 };
 
 	while (optlist_next(&rest, &item)) {
 		if (item.len < strlen(key) || memcmp(item.text, key, strlen(key)) != 0)
 			continue;
-		item.text += strlen(key);
-		item.len -= strlen(key);
-		if (optitem_copy(&item, path, sizeof(path)))
-			path[0] = '\0';
+		path.text = item.text + strlen(key);
+		path.len = item.len - strlen(key);
 	}
-	if (path[0])
-		add_path(f, READ, "-n", value, path);
+	if (path.len)
+		add_path(f, READ, "-n", value, optitem_dup(&path));
 }
 
 static void add_console(struct files *f, const char *option, const char *where)
@@ -106,11 +96,14 @@ static void add_console(struct files *f, const char *option, const char *where)
 		add(f, STREAM, option, where + strlen("file:"));
 }
 
-static OWN_FRAME void add_trace(struct files *f, const char *arg)
+static void add_trace(struct files *f, const char *arg)
 {
 	struct trace_config trace;
+	int err = arg ? trace_parse(&trace, arg) : 0;
 
-	if (arg && !trace_parse(&trace, arg) && *trace.path)
+	if (err)
+		f->err = err;
+	else if (arg && trace.path)
 		add_path(f, WRITTEN, "--trace", arg, trace.path);
 }
 
@@ -182,8 +175,6 @@ int config_check_files(const struct config *config)
 
 	collect(&f, config);
 	err = f.err ? f.err : compare(&f);
-	if (f.err)
-		pr_err("cannot compare the files of the options: %s", strerror(-f.err));
 	for (unsigned int i = 0; i < f.nr; i++)
 		free(f.file[i].path);
 	return err;

@@ -58,15 +58,15 @@ static int find_word(const char *text, size_t len)
 int trace_parse(struct trace_config *config, const char *text)
 {
 	bool mmio = false, virtio = false;
-	struct optitem item;
-	int word, err = 0;
+	struct optitem item, file = { .len = 0 };
+	int word;
 
 	*config = (struct trace_config){ .kinds = 1U << EVENT_EXIT };
 	while (text && *text && optlist_next(&text, &item)) {
 		word = find_word(item.text, item.len);
 		if (word < 0) { /* the file is the last item: all further commas are part of it */
-			item.len = strlen(item.text);
-			err = optitem_copy(&item, config->path, sizeof(config->path));
+			file.text = item.text;
+			file.len = strlen(item.text);
 			break;
 		}
 		config->kinds |= words[word].kinds;
@@ -74,10 +74,15 @@ int trace_parse(struct trace_config *config, const char *text)
 		virtio = virtio || !strcmp(words[word].name, "virtio");
 	}
 	config->virtio_only = virtio && !mmio;
-	if (config->kinds != 1U << EVENT_EXIT && !err)
+	if (config->kinds == 1U << EVENT_EXIT) {
+		pr_err("--trace: must be a list of pio, mmio, msr, irq or virtio, with commas between them; a file may follow at its end");
+		return -EINVAL;
+	}
+	config->path = file.len ? optitem_dup(&file) : NULL;
+	if (!file.len || config->path)
 		return 0;
-	pr_err("--trace: must be a list of pio, mmio, msr, irq or virtio, with commas between them; a file may follow at its end");
-	return -EINVAL;
+	pr_err("out of memory");
+	return -ENOMEM;
 }
 
 static bool ends_in(const char *text, const char *end)
@@ -136,7 +141,7 @@ int trace_open(struct trace **out, const struct trace_config *config, const stru
 	t->pio = pio;
 	t->mmio = mmio;
 	t->start_ns = config->start_ns ? config->start_ns : now_ns();
-	if (*config->path && open_file(t, config)) {
+	if (config->path && open_file(t, config)) {
 		int err = errno;
 
 		pr_err("--trace %s: %s", config->path, strerror(err));

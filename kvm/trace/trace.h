@@ -11,7 +11,6 @@
 #include "kvm/recorder.h"
 #include "kvm/timeline.h"
 
-#include <limits.h>
 #include <stdio.h>
 
 struct trace;
@@ -21,14 +20,14 @@ struct trace;
  * commas, too.
  */
 struct trace_config {
-	unsigned int kinds;  /* one bit per kind of event */
-	bool virtio_only;    /* of MMIO, only virtio's registers */
-	bool goes_on;	     /* append to what an earlier run has written */
-	uint64_t start_ns;   /* the origin of its times; 0: when it was opened */
-	char path[PATH_MAX]; /* empty: stderr */
+	unsigned int kinds; /* one bit per kind of event */
+	bool virtio_only;   /* of MMIO, only virtio's registers */
+	bool goes_on;	    /* append to what an earlier run has written */
+	uint64_t start_ns;  /* the origin of its times; 0: when it was opened */
+	char *path;	    /* for the caller to free; NULL: stderr */
 };
 
-/* Returns 0, or -EINVAL (reported). */
+/* Returns 0, or -errno (reported), without a path. */
 int trace_parse(struct trace_config *config, const char *text);
 
 /* Opens a trace. The buses give the devices' names. Returns 0, or -errno (reported). */

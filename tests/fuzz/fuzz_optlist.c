@@ -67,8 +67,10 @@ static void parse(const char *text)
 		expect(d.path >= disk && *d.path && b.nr_queues);
 	if (!netdev_parse(net, &n))
 		expect(n.nr_queues && n.nr_forwards <= NETDEV_MAX_FORWARDS);
-	if (!trace_parse(&t, text))
-		expect(t.kinds && strlen(t.path) <= strlen(text));
+	if (!trace_parse(&t, text)) {
+		expect(t.kinds && (!t.path || strlen(t.path) <= strlen(text)));
+		free(t.path);
+	}
 	free(disk);
 	free(net);
 }

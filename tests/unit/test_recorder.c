@@ -66,15 +66,17 @@ static void options(void **state)
 	(void)state;
 	assert_int_equal(trace_parse(&c, "pio"), 0);
 	assert_true(c.kinds == (1U << EVENT_PORT_READ | 1U << EVENT_PORT_WRITE | 1U << EVENT_EXIT));
-	assert_string_equal(c.path, "");
+	assert_null(c.path);
 	assert_int_equal(trace_parse(&c, "virtio,msr,a,b.json"), 0);
 	assert_true(c.virtio_only && c.kinds & 1U << EVENT_MSR_READ &&
 		    c.kinds & 1U << EVENT_MMIO_WRITE);
 	assert_string_equal(c.path, "a,b.json");
+	free(c.path);
 	assert_int_equal(trace_parse(&c, "irq,a,,b.json"), 0);
 	assert_string_equal(c.path, "a,b.json");
+	free(c.path);
 	assert_int_equal(trace_parse(&c, "irq,"), 0);
-	assert_string_equal(c.path, "");
+	assert_null(c.path);
 	assert_int_equal(trace_parse(&c, "virtio,mmio"), 0);
 	assert_false(c.virtio_only);
 	assert_int_equal(trace_parse(&c, ""), -EINVAL);
@@ -122,6 +124,7 @@ static char *trace_of(const char *spec, const char *suffix)
 	bus_insert(&mmio, 0xd0000000, 0x1000, &ops, NULL, "virtio disk");
 	assert_int_equal(trace_parse(&c, arg), 0);
 	assert_int_equal(trace_open(&trace, &c, &pio, &mmio), 0);
+	free(c.path);
 	trace_attach(trace, &r);
 	record_port(&r, 1, EVENT_PORT_READ, 1, 0x3fd, 0x60);
 	record_wide(&r, 2, EVENT_MMIO_WRITE, 4, 0xd0000070, 3);

@@ -110,7 +110,7 @@ static void a_json_trace_gets_it(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "/tmp/test_timeline.%d.json", (int)getpid());
-	snprintf(c.path, sizeof(c.path), "%s", path);
+	c.path = path;
 	assert_int_equal(trace_open(&trace, &c, NULL, NULL), 0);
 	trace_timeline(trace, &t);
 	trace_close(trace);
