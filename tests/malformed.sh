@@ -84,6 +84,7 @@ attempt() {
 		rc=1
 	fi
 }
+long=$(printf '%0300d' 0)
 same='and would be overwritten; choose another file'
 for reader in "-d $dir/a,,b.img" "-d $dir/a,,b.img,ro" "-i $dir/a,b.img" \
 	"-n tap,script=$dir/a,,b.img"; do
@@ -100,6 +101,8 @@ for reader in "-d $dir/a,,b.img" "-d $dir/a,,b.img,ro" "-i $dir/a,b.img" \
 	attempt "${args[0]} and --trace, escaped" "--trace pio,$dir/a,,b.img" "$same" \
 		"${args[@]}" --trace "pio,$dir/a,,b.img"
 done
+attempt "--trace without a kind" "--trace" "must be a list" --trace bogus
+attempt "--trace with too long a path" "--trace $long" "File name too long" --trace "pio,$long"
 # A literal path keeps both commas; in a list one comma ends the item.
 attempt "two literal commas" "--log $dir/a,,b.img" "$same" -i "$dir/a,,b.img" --log "$dir/a,,b.img"
 attempt "the end of a name" "--log $dir/a" "$same" -d "$dir/a,ro" --log "$dir/a"

@@ -125,6 +125,9 @@ int config_open_files(const struct config *config);
  */
 bool config_is_name(const char *name);
 
+/* Returns the ":/" of --add's "HOST:/GUEST" in @value, or NULL if it is HOST alone. */
+const char *config_add_colon(const char *value);
+
 /*
  * Prints the help that the options request instead of a machine: --help, or `help` as the value of
  * a list, which is @arch's. Returns whether it has printed any.

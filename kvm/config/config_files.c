@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 
 #define MAX_FILES                                                                                  \
-	(CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_NR_SERIAL +              \
-	 CONFIG_MAX_PORTS + 16)
+	(CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_MAX_ADDS +               \
+	 CONFIG_NR_SERIAL + CONFIG_MAX_PORTS + 16)
 
 /*
  * Two streams may share a file, because each appends to it. Any other file that is written has one
@@ -90,6 +90,19 @@ static void add_network(struct files *f, const char *value)
 		add_path(f, READ, "-n", value, optitem_dup(&path));
 }
 
+const char *config_add_colon(const char *value)
+{
+	return strstr(value, ":/");
+}
+
+static void add_guest_file(struct files *f, const char *value)
+{
+	const char *colon = config_add_colon(value);
+
+	add_path(f, READ, "--add", value,
+		 colon ? strndup(value, (size_t)(colon - value)) : strdup(value));
+}
+
 static void add_console(struct files *f, const char *option, const char *where)
 {
 	if (where && !strncmp(where, "file:", strlen("file:")))
@@ -116,6 +129,8 @@ static void collect(struct files *f, const struct config *c)
 		add_disk(f, c->disk[i]);
 	for (unsigned int i = 0; i < c->nr_nets; i++)
 		add_network(f, c->net[i]);
+	for (unsigned int i = 0; i < c->nr_adds; i++)
+		add_guest_file(f, c->add[i]);
 	add(f, READ, "--symbols", c->symbols);
 	add(f, READ, "--dtb", c->dtb);
 	for (unsigned int i = 0; i < CONFIG_NR_SERIAL; i++)

@@ -262,7 +262,7 @@ static int add_shell(struct guest_files *g, struct guestjob *job, const struct c
 /* Adds the files of "HOST[:GUEST]": under GUEST, or without it under HOST as an absolute path. */
 static int add_one(struct guest_files *g, const char *arg)
 {
-	const char *colon = strstr(arg, ":/");
+	const char *colon = config_add_colon(arg);
 	size_t host_len = colon ? (size_t)(colon - arg) : strlen(arg);
 	char cwd[PATH_MAX], host[PATH_MAX];
 	int err;

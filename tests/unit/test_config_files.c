@@ -126,6 +126,8 @@ static int together(const struct config *reader, const struct config *writer)
 	c.disk[0] = reader->disk[0];
 	c.nr_nets = reader->nr_nets;
 	c.net[0] = reader->net[0];
+	c.nr_adds = reader->nr_adds;
+	c.add[0] = reader->add[0];
 	c.kernel = reader->kernel;
 	return config_check_files(&c);
 }
@@ -133,11 +135,13 @@ static int together(const struct config *reader, const struct config *writer)
 static void a_comma_is_part_of_a_name(void **state)
 {
 	struct folder *f = *state;
-	char disk[96], net[96], serial[96], port[96], trace[96], plain[96];
+	char disk[96], net[96], added[96], serial[96], port[96], trace[96], plain[96];
 	const struct config readers[] = {
 		{ .kernel = f->comma },
 		{ .disk = { disk }, .nr_disks = 1 },
 		{ .net = { net }, .nr_nets = 1 },
+		{ .add = { f->comma }, .nr_adds = 1 },
+		{ .add = { added }, .nr_adds = 1 },
 	};
 	/*
 	 * Paths are literal; in a trace's path, the last item of a list, a comma may be single or
@@ -158,6 +162,7 @@ static void a_comma_is_part_of_a_name(void **state)
 
 	snprintf(disk, sizeof(disk), "%s/c,,d,ro", f->path);
 	snprintf(net, sizeof(net), "tap,script=%s/c,,d,queues=2", f->path);
+	snprintf(added, sizeof(added), "%s:/etc/file", f->comma);
 	snprintf(serial, sizeof(serial), "file:%s", f->comma);
 	snprintf(port, sizeof(port), "x=file:%s", f->comma);
 	snprintf(trace, sizeof(trace), "pio,%s/c,,d", f->path);
