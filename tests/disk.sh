@@ -23,6 +23,8 @@ ${CC:-gcc} $flags -o "$work/disk_stress" tests/tools/disk_stress.c tests/tools/d
 stress=$work/disk_stress
 ${CC:-gcc} ${flags%% -fsanitize*} -O2 -fPIC -shared -o "$work/inflate.so" virtio/qcow2/inflate.c ||
 	{ echo "not ok disk: inflate.so does not build"; exit 1; }
+${CC:-gcc} ${flags%% -fsanitize*} -O2 -fPIC -shared -o "$work/zstd.so" virtio/qcow2/zstd*.c ||
+	{ echo "not ok disk: zstd.so does not build"; exit 1; }
 cd "$work" || exit 1
 
 ok() { echo "ok disk $1"; }
@@ -160,15 +162,25 @@ mixed_raw() {
 	END
 }
 
+# decoder NAME REFERENCE: it gives what the reference's library gives
+decoder() {
+	if python3 "$here/tests/tools/$1_check.py" ./$1.so $((ops / 10)) >"$1.out" 2>err; then
+		ok "$1 and $2: $(cat $1.out)"
+	else
+		fail "$1 and $2" "$(tail -1 err)"
+	fi
+}
+
 compressed_images() {
 	local cluster bits
-	if ! python3 "$here/tests/tools/inflate_check.py" ./inflate.so $((ops / 10)) >inflate.out \
-		2>err; then
-		fail "inflate and zlib" "$(tail -1 err)"
-	else
-		ok "inflate and zlib: $(cat inflate.out)"
-	fi
+	decoder inflate zlib
+	decoder zstd libzstd
 	mixed_raw mixed
+	for cluster in 512 64k 2M; do
+		rm -f img; qemu-img convert -c -f raw -O qcow2 \
+			-o cluster_size=$cluster,compression_type=zstd mixed img
+		mirror "compressed by zstd, clusters of $cluster" img qcow2 qcow2,discard
+	done
 	for cluster in 512 4k 64k 2M; do
 		for bits in 8 16 64; do
 			[ $cluster != 512 ] || [ $bits = 16 ] || continue
@@ -180,7 +192,7 @@ compressed_images() {
 	done
 	rm -f img; qemu-img convert -c -f raw -O qcow2 -o compat=0.10 mixed img
 	mirror "compressed, version 2, direct" img qcow2 qcow2,none
-	qemu-img convert -c -f raw -O qcow2 mixed low
+	qemu-img convert -c -f raw -O qcow2 -o compression_type=zstd mixed low
 	qemu-img create -q -f qcow2 -F qcow2 -b low middle $size
 	qemu-io -f qcow2 -c 'write -c -P 7 1M 64k' -c 'write -c -P 8 1088k 64k' \
 		-c 'write -P 9 5M 1M' -c 'write -c -P 3 39M 64k' \

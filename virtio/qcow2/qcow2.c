@@ -12,8 +12,8 @@
  *
  * We never set the dirty mark: on the disk, our refcounts are always up to date.
  *
- * Not supported, and refused by name: encryption, external data files, extended L2 entries,
- * compression other than deflate, and any other incompatible feature.
+ * Not supported, and refused by name: encryption, external data files, extended L2 entries, and any
+ * other incompatible feature.
  */
 #include "qcow2.h"
 #include "qcow2_impl.h"
@@ -226,6 +226,7 @@ int qcow2_open(struct disk_node **out, struct disk_file *f, const struct disk_op
 	}
 	init(q, f, h);
 	q->punch = options->discard;
+	q->zstd = h->zstd;
 	err = open_backing(q, h, options, above, backing_allowed);
 	if (!err)
 		err = prepare_writing(q, h);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Reads compressed clusters of a qcow2 image ("Compressed Clusters Descriptor"). Each is a raw
- * deflate stream anywhere in the file; its table entry has the first byte and the last sector. They
- * are only read: a write replaces them by ordinary clusters.
+ * deflate stream or a Zstandard frame anywhere in the file; its table entry has the first byte and
+ * the last sector. They are only read: a write replaces them by ordinary clusters.
  *
  * The last unpacked cluster is kept, so that sequential small reads unpack it once. Locks:
  * unpack_lock guards it while it is filled and copied; it is taken with map_lock held. The kept
@@ -11,9 +11,16 @@
 #include "qcow2_impl.h"
 
 #include "inflate.h"
+#include "zstd.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+static ssize_t unpack_to_cluster(struct qcow2 *q, const void *packed, size_t packed_bytes)
+{
+	return q->zstd ? zstd_unpack(packed, packed_bytes, q->unpacked, q->cluster_bytes)
+		       : inflate_raw(packed, packed_bytes, q->unpacked, q->cluster_bytes);
+}
 
 static int unpack(struct qcow2 *q, const struct qcow2_mapping *m)
 {
@@ -27,8 +34,7 @@ static int unpack(struct qcow2 *q, const struct qcow2_mapping *m)
 		err = -ENOMEM;
 	if (!err)
 		err = disk_file_pread(q->file, packed, m->packed_bytes, m->packed);
-	if (!err && inflate_raw(packed, m->packed_bytes, q->unpacked, q->cluster_bytes) !=
-			    (ssize_t)q->cluster_bytes)
+	if (!err && unpack_to_cluster(q, packed, m->packed_bytes) != (ssize_t)q->cluster_bytes)
 		err = qcow2_corrupt(q, "a compressed cluster that cannot be unpacked,", m->packed);
 	if (!err)
 		q->unpacked_from = m->packed;

@@ -16,6 +16,7 @@
 #define V2_BYTES 72
 #define V3_BYTES 104
 #define COMPRESSION_TYPE 104 /* one byte, if the header is long enough */
+#define COMPRESSION_ZSTD 1
 #define MAX_L1_BYTES (32 * MIB)
 #define MAX_REFTABLE_BYTES (8 * MIB)
 #define MAX_SNAPSHOTS 65536
@@ -258,8 +259,7 @@ static int take_v3(const struct disk_file *f, struct qcow2_header *h, const unsi
 }
 
 /* The feature bit and the type must agree that compression is not deflate. */
-static int check_compression(struct disk_file *f, const struct qcow2_header *h,
-			     uint64_t header_bytes)
+static int read_compression(struct disk_file *f, struct qcow2_header *h, uint64_t header_bytes)
 {
 	unsigned char type = 0;
 	int err = 0;
@@ -270,11 +270,8 @@ static int check_compression(struct disk_file *f, const struct qcow2_header *h,
 		return err;
 	if (!type != !(h->incompatible & QCOW2_INCOMPAT_COMPRESSION))
 		return refuse(f, "corrupt: the header contradicts itself about compression");
-	if (type == 1)
-		return refuse(
-			f,
-			"compressed with zstd, which is not supported; `qemu-img convert -O qcow2 -c -o compression_type=zlib` converts it");
-	if (type)
+	h->zstd = type == COMPRESSION_ZSTD;
+	if (type > COMPRESSION_ZSTD)
 		return refuse(f, "compressed by an unknown method");
 	return 0;
 }
@@ -313,7 +310,7 @@ int qcow2_header_read(struct disk_file *f, struct qcow2_header *h)
 	if (!err)
 		err = check_features(f, h, header_bytes);
 	if (!err)
-		err = check_compression(f, h, header_bytes);
+		err = read_compression(f, h, header_bytes);
 	if (!err)
 		err = check_tables(f, h);
 	if (!err)

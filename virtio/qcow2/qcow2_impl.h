@@ -45,6 +45,7 @@ struct qcow2_header {
 	uint64_t l1_offset, reftable_offset, snapshots_offset;
 	uint64_t l1_entries, reftable_clusters, nr_snapshots;
 	uint64_t incompatible, autoclear;
+	bool zstd; /* compresses its clusters by Zstandard; otherwise by deflate */
 	char backing_name[QCOW2_NAME_BYTES];
 	char backing_format[16]; /* empty: the image does not name it */
 };
@@ -77,7 +78,7 @@ struct qcow2 {
 	unsigned int version, cluster_bits, l2_bits, refcount_order, refblock_bits;
 	uint64_t cluster_bytes;
 	uint64_t l1_offset, l1_entries, reftable_offset, reftable_entries;
-	bool punch;
+	bool punch, zstd;
 
 	pthread_rwlock_t map_lock;
 	uint64_t free_hint;	       /* no cluster below it is free */
