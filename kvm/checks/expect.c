@@ -1,65 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Implements --expect and --fail-on with libc's matcher. It runs an automaton if two conditions
- * hold: the caller does not need the position of the match (REG_NOSUB), and there are no
- * back-references. Those are a GNU addition to extended expressions and can take a time exponential
- * in the length of the line.
- */
+/* Implements --expect and --fail-on by the matcher of ere.c, which no guest can make slow. */
 #include "expect.h"
 
 #include "kvm/log.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
-
-/*
- * Returns whether @regex has a \1 to \9 outside of brackets, where a backslash is only a backslash.
- */
-static bool has_back_reference(const char *regex)
-{
-	for (const char *p = regex; *p; p++) {
-		if (*p == '\\' && p[1]) {
-			p++;
-			if (*p >= '1' && *p <= '9')
-				return true;
-		} else if (*p == '[') {
-			p += p[1] == '^' ? 2 : 1;
-			p += *p == ']';
-			p += strcspn(p, "]");
-			if (!*p)
-				return false;
-		}
-	}
-	return false;
-}
-
-static int compile(regex_t *regex, const char *text)
-{
-	return regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
-}
 
 int expect_try(const char *regex, char why[EXPECT_WHY_BYTES])
 {
-	static const char prefix[] = "not an extended regular expression: ";
-	regex_t compiled;
-	int err;
+	const char *reason = "an empty pattern matches every line";
+	struct ere *compiled = NULL;
+	int err = *regex ? ere_compile(&compiled, regex, &reason) : -EINVAL;
 
-	if (has_back_reference(regex) || !*regex) {
-		snprintf(why, EXPECT_WHY_BYTES, "%s",
-			 *regex ? "back-references are not supported"
-				: "an empty pattern matches every line");
-		return -EINVAL;
-	}
-	err = compile(&compiled, regex);
-	if (err) {
-		size_t len = (size_t)snprintf(why, EXPECT_WHY_BYTES, "%s", prefix);
-
-		regerror(err, &compiled, why + len, EXPECT_WHY_BYTES - len);
-		return -EINVAL;
-	}
-	regfree(&compiled);
-	return 0;
+	ere_free(compiled);
+	if (err)
+		snprintf(why, EXPECT_WHY_BYTES, "%s%s",
+			 *regex ? "not an extended regular expression: " : "", reason);
+	return err ? -EINVAL : 0;
 }
 
 int expect_compiles(const char *option, const char *regex)
@@ -76,9 +34,12 @@ static int compile_all(struct expect_pattern *to, unsigned int *nr, const char *
 		       unsigned int nr_from)
 {
 	for (*nr = 0; *nr < nr_from; ++*nr) {
+		const char *why;
+		int err = ere_compile(&to[*nr].ere, from[*nr], &why);
+
 		to[*nr].text = from[*nr];
-		if (compile(&to[*nr].regex, from[*nr]))
-			return -ENOMEM;
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -95,20 +56,15 @@ int expect_init(struct expect *e, const char *const *wanted, unsigned int nr_wan
 void expect_fini(struct expect *e)
 {
 	while (e->nr_wanted)
-		regfree(&e->wanted[--e->nr_wanted].regex);
+		ere_free(e->wanted[--e->nr_wanted].ere);
 	while (e->nr_forbidden)
-		regfree(&e->forbidden[--e->nr_forbidden].regex);
-}
-
-static bool has(const struct expect_pattern *p, const char *line)
-{
-	return regexec(&p->regex, line, 0, NULL, 0) == 0;
+		ere_free(e->forbidden[--e->nr_forbidden].ere);
 }
 
 const struct expect_pattern *expect_forbidden(const struct expect *e, const char *line)
 {
 	for (unsigned int i = 0; i < e->nr_forbidden; i++) {
-		if (has(&e->forbidden[i], line))
+		if (ere_matches(e->forbidden[i].ere, line))
 			return &e->forbidden[i];
 	}
 	return NULL;
@@ -126,7 +82,7 @@ bool expect_wanted(struct expect *e, const char *line, uint64_t line_nr)
 		/* A line may come twice: as a prompt that waits, and again when it is complete. */
 		if (!e->any_order && i && e->wanted[i - 1].line_nr >= line_nr)
 			break;
-		if (has(p, line)) {
+		if (ere_matches(p->ere, line)) {
 			p->met = true;
 			p->line_nr = line_nr;
 			e->nr_met++;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Matches a console's lines against POSIX extended regular expressions that they must or must not
- * contain. Back-references are refused, so that a match takes at most the pattern's size times the
- * line's, and lines are short (lines.h). Pure.
+ * contain. A match takes at most the pattern's size times the line's, and lines are short
+ * (lines.h). Pure.
  */
 #ifndef KVM_CHECKS_EXPECT_H
 #define KVM_CHECKS_EXPECT_H
 
-#include "kvm/types.h"
+#include "ere.h"
 
-#include <regex.h>
+#include "kvm/types.h"
 
 #define EXPECT_MAX 32 /* of each kind */
 
 struct expect_pattern {
 	const char *text; /* belongs to the caller */
-	regex_t regex;
+	struct ere *ere;
 	bool met;
 	uint64_t line_nr; /* where it was met, from 1 */
 };
