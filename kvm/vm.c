@@ -300,3 +300,11 @@ void vm_console_output(const struct vm *vm, const uint8_t *bytes, size_t len)
 	for (const struct vm_sink *s = vm->sinks; s; s = s->next)
 		s->output(s->ctx, bytes, len);
 }
+
+void vm_port_output(const struct vm *vm)
+{
+	for (const struct vm_sink *s = vm->sinks; s; s = s->next) {
+		if (s->port_output)
+			s->port_output(s->ctx);
+	}
+}

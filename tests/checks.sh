@@ -96,6 +96,10 @@ said() {
 		'\033[1mOK\033[0m done\r\n' --expect '^OK done$'
 	say "forbidden" 122 'line 2 of the console matches /b.d/' \
 		'r["failures"][0]["kind"] == "forbidden"' 'good\nbad\n' --fail-on 'b.d'
+	TEST=say,1 say "a forbidden prompt, and then silence" 122 \
+		'line 2 of the console matches /.\(initramfs.\)/' \
+		'r["failures"][0]["kind"] == "forbidden"' 'a\n(initramfs) ' \
+		--fail-on '\(initramfs\)'
 	TEST=say,1 say "a kernel report, cut out" 122 \
 		'the kernel reported warning in line 2: WARNING: CPU: 0 .*' \
 		'r["failures"][0]["excerpt"].count("\n") == 3' \

@@ -59,6 +59,8 @@ struct vm_hooks {
  */
 struct vm_sink {
 	void (*output)(void *ctx, const uint8_t *bytes, size_t len);
+	/* A port (--port, a command's stream) has got bytes. NULL: of no interest. */
+	void (*port_output)(void *ctx);
 	void *ctx;
 	struct vm_sink *next;
 };
@@ -188,6 +190,8 @@ void vm_resume(struct vm *vm);
 void vm_add_sink(struct vm *vm, struct vm_sink *sink);
 /* Passes what the main console has shown to all sinks. The board calls it. */
 void vm_console_output(const struct vm *vm, const uint8_t *bytes, size_t len);
+/* Reports to all sinks that a port has got bytes. The board calls it. */
+void vm_port_output(const struct vm *vm);
 
 /* Marks the machine as ended, without a verdict and without a kick. For vm_join() and vm_end(). */
 void vm_set_ended(struct vm *vm);

@@ -58,7 +58,9 @@ struct checks {
 	pthread_mutex_t lock; /* guards all members below */
 	struct vm *vm;	      /* NULL: no life is attached */
 	struct loop_timer tick, failing;
-	uint64_t bytes, nr_lines, ticked_bytes, silent_since_ns;
+	uint64_t bytes, nr_lines, port_outputs;
+	uint64_t ticked; /* @bytes and @port_outputs at the last tick */
+	uint64_t silent_since_ns;
 	uint64_t reported_ns; /* when this life's first report began; 0: none has */
 	size_t looked_at;     /* bytes of the partial line */
 	struct lines lines;
@@ -128,28 +130,33 @@ static void look_at_kernel(struct checks *c, const char *text)
 		loop_timer_arm(&c->failing, event == KERNLOG_ENDS ? PANIC_NS : REPORT_NS);
 }
 
-static void look_for_forbidden(struct checks *c, const char *text)
+/* Ends the machine if the lines so far decide its verdict. */
+static void end_if_decided(struct checks *c)
+{
+	if (!c->vm)
+		return;
+	if (c->forbidden)
+		vm_end(c->vm, VERDICT_FAILED, 0, "line %llu of the console matches /%s/",
+		       (unsigned long long)c->forbidden_line, c->forbidden->text);
+	else if (expect_all_met(&c->expect) && !c->config->ktap && !c->config->has_command &&
+		 !kernel_failed(c))
+		vm_end(c->vm, VERDICT_MET, 0, "all expectations were met: %u of %u",
+		       c->expect.nr_wanted, c->expect.nr_wanted);
+}
+
+/* Matches a line, or the prompt that may become line @line_nr. */
+static void look_for_patterns(struct checks *c, const char *text, uint64_t line_nr)
 {
 	const struct expect_pattern *p = expect_forbidden(&c->expect, text);
 
-	if (!p || c->forbidden)
-		return;
-	c->forbidden = p;
-	c->forbidden_line = c->nr_lines;
-	snprintf(c->forbidden_text, sizeof(c->forbidden_text), "%s\n", text);
-	if (c->vm)
-		vm_end(c->vm, VERDICT_FAILED, 0, "line %llu of the console matches /%s/",
-		       (unsigned long long)c->nr_lines, p->text);
-}
-
-static void look_for_wanted(struct checks *c, const char *text, uint64_t line_nr)
-{
-	if (!expect_wanted(&c->expect, text, line_nr) || !expect_all_met(&c->expect))
-		return;
-	if (c->vm && !c->config->ktap && !c->config->has_command && !c->forbidden &&
-	    !kernel_failed(c))
-		vm_end(c->vm, VERDICT_MET, 0, "all expectations were met: %u of %u",
-		       c->expect.nr_wanted, c->expect.nr_wanted);
+	if (p && !c->forbidden) {
+		c->forbidden = p;
+		c->forbidden_line = line_nr;
+		snprintf(c->forbidden_text, sizeof(c->forbidden_text), "%s\n", text);
+		end_if_decided(c);
+	}
+	if (expect_wanted(&c->expect, text, line_nr))
+		end_if_decided(c);
 }
 
 static void on_line(void *ctx, const char *text, size_t len)
@@ -160,8 +167,7 @@ static void on_line(void *ctx, const char *text, size_t len)
 	c->looked_at = 0;
 	keep_tail(c, text, len);
 	look_at_kernel(c, text);
-	look_for_forbidden(c, text);
-	look_for_wanted(c, text, c->nr_lines);
+	look_for_patterns(c, text, c->nr_lines);
 	if (c->wants_ktap)
 		ktap_line(&c->ktap, text, c->nr_lines);
 }
@@ -177,6 +183,16 @@ static void on_output(void *ctx, const uint8_t *bytes, size_t len)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Implements port_output() of struct vm_sink. */
+static void on_port_output(void *ctx)
+{
+	struct checks *c = ctx;
+
+	pthread_mutex_lock(&c->lock);
+	c->port_outputs++;
+	pthread_mutex_unlock(&c->lock);
+}
+
 /*
  * Matches a prompt, which has no newline: a partial line counts once the console is silent for a
  * tick.
@@ -186,7 +202,7 @@ static void look_at_prompt(struct checks *c)
 	if (c->looked_at == c->lines.len)
 		return;
 	c->looked_at = c->lines.len;
-	look_for_wanted(c, lines_partial(&c->lines), c->nr_lines + 1);
+	look_for_patterns(c, lines_partial(&c->lines), c->nr_lines + 1);
 }
 
 static void on_tick(void *ctx)
@@ -195,11 +211,11 @@ static void on_tick(void *ctx)
 	uint64_t idle_s = c->config->idle_timeout_s;
 
 	pthread_mutex_lock(&c->lock);
-	if (c->ticked_bytes != c->bytes)
+	if (c->ticked != c->bytes + c->port_outputs)
 		c->silent_since_ns = now_ns();
 	else
 		look_at_prompt(c);
-	c->ticked_bytes = c->bytes;
+	c->ticked = c->bytes + c->port_outputs;
 	if (idle_s && now_ns() - c->silent_since_ns >= idle_s * NS_PER_S)
 		vm_end(c->vm, VERDICT_TIMEOUT, 0, "the console was silent for %llu s",
 		       (unsigned long long)idle_s);
@@ -254,7 +270,7 @@ int checks_create(struct checks **out, const struct config *config, int argc, ch
 	c->wants_ktap = config->ktap || wants_reports(config);
 	c->started_s = time(NULL);
 	c->started_ns = now_ns();
-	c->sink = (struct vm_sink){ .output = on_output, .ctx = c };
+	c->sink = (struct vm_sink){ .output = on_output, .port_output = on_port_output, .ctx = c };
 	c->lines.line = on_line;
 	c->lines.ctx = c;
 	pthread_mutex_init(&c->lock, NULL);
@@ -319,8 +335,10 @@ int checks_attach(struct checks *c, struct vm *vm)
 	c->silent_since_ns = now_ns();
 	loop_timer_init(&vm->loop, &c->tick, on_tick, c);
 	loop_timer_init(&vm->loop, &c->failing, on_failing, c);
-	if (c->config->idle_timeout_s || c->config->nr_expects)
+	if (c->config->idle_timeout_s || c->config->nr_expects || c->config->nr_fail_ons)
 		err = loop_timer_arm(&c->tick, NS_PER_S);
+	/* The last lines of a life before this one may have come after its end. */
+	end_if_decided(c);
 	pthread_mutex_unlock(&c->lock);
 	return err;
 }

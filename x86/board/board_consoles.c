@@ -37,11 +37,20 @@ static bool name_is_taken(const struct board_consoles *b, unsigned int index)
 	return false;
 }
 
+static void on_port_output(void *ctx, const uint8_t *bytes, size_t len)
+{
+	(void)bytes;
+	(void)len;
+	vm_port_output(ctx);
+}
+
 static int open_port(struct machine *m, unsigned int index)
 {
 	struct board_consoles *b = m->consoles;
 	const char *arg = m->vm->config->port[index];
-	struct chardev_hooks hooks = { .goes_on = m->vm->restarted };
+	struct chardev_hooks hooks = { .output = on_port_output,
+				       .ctx = m->vm,
+				       .goes_on = m->vm->restarted };
 	char *where;
 
 	b->name[index] = strdup(arg);
