@@ -258,11 +258,13 @@ static enum ktap_status directive(const char *p, enum ktap_status status, size_t
 	return status == KTAP_FAILED ? KTAP_TODO : status;
 }
 
+#define MAX_NUMBER 16 /* digits of a test without a name that its name shows */
+
 static void on_result(struct ktap *k, unsigned int first, enum ktap_status status, const char *p,
 		      uint64_t line_nr)
 {
 	const char *number = p, *reason;
-	char name[24];
+	char name[sizeof("test ") + MAX_NUMBER];
 	size_t len;
 
 	p += strspn(p, "0123456789");
@@ -271,8 +273,8 @@ static void on_result(struct ktap *k, unsigned int first, enum ktap_status statu
 		p += 2;
 	status = directive(p, status, &len, &reason);
 	if (!len) {
-		snprintf(name, sizeof(name), "test %.*s", (int)strspn(number, "0123456789") & 15,
-			 number);
+		snprintf(name, sizeof(name), "test %.*s",
+			 (int)min_u64(strspn(number, "0123456789"), MAX_NUMBER), number);
 		p = name;
 		len = strlen(name);
 	}

@@ -54,6 +54,7 @@ static const struct {
 	/* flat, with names and without, with directives */
 	{ "TAP version 13\n1..4\nok 1 - a\nnot ok 2 b\nok 3\nok 4 - d # SKIP why not\n",
 	  "+a -b +test 3 sd" },
+	{ "TAP version 13\n1..1\nok 12345678901234567\n", "+test 1234567890123456" },
 	{ "KTAP version 1\n1..2\nnot ok 1 a # TODO later\nok 2 b # skip\n", "ta sb" },
 	{ "1..2\n", "" },
 	{ "ok 1 not a test\nnot ok 2 nor this\n", "" },
