@@ -140,6 +140,17 @@ case_matrix() {
 	run 125 smoke ci.smoke --report /nowhere/r.json
 	run 125 smoke ci.smoke --shard 3/2
 	run 125 smoke ci.smoke --out all.json
+	truncate -s 200M disk.img
+	run 125 smoke disk.img
+	has err '^kvm: disk.img: larger than 1 MiB; is it the right file'
+	mkdir -m 777 shared && chmod 777 shared
+	run 125 smoke ci.smoke --out shared
+	has err '^kvm: --out shared: every user can write to it; choose another folder'
+	mkdir linked victim
+	ln -s ../victim linked/0001-k_broken_bzImage-c1-m64M
+	run 122 smoke ci.smoke --out linked
+	has out '^0001-.* FAILED .*could not be started: Not a directory'
+	[ -n "$why" ] || [ -z "$(ls victim)" ] || why="files were written through a link"
 	judge "bad reports, files and options" "$why"
 }
 
@@ -155,6 +166,10 @@ case_repeat() {
 		'options = --no-such-option' >ci.smoke
 	run 125 smoke ci.smoke
 	has out 'FAILED .*--no-such-option: no such option'
+	sed -i 's/^options.*/options = --help/' ci.smoke
+	run 122 smoke ci.smoke
+	has out 'FAILED .*kvm run wrote no report'
+	sed -i 's/^options.*/options = --no-such-option/' ci.smoke
 	GITHUB_ACTIONS=true run 125 smoke ci.smoke
 	has err '^::error title=kvm run .launcher-error.::0001-bzImage-c1-m64M: '
 	[ -n "$why" ] || [ "$(grep -c '^::' err)" = 3 ] ||

@@ -36,7 +36,7 @@ static const char *program_for(const char *path)
 	return NULL;
 }
 
-static int read_all(int fd, uint8_t **bytes, size_t *len)
+static int read_all(int fd, size_t max_bytes, uint8_t **bytes, size_t *len)
 {
 	size_t room = 0;
 	ssize_t n = 1;
@@ -55,12 +55,14 @@ static int read_all(int fd, uint8_t **bytes, size_t *len)
 		if (n < 0)
 			return -errno;
 		*len += (size_t)n;
+		if (*len > max_bytes)
+			return -EFBIG;
 	}
 	return 0;
 }
 
 /* Runs "PROGRAM -dc", which reads the file and writes to a pipe, and reads the pipe. */
-static int run(const char *program, int in, uint8_t **bytes, size_t *len)
+static int run(const char *program, int in, size_t max_bytes, uint8_t **bytes, size_t *len)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "-dc", NULL };
 	int ends[2], err;
@@ -78,12 +80,12 @@ static int run(const char *program, int in, uint8_t **bytes, size_t *len)
 		close(ends[0]);
 		return err;
 	}
-	err = read_all(ends[0], bytes, len);
+	err = read_all(ends[0], max_bytes, bytes, len);
 	close(ends[0]);
 	return spawn_wait(pid, SPAWN_FOREVER) || err ? err : -EIO;
 }
 
-int unpack_file(const char *path, uint8_t **bytes, size_t *len)
+int unpack_file(const char *path, size_t max_bytes, uint8_t **bytes, size_t *len)
 {
 	const char *program = program_for(path);
 	int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -92,7 +94,8 @@ int unpack_file(const char *path, uint8_t **bytes, size_t *len)
 	if (fd < 0)
 		err = -errno;
 	else
-		err = program ? run(program, fd, bytes, len) : read_all(fd, bytes, len);
+		err = program ? run(program, fd, max_bytes, bytes, len)
+			      : read_all(fd, max_bytes, bytes, len);
 	if (fd >= 0)
 		close(fd);
 	if (!err)
@@ -102,6 +105,9 @@ int unpack_file(const char *path, uint8_t **bytes, size_t *len)
 	if (fd >= 0 && program && err == -ENOENT)
 		pr_err("%s: needs %s to be unpacked, which is not on this host; install it, or unpack the file",
 		       path, program);
+	else if (err == -EFBIG)
+		pr_err("%s: larger than %zu MiB%s; is it the right file?", path,
+		       max_bytes / (size_t)MIB, program ? " when it is unpacked" : "");
 	else
 		pr_err("%s: cannot be read%s%s: %s", path, program ? " by " : "",
 		       program ? program : "", strerror(-err));

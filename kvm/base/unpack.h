@@ -7,8 +7,9 @@
 
 /*
  * Reads a whole file; unpacks one whose name ends in .gz, .xz or .zst, as gzip(1), xz(1) or zstd(1)
- * does. The caller frees *@bytes. Returns 0, or -errno (reported). Thread: main, at set-up.
+ * does. The caller frees *@bytes. Returns 0, or -errno (reported); -EFBIG as soon as there are more
+ * than @max_bytes, some MiB. Thread: main, at set-up.
  */
-int unpack_file(const char *path, uint8_t **bytes, size_t *len);
+int unpack_file(const char *path, size_t max_bytes, uint8_t **bytes, size_t *len);
 
 #endif

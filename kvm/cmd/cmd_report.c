@@ -23,6 +23,8 @@ struct report_options {
 	bool quiet, help;
 };
 
+#define MAX_REPORT_BYTES (256 * MIB)
+
 #define AT(field) offsetof(struct report_options, field)
 
 static const struct opt rows[] = {
@@ -50,7 +52,7 @@ static int add(struct smoke_set *set, const char *path)
 	char why[200] = "out of memory";
 	uint8_t *text;
 	size_t len;
-	int err = unpack_file(path, &text, &len);
+	int err = unpack_file(path, MAX_REPORT_BYTES, &text, &len);
 
 	if (err)
 		return err;

@@ -93,7 +93,7 @@ static int load(struct smoke_set *set, const char *path, const struct smoke_opti
 	struct smoke_file file = { 0 };
 	uint8_t *text;
 	size_t len;
-	int err = unpack_file(path, &text, &len);
+	int err = unpack_file(path, SMOKE_MAX_FILE_BYTES, &text, &len);
 
 	if (err)
 		return err;

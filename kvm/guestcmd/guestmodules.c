@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define GUEST_FOLDER ".kvm/modules"
+#define MAX_MODULE_BYTES (256 * MIB)
 
 struct depot {
 	char folder[PATH_MAX];
@@ -167,7 +168,7 @@ static int pack(struct guest_files *g, const struct depot *d, const char *file,
 	else
 		snprintf(path, sizeof(path), "%s/%s", d->folder, file);
 	snprintf(name, sizeof(name), "/" GUEST_FOLDER "/%.*s", base_len(base), base);
-	err = unpack_file(path, &bytes, &len);
+	err = unpack_file(path, MAX_MODULE_BYTES, &bytes, &len);
 	if (err)
 		return err;
 	cpio_add(g->cpio, name + 1, S_IFREG | 0644, 0, bytes, len);

@@ -119,8 +119,9 @@ static int check_number(struct smoke_file *f, enum smoke_key key, const char *wo
 }
 
 /*
- * Copies the next word from *@p to @word, which has room for it, without its quotation marks.
- * Returns its length, or -1 if a mark is not closed.
+ * Copies the next word from *@p to @word, which has room for it, without its quotation marks. As in
+ * a shell, a backslash inside of "" is one, unless before ", $, ` or another. Returns its length,
+ * or -1 if a mark is not closed.
  */
 static ssize_t next_word(const char **p, char *word)
 {
@@ -130,7 +131,8 @@ static ssize_t next_word(const char **p, char *word)
 	for (; *from && (quote || !strchr(BLANKS, *from)); from++) {
 		if (quote ? *from == quote : *from == '\'' || *from == '"')
 			quote = quote ? '\0' : *from;
-		else if (*from == '\\' && from[1] && quote != '\'')
+		else if (*from == '\\' && from[1] &&
+			 (!quote || (quote == '"' && strchr("\"$`\\", from[1]))))
 			*to++ = *++from;
 		else
 			*to++ = *from;

@@ -220,6 +220,8 @@ static int add_machine(struct expansion *x)
 		err = make_args(x, &made.args, &made.nr_options);
 		for (unsigned int i = 0; i < made.args.nr && round == 1; i++)
 			x->hash = hash(x->hash, made.args.s[i]);
+		if (round == 1)
+			x->hash = hash(x->hash, get(x, SMOKE_EXIT)->value[0].text);
 		if (!err && index % x->shard.of == x->shard.number - 1) {
 			b = smoke_add(set);
 			if (!b) {
@@ -305,6 +307,33 @@ static int check_files(const struct expansion *x)
 	return 0;
 }
 
+/* Whether @option is @name, also abbreviated ("--lo") or with its value ("--log=FILE"). */
+static bool is_ours(const char *option, const char *name)
+{
+	size_t len = strcspn(option, "=");
+
+	return len > strlen("--") && len <= strlen(name) && !strncmp(option, name, len);
+}
+
+/* Text is taken as it is: quotation marks around it, as a shell wants them, would match nothing. */
+static void warn_of_quotes(const struct expansion *x)
+{
+	static const enum smoke_key texts[] = { SMOKE_PARAMS, SMOKE_EXPECT, SMOKE_FAIL_ON };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(texts); i++) {
+		const struct smoke_list *l = get(x, texts[i]);
+
+		for (unsigned int j = 0; j < l->nr; j++) {
+			const char *text = l->value[j].text;
+			size_t len = strlen(text);
+
+			if (len > 1 && strchr("'\"", *text) && text[len - 1] == *text)
+				pr_warn("%s:%u: %s: the quotation marks are part of the value; remove them",
+					x->path, l->value[j].line, smoke_key_name(texts[i]));
+		}
+	}
+}
+
 /* Refuses what each `kvm run` would refuse. */
 static int check_section(const struct expansion *x)
 {
@@ -321,10 +350,16 @@ static int check_section(const struct expansion *x)
 		}
 	}
 	for (unsigned int i = 0; i < options->nr; i++) {
-		if (!strcmp(options->value[i].text, "--"))
+		const char *option = options->value[i].text;
+
+		if (!strcmp(option, "--"))
 			return complain(x, &options->value[i], SMOKE_OPTIONS,
 					"not allowed here; use the setting `command`");
+		if (is_ours(option, "--log") || is_ours(option, "--report"))
+			return complain(x, &options->value[i], SMOKE_OPTIONS,
+					"kvm smoke writes this file itself, see --out and --keep");
 	}
+	warn_of_quotes(x);
 	return check_files(x);
 }
 

@@ -57,8 +57,7 @@ struct runner {
 	sigset_t signals; /* the signals that we wait for */
 	struct child *child;
 	unsigned int nr_running, nr_ended, nr_failed, next;
-	int ended_by;  /* the signal; 0: none */
-	bool made_dir; /* we have made how->dir */
+	int ended_by; /* the signal; 0: none */
 	uint64_t progress_ns;
 	int progress_chars; /* on the terminal's last line; -1: not a terminal */
 };
@@ -96,7 +95,7 @@ static int write_command(const struct runner *r, const struct smoke_boot *b)
 
 	if (err)
 		return err;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0777);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0777);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f)
 		return -errno;
@@ -111,12 +110,18 @@ static int write_command(const struct runner *r, const struct smoke_boot *b)
 static int make_folder(const struct runner *r, const struct smoke_boot *b)
 {
 	char path[PATH_MAX];
+	struct stat st;
 	int err = path_in(r, b, NULL, path);
 
+	/* A link would lead us to files that are not ours. */
+	if (!err && !lstat(path, &st) && !S_ISDIR(st.st_mode))
+		err = -ENOTDIR;
+	if (err)
+		return err;
 	remove_folder(r, b);
-	if (!err && mkdir(path, 0777) && errno != EEXIST)
-		err = -errno;
-	return err ? err : write_command(r, b);
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return -errno;
+	return write_command(r, b);
 }
 
 /*
@@ -345,14 +350,17 @@ static void judge(struct runner *r, struct child *c, int status)
 	struct smoke_result *result = &b->result;
 	size_t len;
 	char *report = read_file(r, b, "report.json", MAX_REPORT_BYTES, &len);
+	bool has_report;
 
 	result->done = true;
 	result->duration_ms = (now_ns() - c->started_ns) / NS_PER_MS;
 	result->exit_code =
 		(uint64_t)(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-	result->passed = !c->killed && WIFEXITED(status) && result->exit_code == b->expected;
-	if (!report || smoke_read_run(result, report, len, b->expected) ||
-	    result->exit_code == EXIT_LAUNCHER)
+	has_report = report && !smoke_read_run(result, report, len, b->expected);
+	/* What left no report was no boot: `options = --help` also ends with 0. */
+	result->passed =
+		has_report && !c->killed && WIFEXITED(status) && result->exit_code == b->expected;
+	if (!has_report || result->exit_code == EXIT_LAUNCHER)
 		describe_by_messages(r, b);
 	free(report);
 	if (c->killed)
@@ -426,7 +434,8 @@ static void reap(struct runner *r)
 		r->nr_running--;
 		/* A run that we have ended has no result. */
 		if (r->ended_by) {
-			remove_folder(r, c->boot);
+			if (!r->how->keep)
+				remove_folder(r, c->boot);
 			continue;
 		}
 		judge(r, c, status);
@@ -513,23 +522,41 @@ static bool run_all(struct runner *r)
 	}
 }
 
+/* Makes the folder for all boots' folders, or takes one that nobody else can write to. */
+static int make_dir(const struct runner *r)
+{
+	const char *dir = r->how->dir;
+	struct stat st;
+
+	if (mkdir(dir, 0755) && errno != EEXIST) {
+		pr_err("--out %s: %s", dir, strerror(errno));
+		return -EIO;
+	}
+	if (stat(dir, &st) || access(dir, W_OK | X_OK)) {
+		pr_err("--out %s: %s", dir, strerror(errno));
+		return -EACCES;
+	}
+	if (st.st_uid != geteuid() || st.st_mode & S_IWOTH) {
+		pr_err("--out %s: %s; choose another folder", dir,
+		       st.st_mode & S_IWOTH ? "every user can write to it"
+					    : "belongs to another user");
+		return -EPERM;
+	}
+	return 0;
+}
+
 static int prepare(struct runner *r)
 {
 	ssize_t n = readlink("/proc/self/exe", r->program, sizeof(r->program) - 1);
+	int err;
 
 	if (n < 0) {
 		pr_err("/proc/self/exe: %s; kvm smoke needs it to start kvm run", strerror(errno));
 		return -ENOENT;
 	}
-	r->made_dir = !mkdir(r->how->dir, 0777);
-	if (!r->made_dir && errno != EEXIST) {
-		pr_err("--out %s: %s", r->how->dir, strerror(errno));
-		return -EIO;
-	}
-	if (access(r->how->dir, W_OK | X_OK)) {
-		pr_err("--out %s: %s", r->how->dir, strerror(errno));
-		return -EACCES;
-	}
+	err = make_dir(r);
+	if (err)
+		return err;
 	r->child = calloc(r->how->jobs, sizeof(*r->child));
 	if (!r->child) {
 		pr_err("out of memory");
@@ -564,8 +591,7 @@ int smoke_run(struct smoke_set *set, const struct smoke_run *how)
 		return -ENOEXEC;
 	}
 	show_progress(&r, "");
-	if (r.made_dir)
-		rmdir(how->dir); /* succeeds only if it is empty */
+	rmdir(how->dir); /* succeeds only if it is empty */
 	free(r.child);
 	return r.ended_by;
 }

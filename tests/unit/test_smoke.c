@@ -46,12 +46,12 @@ static void test_file(void **state)
 	(void)state;
 	assert_int_equal(
 		parse(&f,
-		      "# comment\n\n kernel = a 'b c' \"d\\\"e\" f\\ g\r\ncpus=1 0x4\nparams = quiet # no comment\n"
+		      "# comment\n\n kernel = a 'b c' \"d\\\"e\" f\\ g \"x\\.y\\\\z\"\r\ncpus=1 0x4\nparams = quiet # no comment\n"
 		      "params =\nkernel = h\ncommand = sh -c '' \"it's\"\nexpect = a = b\ntimeout = 5\ntimeout = 6"),
 		0);
 	assert_int_equal(f.nr_sections, 1);
 	assert_int_equal(smoke_file_first(&f), 0);
-	assert_list(smoke_file_get(&f, 0, SMOKE_KERNEL), "a|b c|d\"e|f g|h");
+	assert_list(smoke_file_get(&f, 0, SMOKE_KERNEL), "a|b c|d\"e|f g|x\\.y\\z|h");
 	assert_list(smoke_file_get(&f, 0, SMOKE_CPUS), "1|0x4");
 	assert_list(smoke_file_get(&f, 0, SMOKE_MEM), "1G");
 	assert_list(smoke_file_get(&f, 0, SMOKE_PARAMS), "quiet # no comment|");
@@ -59,7 +59,7 @@ static void test_file(void **state)
 	assert_list(smoke_file_get(&f, 0, SMOKE_EXPECT), "a = b");
 	assert_list(smoke_file_get(&f, 0, SMOKE_TIMEOUT), "6");
 	assert_list(smoke_file_get(&f, 0, SMOKE_EXIT), "0");
-	assert_int_equal(smoke_file_get(&f, 0, SMOKE_KERNEL)->value[4].line, 7);
+	assert_int_equal(smoke_file_get(&f, 0, SMOKE_KERNEL)->value[5].line, 7);
 	smoke_file_free(&f);
 }
 
@@ -265,6 +265,38 @@ static void test_shards(void **state)
 	smoke_set_free(&whole);
 }
 
+/* Parts that expect different exit codes must not be merged. */
+static void test_expected_codes(void **state)
+{
+	struct smoke_set good, bad;
+
+	(void)state;
+	assert_int_equal(expand(&good, "kernel = a/Image\n", 1, 1, 1), 0);
+	assert_int_equal(expand(&bad, "kernel = a/Image\nexit = 120\n", 1, 1, 1), 0);
+	assert_string_not_equal(good.matrix, bad.matrix);
+	smoke_set_free(&good);
+	smoke_set_free(&bad);
+}
+
+/* Quotation marks around a text are kept, with a warning: no shell removes them. */
+static void test_quoted_text(void **state)
+{
+	char path[64], text[256];
+	struct messages m;
+	struct smoke_set set;
+
+	snprintf(path, sizeof(path), "%s/messages", (char *)*state);
+	assert_int_equal(messages_begin(&m, path), 0);
+	assert_int_equal(
+		expand(&set, "kernel = a/Image\nexpect = \"up\"\nparams = a=\"b\"\n", 1, 1, 1), 0);
+	memset(text, 0, sizeof(text));
+	assert_true(pread(m.file, text, sizeof(text) - 1, 0) > 0);
+	messages_end(&m);
+	assert_non_null(strstr(text, ":2: expect: the quotation marks are part of the value"));
+	assert_null(strstr(text, "params"));
+	smoke_set_free(&set);
+}
+
 static void test_bad_matrix(void **state)
 {
 	static const char *const texts[] = {
@@ -274,6 +306,9 @@ static void test_bad_matrix(void **state)
 		"kernel = a/Image\nexpect = (\n",
 		"kernel = a/Image\nfail-on = \\1\n",
 		"kernel = a/Image\noptions = -- true\n",
+		"kernel = a/Image\noptions = --log mine\n",
+		"kernel = a/Image\noptions = --report=mine\n",
+		"kernel = a/Image\noptions = --lo mine\n",
 	};
 	char path[64];
 	struct messages m;
@@ -486,11 +521,12 @@ static void test_for_people(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file),	   cmocka_unit_test(test_sections),
-		cmocka_unit_test(test_bad_files),  cmocka_unit_test(test_glob),
-		cmocka_unit_test(test_matrix),	   cmocka_unit_test(test_shards),
-		cmocka_unit_test(test_bad_matrix), cmocka_unit_test(test_merge),
-		cmocka_unit_test(test_read),	   cmocka_unit_test(test_read_run),
+		cmocka_unit_test(test_file),	       cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_bad_files),      cmocka_unit_test(test_glob),
+		cmocka_unit_test(test_matrix),	       cmocka_unit_test(test_shards),
+		cmocka_unit_test(test_expected_codes), cmocka_unit_test(test_quoted_text),
+		cmocka_unit_test(test_bad_matrix),     cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_read),	       cmocka_unit_test(test_read_run),
 		cmocka_unit_test(test_for_people),
 	};
 
