@@ -25,9 +25,14 @@ static long exec_in(const struct job *job, const char *dir, size_t dir_len)
 	return sys(execve, path, job->argv, job->envp);
 }
 
+/*
+ * Tries the folders of $PATH in turn. Like a shell, goes on after one that has no such program or
+ * cannot be searched, and reports what may not be executed only if no other folder has it.
+ */
 static long exec_from_path(const struct job *job)
 {
-	const char *path = "";
+	const char *path = NULL;
+	bool more;
 	long err = -ENOENT;
 
 	for (char **env = job->envp; *env; env++) {
@@ -35,13 +40,20 @@ static long exec_from_path(const struct job *job)
 		    (*env)[4] == '=')
 			path = *env + 5;
 	}
-	while (*path && err == -ENOENT) {
+	for (more = path; more;) {
 		size_t len = 0;
+		long failed;
 
 		while (path[len] && path[len] != ':')
 			len++;
-		err = exec_in(job, path, len);
-		path += len + (path[len] == ':');
+		/* An empty one is the current folder. */
+		failed = len ? exec_in(job, path, len) : exec_in(job, ".", 1);
+		if (failed == -EACCES)
+			err = failed;
+		else if (failed != -ENOENT && failed != -ENOTDIR)
+			return failed;
+		more = path[len];
+		path += len + 1;
 	}
 	return err;
 }

@@ -33,7 +33,17 @@ static const struct place places[] = {
 	{ "/dev/shm", "tmpfs", SAFE, "mode=1777", false },
 	{ "/tmp", "tmpfs", SAFE, "mode=1777", true },
 	{ "/run", "tmpfs", SAFE, "mode=755", true },
+	/* The kernel has made the folders of these, if it has the file systems. */
+	{ "/sys/kernel/debug", "debugfs", SAFE | MS_NOEXEC, "mode=700", false },
+	{ "/sys/kernel/tracing", "tracefs", SAFE | MS_NOEXEC, "mode=700", false },
+	{ "/sys/kernel/security", "securityfs", SAFE | MS_NOEXEC, NULL, false },
+	{ "/sys/kernel/config", "configfs", SAFE | MS_NOEXEC, NULL, false },
+	{ "/sys/fs/bpf", "bpf", SAFE | MS_NOEXEC, "mode=700", false },
+	{ "/sys/fs/cgroup", "cgroup2", SAFE | MS_NOEXEC, NULL, false },
 };
+
+/* The largest that a kernel takes. */
+#define MAX_OPEN_FILES "2147483584"
 
 static const char *const links[][2] = {
 	{ "/proc/self/fd", "/dev/fd" },
@@ -49,6 +59,18 @@ static void raise_loopback(void)
 
 	request.ifr_flags = IFF_UP;
 	sys(ioctl, fd, SIOCSIFFLAGS, &request);
+	sys(close, fd);
+}
+
+/*
+ * The host's limits.conf may allow more open files than this kernel would: sudo and su then fail.
+ * Only the bound is raised, not a limit.
+ */
+static void raise_open_files(void)
+{
+	long fd = sys(open, "/proc/sys/fs/nr_open", O_WRONLY);
+
+	sys(write, fd, MAX_OPEN_FILES, sizeof(MAX_OPEN_FILES) - 1);
 	sys(close, fd);
 }
 
@@ -76,4 +98,5 @@ void mounts_make(const struct job *job)
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		sys(symlink, links[i][0], links[i][1]);
 	raise_loopback();
+	raise_open_files();
 }

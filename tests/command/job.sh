@@ -86,6 +86,31 @@ case_cat() {
 	judge "10 MiB through cat" "$why"
 }
 
+case_path() {
+	mkdir -p "$work/p/no" "$work/p/yes"
+	printf '#!/bin/sh\necho found\n' >"$work/p/yes/prog"
+	cp "$work/p/yes/prog" "$work/p/no/prog"
+	chmod 644 "$work/p/no/prog"
+	chmod 755 "$work/p/yes/prog"
+	try path 0 --add "$work/p:/p" --env PATH=/proc/version:/p/no:/nowhere:/p/yes:/bin -- prog
+	out_is found
+	judge "\$PATH goes on after what is no folder and what may not be executed" "$why"
+}
+
+case_mounts() {
+	try mounts 0 -- sh -c 'while read -r from at type rest; do echo "$at $type"
+		done </proc/mounts
+		read -r n </proc/sys/fs/nr_open; echo "$n"'
+	for m in proc:proc sys:sysfs sys/kernel/debug:debugfs sys/kernel/tracing:tracefs \
+		sys/kernel/security:securityfs sys/fs/bpf:bpf sys/fs/cgroup:cgroup2; do
+		[ -n "$why" ] || grep -qx "/${m%:*} ${m#*:}" "$NEST_OUT/mounts.out" ||
+			why="/${m%:*} is not mounted"
+	done
+	# The shell reads byte by byte, and /proc gives it the first digit alone: of 2147483584.
+	[ -n "$why" ] || grep -qx 2 "$NEST_OUT/mounts.out" || why="nr_open is not raised"
+	judge "the kernel's file systems are mounted" "$why"
+}
+
 case_killed() {
 	try killed 137 -- sh -c 'kill -9 $$'
 	err_has "killed by signal 9"
@@ -249,7 +274,7 @@ case_terminal() {
 	judge "on a terminal; SIGHUP is passed on there, too" "$why"
 }
 
-all="uname exit full cat killed arguments signal reader_gone closes files shell panic not_found"
+all="uname exit full cat path mounts killed arguments signal reader_gone closes files shell panic not_found"
 all+=" backport terminal"
 for c in ${*:-$all}; do
 	if [ "$(type -t case_"$c")" = function ]; then case_"$c"; else judge "$c" "no such case"; fi
