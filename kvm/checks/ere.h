@@ -4,8 +4,9 @@
  * line can raise: a match takes at most the program's size times the line's length, and no memory.
  *
  * The language is that of glibc's regcomp(REG_EXTENDED) in the C locale, with its \w \W \s \S \b
- * \B \< \> \` \', but without back-references. (glibc's matcher makes a state of its automaton for each
- * set of positions that an input meets, without a limit; a guest could make it slow and large.)
+ * \B \< \> \` \', but without back-references. (glibc's matcher makes a state of its automaton for
+ * each set of positions that an input meets, without a limit; a guest could make it slow and
+ * large.)
  */
 #ifndef KVM_CHECKS_ERE_H
 #define KVM_CHECKS_ERE_H
