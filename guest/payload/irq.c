@@ -11,6 +11,8 @@
 #define IA32_APIC_BASE 0x1b
 #define LAPIC_EOI 0xb0
 #define LAPIC_SPURIOUS 0xf0
+#define LAPIC_LINT0 0x350
+#define LINT_NMI 0x400
 #define IOAPIC_SELECT (IOAPIC_GPA + 0x00)
 #define IOAPIC_WINDOW (IOAPIC_GPA + 0x10)
 #define REDIRECTION(pin) (0x10 + 2 * (pin))
@@ -115,6 +117,15 @@ void lapic_eoi(void)
 	write32(LAPIC_GPA + LAPIC_EOI, 0);
 }
 
+/* As the kernel's old NMI watchdog did: the PIT's channel 0, by the local APIC's LINT0. */
+void irq_nmi_by_pit(void)
+{
+	write32(LAPIC_GPA + LAPIC_LINT0, LINT_NMI);
+	outb(0x43, 0x34); /* channel 0, both bytes, rate generator */
+	outb(0x40, 240);
+	outb(0x40, 0);
+}
+
 static _Noreturn void unexpected(const struct frame *f)
 {
 	uint64_t cr2;
@@ -132,6 +143,8 @@ void on_vector(const struct frame *f)
 
 	if (f->vector == VEC_UD && (f->cs & 3) == 3)
 		user_return();
+	if (f->vector == VEC_NMI)
+		return;
 	if (f->vector == 0x2f && !handlers[0xf])
 		return; /* the spurious vector */
 	if (f->vector < VEC_GSI(0) || gsi >= NR_PINS || !handlers[gsi])
