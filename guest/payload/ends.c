@@ -153,6 +153,12 @@ void test_end_nowhere(void)
 	((void (*)(void))NOWHERE_GPA)();
 }
 
+/* Longer than the launcher waits for more of a panic, if it takes what it has seen for one. */
+void test_pause(void)
+{
+	delay_us(800000);
+}
+
 static void print_initrd(uint16_t port)
 {
 	const struct setup_header *hdr = &boot_params()->hdr;

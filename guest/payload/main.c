@@ -38,6 +38,7 @@ static const struct {
 	{ "job", test_end_job },
 	{ "nowhere", test_end_nowhere },
 	{ "print", test_print },
+	{ "pause", test_pause },
 	{ "com2", test_print_com2 },
 	{ "idle", test_end_idle },
 	{ "button", test_end_button },

@@ -235,7 +235,7 @@ void test_end_ud(void), test_end_pf(void), test_end_debug(void), test_end_halt(v
 void test_end_halted(void), test_end_idle(void), test_end_button(void), test_end_last(void),
 	test_end_restart(void);
 void test_end_int3(void), test_end_nmi_halt(void), test_end_job(void), test_end_nowhere(void);
-void test_print(void), test_print_com2(void);
+void test_print(void), test_print_com2(void), test_pause(void);
 void test_entry(void), test_e820(void), test_zeropage(void), test_cmdline(void), test_seed(void),
 	test_initrd(void);
 void test_pvh(void), test_multiboot(void);
