@@ -112,7 +112,7 @@ void test_end_halted(void)
 void test_end_nmi_halt(void)
 {
 	irq_setup();
-	irq_nmi_by_pit();
+	irq_nmi_by_rtc();
 	print("[    0.000000] reboot: Power off not available: System halted instead\n");
 	dead_halt();
 }

@@ -215,7 +215,7 @@ typedef void (*irq_handler)(void);
 void irq_setup(void); /* IDT, TSS, LAPIC on, PICs off; interrupts stay disabled in the processor */
 void irq_route(unsigned int gsi, bool level, irq_handler handler);
 void lapic_eoi(void);
-void irq_nmi_by_pit(void); /* about every 200 us, from now on */
+void irq_nmi_by_rtc(void); /* 1024 times a second, from now on */
 /*
  * Waits with interrupts on until *counter reaches @want or @ms have passed; returns whether it did.
  */

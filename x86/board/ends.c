@@ -170,11 +170,8 @@ static void on_lines(struct ends_console *console, unsigned int found)
 	bool panic = found & (1U << WATCH_PANIC_TEXT);
 
 	atomic_fetch_or(&a->said, console->is_kernels ? found : found & 1U << WATCH_PANIC_TEXT);
-	if (found & 1U << WATCH_VERSION) {
-		atomic_fetch_add(&a->nr_kernels, 1);
-		if (atomic_load(&a->panicked))
-			atomic_store(&e->captures, true);
-	}
+	if (found & 1U << WATCH_VERSION && atomic_load(&a->panicked))
+		atomic_store(&e->captures, true);
 	if (!panic)
 		return;
 	atomic_store(&e->captures, false); /* the capture kernel has panicked, too */

@@ -35,7 +35,6 @@ struct autopsy {
 
 	/* What its consoles have shown, by (1 << WATCH_x); a program may have printed it. */
 	_Atomic unsigned int said;
-	_Atomic unsigned int nr_kernels; /* that have begun to print; more than one: a kexec */
 	/*
 	 * How the guest ended, according to its log in memory, or to its consoles if it has none;
 	 * see endlog.h. Thread: any. Never cleared.

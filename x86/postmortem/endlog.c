@@ -2,7 +2,8 @@
 /*
  * Judges how a guest ended by its kernel's log in guest memory, see endlog.h.
  *
- * After a kexec the log may be the dead kernel's: then a panic on the console counts as well.
+ * After a kexec the log that is found may be the former kernel's. Its last message shows that, and
+ * then the consoles decide.
  */
 #include "endlog.h"
 
@@ -10,6 +11,7 @@
 #include "x86/linux/linux.h"
 
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/resource.h>
 
 /*
@@ -21,6 +23,8 @@
 
 #define PANIC_LINES (1U << WATCH_PANIC | 1U << WATCH_PANIC_TEXT)
 
+static const char kexec_text[] = ": Starting new kernel";
+
 static bool says(unsigned int mask, enum watch_line line)
 {
 	return mask & 1U << line;
@@ -31,6 +35,7 @@ struct endlog {
 	struct watch watch;
 	unsigned int found; /* by (1 << WATCH_x) */
 	unsigned int nr;    /* records; 0: no log */
+	bool is_former;	    /* its kernel has started another one */
 };
 
 static bool may_be_linux(void)
@@ -50,6 +55,8 @@ static void look_for_end(void *ctx, uint64_t ts_ns, unsigned int priority, const
 	log->nr++;
 	if (LOG_FACILITY(priority)) /* from /dev/kmsg */
 		return;
+	if (memmem(text, len, kexec_text, sizeof(kexec_text) - 1))
+		log->is_former = true;
 	log->found |= watch_feed(&log->watch, (const uint8_t *)text, len);
 	log->found |= watch_feed(&log->watch, (const uint8_t *)"\n", 1);
 }
@@ -86,9 +93,7 @@ static unsigned int ask(struct autopsy *a, struct endlog *log, unsigned int said
 	unsigned int ends;
 
 	read_log(a, log);
-	ends = log->nr ? log->found : said;
-	if (log->nr && atomic_load(&a->nr_kernels) > 1)
-		ends |= said & 1U << WATCH_PANIC;
+	ends = log->nr && !log->is_former ? log->found : said;
 	if (says(ends, WATCH_PANIC) && !atomic_exchange(&a->panicked, true))
 		atomic_store(&a->panic_unseen, !says(said, WATCH_PANIC_TEXT));
 	return ends;
