@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * load_capture KERNEL INITRD PARAMETERS: loads a capture kernel for the next panic, as `kexec -s -p`
- * does (kexec_file_load(2)). For the guest of tests/boot.sh end_kdump.
+ * load_capture KERNEL INITRD PARAMETERS
+ *
+ * Loads a capture kernel for the next panic, as `kexec -s -p` does (kexec_file_load(2)). For the
+ * guest of tests/boot.sh end_kdump.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
