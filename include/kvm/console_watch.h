@@ -22,6 +22,7 @@ enum watch_line {
 	WATCH_NO_POWER,	  /* "reboot: Power off not available", since 6.8, and then it halts */
 	WATCH_RESTARTING, /* "reboot: Restarting system" */
 	WATCH_VERSION,	  /* "Linux version" */
+	WATCH_CAPTURE,	  /* "elfcorehdr=", in the parameters of a capture kernel */
 	NR_WATCH_ENDS,
 	WATCH_SMP = NR_WATCH_ENDS, /* "smp: Brought up 1 node, 4 CPUs" */
 	WATCH_INIT,		   /* "Run /init as init process" */

@@ -21,6 +21,7 @@ static const struct {
 	[WATCH_NO_POWER] = { true, "reboot: Power off not available" },
 	[WATCH_RESTARTING] = { true, "reboot: Restarting system" },
 	[WATCH_VERSION] = { true, "Linux version" },
+	[WATCH_CAPTURE] = { false, " elfcorehdr=" },
 	[WATCH_SMP] = { false, "smp: Brought up" },
 	[WATCH_INIT] = { false, "as init process" },
 };

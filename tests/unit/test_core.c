@@ -91,6 +91,7 @@ static void watcher_knows_a_message_by_its_form(void **state)
 		{ "\nreboot: System halted", 1U << WATCH_HALTED },
 		{ "\n[    9.876543] reboot: Restarting system", 1U << WATCH_RESTARTING },
 		{ "\ndocker: Restarting system", 0 },
+		{ "\n[    0.000000] Command line: x elfcorehdr=0x1", 1U << WATCH_CAPTURE },
 	};
 
 	(void)state;

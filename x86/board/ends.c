@@ -68,7 +68,11 @@ void ends_by_reset(struct ends *e, const char *by)
 
 static void end_by_power_off(struct vm *vm)
 {
-	if (atomic_load(&vm->autopsy->panicked)) /* a capture kernel is done */
+	struct autopsy *a = vm->autopsy;
+
+	if (atomic_load(&a->said) & 1U << WATCH_PANIC_TEXT)
+		endlog_judge(a);
+	if (atomic_load(&a->panicked)) /* a capture kernel is done */
 		vm_end(vm, VERDICT_PANIC, 0, "the guest kernel panicked (then powered off)");
 	else
 		vm_end(vm, VERDICT_POWEROFF, 0, "the guest powered off");
@@ -159,6 +163,16 @@ static void on_panic_timer(void *ctx)
 	vm_end(e->vm, VERDICT_PANIC, 0, "the guest kernel panicked");
 }
 
+/* A kernel begins. After a panic it is the capture kernel, which takes as long as it takes. */
+static void on_version(struct ends_console *console)
+{
+	struct ends *e = console->ends;
+
+	console->nr_versions++;
+	if (atomic_load(&e->vm->autopsy->panicked))
+		atomic_store(&e->captures, true);
+}
+
 /*
  * Acts on what a console has shown. A port that is not the kernel's console can only show the text
  * of a panic, and the kernel's log may confirm it.
@@ -170,8 +184,10 @@ static void on_lines(struct ends_console *console, unsigned int found)
 	bool panic = found & (1U << WATCH_PANIC_TEXT);
 
 	atomic_fetch_or(&a->said, console->is_kernels ? found : found & 1U << WATCH_PANIC_TEXT);
-	if (found & 1U << WATCH_VERSION && atomic_load(&a->panicked))
-		atomic_store(&e->captures, true);
+	if (found & 1U << WATCH_VERSION && console->is_kernels)
+		on_version(console);
+	if (found & 1U << WATCH_CAPTURE && console->nr_versions > 1 && e->has_kdump)
+		atomic_store(&a->panicked, true); /* after an Oops; only a panic says so */
 	if (!panic)
 		return;
 	atomic_store(&e->captures, false); /* the capture kernel has panicked, too */

@@ -15,10 +15,11 @@ struct vm;
 /* A console, in whose output the launcher looks for the kernel's last messages. */
 struct ends_console {
 	struct ends *ends;
-	unsigned int index;	 /* COM port, from 0 */
-	bool is_kernels;	 /* a Linux prints its messages there */
-	struct chardev *chardev; /* NULL: none; the board sets it */
-	struct watch watch;	 /* under the chardev's output lock */
+	unsigned int index;	  /* COM port, from 0 */
+	bool is_kernels;	  /* a Linux prints its messages there */
+	struct chardev *chardev;  /* NULL: none; the board sets it */
+	struct watch watch;	  /* this and the next: under the chardev's output lock */
+	unsigned int nr_versions; /* kernels that have begun */
 };
 
 struct ends {
