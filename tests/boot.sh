@@ -34,7 +34,7 @@ not_ok() { # NAME WHY
 reports="report_cloud_1 report_cloud_4 report_full_1 report_full_4 report_tiny_1 report_tiny_4"
 reports+=" report_backport_1 report_backport_4"
 others="end_poweroff end_testdev end_reboot end_reboot_4 end_reboot_k end_reboot_t end_reboot_a"
-others+=" end_halt end_halt_4 end_panic"
+others+=" end_halt end_halt_4 end_panic end_said end_kdump end_kdump_reboot"
 others+=" end_panic_reset end_tiny_reboot end_tiny_halt end_restart term_button term_deaf"
 others+=" tables_mp tables_dt tables_none"
 others+=" fast_cloud fast_full fast_backport"
@@ -46,6 +46,7 @@ others+=" log_cloud log_full log_backport"
 # initrd of 500 MiB, tests/disk-boot.sh with the stock initrd.
 variants="initrd_500M stock_initrd report_full_1 report_backport_4 report_tiny_1 end_reboot_4"
 variants+=" end_reboot_a end_halt_4 mem_2G entry_64 vmlinux_backport"
+variants+=" end_kdump end_kdump_reboot"
 variants+=" fast_full fast_backport log_full log_backport initrd_truncated tables_dt"
 
 #--- preparing the guests ----------------------------------------------------
@@ -63,6 +64,15 @@ kernel() { # NAME: into $in; or prints why not
 	tiny*) dir=$(tests/tiny-kernel.sh "$(sed 's/^tiny-*//' <<<"$1")") ;;
 	*) dir=$(tests/kernels.sh "$1") ;;
 	esac && ln -sfn "$(realpath "$dir/vmlinuz")" "$in/$1"
+}
+
+# A guest with a capture kernel, which is the same kernel.
+capture() {
+	${CC:-gcc} -std=gnu11 -O1 -Wall -Wextra -Werror -static -o $in/load_capture \
+		tests/boot/load_capture.c &&
+	tests/initrd.sh --add $in/load_capture:/load_capture \
+		--add "$(realpath $in/cloud)":/capture/vmlinuz \
+		--add $in/said.initrd:/capture/initrd $in/kdump.initrd tests/boot/guest-ends.sh
 }
 
 prepare() {
@@ -83,6 +93,8 @@ prepare() {
 	tests/initrd.sh $in/tables.initrd tests/boot/guest-tables.sh &&
 	tests/initrd.sh --init tests/boot/guest-log.sh $in/log.initrd &&
 	{ echo 'the disk of the test'; head -c 1M /dev/zero; } >$in/disk &&
+	tests/initrd.sh $in/said.initrd tests/boot/guest-ends.sh || return 1
+	[ -z "$(wanted "end_kdump end_kdump_reboot")" ] || capture || return 1
 	tests/initrd.sh --kernel "$(tests/kernels.sh cloud)" --modules "button evdev" \
 		$in/button.initrd tests/boot/guest-button.sh || return 1
 	echo "from the second initrd" >$in/extra &&
@@ -398,6 +410,12 @@ look() {
 	how "halt" end_halt 0 'the guest halted' "$up"
 	how "halt, 4 CPUs" end_halt_4 0 'the guest halted' "$up"
 	how "panic" end_panic 120 'the guest kernel panicked' 'end Kernel panic'
+	how "a panic, after texts that were none" end_said 120 'the guest kernel panicked' \
+		'^alive after all'
+	how "kdump, power-off" end_kdump 120 'the guest kernel panicked \(then powered off\)' \
+		'capture kernel has /proc/vmcore'
+	how "kdump, reboot" end_kdump_reboot 120 'the guest kernel panicked \(then reset .*\)' \
+		'capture kernel has /proc/vmcore'
 	how "panic=-1" end_panic_reset 120 'the guest kernel panicked( \(then .*\))?' 'Kernel panic'
 	! there tiny end_tiny_reboot ||
 		how "tiny kernel: reboot" end_tiny_reboot 0 'the guest rebooted \(.*\)' "$up"

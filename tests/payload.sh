@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Runs the payload guests under the launcher: checks each test of guest/payload by its exit code and
-# its output, then runs tests/tools/payload_io.py for terminals, pipes and signals. Prints `ok NAME`
-# or `not ok NAME: why`; fails when one is not ok. Environment: KVM_BIN the launcher, PAYLOAD_DIR
-# the images.
+# its output. Runs tests/verdicts.sh for the ends of machines, and tests/tools/payload_io.py for
+# terminals, pipes and signals. Prints `ok NAME` or `not ok NAME: why`; fails when one is not ok.
+# Environment: KVM_BIN the launcher, PAYLOAD_DIR the images.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tests/hostkvm.sh >/dev/null || exec tests/nest --timeout 1500 tests/payload.sh "$@"
@@ -51,33 +51,9 @@ check() {
 	run "$test${*:+ $*}" 0 "done ${test%%,*}: 0 failed" "$test" "$@"
 }
 
+# How machines end, by a table of its own.
 ends() {
-	run hello 0 'kvm: the guest powered off' hello
-	run "a command that never came to run" 125 \
-		"kvm: the guest powered off before its command's exit code was known" hello -- true
-	run "reset by ACPI" 0 'kvm: the guest rebooted .*ACPI.*' reset
-	run "reset by 0xcf9" 0 'kvm: the guest rebooted .*0xcf9.*' cf9
-	run "reset by i8042" 0 'kvm: the guest rebooted .*i8042.*' i8042reset
-	run "reset by port 0x92" 0 'kvm: the guest rebooted .*0x92.*' port92
-	run "reset by triple fault" 0 'kvm: the guest rebooted .*triple fault.*' triple
-	run "crash by #UD" 121 'kvm: triple fault on vCPU 0.*' ud
-	run "crash by #PF" 121 'kvm: triple fault on vCPU 0.*' pf
-	run "crash of another CPU" 121 'kvm: triple fault on vCPU 1.*' smpcrash -c 2
-	run "debug exit 16" 33 'kvm: .*0x10.*' debugexit,16 --debug-exit
-	run "debug exit 0" 1 'kvm: .*debug-exit.*' debugexit,0 --debug-exit
-	run "debug exit is off by default" 124 '.*timed out.*' debugexit,16 --timeout 1
-	LIMIT=20 run "dead halt" 121 'kvm: the guest is dead.*' halt
-	LIMIT=20 run "dead halt of four" 121 'kvm: the guest is dead.*' smphalt -c 4
-	run "an idle guest is not dead" 124 'kvm: timed out after 4 s' idle --timeout 4
-	run "a hanging guest" 124 'kvm: the guest hangs: .*' spin --hang 2 --timeout 20
-	run "a hanging guest that blinks the lamps" 124 'kvm: the guest hangs: .*' lamps --hang 2 \
-		--timeout 20
-	run "an idle guest hangs, too" 124 'kvm: the guest hangs: .*' idle --hang 2 --timeout 20
-	run "a busy guest" 124 'kvm: timed out after 1 s' spin --timeout 1
-	LIMIT=20 run "panic, then spins" 120 'kvm: the guest kernel panicked' panic
-	run "panic, then resets" 120 'kvm: the guest kernel panicked .*' panic,1
-	run "panic with --on-panic wait" 124 '.*timed out.*' panic --on-panic wait --timeout 2
-	LIMIT=20 run "halt in order" 0 'kvm: the guest halted' halted
+	KVM_BIN=$kvm PAYLOAD_DIR=$images tests/verdicts.sh || failed=1
 	run "last byte, then spins" 124 'END' last --timeout 1
 	run "last byte, then dead" 121 'END' last,1
 }

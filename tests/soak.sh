@@ -49,7 +49,7 @@ judge "nothing is left of them" "$(diff <(echo "$before") <(left) | tail -n 3 | 
 
 # Each life prints a line at its end.
 : >err
-"$kvm" run "${options[@]}" -p test=reset --on-reboot restart --grace 0 </dev/null >out 2>err &
+"$kvm" run "${options[@]}" -p test=hello+reset --on-reboot restart --grace 0 </dev/null >out 2>err &
 pid=$!
 lives() { grep -c '^kvm: the guest rebooted' err; }
 open_files() { find "/proc/$pid/fd" -mindepth 1 2>/dev/null | wc -l; }

@@ -69,7 +69,7 @@ size_t name_len(const char *word)
 {
 	size_t n = 0;
 
-	while (word[n] && word[n] != ' ' && word[n] != ',')
+	while (word[n] && word[n] != ' ' && word[n] != ',' && word[n] != '+')
 		n++;
 	return n;
 }
@@ -96,6 +96,8 @@ uint64_t arg(unsigned int index, uint64_t otherwise)
 {
 	const char *p = test_word();
 
+	while (p[name_len(p)] == '+')
+		p += name_len(p) + 1;
 	for (unsigned int i = 0;; i++) {
 		p += name_len(p);
 		if (*p != ',')

@@ -2,6 +2,11 @@
 /* Tests every way in which a guest can end, or fail to end. */
 #include "payload.h"
 
+#include "guest/guestjob.h"
+
+#define COM2 0x2f8
+#define NOWHERE_GPA 0xe0000000UL
+
 static volatile uint32_t presses;
 
 static void load_empty_idt(void)
@@ -46,6 +51,12 @@ void test_end_port92(void)
 void test_end_triple(void)
 {
 	print("[    0.000000] reboot: Restarting system\n");
+	test_end_int3();
+}
+
+/* The same without a word: what looks like it may be a wild jump into the gap between functions. */
+void test_end_int3(void)
+{
 	load_empty_idt();
 	asm volatile("int3");
 	spin();
@@ -97,6 +108,15 @@ void test_end_halted(void)
 	dead_halt();
 }
 
+/* NMIs wake it again and again: it is as dead as the others, but takes CPU time. */
+void test_end_nmi_halt(void)
+{
+	irq_setup();
+	irq_nmi_by_rtc();
+	print("[    0.000000] reboot: Power off not available: System halted instead\n");
+	dead_halt();
+}
+
 /* Sleeps, but an interrupt could wake it: this is not a dead halt. */
 void test_end_idle(void)
 {
@@ -118,6 +138,46 @@ void test_end_button(void)
 	irq_route(9, arg(0, 0), on_press);
 	print("ready\n");
 	check("power button", wait_count(&presses, 1, 60000));
+}
+
+/* Ends as the init of `kvm run -- CMD` does, with this value. */
+void test_end_job(void)
+{
+	outl(PORT_GUESTJOB, (uint32_t)arg(0, 0));
+	spin();
+}
+
+/* Jumps to an address where there is no memory. */
+void test_end_nowhere(void)
+{
+	((void (*)(void))NOWHERE_GPA)();
+}
+
+/* Longer than the launcher waits for more of a panic, if it takes what it has seen for one. */
+void test_pause(void)
+{
+	delay_us(800000);
+}
+
+static void print_initrd(uint16_t port)
+{
+	const struct setup_header *hdr = &boot_params()->hdr;
+
+	for (uint32_t i = 0; i < hdr->ramdisk_size; i++) {
+		while (!(inb(port + 5) & 0x20))
+			;
+		outb(port, read8(hdr->ramdisk_image + i));
+	}
+}
+
+void test_print(void)
+{
+	print_initrd(COM1);
+}
+
+void test_print_com2(void)
+{
+	print_initrd(COM2);
 }
 
 /* Prints a last byte; nothing after it causes an exit. */

@@ -14,6 +14,7 @@
 #define IOAPIC_SELECT (IOAPIC_GPA + 0x00)
 #define IOAPIC_WINDOW (IOAPIC_GPA + 0x10)
 #define REDIRECTION(pin) (0x10 + 2 * (pin))
+#define REDIRECT_NMI 0x400
 #define REDIRECT_LEVEL (1U << 15)
 #define NR_PINS 24
 
@@ -115,6 +116,27 @@ void lapic_eoi(void)
 	write32(LAPIC_GPA + LAPIC_EOI, 0);
 }
 
+static uint8_t rtc_read(uint8_t reg)
+{
+	outb(0x70, reg);
+	return inb(0x71);
+}
+
+static void rtc_write(uint8_t reg, uint8_t value)
+{
+	outb(0x70, reg);
+	outb(0x71, value);
+}
+
+void irq_nmi_by_rtc(void)
+{
+	ioapic_write(REDIRECTION(8) + 1, read32(LAPIC_GPA + 0x20) & 0xff000000);
+	ioapic_write(REDIRECTION(8), REDIRECT_NMI);
+	rtc_write(0x0a, 0x26); /* 1024 Hz */
+	rtc_write(0x0b, rtc_read(0x0b) | 0x40);
+	rtc_read(0x0c);
+}
+
 static _Noreturn void unexpected(const struct frame *f)
 {
 	uint64_t cr2;
@@ -132,6 +154,10 @@ void on_vector(const struct frame *f)
 
 	if (f->vector == VEC_UD && (f->cs & 3) == 3)
 		user_return();
+	if (f->vector == VEC_NMI) {
+		rtc_read(0x0c); /* or there is no next one */
+		return;
+	}
 	if (f->vector == 0x2f && !handlers[0xf])
 		return; /* the spurious vector */
 	if (f->vector < VEC_GSI(0) || gsi >= NR_PINS || !handlers[gsi])

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Holds the table of tests and runs the one that the command line names.
+ * Holds the table of tests and runs the one that the command line names, or several one after the
+ * other: test=FIRST+SECOND,ARG,... The arguments are the last one's.
  *
- * After a test that returns, it prints `done NAME: F failed` and powers off. A test that ends the
+ * After tests that return, it prints `done NAME: F failed` and powers off. A test that ends the
  * machine in its own way does not return.
  */
 #include "payload.h"
@@ -23,6 +24,7 @@ static const struct {
 	{ "i8042reset", test_end_i8042 },
 	{ "port92", test_end_port92 },
 	{ "triple", test_end_triple },
+	{ "int3", test_end_int3 },
 	{ "ud", test_end_ud },
 	{ "pf", test_end_pf },
 	{ "debugexit", test_end_debug },
@@ -31,6 +33,13 @@ static const struct {
 	{ "lamps", test_lamps },
 	{ "panic", test_end_panic },
 	{ "halted", test_end_halted },
+	{ "nmihalt", test_end_nmi_halt },
+	{ "off", power_off },
+	{ "job", test_end_job },
+	{ "nowhere", test_end_nowhere },
+	{ "print", test_print },
+	{ "pause", test_pause },
+	{ "com2", test_print_com2 },
 	{ "idle", test_end_idle },
 	{ "button", test_end_button },
 	{ "last", test_end_last },
@@ -80,18 +89,32 @@ static const struct {
 
 _Noreturn void payload_main(void);
 
-void payload_main(void)
+/* Runs the test whose name @word begins with. Returns the name, or NULL: there is no such test. */
+static const char *run_test(const char *word)
 {
-	const char *word = test_word();
 	size_t len = name_len(word);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		if (strlen(tests[i].name) != len || memcmp(tests[i].name, word, len))
-			continue;
-		tests[i].run();
-		print("done %s: %u failed\n", tests[i].name, failures());
-		power_off();
+		if (strlen(tests[i].name) == len && !memcmp(tests[i].name, word, len)) {
+			tests[i].run();
+			return tests[i].name;
+		}
 	}
-	print("not ok: no test of this name: %s\n", word);
+	return NULL;
+}
+
+void payload_main(void)
+{
+	const char *word = test_word(), *name;
+
+	for (;; word += name_len(word) + 1) {
+		name = run_test(word);
+		if (!name || word[name_len(word)] != '+')
+			break;
+	}
+	if (name)
+		print("done %s: %u failed\n", name, failures());
+	else
+		print("not ok: no test of this name: %s\n", word);
 	power_off();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The test payload: a guest that boots like a Linux kernel and runs the one test that its command
- * line names (test=NAME[,ARG...]).
+ * The test payload: a guest that boots like a Linux kernel and runs the tests that its command line
+ * names (test=NAME[+NAME...][,ARG...]).
  *
  * It prints one line on COM1 for each check, `ok WHAT` or `not ok WHAT: ...`, and ends in the way
  * the test defines.
@@ -17,6 +17,7 @@
 
 /* Vector of I/O APIC pin n. */
 #define VEC_GSI(n) (0x20 + (n))
+#define VEC_NMI 2
 #define VEC_UD 6
 #define NR_VECTORS 64
 
@@ -214,6 +215,7 @@ typedef void (*irq_handler)(void);
 void irq_setup(void); /* IDT, TSS, LAPIC on, PICs off; interrupts stay disabled in the processor */
 void irq_route(unsigned int gsi, bool level, irq_handler handler);
 void lapic_eoi(void);
+void irq_nmi_by_rtc(void); /* 1024 times a second, from now on */
 /*
  * Waits with interrupts on until *counter reaches @want or @ms have passed; returns whether it did.
  */
@@ -232,6 +234,8 @@ void test_end_ud(void), test_end_pf(void), test_end_debug(void), test_end_halt(v
 	test_end_panic(void);
 void test_end_halted(void), test_end_idle(void), test_end_button(void), test_end_last(void),
 	test_end_restart(void);
+void test_end_int3(void), test_end_nmi_halt(void), test_end_job(void), test_end_nowhere(void);
+void test_print(void), test_print_com2(void), test_pause(void);
 void test_entry(void), test_e820(void), test_zeropage(void), test_cmdline(void), test_seed(void),
 	test_initrd(void);
 void test_pvh(void), test_multiboot(void);

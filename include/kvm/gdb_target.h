@@ -24,6 +24,8 @@ enum gdb_break {
 /* GDB's own signal numbers, which are those of most systems. */
 #define GDB_SIGINT 2
 #define GDB_SIGTRAP 5
+#define GDB_SIGABRT 6
+#define GDB_SIGSEGV 11
 
 struct gdb_stop {
 	unsigned int signal; /* 0: the thread did not stop by itself */

@@ -50,6 +50,12 @@ struct vm_hooks {
 	 * Thread: loop.
 	 */
 	bool (*is_debugged)(const void *ctx);
+	/*
+	 * Stops the machine, if a debugger is connected, because @v has come to an end that
+	 * @signal describes to the debugger. Returns whether it stops. Thread: that vCPU's, or
+	 * loop.
+	 */
+	bool (*stop)(void *ctx, struct vcpu *v, unsigned int signal);
 	void *ctx;
 };
 
@@ -211,6 +217,14 @@ bool vm_vcpu_stands(struct vcpu *v);
 static inline bool vm_is_debugged(const struct vm *vm)
 {
 	return vm->hooks.is_debugged && vm->hooks.is_debugged(vm->hooks.ctx);
+}
+
+/* See struct vm_hooks, @stop. @v's own thread calls vm_wait_resumed() if this returns true. */
+static inline bool vm_stops_for_debugger(struct vcpu *v, unsigned int signal)
+{
+	const struct vm_hooks *h = &v->vm->hooks;
+
+	return h->stop && h->stop(h->ctx, v, signal);
 }
 
 /* Returns a line that sets interrupt @gsi through KVM. */

@@ -59,5 +59,6 @@ void gdb_release(struct gdb *g);
 /* Serve the machine's hooks, see struct vm_hooks; the context is the struct gdb. */
 void gdb_held_waits(void *ctx);
 void gdb_debug_exit(void *ctx, struct vcpu *v);
+bool gdb_stop_at_end(void *ctx, struct vcpu *v, unsigned int signal);
 
 #endif

@@ -334,6 +334,7 @@ int gdb_open(struct gdb **out, struct vm *vm)
 		.held_waits = gdb_held_waits,
 		.debug_exit = gdb_debug_exit,
 		.is_debugged = is_debugged,
+		.stop = gdb_stop_at_end,
 		.ctx = g,
 	};
 	if (vm->config->gdb_wait)

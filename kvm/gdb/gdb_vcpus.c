@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Stops and resumes vCPUs for the debugger, and gives its session access to them. All but
- * gdb_debug_exit() and gdb_held_waits() runs on the loop's thread.
+ * gdb_debug_exit(), gdb_held_waits() and gdb_stop_at_end() runs on the loop's thread.
  *
  * Phases:
  * - IDLE: no client is connected.
@@ -83,6 +83,23 @@ void gdb_debug_exit(void *ctx, struct vcpu *v)
 	if (g->phase == GDB_RUNNING)
 		hold_all(g);
 	pthread_mutex_unlock(&v->vm->pause_lock);
+}
+
+bool gdb_stop_at_end(void *ctx, struct vcpu *v, unsigned int signal)
+{
+	struct gdb *g = ctx;
+	bool stops;
+
+	pthread_mutex_lock(&v->vm->pause_lock);
+	stops = g->phase != GDB_IDLE;
+	if (stops)
+		g->trap[v->index] = (struct gdb_stop){ .signal = signal };
+	if (stops && g->cause == GDB_NO_CAUSE)
+		g->cause = v->index;
+	if (g->phase == GDB_RUNNING)
+		hold_all(g);
+	pthread_mutex_unlock(&v->vm->pause_lock);
+	return stops;
 }
 
 /* Releases the vCPUs for which @action has something; all of them if @action is NULL. */
@@ -207,6 +224,8 @@ static unsigned int unreported_trap(const struct gdb *g)
 	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++) {
 		const struct gdb_stop *trap = &g->trap[i];
 
+		if (trap->signal && trap->signal != GDB_SIGTRAP)
+			return i; /* it has come to its end */
 		if (trap->signal && trap->reason && !trap->at_break)
 			return i;
 	}

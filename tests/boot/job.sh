@@ -95,6 +95,12 @@ end_reboot_a() { end "end=reboot reboot=a"; }
 end_halt() { end end=halt; }
 end_halt_4() { end end=halt -c 4; }
 end_panic() { end end=exit; }
+end_said() { guest 90 -k "$in/cloud" -i "$in/said.initrd" -m 256M -p quiet; }
+kdump() { # END
+	guest 240 -k "$in/cloud" -i "$in/kdump.initrd" -m 768M -p "crashkernel=256M kdump=$1"
+}
+end_kdump() { kdump poweroff; }
+end_kdump_reboot() { kdump reboot; }
 end_panic_reset() { end "end=exit panic=-1"; }
 end_tiny_reboot() { guest 40 -k "$in/tiny" -i "$in/tiny.initrd" -c 4 -m 256M; }
 end_tiny_halt() { guest 40 -k "$in/tiny" -i "$in/tiny.initrd" -c 4 -m 256M -p end=halt; }

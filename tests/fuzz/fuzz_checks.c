@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fuzzes the watcher of a console's lines with any bytes, cut into pieces of any length; the first
+ * Fuzzes the watchers of a console's lines with any bytes, cut into pieces of any length; the first
  * byte gives the length.
  *
  * The lines are the same for every cut, bounded and clean; reports and expectations keep the
@@ -9,6 +9,7 @@
 #include "kvm/checks/expect.h"
 #include "kvm/checks/kernlog.h"
 #include "kvm/checks/lines.h"
+#include "kvm/console_watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,18 @@ static void check_reports(const struct kernlog *k)
 	}
 }
 
+/* The ends of a machine are found in any pieces, too. */
+static void check_watch(const uint8_t *data, size_t size, size_t piece)
+{
+	struct watch whole = { .whole_boot = true }, cut = { .whole_boot = true };
+	unsigned int found = 0;
+
+	for (size_t i = 0; i < size; i += piece)
+		found |= watch_feed(&cut, data + i, size - i < piece ? size - i : piece);
+	if (watch_feed(&whole, data, size) != found)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const wanted[] = { "a+b|c$", "^[0-9]+ (x|yy)*z", "login: $" };
@@ -72,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cut->expect = &expect;
 	data++;
 	size--;
+	check_watch(data, size, piece);
 	lines_feed(&whole->lines, data, size);
 	for (size_t i = 0; i < size; i += piece)
 		lines_feed(&cut->lines, data + i, size - i < piece ? size - i : piece);

@@ -206,7 +206,8 @@ static void image_ring(struct linux_image *m, bool later)
 }
 
 /* Adds a record; removes the oldest ones if there is no room. */
-static void image_record(struct linux_image *m, const char *text)
+/* @facility 0: the kernel; others: by /dev/kmsg */
+static void image_record_by(struct linux_image *m, uint8_t facility, const char *text)
 {
 	uint64_t size = 1ULL << RING_SIZE_BITS, bytes = align_up(8 + strlen(text), 8);
 	uint64_t begin = m->text_next, next = begin + bytes, at = begin % size, id = m->records;
@@ -226,12 +227,18 @@ static void image_record(struct linux_image *m, const char *text)
 	put_u64(m, info, id);
 	put_u64(m, info + 8, id * 1001000ULL);
 	put(m, info + 16, &len, 2);
+	m->ram[info + 18] = facility;
 	m->ram[info + 19] = 6 << 5;
 	m->text_next = next;
 	put_u64(m, RING_AT + 24, id);
 	m->records++;
 	if (m->records > 1U << RING_COUNT_BITS)
 		put_u64(m, RING_AT + 32, m->records - (1U << RING_COUNT_BITS));
+}
+
+static inline void image_record(struct linux_image *m, const char *text)
+{
+	image_record_by(m, 0, text);
 }
 
 /* Writes a record of the ring before 5.10 at offset @at. Returns the next one's offset. */

@@ -48,22 +48,78 @@ static unsigned int feed(struct watch *w, const char *text)
 	return watch_feed(w, (const uint8_t *)text, strlen(text));
 }
 
+#define PANIC_TEXT (1U << WATCH_PANIC_TEXT)
+#define PANIC (PANIC_TEXT | 1U << WATCH_PANIC)
+
 static void watcher_finds_lines_in_any_slices(void **state)
 {
-	const char *panic = "x Kernel KKernel panic - not syncing: VFS";
+	const char *panic =
+		"x Kernel KKernel panic - not syncing: VFS\nreboot: reboot: Power off not "
+		"available: System halted instead\nreboot: Restarting system\n";
 	struct watch w = { 0 };
 	unsigned int found = 0;
 
 	(void)state;
-	assert_int_equal(feed(&w, panic), 1U << WATCH_PANIC);
+	assert_int_equal(feed(&w, panic), PANIC_TEXT | 1U << WATCH_RESTARTING);
 	for (const char *c = panic; *c; c++)
 		found |= watch_feed(&w, (const uint8_t *)c, 1);
-	assert_int_equal(found, 1U << WATCH_PANIC);
+	assert_int_equal(found, PANIC_TEXT | 1U << WATCH_RESTARTING);
 	assert_int_equal(feed(&w, "reboot: System hal"), 0);
 	assert_int_equal(feed(&w, "ted\n"), 1U << WATCH_HALTED);
 	assert_int_equal(feed(&w, "reboot: Power off not available: System halted instead\n"),
-			 1U << WATCH_HALTED);
+			 1U << WATCH_NO_POWER);
 	assert_int_equal(feed(&w, "Kernel panic - not sync ing reboot: System  halted"), 0);
+}
+
+static void watcher_knows_a_message_by_its_form(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int found;
+	} rows[] = {
+		{ "\nKernel panic - not syncing", PANIC },
+		{ "\r\nKernel panic - not syncing", PANIC },
+		{ "\n[    1.234567] Kernel panic - not syncing", PANIC },
+		{ "\n[    1.234567][    T1] Kernel panic - not syncing", PANIC },
+		{ "login: [    1.234567] Kernel panic - not syncing", PANIC },
+		{ "\n<0>Kernel panic - not syncing", PANIC },
+		{ "\n# echo Kernel panic - not syncing", PANIC_TEXT },
+		{ "\n<p>Kernel panic - not syncing", PANIC_TEXT },
+		{ "\nx: Kernel panic - not syncing", PANIC_TEXT },
+		{ "\nx: System halted", 0 },
+		{ "\nfoo reboot: System halted", 0 },
+		{ "\nreboot: System halted", 1U << WATCH_HALTED },
+		{ "\n[    9.876543] reboot: Restarting system", 1U << WATCH_RESTARTING },
+		{ "\ndocker: Restarting system", 0 },
+		{ "\n[    0.000000] Command line: x elfcorehdr=0x1", 1U << WATCH_CAPTURE },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct watch whole = { 0 }, sliced = { 0 };
+		unsigned int found = 0;
+
+		assert_int_equal(feed(&whole, rows[i].text), rows[i].found);
+		for (const char *c = rows[i].text; *c; c++)
+			found |= watch_feed(&sliced, (const uint8_t *)c, 1);
+		assert_int_equal(found, rows[i].found);
+	}
+}
+
+/* A kernel that prints time stamps does so before its panic, too; a program need not. */
+static void watcher_wants_time_stamps_once_there_are_some(void **state)
+{
+	struct watch w = { 0 };
+
+	(void)state;
+	assert_int_equal(feed(&w, "[    0.000000] Linux version 6.1\n"), 1U << WATCH_VERSION);
+	assert_int_equal(feed(&w, "Kernel panic - not syncing\n"), PANIC_TEXT);
+	assert_int_equal(feed(&w, "reboot: System halted\n"), 0);
+	assert_int_equal(feed(&w, "Linux version 6.1\n"), 0);
+	assert_int_equal(feed(&w, "[   12.345678] Kernel panic - not syncing: x\n"), PANIC);
+	w = (struct watch){ 0 };
+	assert_int_equal(feed(&w, "Linux version 6.1\n"), 1U << WATCH_VERSION);
+	assert_int_equal(feed(&w, "Kernel panic - not syncing\n"), PANIC);
 }
 
 /* The machine ends as soon as the watcher finds the end, so it must wait for the line's end. */
@@ -72,14 +128,14 @@ static void watcher_waits_for_the_last_line_s_end(void **state)
 	struct watch w = { 0 };
 
 	(void)state;
-	assert_int_equal(feed(&w, "---[ end Kernel panic - not syncing"), 1U << WATCH_PANIC);
+	assert_int_equal(feed(&w, "---[ end Kernel panic - not syncing"), PANIC_TEXT);
 	assert_int_equal(feed(&w, ": VFS: Unable to [ mount"), 0);
 	assert_int_equal(feed(&w, " root fs ]---\r"), 0);
 	assert_int_equal(feed(&w, "\n"), 1U << WATCH_PANIC_END);
 	assert_int_equal(feed(&w, "x\n"), 0);
 	assert_int_equal(feed(&w, "[ end Kernel panic\n - not syncing\n"), 0);
 	assert_int_equal(feed(&w, "[ end Kernel panic - not syncing: x\ny"),
-			 1U << WATCH_PANIC | 1U << WATCH_PANIC_END);
+			 PANIC_TEXT | 1U << WATCH_PANIC_END);
 }
 
 static void watcher_sees_a_boot_when_asked(void **state)
@@ -88,12 +144,13 @@ static void watcher_sees_a_boot_when_asked(void **state)
 	struct watch w = { 0 };
 
 	(void)state;
-	assert_int_equal(feed(&w, boot), 0);
+	assert_int_equal(feed(&w, boot), 1U << WATCH_VERSION);
 	w = (struct watch){ .whole_boot = true };
-	assert_int_equal(feed(&w, "[    0.000000] LLinux version 6"), 1U << WATCH_VERSION);
+	assert_int_equal(feed(&w, "[    0.000000] LLinux version 6"), 0);
+	assert_int_equal(feed(&w, "[    0.000000] Linux version 6"), 1U << WATCH_VERSION);
 	assert_int_equal(feed(&w, "smp: smp: Brought up"), 1U << WATCH_SMP);
 	assert_int_equal(feed(&w, "Run /bin/bas as init process"), 1U << WATCH_INIT);
-	assert_int_equal(feed(&w, "Kernel panic - not syncing"), 1U << WATCH_PANIC);
+	assert_int_equal(feed(&w, "Kernel panic - not syncing"), PANIC_TEXT);
 }
 
 /* A machine without KVM: buses, and one vCPU with a fake kvm_run page. */
@@ -352,6 +409,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exit_codes_are_as_documented),
 		cmocka_unit_test(watcher_finds_lines_in_any_slices),
+		cmocka_unit_test(watcher_knows_a_message_by_its_form),
+		cmocka_unit_test(watcher_wants_time_stamps_once_there_are_some),
 		cmocka_unit_test(watcher_waits_for_the_last_line_s_end),
 		cmocka_unit_test(watcher_sees_a_boot_when_asked),
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -281,7 +281,7 @@ bool hyperv_system_event(struct vcpu *v)
 {
 	switch (v->run->system_event.type) {
 	case KVM_SYSTEM_EVENT_RESET:
-		ends_by_reset(v->vm, "Hyper-V's reset register");
+		ends_by_reset(&v->vm->machine->ends, "Hyper-V's reset register");
 		return true;
 	case KVM_SYSTEM_EVENT_CRASH:
 		on_crash(v);

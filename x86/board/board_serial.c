@@ -86,6 +86,7 @@ static int open_chardev(struct machine *m, unsigned int index)
 	if (!where)
 		return 0;
 	err = chardev_open(&com->chardev, &m->vm->loop, where, &hooks);
+	m->ends.console[index].chardev = com->chardev;
 	if (!err && config->timestamps && !strcmp(where, "stdio"))
 		chardev_stamp_lines(com->chardev, config->exec_ns);
 	return err;

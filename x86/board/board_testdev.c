@@ -87,7 +87,7 @@ static void wake_up(void *ctx)
 	/* Without a vector that real mode reaches, firmware resets the machine. */
 	if (gmem_read(&vm->mem, FACS_WAKING_VECTOR, &vector, sizeof(vector)) || !vector ||
 	    vector >= HIGH_RAM_GPA)
-		ends_by_reset(vm, "waking without a vector");
+		ends_by_reset(&b->m->ends, "waking without a vector");
 	else if (reset_cpus(vm, vector))
 		vm_end(vm, VERDICT_LAUNCHER, 0, "KVM refuses the state after S3");
 	else

@@ -15,8 +15,11 @@ struct vm;
 /* A console, in whose output the launcher looks for the kernel's last messages. */
 struct ends_console {
 	struct ends *ends;
-	unsigned int index; /* COM port, from 0 */
-	struct watch watch; /* under the chardev's output lock */
+	unsigned int index;	  /* COM port, from 0 */
+	bool is_kernels;	  /* a Linux prints its messages there */
+	struct chardev *chardev;  /* NULL: none; the board sets it */
+	struct watch watch;	  /* this and the next: under the chardev's output lock */
+	unsigned int nr_versions; /* kernels that have begun */
 };
 
 struct ends {
@@ -24,8 +27,12 @@ struct ends {
 	struct power power; /* for devices that can end the machine */
 	struct ends_console console[CONFIG_NR_SERIAL];
 	_Atomic uint64_t console_bytes; /* all consoles together */
+	_Atomic bool suspected;		/* the panic timer is due, to look into a text */
+	_Atomic unsigned int doubts;	/* texts that were no panic */
 	_Atomic bool panic_printed;	/* the console has all of the panic */
-	/* Ends a panicked guest once its console is silent. */
+	_Atomic bool captures;		/* after the panic another kernel has begun (kdump) */
+	bool has_kdump;			/* there may be one */
+	/* Looks into a panic, and ends a panicked guest once its console is silent. */
 	struct loop_timer panic_timer;
 	uint64_t panic_seen_bytes;
 	unsigned int panic_silent_rounds; /* rounds since then without output */
@@ -39,9 +46,9 @@ void ends_fini(struct ends *e);
 struct chardev_hooks ends_console_hooks(struct ends *e, unsigned int index);
 
 /*
- * Ends the machine after the guest has reset itself by @by; as a panic if it had panicked. Thread:
- * any.
+ * Ends the machine after the guest has reset itself by @by: as a panic if it had panicked, as a
+ * crash if it has done nothing else yet. Thread: any. Locks: none of a device or chardev is held.
  */
-void ends_by_reset(struct vm *vm, const char *by);
+void ends_by_reset(struct ends *e, const char *by);
 
 #endif

@@ -7,13 +7,14 @@
  */
 #include "exits.h"
 #include "board_hyperv.h"
+#include "kvm/gdb_target.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "machine.h"
 #include "x86/cpu/cpu.h"
 #include "x86/layout.h"
+#include "x86/postmortem/endlog.h"
 #include "x86/postmortem/gather.h"
-#include "x86/postmortem/guestlog.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,12 +70,12 @@ int x86_setup_vcpu(struct vcpu *v)
 }
 
 /*
- * Whether a triple fault is a reset. It is a crash, except that Linux also resets a machine by one
- * at reboot=t: it loads an empty IDT and executes int3. A kernel that dies early has an empty IDT
- * as well, but is not at (or, on some hosts, after) an int3. On AMD this cannot be seen, since KVM
- * has already reset the vCPU; there only the console or the kernel's log shows a reset.
+ * Whether the vCPU has an empty IDT and its next instruction is int3: this is how Linux resets a
+ * machine by a triple fault, at reboot=t. A kernel that dies before it has an IDT may stand on such
+ * a byte, too, since linkers fill gaps with it; but it has no log yet. On AMD this cannot be seen,
+ * since KVM has already reset the vCPU.
  */
-static bool stands_on_int3(const struct vcpu *v)
+static bool resets_by_int3(const struct vcpu *v)
 {
 	struct kvm_translation tr = { 0 };
 	struct kvm_sregs sregs;
@@ -84,33 +85,49 @@ static bool stands_on_int3(const struct vcpu *v)
 	if (kvm_ioctl(v->fd, KVM_GET_SREGS, &sregs) || kvm_ioctl(v->fd, KVM_GET_REGS, &regs) ||
 	    sregs.idt.limit)
 		return false;
-	tr.linear_address = regs.rip - 1;
+	tr.linear_address = regs.rip;
 	if (kvm_ioctl(v->fd, KVM_TRANSLATE, &tr) || !tr.valid)
 		return false;
-	code = gmem_at(&v->vm->mem, tr.physical_address, 2);
-	return code && (code[0] == 0xcc || code[1] == 0xcc);
+	code = gmem_at(&v->vm->mem, tr.physical_address, 1);
+	return code && *code == 0xcc;
+}
+
+/*
+ * Ends the machine by a fault that the vCPU cannot survive. A debugger first sees it as a signal,
+ * and the end comes when the debugger has the machine continue or disconnects.
+ */
+static void end_by_fault(struct vcpu *v, enum verdict_kind kind, const char *text)
+{
+	if (vm_stops_for_debugger(v, GDB_SIGSEGV))
+		vm_wait_resumed(v);
+	vm_end(v->vm, kind, 0, "%s", text);
 }
 
 static void on_shutdown(struct vcpu *v)
 {
 	struct machine *m = v->vm->machine;
+	bool has_log = endlog_judge(&m->autopsy);
+	char text[160];
 
-	guestlog_judge_end(&m->autopsy);
-	if (atomic_load(&m->autopsy.restarting) || stands_on_int3(v))
-		ends_by_reset(v->vm, "triple fault");
-	else if (atomic_load(&m->autopsy.panicked))
-		vm_end(v->vm, VERDICT_PANIC, 0, "the guest kernel panicked (then a triple fault)");
-	else
-		vm_end(v->vm, VERDICT_CRASH, 0, "triple fault on vCPU %u%s", v->index,
-		       gather_registers_lost(v)
-			       ? " (its registers are lost: KVM on this CPU has reset them)"
-			       : "");
+	if (atomic_load(&m->autopsy.panicked)) {
+		end_by_fault(v, VERDICT_PANIC, "the guest kernel panicked (then a triple fault)");
+		return;
+	}
+	if (atomic_load(&m->autopsy.restarting) || (has_log && resets_by_int3(v))) {
+		ends_by_reset(&m->ends, "triple fault");
+		return;
+	}
+	snprintf(text, sizeof(text), "triple fault on vCPU %u%s", v->index,
+		 gather_registers_lost(v)
+			 ? " (its registers are lost: KVM on this CPU has reset them)"
+			 : "");
+	end_by_fault(v, VERDICT_CRASH, text);
 }
 
 bool x86_handle_exit(struct vcpu *v)
 {
 	const struct kvm_run *run = v->run;
-	char text[160];
+	char why[128], text[160];
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_SHUTDOWN:
@@ -124,8 +141,9 @@ bool x86_handle_exit(struct vcpu *v)
 		return true;
 	case KVM_EXIT_FAIL_ENTRY:
 	case KVM_EXIT_INTERNAL_ERROR:
-		cpu_exit_text(run, text, sizeof(text));
-		vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: %s", v->index, text);
+		cpu_exit_text(run, why, sizeof(why));
+		snprintf(text, sizeof(text), "vCPU %u: %s", v->index, why);
+		end_by_fault(v, VERDICT_CRASH, text);
 		return true;
 	case KVM_EXIT_HLT:
 		vm_end(v->vm, VERDICT_CRASH, 0, "vCPU %u: halted without an interrupt controller",

@@ -80,7 +80,7 @@ static void on_hang_timer(void *ctx)
 		h->nr_pages = 0;
 	} else if (now - h->since_ns >= limit_s * 1000000000ULL) {
 		vm_end(h->vm, VERDICT_TIMEOUT, 0,
-		       "the guest hangs: no exit, no byte and no new code for %llu s",
+		       "the guest hangs: no byte, no new code and no device but the keyboard for %llu s",
 		       (unsigned long long)limit_s);
 		return;
 	}

@@ -6,15 +6,18 @@
  * Once a second the loop reads the CPU time of the vCPU threads; this causes no exit and costs a
  * busy guest nothing. If it has hardly grown, each vCPU's own thread checks whether an interrupt
  * could still wake the vCPU. Two rounds with the same result end the machine: with a panic or a
- * halt if the kernel has printed that, else with a crash.
+ * halt if the kernel has said that, else with a crash. Once a console shows that the kernel halts,
+ * CPU time does not count: some KVMs wake a halted vCPU again and again for nothing.
  */
 #include "idle.h"
 
+#include "kvm/console_watch.h"
+#include "kvm/gdb_target.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/vm.h"
 #include "x86/cpu/x86_bits.h"
-#include "x86/postmortem/guestlog.h"
+#include "x86/postmortem/endlog.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -49,6 +52,22 @@ static uint64_t vcpus_cpu_ns(const struct vm *vm)
 	return sum;
 }
 
+/* Whether the vCPU's last instruction, or its next one, is HLT. */
+static bool stands_at_hlt(const struct vcpu *v, uint64_t rip)
+{
+	for (uint64_t back = 0; back < 2; back++) {
+		struct kvm_translation tr = { .linear_address = rip - back };
+		const uint8_t *code;
+
+		if (kvm_ioctl(v->fd, KVM_TRANSLATE, &tr) || !tr.valid)
+			continue;
+		code = gmem_at(&v->vm->mem, tr.physical_address, 1);
+		if (code && *code == 0xf4)
+			return true;
+	}
+	return false;
+}
+
 static bool is_dead(const struct vcpu *v)
 {
 	struct kvm_mp_state mp;
@@ -58,9 +77,9 @@ static bool is_dead(const struct vcpu *v)
 		return false;
 	if (mp.mp_state == KVM_MP_STATE_UNINITIALIZED || mp.mp_state == KVM_MP_STATE_INIT_RECEIVED)
 		return true;
-	if (mp.mp_state != KVM_MP_STATE_HALTED || kvm_ioctl(v->fd, KVM_GET_REGS, &regs))
+	if (kvm_ioctl(v->fd, KVM_GET_REGS, &regs) || regs.rflags & (1U << 9))
 		return false;
-	return !(regs.rflags & (1U << 9));
+	return mp.mp_state == KVM_MP_STATE_HALTED || stands_at_hlt(v, regs.rip);
 }
 
 static void on_asked(struct vcpu *v, void *ctx)
@@ -87,11 +106,14 @@ static bool all_dead(const struct idle *i)
 	return true;
 }
 
-static void end_dead(struct vm *vm)
+/* Ends the machine. Returns false if a debugger has stopped it instead. */
+static bool end_dead(struct vm *vm)
 {
 	struct autopsy *a = vm->autopsy;
 
-	guestlog_judge_end(a);
+	if (vm_stops_for_debugger(&vm->vcpu[0], GDB_SIGABRT))
+		return false;
+	endlog_judge(a);
 	if (atomic_load(&a->panicked))
 		vm_end(vm, VERDICT_PANIC, 0, "the guest kernel panicked");
 	else if (atomic_load(&a->halted))
@@ -99,23 +121,23 @@ static void end_dead(struct vm *vm)
 	else
 		vm_end(vm, VERDICT_CRASH, 0,
 		       "the guest is dead: all CPUs are halted with interrupts off");
+	return true;
 }
 
 static void on_idle_timer(void *ctx)
 {
 	struct idle *i = ctx;
 	uint64_t cpu_ns = vcpus_cpu_ns(i->vm);
-	bool idle = cpu_ns - i->cpu_ns < IDLE_CPU_NS;
+	bool idle = cpu_ns - i->cpu_ns < IDLE_CPU_NS ||
+		    atomic_load(&i->vm->autopsy->said) & WATCH_HALTS;
 
 	gmem_repair(&i->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
 	i->cpu_ns = cpu_ns;
-	if (!idle || (i->rounds && !all_dead(i))) {
+	if (i->rounds == 2 && idle && all_dead(i) && end_dead(i->vm))
+		return;
+	if (!idle || i->rounds == 2 || (i->rounds && !all_dead(i))) {
 		i->rounds = 0;
 		loop_timer_arm(&i->timer, ROUND_NS);
-		return;
-	}
-	if (i->rounds == 2) {
-		end_dead(i->vm);
 		return;
 	}
 	i->rounds++;

@@ -86,9 +86,13 @@ enum log_end {
 	LOG_NONE,    /* no ring was found */
 };
 
-/* Gets one record, without its final newline; @text may contain newlines and any other byte. */
-typedef void (*log_record_fn)(void *ctx, uint64_t ts_ns, unsigned int level, const char *text,
+/*
+ * Gets one record, without its final newline; @text may contain newlines and any other byte.
+ * @priority is as in syslog(3); its facility is 0 only if the kernel itself has written the record.
+ */
+typedef void (*log_record_fn)(void *ctx, uint64_t ts_ns, unsigned int priority, const char *text,
 			      size_t len);
+#define LOG_FACILITY(priority) ((priority) >> 3)
 
 /*
  * Calls @fn for every record of the ring, oldest first. Reads the lockless ring of Linux 5.10 and

@@ -40,7 +40,7 @@ struct ring_layout {
 	uint64_t count_bits, descs, infos, head_id, tail_id;
 	uint64_t desc_size, state_var, text_blk_lpos;
 	uint64_t lpos_begin, lpos_next;
-	uint64_t info_size, ts_nsec, text_len, flags_level;
+	uint64_t info_size, ts_nsec, text_len, facility; /* the level follows the facility */
 	uint64_t size_bits, data;
 };
 
@@ -56,7 +56,7 @@ static const struct ring_layout usual = {
 	.info_size = 88,
 	.ts_nsec = 8,
 	.text_len = 16,
-	.flags_level = 19,
+	.facility = 18,
 	.data = 8,
 };
 
@@ -105,7 +105,7 @@ static void layout_from_note(struct ring_layout *at, const struct vmcoreinfo *in
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
 		vmcoreinfo_number(info, rows[i].key, rows[i].value);
-	at->flags_level = at->text_len + 3; /* after the facility; VMCOREINFO has no bit fields */
+	at->facility = at->text_len + 2; /* VMCOREINFO has no bit fields, and not this byte */
 }
 
 /* Reads the ring's head. Returns false if it makes no sense. */
@@ -183,15 +183,15 @@ static void give_record(struct ring *r, uint64_t id, char *text, log_record_fn f
 	uint64_t index = id & ((1ULL << r->count_bits) - 1), state, begin, next, ts_ns;
 	uint64_t desc = r->descs + index * r->at.desc_size,
 		 info = r->infos + index * r->at.info_size;
+	uint8_t flags[2];
 	uint16_t len;
-	uint8_t level;
 
 	if (!get(r->g, desc + r->at.state_var, &state, 8) ||
 	    !get(r->g, desc + r->at.text_blk_lpos + r->at.lpos_begin, &begin, 8) ||
 	    !get(r->g, desc + r->at.text_blk_lpos + r->at.lpos_next, &next, 8) ||
 	    !get(r->g, info + r->at.ts_nsec, &ts_ns, 8) ||
 	    !get(r->g, info + r->at.text_len, &len, 2) ||
-	    !get(r->g, info + r->at.flags_level, &level, 1)) {
+	    !get(r->g, info + r->at.facility, flags, sizeof(flags))) {
 		r->damaged = true;
 		return;
 	}
@@ -201,7 +201,7 @@ static void give_record(struct ring *r, uint64_t id, char *text, log_record_fn f
 		return;
 	len = (uint16_t)read_text(r, begin, next, text, len);
 	r->walked_bytes += len + 8U;
-	fn(ctx, ts_ns, level >> 5, text, len);
+	fn(ctx, ts_ns, flags[0] * 8U + (flags[1] >> 5), text, len);
 }
 
 static enum log_end walk_ring(struct ring *r, log_record_fn fn, void *ctx)
@@ -225,7 +225,7 @@ static enum log_end walk_ring(struct ring *r, log_record_fn fn, void *ctx)
 /*--- before 5.10 ---------------------------------------------------------------------------*/
 
 struct old_layout {
-	uint64_t size, ts_nsec, len, text_len, level;
+	uint64_t size, ts_nsec, len, text_len, facility;
 };
 
 static bool find_word(const struct linux_guest *g, const char *name, uint32_t *value)
@@ -246,7 +246,7 @@ static void old_layout(struct old_layout *at, const struct vmcoreinfo *info)
 	vmcoreinfo_number(info, "OFFSET(printk_log.ts_nsec)", &at->ts_nsec);
 	vmcoreinfo_number(info, "OFFSET(printk_log.len)", &at->len);
 	vmcoreinfo_number(info, "OFFSET(printk_log.text_len)", &at->text_len);
-	at->level = at->text_len + 5; /* after dict_len and facility */
+	at->facility = at->text_len + 4; /* after dict_len */
 }
 
 /* A record with length 0 means that the next one is at the start of the ring. */
@@ -265,7 +265,7 @@ static enum log_end walk_old(const struct linux_guest *g, log_record_fn fn, void
 	for (at = first; at != next && done <= size;) {
 		uint64_t ts_ns;
 		uint16_t len, text_len;
-		uint8_t level;
+		uint8_t flags[2];
 
 		if (at + l.size > size || !get(g, buf + at + l.len, &len, 2))
 			return LOG_DAMAGED;
@@ -277,11 +277,11 @@ static enum log_end walk_old(const struct linux_guest *g, log_record_fn fn, void
 		}
 		if (!get(g, buf + at + l.ts_nsec, &ts_ns, 8) ||
 		    !get(g, buf + at + l.text_len, &text_len, 2) ||
-		    !get(g, buf + at + l.level, &level, 1) || len < l.size || len > size - at ||
-		    text_len > len - l.size || text_len > sizeof(text) ||
+		    !get(g, buf + at + l.facility, flags, sizeof(flags)) || len < l.size ||
+		    len > size - at || text_len > len - l.size || text_len > sizeof(text) ||
 		    !get(g, buf + at + l.size, text, text_len))
 			return LOG_DAMAGED;
-		fn(ctx, ts_ns, level >> 5, text, text_len);
+		fn(ctx, ts_ns, flags[0] * 8U + (flags[1] >> 5), text, text_len);
 		at += len;
 		done += len;
 	}
@@ -318,13 +318,13 @@ static void put(struct printer *p, const char *fmt, ...)
 	p->bytes += n > 0 ? (unsigned int)n : 0;
 }
 
-static void print_record(void *ctx, uint64_t ts_ns, unsigned int level, const char *text,
+static void print_record(void *ctx, uint64_t ts_ns, unsigned int priority, const char *text,
 			 size_t len)
 {
 	uint64_t us = ts_ns / NS_PER_US;
 	struct printer *p = ctx;
 
-	(void)level;
+	(void)priority;
 	for (size_t i = 0; p->nr >= p->skip && i <= len; i++) {
 		if (i == 0 || text[i - 1] == '\n')
 			put(p, "[%5llu.%06llu] ", (unsigned long long)(us / US_PER_S),

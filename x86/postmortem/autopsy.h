@@ -33,9 +33,11 @@ struct autopsy {
 	const struct gmem *mem;
 	bool is_packed; /* the kernel that runs is a bzImage, which unpacks another one */
 
+	/* What its consoles have shown, by (1 << WATCH_x); a program may have printed it. */
+	_Atomic unsigned int said;
 	/*
-	 * How the guest ended, according to its consoles or its log in memory. Thread: any. Never
-	 * cleared.
+	 * How the guest ended, according to its log in memory, or to its consoles if it has none;
+	 * see endlog.h. Thread: any. Never cleared.
 	 */
 	_Atomic bool panicked, halted, restarting;
 	_Atomic bool panic_unseen; /* only the log in memory shows the panic */

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Prints the part of a kernel's log that no console has shown, and judges by the log how a guest
- * ended.
+ * Prints the part of a kernel's log that no console has shown.
  *
  * A log is not shown if the kernel died before its console was up, has none, or has one elsewhere.
  * x86/linux/printk.c reads the ring from guest memory. The code looks for each message in the last
  * bytes that each console has printed: all messages after the last one found there are new.
  *
- * guestlog_judge_end() uses the same ring when no console has shown how the machine ended: a reset
- * may follow a panic.
- *
  * Thread: any. Locks: takes the autopsy's lock. The guest may be running.
  */
 #include "guestlog.h"
 
-#include "kvm/console_watch.h"
 #include "kvm/vm.h"
 #include "page.h"
 #include "x86/linux/linux.h"
@@ -22,7 +17,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/resource.h>
 
 /* Shorter texts may occur by chance. */
 #define TELLING_BYTES 8
@@ -137,69 +131,6 @@ void guestlog_report(FILE *f, struct vm *vm, bool whole)
 			fputs("(the log is damaged: some of it could not be read)\n", f);
 	}
 	pthread_mutex_unlock(&a->lock);
-}
-
-/*--- the guest's end, when no console has shown it ---------------------------------------------*/
-
-/*
- * A Linux guest that has a log has touched at least this much memory; with less, a search is not
- * worth its time. (The value also includes the peak of a large program that executed this one; then
- * the search may find nothing.)
- */
-#define LEAST_LINUX_KIB (16 * 1024)
-
-static bool may_be_linux(void)
-{
-	struct rusage usage;
-
-	return !getrusage(RUSAGE_SELF, &usage) && usage.ru_maxrss >= LEAST_LINUX_KIB;
-}
-
-struct end_search {
-	struct watch watch;
-	unsigned int found;
-};
-
-/* Passes a message to the watch as the console would print it, as a line. */
-static void look_for_end(void *ctx, uint64_t ts_ns, unsigned int level, const char *text,
-			 size_t len)
-{
-	struct end_search *h = ctx;
-
-	(void)ts_ns;
-	(void)level;
-	h->found |= watch_feed(&h->watch, (const uint8_t *)text, len);
-	h->found |= watch_feed(&h->watch, (const uint8_t *)"\n", 1);
-}
-
-void guestlog_judge_end(struct autopsy *a)
-{
-	struct end_search h = { .found = 0 };
-	struct linux_guest g;
-	bool open;
-
-	if (atomic_load(&a->panicked) || atomic_load(&a->halted) || atomic_load(&a->restarting) ||
-	    !may_be_linux())
-		return;
-	pthread_mutex_lock(&a->lock);
-	/*
-	 * The kernel's symbols take longer to find than its note, and are needed only if there is
-	 * no note yet.
-	 */
-	open = linux_guest_open(&g, a->mem, NULL);
-	if (!open) {
-		autopsy_find_kernel(a);
-		open = linux_guest_open(&g, a->mem, a->kernel_symbols);
-	}
-	if (open)
-		linux_log_walk(&g, look_for_end, &h);
-	pthread_mutex_unlock(&a->lock);
-	if (h.found & 1U << WATCH_PANIC && !atomic_exchange(&a->panicked, true))
-		atomic_store(&a->panic_unseen, true);
-	if (h.found & 1U << WATCH_HALTED)
-		atomic_store(&a->halted, true);
-	if (h.found & 1U << WATCH_RESTARTING)
-		atomic_store(&a->restarting, true);
 }
 
 void guestlog_report_panic(FILE *f, struct vm *vm)
