@@ -25,7 +25,8 @@ FIELDS = {
     "setup_sects": (0x1F1, "B"), "syssize": (0x1F4, "I"), "boot_flag": (0x1FE, "H"),
     "jump": (0x200, "B"), "header_length": (0x201, "B"), "magic": (0x202, "4s"),
     "version": (0x206, "H"), "kernel_version": (0x20E, "H"),
-    "loadflags": (0x211, "B"), "initrd_addr_max": (0x22C, "I"), "kernel_alignment": (0x230, "I"),
+    "loadflags": (0x211, "B"), "code32_start": (0x214, "I"), "initrd_addr_max": (0x22C, "I"),
+    "kernel_alignment": (0x230, "I"),
     "relocatable_kernel": (0x234, "B"), "xloadflags": (0x236, "H"), "cmdline_size": (0x238, "I"),
     "pref_address": (0x258, "Q"), "init_size": (0x260, "I"),
 }
@@ -33,7 +34,7 @@ FIELDS = {
 GOOD = {
     "setup_sects": SECTS, "syssize": PM_BYTES // 16, "boot_flag": 0xAA55, "jump": 0xEB,
     "header_length": 0x6A, "magic": b"HdrS", "version": 0x20F, "kernel_version": 0x100,
-    "loadflags": 1, "initrd_addr_max": 0x7FFFFFFF,
+    "loadflags": 1, "code32_start": MIB, "initrd_addr_max": 0x7FFFFFFF,
     "kernel_alignment": 2 * MIB, "relocatable_kernel": 1, "xloadflags": 1, "cmdline_size": 2047,
     "pref_address": 16 * MIB, "init_size": 4 * MIB,
 }
