@@ -77,6 +77,10 @@ judge "no device tree" "$(refused 'disk: ' --dtb "$dir/disk")"
 judge "a text" "$(refused 'not a flattened device tree' --dtb tests/dtb.sh)"
 judge "no file" "$(refused 'nowhere: cannot open the device tree' --dtb "$dir/nowhere")"
 judge "a folder" "$(refused 'a directory' --dtb "$dir")"
+dump -k build/guest/payload.pvh --machine tables=dt --dump-dtb "$dir/pvh"
+judge "a vmlinux that has a PVH entry, too" "$([ -s "$dir/pvh" ] || echo "no tree")"
+judge "a kernel without Linux's entry" "$(refused \
+	'payload.mb1: takes no device tree' -k build/guest/payload.mb1)"
 judge "a machine without dt" "$(refused 'tables=dt' --dtb "$dir/plain.dtb" --machine tables=mp)"
 judge "an unknown table" "$(refused 'acpi, mp and dt' --machine tables=fdt)"
 

@@ -132,6 +132,9 @@ formats() {
 		KERNEL=$images/payload.$form run "$form: no modules" 0 "done multiboot: 0 failed" \
 			multiboot,3072 -m 4G
 	done
+	KERNEL=$images/payload.mb1 run "mb1: devices on the command line" 0 \
+		"cmdline: $images/payload.mb1 virtio_mmio.device=4K@0xd0000000:.* test=.*" \
+		multiboot,1024 --machine tables=mp
 	KERNEL=$images/flat16.bin run "flat, in real mode" 0 \
 		'flat cs 0000 ip 7c00 ss 0000 sp 7c00' x --entry 16
 	KERNEL=$images/flat16.bin run "flat, at 0x84321" 0 'flat cs 8432 ip 0001 ss 8432 sp 0000' \

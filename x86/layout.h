@@ -4,8 +4,8 @@
  * place.
  *
  *   0 .. 640 KiB          RAM. Ours during boot: 0x10000 .. 0x30000, the device tree after it, and
- *                         the EBDA's last KiB; for the 16-bit entries also the first 0x500 bytes
- *                         and everything from 0x90000 on
+ *                         the EBDA's last KiB; for the 16-bit entries and Multiboot kernels also
+ *                         the first 0x500 bytes, for the former everything from 0x90000 on
  *   0xA0000 .. 0xDFFFF    RAM underneath, not in e820 (the VGA hole of a PC without VGA)
  *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first
  *   1 MiB .. 3 GiB        RAM: kernel, initrd
@@ -34,8 +34,9 @@
 #define BOOT_INFO_MAX_BYTES CMDLINE_MAX_BYTES
 
 /*
- * For the 16-bit entries: the interrupt vectors, the BIOS's data, and the BIOS itself at the end of
- * its area; for a bzImage also its setup code, heap and stack, and command line, up to the EBDA.
+ * For the 16-bit entries and Multiboot kernels: the interrupt vectors, the BIOS's data, and the
+ * BIOS itself at the end of its area. For the 16-bit entry of a bzImage also its setup code, heap
+ * and stack, and command line, up to the EBDA.
  */
 #define IVT_GPA 0
 #define BIOS_DATA_GPA 0x400

@@ -138,20 +138,17 @@ static int open_tree(struct machine *m, const char *path)
 	return bytes;
 }
 
-int describe_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry)
+int describe_pass_dtb(struct machine *m, const char *cmdline)
 {
 	const char *own = m->vm->config->dtb;
-	int err, bytes = own ? open_tree(m, own) : make_tree(m, cmdline);
+	int bytes = own ? open_tree(m, own) : make_tree(m, cmdline);
 
 	if (bytes < 0)
 		return bytes;
-	err = boot_add_dtb(&m->vm->mem, entry, (uint32_t)bytes);
-	if (err)
-		pr_err("this kernel takes no device tree; it needs Linux's boot protocol 2.09");
-	else
-		pr_debug("device tree%s%s: %d bytes", own ? " " : "", own ? own : "", bytes);
+	boot_add_dtb(&m->vm->mem, (uint32_t)bytes);
+	pr_debug("device tree%s%s: %d bytes", own ? " " : "", own ? own : "", bytes);
 	m->dtb_bytes = (uint32_t)bytes;
-	return err;
+	return 0;
 }
 
 static void write_tree(FILE *f, const void *ctx)

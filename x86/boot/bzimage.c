@@ -3,11 +3,12 @@
  * Recognises a bzImage: checks the setup header at 0x1f1 of the file field by field.
  *
  * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". A bzImage consists of a boot
- * sector, setup_sects sectors of setup code (real mode; we run it if there is no other entry, or for --entry 16), and the
- * protected-mode kernel. The meaning of a field depends on the protocol's version; a field that is
- * newer than the file is never looked at. We take 2.06 (Linux 2.6.22, 2007) and later for the
- * protected-mode entries, and 2.02 and later for the real-mode entry: programs other than Linux
- * that come as a bzImage so that Linux's loaders can start them often have only that one.
+ * sector, setup_sects sectors of setup code (real mode; we run it if there is no other entry, or
+ * for --entry 16), and the protected-mode kernel. The meaning of a field depends on the protocol's
+ * version; a field that is newer than the file is never looked at. We take 2.06 (Linux 2.6.22,
+ * 2007) and later for the protected-mode entries, and 2.02 and later for the real-mode entry:
+ * programs other than Linux that come as a bzImage so that Linux's loaders can start them often
+ * have only that one.
  *
  * The file is not trusted. After the checks every length in struct boot_image lies inside the file,
  * and load_gpa and runtime_bytes are small enough that their sum does not wrap. boot.c checks
