@@ -154,6 +154,7 @@ formats() {
 
 processors() {
 	local n
+	check "mptable,200" -c 200 --machine tables=mp
 	for n in 1 2 4 16; do
 		check "smp,$n" -c $n
 		check "acpi,$n" -c $n

@@ -3,11 +3,11 @@
  * Defines the guest-physical memory map and the port map of the machine: every address in one
  * place.
  *
- *   0 .. 640 KiB          RAM. Ours during boot: 0x10000 .. 0x30000, the device tree after it, and
- *                         the EBDA's last KiB; for the 16-bit entries and Multiboot kernels also
- *                         the first 0x500 bytes, for the former everything from 0x90000 on
+ *   0 .. 640 KiB          RAM. Ours during boot: 0x10000 .. 0x30000 and the device tree after it;
+ *                         for the 16-bit entries and Multiboot kernels also the first 0x500 bytes,
+ *                         for the former everything from 0x90000 on
  *   0xA0000 .. 0xDFFFF    RAM underneath, not in e820 (the VGA hole of a PC without VGA)
- *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first
+ *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first; MP table; our BIOS, or only a reset vector
  *   1 MiB .. 3 GiB        RAM: kernel, initrd
  *   3 GiB .. 4 GiB        hole: virtio-mmio at 0xD0000000, IOAPIC, LAPIC, KVM's own pages
  *   4 GiB ..              the rest of RAM
@@ -52,13 +52,15 @@
 #define DTB_GPA 0x30000
 #define DTB_NODE_MAX_BYTES 0x60000
 
-#define EBDA_GPA 0x9fc00 /* end of conventional memory; MP floating pointer and table */
+#define EBDA_GPA 0x9fc00 /* end of conventional memory; all zeros */
 #define EBDA_BYTES 0x400
 #define VGA_HOLE_GPA 0xa0000
 #define BIOS_ROM_GPA 0xe0000
 #define ACPI_GPA 0xe0000 /* RSDP first, on a 16-byte border, then the tables */
-#define ACPI_MAX_BYTES 0x1f000
-#define FACS_GPA (ACPI_GPA + 0x40) /* with --testdev, between RSDP and tables */
+#define ACPI_MAX_BYTES 0x1d000
+#define FACS_GPA (ACPI_GPA + 0x40)		/* with --testdev, between RSDP and tables */
+#define MPTABLE_GPA (ACPI_GPA + ACPI_MAX_BYTES) /* the MP floating pointer, then its table */
+#define MPTABLE_MAX_BYTES (BIOS_GPA - MPTABLE_GPA)
 /* F000:FFF0, where a PC's BIOS begins: our code that resets the machine, see x86/boot/resetvec.c */
 #define RESET_VECTOR_GPA 0xffff0
 #define HIGH_RAM_GPA 0x100000

@@ -63,6 +63,9 @@ int describe_tables(struct machine *m, gpa_t *rsdp)
 		return err;
 	if (!m->tables && tables.nr_cpus > 1)
 		pr_warn("-c %u: without a table the guest finds only one CPU", tables.nr_cpus);
+	if (m->tables == TABLES_MP && tables.nr_cpus > TABLES_MP_MAX_CPUS)
+		pr_warn("-c %u: the MP table can name only %d CPUs, so the guest finds no more; add tables=acpi",
+			tables.nr_cpus, TABLES_MP_MAX_CPUS);
 	if (m->tables & TABLES_ACPI)
 		err = acpi_write(&m->vm->mem, &tables, rsdp);
 	if (!err && m->tables & TABLES_MP)
