@@ -81,6 +81,10 @@ dump -k build/guest/payload.pvh --machine tables=dt --dump-dtb "$dir/pvh"
 judge "a vmlinux that has a PVH entry, too" "$([ -s "$dir/pvh" ] || echo "no tree")"
 judge "a kernel without Linux's entry" "$(refused \
 	'payload.mb1: takes no device tree' -k build/guest/payload.mb1)"
+# Their ports must not clash; compare board.c.
+dump --testdev --debug-exit --cpuid +hyperv --machine tables=dt --entry 64 --serial 1=null \
+	--serial 2=null --serial 3=null --dump-dtb "$dir/all.dtb" -- /bin/true 2>"$dir/err"
+judge "a machine with every device" "$([ $? = 0 ] || echo "exit code $?: $(head -n 1 "$dir/err")")"
 # The MP table has ids of eight bits.
 judge "more CPUs than the MP table can name" "$(
 	dump --machine tables=mp -c 254 --dump-dtb "$dir/mp" 2>&1 || echo "254: exit code $?"

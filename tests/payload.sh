@@ -52,6 +52,7 @@ check() {
 }
 
 ends() {
+	local width
 	run hello 0 'kvm: the guest powered off' hello
 	run "a command that never came to run" 125 \
 		"kvm: the guest powered off before its command's exit code was known" hello -- true
@@ -65,6 +66,10 @@ ends() {
 	run "crash of another CPU" 121 'kvm: triple fault on vCPU 1.*' smpcrash -c 2
 	run "debug exit 16" 33 'kvm: .*0x10.*' debugexit,16 --debug-exit
 	run "debug exit 0" 1 'kvm: .*debug-exit.*' debugexit,0 --debug-exit
+	for width in 1 2 4; do
+		run "debug exit at QEMU's default port, $width bytes" 33 'kvm: .*0x10.*' \
+			debugexit,16,1281,$width --debug-exit
+	done
 	run "debug exit is off by default" 124 '.*timed out.*' debugexit,16 --timeout 1
 	LIMIT=20 run "dead halt" 121 'kvm: the guest is dead.*' halt
 	LIMIT=20 run "dead halt of four" 121 'kvm: the guest is dead.*' smphalt -c 4

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Defines the guest-physical memory map and the port map of the machine: every address in one
- * place.
+ * place. board.c checks that no two devices share a port.
  *
  *   0 .. 640 KiB          RAM. Ours during boot: 0x10000 .. 0x30000 and the device tree after it;
  *                         for the 16-bit entries and Multiboot kernels also the first 0x500 bytes,
@@ -78,10 +78,17 @@
 #define PORT_COM2 0x2f8
 #define PORT_COM3 0x3e8
 #define PORT_COM4 0x2e8
+#define PORT_PIT 0x40
+#define PIT_PORTS 4
+#define PORT_I8042_DATA 0x60
+#define PORT_61 0x61 /* the PIT's channel 2 */
+#define PORT_I8042_COMMAND 0x64
 #define PORT_RTC 0x70
+#define RTC_PORTS 2
 #define PORT_POST 0x80
 #define PORT_92 0x92
-#define PORT_DEBUG_EXIT 0xf4
+#define PORT_DEBUG_EXIT 0xf4   /* the usual choice */
+#define PORT_DEBUG_EXIT2 0x501 /* QEMU's default */
 #define PORT_MARK 0x3f0 /* --timeline; Firecracker's is here too, and a PC's floppy controller */
 #define PORT_ACPI_SLEEP 0x600
 #define PORT_RESET_CONTROL 0xcf9
@@ -91,8 +98,8 @@
 #define PORT_TESTDEV_IRQ 0x2000
 #define PORT_FW_CFG 0x510
 #define PORT_TESTDEV_SYNIC 0x3000 /* also with the Hyper-V interface */
-#define PORT_PM1 0x610
-#define PORT_PM_TIMER 0x618
+#define PORT_PM1 0x620
+#define PORT_PM_TIMER 0x628
 
 #define GSI_KBD 1
 #define GSI_COM2 3

@@ -65,9 +65,22 @@ void test_end_pf(void)
 	spin();
 }
 
+/* Arguments: the value, the port, the width in bytes. */
 void test_end_debug(void)
 {
-	outb(0xf4, (uint8_t)arg(0, 16));
+	uint16_t port = (uint16_t)arg(1, 0xf4);
+	uint32_t value = (uint32_t)arg(0, 16);
+
+	switch (arg(2, 1)) {
+	case 1:
+		outb(port, (uint8_t)value);
+		break;
+	case 2:
+		outw(port, (uint16_t)value);
+		break;
+	default:
+		outl(port, value);
+	}
 	spin();
 }
 

@@ -191,9 +191,9 @@ static void test_pm_registers(void **state)
 	b->config.pm_registers = true;
 	f = fadt(b);
 	assert_int_equal(le(f + 112, 4) >> 20 & 1, 1); /* hardware-reduced nevertheless */
-	assert_int_equal(le(f + 56, 4), 0x610);
-	assert_int_equal(le(f + 64, 4), 0x614);
-	assert_int_equal(le(f + 76, 4), 0x618);
+	assert_int_equal(le(f + 56, 4), 0x620);
+	assert_int_equal(le(f + 64, 4), 0x624);
+	assert_int_equal(le(f + 76, 4), 0x628);
 	assert_int_equal(le(f + 88, 4), 0x04000204);
 	assert_int_equal(le(f + 36, 4), 0xe0040);
 	facs = gmem_at(&b->mem, le(f + 36, 4), 64);
