@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Tests every way in which a guest can end, or fail to end. */
-#include "payload.h"
+#include "virtio.h"
+
+#include <linux/virtio_mmio.h>
 
 static volatile uint32_t presses;
 
@@ -101,6 +103,22 @@ void test_end_panic(void)
 	print("[    0.000000] Kernel panic - not syncing: test\n");
 	if (arg(0, 0))
 		test_end_i8042();
+	spin();
+}
+
+/*
+ * Panics like a Linux whose init could begin (it has the console open), with a driver that came as
+ * far as the argument's status bits on each virtio device.
+ */
+void test_end_driverless(void)
+{
+	uint8_t status = (uint8_t)arg(0, 0);
+	struct vdev d;
+
+	for (unsigned int slot = 0; status && virtio_at(&d, slot); slot++)
+		virtio_set(&d, VIRTIO_MMIO_STATUS, status);
+	outb(0x3f9, 1);
+	print("[    0.000000] Kernel panic - not syncing: test\n");
 	spin();
 }
 

@@ -30,6 +30,7 @@ static const struct {
 	{ "spin", spin },
 	{ "lamps", test_lamps },
 	{ "panic", test_end_panic },
+	{ "driverless", test_end_driverless },
 	{ "halted", test_end_halted },
 	{ "idle", test_end_idle },
 	{ "button", test_end_button },

@@ -180,5 +180,7 @@ char *boot_cmdline(const char *ours, const char *users);
  * kernel does.
  */
 bool boot_cmdline_has(const char *params, const char *name);
+/* Whether @params (or NULL) has the whole word "noapic", for example, before a "--". */
+bool boot_cmdline_has_word(const char *params, const char *word);
 
 #endif
