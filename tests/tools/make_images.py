@@ -116,7 +116,8 @@ def kernels():
         "header-cut-in-two": (good[:0x210], "shorter than"),
         "only-a-header": (good[:0x270], "truncated"),
         "setup-only": (good[:PM_OFFSET], "truncated"),
-        "last-byte-missing": (good[:-1], "truncated: 3072 bytes by its header, the file has 3071"),
+        "last-paragraph-missing": (good[:-16],
+                                   "truncated: 3072 bytes by its header, the file has 3056"),
         "half-missing": (good[:PM_OFFSET + PM_BYTES // 2], "truncated"),
         "zeros": (bytes(65536), "zeros"),
         "noise": (bytes((i * i * 31 + i * 7 + 1) & 0xFF for i in range(8192)),
@@ -194,7 +195,7 @@ def kernels():
         "init-size-max": (bzimage(init_size=0xFFFFFFFF), "devices begin"),
         "pref-address-3G": (bzimage(pref_address=3 << 30), "pref_address"),
         "pref-address-max": (bzimage(pref_address=(1 << 64) - 1), "pref_address"),
-        "fixed-at-0": (bzimage(relocatable_kernel=0, pref_address=0), "pref_address"),
+        "fixed-at-64K": (bzimage(relocatable_kernel=0, pref_address=0x10000), "pref_address"),
         "needs-2G": (bzimage(init_size=0x7F000000), "needs at least 2048M of memory (-m)"),
         "no-parameters-fit": (bzimage(cmdline_size=0), "this kernel takes 0"),
     }
