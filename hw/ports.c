@@ -5,7 +5,7 @@
  *  - 0x92, "system control port A" of the PS/2: A20 (remembered, without effect) and reset;
  *  - 0xcf9, the reset control of PC chipsets (Intel 500 Series PCH, RST_CNT): resets when bit 2
  *    goes from 0 to 1;
- *  - 0xf4, debug exit: ends the machine with a number, by QEMU's convention;
+ *  - 0xf4 and 0x501, debug exit: ends the machine with a number, by QEMU's convention;
  *  - 0x610, by which kvm's own init reports how the command in the guest has ended;
  *  - the sleep and reset registers of a machine with hardware-reduced ACPI (ACPI 6.5, 4.8.3.6 and
  *    4.8.3.7).

@@ -469,6 +469,16 @@ static uint64_t serial_read(void *dev, uint64_t offset, unsigned int size)
 	return value;
 }
 
+bool serial_is_open(struct serial *s)
+{
+	bool open;
+
+	pthread_mutex_lock(&s->lock);
+	open = s->ier & UART_IER_RDI;
+	pthread_mutex_unlock(&s->lock);
+	return open;
+}
+
 const struct bus_ops serial_bus_ops = { .read = serial_read, .write = serial_write, .width = 1 };
 
 static size_t on_rx_room(void *ctx)

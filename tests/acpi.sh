@@ -69,7 +69,7 @@ machine() { # NAME NR_CPUS DEVICE...
 		not_ok "acpi-$name" "$why"
 		return
 	fi
-	for t in dsdt facp apic xsdt; do
+	for t in dsdt facp apic xsdt rsdt; do
 		why=$(round_trip "$d" $t)
 		if [ -z "$why" ]; then
 			echo "ok acpi-$name-$t"

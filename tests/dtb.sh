@@ -77,6 +77,20 @@ judge "no device tree" "$(refused 'disk: ' --dtb "$dir/disk")"
 judge "a text" "$(refused 'not a flattened device tree' --dtb tests/dtb.sh)"
 judge "no file" "$(refused 'nowhere: cannot open the device tree' --dtb "$dir/nowhere")"
 judge "a folder" "$(refused 'a directory' --dtb "$dir")"
+dump -k build/guest/payload.pvh --machine tables=dt --dump-dtb "$dir/pvh"
+judge "a vmlinux that has a PVH entry, too" "$([ -s "$dir/pvh" ] || echo "no tree")"
+judge "a kernel without Linux's entry" "$(refused \
+	'payload.mb1: takes no device tree' -k build/guest/payload.mb1)"
+# Their ports must not clash; compare board.c.
+dump --testdev --debug-exit --cpuid +hyperv --machine tables=dt --entry 64 --serial 1=null \
+	--serial 2=null --serial 3=null --dump-dtb "$dir/all.dtb" -- /bin/true 2>"$dir/err"
+judge "a machine with every device" "$([ $? = 0 ] || echo "exit code $?: $(head -n 1 "$dir/err")")"
+# The MP table has ids of eight bits.
+judge "more CPUs than the MP table can name" "$(
+	dump --machine tables=mp -c 254 --dump-dtb "$dir/mp" 2>&1 || echo "254: exit code $?"
+	dump --machine tables=acpi+mp -c 300 --dump-dtb "$dir/mp" 2>&1 || echo "300: exit code $?"
+	"$kvm" run -k $kernel --machine tables=mp -c 300 --dump-dtb "$dir/mp" </dev/null 2>&1 |
+		grep -q 'kvm: -c 300: the MP table can name only 254 CPUs' || echo "not said")"
 judge "a machine without dt" "$(refused 'tables=dt' --dtb "$dir/plain.dtb" --machine tables=mp)"
 judge "an unknown table" "$(refused 'acpi, mp and dt' --machine tables=fdt)"
 

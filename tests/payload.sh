@@ -58,6 +58,28 @@ ends() {
 	run "last byte, then dead" 121 'END' last,1
 }
 
+# What a guest that ended badly has lacked: status bits 1 and 2 are ACKNOWLEDGE and DRIVER.
+hints() {
+	local no='kvm: no driver of the guest has' report=$work/report.json
+	head -c 65536 /dev/zero >"$work/small"
+	run "no driver for virtio-mmio" 120 "$no found the disk: .* lacks virtio_mmio.*" \
+		driverless -d "$work/small" --report "$report"
+	grep -q '"hint": "no driver of the guest has found the disk: ' "$report" ||
+		fail "no driver for virtio-mmio" "the report has no hint"
+	run "no driver for the disk" 120 "$no taken the disk: .* lacks virtio_blk" driverless,1 \
+		-d "$work/small"
+	run "no driver, tables=mp" 120 "$no found the disk: .*CMDLINE_DEVICES" driverless \
+		-d "$work/small" --machine tables=mp
+	run "noapic" 120 'kvm: -p noapic: .*' 'driverless,3 noapic' -d "$work/small"
+	run "a driver for the disk" 120 'kvm: the guest kernel panicked' driverless,3 \
+		-d "$work/small"
+	! grep "$no" "$work/err" || fail "a driver for the disk" "a hint without need"
+	run "no device" 120 'kvm: the guest kernel panicked' driverless
+	! grep "$no" "$work/err" || fail "no device" "a hint without need"
+	run "an early panic" 120 'kvm: the guest kernel panicked' panic -d "$work/small"
+	! grep "$no" "$work/err" || fail "an early panic" "a hint without need"
+}
+
 boot() {
 	check entry,64
 	check zeropage
@@ -108,6 +130,9 @@ formats() {
 		KERNEL=$images/payload.$form run "$form: no modules" 0 "done multiboot: 0 failed" \
 			multiboot,3072 -m 4G
 	done
+	KERNEL=$images/payload.mb1 run "mb1: devices on the command line" 0 \
+		"cmdline: $images/payload.mb1 virtio_mmio.device=4K@0xd0000000:.* test=.*" \
+		multiboot,1024 --machine tables=mp
 	KERNEL=$images/flat16.bin run "flat, in real mode" 0 \
 		'flat cs 0000 ip 7c00 ss 0000 sp 7c00' x --entry 16
 	KERNEL=$images/flat16.bin run "flat, at 0x84321" 0 'flat cs 8432 ip 0001 ss 8432 sp 0000' \
@@ -127,6 +152,7 @@ formats() {
 
 processors() {
 	local n
+	check "mptable,200" -c 200 --machine tables=mp
 	for n in 1 2 4 16; do
 		check "smp,$n" -c $n
 		check "acpi,$n" -c $n
@@ -304,7 +330,8 @@ virtio() {
 	runner=()
 }
 
-for group in ${GROUPS_WANTED:-ends boot formats processors clock chips testdev benches virtio}; do
+groups="ends hints boot formats processors clock chips testdev benches virtio"
+for group in ${GROUPS_WANTED:-$groups}; do
 	$group
 done
 KVM_BIN=$kvm PAYLOAD_DIR=$images timeout 400 python3 tests/tools/payload_io.py ${IO_TESTS:-} ||

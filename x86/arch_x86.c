@@ -8,6 +8,7 @@
 #include "x86/arch_x86.h"
 
 #include "x86/board/exits.h"
+#include "x86/board/hints.h"
 #include "x86/board/machine.h"
 #include "x86/board/virtio_slots.h"
 #include "x86/boot/inspect.h"
@@ -49,6 +50,7 @@ const struct arch arch_x86 = {
 	.registers_lost = gather_registers_lost,
 	.stepped = gather_stepped,
 	.has_driver = virtio_has_driver,
+	.find_hint = hints_find,
 	.ticks_khz = gather_ticks_khz,
 
 	.gdb = {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Defines the guest-physical memory map and the port map of the machine: every address in one
- * place.
+ * place. board.c checks that no two devices share a port.
  *
- *   0 .. 640 KiB          RAM. Ours during boot: 0x10000 .. 0x30000, the device tree after it, and
- *                         the EBDA's last KiB; for the 16-bit entries also the first 0x500 bytes
- *                         and everything from 0x90000 on
+ *   0 .. 640 KiB          RAM. Ours during boot: 0x10000 .. 0x30000 and the device tree after it;
+ *                         for the 16-bit entries and Multiboot kernels also the first 0x500 bytes,
+ *                         for the former everything from 0x90000 on
  *   0xA0000 .. 0xDFFFF    RAM underneath, not in e820 (the VGA hole of a PC without VGA)
- *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first
+ *   0xE0000 .. 0xFFFFF    ACPI tables, RSDP first; MP table; our BIOS, or only a reset vector
  *   1 MiB .. 3 GiB        RAM: kernel, initrd
  *   3 GiB .. 4 GiB        hole: virtio-mmio at 0xD0000000, IOAPIC, LAPIC, KVM's own pages
  *   4 GiB ..              the rest of RAM
@@ -34,8 +34,9 @@
 #define BOOT_INFO_MAX_BYTES CMDLINE_MAX_BYTES
 
 /*
- * For the 16-bit entries: the interrupt vectors, the BIOS's data, and the BIOS itself at the end of
- * its area; for a bzImage also its setup code, heap and stack, and command line, up to the EBDA.
+ * For the 16-bit entries and Multiboot kernels: the interrupt vectors, the BIOS's data, and the
+ * BIOS itself at the end of its area. For the 16-bit entry of a bzImage also its setup code, heap
+ * and stack, and command line, up to the EBDA.
  */
 #define IVT_GPA 0
 #define BIOS_DATA_GPA 0x400
@@ -51,13 +52,15 @@
 #define DTB_GPA 0x30000
 #define DTB_NODE_MAX_BYTES 0x60000
 
-#define EBDA_GPA 0x9fc00 /* end of conventional memory; MP floating pointer and table */
+#define EBDA_GPA 0x9fc00 /* end of conventional memory; all zeros */
 #define EBDA_BYTES 0x400
 #define VGA_HOLE_GPA 0xa0000
 #define BIOS_ROM_GPA 0xe0000
 #define ACPI_GPA 0xe0000 /* RSDP first, on a 16-byte border, then the tables */
-#define ACPI_MAX_BYTES 0x1f000
-#define FACS_GPA (ACPI_GPA + 0x40) /* with --testdev, between RSDP and tables */
+#define ACPI_MAX_BYTES 0x1d000
+#define FACS_GPA (ACPI_GPA + 0x40)		/* with --testdev, between RSDP and tables */
+#define MPTABLE_GPA (ACPI_GPA + ACPI_MAX_BYTES) /* the MP floating pointer, then its table */
+#define MPTABLE_MAX_BYTES (BIOS_GPA - MPTABLE_GPA)
 /* F000:FFF0, where a PC's BIOS begins: our code that resets the machine, see x86/boot/resetvec.c */
 #define RESET_VECTOR_GPA 0xffff0
 #define HIGH_RAM_GPA 0x100000
@@ -75,10 +78,17 @@
 #define PORT_COM2 0x2f8
 #define PORT_COM3 0x3e8
 #define PORT_COM4 0x2e8
+#define PORT_PIT 0x40
+#define PIT_PORTS 4
+#define PORT_I8042_DATA 0x60
+#define PORT_61 0x61 /* the PIT's channel 2 */
+#define PORT_I8042_COMMAND 0x64
 #define PORT_RTC 0x70
+#define RTC_PORTS 2
 #define PORT_POST 0x80
 #define PORT_92 0x92
-#define PORT_DEBUG_EXIT 0xf4
+#define PORT_DEBUG_EXIT 0xf4   /* the usual choice */
+#define PORT_DEBUG_EXIT2 0x501 /* QEMU's default */
 #define PORT_MARK 0x3f0 /* --timeline; Firecracker's is here too, and a PC's floppy controller */
 #define PORT_ACPI_SLEEP 0x600
 #define PORT_RESET_CONTROL 0xcf9
@@ -88,8 +98,8 @@
 #define PORT_TESTDEV_IRQ 0x2000
 #define PORT_FW_CFG 0x510
 #define PORT_TESTDEV_SYNIC 0x3000 /* also with the Hyper-V interface */
-#define PORT_PM1 0x610
-#define PORT_PM_TIMER 0x618
+#define PORT_PM1 0x620
+#define PORT_PM_TIMER 0x628
 
 #define GSI_KBD 1
 #define GSI_COM2 3

@@ -36,6 +36,7 @@
 #define CALLER_FLAGS 6(%bp)
 #define CARRY 0x01
 #define ZERO 0x40
+#define INTERRUPTS 0x200
 
 #define AT(label) ((label) - bios_start)
 
@@ -334,9 +335,15 @@ int16:	pushw %bp
 	jne good
 	movb $0, %al			/* no shift key is down */
 	jmp good
+/* Waits for the next tick if the caller takes interrupts; otherwise there may be none. */
+1:	testw $INTERRUPTS, CALLER_FLAGS
+	jz get_key
+	sti
+	hlt
+	cli
 get_key:
 	call have_key
-	jz get_key
+	jz 1b
 	pushw %dx
 	movw $COM1, %dx
 	inb %dx, %al
@@ -374,8 +381,10 @@ int1a:	pushw %bp
 	pushw %ds
 	pushw $0
 	popw %ds
+1:	movw TICKS + 2, %cx		/* again if a tick has come between */
 	movw TICKS, %dx
-	movw TICKS + 2, %cx
+	cmpw TICKS + 2, %cx
+	jne 1b
 	popw %ds
 	movb $0, %al			/* midnight has not passed */
 	jmp good

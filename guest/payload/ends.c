@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Tests every way in which a guest can end, or fail to end. */
-#include "payload.h"
+#include "virtio.h"
+
+#include <linux/virtio_mmio.h>
 
 #include "guest/guestjob.h"
 
@@ -76,9 +78,22 @@ void test_end_pf(void)
 	spin();
 }
 
+/* Arguments: the value, the port, the width in bytes. */
 void test_end_debug(void)
 {
-	outb(0xf4, (uint8_t)arg(0, 16));
+	uint16_t port = (uint16_t)arg(1, 0xf4);
+	uint32_t value = (uint32_t)arg(0, 16);
+
+	switch (arg(2, 1)) {
+	case 1:
+		outb(port, (uint8_t)value);
+		break;
+	case 2:
+		outw(port, (uint16_t)value);
+		break;
+	default:
+		outl(port, value);
+	}
 	spin();
 }
 
@@ -99,6 +114,22 @@ void test_end_panic(void)
 	print("[    0.000000] Kernel panic - not syncing: test\n");
 	if (arg(0, 0))
 		test_end_i8042();
+	spin();
+}
+
+/*
+ * Panics like a Linux whose init could begin (it has the console open), with a driver that came as
+ * far as the argument's status bits on each virtio device.
+ */
+void test_end_driverless(void)
+{
+	uint8_t status = (uint8_t)arg(0, 0);
+	struct vdev d;
+
+	for (unsigned int slot = 0; status && virtio_at(&d, slot); slot++)
+		virtio_set(&d, VIRTIO_MMIO_STATUS, status);
+	outb(0x3f9, 1);
+	print("[    0.000000] Kernel panic - not syncing: test\n");
 	spin();
 }
 

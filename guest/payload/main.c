@@ -32,6 +32,7 @@ static const struct {
 	{ "spin", spin },
 	{ "lamps", test_lamps },
 	{ "panic", test_end_panic },
+	{ "driverless", test_end_driverless },
 	{ "halted", test_end_halted },
 	{ "nmihalt", test_end_nmi_halt },
 	{ "off", power_off },

@@ -231,7 +231,7 @@ unsigned int madt_apic_ids(uint32_t *ids, unsigned int max);
 void test_end_reset(void), test_end_cf9(void), test_end_i8042(void), test_end_port92(void),
 	test_end_triple(void);
 void test_end_ud(void), test_end_pf(void), test_end_debug(void), test_end_halt(void),
-	test_end_panic(void);
+	test_end_panic(void), test_end_driverless(void);
 void test_end_halted(void), test_end_idle(void), test_end_button(void), test_end_last(void),
 	test_end_restart(void);
 void test_end_int3(void), test_end_nmi_halt(void), test_end_job(void), test_end_nowhere(void);

@@ -147,9 +147,9 @@ static unsigned int mp_processors(const uint8_t *table)
 /* Argument: the number of CPUs, as many as fit. */
 void test_mptable(void)
 {
-	const uint8_t *fp = find_mp_pointer(0x9fc00, 0xa0000), *table;
+	const uint8_t *fp = find_mp_pointer(0xf0000, 0x100000), *table;
 
-	check("floating pointer in the EBDA", fp);
+	check("floating pointer in the BIOS area", fp);
 	if (!fp)
 		return;
 	check("floating pointer's checksum", sums_to_zero(fp, fp[8] * 16U));

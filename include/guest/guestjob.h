@@ -52,6 +52,7 @@
  * bits.
  */
 #define PORT_GUESTJOB 0x610
+#define GUESTJOB_PORTS 4
 #define GUESTJOB_EXITED 0x000 /* the command exited with this code */
 #define GUESTJOB_KILLED 0x100 /* the command was killed by this signal */
 #define GUESTJOB_FAILED 0x200 /* the init could not start it; the console says why */

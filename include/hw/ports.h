@@ -35,7 +35,9 @@ extern const struct bus_ops reset_control_ops;
 #define RESET_CONTROL_BASE 0xcf8
 #define RESET_CONTROL_PORTS 4
 
-extern const struct bus_ops debug_exit_ops; /* 0xf4, 4 ports, width 4: status (value << 1) | 1 */
+/* DEBUG_EXIT_PORTS, width 4: status (value << 1) | 1 */
+extern const struct bus_ops debug_exit_ops;
+#define DEBUG_EXIT_PORTS 4
 /* 4 ports, width 4: how the guest's command ended, see guest/guestjob.h */
 extern const struct bus_ops guestjob_ops;
 /* ACPI 6.5, 4.8.3.6 and 4.8.3.7: +0 sleep control, +1 sleep status, +2 reset (write 1) */

@@ -39,5 +39,7 @@ extern const struct bus_ops serial_bus_ops; /* width 1; dev is a struct serial *
 struct serial *serial_create(struct chardev *chardev, const struct irq_line *irq,
 			     const struct serial_coalesce *coalesce);
 void serial_destroy(struct serial *s);
+/* Whether the guest takes interrupts for input: its driver has the port open. Thread: any. */
+bool serial_is_open(struct serial *s);
 
 #endif

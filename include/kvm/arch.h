@@ -192,6 +192,11 @@ struct arch {
 	 * machine.
 	 */
 	bool (*has_driver)(struct vm *vm);
+	/*
+	 * Writes in one line what a guest that has ended badly seems to have lacked (a driver,
+	 * interrupts). Returns false if there is no sign of that. Thread: main, before close().
+	 */
+	bool (*find_hint)(struct vm *vm, char *text, size_t n);
 	/* Returns the frequency of arch_ticks(), or 0 if it is not known. */
 	uint64_t (*ticks_khz)(const struct vm *vm);
 

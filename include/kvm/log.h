@@ -30,6 +30,9 @@ enum log_level {
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
+/* The number of errors so far, also of those that the level hides. Thread: any. */
+unsigned int log_errors(void);
+
 /*
  * Copies what log_console() gets to @path from now on (creates or truncates it). Returns 0, or
  * -errno (reported). Thread: main, before others start.

@@ -29,6 +29,7 @@ struct verdict {
 	enum verdict_kind kind;
 	int value;
 	char text[200]; /* one line for the user */
+	char hint[200]; /* another: what the guest seems to have lacked; "": no sign of that */
 };
 
 #define EXIT_GUEST_PANIC 120

@@ -3,8 +3,8 @@
  * Prints messages: formats each into a buffer on the stack, and writes it by one write(2).
  *
  * So threads do not mix their lines, and a signal handler never finds a lock held. The level, the
- * log file and the raw flag are process-wide, because a process has one stderr. They are set before
- * threads start (the raw flag is atomic).
+ * log file, the raw flag and the number of errors are process-wide, because a process has one
+ * stderr. They are set before threads start, or are atomic.
  */
 #include "kvm/log.h"
 
@@ -21,6 +21,7 @@
 static enum log_level log_level = LOG_LEVEL_INFO;
 static int log_fd = -1;
 static _Atomic int log_raw;
+static _Atomic unsigned int log_nr_errors;
 
 void log_set_level(enum log_level level)
 {
@@ -30,6 +31,11 @@ void log_set_level(enum log_level level)
 enum log_level log_get_level(void)
 {
 	return log_level;
+}
+
+unsigned int log_errors(void)
+{
+	return atomic_load(&log_nr_errors);
 }
 
 void log_set_raw(int raw)
@@ -119,6 +125,8 @@ void log_msg(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (level == LOG_LEVEL_ERROR)
+		atomic_fetch_add(&log_nr_errors, 1);
 	if (level > log_level)
 		return;
 	va_start(ap, fmt);

@@ -118,6 +118,7 @@ void outcome_json(FILE *f, const struct outcome *o)
 	fprintf(f, ",\n  \"good\": %s", outcome_is_good(o) ? "true" : "false");
 	number(f, "exit_code", (uint64_t)verdict_exit_code(o->verdict));
 	member(f, "text", o->verdict->text);
+	member(f, "hint", o->verdict->hint[0] ? o->verdict->hint : NULL);
 	started(f, o->started_s);
 	number(f, "duration_ms", o->duration_ms);
 	member(f, "name", o->name);

@@ -231,6 +231,17 @@ static void close_machine(struct vm *vm)
 			    "not all of the command's output could be written");
 }
 
+/* A guest that was ended from outside, or asked for it, has lacked nothing. */
+static void find_hint(struct vm *vm)
+{
+	struct verdict *v = &vm->verdict;
+
+	if (v->kind == VERDICT_PANIC || v->kind == VERDICT_CRASH || v->kind == VERDICT_TIMEOUT ||
+	    (v->kind == VERDICT_LAUNCHER && vm->config->has_command))
+		if (!vm->arch->find_hint(vm, v->hint, sizeof(v->hint)))
+			v->hint[0] = '\0';
+}
+
 /* Prints the report of a bad end and writes its core; both are of a re-run if that knows more. */
 static void report_end(struct vm *vm)
 {
@@ -255,6 +266,7 @@ static void settle(struct life *l, const struct lives *lives)
 		       vm->verdict.kind != VERDICT_TIMEOUT && !restarts(vm);
 
 	judge_command(vm);
+	find_hint(vm);
 	if (!restarts(vm)) {
 		checks_report(lives->checks, &vm->verdict, true);
 		control_remove(lives->control);
@@ -279,6 +291,8 @@ static void say_verdict(const struct verdict *v)
 	/* The command has printed its own errors, unless a signal has killed it. */
 	if (v->kind == VERDICT_COMMAND)
 		level = v->value > 128 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+	if (v->hint[0])
+		pr_warn("%s", v->hint);
 	log_msg(level, "%s", v->text);
 }
 

@@ -20,7 +20,8 @@
 
 static const struct host_cap common_caps[] = {
 	{ KVM_CAP_USER_MEMORY, "USER_MEMORY", true, "a machine has no memory" },
-	{ KVM_CAP_IRQCHIP, "IRQCHIP", true, "no interrupt controllers" },
+	{ KVM_CAP_IRQCHIP, "IRQCHIP", true,
+	  "no interrupt controllers; CONFIG_KVM_IOAPIC is needed" },
 	{ KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT", true,
 	  "a running machine cannot be stopped reliably" },
 	{ KVM_CAP_MP_STATE, "MP_STATE", false, "a guest that hangs for ever goes unnoticed" },

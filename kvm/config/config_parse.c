@@ -225,7 +225,7 @@ static const struct opt rows[] = {
 	{ 0, "timestamps", OPT_FLAG, AT(timestamps), NULL,
 	  "print seconds since exec before each line on stdout" },
 	{ 0, "debug-exit", OPT_FLAG, AT(debug_exit), NULL,
-	  "end with exit code 2V + 1 when the guest writes V to port 0xf4" },
+	  "end with exit code 2V + 1 when the guest writes V to port 0xf4 or 0x501" },
 	{ 0, "testdev", OPT_FLAG, AT(testdev), NULL,
 	  "add what kvm-unit-tests need: test device, fw_cfg, PM timer..." },
 	{ 0, "idle-timeout", OPT_UINT, AT(idle_timeout_s), "SECONDS",

@@ -133,7 +133,7 @@ fast_full() { fast full; }
 fast_backport() { fast backport; }
 # Both would go on and boot from a device that does not exist.
 lkrn() {
-	start 120 -k "$in/ipxe.lkrn" --entry 16 -m 256M --no-default-params --grace 0
+	start 120 -k "$in/ipxe.lkrn" -m 256M --no-default-params --grace 0
 	said 'Features:' && kill "$pid"
 	finish
 }

@@ -74,7 +74,7 @@ static void plug(struct machine *m, uint64_t base, uint64_t size_bytes, const st
 static void step(struct machine *m, const uint8_t *op)
 {
 	static const uint32_t near[] = { 0xe0,	0xe4,  0x2000,	   0x2014,    0x510,
-					 0x610, 0x618, 0xff000000, 0xff00fff8 };
+					 0x620, 0x628, 0xff000000, 0xff00fff8 };
 	uint64_t addr = near[op[0] % 9] + (op[0] >> 4);
 	struct bus *b = addr > UINT16_MAX ? &m->mmio : &m->pio;
 	unsigned int width = 1U << (op[1] % (b == &m->mmio ? 4 : 3));
@@ -111,8 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	plug(&m, 0xe4, TESTDEV_FLUSH_PORTS, &testdev_flush_ops);
 	plug(&m, 0x2000, TESTDEV_NR_LINES, &testdev_irq_ops);
 	plug(&m, 0x510, FW_CFG_PORTS, &fw_cfg_ops);
-	plug(&m, 0x610, PM1_PORTS, &pm1_ops);
-	plug(&m, 0x618, PM_TIMER_PORTS, &pm_timer_ops);
+	plug(&m, 0x620, PM1_PORTS, &pm1_ops);
+	plug(&m, 0x628, PM_TIMER_PORTS, &pm_timer_ops);
 	plug(&m, 0xff000000, TESTDEV_MMIO_BYTES, &testdev_mmio_ops);
 	for (size_t i = 0; i + OP_BYTES <= size; i += OP_BYTES)
 		step(&m, data + i);

@@ -45,7 +45,7 @@ virtio/qcow2:    kvm/base virtio/disk
 virtio/device:   kvm kvm/base kvm/chardev virtio virtio/disk virtio/netdev virtio/qcow2 virtio/vhost
 x86/boot:        guest/bios kvm kvm/base
 x86/cpu:         kvm kvm/base
-x86/tables:      kvm kvm/base
+x86/tables:      kvm
 x86/linux:       kvm kvm/base x86/boot x86/cpu
 x86/postmortem:  kvm kvm/base kvm/chardev kvm/postmortem kvm/trace x86/cpu x86/linux
 x86/gdb:         kvm x86/cpu x86/postmortem

@@ -5,7 +5,7 @@
  *
  *   DEVICE   HID[,uid=N][,io=PORT+COUNT][,mem=ADDRESS+BYTES][,irq=GSI[:level][:shared]], or
  *            button,irq=GSI
- *   in DIR   rsdp.dat xsdt.dat facp.dat apic.dat dsdt.dat mp.dat, and acpi.bin, which is
+ *   in DIR   rsdp.dat xsdt.dat rsdt.dat facp.dat apic.dat dsdt.dat mp.dat, and acpi.bin, which is
  *            the ACPI area up to the end of its last table
  *
  * APIC ids are the CPUs' numbers. It finds the tables through the RSDP, as a guest does. It exits 1
@@ -125,7 +125,8 @@ static int save_table(const struct gmem *mem, const char *dir, const char *name,
 
 static int save_acpi(const struct gmem *mem, const char *dir, gpa_t rsdp)
 {
-	gpa_t xsdt = le((uint8_t *)gmem_at(mem, rsdp, 36) + 24, 8);
+	const uint8_t *r = gmem_at(mem, rsdp, 36);
+	gpa_t xsdt = le(r + 24, 8), rsdt = le(r + 16, 4);
 	const uint8_t *x = gmem_at(mem, xsdt, HEADER_BYTES + 16);
 	gpa_t facp = x ? le(x + HEADER_BYTES, 8) : 0;
 	const uint8_t *f = gmem_at(mem, facp, 276);
@@ -133,11 +134,12 @@ static int save_acpi(const struct gmem *mem, const char *dir, gpa_t rsdp)
 	if (!x || !f)
 		return die("not in guest memory", "XSDT or FADT");
 	if (save(mem, dir, "rsdp.dat", rsdp, 36) || save_table(mem, dir, "xsdt.dat", xsdt) ||
-	    save_table(mem, dir, "facp.dat", facp) ||
+	    save_table(mem, dir, "rsdt.dat", rsdt) || save_table(mem, dir, "facp.dat", facp) ||
 	    save_table(mem, dir, "dsdt.dat", le(f + 140, 8)) ||
 	    save_table(mem, dir, "apic.dat", le(x + HEADER_BYTES + 8, 8)))
 		return -1;
-	return save(mem, dir, "acpi.bin", ACPI_GPA, xsdt - ACPI_GPA + le(x + 4, 4));
+	return save(mem, dir, "acpi.bin", ACPI_GPA,
+		    rsdt - ACPI_GPA + le((uint8_t *)gmem_at(mem, rsdt, HEADER_BYTES) + 4, 4));
 }
 
 static int dump(const char *dir, const struct tables_config *config)
@@ -159,7 +161,7 @@ static int dump(const char *dir, const struct tables_config *config)
 	}
 	err = save_acpi(&mem, dir, rsdp);
 	if (!err)
-		err = save(&mem, dir, "mp.dat", EBDA_GPA, EBDA_BYTES);
+		err = save(&mem, dir, "mp.dat", MPTABLE_GPA, MPTABLE_MAX_BYTES);
 	gmem_fini(&mem);
 	return err ? 1 : 0;
 }

@@ -25,7 +25,8 @@ FIELDS = {
     "setup_sects": (0x1F1, "B"), "syssize": (0x1F4, "I"), "boot_flag": (0x1FE, "H"),
     "jump": (0x200, "B"), "header_length": (0x201, "B"), "magic": (0x202, "4s"),
     "version": (0x206, "H"), "kernel_version": (0x20E, "H"),
-    "loadflags": (0x211, "B"), "initrd_addr_max": (0x22C, "I"), "kernel_alignment": (0x230, "I"),
+    "loadflags": (0x211, "B"), "code32_start": (0x214, "I"), "initrd_addr_max": (0x22C, "I"),
+    "kernel_alignment": (0x230, "I"),
     "relocatable_kernel": (0x234, "B"), "xloadflags": (0x236, "H"), "cmdline_size": (0x238, "I"),
     "pref_address": (0x258, "Q"), "init_size": (0x260, "I"),
 }
@@ -33,7 +34,7 @@ FIELDS = {
 GOOD = {
     "setup_sects": SECTS, "syssize": PM_BYTES // 16, "boot_flag": 0xAA55, "jump": 0xEB,
     "header_length": 0x6A, "magic": b"HdrS", "version": 0x20F, "kernel_version": 0x100,
-    "loadflags": 1, "initrd_addr_max": 0x7FFFFFFF,
+    "loadflags": 1, "code32_start": MIB, "initrd_addr_max": 0x7FFFFFFF,
     "kernel_alignment": 2 * MIB, "relocatable_kernel": 1, "xloadflags": 1, "cmdline_size": 2047,
     "pref_address": 16 * MIB, "init_size": 4 * MIB,
 }
@@ -115,7 +116,8 @@ def kernels():
         "header-cut-in-two": (good[:0x210], "shorter than"),
         "only-a-header": (good[:0x270], "truncated"),
         "setup-only": (good[:PM_OFFSET], "truncated"),
-        "last-byte-missing": (good[:-1], "truncated: 3072 bytes by its header, the file has 3071"),
+        "last-paragraph-missing": (good[:-16],
+                                   "truncated: 3072 bytes by its header, the file has 3056"),
         "half-missing": (good[:PM_OFFSET + PM_BYTES // 2], "truncated"),
         "zeros": (bytes(65536), "zeros"),
         "noise": (bytes((i * i * 31 + i * 7 + 1) & 0xFF for i in range(8192)),
@@ -193,7 +195,7 @@ def kernels():
         "init-size-max": (bzimage(init_size=0xFFFFFFFF), "devices begin"),
         "pref-address-3G": (bzimage(pref_address=3 << 30), "pref_address"),
         "pref-address-max": (bzimage(pref_address=(1 << 64) - 1), "pref_address"),
-        "fixed-at-0": (bzimage(relocatable_kernel=0, pref_address=0), "pref_address"),
+        "fixed-at-64K": (bzimage(relocatable_kernel=0, pref_address=0x10000), "pref_address"),
         "needs-2G": (bzimage(init_size=0x7F000000), "needs at least 2048M of memory (-m)"),
         "no-parameters-fit": (bzimage(cmdline_size=0), "this kernel takes 0"),
     }

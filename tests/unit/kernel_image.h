@@ -29,6 +29,7 @@ enum {
 	H_VERSION = 0x206,
 	H_KERNEL_VERSION = 0x20e,
 	H_LOADFLAGS = 0x211,
+	H_CODE32_START = 0x214,
 	H_INITRD_ADDR_MAX = 0x22c,
 	H_ALIGNMENT = 0x230,
 	H_RELOCATABLE = 0x234,
@@ -67,6 +68,7 @@ static inline void image_init(struct kernel_image *k)
 	image_put(k, H_VERSION, 0x20f, 2);
 	image_put(k, H_KERNEL_VERSION, IMAGE_VERSION_OFFSET - 0x200, 2);
 	image_put(k, H_LOADFLAGS, 0x81, 1);
+	image_put(k, H_CODE32_START, MIB, 4);
 	image_put(k, H_INITRD_ADDR_MAX, 0x7fffffff, 4);
 	image_put(k, H_ALIGNMENT, 2 * MIB, 4);
 	image_put(k, H_RELOCATABLE, 1, 1);

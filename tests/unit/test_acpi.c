@@ -136,8 +136,19 @@ static void test_rsdp(void **state)
 	assert_int_equal(sum(r, 36), 0);
 	assert_memory_equal(r + 9, "KVM   ", 6);
 	assert_int_equal(r[15], 2);
-	assert_int_equal(le(r + 16, 4), 0);
 	assert_int_equal(le(r + 20, 4), 36);
+}
+
+/* The 32-bit addresses, for kernels that read no others, lead to the same tables. */
+static void test_rsdt(void **state)
+{
+	struct board *b = *state;
+	const uint8_t *rsdt = table(b, le(rsdp(b) + 16, 4), "RSDT", 1);
+
+	assert_int_equal(le(rsdt + 4, 4), 36 + 2 * 4);
+	assert_ptr_equal(table(b, le(rsdt + 36, 4), "FACP", 6), fadt(b));
+	assert_ptr_equal(table(b, le(rsdt + 40, 4), "APIC", 6), madt(b));
+	assert_ptr_equal(table(b, le(fadt(b) + 40, 4), "DSDT", 2), dsdt(b));
 }
 
 static void check_io_byte(const uint8_t *gas, uint64_t port)
@@ -165,9 +176,9 @@ static void test_fadt(void **state)
 	check_io_byte(f + 256, 0x601);
 	assert_int_equal(le(f + 36, 4), 0); /* no FACS */
 	assert_int_equal(le(f + 132, 8), 0);
-	assert_int_equal(le(f + 40, 4), 0); /* X_DSDT only */
-	for (unsigned int i = 44; i < 109; i++)
-		assert_int_equal(f[i], 0); /* no SCI, PM registers, timer, century */
+	for (unsigned int i = 44; i < 108; i++)
+		assert_int_equal(f[i], 0); /* no SCI, PM registers, timer */
+	assert_int_equal(f[108], 0x32);	   /* the clock's century */
 	for (unsigned int i = 148; i < 244; i++)
 		assert_int_equal(f[i], 0);
 }
@@ -180,9 +191,9 @@ static void test_pm_registers(void **state)
 	b->config.pm_registers = true;
 	f = fadt(b);
 	assert_int_equal(le(f + 112, 4) >> 20 & 1, 1); /* hardware-reduced nevertheless */
-	assert_int_equal(le(f + 56, 4), 0x610);
-	assert_int_equal(le(f + 64, 4), 0x614);
-	assert_int_equal(le(f + 76, 4), 0x618);
+	assert_int_equal(le(f + 56, 4), 0x620);
+	assert_int_equal(le(f + 64, 4), 0x624);
+	assert_int_equal(le(f + 76, 4), 0x628);
 	assert_int_equal(le(f + 88, 4), 0x04000204);
 	assert_int_equal(le(f + 36, 4), 0xe0040);
 	facs = gmem_at(&b->mem, le(f + 36, 4), 64);
@@ -198,6 +209,7 @@ static void test_boot_flags(void **state)
 	struct board *b = *state;
 
 	assert_int_equal(le(fadt(b) + 109, 2), 1U << 2 | 1U << 5); /* no VGA, no RTC */
+	assert_int_equal(fadt(b)[108], 0);
 	add(b, "PNP0B00", 0);
 	assert_int_equal(le(fadt(b) + 109, 2), 1U << 2);
 	add(b, "PNP0501", 1);
@@ -543,10 +555,19 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_rsdp),       TEST(test_fadt),		 TEST(test_pm_registers),
-		TEST(test_boot_flags), TEST(test_madt),		 TEST(test_sparse_apic_ids),
-		TEST(test_overrides),  TEST(test_processors),	 TEST(test_devices),
-		TEST(test_virtio),     TEST(test_deterministic), TEST(test_limit),
+		TEST(test_rsdt),
+		TEST(test_rsdp),
+		TEST(test_fadt),
+		TEST(test_pm_registers),
+		TEST(test_boot_flags),
+		TEST(test_madt),
+		TEST(test_sparse_apic_ids),
+		TEST(test_overrides),
+		TEST(test_processors),
+		TEST(test_devices),
+		TEST(test_virtio),
+		TEST(test_deterministic),
+		TEST(test_limit),
 		TEST(test_no_memory),
 	};
 

@@ -235,19 +235,28 @@ static void device_tree_joins_the_list(void **state)
 	b->config.rng_seed = seed;
 	b->config.rng_seed_bytes = sizeof(seed);
 	assert_int_equal(load(b, MEM_BYTES), 0);
-	assert_int_equal(boot_add_dtb(&b->mem, &b->entry, 1234), 0);
+	boot_add_dtb(&b->mem, 1234);
 	assert_int_equal(zero_page(b)->hdr.setup_data, DTB_GPA);
 	node = gmem_at(&b->mem, DTB_GPA, sizeof(*node));
 	assert_int_equal(node->type, SETUP_DTB);
 	assert_int_equal(node->len, 1234);
 	assert_int_equal(node->next, RNG_SEED_GPA);
-	/* a kernel without support for the list, and an entry other than Linux's own */
-	b->entry.rsi = 0;
-	assert_int_equal(boot_add_dtb(&b->mem, &b->entry, 1234), -EOPNOTSUPP);
-	image_set_version(&b->k, 0x208, 0x250);
-	assert_int_equal(load(b, MEM_BYTES), 0);
-	assert_int_equal(boot_add_dtb(&b->mem, &b->entry, 1234), -EOPNOTSUPP);
-	assert_int_equal(zero_page(b)->hdr.setup_data, 0);
+}
+
+static void device_tree_needs_protocol_2_09(void **state)
+{
+	struct bench *b = *state;
+
+	for (unsigned int version = 0x208; version <= 0x209; version++) {
+		image_set_version(&b->k, version, 0x258);
+		assert_int_equal(image_open(&b->k, &b->img), 0);
+		said_begin(&b->said);
+		assert_int_equal(boot_check_dtb(&b->img), version < 0x209 ? -EOPNOTSUPP : 0);
+		said_end(&b->said);
+		if (version < 0x209)
+			assert_one_line_with(&b->said, "the-image", "boot protocol 2.09");
+		boot_close(&b->img);
+	}
 }
 
 static void long_command_line_is_refused_with_both_lengths(void **state)
@@ -603,6 +612,7 @@ int main(void)
 		TEST(header_reaches_the_zero_page_whole),
 		TEST(fields_newer_than_the_protocol_stay_zero),
 		TEST(device_tree_joins_the_list),
+		TEST(device_tree_needs_protocol_2_09),
 		TEST(long_command_line_is_refused_with_both_lengths),
 		TEST(command_line_never_leaves_its_place),
 		TEST(kernel_needs_its_init_size),

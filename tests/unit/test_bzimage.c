@@ -83,6 +83,22 @@ static void bytes_after_the_kernel_are_allowed(void **state)
 	boot_close(&img);
 }
 
+/* memtest86+ 6.10 is such a file: protocol 2.12, and its last paragraph has 8 bytes. */
+static void last_paragraph_may_be_incomplete(void **state)
+{
+	struct kernel_image k;
+	struct boot_image img;
+
+	(void)state;
+	image_init(&k);
+	for (k.len = IMAGE_BYTES - 15; k.len <= IMAGE_BYTES; k.len++) {
+		assert_int_equal(image_open(&k, &img), 0);
+		assert_int_equal(img.pm_bytes, k.len - IMAGE_PM_OFFSET);
+		assert_int_equal(img.segment[0].file_bytes, k.len - IMAGE_PM_OFFSET);
+		boot_close(&img);
+	}
+}
+
 /* 2.06 has no pref_address, init_size or xloadflags: the file has code at their places. */
 static void older_protocols_have_fewer_fields(void **state)
 {
@@ -134,6 +150,40 @@ static void relocatable_kernels_are_aligned(void **state)
 	image_put(&k, H_PREF_ADDRESS, MIB + 4096, 8);
 	assert_int_equal(image_open(&k, &img), 0);
 	assert_int_equal(img.load_gpa, MIB + 4096);
+	boot_close(&img);
+	/* and 0 is no address (boot.rst) */
+	image_put(&k, H_PREF_ADDRESS, 0, 8);
+	assert_int_equal(image_open(&k, &img), 0);
+	assert_int_equal(img.load_gpa, MIB);
+	boot_close(&img);
+}
+
+/* iPXE's ipxe.lkrn is such a file: its protected-mode part has no entry of its own. */
+static void image_without_code32_start_begins_with_its_setup_code(void **state)
+{
+	const struct boot_how by32 = { .wish = BOOT_WISH_32, .load_gpa = BOOT_LOAD_ANYWHERE };
+	struct kernel_image k;
+	struct boot_image img;
+	struct said s;
+
+	(void)state;
+	image_init(&k);
+	image_set_version(&k, 0x207, 0x248);
+	image_put(&k, H_CODE32_START, 0, 4);
+	assert_int_equal(image_open(&k, &img), 0);
+	assert_int_equal(img.start, BOOT_LINUX16);
+	assert_int_equal(img.starts, 1U << BOOT_LINUX16);
+	boot_close(&img);
+	said_begin(&s);
+	assert_int_equal(boot_open_fd(&img, bytes_fd(k.bytes, k.len), "the-image", &by32),
+			 -ENOEXEC);
+	said_end(&s);
+	assert_one_line_with(&s, "the-image", "no entry for --entry 32; it has 16");
+	/* xloadflags states a 64-bit entry by itself */
+	image_init(&k);
+	image_put(&k, H_CODE32_START, 0, 4);
+	assert_int_equal(image_open(&k, &img), 0);
+	assert_int_equal(img.start, BOOT_LINUX64);
 	boot_close(&img);
 }
 
@@ -246,7 +296,7 @@ static void truncated_images_are_refused(void **state)
 
 	(void)state;
 	image_init(&k);
-	for (k.len = 1; k.len < IMAGE_BYTES; k.len += k.len < 1024 ? 1 : 97) {
+	for (k.len = 1; k.len <= IMAGE_BYTES - 16; k.len += k.len < 1024 ? 1 : 97) {
 		const char *want = k.len < 0x200 ? "shorter than"
 				   : k.len < 0x206
 					   /* its flag is present, but "HdrS" is incomplete */
@@ -398,6 +448,8 @@ int main(void)
 		cmocka_unit_test(version_string_is_bounded_and_printable),
 		cmocka_unit_test(bad_fields_are_refused_by_name),
 		cmocka_unit_test(kernel_that_cannot_move_must_run_above_1M),
+		cmocka_unit_test(last_paragraph_may_be_incomplete),
+		cmocka_unit_test(image_without_code32_start_begins_with_its_setup_code),
 		cmocka_unit_test(truncated_images_are_refused),
 		cmocka_unit_test(other_files_are_called_by_name),
 		cmocka_unit_test(text_is_text_however_short),

@@ -84,12 +84,27 @@ static void parameters_are_whole_words(void **state)
 	}
 }
 
+static void words_are_found_whole(void **state)
+{
+	static const char *const with[] = { "noapic", "a noapic", "noapic\tb", "\"noapic\"x noapic",
+					    "noapic -- x" };
+	static const char *const without[] = { "noapictimer",	 "nolapic",   "noapic=1", "xnoapic",
+					       "a=\"b noapic\"", "-- noapic", "",	  NULL };
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(with) / sizeof(with[0]); i++)
+		assert_true(boot_cmdline_has_word(with[i], "noapic"));
+	for (unsigned int i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+		assert_false(boot_cmdline_has_word(without[i], "noapic"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ours_come_first),
 		cmocka_unit_test(nothing_is_ever_cut),
 		cmocka_unit_test(parameters_are_whole_words),
+		cmocka_unit_test(words_are_found_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,6 +249,43 @@ static void test_features_and_pmu(void **state)
 	assert_int_equal(look(&l, 1, 0).ecx >> 24 & 1, 0);
 }
 
+/* The bits of a Sapphire Rapids, as KVM lists them before and after the permission. */
+static void test_amx_and_sgx(void **state)
+{
+	static const struct row rows[] = {
+		{ 0x0, 0, 0x20, 0x756e6547, 0x6c65746e, 0x49656e69 },
+		{ 0x7, 0, 2, 1u << 2 | 1, 1u << 30 | 1, 1u << 25 | 1u << 24 | 1u << 22 | 2 | 4 },
+		{ 0x7, 1, 1u << 21 | 1u << 4, 0, 0, 1u << 8 | 1 },
+		{ 0xd, 0, 0xe7, 0xa88, 0xa88, 0 },
+		{ 0x12, 0, 3, 0, 0, 0x2f1f },
+		{ 0x12, 1, 0x36, 0, 0x2e7, 0 },
+		{ 0x1d, 0, 1, 0, 0, 0 },
+		{ 0x1d, 1, 0x4002000, 0x80040, 0x10, 0 },
+		{ 0x1e, 0, 0, 0x4010, 0, 0 },
+	};
+	struct list l;
+
+	(void)state;
+	for (int permitted = 0; permitted < 2; permitted++) {
+		struct cpuid_config config = { .nr_cpus = 1 };
+
+		fill(&l, rows, ARRAY_SIZE(rows));
+		entry(&l, 0xd, 0)->eax |= permitted ? 3u << 17 : 0;
+		assert_int_equal(cpuid_lacks_tiles(kvm(&l)), !permitted);
+		assert_int_equal(cpuid_tailor(kvm(&l), ROOM, &config), 0);
+		assert_int_equal(look(&l, 7, 0).edx, permitted ? 0x03400004 : 4);
+		assert_int_equal(look(&l, 7, 1).eax, permitted ? 1u << 21 | 1u << 4 : 1u << 4);
+		assert_int_equal(look(&l, 7, 1).edx, permitted ? 1u << 8 | 1 : 1);
+		assert_int_equal(look(&l, 0x1d, 1).eax, permitted ? 0x4002000 : 0);
+		assert_int_equal(look(&l, 0x1e, 0).ebx, permitted ? 0x4010 : 0);
+		assert_int_equal(look(&l, 7, 0).ebx, 1); /* no SGX in either case */
+		assert_int_equal(look(&l, 7, 0).ecx, 1);
+		assert_null(entry(&l, 0x12, 0));
+		assert_null(entry(&l, 0x12, 1));
+		assert_false(cpuid_lacks_tiles(kvm(&l)));
+	}
+}
+
 static void test_frequencies(void **state)
 {
 	static const uint32_t khz[] = { 1000000, 2400000, 2445426, 2899999,
@@ -582,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_intel_topology),
 		cmocka_unit_test(test_amd_topology),
 		cmocka_unit_test(test_features_and_pmu),
+		cmocka_unit_test(test_amx_and_sgx),
 		cmocka_unit_test(test_frequencies),
 		cmocka_unit_test(test_unknown_frequency),
 		cmocka_unit_test(test_again_and_for_another_vcpu),

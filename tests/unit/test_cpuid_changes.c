@@ -102,6 +102,29 @@ static void features_come_and_go(void **state)
 	assert_int_equal(l.room[1].edx, 0x7fffffff);
 }
 
+/* Intel and AMD have different bits for these, and Linux one name. */
+static void name_stands_for_all_of_its_bits(void **state)
+{
+	struct list l = kvms;
+
+	(void)state;
+	l.nent = 6;
+	l.room[5] = (struct kvm_cpuid_entry2){ .function = 0x80000008, .ebx = 0xffffffff };
+	l.room[2].edx = 0xffffffff;
+	assert_int_equal(change(&l, "-ibrs"), 0);
+	assert_int_equal(l.room[2].edx, ~(1U << 26));
+	assert_int_equal(l.room[5].ebx, ~(1U << 14));
+	assert_int_equal(change(&l, "-ibpb,-stibp,-ssbd"), 0);
+	assert_int_equal(l.room[2].edx, ~(1U << 26 | 1U << 27 | 1U << 31));
+	assert_int_equal(l.room[5].ebx, ~(1U << 12 | 3U << 14 | 3U << 24));
+	/* one of them is enough to require the feature */
+	l = kvms;
+	l.nent = 6;
+	l.room[5] = (struct kvm_cpuid_entry2){ .function = 0x80000008, .ebx = 1U << 12 };
+	assert_int_equal(change(&l, "+ibpb"), 0);
+	assert_int_equal(change(&l, "+stibp"), -EOPNOTSUPP);
+}
+
 static void what_kvm_cannot_give_is_refused(void **state)
 {
 	struct list l = kvms;
@@ -129,13 +152,15 @@ static void vendor_is_in_both_ranges(void **state)
 	assert_memory_equal(&l, &kvms, sizeof(l));
 }
 
-/* Each name in the list is accepted. */
+/* Each name in the list is accepted, and listed once. */
 static void help_lists_what_is_taken(void **state)
 {
+	static const char *const shown[] = { "ibrs", "ibpb", "ssbd",	 "user_shstk",
+					     "lam",  "fred", "autoibrs", "vnmi" };
+	unsigned int found[ARRAY_SIZE(shown)] = { 0 }, nr = 0;
 	char *text = NULL, *save = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
-	unsigned int nr = 0;
 
 	(void)state;
 	cpuid_list_features(f);
@@ -146,8 +171,12 @@ static void help_lists_what_is_taken(void **state)
 
 		snprintf(change, sizeof(change), "-%s", word);
 		assert_int_equal(cpuid_check_changes(change), 0);
+		for (unsigned int i = 0; i < ARRAY_SIZE(shown); i++)
+			found[i] += !strcmp(word, shown[i]);
 	}
 	assert_true(nr > 200);
+	for (unsigned int i = 0; i < ARRAY_SIZE(shown); i++)
+		assert_int_equal(found[i], 1);
 	free(text);
 }
 
@@ -156,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_are_checked),
 		cmocka_unit_test(features_come_and_go),
+		cmocka_unit_test(name_stands_for_all_of_its_bits),
 		cmocka_unit_test(what_kvm_cannot_give_is_refused),
 		cmocka_unit_test(vendor_is_in_both_ranges),
 		cmocka_unit_test(help_lists_what_is_taken),

@@ -271,6 +271,132 @@ static void pvh_is_handed_start_info(void **state)
 	gmem_fini(&b.mem);
 }
 
+/* Adds a note by which a vmlinux says that it is Linux. */
+static void make_linux(struct elf_image *e)
+{
+	static const struct {
+		Elf64_Nhdr nhdr;
+		char name[8];
+		uint32_t lto;
+	} note = { { 6, 4, 0x101 }, "Linux", 0 };
+
+	memcpy(e->bytes + ELF_NOTE_OFFSET + sizeof(e->note), &note, sizeof(note));
+	e->phdr[PH_NOTE].p_filesz += sizeof(note);
+}
+
+/* Linux takes one module as its initrd. Others, such as Xen, give each module a meaning. */
+static void pvh_modules_are_joined_for_linux_only(void **state)
+{
+	int fd = bytes_fd("initrd", 6);
+	struct fd_path name;
+	const char *initrds[] = { fd_path(&name, fd), fd_path(&name, fd) };
+
+	(void)state;
+	for (int is_linux = 0; is_linux < 2; is_linux++) {
+		struct bench b = { .config = { .initrds = initrds, .nr_initrds = 2 } };
+		struct elf_image e;
+		gpa_t mods;
+
+		elf_init(&e);
+		if (is_linux)
+			make_linux(&e);
+		load(&b, &e, NULL);
+		assert_int_equal(b.entry.rip, ELF_PVH_ENTRY);
+		assert_int_equal(u32(&b, b.entry.rbx + 12), is_linux ? 1 : 2);
+		mods = u64(&b, b.entry.rbx + 16);
+		assert_int_equal(u64(&b, mods), MEM_BYTES - 8192);
+		assert_int_equal(u64(&b, mods + 8), is_linux ? 4096 + 6 : 6);
+		if (!is_linux) {
+			assert_int_equal(u64(&b, mods + 32), MEM_BYTES - 4096);
+			assert_int_equal(u64(&b, mods + 40), 6);
+			assert_string_equal(gmem_at(&b.mem, u64(&b, mods + 48), 32), initrds[1]);
+		}
+		gmem_fini(&b.mem);
+	}
+	close(fd);
+}
+
+static void module_names_without_room_are_refused(void **state)
+{
+	char path[4096];
+	int fd = bytes_fd("initrd", 6);
+	const char *initrds[BOOT_MAX_INITRDS];
+	struct bench b = { .config = { .initrds = initrds, .nr_initrds = BOOT_MAX_INITRDS } };
+	struct elf_image e;
+	struct said s;
+
+	(void)state;
+	memset(path, '/', sizeof(path));
+	snprintf(path + sizeof(path) - 20, 20, "proc/self/fd/%d", fd);
+	for (unsigned int i = 0; i < BOOT_MAX_INITRDS; i++)
+		initrds[i] = path;
+	elf_init(&e);
+	gmem_init(&b.mem);
+	assert_int_equal(gmem_add(&b.mem, 0, MEM_BYTES, GMEM_NORMAL), 0);
+	assert_int_equal(elf_open(&e, &b.img, NULL), 0);
+	said_begin(&s);
+	assert_int_equal(boot_load(&b.img, &b.mem, &b.config, &b.entry), -E2BIG);
+	said_end(&s);
+	assert_one_line_with(&s, "the-image", "module names and memory map together");
+	boot_close(&b.img);
+	gmem_fini(&b.mem);
+	close(fd);
+}
+
+static void device_tree_goes_with_the_64_bit_entry(void **state)
+{
+	const struct boot_how with_dtb = { .load_gpa = BOOT_LOAD_ANYWHERE, .dtb = true };
+	struct elf_image e;
+	struct boot_image img;
+	struct said s;
+
+	(void)state;
+	elf_init(&e);
+	assert_int_equal(elf_open(&e, &img, &with_dtb), 0);
+	assert_int_equal(img.start, BOOT_LINUX64);
+	assert_int_equal(boot_check_dtb(&img), 0);
+	boot_close(&img);
+	assert_int_equal(elf_open(&e, &img, NULL), 0);
+	said_begin(&s);
+	assert_int_equal(boot_check_dtb(&img), -EOPNOTSUPP);
+	said_end(&s);
+	assert_one_line_with(&s, "the-image", "takes no device tree, started by its PVH entry");
+	boot_close(&img);
+}
+
+/* A segment may lie between 192K and 639K, but not where the device tree does. */
+static void device_tree_lies_over_no_segment(void **state)
+{
+	static const struct {
+		gpa_t gpa;
+		int err;
+	} rows[] = {
+		{ DTB_GPA, -EOPNOTSUPP },
+		{ 0x40000, -EOPNOTSUPP },
+		{ DTB_GPA + DTB_NODE_MAX_BYTES - 4096, -EOPNOTSUPP },
+		{ DTB_GPA + DTB_NODE_MAX_BYTES, 0 },
+		{ 0x8000, 0 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct elf_image e;
+		struct boot_image img;
+		struct said s;
+
+		elf_init(&e);
+		e.phdr[PH_DATA].p_paddr = rows[i].gpa;
+		e.phdr[PH_DATA].p_memsz = 4096;
+		assert_int_equal(elf_open(&e, &img, &by64), 0);
+		said_begin(&s);
+		assert_int_equal(boot_check_dtb(&img), rows[i].err);
+		said_end(&s);
+		if (rows[i].err)
+			assert_one_line_with(&s, "the-image", "where the device tree lies");
+		boot_close(&img);
+	}
+}
+
 static void vmlinux_gets_a_zero_page(void **state)
 {
 	struct bench b = { 0 };
@@ -383,6 +509,10 @@ int main(void)
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(an_entry_it_has_not_is_refused),
 		cmocka_unit_test(pvh_is_handed_start_info),
+		cmocka_unit_test(pvh_modules_are_joined_for_linux_only),
+		cmocka_unit_test(module_names_without_room_are_refused),
+		cmocka_unit_test(device_tree_goes_with_the_64_bit_entry),
+		cmocka_unit_test(device_tree_lies_over_no_segment),
 		cmocka_unit_test(vmlinux_gets_a_zero_page),
 		cmocka_unit_test(small_segments_are_read_and_bss_is_zero),
 		cmocka_unit_test(large_segments_are_mapped),

@@ -360,6 +360,76 @@ static void modules_lie_behind_the_kernel(void **state)
 	close(fd);
 }
 
+/*
+ * Such kernels may return to real mode (Xen), or find the MP table by the BIOS's data (xv6). What a
+ * segment holds comes before that.
+ */
+static void bios_is_there(void **state)
+{
+	(void)state;
+	for (int low = 0; low < 2; low++) {
+		struct boot_config config = { 0 };
+		struct boot_image img;
+		struct boot_entry entry;
+		struct image m;
+		struct gmem mem;
+
+		init(&m, true);
+		put_v1(&m, 0);
+		if (low)
+			m.elf.phdr[PH_DATA].p_paddr = 0;
+		m.elf.phdr[PH_DATA].p_memsz = 0x500;
+		gmem_init(&mem);
+		assert_int_equal(gmem_add(&mem, 0, 64 * MIB, GMEM_NORMAL), 0);
+		assert_int_equal(open_image(&m, &img), 0);
+		assert_int_equal(boot_load(&img, &mem, &config, &entry), 0);
+		if (low) {
+			assert_memory_equal(gmem_at(&mem, 0, 100), m.elf.bytes + ELF_TEXT_OFFSET,
+					    100);
+		} else {
+			/* INT 15h, and the segment of the EBDA */
+			assert_int_equal(*(uint16_t *)gmem_at(&mem, 0x15 * 4 + 2, 2), 0xff00);
+			assert_int_equal(*(uint16_t *)gmem_at(&mem, 0x40e, 2), EBDA_GPA >> 4);
+		}
+		boot_close(&img);
+		gmem_fini(&mem);
+	}
+}
+
+/* As many initrds as there may be, and the archive of a command. */
+static void every_module_has_room(void **state)
+{
+	int fd = bytes_fd("module", 6);
+	struct fd_path name;
+	const char *initrds[BOOT_MAX_INITRDS];
+	struct boot_config config = { .initrds = initrds,
+				      .nr_initrds = BOOT_MAX_INITRDS,
+				      .archive = "archive",
+				      .archive_bytes = 8 };
+	struct boot_image img;
+	struct boot_entry entry;
+	struct image m;
+	struct gmem mem;
+	const uint32_t *info, *module;
+
+	(void)state;
+	for (unsigned int i = 0; i < BOOT_MAX_INITRDS; i++)
+		initrds[i] = fd_path(&name, fd);
+	init(&m, true);
+	put_v1(&m, 0);
+	gmem_init(&mem);
+	assert_int_equal(gmem_add(&mem, 0, 64 * MIB, GMEM_NORMAL), 0);
+	assert_int_equal(open_image(&m, &img), 0);
+	assert_int_equal(boot_load(&img, &mem, &config, &entry), 0);
+	info = gmem_at(&mem, entry.rbx, 32);
+	assert_int_equal(info[5], BOOT_MAX_INITRDS + 1);
+	module = gmem_at(&mem, info[6] + BOOT_MAX_INITRDS * 16, 16);
+	assert_string_equal(gmem_at(&mem, module[0], 8), "archive");
+	boot_close(&img);
+	gmem_fini(&mem);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +443,8 @@ int main(void)
 		cmocka_unit_test(v2_header_longer_than_the_file),
 		cmocka_unit_test(long_lines_are_refused),
 		cmocka_unit_test(modules_lie_behind_the_kernel),
+		cmocka_unit_test(bios_is_there),
+		cmocka_unit_test(every_module_has_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,8 @@
 #define FLUSH 0xe4
 #define IRQ 0x2000
 #define FW_CFG 0x510
-#define PM1 0x610
-#define PM_TIMER 0x618
+#define PM1 0x620
+#define PM_TIMER 0x628
 #define MMIO 0xff000000ULL
 
 #define RTC_BIT 0x400

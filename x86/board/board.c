@@ -15,6 +15,9 @@
 #include "guest/guestjob.h"
 #include "hw/i8042.h"
 #include "hw/rtc.h"
+#include "hw/serial.h"
+#include "hw/synic.h"
+#include "hw/testdev.h"
 #include "kvm/log.h"
 #include "x86/layout.h"
 
@@ -31,7 +34,8 @@ static int create_i8042(struct machine *m)
 	struct device_info keyboard = {
 		.name = "keyboard controller",
 		.acpi_hid = "PNP0303",
-		.res = { res_pio(0x60, 1), res_pio(0x64, 1), res_isa_irq(GSI_KBD) },
+		.res = { res_pio(PORT_I8042_DATA, 1), res_pio(PORT_I8042_COMMAND, 1),
+			 res_isa_irq(GSI_KBD) },
 	};
 	struct device_info mouse = {
 		.name = "mouse",
@@ -43,9 +47,9 @@ static int create_i8042(struct machine *m)
 	m->i8042 = i8042_create(&kbd, NULL, &m->ends.power);
 	if (!m->i8042)
 		return -ENOMEM;
-	err = bus_insert(&m->vm->pio, 0x60, 1, &i8042_data_ops, m->i8042, "i8042 data");
+	err = bus_insert(&m->vm->pio, PORT_I8042_DATA, 1, &i8042_data_ops, m->i8042, "i8042 data");
 	if (!err)
-		err = bus_insert(&m->vm->pio, 0x64, 1, &i8042_command_ops, m->i8042,
+		err = bus_insert(&m->vm->pio, PORT_I8042_COMMAND, 1, &i8042_command_ops, m->i8042,
 				 "i8042 command");
 	if (!err)
 		err = device_publish(&m->devices, &keyboard);
@@ -69,7 +73,7 @@ static int create_rtc(struct machine *m)
 		.name = "RTC",
 		.acpi_hid = "PNP0B00",
 		.fdt_compatible = "motorola,mc146818",
-		.res = { res_pio(PORT_RTC, 2), res_isa_irq(GSI_RTC) },
+		.res = { res_pio(PORT_RTC, RTC_PORTS), res_isa_irq(GSI_RTC) },
 	};
 	int err = rtc_parse(m->vm->config->rtc, &config);
 
@@ -81,13 +85,66 @@ static int create_rtc(struct machine *m)
 	m->rtc = rtc_create(&config, &irq, &m->vm->loop, NULL, NULL);
 	if (!m->rtc)
 		return -ENOMEM;
-	err = bus_insert(&m->vm->pio, PORT_RTC, 2, &rtc_bus_ops, m->rtc, "RTC");
+	err = bus_insert(&m->vm->pio, PORT_RTC, RTC_PORTS, &rtc_bus_ops, m->rtc, "RTC");
 	return err ? err : device_publish(&m->devices, &info);
 }
 
 static void destroy_rtc(struct machine *m)
 {
 	rtc_destroy(m->rtc);
+}
+
+/*
+ * Never called: the compiler refuses a value that occurs in two cases, so no two devices that one
+ * machine may have share a port. Those of the 8259s (with ELCR) are KVM's.
+ */
+static inline __attribute__((unused)) bool port_is_used(unsigned int port)
+{
+#define RANGE(first, nr) first... first + (nr)-1
+	switch (port) {
+	case RANGE(0x20, 2):
+	case RANGE(0xa0, 2):
+	case RANGE(0x4d0, 2):
+	case RANGE(PORT_PIT, PIT_PORTS):
+	case PORT_I8042_DATA:
+	case PORT_61:
+	case PORT_I8042_COMMAND:
+	case RANGE(PORT_RTC, RTC_PORTS):
+	case PORT_POST:
+	case PORT_92:
+	case RANGE(PORT_TESTDEV_SCRATCH, TESTDEV_SCRATCH_PORTS):
+	case RANGE(PORT_TESTDEV_FLUSH, TESTDEV_FLUSH_PORTS):
+	case RANGE(PORT_DEBUG_EXIT, DEBUG_EXIT_PORTS):
+	case RANGE(PORT_COM4, SERIAL_PORTS):
+	case RANGE(PORT_COM2, SERIAL_PORTS):
+	case RANGE(PORT_COM3, SERIAL_PORTS):
+	case PORT_MARK:
+	case RANGE(PORT_COM1, SERIAL_PORTS):
+	case RANGE(PORT_DEBUG_EXIT2, DEBUG_EXIT_PORTS):
+	case RANGE(PORT_FW_CFG, FW_CFG_PORTS):
+	case RANGE(PORT_ACPI_SLEEP, ACPI_SLEEP_PORTS):
+	case RANGE(PORT_GUESTJOB, GUESTJOB_PORTS):
+	case RANGE(PORT_PM1, PM1_PORTS):
+	case RANGE(PORT_PM_TIMER, PM_TIMER_PORTS):
+	case RANGE(RESET_CONTROL_BASE, RESET_CONTROL_PORTS):
+	case RANGE(PORT_TESTDEV_IRQ, TESTDEV_NR_LINES):
+	case RANGE(PORT_TESTDEV_SYNIC, SYNIC_TEST_PORTS):
+		return true;
+	default:
+		return false;
+	}
+#undef RANGE
+}
+
+static int insert_debug_exit(struct machine *m)
+{
+	struct bus *pio = &m->vm->pio;
+	int err = bus_insert(pio, PORT_DEBUG_EXIT, DEBUG_EXIT_PORTS, &debug_exit_ops, &m->ports,
+			     "debug exit");
+
+	return err ? err
+		   : bus_insert(pio, PORT_DEBUG_EXIT2, DEBUG_EXIT_PORTS, &debug_exit_ops, &m->ports,
+				"debug exit");
 }
 
 static int create_ports(struct machine *m)
@@ -106,9 +163,10 @@ static int create_ports(struct machine *m)
 		err = bus_insert(pio, PORT_ACPI_SLEEP, ACPI_SLEEP_PORTS, &acpi_sleep_ops, &m->ports,
 				 "ACPI");
 	if (!err && (m->vm->config->debug_exit || m->vm->config->testdev))
-		err = bus_insert(pio, PORT_DEBUG_EXIT, 4, &debug_exit_ops, &m->ports, "debug exit");
+		err = insert_debug_exit(m);
 	if (!err && m->vm->config->has_command)
-		err = bus_insert(pio, PORT_GUESTJOB, 4, &guestjob_ops, &m->ports, "command");
+		err = bus_insert(pio, PORT_GUESTJOB, GUESTJOB_PORTS, &guestjob_ops, &m->ports,
+				 "command");
 	return err ? err : boot_marks_insert_port(&m->marks);
 }
 
@@ -147,12 +205,14 @@ static const struct board_device board[] = {
 int create_devices(struct machine *m)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(board); i++) {
+		unsigned int errors = log_errors();
 		int err = board[i].create(m);
 
-		if (err) {
-			pr_debug("%s: not created: %s", board[i].name, strerror(-err));
+		/* Out of memory, or a bug: the device itself has not reported it. */
+		if (err && log_errors() == errors)
+			pr_err("%s: cannot be created: %s", board[i].name, strerror(-err));
+		if (err)
 			return err;
-		}
 	}
 	return 0;
 }

@@ -16,13 +16,12 @@
 
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
+#include "x86/layout.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_PIT 0x40
 #define PORT_CONTROL 0x43
-#define PORT_61 0x61
 #define PORT_61_GATE 0x01
 #define PORT_61_SPEAKER 0x02
 #define PORT_61_REFRESH 0x10 /* toggles with the memory's refresh: some loops wait for that */
@@ -137,7 +136,7 @@ int create_pit(struct machine *m)
 		return -ENOMEM;
 	m->pit->vm_fd = &m->vm->vm_fd;
 	pthread_mutex_init(&m->pit->lock, NULL);
-	err = bus_insert(&m->vm->pio, PORT_PIT, 4, &counter_ops, m->pit, "PIT");
+	err = bus_insert(&m->vm->pio, PORT_PIT, PIT_PORTS, &counter_ops, m->pit, "PIT");
 	return err ? err : bus_insert(&m->vm->pio, PORT_61, 1, &port61_ops, m->pit, "port 0x61");
 }
 

@@ -151,6 +151,15 @@ void destroy_serial(struct machine *m)
 	m->serial = NULL;
 }
 
+bool serial_any_open(const struct machine *m)
+{
+	for (unsigned int i = 0; m->serial && i < CONFIG_NR_SERIAL; i++) {
+		if (m->serial->com[i].serial && serial_is_open(m->serial->com[i].serial))
+			return true;
+	}
+	return false;
+}
+
 struct chardev *serial_main_chardev(const struct machine *m)
 {
 	return m->serial ? m->serial->com[0].chardev : NULL;

@@ -18,6 +18,9 @@ void destroy_serial(struct machine *m);
  */
 struct chardev *serial_main_chardev(const struct machine *m);
 
+/* Whether the guest has one of the ports open. */
+bool serial_any_open(const struct machine *m);
+
 /* Starts input and makes the terminal raw. Returns 0 or -errno. */
 int start_serial(struct machine *m);
 /* Writes out what is still held, see machine_drain(). After that no port makes a vCPU wait. */

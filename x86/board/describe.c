@@ -63,6 +63,9 @@ int describe_tables(struct machine *m, gpa_t *rsdp)
 		return err;
 	if (!m->tables && tables.nr_cpus > 1)
 		pr_warn("-c %u: without a table the guest finds only one CPU", tables.nr_cpus);
+	if (m->tables == TABLES_MP && tables.nr_cpus > TABLES_MP_MAX_CPUS)
+		pr_warn("-c %u: the MP table can name only %d CPUs, so the guest finds no more; add tables=acpi",
+			tables.nr_cpus, TABLES_MP_MAX_CPUS);
 	if (m->tables & TABLES_ACPI)
 		err = acpi_write(&m->vm->mem, &tables, rsdp);
 	if (!err && m->tables & TABLES_MP)
@@ -138,20 +141,17 @@ static int open_tree(struct machine *m, const char *path)
 	return bytes;
 }
 
-int describe_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry)
+int describe_pass_dtb(struct machine *m, const char *cmdline)
 {
 	const char *own = m->vm->config->dtb;
-	int err, bytes = own ? open_tree(m, own) : make_tree(m, cmdline);
+	int bytes = own ? open_tree(m, own) : make_tree(m, cmdline);
 
 	if (bytes < 0)
 		return bytes;
-	err = boot_add_dtb(&m->vm->mem, entry, (uint32_t)bytes);
-	if (err)
-		pr_err("this kernel takes no device tree; it needs Linux's boot protocol 2.09");
-	else
-		pr_debug("device tree%s%s: %d bytes", own ? " " : "", own ? own : "", bytes);
+	boot_add_dtb(&m->vm->mem, (uint32_t)bytes);
+	pr_debug("device tree%s%s: %d bytes", own ? " " : "", own ? own : "", bytes);
 	m->dtb_bytes = (uint32_t)bytes;
-	return err;
+	return 0;
 }
 
 static void write_tree(FILE *f, const void *ctx)

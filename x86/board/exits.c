@@ -56,8 +56,11 @@ int x86_setup_vm(struct vm *vm)
 		return refused("the TSS address", err);
 	watch_msrs(vm);
 	err = kvm_ioctl_val(vm->vm_fd, KVM_CREATE_IRQCHIP, 0);
-	if (err)
-		return refused("an in-kernel interrupt controller", err);
+	if (err) {
+		pr_err("KVM refuses in-kernel interrupt controllers: %s; the host's kernel needs CONFIG_KVM_IOAPIC",
+		       strerror(-err));
+		return err;
+	}
 	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus,
 			      vm->config->cpuid);
 }

@@ -70,9 +70,10 @@ static int open_host_kernel(struct boot_image *img, const struct boot_how *how,
 	return -ENOENT;
 }
 
-int kernel_open(struct boot_image *img, const struct config *config, char path[KERNEL_PATH_BYTES])
+int kernel_open(struct boot_image *img, const struct machine *m, char path[KERNEL_PATH_BYTES])
 {
-	struct boot_how how = { .load_gpa = config->load_gpa };
+	const struct config *config = m->vm->config;
+	struct boot_how how = { .load_gpa = config->load_gpa, .dtb = machine_has_dtb(m) };
 	int err = boot_parse_entry(config->entry, &how.wish);
 
 	if (!err)
@@ -156,15 +157,6 @@ static char *join(char *first, const char *second)
 	return line;
 }
 
-/*
- * Makes a Multiboot kernel's command line: its own name, then the user's parameters, and none of
- * the launcher's.
- */
-static char *other_cmdline(const struct boot_image *img, const char *params)
-{
-	return boot_cmdline(img->path, params);
-}
-
 /* Not inlined, since it has kilobytes on its stack. */
 static __attribute__((noinline)) char *join_devices(char *cmdline, const struct machine *m)
 {
@@ -172,6 +164,25 @@ static __attribute__((noinline)) char *join_devices(char *cmdline, const struct 
 
 	tables_virtio_params(&m->devices, devices);
 	return join(cmdline, devices);
+}
+
+/* Whether only the command line names the virtio devices. */
+static bool names_devices(const struct machine *m)
+{
+	return !(m->tables & (TABLES_ACPI | TABLES_DT)) && !m->vm->config->no_default_params;
+}
+
+/*
+ * Makes a Multiboot kernel's command line: its own name, the virtio devices in Linux's form, which
+ * Unikraft and others read too, and the user's parameters.
+ */
+static char *other_cmdline(const struct machine *m, const struct boot_image *img)
+{
+	char *cmdline = boot_cmdline(img->path, NULL);
+
+	if (names_devices(m))
+		cmdline = join_devices(cmdline, m);
+	return join(cmdline, m->vm->config->params);
 }
 
 static char *linux_cmdline(struct machine *m)
@@ -182,7 +193,7 @@ static char *linux_cmdline(struct machine *m)
 	root_params(m, root, sizeof(root));
 	cmdline = boot_cmdline(console_params(config), config->fast ? FAST_PARAMS : NULL);
 	cmdline = join(cmdline, config->early ? VERBOSE_PARAMS : NULL);
-	if (!(m->tables & (TABLES_ACPI | TABLES_DT)) && !config->no_default_params)
+	if (names_devices(m))
 		cmdline = join_devices(cmdline, m);
 	cmdline = join(cmdline, root);
 	cmdline = join(cmdline, config->params);
@@ -191,8 +202,7 @@ static char *linux_cmdline(struct machine *m)
 
 char *kernel_cmdline(struct machine *m, const struct boot_image *img)
 {
-	char *cmdline = boot_takes_linux_params(img) ? linux_cmdline(m)
-						     : other_cmdline(img, m->vm->config->params);
+	char *cmdline = boot_takes_linux_params(img) ? linux_cmdline(m) : other_cmdline(m, img);
 
 	if (!cmdline)
 		pr_err("out of memory");

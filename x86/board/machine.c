@@ -74,13 +74,16 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 	};
 	uint8_t *files = NULL;
 	char *cmdline;
-	int err = kernel_open(&img, config, host_kernel);
+	int err = kernel_open(&img, m, host_kernel);
 
 	if (err)
 		return err;
 	m->for_linux = boot_takes_linux_params(&img);
 	m->autopsy.is_packed = img.format == BOOT_BZIMAGE && img.hdr.payload_length;
-	err = pack_command(m->vm, &img, &files, &boot.archive_bytes);
+	if (machine_has_dtb(m))
+		err = boot_check_dtb(&img);
+	if (!err)
+		err = pack_command(m->vm, &img, &files, &boot.archive_bytes);
 	if (err) {
 		boot_close(&img);
 		return err;
@@ -98,8 +101,8 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct boot_entry *entry)
 	} else {
 		err = -ENOMEM;
 	}
-	if (!err && (m->tables & TABLES_DT || config->dump_dtb))
-		err = describe_pass_dtb(m, cmdline, entry);
+	if (!err && machine_has_dtb(m))
+		err = describe_pass_dtb(m, cmdline);
 	explicit_bzero(seed, sizeof(seed));
 	free(cmdline);
 	free(files);

@@ -66,10 +66,10 @@ int create_devices(struct machine *m);
 void destroy_devices(struct machine *m);
 #define KERNEL_PATH_BYTES 256
 /*
- * kernel_choice.c: opens the kernel to run: config->kernel, or the host's own, whose path it writes
- * to @path; that must outlive @img. Returns 0 or -errno (reported).
+ * kernel_choice.c: opens the kernel to run: --kernel's, or the host's own, whose path it writes to
+ * @path; that must outlive @img. Returns 0 or -errno (reported).
  */
-int kernel_open(struct boot_image *img, const struct config *config, char path[KERNEL_PATH_BYTES]);
+int kernel_open(struct boot_image *img, const struct machine *m, char path[KERNEL_PATH_BYTES]);
 /*
  * Returns the complete command line, which the caller frees, or NULL (reported). The disks must be
  * open, since the first may have the root.
@@ -88,10 +88,15 @@ int machine_parse(const char *text, unsigned int *tables);
  */
 int describe_tables(struct machine *m, gpa_t *rsdp);
 /*
- * Makes the device tree, or reads --dtb's, and passes it to the kernel that boot_load() has loaded.
- * Returns 0 or -errno (reported).
+ * Makes the device tree, or reads --dtb's, and passes it to the kernel that boot_check_dtb() has
+ * checked and boot_load() has loaded. Returns 0 or -errno (reported).
  */
-int describe_pass_dtb(struct machine *m, const char *cmdline, const struct boot_entry *entry);
+int describe_pass_dtb(struct machine *m, const char *cmdline);
+/* Whether the kernel gets a device tree. */
+static inline bool machine_has_dtb(const struct machine *m)
+{
+	return m->tables & TABLES_DT || m->vm->config->dump_dtb;
+}
 /* Writes the guest's device tree to a file: all of it or none. Returns 0 or -errno (reported). */
 int describe_save_dtb(struct machine *m, const char *path);
 

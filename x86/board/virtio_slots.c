@@ -28,6 +28,7 @@
 #include "x86/layout.h"
 
 #include <errno.h>
+#include <linux/virtio_mmio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -136,6 +137,19 @@ static int set_window(struct virtio_slots *slots, bool on)
 	if (!err)
 		slots->window_shown = on;
 	return err;
+}
+
+bool virtio_slot_state(const struct machine *m, unsigned int index, struct virtio_slot_state *s)
+{
+	struct virtio_mmio *mmio;
+
+	if (!m->slots || index >= m->slots->nr_slots)
+		return false;
+	mmio = &m->slots->slot[index]->mmio;
+	/* Without the device's lock, which a driver's reset may hold until the loop runs again. */
+	s->device_id = (uint32_t)virtio_mmio_bus_ops.read(mmio, VIRTIO_MMIO_DEVICE_ID, 4);
+	s->status = (uint8_t)virtio_mmio_bus_ops.read(mmio, VIRTIO_MMIO_STATUS, 4);
+	return true;
 }
 
 bool virtio_has_driver(struct vm *vm)

@@ -20,6 +20,16 @@ void virtio_slots_destroy(struct machine *m);
 /* Puts @device into the next slot, and publishes the slot for the tables. Returns 0 or -errno. */
 int virtio_plug(struct machine *m, struct virtio_device *device);
 
+/*
+ * What the guest's driver has told the device in slot @index. Returns false if there is no such
+ * slot. Thread: any, as long as the devices exist.
+ */
+struct virtio_slot_state {
+	uint32_t device_id;
+	uint8_t status;
+};
+bool virtio_slot_state(const struct machine *m, unsigned int index, struct virtio_slot_state *s);
+
 /* A row of arch_x86.c, see struct arch. */
 bool virtio_has_driver(struct vm *vm);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Installs our BIOS for the 16-bit entries: the code at the end of its area, the interrupt vectors,
- * and the data area at 0x400.
+ * Installs our BIOS for the 16-bit entries and Multiboot kernels: the code at the end of its area,
+ * the interrupt vectors, and the data area at 0x400.
  *
  * Interrupt numbers and the data area follow the IBM PC/AT's technical reference. All vectors point
  * into the BIOS. Hardware interrupts have the vectors 8 to 15 and 0x70 to 0x77, to which the BIOS
  * programs the 8259s at its start. The BIOS is written only for these entries and for --testdev,
- * whose guests may return to real mode on their own; the memory of other machines holds no part of
- * it.
+ * whose guests, like Multiboot kernels, may return to real mode on their own; the memory of other
+ * machines holds no part of it.
  *
  * boot.c or testdev.c calls this once a boot. Thread: setup.
  */

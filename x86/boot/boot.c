@@ -9,7 +9,9 @@
  *   it unpacks itself in place.
  * - The initrd lies as high as its limit and the RAM below the hole allow, or below the kernel if
  *   there is no room above it.
- * - Multiboot's modules lie directly after the kernel, where such kernels usually find them.
+ * - Multiboot's modules lie directly after the kernel, where such kernels usually find them. Such
+ *   kernels also find our BIOS, as after a boot by GRUB: Xen returns to real mode and calls it, and
+ *   others search the memory that its data area names for the MP table.
  *
  * Everything is decided, or refused, before the first byte is placed. A bzImage is read, not
  * mapped: its decompressor reads it once, which would cost a page fault for each 4 KiB, and then
@@ -19,6 +21,7 @@
  *
  * Called once a boot. Thread: setup, before any vCPU runs.
  */
+#include "bios_area.h"
 #include "bootparts.h"
 #include "kvm/log.h"
 #include "x86/cpu/x86_bits.h"
@@ -52,6 +55,37 @@ static int check_initrds(const struct boot_image *img, const struct boot_config 
 		return 0;
 	pr_err("%s: a flat binary cannot use an initrd; remove -i", img->path);
 	return -EINVAL;
+}
+
+static bool takes_setup_data(const struct boot_image *img)
+{
+	return (img->start == BOOT_LINUX64 || img->start == BOOT_LINUX32) &&
+	       (!img->hdr_len || img->hdr.version >= SETUP_DATA_VERSION);
+}
+
+int boot_check_dtb(const struct boot_image *img)
+{
+	if (!takes_setup_data(img)) {
+		pr_err("%s: takes no device tree, started by its %s; this needs Linux's boot protocol 2.09",
+		       img->path, boot_start_name(img->start));
+		return -EOPNOTSUPP;
+	}
+	for (unsigned int i = 0; i < img->nr_segments; i++) {
+		const struct boot_segment *s = &img->segment[i];
+
+		if (s->gpa >= DTB_GPA + DTB_NODE_MAX_BYTES || s->gpa + s->mem_bytes <= DTB_GPA)
+			continue;
+		pr_err("%s: has a segment at 0x%llx, where the device tree lies (0x%x to 0x%x); link it for another address",
+		       img->path, (unsigned long long)s->gpa, DTB_GPA,
+		       DTB_GPA + DTB_NODE_MAX_BYTES);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static bool is_multiboot(const struct boot_image *img)
+{
+	return img->start == BOOT_MULTIBOOT1 || img->start == BOOT_MULTIBOOT2;
 }
 
 /*
@@ -153,7 +187,7 @@ static void report_layout(const struct boot_image *img, const struct boot_layout
 	pr_debug("%s: takes 0x%llx to 0x%llx; initrd at 0x%llx, %llu bytes", img->path,
 		 (unsigned long long)layout->kernel, (unsigned long long)layout->kernel_end,
 		 (unsigned long long)layout->initrd, (unsigned long long)layout->initrd_bytes);
-	if (img->wants_video && (img->start == BOOT_MULTIBOOT1 || img->start == BOOT_MULTIBOOT2))
+	if (img->wants_video && is_multiboot(img))
 		pr_warn("%s: wants a display; this machine only has a serial port", img->path);
 }
 
@@ -237,6 +271,8 @@ static int place_all(struct boot_image *img, struct gmem *mem, const struct boot
 	if (err)
 		return err;
 	report_layout(img, &layout);
+	if (is_multiboot(img))
+		bios_write(mem); /* before the segments, which may lie over its data */
 	err = place_segments(img, mem);
 	if (!err && set->nr)
 		err = initrd_place(set, mem, layout.initrd);

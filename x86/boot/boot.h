@@ -54,6 +54,7 @@ enum boot_wish { BOOT_WISH_AUTO, BOOT_WISH_16, BOOT_WISH_32, BOOT_WISH_64, BOOT_
 struct boot_how {
 	enum boot_wish wish;
 	gpa_t load_gpa; /* of a flat binary; BOOT_LOAD_ANYWHERE: the usual address of its kind */
+	bool dtb;	/* BOOT_WISH_AUTO: prefer an entry that takes a device tree */
 };
 
 /* A placement: bytes of the file, then zeros up to mem_bytes. */
@@ -157,11 +158,15 @@ int boot_load(struct boot_image *img, struct gmem *mem, const struct boot_config
 void boot_initrd(const struct gmem *mem, gpa_t *gpa, uint64_t *bytes);
 
 /*
- * After boot_load(): passes the device tree of @bytes, which lies at DTB_GPA after a struct
- * setup_data, as SETUP_DTB. Returns 0, or -EOPNOTSUPP if the entry is not Linux's own or its
- * protocol is older than 2.09.
+ * Checks that the kernel can get a device tree at DTB_GPA: its entry is Linux's own, its protocol
+ * 2.09 or later, and it has no segment there. Returns 0, or -EOPNOTSUPP (reported).
  */
-int boot_add_dtb(struct gmem *mem, const struct boot_entry *entry, uint32_t bytes);
+int boot_check_dtb(const struct boot_image *img);
+/*
+ * After boot_check_dtb() and boot_load(): passes the device tree of @bytes, which lies at DTB_GPA
+ * after a struct setup_data, as SETUP_DTB.
+ */
+void boot_add_dtb(struct gmem *mem, uint32_t bytes);
 
 /*
  * Returns "ours user's". Ours come first, so that the user's win; whatever follows " -- " in the
@@ -175,5 +180,7 @@ char *boot_cmdline(const char *ours, const char *users);
  * kernel does.
  */
 bool boot_cmdline_has(const char *params, const char *name);
+/* Whether @params (or NULL) has the whole word "noapic", for example, before a "--". */
+bool boot_cmdline_has_word(const char *params, const char *word);
 
 #endif

@@ -104,19 +104,26 @@ static void list_wishes(const struct boot_image *img, char *text, size_t size)
 	}
 }
 
-static int choose_start(struct boot_image *img, enum boot_wish wish)
+/* PVH passes no device tree, but an ELF file also has an entry of its own. */
+static bool allows(const struct boot_how *how, enum boot_start start)
+{
+	if (how->wish != BOOT_WISH_AUTO)
+		return boot_start_wish(start) == how->wish;
+	return start != BOOT_PVH || !how->dtb;
+}
+
+static int choose_start(struct boot_image *img, const struct boot_how *how)
 {
 	char has[32];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(preference); i++) {
 		img->start = preference[i];
-		if (boot_has(img, img->start) &&
-		    (wish == BOOT_WISH_AUTO || boot_start_wish(img->start) == wish))
+		if (boot_has(img, img->start) && allows(how, img->start))
 			return 0;
 	}
 	list_wishes(img, has, sizeof(has));
 	return boot_refuse(img, "this %s has no entry for --entry %s; it has %s",
-			   boot_format_name(img->format), boot_wish_name(wish), has);
+			   boot_format_name(img->format), boot_wish_name(how->wish), has);
 }
 
 static int recognise(struct boot_image *img, const struct boot_how *how)
@@ -138,7 +145,7 @@ static int recognise(struct boot_image *img, const struct boot_how *how)
 	if (img->format != BOOT_FLAT && how->load_gpa != BOOT_LOAD_ANYWHERE)
 		return boot_refuse(img, "this %s has a fixed load address; remove --load",
 				   boot_format_name(img->format));
-	return choose_start(img, how->wish);
+	return choose_start(img, how);
 }
 
 int boot_identify(struct boot_image *img, int fd, const char *path, const struct boot_how *how)

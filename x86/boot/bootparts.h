@@ -99,6 +99,8 @@ struct elf_note {
 };
 typedef bool (*elf_note_fn)(void *ctx, const struct elf_note *note);
 void elf_each_note(struct boot_image *img, elf_note_fn each, void *ctx);
+/* Whether the notes are those of a Linux kernel. */
+bool elf_is_linux(struct boot_image *img);
 
 /*
  * Describes what a file that is not a kernel seems to be, by its first bytes, and what to do about
@@ -115,10 +117,11 @@ struct initrd {
 	uint64_t offset; /* from the start of the first */
 };
 
+#define INITRD_SET_MAX (BOOT_MAX_INITRDS + 1) /* with the archive */
 struct initrd_set {
 	unsigned int nr;
 	uint64_t total_bytes; /* from the first's start to the last's end */
-	struct initrd file[BOOT_MAX_INITRDS + 1];
+	struct initrd file[INITRD_SET_MAX];
 };
 
 /*
@@ -142,7 +145,7 @@ struct boot_layout {
 
 /* The facts from which the writers below make an entry point's information. */
 struct boot_facts {
-	const struct boot_image *img;
+	struct boot_image *img;
 	const struct boot_config *config;
 	const struct boot_layout *layout;
 	const struct initrd_set *set;
@@ -174,6 +177,8 @@ struct guest_info {
 };
 gpa_t guest_info_add(struct guest_info *info, const void *bytes, uint32_t len, uint32_t align);
 gpa_t guest_info_string(struct guest_info *info, const char *text);
+/* Reports that there was no room. Returns -E2BIG. */
+int guest_info_full(const struct boot_facts *facts);
 
 /*
  * Each writes the information for its entry point, and adds the information's address to @entry.
@@ -187,7 +192,8 @@ int multiboot2_write(const struct boot_facts *facts, struct gmem *mem, struct bo
 int realmode_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
 int flat16_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry);
 
-#define LOADER_UNDEFINED 0xff /* we have no number of our own */
+#define SETUP_DATA_VERSION 0x209 /* the first protocol with the list */
+#define LOADER_UNDEFINED 0xff	 /* we have no number of our own */
 
 /*
  * Sets the fields of the real-mode header that a loader fills in, for the zero page and for setup

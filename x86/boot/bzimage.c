@@ -3,11 +3,12 @@
  * Recognises a bzImage: checks the setup header at 0x1f1 of the file field by field.
  *
  * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". A bzImage consists of a boot
- * sector, setup_sects sectors of setup code (real mode; we run it for --entry 16 only), and the
- * protected-mode kernel. The meaning of a field depends on the protocol's version; a field that is
- * newer than the file is never looked at. We take 2.06 (Linux 2.6.22, 2007) and later for the
- * protected-mode entries, and 2.02 and later for the real-mode entry: programs other than Linux
- * that come as a bzImage so that Linux's loaders can start them often have only that one.
+ * sector, setup_sects sectors of setup code (real mode; we run it if there is no other entry, or
+ * for --entry 16), and the protected-mode kernel. The meaning of a field depends on the protocol's
+ * version; a field that is newer than the file is never looked at. We take 2.06 (Linux 2.6.22,
+ * 2007) and later for the protected-mode entries, and 2.02 and later for the real-mode entry:
+ * programs other than Linux that come as a bzImage so that Linux's loaders can start them often
+ * have only that one.
  *
  * The file is not trusted. After the checks every length in struct boot_image lies inside the file,
  * and load_gpa and runtime_bytes are small enough that their sum does not wrap. boot.c checks
@@ -111,8 +112,8 @@ static int take_header(struct boot_image *img, const struct boot_head *head)
 
 /*
  * The length of the protected-mode part. Before 2.04 the header only has the low half of syssize,
- * which cannot be trusted; before 2.08 build tools rounded it up to paragraphs without filling the
- * last one.
+ * which cannot be trusted. A file may end inside its last paragraph: build tools round syssize up
+ * without filling it (Linux before 2.08, memtest86+).
  */
 static uint64_t protected_bytes(const struct boot_image *img)
 {
@@ -120,7 +121,7 @@ static uint64_t protected_bytes(const struct boot_image *img)
 
 	if (img->hdr.version < 0x204)
 		return left;
-	if (img->hdr.version < 0x208 && stated > left && stated - left < 16)
+	if (stated > left && stated - left < 16)
 		return left;
 	return stated;
 }
@@ -190,6 +191,13 @@ static int check_init_size(struct boot_image *img)
 	return 0;
 }
 
+/* Where the kernel wants to run: a pref_address of 0 states nothing (boot.rst, "if nonzero"). */
+static uint64_t preferred(const struct boot_image *img)
+{
+	return img->hdr.version >= 0x20a && img->hdr.pref_address ? img->hdr.pref_address
+								  : HIGH_RAM_GPA;
+}
+
 /*
  * Chooses the load address. A relocatable kernel could run higher, but the only thing in its way is
  * the initrd, which is placed after it. It cannot run lower: its decompressor moves it up to the
@@ -197,7 +205,7 @@ static int check_init_size(struct boot_image *img)
  */
 static int place(struct boot_image *img)
 {
-	uint64_t gpa = img->hdr.version >= 0x20a ? img->hdr.pref_address : HIGH_RAM_GPA;
+	uint64_t gpa = preferred(img);
 
 	if (gpa >= MMIO_HOLE_GPA || (gpa < HIGH_RAM_GPA && !img->hdr.relocatable_kernel))
 		return boot_refuse(
@@ -219,16 +227,23 @@ static int place(struct boot_image *img)
 	return 0;
 }
 
+/* A code32_start of 0 means that only the setup code can start the image, as in iPXE's. */
 static int note_entries(struct boot_image *img)
 {
+	bool protected = img->hdr.version >= MIN_PROTECTED_VERSION;
+
 	if (img->hdr.setup_sects <= MAX_SETUP_SECTS)
 		boot_add_start(img, BOOT_LINUX16, REALMODE_GPA + SECTOR_BYTES);
-	if (img->hdr.version < MIN_PROTECTED_VERSION)
-		return 0;
-	boot_add_start(img, BOOT_LINUX32, img->load_gpa);
-	if (img->hdr.version >= 0x20c && (img->hdr.xloadflags & XLF_KERNEL_64))
+	if (protected && img->hdr.code32_start)
+		boot_add_start(img, BOOT_LINUX32, img->load_gpa);
+	if (protected && img->hdr.version >= 0x20c && (img->hdr.xloadflags & XLF_KERNEL_64))
 		boot_add_start(img, BOOT_LINUX64, img->load_gpa + ENTRY64_OFFSET);
-	return 0;
+	if (img->starts)
+		return 0;
+	return boot_refuse(
+		img,
+		"its setup code has %u sectors, at most %u can be run, and it has no other entry; use another kernel",
+		img->hdr.setup_sects, MAX_SETUP_SECTS);
 }
 
 /*

@@ -24,9 +24,10 @@ static const char *word_end(const char *p)
 	return p;
 }
 
-bool boot_cmdline_has(const char *params, const char *name)
+/* Whether a word before "--" begins with @start, and @whole: is that. */
+static bool has_word(const char *params, const char *start, bool whole)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(start);
 
 	for (const char *p = params ? params : "", *end; *p; p = end) {
 		p += strspn(p, " \t\n\v\f\r");
@@ -35,10 +36,20 @@ bool boot_cmdline_has(const char *params, const char *name)
 			return false;
 		if (*p == '"')
 			p++;
-		if (!strncmp(p, name, len) && p[len] == '=')
+		if (!strncmp(p, start, len) && (whole ? p + len == end : p[len] == '='))
 			return true;
 	}
 	return false;
+}
+
+bool boot_cmdline_has(const char *params, const char *name)
+{
+	return has_word(params, name, false);
+}
+
+bool boot_cmdline_has_word(const char *params, const char *word)
+{
+	return has_word(params, word, true);
 }
 
 char *boot_cmdline(const char *ours, const char *users)

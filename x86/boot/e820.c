@@ -4,8 +4,8 @@
  * hides.
  *
  * Two kinds of ranges are cut out of RAM:
- * - Reserved ranges hold what the kernel must read but never allocate: the EBDA with the MP table,
- *   and the BIOS area with the ACPI tables.
+ * - Reserved ranges hold what a PC's kernel never allocates: the EBDA, and the BIOS area with
+ *   the tables.
  * - The VGA hole is not listed at all, as on a PC. RAM lies underneath, but the map does not list
  *   it.
  *

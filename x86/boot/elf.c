@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define XEN_ELFNOTE_GUEST_OS 6
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 #define MAX_PROGRAM_HEADERS 128
 #define NOTES_MAX_BYTES 8192 /* per segment; Linux has about 500 */
@@ -144,6 +145,25 @@ void elf_each_note(struct boot_image *img, elf_note_fn each, void *ctx)
 				return;
 		}
 	}
+}
+
+/* Since 4.19 Linux has notes by its own name; with support for Xen, one that names the system. */
+static bool is_linux_note(void *ctx, const struct elf_note *note)
+{
+	bool *is_linux = ctx;
+
+	*is_linux = !strcmp(note->name, "Linux") ||
+		    (!strcmp(note->name, "Xen") && note->type == XEN_ELFNOTE_GUEST_OS &&
+		     !memcmp(note->desc, "linux", sizeof("linux")));
+	return *is_linux;
+}
+
+bool elf_is_linux(struct boot_image *img)
+{
+	bool is_linux = false;
+
+	elf_each_note(img, is_linux_note, &is_linux);
+	return is_linux;
 }
 
 static bool take_pvh_note(void *ctx, const struct elf_note *note)

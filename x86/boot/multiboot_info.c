@@ -12,10 +12,8 @@
  */
 #include "bootparts.h"
 #include "e820.h"
-#include "kvm/log.h"
 #include "x86/layout.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define LOADER_NAME "kvm"
@@ -81,16 +79,9 @@ enum {
 	TAG_LOAD_BASE = 21
 };
 
-static int no_room(const struct boot_facts *facts)
-{
-	pr_err("%s: command line, module names and memory map together take more than %d KiB; shorten -p",
-	       facts->img->path, BOOT_INFO_MAX_BYTES / 1024);
-	return -E2BIG;
-}
-
 static gpa_t v1_add_modules(const struct boot_facts *facts, struct guest_info *info)
 {
-	struct v1_module modules[BOOT_MAX_INITRDS];
+	struct v1_module modules[INITRD_SET_MAX];
 	unsigned int nr = facts->set->nr;
 
 	for (unsigned int i = 0; i < nr; i++) {
@@ -136,7 +127,7 @@ int multiboot1_write(const struct boot_facts *facts, struct gmem *mem, struct bo
 	v1.modules_gpa = (uint32_t)v1_add_modules(facts, &info);
 	entry->rax = V1_BOOT_MAGIC;
 	entry->rbx = guest_info_add(&info, &v1, sizeof(v1), 4);
-	return v1.cmdline_gpa && v1.modules_gpa && entry->rbx ? 0 : no_room(facts);
+	return v1.cmdline_gpa && v1.modules_gpa && entry->rbx ? 0 : guest_info_full(facts);
 }
 
 /* Adds a tag of two parts. Its size does not count the padding to the next multiple of 8. */
@@ -207,7 +198,7 @@ int multiboot2_write(const struct boot_facts *facts, struct gmem *mem, struct bo
 	    !v2_add_memory(&info) || !v2_add_rsdp(facts, &info) ||
 	    !v2_add(&info, TAG_LOAD_BASE, &load_base, sizeof(load_base), NULL, 0) ||
 	    !v2_add(&info, TAG_END, NULL, 0, NULL, 0))
-		return no_room(facts);
+		return guest_info_full(facts);
 	total[0] = info.used;
 	return gmem_write(mem, entry->rbx, total, sizeof(total));
 }

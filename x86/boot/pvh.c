@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Writes what a PVH entry expects: struct hvm_start_info, version 1, with the memory map, and the
- * initrd as a module.
+ * initrds as modules.
  *
  * Xen's public/arch-x86/hvm/start_info.h. Version 1, since a Linux that finds version 0 requests
  * its memory map from Xen. The information lies in one range of guest memory that is filled from
  * its beginning (guest_info_add()), as for Multiboot.
  *
+ * Linux takes the first module as its initrd, so for Linux all initrds are one module. Other
+ * kernels, such as Xen, give each module its own meaning.
+ *
  * boot.c calls this once a boot, before any vCPU runs.
  */
 #include "bootparts.h"
+#include "kvm/log.h"
 #include "x86/layout.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #define START_INFO_MAGIC 0x336ec578
@@ -49,6 +53,13 @@ gpa_t guest_info_string(struct guest_info *info, const char *text)
 	return guest_info_add(info, text, (uint32_t)strlen(text) + 1, 1);
 }
 
+int guest_info_full(const struct boot_facts *facts)
+{
+	pr_err("%s: command line, module names and memory map together take more than %d KiB; shorten -p",
+	       facts->img->path, BOOT_INFO_MAX_BYTES / 1024);
+	return -E2BIG;
+}
+
 static gpa_t add_memmap(struct guest_info *info, struct start_info *start)
 {
 	struct boot_e820_entry e820[BOOT_E820_ENTRIES];
@@ -60,10 +71,33 @@ static gpa_t add_memmap(struct guest_info *info, struct start_info *start)
 	return guest_info_add(info, map, start->memmap_entries * (uint32_t)sizeof(map[0]), 8);
 }
 
-int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
+/* The string of each of several modules is its path, as with Multiboot. */
+static gpa_t add_modules(const struct boot_facts *facts, struct guest_info *info, uint32_t *nr)
 {
 	const struct boot_layout *layout = facts->layout;
-	const struct module module = { .gpa = layout->initrd, .bytes = layout->initrd_bytes };
+	struct module modules[INITRD_SET_MAX] = {
+		{ .gpa = layout->initrd, .bytes = layout->initrd_bytes },
+	};
+
+	*nr = facts->set->nr;
+	if (*nr > 1 && elf_is_linux(facts->img))
+		*nr = 1;
+	for (uint32_t i = 0; i<*nr && * nr> 1; i++) {
+		const struct initrd *f = &facts->set->file[i];
+
+		modules[i] = (struct module){
+			.gpa = layout->initrd + f->offset,
+			.bytes = f->bytes,
+			.cmdline_gpa = guest_info_string(info, f->path),
+		};
+		if (!modules[i].cmdline_gpa)
+			return 0;
+	}
+	return guest_info_add(info, modules, *nr * (uint32_t)sizeof(modules[0]), 8);
+}
+
+int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entry *entry)
+{
 	struct guest_info info = { .mem = mem };
 	struct start_info start = {
 		.magic = START_INFO_MAGIC,
@@ -72,13 +106,11 @@ int pvh_write(const struct boot_facts *facts, struct gmem *mem, struct boot_entr
 	};
 
 	start.memmap_gpa = add_memmap(&info, &start);
-	if (layout->initrd) {
-		start.nr_modules = 1;
-		start.modlist_gpa = guest_info_add(&info, &module, sizeof(module), 8);
-	}
+	if (facts->set->nr)
+		start.modlist_gpa = add_modules(facts, &info, &start.nr_modules);
 	start.cmdline_gpa = guest_info_string(&info, boot_facts_cmdline(facts));
 	entry->rbx = guest_info_add(&info, &start, sizeof(start), 8);
-	/* boot_cmdline_limit() leaves room for all of it. */
-	assert(start.cmdline_gpa && entry->rbx);
+	if ((facts->set->nr && !start.modlist_gpa) || !start.cmdline_gpa || !entry->rbx)
+		return guest_info_full(facts);
 	return 0;
 }

@@ -24,8 +24,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SETUP_DATA_VERSION 0x209
-
 /* Appends the seed to the kernel's list. */
 static void write_rng_seed(struct boot_params *zp, struct gmem *mem,
 			   const struct boot_config *config)
@@ -116,17 +114,14 @@ void boot_initrd(const struct gmem *mem, gpa_t *gpa, uint64_t *bytes)
 	*bytes = (uint64_t)zp->ext_ramdisk_size << 32 | zp->hdr.ramdisk_size;
 }
 
-int boot_add_dtb(struct gmem *mem, const struct boot_entry *entry, uint32_t bytes)
+void boot_add_dtb(struct gmem *mem, uint32_t bytes)
 {
 	struct boot_params *zp = gmem_at(mem, ZERO_PAGE_GPA, sizeof(*zp));
 	struct setup_data *node = gmem_at(mem, DTB_GPA, DTB_NODE_MAX_BYTES);
 
 	assert(zp && node && bytes <= DTB_NODE_MAX_BYTES - sizeof(*node));
-	if (entry->rsi != ZERO_PAGE_GPA || zp->hdr.version < SETUP_DATA_VERSION)
-		return -EOPNOTSUPP;
 	node->next = zp->hdr.setup_data;
 	node->type = SETUP_DTB;
 	node->len = bytes;
 	zp->hdr.setup_data = DTB_GPA;
-	return 0;
 }

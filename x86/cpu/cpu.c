@@ -37,6 +37,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define APIC_BASE_EXTD (1ULL << 10)
 #define MAX_XAPIC_CPUS 255
@@ -49,6 +51,10 @@
 #define MTRR_DEF_ENABLED_WRITE_BACK 0x806
 
 #define LEAF1_EDX_MTRR (1U << 12)
+
+/* as in asm/prctl.h, which older headers do not have */
+#define ARCH_REQ_XCOMP_GUEST_PERM 0x1025
+#define XFEATURE_TILEDATA 18
 
 #define RFLAGS_FIXED 2
 
@@ -68,21 +74,34 @@ struct x86_cpu_set {
 	struct kvm_cpuid2 *cpuid;   /* tailored; has the APIC id of the last vCPU set up */
 };
 
-static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
+static int read_cpuid_list(struct x86_cpu_set *set, int kvm_fd)
 {
 	const uint32_t spare = CPUID_ADDED_MAX + HYPERV_LEAVES;
-	void *list;
+	void *list = NULL;
 	int err = kvm_list_read(kvm_fd, KVM_GET_SUPPORTED_CPUID, sizeof(set->cpuid->entries[0]),
 				CPUID_ROOM_FIRST, spare, &list);
 
-	if (err) {
+	free(set->cpuid);
+	set->cpuid = list;
+	set->cap = err ? 0 : set->cpuid->nent + spare;
+	return err;
+}
+
+/*
+ * A process must ask for the state of AMX's tiles before KVM offers it (Linux 5.17, KVM's api.rst,
+ * KVM_GET_SUPPORTED_CPUID). Only hosts that have AMX pay for the question.
+ */
+static int read_supported_cpuid(struct x86_cpu_set *set, int kvm_fd)
+{
+	int err = read_cpuid_list(set, kvm_fd);
+
+	if (!err && cpuid_lacks_tiles(set->cpuid) &&
+	    !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_GUEST_PERM, XFEATURE_TILEDATA))
+		err = read_cpuid_list(set, kvm_fd);
+	if (err)
 		pr_err("KVM_GET_SUPPORTED_CPUID: %s; this host's KVM may be too old or broken; see `kvm host`",
 		       strerror(-err));
-		return err;
-	}
-	set->cpuid = list;
-	set->cap = set->cpuid->nent + spare;
-	return 0;
+	return err;
 }
 
 /* Whether KVM_GET_MSR_INDEX_LIST names @msr; false if the list cannot be read. */

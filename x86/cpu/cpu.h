@@ -25,6 +25,12 @@ struct cpuid_config {
 struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t function,
 				    uint32_t index);
 
+/*
+ * Whether KVM's list has AMX without the state of its tiles, because the process has not asked for
+ * the permission (arch_prctl). Pure.
+ */
+bool cpuid_lacks_tiles(const struct kvm_cpuid2 *cpuid);
+
 /* The APIC id of vCPU @index: contiguous, one package, one thread per core. */
 uint32_t cpu_apic_id(unsigned int index);
 

@@ -19,6 +19,9 @@
  * that are all zeros are left out: within the ranges that leaves 0, 0x40000000 and 0x80000000
  * announce, a leaf without an entry reads as zeros.
  *
+ * What KVM lists but cannot give in full is removed: AMX without the permission for its state, and
+ * SGX, whose enclaves need memory that no machine has.
+ *
  * We invent no features. We add to KVM's list only topology, frequencies, and the bits that KVM
  * leaves to its user (hypervisor, x2APIC, TSC deadline, AMD's topology extensions).
  *
@@ -34,7 +37,14 @@
 #define LEAF1_ECX_X2APIC (1U << 21)
 #define LEAF1_ECX_TSC_DEADLINE (1U << 24)
 #define LEAF1_ECX_HYPERVISOR (1U << 31)
+#define LEAF7_EBX_SGX (1U << 2)
 #define LEAF7_ECX_WAITPKG (1U << 5)
+#define LEAF7_ECX_SGX_LC (1U << 30)
+#define LEAF7_EDX_SGX_KEYS (1U << 1)
+#define LEAF7_EDX_AMX (1U << 22 | 1U << 24 | 1U << 25) /* BF16, TILE, INT8 */
+#define LEAF7_1_EAX_AMX (1U << 21)		       /* FP16 */
+#define LEAF7_1_EDX_AMX (1U << 8)		       /* COMPLEX */
+#define LEAFD_EAX_TILES (1U << 17 | 1U << 18)	       /* TILECFG, TILEDATA */
 #define EXT1_ECX_CMP_LEGACY (1U << 1)
 #define EXT1_ECX_TOPOEXT (1U << 22)
 
@@ -92,11 +102,11 @@ static int put(struct tailor *t, struct kvm_cpuid_entry2 entry)
 	return 0;
 }
 
-/* Leaves that we make anew, or that must not show the host's topology. */
+/* Leaves that we make anew, or that must not show the host's topology or SGX (0x12). */
 static bool is_ours(uint32_t function)
 {
-	return function == 0xb || function == 0x1f || function == 0x15 || function == 0x8000001e ||
-	       function == 0x80000026;
+	return function == 0xb || function == 0x1f || function == 0x12 || function == 0x15 ||
+	       function == 0x8000001e || function == 0x80000026;
 }
 
 /* A PMU without a version or a counter does not exist, which a leaf of zeros expresses. */
@@ -135,6 +145,30 @@ static void find_vendor(struct tailor *t)
 		 vendor_is(leaf0, 0x6f677948, 0x6e65476e, 0x656e6975);	 /* HygonGenuine */
 }
 
+bool cpuid_lacks_tiles(const struct kvm_cpuid2 *cpuid)
+{
+	const struct kvm_cpuid_entry2 *leaf7 = cpuid_find(cpuid, 7, 0),
+				      *states = cpuid_find(cpuid, 0xd, 0);
+
+	return leaf7 && leaf7->edx & LEAF7_EDX_AMX &&
+	       (!states || (states->eax & LEAFD_EAX_TILES) != LEAFD_EAX_TILES);
+}
+
+/* Leaves 0x1D and 0x1E describe the tiles. */
+static void remove_amx(struct kvm_cpuid2 *cpuid)
+{
+	for (uint32_t i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function == 0x1d || e->function == 0x1e)
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+		if (e->function != 7)
+			continue;
+		e->edx &= ~(e->index ? LEAF7_1_EDX_AMX : LEAF7_EDX_AMX);
+		e->eax &= ~(e->index ? LEAF7_1_EAX_AMX : 0);
+	}
+}
+
 static void tailor_features(struct tailor *t)
 {
 	struct kvm_cpuid_entry2 *leaf1 = cpuid_find(t->cpuid, 1, 0),
@@ -150,8 +184,13 @@ static void tailor_features(struct tailor *t)
 			leaf1->ecx |= LEAF1_ECX_TSC_DEADLINE;
 	}
 	/* A guest that waits in user space could occupy a host CPU without limit. */
-	if (leaf7)
-		leaf7->ecx &= ~LEAF7_ECX_WAITPKG;
+	if (leaf7) {
+		leaf7->ebx &= ~LEAF7_EBX_SGX;
+		leaf7->ecx &= ~(LEAF7_ECX_WAITPKG | LEAF7_ECX_SGX_LC);
+		leaf7->edx &= ~LEAF7_EDX_SGX_KEYS;
+	}
+	if (cpuid_lacks_tiles(t->cpuid))
+		remove_amx(t->cpuid);
 }
 
 /*

@@ -12,15 +12,17 @@
  *   device.
  * - The FADT's boot flags follow the device list: a guest probes a keyboard controller or a clock
  *   only if there is one.
- * - Tables are written in place, one after the other from ACPI_GPA: RSDP, DSDT, FADT, MADT, XSDT.
- *   The RSDP is filled in when all the rest is known to fit.
+ * - Tables are written in place, one after the other from ACPI_GPA: RSDP, DSDT, FADT, MADT, XSDT,
+ *   RSDT. The RSDP is filled in when all the rest is known to fit.
+ * - The RSDT and the FADT's 32-bit address of the DSDT are for kernels that know only these, such
+ *   as seL4; OSPM prefers the 64-bit forms.
  *
- * Invariant: the same configuration gives the same bytes. Not described: PCI, NUMA, caches, a
- * 32-bit RSDT.
+ * Invariant: the same configuration gives the same bytes. Not described: PCI, NUMA, caches.
  */
 #include "acpi_parts.h"
 
 #include "hw/ports.h"
+#include "hw/rtc.h"
 #include "x86/layout.h"
 
 #include <errno.h>
@@ -66,7 +68,8 @@ struct acpi_fadt {
 	uint8_t pm1_control_bytes;
 	uint8_t pm2_control_bytes;
 	uint8_t pm_timer_bytes;
-	uint8_t unused_more[17]; /* 92 .. 108 */
+	uint8_t unused_more[16]; /* 92 .. 107 */
+	uint8_t century;	 /* 108 */
 	uint16_t boot_flags;	 /* 109 */
 	uint8_t reserved;
 	uint32_t flags;		   /* 112 */
@@ -168,6 +171,7 @@ static gpa_t write_fadt(struct aml *out, const struct tables_config *config, gpa
 {
 	struct acpi_fadt fadt = {
 		.boot_flags = boot_flags(config->devices),
+		.dsdt = (uint32_t)dsdt,
 		.flags = FADT_WBINVD | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_RESET_REG_SUP |
 			 FADT_HW_REDUCED,
 		.reset_reg = io_byte(PORT_ACPI_SLEEP + 2),
@@ -180,6 +184,8 @@ static gpa_t write_fadt(struct aml *out, const struct tables_config *config, gpa
 	};
 	size_t at = acpi_table_begin(out, "FACP", FADT_REVISION, "KVMFACP ");
 
+	if (has_hid(config->devices, "PNP0B00"))
+		fadt.century = RTC_CENTURY_REGISTER;
 	if (config->pm_registers)
 		name_pm_registers(&fadt);
 	aml_bytes(out, &fadt, sizeof(fadt));
@@ -204,9 +210,20 @@ static gpa_t write_xsdt(struct aml *out, gpa_t fadt, gpa_t madt)
 	return acpi_table_end(out, at);
 }
 
-static void fill_rsdp(struct acpi_rsdp *rsdp, gpa_t xsdt)
+static gpa_t write_rsdt(struct aml *out, gpa_t fadt, gpa_t madt)
 {
-	*rsdp = (struct acpi_rsdp){ .revision = 2, .length = sizeof(*rsdp), .xsdt = xsdt };
+	uint32_t entry[] = { (uint32_t)fadt, (uint32_t)madt };
+	size_t at = acpi_table_begin(out, "RSDT", 1, "KVMRSDT ");
+
+	aml_bytes(out, entry, sizeof(entry));
+	return acpi_table_end(out, at);
+}
+
+static void fill_rsdp(struct acpi_rsdp *rsdp, gpa_t xsdt, gpa_t rsdt)
+{
+	*rsdp = (struct acpi_rsdp){
+		.revision = 2, .rsdt = (uint32_t)rsdt, .length = sizeof(*rsdp), .xsdt = xsdt
+	};
 	memcpy(rsdp->signature, "RSD PTR ", sizeof(rsdp->signature));
 	memcpy(rsdp->oem_id, ACPI_OEM_ID, sizeof(rsdp->oem_id));
 	rsdp->checksum = tables_checksum(rsdp, RSDP_V1_BYTES);
@@ -216,7 +233,7 @@ static void fill_rsdp(struct acpi_rsdp *rsdp, gpa_t xsdt)
 int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t *rsdp)
 {
 	struct acpi_rsdp *head = gmem_at(mem, ACPI_GPA, ACPI_MAX_BYTES);
-	gpa_t dsdt, fadt, madt, xsdt;
+	gpa_t dsdt, fadt, madt, xsdt, rsdt;
 	struct aml out;
 
 	if (!head)
@@ -230,9 +247,10 @@ int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t
 	fadt = write_fadt(&out, config, dsdt);
 	madt = acpi_write_madt(&out, config);
 	xsdt = write_xsdt(&out, fadt, madt);
+	rsdt = write_rsdt(&out, fadt, madt);
 	if (out.overflow)
 		return -ENOSPC;
-	fill_rsdp(head, xsdt);
+	fill_rsdp(head, xsdt, rsdt);
 	*rsdp = ACPI_GPA;
 	return 0;
 }

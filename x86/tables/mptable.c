@@ -2,24 +2,22 @@
 /*
  * Writes the MP table, for kernels without ACPI.
  *
- * Models the MultiProcessor Specification 1.4, chapter 4. The floating pointer lies at the
- * beginning of the EBDA's last KiB, where section 4 makes a system look for it. The configuration
- * table follows directly, with its base entries in the order that the specification requires:
- * processors, bus, IOAPIC, I/O interrupts, local interrupts. The board calls mptable_write() once,
- * before any vCPU runs. Thread: setup.
+ * Models the MultiProcessor Specification 1.4, chapter 4. The floating pointer lies in the BIOS
+ * area, one of the places where section 4 makes a system look for it. The configuration table
+ * follows directly, with its base entries in the order that the specification requires: processors,
+ * bus, IOAPIC, I/O interrupts, local interrupts. The board calls mptable_write() once, before any
+ * vCPU runs. Thread: setup.
  *
  * - All lines belong to one ISA bus, 1:1 on the IOAPIC's pins, even those above 15: there is no
  *   other bus, and the entries state trigger and polarity themselves.
  * - The timer is on pin 0, as in KVM's default routing.
  * - The 8259s reach the local APICs' LINT0 directly (virtual wire mode without an IMCR), so no
  *   IOAPIC pin is ExtINT.
- * - Interrupts have precedence in the KiB; then follow as many processors as there is room for, in
- *   their order.
+ * - A processor whose id has more than eight bits, or is the IOAPIC's, is left out.
  *
  * Invariant: no two APICs in the table have the same id. Not written: extended entries, default
  * configurations.
  */
-#include "kvm/log.h"
 #include "table.h"
 #include "x86/layout.h"
 
@@ -105,30 +103,23 @@ enum { MP_INT = 0, MP_NMI = 1, MP_EXTINT = 3 };
 #define CPU_FEATURES 0x201  /* FPU, APIC */
 #define TIMER_PIN 0
 
-struct mp_table {
-	struct mp_config *head;
-	size_t cap_bytes;
-};
+/* All ids, and all pins as well as both local interrupts. */
+#define MP_MAX_BYTES                                                                               \
+	(sizeof(struct mp_pointer) + sizeof(struct mp_config) +                                    \
+	 (TABLES_MAX_APIC_ID + 1) * sizeof(struct mp_processor) + sizeof(struct mp_bus) +          \
+	 sizeof(struct mp_ioapic) + (NR_IOAPIC_PINS + 2) * sizeof(struct mp_interrupt))
+_Static_assert(MP_MAX_BYTES <= MPTABLE_MAX_BYTES, "every table has room");
 
-/* Returns false if there is no room. */
-static bool append(struct mp_table *t, const void *entry, size_t len)
+static void append(struct mp_config *head, const void *entry, size_t len)
 {
-	if (t->cap_bytes - t->head->length < len)
-		return false;
-	memcpy((uint8_t *)t->head + t->head->length, entry, len);
-	t->head->length = (uint16_t)(t->head->length + len);
-	t->head->nr_entries++;
-	return true;
+	memcpy((uint8_t *)head + head->length, entry, len);
+	head->length = (uint16_t)(head->length + len);
+	head->nr_entries++;
 }
 
-/* Leaves @reserve_bytes free for the entries that follow. */
-static void append_processors(struct mp_table *t, const struct tables_config *config,
-			      size_t reserve_bytes)
+static void append_processors(struct mp_config *head, const struct tables_config *config,
+			      uint8_t ioapic_id)
 {
-	uint8_t ioapic_id = tables_ioapic_id(config);
-	unsigned int nr = 0;
-
-	t->cap_bytes -= reserve_bytes;
 	for (unsigned int i = 0; i < config->nr_cpus; i++) {
 		struct mp_processor e = { .type = MP_PROCESSOR, .apic_version = LAPIC_VERSION };
 
@@ -138,16 +129,11 @@ static void append_processors(struct mp_table *t, const struct tables_config *co
 		e.flags = i == 0 ? MP_ENABLED | MP_BOOT_PROCESSOR : MP_ENABLED;
 		e.signature = CPU_SIGNATURE;
 		e.features = CPU_FEATURES;
-		if (!append(t, &e, sizeof(e)))
-			break;
-		nr++;
+		append(head, &e, sizeof(e));
 	}
-	t->cap_bytes += reserve_bytes;
-	if (nr < config->nr_cpus)
-		pr_debug("the MP table names %u of %u vCPUs", nr, config->nr_cpus);
 }
 
-static void append_chips(struct mp_table *t, uint8_t ioapic_id)
+static void append_chips(struct mp_config *head, uint8_t ioapic_id)
 {
 	struct mp_bus bus = { .type = MP_BUS,
 			      .id = MP_ISA_BUS,
@@ -158,11 +144,11 @@ static void append_chips(struct mp_table *t, uint8_t ioapic_id)
 				    .flags = MP_ENABLED,
 				    .gpa = IOAPIC_GPA };
 
-	append(t, &bus, sizeof(bus));
-	append(t, &ioapic, sizeof(ioapic));
+	append(head, &bus, sizeof(bus));
+	append(head, &ioapic, sizeof(ioapic));
 }
 
-static void append_lines(struct mp_table *t, struct tables_lines lines, uint8_t ioapic_id)
+static void append_lines(struct mp_config *head, struct tables_lines lines, uint8_t ioapic_id)
 {
 	for (unsigned int gsi = 0; gsi < NR_IOAPIC_PINS; gsi++) {
 		struct mp_interrupt e = { .type = MP_IO_INTERRUPT,
@@ -175,12 +161,12 @@ static void append_lines(struct mp_table *t, struct tables_lines lines, uint8_t 
 		e.bus_irq = (uint8_t)gsi;
 		e.apic_id = ioapic_id;
 		e.pin = (uint8_t)gsi;
-		append(t, &e, sizeof(e));
+		append(head, &e, sizeof(e));
 	}
 }
 
 /* Writes the wiring of a local APIC's two pins. */
-static void append_local(struct mp_table *t, uint8_t boot_apic_id)
+static void append_local(struct mp_config *head, uint8_t boot_apic_id)
 {
 	struct mp_interrupt extint = { .type = MP_LOCAL_INTERRUPT,
 				       .kind = MP_EXTINT,
@@ -193,47 +179,39 @@ static void append_local(struct mp_table *t, uint8_t boot_apic_id)
 				    .apic_id = MP_ALL_APICS,
 				    .pin = 1 };
 
-	append(t, &extint, sizeof(extint));
-	append(t, &nmi, sizeof(nmi));
+	append(head, &extint, sizeof(extint));
+	append(head, &nmi, sizeof(nmi));
 }
 
-static void fill_table(struct mp_table *t, const struct tables_config *config)
+static void fill_table(struct mp_config *head, const struct tables_config *config)
 {
 	struct tables_lines lines = tables_lines(config->devices);
 	uint8_t ioapic_id = tables_ioapic_id(config);
-	unsigned int nr_interrupts;
 
 	lines.used |= 1U << TIMER_PIN;
-	nr_interrupts = (unsigned int)__builtin_popcount(lines.used) + 2;
-	*t->head =
-		(struct mp_config){ .length = sizeof(*t->head), .spec_revision = MP_SPEC_REVISION };
-	memcpy(t->head->signature, "PCMP", 4);
-	memcpy(t->head->oem_id, "KVM     ", 8);
-	memcpy(t->head->product_id, "MACHINE     ", 12);
-	t->head->lapic = LAPIC_GPA;
-	append_processors(t, config,
-			  sizeof(struct mp_bus) + sizeof(struct mp_ioapic) +
-				  nr_interrupts * sizeof(struct mp_interrupt));
-	append_chips(t, ioapic_id);
-	append_lines(t, lines, ioapic_id);
-	append_local(t, (uint8_t)config->apic_id[0]);
-	t->head->checksum = tables_checksum(t->head, t->head->length);
+	*head = (struct mp_config){ .length = sizeof(*head),
+				    .spec_revision = MP_SPEC_REVISION,
+				    .lapic = LAPIC_GPA };
+	memcpy(head->signature, "PCMP", 4);
+	memcpy(head->oem_id, "KVM     ", 8);
+	memcpy(head->product_id, "MACHINE     ", 12);
+	append_processors(head, config, ioapic_id);
+	append_chips(head, ioapic_id);
+	append_lines(head, lines, ioapic_id);
+	append_local(head, (uint8_t)config->apic_id[0]);
+	head->checksum = tables_checksum(head, head->length);
 }
 
 int mptable_write(const struct gmem *mem, const struct tables_config *config)
 {
-	struct mp_pointer *pointer = gmem_at(mem, EBDA_GPA, EBDA_BYTES);
-	struct mp_table t;
+	struct mp_pointer *pointer = gmem_at(mem, MPTABLE_GPA, MPTABLE_MAX_BYTES);
 
 	if (!pointer)
 		return -EFAULT;
-	*pointer = (struct mp_pointer){ .table = EBDA_GPA + sizeof(*pointer), .length = 1 };
+	*pointer = (struct mp_pointer){ .table = MPTABLE_GPA + sizeof(*pointer), .length = 1 };
 	memcpy(pointer->signature, "_MP_", 4);
 	pointer->spec_revision = MP_SPEC_REVISION;
 	pointer->checksum = tables_checksum(pointer, sizeof(*pointer));
-
-	t = (struct mp_table){ .head = (struct mp_config *)(pointer + 1),
-			       .cap_bytes = EBDA_BYTES - sizeof(*pointer) };
-	fill_table(&t, config);
+	fill_table((struct mp_config *)(pointer + 1), config);
 	return 0;
 }

@@ -29,7 +29,7 @@ struct tables_config {
 };
 
 /*
- * Writes RSDP (at ACPI_GPA), DSDT, hardware-reduced FADT, MADT and XSDT (ACPI 6.5), and with
+ * Writes RSDP (at ACPI_GPA), DSDT, hardware-reduced FADT, MADT, XSDT and RSDT (ACPI 6.5), and with
  * @pm_registers a FACS (at FACS_GPA). A processor's UID is its index. Returns 0 and the RSDP's
  * address, -ENOSPC if they do not fit ACPI_MAX_BYTES, or -EFAULT if the memory does not exist;
  * after an error the guest finds no valid RSDP at ACPI_GPA.
@@ -37,10 +37,11 @@ struct tables_config {
 int acpi_write(const struct gmem *mem, const struct tables_config *config, gpa_t *rsdp);
 
 /*
- * Writes the MP floating pointer and configuration table (MultiProcessor Specification 1.4) into
- * the EBDA's last KiB. It leaves out CPUs with an APIC id above 254, and those for which there is
- * no room. Returns 0, or -EFAULT.
+ * Writes the MP floating pointer and configuration table (MultiProcessor Specification 1.4) to
+ * MPTABLE_GPA. CPUs and IOAPIC share its 255 ids, so it names at most TABLES_MP_MAX_CPUS. Returns
+ * 0, or -EFAULT.
  */
+#define TABLES_MP_MAX_CPUS 254
 int mptable_write(const struct gmem *mem, const struct tables_config *config);
 
 /*
