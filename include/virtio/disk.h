@@ -62,6 +62,12 @@ struct disk_options {
 	/* writes go to an unlinked sparse file and are lost when the disk is closed */
 	bool snapshot;
 	bool discard;
+	/*
+	 * Called after a system call has failed with EFAULT on a request's memory. Returns whether
+	 * that was mended: the disk then tries once more. NULL: it cannot be mended. Thread: any.
+	 */
+	bool (*mend)(void *ctx);
+	void *mend_ctx;
 };
 
 struct disk;

@@ -13,9 +13,10 @@
  * Not held, but reported to the guest as without werror=stop:
  *
  *   - errors of the guest itself (beyond the end, a read-only disk);
- *   - errors that never go away: a corrupt image (EUCLEAN) and a failed flush. After a failed flush
- *     it is unknown which writes reached the disk, and a later successful flush would be a lie:
- *     disk_file_flush() returns ENOTRECOVERABLE from then on.
+ *   - errors that never go away: a corrupt image (EUCLEAN), and a flush whose fdatasync() failed,
+ *     for whatever reason. It is then unknown which writes reached the disk, and a later successful
+ *     flush would be a lie: disk_file_flush() returns ENOTRECOVERABLE from then on. A flush that
+ *     fails before that, because a qcow2 image has no room for its tables, is held.
  */
 #include "blk_hold.h"
 

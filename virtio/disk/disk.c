@@ -40,6 +40,8 @@ struct disk {
 	struct loop_source ring_source, done_source;
 	int done_fd;
 	bool guarded, writethrough, discard, read_only;
+	bool (*mend)(void *ctx); /* see struct disk_options */
+	void *mend_ctx;
 	_Atomic uint64_t pending;
 	struct disk_gather gather;
 
@@ -170,6 +172,10 @@ static void serve(void *ctx, struct disk_request *r)
 	bool first;
 
 	r->result = serve_request(d, r);
+	if (r->result == -EFAULT && d->mend && d->mend(d->mend_ctx))
+		r->result = serve_request(d, r);
+	if (r->result == -EFAULT)
+		pr_guest("disk: a buffer of the guest cannot be accessed");
 	pthread_mutex_lock(&d->done_lock);
 	first = !d->done_list.head;
 	disk_list_add(&d->done_list, r);
@@ -341,6 +347,8 @@ int disk_start(struct disk **out, struct disk_node *node, const struct disk_opti
 	d->read_only = options->read_only;
 	d->writethrough = options->cache == DISK_CACHE_WRITETHROUGH;
 	d->discard = options->discard;
+	d->mend = options->mend;
+	d->mend_ctx = options->mend_ctx;
 	d->done_fd = -1;
 	disk_list_init(&d->todo);
 	disk_list_init(&d->done_list);

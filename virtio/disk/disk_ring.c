@@ -185,7 +185,8 @@ static void submit(struct disk_ring *r, uint32_t n, struct disk_list *other)
 static void complete(struct disk_ring *r, struct disk_request *req, int res, struct disk_list *done,
 		     struct disk_list *other)
 {
-	if (res == -EAGAIN || res == -EINTR || res == -ECANCELED) {
+	/* -EFAULT: the pool tries it once more, see disk.c. */
+	if (res == -EAGAIN || res == -EINTR || res == -ECANCELED || res == -EFAULT) {
 		disk_list_add(other, req);
 		return;
 	}
