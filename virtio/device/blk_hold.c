@@ -77,6 +77,11 @@ void blk_hold_add(struct blk_hold *h, struct disk_request *io, int result, bool 
 	h->options->pause(h->options->pause_ctx, true);
 }
 
+void blk_hold_later(struct blk_hold *h)
+{
+	loop_timer_arm(&h->timer, RETRY_NS);
+}
+
 struct disk_request *blk_hold_take(struct blk_hold *h)
 {
 	struct disk_request *all = h->first;

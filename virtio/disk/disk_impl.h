@@ -61,6 +61,12 @@ struct disk_node_ops {
 
 struct disk_file;
 
+/*
+ * The longest read or write that the submitting thread, usually the loop's, copies itself: a longer
+ * copy would hold up all other devices.
+ */
+#define DISK_OWN_COPY_BYTES (256 * KIB)
+
 struct disk_node {
 	const struct disk_node_ops *ops;
 	uint64_t size_bytes;	    /* whole sectors */
