@@ -12,7 +12,7 @@
  * alone: a buffer that the guest puts where its initrd was would be other memory to the other
  * process.
  *
- * Files (see gmem_map_file) lie on top of a region, by MAP_FIXED. When such a file is truncated
+ * Files (see gmem_map_file) lie on top of a region. When such a file is truncated
  * while the guest runs, an access to its lost pages raises SIGBUS in this process, and in the guest
  * it makes KVM_RUN fail with EFAULT. The machine goes on all the same: a guest that has long freed
  * its initrd must not die because a new one is installed. Zero pages replace the lost part, and one
@@ -329,13 +329,33 @@ int gmem_discard(const struct gmem *m, void *at, uint64_t len)
 	return 0;
 }
 
+/*
+ * Puts a new mapping in the place of [at, at + len), which is part of a region. It is made elsewhere
+ * and then moved: mmap() with MAP_FIXED unmaps the old pages before it finds that it must fail, and
+ * a hole in guest memory ends the machine. mremap() checks first. Returns 0, or -errno: then the
+ * old pages are still there. Async-signal-safe.
+ */
+static int map_over(void *at, uint64_t len, int flags, int fd, uint64_t offset)
+{
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
+	int err = 0;
+
+	if (map == MAP_FAILED)
+		return -errno;
+	if (mremap(map, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED) {
+		err = -errno;
+		munmap(map, len);
+	}
+	return err;
+}
+
 int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len,
 		  const char *name)
 {
 	uint64_t map_bytes = align_up(len, PAGE_BYTES);
 	struct gmem_file *f = &m->file[m->nr_files];
-	void *at, *map;
-	int own_fd;
+	void *at;
+	int own_fd, err;
 
 	if (m->nr_files == GMEM_MAX_FILES)
 		return -ENOSPC;
@@ -350,13 +370,10 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own_fd < 0)
 		return -errno;
-	map = mmap(at, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-		   own_fd, (off_t)offset);
-	if (map == MAP_FAILED) {
-		int err = errno;
-
+	err = map_over(at, map_bytes, MAP_PRIVATE | MAP_NORESERVE, own_fd, offset);
+	if (err) {
 		close(own_fd);
-		return -err;
+		return err;
 	}
 	madvise(at, map_bytes, MADV_DONTDUMP);
 	*f = (struct gmem_file){
@@ -375,9 +392,8 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 /* Maps zero pages over [from, to) of @f. Async-signal-safe. */
 static bool zero_range(const struct gmem_file *f, uint64_t from, uint64_t to)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-
-	return mmap(f->hva + from, to - from, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+	return !map_over(f->hva + from, to - from, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			 0);
 }
 
 static uint64_t now_ns(void)
