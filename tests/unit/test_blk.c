@@ -42,6 +42,7 @@ const struct disk_format disk_formats[] = {
 struct disk {
 	uint8_t bytes[DISK_BYTES];
 	bool read_only, hold;
+	unsigned int block_bytes;
 	int fail;
 	unsigned int submitted, kicks, flushes;
 	struct disk_request *held; /* newest first */
@@ -73,8 +74,7 @@ bool disk_can_discard(const struct disk *d)
 
 unsigned int disk_block_bytes(const struct disk *d)
 {
-	(void)d;
-	return 4096;
+	return d->block_bytes ? d->block_bytes : 512;
 }
 
 static int serve(struct disk *d, struct disk_request *req)
@@ -252,6 +252,26 @@ static void it_describes_the_disk(void **state)
 	assert_int_equal(low & (F_FLUSH | F_DISCARD | F_ZEROES), F_FLUSH | F_DISCARD | F_ZEROES);
 	assert_true(low & 1U << VIRTIO_BLK_F_MQ);
 	assert_false(low & 1U << VIRTIO_BLK_F_RO);
+}
+
+/* Capacity and discards always count in 512 bytes, the topology in blocks. */
+static void large_sectors_are_described(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_blk_config c;
+	struct blk_options options = { .nr_queues = 1, .discard = true };
+
+	blk_destroy(f->blk);
+	mmio_rig_end(&f->r);
+	mmio_rig_begin(&f->r);
+	f->disk.block_bytes = 4096;
+	plug(f, &options);
+	memcpy(&c, f->r.page + VIRTIO_MMIO_CONFIG, sizeof(c));
+	assert_int_equal(c.capacity, DISK_BYTES / 512);
+	assert_int_equal(c.blk_size, 4096);
+	assert_int_equal(c.physical_block_exp, 0);
+	assert_int_equal(c.min_io_size, 1);
+	assert_int_equal(c.discard_sector_alignment, 8);
 }
 
 static void reads_and_writes(void **state)
@@ -891,8 +911,9 @@ static void options_are_parsed(void **state)
 	assert_string_equal(d.path, "a.img");
 	assert_true(!d.format && !d.read_only && !d.snapshot && b.nr_queues == 1 &&
 		    !b.writethrough);
+	assert_int_equal(d.block_bytes, 0);
 	assert_int_equal(
-		parse("a,,b,,,ro,format=qcow2,snapshot=off,serial=S=1,cache=writethrough,aio=threads,discard=off,queues=4,werror=stop",
+		parse("a,,b,,,ro,format=qcow2,snapshot=off,serial=S=1,cache=writethrough,aio=threads,discard=off,queues=4,werror=stop,blocksize=4096",
 		      &d, &b, copy),
 		0);
 	assert_string_equal(d.path, "a,b,");
@@ -902,6 +923,7 @@ static void options_are_parsed(void **state)
 	assert_int_equal(d.aio, DISK_AIO_THREADS);
 	assert_string_equal(b.serial, "S=1");
 	assert_int_equal(b.nr_queues, 4);
+	assert_int_equal(d.block_bytes, 4096);
 	assert_true(b.werror_stop && !b.pause);
 	assert_string_equal(b.path, "a,b,");
 	assert_int_equal(parse("a,werror=report", &d, &b, copy), 0);
@@ -921,6 +943,8 @@ static void bad_options_are_refused(void **state)
 					   "a,format=vmdk",
 					   "a,cache=",
 					   "a,serial=",
+					   "a,blocksize=1024",
+					   "a,blocksize",
 					   "a,queues=0",
 					   "a,queues=17",
 					   "a,queues=1x",
@@ -947,6 +971,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(it_describes_the_disk),
+		T(large_sectors_are_described),
 		T(reads_and_writes),
 		T(framing_is_free),
 		T(the_serial_is_told),

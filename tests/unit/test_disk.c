@@ -313,6 +313,25 @@ static void test_discard_off(void **state)
 	assert_int_equal(run(r, DISK_DISCARD, 0, NULL, 512, false), -EOPNOTSUPP);
 }
 
+/* With large sectors the guest sees whole ones only, whatever size the file has. */
+static void test_large_sectors(void **state)
+{
+	struct rig *r = *state;
+	char buf[8192];
+
+	open_disk(r);
+	assert_int_equal(disk_block_bytes(r->d), 512);
+	make_file(r->path, 10000);
+	r->o.block_bytes = 4096;
+	reopen(r);
+	assert_int_equal(disk_block_bytes(r->d), 4096);
+	assert_int_equal(disk_size_bytes(r->d), 8192);
+	assert_int_equal(logged(r, "does not see the last 2048 bytes"), 1);
+	assert_int_equal(run(r, DISK_READ, 0, buf, 8192, false), 0);
+	assert_int_equal(run(r, DISK_READ, 4096, buf, 8192, false), -EINVAL);
+	assert_int_equal(disk_read_sync(r->d, 8000, buf, 200), -EINVAL);
+}
+
 /*
  * A file of any size is a disk of whole sectors, whose last one reads as zeros to its end and can
  * be written.
@@ -851,6 +870,7 @@ int main(void)
 		TEST(bounds),
 		TEST(read_only),
 		TEST(discard_off),
+		TEST(large_sectors),
 		TEST(partial_tail),
 		TEST(partial_tail_direct),
 		TEST(truncated_uring),

@@ -22,8 +22,7 @@
  * that was ever under way at once, which the queues' sizes limit. The guest determines no
  * allocation's size.
  *
- * Not supported: topology other than the disk's block size, and a write cache that can be switched
- * (CONFIG_WCE).
+ * Not supported: a write cache that can be switched (CONFIG_WCE).
  */
 #include "virtio/blk.h"
 
@@ -40,7 +39,8 @@
 #include <string.h>
 
 #define QUEUE_SIZE 256
-#define EARLY 8 /* chains */
+#define EARLY 8		      /* chains */
+#define BEST_BLOCK_BYTES 4096 /* the host's page: smaller writes are slower */
 #define MAX_SEGMENTS 126
 #define MAX_PIECES (MAX_SEGMENTS + 2)		    /* with header and status */
 #define MAX_RANGE_SECTORS (GIB / DISK_SECTOR_BYTES) /* of a discard or a write of zeroes */
@@ -462,15 +462,16 @@ static const struct virtio_ops blk_ops = {
 
 static uint64_t make_config(const struct blk *b, struct virtio_blk_config *c)
 {
-	unsigned int block_sectors = disk_block_bytes(b->disk) / DISK_SECTOR_BYTES;
+	unsigned int block = disk_block_bytes(b->disk);
 	uint64_t features = VIRTIO_BIT(VIRTIO_BLK_F_SEG_MAX) | VIRTIO_BIT(VIRTIO_BLK_F_BLK_SIZE) |
 			    VIRTIO_BIT(VIRTIO_BLK_F_TOPOLOGY);
 
 	c->capacity = htole64(disk_size_bytes(b->disk) / DISK_SECTOR_BYTES);
 	c->seg_max = htole32(MAX_SEGMENTS);
-	c->blk_size = htole32(DISK_SECTOR_BYTES);
-	c->physical_block_exp = block_sectors ? (uint8_t)__builtin_ctz(block_sectors) : 0;
-	c->min_io_size = htole16((uint16_t)min_u64(block_sectors ? block_sectors : 1, UINT16_MAX));
+	/* Both in logical blocks. */
+	c->blk_size = htole32(block);
+	c->physical_block_exp = (uint8_t)__builtin_ctz(BEST_BLOCK_BYTES / block);
+	c->min_io_size = htole16((uint16_t)(BEST_BLOCK_BYTES / block));
 	c->num_queues = htole16((uint16_t)b->options.nr_queues);
 	if (b->options.nr_queues > 1)
 		features |= VIRTIO_BIT(VIRTIO_BLK_F_MQ);
@@ -485,7 +486,7 @@ static uint64_t make_config(const struct blk *b, struct virtio_blk_config *c)
 	if (b->options.discard && disk_can_discard(b->disk)) {
 		c->max_discard_sectors = htole32(MAX_RANGE_SECTORS);
 		c->max_discard_seg = htole32(1);
-		c->discard_sector_alignment = htole32(block_sectors ? block_sectors : 1);
+		c->discard_sector_alignment = htole32(BEST_BLOCK_BYTES / DISK_SECTOR_BYTES);
 		features |= VIRTIO_BIT(VIRTIO_BLK_F_DISCARD);
 	}
 	return features;
