@@ -330,22 +330,38 @@ int gmem_discard(const struct gmem *m, void *at, uint64_t len)
 }
 
 /*
- * Puts a new mapping in the place of [at, at + len), which is part of a region. It is made elsewhere
- * and then moved: mmap() with MAP_FIXED unmaps the old pages before it finds that it must fail, and
- * a hole in guest memory ends the machine. mremap() checks first. Returns 0, or -errno: then the
- * old pages are still there. Async-signal-safe.
+ * Puts zero pages in the place of [at, at + len), a part of a region. They are mapped elsewhere and
+ * then moved: mmap() with MAP_FIXED unmaps the old pages before it finds that it must fail, and a
+ * hole in guest memory ends the machine. mremap() checks first. Returns false if the old pages are
+ * still there. Async-signal-safe.
  */
-static int map_over(void *at, uint64_t len, int flags, int fd, uint64_t offset)
+static bool zeros_over(void *at, uint64_t len)
 {
-	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
-	int err = 0;
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (map == MAP_FAILED)
-		return -errno;
-	if (mremap(map, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED) {
-		err = -errno;
-		munmap(map, len);
-	}
+		return false;
+	if (mremap(map, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, at) != MAP_FAILED)
+		return true;
+	munmap(map, len);
+	return false;
+}
+
+/*
+ * Before the guest runs a hole may be there for a moment, and MAP_FIXED saves a walk through the
+ * page tables of a large initrd. Returns 0, or -errno: then there are zero pages, or the caller,
+ * which reads the file to @at instead, gets EFAULT and reports it.
+ */
+static int file_over(void *at, uint64_t len, int fd, uint64_t offset)
+{
+	int err;
+
+	if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
+		 (off_t)offset) != MAP_FAILED)
+		return 0;
+	err = -errno;
+	zeros_over(at, len);
 	return err;
 }
 
@@ -370,7 +386,7 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own_fd < 0)
 		return -errno;
-	err = map_over(at, map_bytes, MAP_PRIVATE | MAP_NORESERVE, own_fd, offset);
+	err = file_over(at, map_bytes, own_fd, offset);
 	if (err) {
 		close(own_fd);
 		return err;
@@ -387,13 +403,6 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	};
 	m->nr_files++;
 	return 0;
-}
-
-/* Maps zero pages over [from, to) of @f. Async-signal-safe. */
-static bool zero_range(const struct gmem_file *f, uint64_t from, uint64_t to)
-{
-	return !map_over(f->hva + from, to - from, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-			 0);
 }
 
 static uint64_t now_ns(void)
@@ -424,7 +433,7 @@ static bool mend(struct gmem_file *f)
 	while (atomic_exchange(&f->mending, true))
 		;
 	live = atomic_load(&f->live_bytes);
-	if (kept < live && zero_range(f, kept, live)) {
+	if (kept < live && zeros_over(f->hva + kept, live - kept)) {
 		atomic_store(&f->live_bytes, kept);
 		atomic_store(&f->mended_ns, now_ns());
 		mended = true;

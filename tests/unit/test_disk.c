@@ -544,7 +544,7 @@ static void on_bus_error(int signo)
 	signal(signo, SIG_DFL);
 }
 
-/* A pool thread copies by itself, here a guarded first sector: its SIGBUS must reach the handler. */
+/* A pool thread copies a guarded first sector itself: its SIGBUS must reach the handler. */
 static void test_a_thread_of_the_pool_is_mended_too(void **state)
 {
 	struct rig *r = *state;
