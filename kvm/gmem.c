@@ -12,7 +12,7 @@
  * alone: a buffer that the guest puts where its initrd was would be other memory to the other
  * process.
  *
- * Files (see gmem_map_file) lie on top of a region, by MAP_FIXED. When such a file is truncated
+ * Files (see gmem_map_file) lie on top of a region. When such a file is truncated
  * while the guest runs, an access to its lost pages raises SIGBUS in this process, and in the guest
  * it makes KVM_RUN fail with EFAULT. The machine goes on all the same: a guest that has long freed
  * its initrd must not die because a new one is installed. Zero pages replace the lost part, and one
@@ -329,13 +329,49 @@ int gmem_discard(const struct gmem *m, void *at, uint64_t len)
 	return 0;
 }
 
+/*
+ * Puts zero pages in the place of [at, at + len), a part of a region. They are mapped elsewhere and
+ * then moved: mmap() with MAP_FIXED unmaps the old pages before it finds that it must fail, and a
+ * hole in guest memory ends the machine. mremap() checks first. Returns false if the old pages are
+ * still there. Async-signal-safe.
+ */
+static bool zeros_over(void *at, uint64_t len)
+{
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (map == MAP_FAILED)
+		return false;
+	if (mremap(map, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, at) != MAP_FAILED)
+		return true;
+	munmap(map, len);
+	return false;
+}
+
+/*
+ * Before the guest runs a hole may be there for a moment, and MAP_FIXED saves a walk through the
+ * page tables of a large initrd. Returns 0, or -errno: then there are zero pages, or the caller,
+ * which reads the file to @at instead, gets EFAULT and reports it.
+ */
+static int file_over(void *at, uint64_t len, int fd, uint64_t offset)
+{
+	int err;
+
+	if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
+		 (off_t)offset) != MAP_FAILED)
+		return 0;
+	err = -errno;
+	zeros_over(at, len);
+	return err;
+}
+
 int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t len,
 		  const char *name)
 {
 	uint64_t map_bytes = align_up(len, PAGE_BYTES);
 	struct gmem_file *f = &m->file[m->nr_files];
-	void *at, *map;
-	int own_fd;
+	void *at;
+	int own_fd, err;
 
 	if (m->nr_files == GMEM_MAX_FILES)
 		return -ENOSPC;
@@ -350,13 +386,10 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own_fd < 0)
 		return -errno;
-	map = mmap(at, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-		   own_fd, (off_t)offset);
-	if (map == MAP_FAILED) {
-		int err = errno;
-
+	err = file_over(at, map_bytes, own_fd, offset);
+	if (err) {
 		close(own_fd);
-		return -err;
+		return err;
 	}
 	madvise(at, map_bytes, MADV_DONTDUMP);
 	*f = (struct gmem_file){
@@ -370,14 +403,6 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	};
 	m->nr_files++;
 	return 0;
-}
-
-/* Maps zero pages over [from, to) of @f. Async-signal-safe. */
-static bool zero_range(const struct gmem_file *f, uint64_t from, uint64_t to)
-{
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-
-	return mmap(f->hva + from, to - from, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
 }
 
 static uint64_t now_ns(void)
@@ -408,7 +433,7 @@ static bool mend(struct gmem_file *f)
 	while (atomic_exchange(&f->mending, true))
 		;
 	live = atomic_load(&f->live_bytes);
-	if (kept < live && zero_range(f, kept, live)) {
+	if (kept < live && zeros_over(f->hva + kept, live - kept)) {
 		atomic_store(&f->live_bytes, kept);
 		atomic_store(&f->mended_ns, now_ns());
 		mended = true;

@@ -12,8 +12,12 @@
  * Kicks. Every kick is an eventfd that the loop watches; KVM (ioeventfd) or a vCPU thread writes to
  * it. The loop watches it edge triggered and never reads it: the counter only shows that something
  * happened, and the queue shows what. Queues run on the loop's thread, under the device's lock. If
- * a driver refills its queue as fast as the device empties it, the device yields to others after a
- * few rounds.
+ * a vCPU has the lock, the loop does not wait: the vCPU kicks all queues when it releases it.
+ *
+ * Turns. Whatever a driver puts into its queues, the loop must be back within milliseconds, because
+ * it also serves signals, timers and the terminal. So everything that a queue does in one callback
+ * is charged to one budget. When that is used up the queue kicks itself, and other devices have
+ * their turn. The queues of a device share its budget.
  *
  * Reset. It happens on the vCPU thread that writes it and is complete when that write is:
  * ops->quiesce() has waited for all requests under way. It waits with the lock held, so that no new
@@ -34,7 +38,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define MAX_ROUNDS 8
+#define MIN_TURN_BYTES (256 * KIB)
+/* The prices of a round of handle(), a chain, and a descriptor. */
+#define ROUND_BYTES (4 * KIB)
+#define CHAIN_BYTES (1 * KIB)
+#define DESC_BYTES 64
 #define RING_FEATURES                                                                              \
 	(VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC) |                \
 	 VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX) | VIRTIO_BIT(VIRTIO_F_RING_RESET))
@@ -47,31 +55,42 @@ void virtio_lock(struct virtio_device *v)
 	pthread_mutex_lock(&v->lock);
 }
 
+bool virtio_trylock(struct virtio_device *v)
+{
+	return !pthread_mutex_trylock(&v->lock);
+}
+
 static bool take_and_serve(struct virtio_device *v)
 {
-	if (pthread_mutex_trylock(&v->lock))
+	if (!virtio_trylock(v))
 		return false;
 	v->ops->serve(v);
 	return true;
 }
 
+static void kick_again(struct virtio_device *v)
+{
+	if (!atomic_exchange(&v->kick_missed, false))
+		return;
+	for (unsigned int i = 0; i < v->nr_queues; i++)
+		virtio_kick(v, i);
+}
+
 void virtio_unlock(struct virtio_device *v)
 {
 	do {
-		bool config = v->config_irq_wanted;
-
+		if (v->config_irq_wanted && v->transport.config)
+			v->transport.config(v->transport.ctx);
 		v->config_irq_wanted = false;
 		pthread_mutex_unlock(&v->lock);
-		if (config && v->transport.config)
-			v->transport.config(v->transport.ctx);
-		if (!v->ops->pending)
-			return;
 		/*
-		 * We release the lock before this check; virtio_poke()'s caller records before it
-		 * tries the lock. So one of the two sees the other.
+		 * We release the lock before these checks; virtio_poke()'s caller and on_kick()
+		 * record before they try the lock. So one of the two sees the other.
 		 */
 		atomic_thread_fence(memory_order_seq_cst);
-	} while (v->ops->pending(v) && take_and_serve(v));
+		if (atomic_load_explicit(&v->kick_missed, memory_order_relaxed))
+			kick_again(v);
+	} while (v->ops->pending && v->ops->pending(v) && take_and_serve(v));
 }
 
 void virtio_poke(struct virtio_device *v)
@@ -113,11 +132,27 @@ void virtio_break(struct virtio_device *v, const char *why)
 bool virtio_pop(struct virtio_device *v, unsigned int queue, struct vq_chain *chain)
 {
 	struct virtqueue *vq = &v->queue[queue].vq;
-	int got = running(v) ? vq_pop(vq, chain) : 0;
+	int got = running(v) && virtio_turn_left(v) ? vq_pop(vq, chain) : 0;
 
 	if (got < 0)
 		virtio_break(v, vq->why);
+	if (got > 0)
+		virtio_charge(v, CHAIN_BYTES + (uint64_t)chain->nr_descs * DESC_BYTES +
+					 chain->readable_bytes + chain->writable_bytes);
 	return got > 0;
+}
+
+void virtio_charge(struct virtio_device *v, uint64_t bytes)
+{
+	if (v->in_turn)
+		v->left_bytes -= (int64_t)bytes;
+}
+
+uint64_t virtio_turn_left(const struct virtio_device *v)
+{
+	if (!v->in_turn)
+		return VIRTIO_TURN_BYTES;
+	return v->left_bytes > 0 ? (uint64_t)v->left_bytes : 0;
 }
 
 void virtio_push(struct virtio_device *v, unsigned int queue, uint16_t head, uint32_t written)
@@ -149,13 +184,10 @@ void virtio_park(struct virtio_device *v, unsigned int queue)
 	v->queue[queue].parked = true;
 }
 
-void virtio_run(struct virtio_device *v, unsigned int index)
+static void run_rounds(struct virtio_device *v, unsigned int index)
 {
 	struct virtqueue *vq = &v->queue[index].vq;
-	unsigned int round = 0;
 
-	if (!running(v) || !vq->ready || v->queue[index].handed_over)
-		return;
 	do {
 		vq_disable_notify(vq);
 		v->queue[index].parked = false;
@@ -163,11 +195,24 @@ void virtio_run(struct virtio_device *v, unsigned int index)
 		virtio_publish(v, index);
 		if (v->queue[index].parked)
 			return;
-		if (++round == MAX_ROUNDS) {
-			virtio_kick(v, index);
+		if (!running(v) || !vq_enable_notify(vq))
 			return;
-		}
-	} while (running(v) && vq_enable_notify(vq));
+		virtio_charge(v, ROUND_BYTES);
+	} while (virtio_turn_left(v));
+	virtio_kick(v, index);
+}
+
+void virtio_run(struct virtio_device *v, unsigned int index)
+{
+	bool nested = v->in_turn;
+
+	if (!running(v) || !v->queue[index].vq.ready || v->queue[index].handed_over)
+		return;
+	if (!nested)
+		v->left_bytes = v->turn_bytes;
+	v->in_turn = true;
+	run_rounds(v, index);
+	v->in_turn = nested;
 }
 
 /*
@@ -206,7 +251,11 @@ static void on_kick(void *ctx, uint32_t events)
 	struct virtio_device *v = q->device;
 
 	(void)events;
-	virtio_lock(v);
+	if (!virtio_trylock(v)) {
+		atomic_store(&v->kick_missed, true);
+		if (!virtio_trylock(v))
+			return;
+	}
 	virtio_run(v, (unsigned int)(q - v->queue));
 	virtio_unlock(v);
 }
@@ -243,6 +292,7 @@ int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, const str
 	if (!v->queue)
 		return -ENOMEM;
 	v->nr_queues = nr_queues;
+	v->turn_bytes = (int64_t)max_u64(VIRTIO_TURN_BYTES / nr_queues, MIN_TURN_BYTES);
 	for (unsigned int i = 0; i < nr_queues; i++)
 		v->queue[i].kick_fd = -1;
 	for (unsigned int i = 0; i < nr_queues && !err; i++)
@@ -371,6 +421,13 @@ static uint8_t permitted(const struct virtio_device *v, uint8_t added)
 	return added;
 }
 
+static void start_queue(struct virtio_device *v, unsigned int index)
+{
+	if (v->ops->started)
+		v->ops->started(v, index);
+	virtio_kick(v, index); /* for chains that were made available before */
+}
+
 void virtio_write_status(struct virtio_device *v, uint32_t status)
 {
 	uint8_t wanted = status & KNOWN_STATUS, added;
@@ -390,10 +447,9 @@ void virtio_write_status(struct virtio_device *v, uint32_t status)
 	refresh(v);
 	if (!(added & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
-	/* Look now at chains that were made available before DRIVER_OK. */
 	for (unsigned int i = 0; i < v->nr_queues; i++) {
 		if (v->queue[i].vq.ready)
-			virtio_kick(v, i);
+			start_queue(v, i);
 	}
 }
 
@@ -430,12 +486,15 @@ void virtio_queue_ready(struct virtio_device *v, uint32_t index, bool ready)
 	if (!vq)
 		return;
 	if (vq_start(vq, virtio_has(v, VIRTIO_RING_F_EVENT_IDX),
-		     virtio_has(v, VIRTIO_RING_F_INDIRECT_DESC)))
+		     virtio_has(v, VIRTIO_RING_F_INDIRECT_DESC))) {
+		/* The driver may set it up once more. */
 		pr_guest("virtio %s: queue %u has a bad size or address; it is not started",
 			 v->ops->name, index);
+		return;
+	}
 	v->queue[index].was_reset = false;
 	if (running(v))
-		virtio_kick(v, index);
+		start_queue(v, index);
 }
 
 void virtio_queue_reset(struct virtio_device *v, uint32_t index)

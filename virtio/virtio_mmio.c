@@ -131,14 +131,7 @@ static int used_fd(void *ctx)
 
 static void raise_config(void *ctx)
 {
-	struct virtio_mmio *t = ctx;
-	struct virtio_device *v = t->device;
-
-	virtio_lock(v);
-	/* Otherwise the driver has reset the device in between. */
-	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		raise(t, VIRTIO_MMIO_INT_CONFIG);
-	virtio_unlock(v);
+	raise(ctx, VIRTIO_MMIO_INT_CONFIG);
 }
 
 static void acknowledge(struct virtio_mmio *t, uint32_t bits)

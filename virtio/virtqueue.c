@@ -164,32 +164,36 @@ static const char *open_indirect(struct virtqueue *vq, const struct vring_desc *
 }
 
 /*
- * Walks from @head through the ring's table and at most one indirect table. Returns NULL, or what
- * is wrong.
+ * Walks from @head through the ring's table and at most one indirect table. A driver may have set a
+ * smaller queue than it builds indirect tables for (Linux does), so max_size is the limit then.
+ * Returns NULL, or what is wrong.
  */
 static const char *walk(struct virtqueue *vq, struct vq_chain *c, uint16_t head)
 {
 	struct table t = { .bytes = (const uint8_t *)vq->desc, .nr = vq->size };
 	bool in_indirect = false;
-	uint32_t index = head;
+	uint32_t index = head, most = vq->size;
 
-	for (uint32_t seen = 0; seen < t.nr; seen++) {
+	c->nr_descs = 0;
+	while (c->nr_descs < most) {
 		struct vring_desc d;
 		const char *why;
 
 		if (index >= t.nr)
 			return "a descriptor index beyond its table";
 		d = load_desc(&t, index);
-		if (d.flags & VRING_DESC_F_INDIRECT) {
-			why = in_indirect ? "an indirect table inside another"
-					  : open_indirect(vq, &d, &t);
+		if ((d.flags & VRING_DESC_F_INDIRECT) && !in_indirect) {
+			why = open_indirect(vq, &d, &t);
 			if (why)
 				return why;
 			in_indirect = true;
+			most = vq->max_size;
 			index = 0;
-			seen = UINT32_MAX; /* becomes 0 next */
-			continue;
+			d = load_desc(&t, index);
 		}
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return "an indirect table inside another";
+		c->nr_descs++;
 		why = add_buffer(vq, c, &d);
 		if (why)
 			return why;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Runs the asynchronous side of every device: one thread (main) waits on epoll and calls one
- * callback after the other. Callbacks must not block. vCPU threads never run them.
+ * callback after the other. Callbacks must not block, and work for a few milliseconds at most:
+ * signals, timers and the terminal wait meanwhile. vCPU threads never run them.
  *
  * Sources are embedded in their owner. Only the loop's thread adds and removes them, or set-up and
  * tear-down while the loop does not run. Any thread may call loop_mod(), loop_timer_arm() and

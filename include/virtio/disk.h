@@ -62,6 +62,13 @@ struct disk_options {
 	/* writes go to an unlinked sparse file and are lost when the disk is closed */
 	bool snapshot;
 	bool discard;
+	unsigned int block_bytes; /* of the guest's sectors: 512 or 4096; 0 means 512 */
+	/*
+	 * Called after a system call has failed with EFAULT on a request's memory. Returns whether
+	 * that was mended: the disk then tries once more. NULL: it cannot be mended. Thread: any.
+	 */
+	bool (*mend)(void *ctx);
+	void *mend_ctx;
 };
 
 struct disk;
@@ -80,10 +87,10 @@ int disk_open(struct disk **out, const struct disk_options *options, struct loop
  */
 int disk_close(struct disk *d);
 
-uint64_t disk_size_bytes(const struct disk *d); /* whole sectors */
+uint64_t disk_size_bytes(const struct disk *d); /* whole blocks */
 bool disk_read_only(const struct disk *d);
 bool disk_can_discard(const struct disk *d);
-/* The alignment that is fastest for a guest, in bytes; a power of two. */
+/* The size of the sectors that the guest sees. */
 unsigned int disk_block_bytes(const struct disk *d);
 
 void disk_submit(struct disk *d, struct disk_request *req);

@@ -105,6 +105,12 @@ int netdev_set_active(struct netdev *d, bool active);
 ssize_t netdev_recv(struct netdev *d, struct virtio_net_hdr *hdr, const uint8_t **frame);
 
 /*
+ * Takes the error that netdev_fd() reports. Returns 0 if frames may still arrive: a datagram socket
+ * has no end, and its peer may be back with the next frame. Else -errno.
+ */
+int netdev_take_error(struct netdev *d);
+
+/*
  * Sends the frame @iov[0 .. nr), @bytes in all and at most NETDEV_MAX_FRAME_BYTES. The netdev may
  * use @iov[-1]. Returns 0 when it has sent the frame or dropped it, as networks may; -EAGAIN: send
  * it again when netdev_fd() is writable.

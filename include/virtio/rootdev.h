@@ -13,6 +13,7 @@ struct rootdev_disk {
 	int (*read)(void *ctx, uint64_t offset_bytes, void *buf, uint64_t len_bytes);
 	void *ctx;
 	uint64_t size_bytes;
+	unsigned int block_bytes; /* of a sector: 512 or 4096 */
 	/* The GPT partition type of this architecture's root: GUID_BYTES bytes as on a disk. */
 	const uint8_t *root_type;
 };
@@ -21,6 +22,8 @@ struct rootdev {
 	bool found;
 	unsigned int partition; /* Linux's number of it; 0: the whole disk */
 	const char *why;	/* if found: how the disk shows it */
+	/* If not found: the GPT is for sectors of this size, not @block_bytes; else 0. */
+	unsigned int table_block_bytes;
 	/*
 	 * If not found: the partitions with types and labels, printable, cut with "..." if there
 	 * are too many; "" if there are none.

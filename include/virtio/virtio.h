@@ -6,7 +6,7 @@
  *
  * Threads: kicks arrive on the loop's thread, register accesses on vCPU threads. Each device has
  * one lock. It is held in all callbacks of struct virtio_ops except pending(), and for each
- * function below with "Locks: held".
+ * function below with "Locks: held". A vCPU may hold it for long, while a reset waits for the host.
  *
  * A guest that breaks the rules breaks only its own device: virtio_break() sets DEVICE_NEEDS_RESET
  * and notifies the driver, and the device ignores its queues until the driver resets it.
@@ -38,11 +38,16 @@ struct virtio_ops {
 	const char *name; /* for messages: "block" */
 	uint32_t device_id;
 	/*
-	 * The driver has made chains available in @queue: takes all of them with virtio_pop(), or
-	 * calls virtio_park(). The core shows the driver the chains that handle() returned by
-	 * virtio_push(). Thread: loop.
+	 * The driver has made chains available in @queue: takes them with virtio_pop() until that
+	 * returns false, or calls virtio_park(). The core shows the driver the chains that handle()
+	 * returned by virtio_push(). Thread: loop.
 	 */
 	void (*handle)(struct virtio_device *v, unsigned int queue);
+	/*
+	 * The driver has started @queue: for work that the loop must not wait for. NULL: not used.
+	 * Thread: vCPU.
+	 */
+	void (*started)(struct virtio_device *v, unsigned int queue);
 	/*
 	 * Waits for requests under way: no memory of @queue is touched after this returns. NULL: no
 	 * request is ever under way.
@@ -72,7 +77,7 @@ struct virtio_transport {
 	 * May be NULL.
 	 */
 	int (*used_fd)(void *ctx);
-	/* The configuration or the status changed. Thread: any. Locks: not held. */
+	/* The configuration or the status changed. Thread: any. Locks: held. */
 	void (*config)(void *ctx);
 	/*
 	 * The bytes of the status or the configuration space, as read by the driver, changed.
@@ -107,6 +112,11 @@ struct virtio_device {
 	uint64_t driver_features; /* what the driver wrote; a subset of @offered once FEATURES_OK */
 	uint8_t status;
 	bool config_irq_wanted;
+	/* a kick found the lock taken: who releases the lock kicks all queues */
+	_Atomic bool kick_missed;
+	/* What virtio_run() may still do, in bytes (see virtio_charge()), while @in_turn. */
+	bool in_turn;
+	int64_t turn_bytes, left_bytes;
 	uint32_t config_generation;
 	uint8_t config[VIRTIO_MAX_CONFIG_BYTES];
 	unsigned int config_bytes;
@@ -128,7 +138,12 @@ int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, const str
 /* Quiesces all queues. Thread: loop, or main at tear-down, with no vCPU running. */
 void virtio_fini(struct virtio_device *v);
 
+/*
+ * The loop's thread must not wait for the lock of a device whose reset waits for the host:
+ * virtio_trylock() returns false if another thread has it.
+ */
 void virtio_lock(struct virtio_device *v);
+bool virtio_trylock(struct virtio_device *v);
 void virtio_unlock(struct virtio_device *v);
 
 /* Whether the driver accepted feature bit @bit. Locks: held. */
@@ -136,9 +151,21 @@ bool virtio_has(const struct virtio_device *v, unsigned int bit);
 
 /*
  * Takes the next chain of @queue; the caller has set iov and iov_cap of @chain. Returns false if
- * there is none. A chain that breaks a rule breaks the device. Locks: held.
+ * there is none, or if the device has had its turn: the core then calls handle() again after other
+ * devices. A chain that breaks a rule breaks the device. Locks: held.
  */
 bool virtio_pop(struct virtio_device *v, unsigned int queue, struct vq_chain *chain);
+
+/*
+ * What a device may do in one callback of the loop, all rounds of handle() together: so much work
+ * takes as long as copying this many bytes, one to two milliseconds. virtio_pop() charges each
+ * chain with its descriptors and bytes. handle() charges work that this does not show: other system
+ * calls, at a price in bytes. Outside of virtio_run() there is no limit. Locks: held.
+ */
+#define VIRTIO_TURN_BYTES (4 * MIB)
+void virtio_charge(struct virtio_device *v, uint64_t bytes);
+/* Returns what is left of this turn, 0 if nothing. */
+uint64_t virtio_turn_left(const struct virtio_device *v);
 /* Returns a chain to the driver, which sees it after virtio_publish(). Locks: held. */
 void virtio_push(struct virtio_device *v, unsigned int queue, uint16_t head, uint32_t written);
 /*

@@ -15,12 +15,13 @@
  *
  *   - the available index is at most one queue size ahead of what we have taken;
  *   - a head is below the queue size and not in flight already;
- *   - a chain has at most as many descriptors as the queue has entries, so that loops end;
+ *   - a chain has at most as many descriptors as the queue may have entries (2.7.5.3.1), those of
+ *     an indirect table included, so that loops end and a chain's cost has a limit;
  *   - next and indirect indices are inside their table;
  *   - an indirect descriptor is used only if negotiated, never inside an indirect table, and never
  *     with NEXT;
- *   - an indirect table has a multiple of 16 bytes, is not empty, has at most 32768 entries, and is
- *     inside guest memory;
+ *   - an indirect table has a multiple of 16 bytes, is not empty, has at most 32768 entries (of
+ *     which a chain may use some), and is inside guest memory;
  *   - all readable descriptors are before all writable ones;
  *   - every buffer that is not empty is inside guest memory, and all lengths together are below 4
  *     GiB;
@@ -70,6 +71,7 @@ struct vq_chain {
 	unsigned int iov_cap;
 	unsigned int nr_readable, nr_writable; /* iovecs */
 	uint64_t readable_bytes, writable_bytes;
+	unsigned int nr_descs; /* how many were read */
 	uint16_t head;
 };
 

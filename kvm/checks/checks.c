@@ -23,6 +23,7 @@
 #include "ktap.h"
 #include "kvm/log.h"
 #include "kvm/loop.h"
+#include "kvm/sigmask.h"
 #include "kvm/vm.h"
 #include "lines.h"
 #include "outcome.h"
@@ -485,11 +486,10 @@ static void annotate(struct checks *c, const struct outcome *o)
 /* Blocks the signals that end us meanwhile, so that no half-written file is left. */
 static int write_reports(const struct config *config, const struct outcome *o, bool early)
 {
-	sigset_t all, before;
+	sigset_t before;
 	int err = 0, junit_err = 0, tap_err = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
+	sigmask_block(&before);
 	if (config->report_path)
 		err = outcome_write("report", config->report_path, o, outcome_json, early);
 	if (config->junit_path)

@@ -56,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
+	disk.block_bytes = size % 2 ? 4096 : 512;
 	s.size_bytes = (data[0] == 255 ? MAX_SECTORS : data[0]) * (uint64_t)SECTOR;
 	s.image = calloc(MAX_SECTORS, SECTOR);
 	put_guid(root_type, GUID_ROOT);

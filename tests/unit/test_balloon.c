@@ -15,6 +15,8 @@
 #include "virtio/balloon.h"
 
 #include <linux/virtio_balloon.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #define PFNS_GPA RIG_DATA_GPA
 #define MEM_GPA 0x100000
@@ -23,6 +25,15 @@
 #define F_REPORTING (1U << VIRTIO_BALLOON_F_REPORTING)
 #define F_NEXT VRING_DESC_F_NEXT
 #define F_WRITE VRING_DESC_F_WRITE
+
+static unsigned int discards;
+
+/* Replaces libc's. */
+int madvise(void *at, size_t len, int advice)
+{
+	discards += advice == MADV_DONTNEED;
+	return (int)syscall(SYS_madvise, at, len, advice);
+}
 
 struct fix {
 	struct mmio_rig r;
@@ -177,6 +188,38 @@ static void so_many_numbers_and_no_more(void **state)
 	assert_int_equal(kept(f), 0xffff & ~(1U << 1));
 }
 
+/* A page number costs a system call: few of them in one callback of the loop. */
+static void one_callback_does_one_turn(void **state)
+{
+	struct fix *f = *state;
+
+	live(f, 0, 0);
+	turn(&f->r);
+	for (unsigned int i = 0; i < 4096; i++)
+		f->pfn[i] = MEM_PFN + i * 2 % PAGES;
+	for (unsigned int i = 0; i < RIG_SIZE; i++)
+		rig_desc(&f->r.ring, i, PFNS_GPA, 4096 * 4, 0, 0);
+	rig_never_dry(&f->r);
+	virtio_kick(&f->v, 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		discards = 0;
+		turn(&f->r);
+		assert_in_range(discards, 1, 512);
+	}
+}
+
+/* A report of more than the device returns at once is accepted, and the rest stays. */
+static void a_huge_report_is_cut(void **state)
+{
+	struct fix *f = *state;
+
+	live(f, F_REPORTING, 2);
+	rig_desc(&f->r.ring, 0, RIG_HIGH_GPA, RIG_HIGH_BYTES / 2, F_WRITE | F_NEXT, 1);
+	rig_desc(&f->r.ring, 1, MEM_GPA, 4096, F_WRITE, 0);
+	request(f, 2);
+	assert_int_equal(kept(f), 0xffff);
+}
+
 static void deflating_is_only_acknowledged(void **state)
 {
 	struct fix *f = *state;
@@ -227,6 +270,7 @@ int main(void)
 		T(inflated_pages_go_back),	  T(strange_pages_do_no_harm),
 		T(so_many_numbers_and_no_more),	  T(deflating_is_only_acknowledged),
 		T(reported_ranges_go_back),	  T(what_was_not_negotiated_is_not_done),
+		T(one_callback_does_one_turn),	  T(a_huge_report_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

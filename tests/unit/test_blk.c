@@ -16,6 +16,9 @@
 #include "virtio/device/disk_formats.h"
 
 #include <linux/virtio_blk.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <time.h>
 
 #define DISK_BYTES (1 * MIB)
 #define HDR_GPA RIG_DATA_GPA
@@ -39,6 +42,7 @@ const struct disk_format disk_formats[] = {
 struct disk {
 	uint8_t bytes[DISK_BYTES];
 	bool read_only, hold;
+	unsigned int block_bytes;
 	int fail;
 	unsigned int submitted, kicks, flushes;
 	struct disk_request *held; /* newest first */
@@ -46,6 +50,9 @@ struct disk {
 	bool last_unmap;
 	const uint16_t *watched;
 	uint16_t seen[4]; /* the used index at each kick */
+	/* disk_drain() posts the first one and waits for the second, but not for ever. */
+	bool slow, gave_up;
+	sem_t drained, may_drain;
 };
 
 uint64_t disk_size_bytes(const struct disk *d)
@@ -67,8 +74,7 @@ bool disk_can_discard(const struct disk *d)
 
 unsigned int disk_block_bytes(const struct disk *d)
 {
-	(void)d;
-	return 4096;
+	return d->block_bytes ? d->block_bytes : 512;
 }
 
 static int serve(struct disk *d, struct disk_request *req)
@@ -119,6 +125,14 @@ void disk_drain(struct disk *d)
 {
 	struct disk_request *req, *next;
 
+	if (d->slow) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += 10;
+		sem_post(&d->drained);
+		d->gave_up |= sem_timedwait(&d->may_drain, &until) != 0;
+	}
 	for (req = d->held, d->held = NULL; req; req = next) {
 		next = req->next;
 		req->done(req, serve(d, req));
@@ -240,6 +254,26 @@ static void it_describes_the_disk(void **state)
 	assert_false(low & 1U << VIRTIO_BLK_F_RO);
 }
 
+/* Capacity and discards always count in 512 bytes, the topology in blocks. */
+static void large_sectors_are_described(void **state)
+{
+	struct fix *f = *state;
+	struct virtio_blk_config c;
+	struct blk_options options = { .nr_queues = 1, .discard = true };
+
+	blk_destroy(f->blk);
+	mmio_rig_end(&f->r);
+	mmio_rig_begin(&f->r);
+	f->disk.block_bytes = 4096;
+	plug(f, &options);
+	memcpy(&c, f->r.page + VIRTIO_MMIO_CONFIG, sizeof(c));
+	assert_int_equal(c.capacity, DISK_BYTES / 512);
+	assert_int_equal(c.blk_size, 4096);
+	assert_int_equal(c.physical_block_exp, 0);
+	assert_int_equal(c.min_io_size, 1);
+	assert_int_equal(c.discard_sector_alignment, 8);
+}
+
 static void reads_and_writes(void **state)
 {
 	struct fix *f = *state;
@@ -302,6 +336,93 @@ static void the_serial_is_told(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_GET_ID, 0, 5, true, &written), VIRTIO_BLK_S_OK);
 	assert_int_equal(written, 6);
 	assert_int_equal(f->buf[5], '!');
+	/* 2.7.8.2: the bytes after the serial are not written, so the status does not count. */
+	assert_int_equal(request(f, VIRTIO_BLK_T_GET_ID, 0, 64, true, &written), VIRTIO_BLK_S_OK);
+	assert_int_equal(written, 20);
+}
+
+/* Each head is a read of 1 MiB, in an indirect table. */
+static void offer_large_reads(struct fix *f)
+{
+	struct vring_desc *t = f->r.ring.indirect;
+
+	header(f, VIRTIO_BLK_T_IN, 0);
+	t[0] = (struct vring_desc){ HDR_GPA, 16, F_NEXT, 1 };
+	for (uint16_t i = 1; i <= 16; i++)
+		t[i] = (struct vring_desc){ BUF_GPA, 64 * KIB, F_NEXT | F_WRITE, i + 1 };
+	t[17] = (struct vring_desc){ STATUS_GPA, 1, F_WRITE, 0 };
+	for (unsigned int i = 0; i < RIG_SIZE; i++)
+		rig_desc(&f->r.ring, i, RIG_INDIRECT_GPA, 18 * 16, VRING_DESC_F_INDIRECT, 0);
+	rig_never_dry(&f->r);
+}
+
+/*
+ * However much a driver asks for, one callback of the loop does no more than a turn and one chain;
+ * the next callback continues.
+ */
+static void one_callback_does_one_turn(void **state)
+{
+	struct fix *f = *state;
+	unsigned int most = (unsigned int)(VIRTIO_TURN_BYTES / 2 / MIB) + 1; /* two queues */
+
+	go_live(&f->r, F_FLUSH | FEATURE_INDIRECT);
+	turn(&f->r);
+	offer_large_reads(f);
+	virtio_kick(f->r.device, 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		unsigned int before = f->disk.submitted;
+
+		turn(&f->r);
+		assert_in_range(f->disk.submitted - before, 1, most);
+	}
+	assert_int_equal(f->r.device->status & S_NEEDS_RESET, 0);
+}
+
+/* Whoever has the lock, the loop's thread does not wait for it; and no kick is lost. */
+static void the_loop_waits_for_nobody(void **state)
+{
+	struct fix *f = *state;
+
+	go_live(&f->r, F_FLUSH);
+	turn(&f->r);
+	virtio_lock(f->r.device);
+	offer(f, VIRTIO_BLK_T_IN, 0, 512, true);
+	virtio_kick(f->r.device, 0);
+	turn(&f->r);
+	blk_retry(f->blk);
+	assert_int_equal(f->r.ring.used->idx, 0);
+	virtio_unlock(f->r.device);
+	turn(&f->r);
+	assert_int_equal(used(f, 0), 513);
+}
+
+static void *reset_device(void *arg)
+{
+	struct fix *f = arg;
+
+	wr(&f->r, VIRTIO_MMIO_STATUS, 0);
+	return NULL;
+}
+
+/* A vCPU resets the device while the host's disk does not answer: the loop has other work. */
+static void the_loop_does_not_wait_for_a_reset(void **state)
+{
+	struct fix *f = *state;
+	pthread_t vcpu;
+
+	go_live(&f->r, F_FLUSH);
+	turn(&f->r);
+	sem_init(&f->disk.drained, 0, 0);
+	sem_init(&f->disk.may_drain, 0, 0);
+	f->disk.slow = true;
+	pthread_create(&vcpu, NULL, reset_device, f);
+	sem_wait(&f->disk.drained);
+	virtio_kick(f->r.device, 1);
+	turn(&f->r);
+	sem_post(&f->disk.may_drain);
+	pthread_join(vcpu, NULL);
+	assert_false(f->disk.gave_up);
+	f->disk.slow = false;
 }
 
 static void range(struct fix *f, uint64_t sector, uint32_t sectors, uint32_t flags)
@@ -678,6 +799,9 @@ static void what_cannot_work_later_is_reported(void **state)
 	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), VIRTIO_BLK_S_IOERR);
 	f->disk.fail = -EPERM;
 	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 5, 512, false, NULL), VIRTIO_BLK_S_IOERR);
+	/* A sync that failed: what reached the disk is unknown for ever. */
+	f->disk.fail = -ENOTRECOVERABLE;
+	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, 0, false, NULL), VIRTIO_BLK_S_IOERR);
 	f->disk.fail = 0;
 	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, UINT32_MAX, 512, false, NULL),
 			 VIRTIO_BLK_S_IOERR);
@@ -787,8 +911,9 @@ static void options_are_parsed(void **state)
 	assert_string_equal(d.path, "a.img");
 	assert_true(!d.format && !d.read_only && !d.snapshot && b.nr_queues == 1 &&
 		    !b.writethrough);
+	assert_int_equal(d.block_bytes, 0);
 	assert_int_equal(
-		parse("a,,b,,,ro,format=qcow2,snapshot=off,serial=S=1,cache=writethrough,aio=threads,discard=off,queues=4,werror=stop",
+		parse("a,,b,,,ro,format=qcow2,snapshot=off,serial=S=1,cache=writethrough,aio=threads,discard=off,queues=4,werror=stop,blocksize=4096",
 		      &d, &b, copy),
 		0);
 	assert_string_equal(d.path, "a,b,");
@@ -798,6 +923,7 @@ static void options_are_parsed(void **state)
 	assert_int_equal(d.aio, DISK_AIO_THREADS);
 	assert_string_equal(b.serial, "S=1");
 	assert_int_equal(b.nr_queues, 4);
+	assert_int_equal(d.block_bytes, 4096);
 	assert_true(b.werror_stop && !b.pause);
 	assert_string_equal(b.path, "a,b,");
 	assert_int_equal(parse("a,werror=report", &d, &b, copy), 0);
@@ -817,6 +943,8 @@ static void bad_options_are_refused(void **state)
 					   "a,format=vmdk",
 					   "a,cache=",
 					   "a,serial=",
+					   "a,blocksize=1024",
+					   "a,blocksize",
 					   "a,queues=0",
 					   "a,queues=17",
 					   "a,queues=1x",
@@ -843,9 +971,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(it_describes_the_disk),
+		T(large_sectors_are_described),
 		T(reads_and_writes),
 		T(framing_is_free),
 		T(the_serial_is_told),
+		T(one_callback_does_one_turn),
+		T(the_loop_waits_for_nobody),
+		T(the_loop_does_not_wait_for_a_reset),
 		T(discards_and_zeroes),
 		T(what_was_not_negotiated_is_unsupported),
 		T(what_makes_no_sense_is_an_error),

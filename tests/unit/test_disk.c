@@ -23,12 +23,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define DISK_BYTES (1 * MIB)
+#define NR 8
+#define EACH 4096
 
 struct rig {
 	char dir[64], path[128], log[128];
@@ -43,6 +47,31 @@ struct waited {
 	struct iovec iov[4];
 	int calls, result;
 };
+
+/* These replace libc's. They fail while told to. */
+static struct {
+	int fdatasync_errno;
+	unsigned int fallocate_eintrs;
+} inject;
+
+int fdatasync(int fd)
+{
+	if (inject.fdatasync_errno) {
+		errno = inject.fdatasync_errno;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t len)
+{
+	if (inject.fallocate_eintrs) {
+		inject.fallocate_eintrs--;
+		errno = EINTR;
+		return -1;
+	}
+	return (int)syscall(SYS_fallocate, fd, mode, offset, len);
+}
 
 static void make_file(const char *path, uint64_t size)
 {
@@ -284,6 +313,25 @@ static void test_discard_off(void **state)
 	assert_int_equal(run(r, DISK_DISCARD, 0, NULL, 512, false), -EOPNOTSUPP);
 }
 
+/* With large sectors the guest sees whole ones only, whatever size the file has. */
+static void test_large_sectors(void **state)
+{
+	struct rig *r = *state;
+	char buf[8192];
+
+	open_disk(r);
+	assert_int_equal(disk_block_bytes(r->d), 512);
+	make_file(r->path, 10000);
+	r->o.block_bytes = 4096;
+	reopen(r);
+	assert_int_equal(disk_block_bytes(r->d), 4096);
+	assert_int_equal(disk_size_bytes(r->d), 8192);
+	assert_int_equal(logged(r, "does not see the last 2048 bytes"), 1);
+	assert_int_equal(run(r, DISK_READ, 0, buf, 8192, false), 0);
+	assert_int_equal(run(r, DISK_READ, 4096, buf, 8192, false), -EINVAL);
+	assert_int_equal(disk_read_sync(r->d, 8000, buf, 200), -EINVAL);
+}
+
 /*
  * A file of any size is a disk of whole sectors, whose last one reads as zeros to its end and can
  * be written.
@@ -380,6 +428,137 @@ static void test_no_space(void **state)
 	assert_int_equal(logged(r, "disk.img: write at byte"), 2);
 }
 
+/* An error of one kind does not hide those of another. */
+static void test_each_kind_is_logged_once(void **state)
+{
+	struct rig *r = *state;
+	struct rlimit old, small = { .rlim_cur = 512 * KIB };
+	char buf[512];
+
+	open_disk(r);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small.rlim_max = old.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	assert_int_equal(put(r, 600 * KIB, 1, 512), -EFBIG);
+	assert_int_equal(put(r, 601 * KIB, 1, 512), -EFBIG);
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(truncate(r->path, 6144), 0);
+	assert_int_equal(run(r, DISK_READ, 64 * KIB, buf, 512, false), -EIO);
+	assert_int_equal(run(r, DISK_READ, 65 * KIB, buf, 512, false), -EIO);
+	assert_int_equal(logged(r, "write at byte"), 1);
+	assert_int_equal(logged(r, "truncated: read at byte"), 1);
+}
+
+/* The kernel has forgotten what was not written: no later flush may succeed, whatever the error. */
+static void test_a_failed_flush_stays_failed(void **state)
+{
+	struct rig *r = *state;
+
+	open_disk(r);
+	assert_int_equal(put(r, 0, 1, 4096), 0);
+	inject.fdatasync_errno = ENOSPC;
+	assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), -ENOTRECOVERABLE);
+	inject.fdatasync_errno = 0;
+	assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), -ENOTRECOVERABLE);
+	assert_int_equal(logged(r, "flush failed: No space left on device"), 1);
+	assert_int_equal(logged(r, "disk.img"), 1);
+}
+
+static void test_interrupted_discards_continue(void **state)
+{
+	struct rig *r = *state;
+
+	open_disk(r);
+	assert_int_equal(put(r, 0, 1, 64 * KIB), 0);
+	inject.fallocate_eintrs = 2;
+	assert_int_equal(run(r, DISK_DISCARD, 0, NULL, 16 * KIB, false), 0);
+	assert_int_equal(inject.fallocate_eintrs, 0);
+	inject.fallocate_eintrs = 2;
+	assert_int_equal(run(r, DISK_WRITE_ZEROES, 16 * KIB, NULL, 16 * KIB, true), 0);
+	assert_int_equal(inject.fallocate_eintrs, 0);
+	expect(r, 16 * KIB, 0, 16 * KIB);
+	assert_int_equal(logged(r, "disk.img"), 0);
+}
+
+/* ---- memory whose file was truncated ---- */
+
+static struct {
+	uint8_t *at;
+	unsigned int mends;
+} lost;
+
+static bool mend_lost(void *ctx)
+{
+	(void)ctx;
+	lost.mends++;
+	return mmap(lost.at, EACH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		    -1, 0) != MAP_FAILED;
+}
+
+static void lose_page(struct rig *r)
+{
+	char name[160];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/initrd", r->dir);
+	make_file(name, EACH);
+	fd = open(name, O_RDWR);
+	lost.at = mmap(NULL, EACH, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	assert_true(lost.at != MAP_FAILED);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	close(fd);
+	unlink(name);
+	lost.mends = 0;
+}
+
+static void test_a_lost_page_is_mended(void **state)
+{
+	struct rig *r = *state;
+
+	r->o.mend = mend_lost;
+	for (int aio = DISK_AIO_URING; aio <= DISK_AIO_THREADS; aio++) {
+		r->o.aio = (enum disk_aio)aio;
+		open_disk(r);
+		assert_int_equal(put(r, 0, 0xa5, EACH), 0);
+		lose_page(r);
+		assert_int_equal(run(r, DISK_READ, 0, lost.at, EACH, false), 0);
+		assert_int_equal(lost.mends, 1);
+		assert_int_equal(lost.at[EACH - 1], 0xa5);
+		munmap(lost.at, EACH);
+		lose_page(r);
+		assert_int_equal(run(r, DISK_WRITE, 0, lost.at, EACH, false), 0);
+		assert_int_equal(lost.mends, 1);
+		munmap(lost.at, EACH);
+		expect(r, 0, 0, EACH);
+		disk_close(r->d);
+		r->d = NULL;
+	}
+	assert_int_equal(logged(r, "disk.img"), 0);
+}
+
+static void on_bus_error(int signo)
+{
+	if (mend_lost(NULL))
+		return;
+	signal(signo, SIG_DFL);
+}
+
+/* A pool thread copies a guarded first sector itself: its SIGBUS must reach the handler. */
+static void test_a_thread_of_the_pool_is_mended_too(void **state)
+{
+	struct rig *r = *state;
+
+	signal(SIGBUS, on_bus_error);
+	r->o.format = NULL;
+	open_disk(r);
+	lose_page(r);
+	assert_int_equal(run(r, DISK_WRITE, 0, lost.at, EACH, false), 0);
+	assert_int_equal(lost.mends, 1);
+	munmap(lost.at, EACH);
+	signal(SIGBUS, SIG_DFL);
+}
+
 static void write_text(struct rig *r, uint64_t offset, const char *text, size_t len, int want)
 {
 	char sector[1024] = { 0 };
@@ -422,6 +601,14 @@ static void test_other_format(void **state)
 	r->o.format = NULL;
 	assert_int_equal(disk_open(&r->d, &r->o, &r->loop), -EINVAL);
 	assert_int_equal(logged(r, "looks like VHDX"), 1);
+	/* LUKS is the guest's own encryption: its header names no other file. */
+	fd = open(r->path, O_WRONLY);
+	assert_int_equal(pwrite(fd, "LUKS\xba\xbe\0\2", 8, 0), 8);
+	close(fd);
+	open_disk(r);
+	write_text(r, 0, "LUKS\xba\xbe\0\1", 8, 0);
+	disk_close(r->d);
+	r->d = NULL;
 	r->o.format = "vhdx";
 	assert_int_equal(disk_open(&r->d, &r->o, &r->loop), -ENOTSUP);
 	assert_int_equal(logged(r, "has the format vhdx"), 1);
@@ -451,7 +638,7 @@ static void test_locks(void **state)
 	assert_int_equal(open_second(r, false, false), -EBUSY);
 	assert_int_equal(open_second(r, true, false), -EBUSY);
 	assert_int_equal(open_second(r, false, true), -EBUSY);
-	assert_int_equal(logged(r, "in use by"), 3);
+	assert_int_equal(logged(r, "this machine has it already"), 3);
 	r->o.read_only = true;
 	reopen(r);
 	assert_int_equal(open_second(r, true, false), 0);
@@ -539,9 +726,6 @@ static void test_many(void **state)
 	free(buf);
 	free(w);
 }
-
-#define NR 8
-#define EACH 4096
 
 /* Adjacent reads are one system call, but each has its own completion. */
 static void test_neighbours(void **state)
@@ -686,11 +870,17 @@ int main(void)
 		TEST(bounds),
 		TEST(read_only),
 		TEST(discard_off),
+		TEST(large_sectors),
 		TEST(partial_tail),
 		TEST(partial_tail_direct),
 		TEST(truncated_uring),
 		TEST(truncated_threads),
 		TEST(no_space),
+		TEST(each_kind_is_logged_once),
+		TEST(a_failed_flush_stays_failed),
+		TEST(interrupted_discards_continue),
+		TEST(a_lost_page_is_mended),
+		TEST(a_thread_of_the_pool_is_mended_too),
 		TEST(guard),
 		TEST(other_format),
 		TEST(locks),

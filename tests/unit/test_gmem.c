@@ -16,12 +16,27 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PAGE 4096
 #define LOW_BYTES (4 * MIB)
 #define HIGH_GPA (8 * MIB)
 #define HIGH_BYTES (2 * MIB)
+
+static bool no_maps, no_files; /* as with vm.max_map_count used up; as with a bad file system */
+
+/* Replaces libc's. Like the kernel, it may unmap what is in the way before it fails. */
+void *mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	if (no_maps || (no_files && fd >= 0)) {
+		if (flags & MAP_FIXED)
+			syscall(SYS_munmap, at, len);
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	return (void *)syscall(SYS_mmap, at, len, prot, flags, fd, offset);
+}
 
 static int setup(void **state)
 {
@@ -217,6 +232,31 @@ static void repair_after_truncation_reads_zeros(void **state)
 	close(fd);
 }
 
+/* A mapping that fails leaves memory for the guest. */
+static void a_mapping_that_fails_leaves_no_hole(void **state)
+{
+	struct gmem *m = *state;
+	int fd = file_of(4 * PAGE, 'x');
+	uint8_t *at = gmem_at(m, MIB, 4 * PAGE);
+
+	no_files = true;
+	assert_int_equal(gmem_map_file(m, MIB, fd, 0, 4 * PAGE, "initrd"), -ENOMEM);
+	no_files = false;
+	assert_int_equal(m->nr_files, 0);
+	assert_int_equal(at[0], 0);
+	assert_int_equal(at[4 * PAGE - 1], 0);
+	assert_int_equal(gmem_map_file(m, MIB, fd, 0, 4 * PAGE, "initrd"), 0);
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	no_maps = true;
+	assert_false(gmem_repair(m));
+	no_maps = false;
+	/* The lost pages are still the file's, not a hole, and can be repaired later. */
+	assert_int_equal(at[0], 'x');
+	assert_true(gmem_repair(m));
+	assert_int_equal(at[PAGE], 0);
+	close(fd);
+}
+
 static struct gmem *faulting;
 
 static void on_sigbus(int signo, siginfo_t *info, void *context)
@@ -386,6 +426,7 @@ int main(void)
 		T(mapped_file_is_private_and_zero_behind_its_end),
 		T(map_file_refuses_bad_places),
 		T(repair_after_truncation_reads_zeros),
+		T(a_mapping_that_fails_leaves_no_hole),
 		T(sigbus_is_mended_in_place),
 		T(huge_pages_that_are_not_there_are_refused),
 		T(shared_memory_is_one_for_all),

@@ -16,6 +16,7 @@
 
 #include <fcntl.h>
 #include <linux/virtio_net.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -504,6 +505,107 @@ static void a_pulled_cable_loses_frames(void **state)
 	assert_int_equal(f->ring[RX].used->ring[0].len, HDR + 64);
 }
 
+/* 2.7.5.3.1 allows a chain as long as the queue. */
+static void a_chain_of_the_queues_size_is_sent(void **state)
+{
+	struct fix *f = *state;
+	uint8_t got[2048];
+
+	negotiate(&f->r, MERGEABLE, 1);
+	set_ring_of(&f->r, &f->ring[TX], TX, NET_QUEUE_SIZE);
+	wr(&f->r, VIRTIO_MMIO_STATUS, S_ACK | S_DRIVER | S_FEATURES_OK | S_DRIVER_OK);
+	memset(f->ram + TX_GPA, 0, HDR);
+	paint(f->ram + TX_GPA + HDR, 255 * 6, 5);
+	for (unsigned int i = 0; i < NET_QUEUE_SIZE; i++)
+		rig_desc(&f->ring[TX], i, TX_GPA + (i ? HDR + (i - 1) * 6 : 0), i ? 6 : HDR,
+			 i < NET_QUEUE_SIZE - 1 ? F_NEXT : 0, (uint16_t)(i + 1));
+	rig_avail(&f->ring[TX], 0);
+	notify(f, TX);
+	turn(&f->r);
+	assert_int_equal(recv(f->peer, got, sizeof(got), 0), 4 + 255 * 6);
+	check_frame(got + 4, 255 * 6, 5);
+	assert_false(rd(&f->r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET);
+}
+
+static int udp_peer(struct sockaddr_in *at)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t len = sizeof(*at);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof(*at)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)at, &len), 0);
+	return fd;
+}
+
+static struct fix *make_udp(struct sockaddr_in *peer)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+	struct netdev_options o = { .kind = NETDEV_FD, .nr_queues = 1 };
+	struct netdev *backend;
+
+	f->peer = udp_peer(peer);
+	o.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(o.fd, (struct sockaddr *)peer, sizeof(*peer)), 0);
+	mmio_rig_begin(&f->r);
+	f->ram = gmem_at(&f->r.ring.mem, 0, RIG_MEM_BYTES);
+	assert_int_equal(netdev_open(&backend, &o), 0);
+	close(o.fd);
+	assert_int_equal(net_create(&f->net, &backend, 1, the_mac, &f->r.ring.mem, &f->r.loop), 0);
+	mmio_rig_plug(&f->r, net_virtio(f->net));
+	live(f, MERGEABLE);
+	return f;
+}
+
+/* The peer sends one frame more than there are buffers: the device does not read the socket. */
+static void dry_out(struct fix *f)
+{
+	struct sockaddr_in device;
+	socklen_t len = sizeof(device);
+	uint8_t frame[60] = { 0 };
+
+	getsockname(netdev_fd(f->net->pair[0].backend), (struct sockaddr *)&device, &len);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(sendto(f->peer, frame, sizeof(frame), 0,
+					(struct sockaddr *)&device, len),
+				 sizeof(frame));
+	turn(&f->r);
+	assert_int_equal(f->ring[RX].used->idx, 1);
+}
+
+/* A datagram socket has no end: a peer that restarts gets the next frame. */
+static void a_datagram_peer_may_restart(void **state)
+{
+	struct virtio_net_hdr none = { 0 };
+	uint8_t got[128];
+
+	for (unsigned int buffers = 0; buffers < 2; buffers++) {
+		struct sockaddr_in peer = { .sin_family = AF_INET,
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		struct fix *f = make_udp(&peer);
+
+		offer_rx(f, 0, RX_BYTES);
+		notify(f, RX);
+		if (!buffers)
+			dry_out(f);
+		close(f->peer);
+		for (unsigned int i = 0; i < 3; i++) {
+			offer_tx(f, i, &none, 60);
+			notify(f, TX);
+			turn(&f->r);
+		}
+		assert_int_equal(status(f), VIRTIO_NET_S_LINK_UP);
+		f->peer = udp_peer(&peer);
+		offer_tx(f, 3, &none, 60);
+		notify(f, TX);
+		offer_tx(f, 0, &none, 60);
+		notify(f, TX);
+		assert_int_equal(recv(f->peer, got, sizeof(got), 0), 60);
+		*state = f;
+		teardown(state);
+	}
+	*state = NULL;
+}
+
 static void packets_have_no_framing(void **state)
 {
 	struct fix *f = *state;
@@ -901,6 +1003,8 @@ int main(void)
 		T(a_peer_that_ends_takes_the_cable_along),
 		T(an_impossible_length_ends_a_stream),
 		T(a_pulled_cable_loses_frames),
+		T(a_chain_of_the_queues_size_is_sent),
+		cmocka_unit_test(a_datagram_peer_may_restart),
 		cmocka_unit_test_setup_teardown(packets_have_no_framing, setup_packets, teardown),
 		T(commands_are_answered),
 		T(receive_modes_are_taken),

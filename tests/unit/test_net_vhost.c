@@ -38,7 +38,7 @@
 /* ---- the fake --------------------------------------------------------------------------- */
 
 struct vhost {
-	int error_fd, result;
+	int error_fd, result, stop_result;
 	unsigned int running, starts, stops;
 	struct vhost_ring ring[VHOST_RINGS];
 	uint16_t begun_at[VHOST_RINGS], stands_at[VHOST_RINGS];
@@ -85,12 +85,13 @@ bool vhost_runs(const struct vhost *vh, unsigned int index)
 	return vh->running & 1U << index;
 }
 
-uint16_t vhost_stop(struct vhost *vh, unsigned int index)
+int vhost_stop(struct vhost *vh, unsigned int index, uint16_t *next)
 {
 	assert_true(vhost_runs(vh, index));
 	vh->stops++;
-	vh->running &= ~(1U << index);
-	return vh->stands_at[index];
+	vh->running &= vh->stop_result ? 0 : ~(1U << index);
+	*next = vh->stop_result ? 0 : vh->stands_at[index];
+	return vh->stop_result;
 }
 
 /* ---- the driver --------------------------------------------------------------------------- */
@@ -320,6 +321,72 @@ static void a_mistake_breaks_the_device(void **state)
 	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), ALL_OK);
 }
 
+/* Then nobody knows where the other queue has stopped: the driver must begin again. */
+static void a_refused_stop_breaks_the_device(void **state)
+{
+	struct fix *f = *state;
+
+	f->vhost[0]->stop_result = -EIO;
+	net_set_link(f->net, false);
+	assert_true(rd(&f->r, VIRTIO_MMIO_STATUS) & S_NEEDS_RESET);
+	assert_int_equal(f->vhost[0]->stops, 1);
+	f->vhost[0]->stop_result = 0;
+	net_set_link(f->net, true);
+	memset(f->ram + 0x1000, 0, 5 * 0x4000);
+	live(f);
+	assert_int_equal(rd(&f->r, VIRTIO_MMIO_STATUS), ALL_OK);
+	assert_int_equal(f->vhost[0]->running, 3);
+}
+
+static unsigned int switches;
+
+static int count_switch(struct netdev *d, bool active)
+{
+	(void)d;
+	(void)active;
+	switches++;
+	return 0;
+}
+
+static void next_commands(void *ctx)
+{
+	struct fix *f = ctx;
+	struct ring_rig *q = &f->ring[4];
+
+	__atomic_store_n(&q->avail->idx, (uint16_t)(q->used->idx + RIG_SIZE / 2), __ATOMIC_RELEASE);
+}
+
+/* The host's kernel changes the queues of interfaces one by one, for all its users. */
+static void one_callback_changes_the_pairs_once(void **state)
+{
+	struct fix *f = *state;
+	struct netdev_ops ops = *f->net->pair[1].backend->ops;
+	struct ring_rig *q = &f->ring[4];
+
+	ops.set_active = count_switch;
+	f->net->pair[1].backend->ops = &ops;
+	for (unsigned int i = 0; i < RIG_SIZE; i += 2) {
+		uint8_t *bytes = f->ram + DATA_GPA + i * 16;
+
+		memcpy(bytes, i % 4 ? "\4\0\2\0" : "\4\0\1\0", 4);
+		rig_desc(q, i, DATA_GPA + i * 16, 4, F_NEXT, (uint16_t)(i + 1));
+		rig_desc(q, i + 1, DATA_GPA + i * 16 + 8, 1, F_WRITE, 0);
+		q->avail->ring[i / 2] = q->avail->ring[i / 2 + RIG_SIZE / 2] = (uint16_t)i;
+	}
+	f->r.host.pulse = next_commands;
+	f->r.host.ctx = f;
+	next_commands(f);
+	virtio_kick(f->r.device, 4);
+	for (unsigned int i = 0; i < 4; i++) {
+		switches = 0;
+		turn(&f->r);
+		assert_int_equal(switches, 1);
+	}
+	f->r.host.pulse = rig_pulse;
+	f->r.host.ctx = &f->r;
+	f->net->pair[1].backend->ops = &packet_ops;
+}
+
 static void a_broken_control_queue_stops_all(void **state)
 {
 	struct fix *f = *state;
@@ -458,6 +525,8 @@ int main(void)
 		T(a_reset_stops_the_kernel_first),
 		T(a_queue_alone_is_reset),
 		T(a_mistake_breaks_the_device),
+		T(a_refused_stop_breaks_the_device),
+		T(one_callback_changes_the_pairs_once),
 		T(a_broken_control_queue_stops_all),
 		T(a_pulled_cable_takes_them_back),
 		T_FRESH(refused_by_the_kernel_we_do_it),

@@ -22,6 +22,7 @@
 
 struct rig {
 	unsigned char *image;
+	unsigned int block_bytes;
 	uint64_t size_bytes; /* the disk's reported size; reads past SECTORS are zeros */
 	unsigned int nr_reads;
 	int err;
@@ -48,6 +49,7 @@ static int setup(void **state)
 
 	r->image = calloc(SECTORS, SECTOR);
 	r->size_bytes = SECTORS * SECTOR;
+	r->block_bytes = SECTOR;
 	put_guid(r->root_type, GUID_ROOT);
 	*state = r;
 	return 0;
@@ -64,9 +66,11 @@ static int teardown(void **state)
 
 static int find(struct rig *r)
 {
-	struct rootdev_disk disk = {
-		.read = rig_read, .ctx = r, .size_bytes = r->size_bytes, .root_type = r->root_type
-	};
+	struct rootdev_disk disk = { .read = rig_read,
+				     .ctx = r,
+				     .size_bytes = r->size_bytes,
+				     .block_bytes = r->block_bytes,
+				     .root_type = r->root_type };
 
 	memset(&r->root, 0xff, sizeof(r->root));
 	r->nr_reads = 0;
@@ -249,6 +253,47 @@ static void test_gpt_entries_place(void **state)
 	expect_choices(r, "");
 }
 
+/* The same table as a disk of large sectors has it: the header is in the second one. */
+static void test_gpt_large_sectors(void **state)
+{
+	struct rig *r = *state;
+
+	put_gpt_header(r->image, 2, 128);
+	put_gpt(r->image, 0, GUID_ESP, 6, 15, "esp");
+	put_gpt(r->image, 36, GUID_ROOT, 16, SECTORS / 8 - 1, "root");
+	memmove(r->image + 8192, r->image + 1024, 128 * 128);
+	memmove(r->image + 4096, r->image + 512, 512);
+	memset(r->image + 512, 0, 512);
+	memset(r->image + 1024, 0, 3072);
+	expect_choices(r, "");
+	assert_int_equal(r->root.table_block_bytes, 4096);
+	r->block_bytes = 4096;
+	expect(r, 37, "its type");
+	assert_int_equal(r->root.table_block_bytes, 0);
+	/* The disk ends before the last partition does. */
+	r->size_bytes -= 1;
+	assert_int_equal(find(r), 0);
+	assert_false(r->root.found);
+	/* And the other way round. */
+	r->size_bytes += 1;
+	memset(r->image, 0, 65536);
+	put_gpt_header(r->image, 2, 128);
+	put_gpt(r->image, 0, GUID_ROOT, 64, 127, "root");
+	expect_choices(r, "");
+	assert_int_equal(r->root.table_block_bytes, 512);
+}
+
+/* A logical partition's record is in the sector that the extended one names. */
+static void test_mbr_large_sectors(void **state)
+{
+	struct rig *r = *state;
+
+	r->block_bytes = 4096;
+	put_mbr(r->image, 0, 0, 0x05, 10, 100);
+	put_mbr(r->image, 80, 0, 0x83, 1, 50);
+	expect(r, 5, "only Linux");
+}
+
 static void test_too_many_to_say(void **state)
 {
 	struct rig *r = *state;
@@ -346,13 +391,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_whole_disk),	    TEST(test_boot_sector),
-		TEST(test_gpt_root_type),   TEST(test_gpt_only_linux),
-		TEST(test_gpt_types),	    TEST(test_gpt_bad_entries),
-		TEST(test_gpt_bad_header),  TEST(test_gpt_entries_place),
-		TEST(test_too_many_to_say), TEST(test_mbr),
-		TEST(test_mbr_logical),	    TEST(test_mbr_loop),
-		TEST(test_tiny_disks),	    TEST(test_read_error),
+		TEST(test_whole_disk),	      TEST(test_boot_sector),
+		TEST(test_gpt_root_type),     TEST(test_gpt_only_linux),
+		TEST(test_gpt_types),	      TEST(test_gpt_bad_entries),
+		TEST(test_gpt_bad_header),    TEST(test_gpt_entries_place),
+		TEST(test_too_many_to_say),   TEST(test_mbr),
+		TEST(test_gpt_large_sectors), TEST(test_mbr_large_sectors),
+		TEST(test_mbr_logical),	      TEST(test_mbr_loop),
+		TEST(test_tiny_disks),	      TEST(test_read_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

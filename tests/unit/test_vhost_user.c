@@ -695,6 +695,37 @@ static void a_bad_answer_breaks_the_device(void **state)
 	assert_int_equal(f->losses, 1);
 }
 
+static void *start_driver(void *arg)
+{
+	struct fs_fix *f = arg;
+
+	wr(&f->r, VIRTIO_MMIO_STATUS, ALL_OK);
+	return NULL;
+}
+
+/* The vCPU that starts the queues waits for a virtiofsd that does not answer; the loop goes on. */
+static void the_loop_does_not_wait_for_it(void **state)
+{
+	struct fs_fix *f = *state;
+	pthread_t vcpu;
+
+	f->b.at = SET_VRING_ENABLE;
+	f->b.fault = SILENT;
+	negotiate(&f->r, FEATURE_EVENT_IDX | FEATURE_INDIRECT, 1);
+	set_queue(&f->r, 0);
+	pthread_create(&vcpu, NULL, start_driver, f);
+	while (!count(&f->b, SET_VRING_ENABLE)) {
+		turn(&f->r);
+		usleep(1000);
+	}
+	turn(&f->r);
+	shutdown(f->b.fd, SHUT_RDWR);
+	turn(&f->r); /* it cannot look now, and does so later */
+	pthread_join(vcpu, NULL);
+	turn_until_broken(f);
+	assert_string_equal(f->lost, "virtiofsd of files: it has ended");
+}
+
 static void a_bad_answer_to_a_reset(void **state)
 {
 	struct fs_fix *f = *state;
@@ -754,6 +785,7 @@ int main(void)
 		T_FS(its_end_breaks_the_device),
 		T_FS(an_end_before_the_driver_comes),
 		T_FS(a_bad_answer_breaks_the_device),
+		T_FS(the_loop_does_not_wait_for_it),
 		T_FS(a_bad_answer_to_a_reset),
 		T_FS(a_mistake_breaks_the_device),
 		T_FS(without_interrupts_by_eventfd),

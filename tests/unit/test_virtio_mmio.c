@@ -369,6 +369,10 @@ static void one_queue_is_reset_alone(void **state)
 	wr(r, 0xc0, 1);
 	assert_int_equal(rd(r, 0xc0), 0);
 	assert_int_equal(rd(r, VIRTIO_MMIO_QUEUE_READY), 0);
+	/* A bad address is refused, and the driver may correct it. */
+	wr(r, VIRTIO_MMIO_QUEUE_DESC_LOW, RIG_DESC_GPA + 1);
+	wr(r, VIRTIO_MMIO_QUEUE_READY, 1);
+	assert_int_equal(rd(r, VIRTIO_MMIO_QUEUE_READY), 0);
 	r->ring.size = 4;
 	set_queue(r, 0);
 	assert_int_equal(rd(r, VIRTIO_MMIO_QUEUE_READY), 1);

@@ -362,6 +362,26 @@ static void rule_indirect_loop(void **state)
 	refused(f, "a chain that loops");
 }
 
+/* 2.7.5.3.1: no longer than the queue, however large the indirect table is. */
+static void rule_indirect_length(void **state)
+{
+	struct fix *f = *state;
+	struct vring_desc *table = gmem_at(&f->rig.mem, RIG_DATA_GPA, 300 * 16);
+
+	for (uint16_t i = 0; i < 300; i++)
+		table[i] = (struct vring_desc){ RIG_DATA_GPA, 0, F_NEXT, i + 1 };
+	table[255].flags = 0;
+	rig_desc(&f->rig, 0, RIG_DATA_GPA, 300 * 16, F_INDIRECT, 0);
+	rig_avail(&f->rig, 0);
+	assert_int_equal(vq_pop(&f->vq, &f->c), 1);
+	assert_int_equal(f->c.nr_descs, 256);
+	table[255].flags = F_NEXT;
+	table[256].flags = 0;
+	rig_desc(&f->rig, 1, RIG_DATA_GPA, 300 * 16, F_INDIRECT, 0);
+	rig_avail(&f->rig, 1);
+	refused(f, "a chain that loops");
+}
+
 static void rule_next_range(void **state)
 {
 	struct fix *f = *state;
@@ -523,6 +543,7 @@ int main(void)
 		T(rule_loop),
 		T(rule_loop_to_itself_without_bytes),
 		T(rule_indirect_loop),
+		T(rule_indirect_length),
 		T(rule_next_range),
 		T(rule_indirect_next_range),
 		T(rule_indirect_unasked),

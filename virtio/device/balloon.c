@@ -35,19 +35,26 @@
 enum { INFLATE, DEFLATE, REPORT, NR_QUEUES = 5 };
 
 #define QUEUE_SIZE 128
-#define MAX_PIECES 128
-/* so that a driver that sends without end does not starve other devices */
-#define MAX_CHAINS_A_TURN 16
-/* in a chain; the device ignores the rest, so that it does not hold up the loop */
+#define MAX_PIECES (QUEUE_SIZE + GMEM_MAX_REGIONS)
+/*
+ * What a chain may name; the device ignores the rest, so that it does not hold up the loop: page
+ * numbers, runs of them (a system call each), and bytes of reports. Linux sends 256 and 128 MiB.
+ */
 #define MAX_PFNS 4096
+#define MAX_RUNS 256
+#define MAX_REPORT_BYTES (256 * MIB)
+/* The prices of a system call and of a page, for virtio_charge(). */
+#define DISCARD_PRICE (16 * KIB)
+#define PAGE_PRICE 1024
 #define PFN_BYTES (1ULL << VIRTIO_BALLOON_PFN_SHIFT)
 /* num_pages, actual; the other fields belong to features that are not offered */
 #define CONFIG_BYTES 8
 
-static void give_back(const struct gmem *mem, void *at, uint64_t len)
+static void give_back(struct virtio_device *v, void *at, uint64_t len)
 {
-	int err = len ? gmem_discard(mem, at, len) : 0;
+	int err = len ? gmem_discard(v->queue[INFLATE].vq.mem, at, len) : 0;
 
+	virtio_charge(v, len ? DISCARD_PRICE + len / PFN_BYTES * PAGE_PRICE : 0);
 	if (err)
 		pr_guest("virtio balloon: cannot return a page to the host: %s", strerror(-err));
 }
@@ -55,15 +62,17 @@ static void give_back(const struct gmem *mem, void *at, uint64_t len)
 /*
  * Discards the listed pages. Numbers often come in runs: one system call for each run, up or down.
  */
-static void inflate(const struct gmem *mem, const struct vq_chain *c)
+static void inflate(struct virtio_device *v, const struct vq_chain *c)
 {
+	const struct gmem *mem = v->queue[INFLATE].vq.mem;
 	struct iovec *iov = c->iov;
-	unsigned int nr = c->nr_readable;
+	unsigned int nr = c->nr_readable, runs = 0;
 	uint8_t *run = NULL;
 	uint64_t len = 0;
 	uint32_t pfn;
 
-	for (unsigned int i = 0; i < MAX_PFNS && vq_iov_pull(&iov, &nr, &pfn, sizeof(pfn)); i++) {
+	for (unsigned int i = 0;
+	     i < MAX_PFNS && runs < MAX_RUNS && vq_iov_pull(&iov, &nr, &pfn, sizeof(pfn)); i++) {
 		uint8_t *at =
 			gmem_at(mem, (gpa_t)le32toh(pfn) << VIRTIO_BALLOON_PFN_SHIFT, PFN_BYTES);
 
@@ -73,33 +82,39 @@ static void inflate(const struct gmem *mem, const struct vq_chain *c)
 			run = at;
 			len += PFN_BYTES;
 		} else {
-			give_back(mem, run, len);
+			runs += len != 0;
+			give_back(v, run, len);
 			run = at;
 			len = at ? PFN_BYTES : 0;
 		}
 	}
-	give_back(mem, run, len);
+	if (runs < MAX_RUNS)
+		give_back(v, run, len);
 }
 
-static void report(const struct gmem *mem, const struct vq_chain *c)
+static void report(struct virtio_device *v, const struct vq_chain *c)
 {
 	const struct iovec *iov = c->iov + c->nr_readable;
+	uint64_t left = MAX_REPORT_BYTES;
 
-	for (unsigned int i = 0; i < c->nr_writable; i++)
-		give_back(mem, iov[i].iov_base, iov[i].iov_len);
+	for (unsigned int i = 0; i < c->nr_writable && left; i++) {
+		uint64_t n = min_u64(iov[i].iov_len, left);
+
+		give_back(v, iov[i].iov_base, n);
+		left -= n;
+	}
 }
 
 static void balloon_handle(struct virtio_device *v, unsigned int queue)
 {
-	const struct gmem *mem = v->queue[queue].vq.mem;
 	struct iovec iov[MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = MAX_PIECES };
 
-	for (unsigned int i = 0; i < MAX_CHAINS_A_TURN && virtio_pop(v, queue, &c); i++) {
+	while (virtio_pop(v, queue, &c)) {
 		if (queue == INFLATE)
-			inflate(mem, &c);
+			inflate(v, &c);
 		else if (queue >= REPORT && virtio_has(v, VIRTIO_BALLOON_F_REPORTING))
-			report(mem, &c);
+			report(v, &c);
 		virtio_push(v, queue, c.head, 0);
 	}
 }

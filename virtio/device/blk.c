@@ -22,8 +22,7 @@
  * that was ever under way at once, which the queues' sizes limit. The guest determines no
  * allocation's size.
  *
- * Not supported: topology other than the disk's block size, and a write cache that can be switched
- * (CONFIG_WCE).
+ * Not supported: a write cache that can be switched (CONFIG_WCE).
  */
 #include "virtio/blk.h"
 
@@ -40,7 +39,8 @@
 #include <string.h>
 
 #define QUEUE_SIZE 256
-#define EARLY 8 /* chains */
+#define EARLY 8		      /* chains */
+#define BEST_BLOCK_BYTES 4096 /* the host's page: smaller writes are slower */
 #define MAX_SEGMENTS 126
 #define MAX_PIECES (MAX_SEGMENTS + 2)		    /* with header and status */
 #define MAX_RANGE_SECTORS (GIB / DISK_SECTOR_BYTES) /* of a discard or a write of zeroes */
@@ -54,6 +54,7 @@ struct blk_request {
 	int result;
 	bool held;	     /* it has been held at least once, see blk_hold.c */
 	uint32_t data_bytes; /* of a read; for the used ring */
+	bool gap;	     /* the status does not follow these bytes directly */
 	uint8_t *status;     /* in guest memory */
 	struct virtio_blk_discard_write_zeroes range;
 	struct iovec iov[MAX_PIECES];
@@ -110,7 +111,7 @@ static void answer(struct blk_request *r, uint8_t status)
 	 * after an error we report only those.
 	 */
 	if (r->status && status == VIRTIO_BLK_S_OK)
-		written = r->data_bytes + 1;
+		written = r->data_bytes + !r->gap;
 	else if (r->status && !r->data_bytes)
 		written = 1;
 	virtio_push(&r->blk->v, r->queue, r->head, written);
@@ -215,12 +216,14 @@ static uint8_t *pull_last(struct iovec *iov, unsigned int *nr)
 	return byte;
 }
 
-static void push_id(struct blk_request *r, const struct iovec *iov, unsigned int nr)
+/* @room: the bytes of @iov. If there are more than the serial has, they stay as they are. */
+static void push_id(struct blk_request *r, const struct iovec *iov, unsigned int nr, uint64_t room)
 {
 	char id[BLK_SERIAL_BYTES] = { 0 };
 
 	memcpy(id, r->blk->options.serial, strnlen(r->blk->options.serial, sizeof(id)));
 	r->data_bytes = (uint32_t)vq_iov_push(iov, nr, 0, id, sizeof(id));
+	r->gap = r->data_bytes < room;
 	answer(r, VIRTIO_BLK_S_OK);
 }
 
@@ -307,6 +310,7 @@ static void start(struct blk_request *r, const struct vq_chain *c)
 	r->head = c->head;
 	r->held = false;
 	r->data_bytes = 0;
+	r->gap = false;
 	r->status = pull_last(in, &nr_in);
 	if (!r->status || !vq_iov_pull(&out, &nr_out, &header, sizeof(header))) {
 		answer(r, VIRTIO_BLK_S_IOERR);
@@ -328,7 +332,7 @@ static void start(struct blk_request *r, const struct vq_chain *c)
 		flush(r);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
-		push_id(r, in, nr_in);
+		push_id(r, in, nr_in, c->writable_bytes - 1);
 		break;
 	case VIRTIO_BLK_T_DISCARD:
 		range_op(r, DISK_DISCARD, out, nr_out, c->readable_bytes - sizeof(header));
@@ -373,8 +377,7 @@ static void blk_handle(struct virtio_device *v, unsigned int queue)
 	submit_again(b);
 	if (b->hold.nr)
 		virtio_park(v, queue);
-	/* after QUEUE_SIZE requests, other devices have their turn */
-	for (unsigned int n = 1; !b->hold.nr && n <= QUEUE_SIZE; n++) {
+	for (unsigned int n = 1; !b->hold.nr; n++) {
 		struct blk_request *r = request_get(b);
 		struct vq_chain c = { .iov = r ? r->iov : NULL, .iov_cap = MAX_PIECES };
 
@@ -431,7 +434,10 @@ void blk_retry(struct blk *b)
 {
 	struct disk_request *io, *next;
 
-	virtio_lock(&b->v);
+	if (!virtio_trylock(&b->v)) {
+		blk_hold_later(&b->hold);
+		return;
+	}
 	for (io = blk_hold_take(&b->hold); io; io = next) {
 		next = io->next;
 		disk_submit(b->disk, io);
@@ -456,15 +462,16 @@ static const struct virtio_ops blk_ops = {
 
 static uint64_t make_config(const struct blk *b, struct virtio_blk_config *c)
 {
-	unsigned int block_sectors = disk_block_bytes(b->disk) / DISK_SECTOR_BYTES;
+	unsigned int block = disk_block_bytes(b->disk);
 	uint64_t features = VIRTIO_BIT(VIRTIO_BLK_F_SEG_MAX) | VIRTIO_BIT(VIRTIO_BLK_F_BLK_SIZE) |
 			    VIRTIO_BIT(VIRTIO_BLK_F_TOPOLOGY);
 
 	c->capacity = htole64(disk_size_bytes(b->disk) / DISK_SECTOR_BYTES);
 	c->seg_max = htole32(MAX_SEGMENTS);
-	c->blk_size = htole32(DISK_SECTOR_BYTES);
-	c->physical_block_exp = block_sectors ? (uint8_t)__builtin_ctz(block_sectors) : 0;
-	c->min_io_size = htole16((uint16_t)min_u64(block_sectors ? block_sectors : 1, UINT16_MAX));
+	/* Both in logical blocks. */
+	c->blk_size = htole32(block);
+	c->physical_block_exp = (uint8_t)__builtin_ctz(BEST_BLOCK_BYTES / block);
+	c->min_io_size = htole16((uint16_t)(BEST_BLOCK_BYTES / block));
 	c->num_queues = htole16((uint16_t)b->options.nr_queues);
 	if (b->options.nr_queues > 1)
 		features |= VIRTIO_BIT(VIRTIO_BLK_F_MQ);
@@ -479,7 +486,7 @@ static uint64_t make_config(const struct blk *b, struct virtio_blk_config *c)
 	if (b->options.discard && disk_can_discard(b->disk)) {
 		c->max_discard_sectors = htole32(MAX_RANGE_SECTORS);
 		c->max_discard_seg = htole32(1);
-		c->discard_sector_alignment = htole32(block_sectors ? block_sectors : 1);
+		c->discard_sector_alignment = htole32(BEST_BLOCK_BYTES / DISK_SECTOR_BYTES);
 		features |= VIRTIO_BIT(VIRTIO_BLK_F_DISCARD);
 	}
 	return features;

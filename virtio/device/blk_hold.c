@@ -13,9 +13,10 @@
  * Not held, but reported to the guest as without werror=stop:
  *
  *   - errors of the guest itself (beyond the end, a read-only disk);
- *   - errors that never go away: a corrupt image (EUCLEAN) and a failed flush. After a failed flush
- *     it is unknown which writes reached the disk, and a later successful flush would be a lie:
- *     disk_file_flush() returns ENOTRECOVERABLE from then on.
+ *   - errors that never go away: a corrupt image (EUCLEAN), and a flush whose fdatasync() failed,
+ *     for whatever reason. It is then unknown which writes reached the disk, and a later successful
+ *     flush would be a lie: disk_file_flush() returns ENOTRECOVERABLE from then on. A flush that
+ *     fails before that, because a qcow2 image has no room for its tables, is held.
  */
 #include "blk_hold.h"
 
@@ -74,6 +75,11 @@ void blk_hold_add(struct blk_hold *h, struct disk_request *io, int result, bool 
 	pr_err("%s: write failed: %s: the machine is paused until it succeeds; retrying every second (kill -CONT %d: now)",
 	       h->options->path, strerror(-result), (int)getpid());
 	h->options->pause(h->options->pause_ctx, true);
+}
+
+void blk_hold_later(struct blk_hold *h)
+{
+	loop_timer_arm(&h->timer, RETRY_NS);
 }
 
 struct disk_request *blk_hold_take(struct blk_hold *h)

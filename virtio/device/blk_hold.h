@@ -21,6 +21,8 @@ struct blk_hold {
 void blk_hold_init(struct blk_hold *h, const struct blk_options *options, struct loop *loop,
 		   void (*retry)(void *ctx), void *ctx);
 void blk_hold_fini(struct blk_hold *h);
+/* Makes @retry run once more after a while. Thread: loop. Locks: not held. */
+void blk_hold_later(struct blk_hold *h);
 
 /* All functions below: Locks: the device's, held. */
 

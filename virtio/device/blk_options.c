@@ -28,6 +28,7 @@ static const struct choice aios[] = { { "auto", DISK_AIO_AUTO },
 				      { "threads", DISK_AIO_THREADS },
 				      { NULL, 0 } };
 static const struct choice werrors[] = { { "report", 0 }, { "stop", 1 }, { NULL, 0 } };
+static const struct choice blocks[] = { { "512", 512 }, { "4096", 4096 }, { NULL, 0 } };
 static const struct choice on_off[] = { { "on", 1 }, { "off", 0 }, { NULL, 0 } };
 
 static int choose(const char *key, const char *value, const struct choice *choices)
@@ -114,7 +115,10 @@ static int set_key(const char *key, const char *value, struct disk_options *disk
 		return set_queues(blk, value);
 	if (!strcmp(key, "format"))
 		return set_format(disk, value);
-	if (!strcmp(key, "cache")) {
+	if (!strcmp(key, "blocksize")) {
+		n = choose(key, value, blocks);
+		disk->block_bytes = n < 0 ? 0 : (unsigned int)n;
+	} else if (!strcmp(key, "cache")) {
 		n = choose(key, value, caches);
 		disk->cache = n < 0 ? DISK_CACHE_WRITEBACK : (enum disk_cache)n;
 	} else if (!strcmp(key, "aio")) {
@@ -124,7 +128,7 @@ static int set_key(const char *key, const char *value, struct disk_options *disk
 		n = choose(key, value, werrors);
 		blk->werror_stop = n > 0;
 	} else {
-		pr_err("-d %s: %s: no such key; the keys are format, ro, snapshot, serial, cache, discard, aio, queues, werror (write ,, for a comma in a file's name)",
+		pr_err("-d %s: %s: no such key; the keys are format, ro, snapshot, serial, cache, discard, aio, queues, werror, blocksize (write ,, for a comma in a file's name)",
 		       disk->path, key);
 		n = -EINVAL;
 	}

@@ -39,6 +39,7 @@
 #include <string.h>
 
 #define TX_BUDGET_BYTES (256 * KIB) /* then other devices have their turn */
+#define TX_BYTE_PRICE 16	    /* for virtio_charge() */
 #define TX_CHAIN_BYTES 1024	    /* the least that a chain counts, however short it is */
 /* Ctrl-O: Linux's hvc driver passes the next key to SysRq */
 #define HVC_SYSRQ_KEY 0x0f
@@ -127,7 +128,7 @@ static enum sent send_one(struct console_port *p, size_t *budget)
 	if (!*budget)
 		return SENT_BUDGET;
 	if (!k->held && !hold(p, tx_queue(p), k, false))
-		return SENT_ALL;
+		return virtio_turn_left(&p->console->v) ? SENT_ALL : SENT_BUDGET;
 	*budget -= min_u64(*budget, TX_CHAIN_BYTES);
 	while (k->nr) {
 		size_t room = k->next->iov_len ? tx_room(p) : 1, len;
@@ -148,13 +149,14 @@ static enum sent send_one(struct console_port *p, size_t *budget)
 static void handle_tx(struct console_port *p)
 {
 	struct virtio_device *v = &p->console->v;
-	size_t budget = TX_BUDGET_BYTES;
+	size_t most = min_u64(TX_BUDGET_BYTES, virtio_turn_left(v) / TX_BYTE_PRICE), budget = most;
 	enum sent sent;
 
 	do {
 		sent = send_one(p, &budget);
 	} while (sent == SENT_CHAIN);
 	chardev_push(p->chardev);
+	virtio_charge(v, (most - budget) * TX_BYTE_PRICE);
 	if (sent == SENT_BUDGET)
 		virtio_kick(v, tx_queue(p));
 	if (sent != SENT_ALL)

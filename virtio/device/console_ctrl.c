@@ -128,12 +128,7 @@ static void hear(struct console *c)
 	struct iovec iov[CONSOLE_MAX_PIECES];
 	struct vq_chain chain = { .iov = iov, .iov_cap = CONSOLE_MAX_PIECES };
 
-	/*
-	 * At most one queue's worth at a time, so that a driver that sends without end does not
-	 * starve other devices.
-	 */
-	for (unsigned int i = 0;
-	     i < CONSOLE_QUEUE_SIZE && virtio_pop(&c->v, CONSOLE_CTRL_TX, &chain); i++) {
+	while (virtio_pop(&c->v, CONSOLE_CTRL_TX, &chain)) {
 		struct virtio_console_control m;
 		struct iovec *from = iov;
 		unsigned int nr = chain.nr_readable;

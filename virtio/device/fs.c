@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Implements the file system device (fs.h) by handing its queues over to virtiofsd. It has a
- * high-priority queue and one for requests. The loop's thread hands a queue over when the queue
- * would be handled for the first time. From then on its notifications and interrupts bypass this
- * process. The queues are taken back before the driver's reset is complete: virtiofsd answers
- * GET_VRING_BASE when it has stopped using the ring.
+ * high-priority queue and one for requests. The vCPU that starts a queue hands it over, and waits
+ * for virtiofsd's answers: the loop never does. From then on its notifications and interrupts
+ * bypass this process. The queues are taken back before the driver's reset is complete: virtiofsd
+ * answers GET_VRING_BASE when it has stopped using the ring.
  *
  * virtiofsd may fail at any time: its socket hangs up, it sends a wrong message, or it does not
  * answer. The device is then broken and notifies its driver. Requests under way never get an
@@ -37,6 +37,7 @@
 #define QUEUE_SIZE 1024
 #define GREET_WAIT_MS 60000 /* for the start of a program on a loaded host */
 #define MAX_LOG_LINES 20
+#define LOOK_AGAIN_NS 50000000ULL
 
 static_assert(sizeof(((struct virtio_fs_config *)NULL)->tag) == FS_MAX_TAG_BYTES, "");
 
@@ -48,6 +49,7 @@ struct fs {
 	struct virtiofsd daemon;    /* only if we started it */
 	bool lost;		    /* the back end has ended or disconnected, for good */
 	struct loop_source hang_up, mistake, log;
+	struct loop_timer again; /* looks at the first two once more */
 	unsigned int log_lines;
 	void (*on_loss)(void *ctx, const char *why);
 	void *on_loss_ctx;
@@ -95,7 +97,13 @@ static int hand_over(struct fs *f, unsigned int queue)
 	return err;
 }
 
+/* Not called for a queue that runs: it is handed over before the loop sees a kick. */
 static void fs_handle(struct virtio_device *v, unsigned int queue)
+{
+	virtio_park(v, queue);
+}
+
+static void fs_started(struct virtio_device *v, unsigned int queue)
 {
 	struct fs *f = (struct fs *)v;
 
@@ -117,6 +125,7 @@ static const struct virtio_ops fs_ops = {
 	.name = "fs",
 	.device_id = VIRTIO_ID_FS,
 	.handle = fs_handle,
+	.started = fs_started,
 	.quiesce = fs_quiesce,
 };
 
@@ -150,12 +159,25 @@ void fs_on_loss(struct fs *f, void (*fn)(void *ctx, const char *why), void *ctx)
 
 /* ---- events of the loop ---------------------------------------------------------------------- */
 
+/*
+ * Takes the lock, unless a vCPU has it, which may wait for virtiofsd: the loop does not, and looks
+ * again later.
+ */
+static bool try_lock(struct fs *f)
+{
+	if (virtio_trylock(&f->v))
+		return true;
+	loop_timer_arm(&f->again, LOOK_AGAIN_NS);
+	return false;
+}
+
 static void on_hang_up(void *ctx, uint32_t events)
 {
 	struct fs *f = ctx;
 
 	(void)events;
-	virtio_lock(&f->v);
+	if (!try_lock(f))
+		return;
 	if (!f->lost && vhost_user_check(f->backend))
 		lose(f);
 	if (f->lost) {
@@ -171,10 +193,21 @@ static void on_mistake(void *ctx, uint32_t events)
 	eventfd_t count;
 
 	(void)events;
-	virtio_lock(&f->v);
+	if (!try_lock(f))
+		return;
 	if (!eventfd_read(vhost_user_error_fd(f->backend), &count))
 		virtio_break(&f->v, "virtiofsd found a chain that breaks the rules");
 	virtio_unlock(&f->v);
+}
+
+static void on_again(void *ctx)
+{
+	struct fs *f = ctx;
+
+	if (f->mistake.loop)
+		on_mistake(f, 0);
+	if (f->hang_up.loop)
+		on_hang_up(f, 0);
 }
 
 static void show_log(struct fs *f, char *text)
@@ -194,9 +227,7 @@ static void on_log(void *ctx, uint32_t events)
 	int n;
 
 	(void)events;
-	virtio_lock(&f->v);
 	n = virtiofsd_read_log(&f->daemon, text, sizeof(text));
-	virtio_unlock(&f->v);
 	if (n < 0)
 		loop_del(&f->log);
 	else
@@ -270,10 +301,12 @@ int fs_greet(struct fs *f)
 
 	if (err)
 		return say_why_not(f, err);
-	err = loop_add(f->loop, &f->hang_up, vhost_user_fd(f->backend), EPOLLIN, on_hang_up, f);
+	loop_timer_init(f->loop, &f->again, on_again, f);
+	err = loop_add(f->loop, &f->hang_up, vhost_user_fd(f->backend), EPOLLIN | EPOLLET,
+		       on_hang_up, f);
 	if (!err)
-		err = loop_add(f->loop, &f->mistake, vhost_user_error_fd(f->backend), EPOLLIN,
-			       on_mistake, f);
+		err = loop_add(f->loop, &f->mistake, vhost_user_error_fd(f->backend),
+			       EPOLLIN | EPOLLET, on_mistake, f);
 	if (!err && f->daemon.log_fd >= 0)
 		err = loop_add(f->loop, &f->log, f->daemon.log_fd, EPOLLIN, on_log, f);
 	return err;
@@ -286,6 +319,7 @@ void fs_hang_up(struct fs *f)
 	loop_del(&f->hang_up);
 	loop_del(&f->mistake);
 	loop_del(&f->log);
+	loop_timer_fini(&f->again);
 	vhost_user_close(f->backend);
 	f->backend = NULL;
 	virtiofsd_stop(&f->daemon, true);

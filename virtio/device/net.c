@@ -109,8 +109,10 @@ static void on_backend(void *ctx, uint32_t events)
 	p->want_in = p->want_in && !in;
 	if (in)
 		virtio_run(v, rx);
-	else if (events & (EPOLLERR | EPOLLHUP))
+	else if (events & EPOLLHUP)
 		p->gone = -EPIPE; /* no peer takes the rest */
+	else if (events & EPOLLERR)
+		p->gone = netdev_take_error(p->backend);
 	if (p->want_out && (events & ~(uint32_t)EPOLLIN)) {
 		/* Sends the rest of a half-sent frame even when its queue has been reset. */
 		p->want_out = !p->gone && !netdev_flush(p->backend);

@@ -20,7 +20,8 @@
 #include <endian.h>
 #include <string.h>
 
-#define MAX_MACS 4096 /* of a table, so that it is read quickly; drivers have a few */
+#define MAX_MACS 4096		 /* of a table, so that it is read quickly; drivers have a few */
+#define COMMAND_PRICE (64 * KIB) /* for virtio_charge(); as much as two tables of that length */
 
 /* Whether a driver may switch this mode on or off. */
 static bool set_mode(const struct net *n, struct iovec *iov, unsigned int nr)
@@ -67,6 +68,8 @@ static bool set_mac(struct net *n, struct iovec *iov, unsigned int nr)
 
 void net_apply(struct net *n)
 {
+	/* The host's kernel changes interfaces one at a time, for all its users: one a turn. */
+	virtio_charge(&n->v, VIRTIO_TURN_BYTES);
 	for (unsigned int i = 0; i < n->nr_pairs; i++) {
 		struct netdev *backend = n->pair[i].backend;
 		bool active = net_is_active(n, i);
@@ -155,14 +158,11 @@ void net_ctrl_handle(struct net *n, unsigned int queue)
 	struct iovec iov[NET_MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = NET_MAX_PIECES };
 
-	/*
-	 * At most one queue's worth at a time, so that a driver that sends without end does not
-	 * starve other devices.
-	 */
-	for (unsigned int i = 0; i < NET_QUEUE_SIZE && virtio_pop(&n->v, queue, &c); i++) {
+	while (virtio_pop(&n->v, queue, &c)) {
 		virtio_net_ctrl_ack ack =
 			obey(n, iov, c.nr_readable) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 
+		virtio_charge(&n->v, COMMAND_PRICE);
 		/* obey() has advanced through readable pieces only. */
 		if (c.nr_writable)
 			*(virtio_net_ctrl_ack *)iov[c.nr_readable].iov_base = ack;

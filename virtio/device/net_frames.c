@@ -23,9 +23,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* frames; then other devices have their turn */
-#define RX_BUDGET 64
-#define TX_BUDGET 256					     /* the same */
+#define MAX_DROPPED 64	      /* frames, in a row, that the driver must not see */
+#define FRAME_PRICE (8 * KIB) /* of the system call, for virtio_charge() */
 #define HEADER_BYTES sizeof(struct virtio_net_hdr_mrg_rxbuf) /* always this one since virtio 1.0 */
 
 void net_sync_watch(struct net_pair *p)
@@ -79,7 +78,8 @@ static void handle_tx(struct net_pair *p, unsigned int queue)
 	struct vq_chain c = { .iov = iov + 1, .iov_cap = NET_MAX_PIECES };
 
 	p->want_out = false;
-	for (unsigned int i = 0; i < TX_BUDGET && virtio_pop(v, queue, &c); i++) {
+	while (virtio_pop(v, queue, &c)) {
+		virtio_charge(v, FRAME_PRICE);
 		if (transmit(p, &c) == -EAGAIN) {
 			vq_unpop(&v->queue[queue].vq, &c);
 			p->want_out = true;
@@ -102,7 +102,8 @@ static bool fetch(struct net_pair *p)
 		return true;
 	if (p->gone)
 		return false;
-	for (unsigned int i = 0; i < RX_BUDGET; i++) {
+	for (unsigned int i = 0; i < MAX_DROPPED; i++) {
+		virtio_charge(&p->net->v, FRAME_PRICE);
 		n = netdev_recv(p->backend, &p->hdr, &p->frame);
 		if (n < 0)
 			break;
@@ -213,17 +214,11 @@ static void handle_rx(struct net_pair *p, unsigned int queue)
 	struct virtio_device *v = &p->net->v;
 
 	p->want_in = false;
-	for (unsigned int i = 0; i < RX_BUDGET; i++) {
-		if (!fetch(p)) {
-			p->want_in = true;
-			virtio_park(v, queue);
-			return;
-		}
+	while (fetch(p)) {
 		if (!deliver(p, queue))
-			return; /* the core asks the driver to notify us, and looks again */
+			return; /* the core asks the driver to notify us, or had enough */
 	}
-	/* As in fetch(). */
-	virtio_kick(v, queue);
+	p->want_in = true;
 	virtio_park(v, queue);
 }
 

@@ -8,7 +8,8 @@
 #include "virtio/net.h"
 
 #define NET_QUEUE_SIZE 256
-#define NET_MAX_PIECES 128
+/* for the longest chain; a buffer may span two regions */
+#define NET_MAX_PIECES (NET_QUEUE_SIZE + GMEM_MAX_REGIONS)
 #define NET_GUEST_OFFLOADS                                                                         \
 	(VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4) |               \
 	 VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN) |                \

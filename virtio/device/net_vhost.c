@@ -103,7 +103,11 @@ void net_vhost_stop(struct net *n, unsigned int queue, bool resume)
 
 	if (!vh || !vhost_runs(vh, queue % 2))
 		return;
-	next = vhost_stop(vh, queue % 2);
+	if (vhost_stop(vh, queue % 2, &next)) {
+		/* The other queue of the pair has stopped, too, and nobody knows where. */
+		virtio_break(&n->v, "the host's kernel refuses to stop a queue of vhost-net");
+		return;
+	}
 	if (!resume)
 		return;
 	vq_resume(&n->v.queue[queue].vq, next);

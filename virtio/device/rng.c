@@ -16,6 +16,7 @@
 #define QUEUE_SIZE 8
 #define MAX_PIECES 16
 #define MAX_BYTES 4096
+#define RANDOM_BYTE_PRICE 8 /* for virtio_charge() */
 
 static uint32_t fill(const struct vq_chain *c)
 {
@@ -40,12 +41,12 @@ static void rng_handle(struct virtio_device *v, unsigned int queue)
 	struct iovec iov[MAX_PIECES];
 	struct vq_chain c = { .iov = iov, .iov_cap = MAX_PIECES };
 
-	/*
-	 * At most one queue's worth at a time, so that a driver that offers the same buffer again
-	 * and again does not starve other devices.
-	 */
-	for (unsigned int i = 0; i < QUEUE_SIZE && virtio_pop(v, queue, &c); i++)
-		virtio_push(v, queue, c.head, fill(&c));
+	while (virtio_pop(v, queue, &c)) {
+		uint32_t n = fill(&c);
+
+		virtio_charge(v, (uint64_t)n * RANDOM_BYTE_PRICE);
+		virtio_push(v, queue, c.head, n);
+	}
 }
 
 static const struct virtio_ops rng_ops = {

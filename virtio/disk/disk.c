@@ -34,12 +34,16 @@
 
 struct disk {
 	struct disk_node *node;
+	uint64_t size_bytes; /* the node's whole blocks */
+	unsigned int block_bytes;
 	struct disk_file *raw; /* the file for io_uring and preadv2(), or NULL */
 	struct disk_ring *ring;
 	struct disk_pool pool;
 	struct loop_source ring_source, done_source;
 	int done_fd;
 	bool guarded, writethrough, discard, read_only;
+	bool (*mend)(void *ctx); /* see struct disk_options */
+	void *mend_ctx;
 	_Atomic uint64_t pending;
 	struct disk_gather gather;
 
@@ -52,7 +56,7 @@ struct disk {
 
 uint64_t disk_size_bytes(const struct disk *d)
 {
-	return d->node->size_bytes;
+	return d->size_bytes;
 }
 
 bool disk_read_only(const struct disk *d)
@@ -67,8 +71,7 @@ bool disk_can_discard(const struct disk *d)
 
 unsigned int disk_block_bytes(const struct disk *d)
 {
-	(void)d;
-	return 4096;
+	return d->block_bytes;
 }
 
 /* ---- completion ---- */
@@ -170,6 +173,10 @@ static void serve(void *ctx, struct disk_request *r)
 	bool first;
 
 	r->result = serve_request(d, r);
+	if (r->result == -EFAULT && d->mend && d->mend(d->mend_ctx))
+		r->result = serve_request(d, r);
+	if (r->result == -EFAULT)
+		pr_guest("disk: a buffer of the guest cannot be accessed");
 	pthread_mutex_lock(&d->done_lock);
 	first = !d->done_list.head;
 	disk_list_add(&d->done_list, r);
@@ -183,7 +190,7 @@ static void serve(void *ctx, struct disk_request *r)
 /* Returns 1 if the request must be carried out; otherwise its result, 0 or -errno. */
 static int check(const struct disk *d, const struct disk_request *r)
 {
-	uint64_t size = d->node->size_bytes;
+	uint64_t size = d->size_bytes;
 
 	if (r->op == DISK_FLUSH)
 		return d->read_only ? 0 : 1;
@@ -285,7 +292,7 @@ int disk_read_sync(struct disk *d, uint64_t offset_bytes, void *buf, uint64_t le
 	struct iovec iov = { buf, len_bytes };
 	struct disk_cursor c = { .iov = &iov };
 
-	if (offset_bytes > d->node->size_bytes || len_bytes > d->node->size_bytes - offset_bytes)
+	if (offset_bytes > d->size_bytes || len_bytes > d->size_bytes - offset_bytes)
 		return -EINVAL;
 	return len_bytes ? d->node->ops->read(d->node, offset_bytes, len_bytes, &c) : 0;
 }
@@ -325,6 +332,16 @@ static int open_parts(struct disk *d, const struct disk_options *o, struct loop 
 	return err ? err : open_ring(d, o, loop);
 }
 
+static void set_size(struct disk *d, const struct disk_options *o)
+{
+	d->block_bytes = o->block_bytes ? o->block_bytes : DISK_SECTOR_BYTES;
+	d->size_bytes = align_down(d->node->size_bytes, d->block_bytes);
+	if (d->size_bytes != d->node->size_bytes)
+		pr_warn("%s: not a multiple of %u bytes; the guest does not see the last %llu bytes",
+			o->path, d->block_bytes,
+			(unsigned long long)(d->node->size_bytes - d->size_bytes));
+}
+
 int disk_start(struct disk **out, struct disk_node *node, const struct disk_options *options,
 	       struct loop *loop)
 {
@@ -336,11 +353,14 @@ int disk_start(struct disk **out, struct disk_node *node, const struct disk_opti
 		return -ENOMEM;
 	}
 	d->node = node;
+	set_size(d, options);
 	d->raw = node->raw;
 	d->guarded = !options->format;
 	d->read_only = options->read_only;
 	d->writethrough = options->cache == DISK_CACHE_WRITETHROUGH;
 	d->discard = options->discard;
+	d->mend = options->mend;
+	d->mend_ctx = options->mend_ctx;
 	d->done_fd = -1;
 	disk_list_init(&d->todo);
 	disk_list_init(&d->done_list);

@@ -12,9 +12,9 @@
  *     use a bounce buffer; a block of which only a part is written is read, changed and written
  *     back under edge_lock. A whole-block write of the guest may race with such a change of the
  *     same block, like any two writes to one place.
- *   - A failed fdatasync() stays failed: the kernel has marked the pages clean, so the next one
- *     would succeed although data are lost.
- *   - The log gets the first error of each file; the guest gets all of them.
+ *   - A failed fdatasync() stays failed, whatever its error: the kernel has marked the pages clean,
+ *     so the next one would succeed although data are lost.
+ *   - The log gets the first error of each kind; the guest gets all of them.
  */
 #include "disk_impl.h"
 
@@ -42,7 +42,9 @@ static const char zero_page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 
 int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int err)
 {
-	if (!atomic_exchange(&f->said_error, true))
+	uint64_t bit = 1ULL << (-err % 64);
+
+	if (err != -EFAULT && !(atomic_fetch_or(&f->said, bit) & bit))
 		pr_err("%s: %s at byte %llu: %s (reported once)", f->path, what,
 		       (unsigned long long)offset, strerror(-err));
 	return err;
@@ -71,15 +73,6 @@ void disk_file_look_again(struct disk_file *f)
 	if (f->block_device && ioctl(f->fd, BLKGETSIZE64, &size) == 0 &&
 	    size <= INT64_MAX - DISK_SECTOR_BYTES)
 		grown_to(f, size);
-}
-
-uint64_t disk_file_size(struct disk_file *f)
-{
-	struct stat st;
-
-	if (!f->block_device && fstat(f->fd, &st) == 0)
-		return (uint64_t)st.st_size;
-	return atomic_load(&f->size_bytes);
 }
 
 bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len,
@@ -341,10 +334,11 @@ int disk_file_flush(struct disk_file *f)
 		err = -ENOTRECOVERABLE;
 	else if (fdatasync(f->fd))
 		err = -errno;
-	if (err)
-		atomic_store(&f->flush_failed, true);
+	if (err && !atomic_exchange(&f->flush_failed, true))
+		pr_err("%s: flush failed: %s; earlier writes may be lost, so all flushes fail from now on; check the image after the machine has ended",
+		       f->path, strerror(-err));
 	pthread_mutex_unlock(&f->flush_lock);
-	return err && err != -ENOTRECOVERABLE ? disk_file_error(f, "flush", 0, err) : err;
+	return err ? -ENOTRECOVERABLE : 0;
 }
 
 /* Whether the host does not support the operation, for this file or at all; the data then stay. */
@@ -354,6 +348,16 @@ static bool cannot(int err)
 	       err == ENODEV || err == EPERM;
 }
 
+static int allocate(struct disk_file *f, int mode, uint64_t offset, uint64_t len)
+{
+	int rc;
+
+	do
+		rc = fallocate(f->fd, mode, (off_t)offset, (off_t)len);
+	while (rc < 0 && errno == EINTR);
+	return rc;
+}
+
 int disk_file_discard(struct disk_file *f, uint64_t offset, uint64_t len)
 {
 	uint64_t range[2] = { offset, len };
@@ -361,11 +365,12 @@ int disk_file_discard(struct disk_file *f, uint64_t offset, uint64_t len)
 
 	if (atomic_load_explicit(&f->no_punch, memory_order_relaxed))
 		return 0;
-	if (f->block_device)
-		rc = ioctl(f->fd, BLKDISCARD, range);
+	if (!f->block_device)
+		rc = allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len);
 	else
-		rc = fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-			       (off_t)len);
+		do
+			rc = ioctl(f->fd, BLKDISCARD, range);
+		while (rc < 0 && errno == EINTR);
 	if (rc == 0)
 		return 0;
 	if (!cannot(errno))
@@ -410,19 +415,18 @@ int disk_file_zero(struct disk_file *f, uint64_t offset, uint64_t len, bool unma
 	if (f->direct && !is_aligned(offset | len, f->align_bytes))
 		return write_zeros(f, offset, len);
 	if (unmap && !atomic_load_explicit(&f->no_punch, memory_order_relaxed)) {
-		if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-			      (off_t)len) == 0)
+		if (!allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len))
 			return 0;
 		if (!cannot(errno))
 			return disk_file_error(f, "write zeroes", offset, -errno);
 	}
 	if (!atomic_load_explicit(&f->no_zero_range, memory_order_relaxed)) {
-		if (fallocate(f->fd, FALLOC_FL_ZERO_RANGE | keep, (off_t)offset, (off_t)len) == 0) {
+		if (!allocate(f, FALLOC_FL_ZERO_RANGE | keep, offset, len)) {
 			if (!keep)
 				grown_to(f, offset + len);
 			return 0;
 		}
-		if (!cannot(errno) && errno != EINTR)
+		if (!cannot(errno))
 			return disk_file_error(f, "write zeroes", offset, -errno);
 		if (errno == EOPNOTSUPP || errno == ENOSYS)
 			atomic_store(&f->no_zero_range, true);
@@ -561,7 +565,6 @@ int disk_file_open(struct disk_file **out, const char *path, const struct disk_o
 	}
 	f->read_only = read_only;
 	f->direct = flags & O_DIRECT;
-	f->dsync = flags & O_DSYNC;
 	err = measure(f);
 	if (err) {
 		disk_file_close(f);

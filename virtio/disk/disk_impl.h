@@ -61,6 +61,12 @@ struct disk_node_ops {
 
 struct disk_file;
 
+/*
+ * The longest read or write that the submitting thread, usually the loop's, copies itself: a longer
+ * copy would hold up all other devices.
+ */
+#define DISK_OWN_COPY_BYTES (256 * KIB)
+
 struct disk_node {
 	const struct disk_node_ops *ops;
 	uint64_t size_bytes;	    /* whole sectors */
@@ -75,7 +81,7 @@ struct disk_node {
 struct disk_file {
 	char *path;
 	int fd;
-	bool block_device, direct, read_only, dsync;
+	bool block_device, direct, read_only;
 	/* the file reads as zeros beyond its end, and its last block may be short (qcow2) */
 	bool sparse_tail;
 	bool in_memory;		  /* on a file system that is only in memory: a read never waits */
@@ -86,7 +92,9 @@ struct disk_file {
 	dev_t rdev;
 	_Atomic uint64_t size_bytes; /* as far as known */
 	uint64_t tail_end_bytes;     /* the size at opening, rounded up to sectors */
-	_Atomic bool said_error, flush_failed, no_punch, no_zero_range, no_nowait;
+	_Atomic uint64_t said;	     /* one bit for each error number that was logged */
+	_Atomic bool said_error;     /* the image contradicts itself: see qcow2_error.c */
+	_Atomic bool flush_failed, no_punch, no_zero_range, no_nowait;
 	pthread_mutex_t flush_lock; /* guards a flush and its result */
 	/*
 	 * guards the read-modify-write of blocks that a misaligned direct write shares with others
@@ -115,14 +123,15 @@ uint64_t disk_file_read_cached(struct disk_file *f, uint64_t offset, const struc
 #define DISK_ZERO_IOVECS 64
 #define DISK_ZERO_BYTES (DISK_ZERO_IOVECS * 4096ULL)
 void disk_zero_source(struct iovec iov[DISK_ZERO_IOVECS]);
-/* Returns the present size from the host. */
-uint64_t disk_file_size(struct disk_file *f);
 /* Updates the size: a block device may have been extended since it was read. */
 void disk_file_look_again(struct disk_file *f);
 /* Whether this transfer needs no bounce buffer. */
 bool disk_file_aligned(const struct disk_file *f, uint64_t offset, uint64_t len,
 		       const struct iovec *iov, unsigned int nr);
-/* Logs the first error of each file. Returns @err, a -errno. */
+/*
+ * Logs the first error of each kind, for each file. -EFAULT is not the file's error: disk.c handles
+ * it. Returns @err, a -errno.
+ */
 int disk_file_error(struct disk_file *f, const char *what, uint64_t offset, int err);
 /* If @err is not 0, logs that the image on @f is closed without its last writes. Returns @err. */
 int disk_file_lost(const struct disk_file *f, int err);

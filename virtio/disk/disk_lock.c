@@ -50,7 +50,8 @@ static bool others_have(int fd, off_t byte)
 	return fcntl(fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK;
 }
 
-static bool process_has(int proc_fd, const char *pid, const struct stat *image)
+/* @except: a descriptor that does not count; -1: none. */
+static bool process_has(int proc_fd, const char *pid, const struct stat *image, int except)
 {
 	char path[64];
 	struct dirent *e;
@@ -70,8 +71,8 @@ static bool process_has(int proc_fd, const char *pid, const struct stat *image)
 	while (!found && (e = readdir(dir))) {
 		struct stat st;
 
-		found = fstatat(fd, e->d_name, &st, 0) == 0 && st.st_dev == image->st_dev &&
-			st.st_ino == image->st_ino;
+		found = atoi(e->d_name) != except && fstatat(fd, e->d_name, &st, 0) == 0 &&
+			st.st_dev == image->st_dev && st.st_ino == image->st_ino;
 	}
 	closedir(dir);
 	return found;
@@ -115,7 +116,7 @@ static void find_owner(int image_fd, const char *path, char *text, size_t size)
 	while ((e = readdir(proc))) {
 		if (e->d_name[0] < '1' || e->d_name[0] > '9' || atoi(e->d_name) == getpid())
 			continue;
-		if (!process_has(dirfd(proc), e->d_name, &image))
+		if (!process_has(dirfd(proc), e->d_name, &image, -1))
 			continue;
 		read_name(dirfd(proc), e->d_name, name, sizeof(name));
 		snprintf(text, size, "process %s (%s)", e->d_name, name);
@@ -138,6 +139,20 @@ static int try_lock(int fd, bool read_only)
 	return err;
 }
 
+/* Whether this process has the image by another descriptor. */
+static bool is_ours(int image_fd)
+{
+	int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat image;
+	bool ours;
+
+	if (proc_fd < 0)
+		return false;
+	ours = fstat(image_fd, &image) == 0 && process_has(proc_fd, "self", &image, image_fd);
+	close(proc_fd);
+	return ours;
+}
+
 int disk_lock(int fd, const char *path, bool read_only)
 {
 	char owner[PATH_MAX + 64];
@@ -158,6 +173,11 @@ int disk_lock(int fd, const char *path, bool read_only)
 		pr_warn("%s: cannot be locked (%s); make sure that no other machine writes to it",
 			path, strerror(-err));
 		return 0;
+	}
+	if (is_ours(fd)) {
+		pr_err("%s: this machine has it already, as another disk or a backing file; use `ro` or `snapshot` for each of them",
+		       path);
+		return -EBUSY;
 	}
 	find_owner(fd, path, owner, sizeof(owner));
 	pr_err("%s: in use by %s%s", path, owner,

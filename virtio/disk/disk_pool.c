@@ -2,15 +2,16 @@
 /*
  * Runs the threads that do blocking I/O for disks. There are none until there is work; then the
  * pool adds one whenever work finds no idle thread, up to a few. They start requests in the order
- * of their arrival, with all signals blocked and on small stacks. If no thread can be made, the
- * caller serves its own request.
+ * of their arrival, on small stacks, with all signals blocked except those of their own faults
+ * (kvm/sigmask.h). If no thread can be made, the caller serves its own request.
  *
  * This file also has the list of requests and the iovec cursor that all parts use.
  */
 #include "disk_impl.h"
 
+#include "kvm/sigmask.h"
+
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 
 #define STACK_BYTES (256 * 1024) /* only touched pages use memory */
@@ -150,15 +151,14 @@ static void *pool_thread(void *arg)
 static int start_thread(struct disk_pool *p)
 {
 	pthread_attr_t attr;
-	sigset_t all, old;
+	sigset_t old;
 	int err;
 
 	err = pthread_attr_init(&attr);
 	if (err)
 		return -err;
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
+	sigmask_block(&old);
 	err = pthread_create(&p->threads[p->nr_threads], &attr, pool_thread, p);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);

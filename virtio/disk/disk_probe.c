@@ -2,8 +2,9 @@
 /*
  * Guesses the format of a disk image from its first sector. Each supported format recognises its
  * own images; the magic bytes here are those of the formats that QEMU would guess if it opened the
- * same file later. The guest writes the contents of a raw disk, so this is only a guess; disk_raw.c
- * prevents the guest from changing it.
+ * same file later, except LUKS: encryption of a whole disk is the guest's business, and its header
+ * cannot name another file. The guest writes the contents of a raw disk, so this is only a guess;
+ * disk_raw.c prevents the guest from changing it.
  */
 #include "disk_impl.h"
 
@@ -25,7 +26,6 @@ static const struct magic magics[] = {
 	{ "VHDX", 0, 8, "vhdxfile" },
 	{ "VHD", 0, 8, "conectix" },
 	{ "VHD", 0, 8, "cxsparse" },
-	{ "LUKS", 0, 6, "LUKS\xba\xbe" },
 	{ "Parallels", 0, 16, "WithoutFreeSpace" },
 	{ "Parallels", 0, 16, "WithouFreSpacExt" },
 	{ "Bochs", 0, 22, "Bochs Virtual HD Image" },

@@ -119,7 +119,7 @@ int disk_raw_open(struct disk_node **out, struct disk_file *f, const struct disk
 	r->node = (struct disk_node){
 		.ops = &raw_ops,
 		.size_bytes = f->tail_end_bytes,
-		.max_at_once_bytes = UINT64_MAX,
+		.max_at_once_bytes = DISK_OWN_COPY_BYTES,
 		.read_only = f->read_only,
 		.raw = f,
 	};

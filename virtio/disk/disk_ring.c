@@ -125,6 +125,8 @@ static void prepare(struct disk_ring *r, struct io_uring_sqe *sqe, const struct 
 {
 	*sqe = (struct io_uring_sqe){ .off = req->offset_bytes, .user_data = (uintptr_t)req };
 	sqe->fd = r->file->fd;
+	if (req->len_bytes > DISK_OWN_COPY_BYTES)
+		sqe->flags = IOSQE_ASYNC; /* else io_uring_enter() copies what is in memory */
 	if (req->nr_iov == 1) {
 		sqe->opcode = req->op == DISK_READ ? IORING_OP_READ : IORING_OP_WRITE;
 		sqe->addr = (uintptr_t)req->iov[0].iov_base;
@@ -185,7 +187,8 @@ static void submit(struct disk_ring *r, uint32_t n, struct disk_list *other)
 static void complete(struct disk_ring *r, struct disk_request *req, int res, struct disk_list *done,
 		     struct disk_list *other)
 {
-	if (res == -EAGAIN || res == -EINTR || res == -ECANCELED) {
+	/* -EFAULT: the pool tries it once more, see disk.c. */
+	if (res == -EAGAIN || res == -EINTR || res == -ECANCELED || res == -EFAULT) {
 		disk_list_add(other, req);
 		return;
 	}

@@ -18,8 +18,8 @@
  *
  * The disk's contents are not trusted: every sector number is compared with the disk's size before
  * use, and the number of entries and links is limited as in Linux. Checksums are not verified and
- * the GPT's copy at the end is not used: the guest detects damage itself. Sectors have 512 bytes,
- * as on our disks.
+ * the GPT's copy at the end is not used: the guest detects damage itself. Tables count in the
+ * disk's sectors, of 512 or 4096 bytes; a GPT that was made for the other size is reported.
  *
  * Thread: main, at set-up. The code knows no image formats: the caller passes a read function.
  */
@@ -30,8 +30,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECTOR_BYTES 512
-#define HEAD_BYTES 4096 /* the MBR, GPT's header, ext's and XFS' superblocks */
+#define SECTOR_BYTES 512 /* of which a record is read */
+#define LARGE_SECTOR_BYTES 4096
+/* the MBR, GPT's header, ext's and XFS' superblocks */
+#define HEAD_BYTES (LARGE_SECTOR_BYTES + SECTOR_BYTES)
 #define MAX_PARTITIONS 255
 #define MAX_LINKS 100 /* extended partitions without a logical one in them */
 
@@ -230,7 +232,7 @@ static int mbr_chain(struct search *s, uint64_t first, unsigned int *number)
 
 		if (!lba || lba >= s->sectors)
 			return 0;
-		err = read_at(s, lba * SECTOR_BYTES, sector, sizeof(sector));
+		err = read_at(s, lba * s->disk->block_bytes, sector, sizeof(sector));
 		if (err || !mbr_signed(sector))
 			return err;
 		mbr_read(sector, entry);
@@ -379,27 +381,42 @@ static unsigned int gpt_entries(const struct search *s, const uint8_t *sector, u
 	nr = le32toh(h.nr_entries);
 	*lba = le64toh(h.entries_lba);
 	if (memcmp(h.signature, "EFI PART", sizeof(h.signature)) != 0 || header_bytes < 92 ||
-	    header_bytes > SECTOR_BYTES || le64toh(h.my_lba) != 1 ||
+	    header_bytes > s->disk->block_bytes || le64toh(h.my_lba) != 1 ||
 	    le32toh(h.entry_bytes) != GPT_ENTRY_BYTES)
 		return 0;
 	if (*lba < GPT_FIRST_LBA || *lba >= s->sectors ||
-	    nr > (s->sectors - *lba) * (SECTOR_BYTES / GPT_ENTRY_BYTES))
+	    nr > (s->sectors - *lba) * (s->disk->block_bytes / GPT_ENTRY_BYTES))
 		return 0;
 	return nr < MAX_PARTITIONS ? nr : MAX_PARTITIONS;
 }
 
+/* Looks for a GPT where it would be with sectors of the other size. */
+static int gpt_of_other_size(struct search *s)
+{
+	unsigned int other =
+		s->disk->block_bytes == SECTOR_BYTES ? LARGE_SECTOR_BYTES : SECTOR_BYTES;
+	char signature[8];
+	int err = read_at(s, other, signature, sizeof(signature));
+
+	if (!err && !memcmp(signature, "EFI PART", sizeof(signature)))
+		s->root->table_block_bytes = other;
+	return err;
+}
+
 static int gpt_scan(struct search *s, const uint8_t *sector)
 {
-	enum { PER_SECTOR = SECTOR_BYTES / GPT_ENTRY_BYTES, AT_ONCE = 8 * PER_SECTOR };
+	enum { AT_ONCE = 32 };
 	struct gpt_entry entry[AT_ONCE];
 	uint64_t lba;
 	unsigned int nr = gpt_entries(s, sector, &lba);
 
+	if (!nr)
+		return gpt_of_other_size(s);
 	for (unsigned int i = 0; i < nr; i++) {
 		int err = 0;
 
 		if (i % AT_ONCE == 0)
-			err = read_at(s, (lba + i / PER_SECTOR) * SECTOR_BYTES, entry,
+			err = read_at(s, lba * s->disk->block_bytes + i * GPT_ENTRY_BYTES, entry,
 				      sizeof(entry));
 		if (err)
 			return err;
@@ -440,14 +457,15 @@ int rootdev_find(const struct rootdev_disk *disk, struct rootdev *root)
 {
 	struct search s = { .disk = disk,
 			    .root = root,
-			    .sectors = disk->size_bytes / SECTOR_BYTES };
+			    .sectors = disk->size_bytes / disk->block_bytes };
 	uint8_t head[HEAD_BYTES];
 	int err;
 
 	*root = (struct rootdev){ 0 };
 	err = read_at(&s, 0, head, sizeof(head));
 	if (!err && mbr_valid(head))
-		err = mbr_protective(head) ? gpt_scan(&s, head + SECTOR_BYTES) : mbr_scan(&s, head);
+		err = mbr_protective(head) ? gpt_scan(&s, head + disk->block_bytes)
+					   : mbr_scan(&s, head);
 	if (err)
 		return err;
 	if (!s.nr_partitions)

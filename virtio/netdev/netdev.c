@@ -178,6 +178,16 @@ ssize_t netdev_recv(struct netdev *d, struct virtio_net_hdr *hdr, const uint8_t 
 	return d->ops->recv(d, hdr, frame);
 }
 
+int netdev_take_error(struct netdev *d)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || !d->datagrams)
+		return err ? -err : -EPIPE;
+	return 0;
+}
+
 int netdev_send(struct netdev *d, const struct virtio_net_hdr *hdr, struct iovec *iov,
 		unsigned int nr, size_t bytes)
 {

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define MAX_PENDING_ERRORS 16 /* of a datagram socket; more of them will not go away */
+
 /* Takes a whole frame out of the buffer. Returns its bytes, 0 if there is none, or -EPROTO. */
 static ssize_t take_frame(struct netdev *d, const uint8_t **frame)
 {
@@ -126,12 +128,15 @@ static int stream_send(struct netdev *d, const struct virtio_net_hdr *hdr, struc
 
 static ssize_t packet_recv(struct netdev *d, struct virtio_net_hdr *hdr, const uint8_t **frame)
 {
+	unsigned int errors = 0;
 	ssize_t n;
 
 	(void)hdr;
+	/* An error of a datagram's way belongs to a frame that was sent: reading takes it away. */
 	do
 		n = recv(d->fd, d->in, NETDEV_IN_BYTES, MSG_DONTWAIT | MSG_TRUNC);
-	while ((n < 0 && (errno == EINTR || errno == ECONNREFUSED)) || n > NETDEV_MAX_FRAME_BYTES);
+	while ((n < 0 && errno == EINTR) || n > NETDEV_MAX_FRAME_BYTES ||
+	       (n < 0 && errno != EAGAIN && d->datagrams && errors++ < MAX_PENDING_ERRORS));
 	*frame = d->in;
 	/* With SOCK_SEQPACKET this is the end; a datagram may be empty. */
 	if (!n && !d->datagrams)

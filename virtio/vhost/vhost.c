@@ -181,18 +181,21 @@ bool vhost_runs(const struct vhost *vh, unsigned int index)
 	return vh->running & 1U << index;
 }
 
-uint16_t vhost_stop(struct vhost *vh, unsigned int index)
+int vhost_stop(struct vhost *vh, unsigned int index, uint16_t *next)
 {
 	struct vhost_vring_state base = { .index = index };
+	int err;
 
-	if (!vhost_runs(vh, index))
-		return 0;
+	assert(vhost_runs(vh, index));
 	vh->running &= ~(1U << index);
-	if (set_fd(vh, VHOST_NET_SET_BACKEND, index, -1) ||
-	    control(vh, VHOST_GET_VRING_BASE, &base)) {
+	err = set_fd(vh, VHOST_NET_SET_BACKEND, index, -1);
+	if (!err)
+		err = control(vh, VHOST_GET_VRING_BASE, &base);
+	if (err) {
 		close(vh->fd);
 		vh->fd = -1;
 		vh->running = 0;
 	}
-	return (uint16_t)base.num;
+	*next = (uint16_t)base.num;
+	return err;
 }

@@ -48,9 +48,10 @@ int vhost_start(struct vhost *vh, unsigned int index, const struct vhost_ring *r
 		uint64_t features);
 bool vhost_runs(const struct vhost *vh, unsigned int index);
 /*
- * Stops ring @index: the kernel does not touch the ring, or signal for it, after this returns.
- * Returns the index in the available ring of the next chain to take; 0 if the ring did not run.
+ * Stops ring @index, which runs: the kernel does not touch the ring, or signal for it, after this
+ * returns. Stores in *@next the index in the available ring of the next chain to take. Returns 0,
+ * or -errno if the kernel refused: then neither ring runs any more, and *@next is not known.
  */
-uint16_t vhost_stop(struct vhost *vh, unsigned int index);
+int vhost_stop(struct vhost *vh, unsigned int index, uint16_t *next);
 
 #endif

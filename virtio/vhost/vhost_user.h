@@ -35,7 +35,10 @@ void vhost_user_close(struct vhost_user *vu);
  */
 int vhost_user_greet(struct vhost_user *vu, unsigned int nr_rings, int wait_ms);
 
-/* Like vhost_start(), but ignores ring->tap_fd. Guest memory must be shared (GMEM_SHARED). */
+/*
+ * Like vhost_start(), but ignores ring->tap_fd. Guest memory must be shared (GMEM_SHARED). Waits
+ * for answers, up to VHOST_USER_WAIT_MS each. Thread: any but the loop's, as for vhost_user_stop().
+ */
 int vhost_user_start(struct vhost_user *vu, unsigned int index, const struct vhost_ring *ring,
 		     uint64_t features);
 bool vhost_user_runs(const struct vhost_user *vu, unsigned int index);

@@ -141,6 +141,11 @@ static void pause_machine(void *ctx, bool on)
 		vm_resume(vm);
 }
 
+static bool mend_memory(void *ctx)
+{
+	return gmem_repair(&((struct vm *)ctx)->mem);
+}
+
 static int create_disk(struct virtio_board *b, unsigned int index, void **device)
 {
 	struct vm *vm = b->m->vm;
@@ -156,6 +161,8 @@ static int create_disk(struct virtio_board *b, unsigned int index, void **device
 	if (!index)
 		b->first_disk = d;
 	err = blk_parse(d->text, &disk, &blk);
+	disk.mend = mend_memory;
+	disk.mend_ctx = vm;
 	if (!err)
 		err = disk_open(&d->disk, &disk, &vm->loop);
 	if (!err && blk.werror_stop) {

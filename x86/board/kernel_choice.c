@@ -98,7 +98,10 @@ static int read_disk(void *ctx, uint64_t offset_bytes, void *buf, uint64_t len_b
 
 static void report_choices(const char *disk, const struct rootdev *root)
 {
-	if (root->choices[0])
+	if (root->table_block_bytes)
+		pr_warn("-d %s: its GPT is for sectors of %u bytes; use -d %s,blocksize=%u", disk,
+			root->table_block_bytes, disk, root->table_block_bytes);
+	else if (root->choices[0])
 		pr_info("-d %s: cannot tell which partition is the root: %s; use -p root=/dev/vdaN",
 			disk, root->choices);
 	else
@@ -120,6 +123,7 @@ static void root_params(struct machine *m, char *text, size_t size)
 	    boot_cmdline_has(m->vm->config->params, "root"))
 		return;
 	source.size_bytes = disk_size_bytes(disk);
+	source.block_bytes = disk_block_bytes(disk);
 	if (rootdev_find(&source, &root))
 		return;
 	if (!root.found) {
