@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Makes UNIX stream sockets at paths, and removes those that killed processes have left. Anyone who
+ * can connect controls a machine or its console, so a socket is for its owner only, whatever the
+ * umask is. Descriptors do not block and are closed on exec.
+ */
+#ifndef KVM_BASE_UNIX_SOCKET_H
+#define KVM_BASE_UNIX_SOCKET_H
+
+#include <sys/stat.h>
+
+/* The longest path that a socket can have, with its NUL. */
+#define UNIX_PATH_BYTES 108
+
+/*
+ * Connects to @path; waits up to @patience_s seconds for room in its backlog. Returns a descriptor,
+ * or -errno: -ECONNREFUSED if no process listens, -EAGAIN if there was no room.
+ */
+int unix_connect(const char *path, unsigned int patience_s);
+/*
+ * Removes a socket at @path on which no process listens. Returns 0 if the path is free, or -errno:
+ * -EADDRINUSE if a process listens, -EEXIST if there is another kind of file.
+ */
+int unix_clear(const char *path);
+/*
+ * Listens at @path, which unix_clear() has cleared or not. Fills in @st, to recognise the socket's
+ * file. Returns a descriptor, or -errno as of unix_clear().
+ */
+int unix_listen(const char *path, int backlog, struct stat *st);
+/* Removes @path if it still is the file of @st. */
+void unix_remove(const char *path, const struct stat *st);
+
+#endif
