@@ -50,7 +50,7 @@ static void arm_soon(struct chardev *cd)
 {
 	if (atomic_load_explicit(&cd->out.soon, memory_order_relaxed))
 		return;
-	/* A timer that cannot be made (no descriptor is left) is tried again with the next bytes. */
+	/* Without a descriptor for the timer, the next bytes try again. */
 	atomic_store_explicit(&cd->out.soon, !loop_timer_arm(&cd->out.timer, TICK_NS),
 			      memory_order_relaxed);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tests listening sockets: their mode, their removal, and a launcher that has no descriptor left. */
+/* Tests listening sockets: their mode, their removal, and a launcher without free descriptors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
