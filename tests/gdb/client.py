@@ -189,6 +189,24 @@ def web_page(m):
     expect("debuggers", err.count("debugger connected"), 1)
 
 
+def fpu(m):
+    """x87 and SSE registers that the guest has never used keep what the debugger writes."""
+    values = {24: "0011223344556677fe3f",  # st0
+              40: "00112233445566778899aabbccddeeff",  # xmm0
+              55: "ff" * 16}  # xmm15
+    c = m.connect()
+    for number, value in values.items():
+        expect("P%x" % number, c.ask("P%x=%s" % (number, value)), "OK")
+    c.send("vCont;c")
+    time.sleep(0.2)
+    c.socket.sendall(b"\x03")
+    expect("stop", c.receive(), "T02thread:1;")
+    for number, value in values.items():
+        expect("p%x" % number, c.ask("p%x" % number), value)
+    c.send("k")
+    expect("exit code", m.end()[0], 0)
+
+
 def crowd(m):
     """All but the first are sent away, and the log stays short."""
     first = m.connect()
@@ -209,6 +227,7 @@ TESTS = [
     ("acknowledgements", acknowledges, "spin", []),
     ("the machine's end is told", says_end, "hello", ["--gdb-wait"]),
     ("a hostile debugger", hostile, "spin", ["-c", "2"]),
+    ("x87 and SSE registers are written", fpu, "spin", ["--gdb-wait"]),
     ("a web page is no debugger", web_page, "spin", []),
     ("a crowd of debuggers", crowd, "spin", []),
 ]
