@@ -2,8 +2,6 @@
 /* Accepts clients of a listening socket on the loop, see listener.h. */
 #include "listener.h"
 
-#include "kvm/base/unix_socket.h"
-
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,7 +13,7 @@ int listener_open(struct listener *l, const char *path, int backlog)
 	int fd;
 
 	*l = (struct listener){ .fd = -1 };
-	fd = unix_listen(path, backlog, &l->st);
+	fd = unix_listen(path, backlog, &l->file);
 	if (fd < 0)
 		return fd;
 	l->fd = fd;
@@ -31,7 +29,7 @@ void listener_close(struct listener *l)
 	close(l->fd);
 	l->fd = -1;
 	if (l->path)
-		unix_remove(l->path, &l->st);
+		unix_remove(l->path, &l->file);
 }
 
 static void on_client(void *ctx, uint32_t events)

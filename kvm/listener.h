@@ -7,14 +7,13 @@
 #ifndef KVM_LISTENER_H
 #define KVM_LISTENER_H
 
+#include "kvm/base/unix_socket.h"
 #include "kvm/loop.h"
-
-#include <sys/stat.h>
 
 struct listener {
 	int fd;		  /* -1: not open */
 	const char *path; /* to remove at the end; the caller's, NULL: none */
-	struct stat st;	  /* of the path as we have made it */
+	struct unix_file file;
 	struct loop_source source;
 	struct loop_timer retry;
 	bool wanted;

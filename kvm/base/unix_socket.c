@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -69,8 +70,9 @@ static int bind_path(int fd, const struct sockaddr_un *addr)
 	return bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno : 0;
 }
 
-int unix_listen(const char *path, int backlog, struct stat *st)
+int unix_listen(const char *path, int backlog, struct unix_file *file)
 {
+	struct stat st = { 0 };
 	struct sockaddr_un addr;
 	int fd, err = set_address(&addr, path);
 
@@ -82,20 +84,21 @@ int unix_listen(const char *path, int backlog, struct stat *st)
 	if (fd < 0)
 		return -errno;
 	err = bind_path(fd, &addr);
-	if (!err && (lstat(path, st) || listen(fd, backlog))) {
+	if (!err && (lstat(path, &st) || listen(fd, backlog))) {
 		err = -errno;
 		unlink(path);
 	}
+	*file = (struct unix_file){ st.st_dev, st.st_ino };
 	if (!err)
 		return fd;
 	close(fd);
 	return err;
 }
 
-void unix_remove(const char *path, const struct stat *st)
+void unix_remove(const char *path, const struct unix_file *file)
 {
-	struct stat now;
+	struct stat st;
 
-	if (!lstat(path, &now) && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
+	if (!lstat(path, &st) && st.st_dev == file->dev && st.st_ino == file->ino)
 		unlink(path);
 }

@@ -7,10 +7,16 @@
 #ifndef KVM_BASE_UNIX_SOCKET_H
 #define KVM_BASE_UNIX_SOCKET_H
 
-#include <sys/stat.h>
+#include <sys/types.h>
 
 /* The longest path that a socket can have, with its NUL. */
 #define UNIX_PATH_BYTES 108
+
+/* Recognises the file that we have made. */
+struct unix_file {
+	dev_t dev;
+	ino_t ino;
+};
 
 /*
  * Connects to @path; waits up to @patience_s seconds for room in its backlog. Returns a descriptor,
@@ -23,11 +29,11 @@ int unix_connect(const char *path, unsigned int patience_s);
  */
 int unix_clear(const char *path);
 /*
- * Listens at @path, which unix_clear() has cleared or not. Fills in @st, to recognise the socket's
- * file. Returns a descriptor, or -errno as of unix_clear().
+ * Listens at @path, which unix_clear() has cleared or not. Fills in @file for unix_remove().
+ * Returns a descriptor, or -errno as of unix_clear().
  */
-int unix_listen(const char *path, int backlog, struct stat *st);
-/* Removes @path if it still is the file of @st. */
-void unix_remove(const char *path, const struct stat *st);
+int unix_listen(const char *path, int backlog, struct unix_file *file);
+/* Removes @path if it still is @file. */
+void unix_remove(const char *path, const struct unix_file *file);
 
 #endif

@@ -22,6 +22,7 @@
 #include "kvm/listener.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 #include <termios.h>
 
 #define CHARDEV_MAX_BREAKS 4

@@ -25,7 +25,6 @@
 #ifndef KVM_CMD_CONTROL_H
 #define KVM_CMD_CONTROL_H
 
-#include "kvm/base/unix_socket.h"
 #include "kvm/listener.h"
 #include "kvm/types.h"
 

@@ -93,7 +93,7 @@ static void only_a_stale_socket_is_taken_over(void **state)
 	struct rig *r = *state;
 	struct listener second;
 	char name[UNIX_PATH_BYTES + 1];
-	struct stat st;
+	struct unix_file file;
 	int fd;
 
 	assert_int_equal(listener_open(&r->listener, r->path, 1), 0);
@@ -108,12 +108,12 @@ static void only_a_stale_socket_is_taken_over(void **state)
 	close(creat(r->path, 0600));
 	assert_int_equal(listener_open(&second, r->path, 1), -EEXIST);
 	assert_int_equal(unix_clear(r->path), -EEXIST);
-	assert_int_equal(lstat(r->path, &st), 0);
+	assert_int_equal(access(r->path, F_OK), 0);
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	fd = unix_listen(name, 1, &st);
+	fd = unix_listen(name, 1, &file);
 	assert_int_equal(fd, -ENAMETOOLONG);
-	assert_int_equal(unix_listen("", 1, &st), -EINVAL);
+	assert_int_equal(unix_listen("", 1, &file), -EINVAL);
 }
 
 static void accepted(void *ctx, int fd)
