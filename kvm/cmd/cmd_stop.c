@@ -39,7 +39,7 @@ static const struct opt rows[] = {
 	  "how long the guest gets to shut down (default: the machine's\nown --grace, or 5)", 0,
 	  CONTROL_MAX_SECONDS, NULL },
 	{ 'f', "force", OPT_FLAG, offsetof(struct stop_options, force), NULL,
-	  "end it at once, like a power cut; a launcher that hangs is killed", 0, 0, NULL },
+	  "end it at once, like a power cut; kill a launcher that hangs", 0, 0, NULL },
 	{ 'h', "help", OPT_FLAG, offsetof(struct stop_options, help), NULL, "list the options", 0,
 	  0, NULL },
 };
