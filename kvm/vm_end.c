@@ -28,6 +28,8 @@ void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, .
 	pthread_mutex_lock(&vm->verdict_lock);
 	if (!vm->times.ended_ns)
 		vm->times.ended_ns = now_ns();
+	if (kind == VERDICT_QUIT || kind == VERDICT_SIGNAL)
+		vm->asked_to_end = true; /* also if the guest has rebooted a moment before */
 	if (vm->verdict.kind == VERDICT_NONE)
 		verdict_set(&vm->verdict, kind, value, "%s", text);
 	pthread_mutex_unlock(&vm->verdict_lock);

@@ -50,18 +50,53 @@ start() {
 
 # ends NAME CODE: the machine's launcher has ended with CODE, and its socket is gone
 ends() {
-	wait "$pid"
+	wait "$pid" 2>/dev/null
 	local rc=$?
 	if [ $rc != "$2" ]; then not_ok "$1" "exit code $rc, want $2";
 	elif [ -n "$(ls -A "$sockets")" ]; then not_ok "$1" "left: $(ls -A "$sockets")";
 	else echo "ok control: $1"; fi
 }
 
+# A launcher that hangs: no answer, no values, and only --force ends it.
+hangs() {
+	start hung idle
+	kill -STOP "$pid"
+	"$kvm" list >"$work/list" &
+	is "a launcher that hangs, as JSON" "hung no answer None None None None None" \
+		"$("$kvm" list --json | python3 -c 'import json, sys
+m, = json.load(sys.stdin)
+print(*m.values())')"
+	wait $!
+	is "a launcher that hangs" "NAME .*hung +- +- +- +- no answer +-" "$(cat "$work/list")"
+	is "it is not stopped" "kvm: hung: the machine has not ended; its launcher hangs; .* 124" \
+		"$("$kvm" stop hung 2>&1) $?"
+	kill -CONT "$pid"
+	is "nor later, when nobody waits" "NAME .*hung .* running .*" "$("$kvm" list)"
+	kill -STOP "$pid"
+	is "it is killed by force" "kvm: hung: its launcher did not answer; killed it 0" \
+		"$("$kvm" stop hung --force 2>&1) $?"
+	ends "and its socket is gone" 137
+}
+
+# A machine that restarts all the time keeps its clients, until one of them stops it.
+restarts() {
+	local i
+	start re reset --on-reboot restart
+	for ((i = 0; i < 10; i++)); do
+		"$kvm" debug re >"$work/debug" 2>&1 || break
+	done
+	is "clients outlive a restart" 10 $i
+	is "a stop outlives a restart" " 0" "$("$kvm" stop re --force 2>&1) $?"
+	ends "the launcher of a machine that restarts ends" 0
+}
+
 verbs() {
 	local lines payload=build/guest/payload.bzimage
-	is "nobody is there" "kvm: no machine with a --name is running" "$("$kvm" list 2>&1)"
+	is "nobody is there" "kvm: no machine with a --name is running in $sockets or .*" \
+		"$("$kvm" list 2>&1)"
 	is "nobody is there, as JSON" $'\\[\n\\]' "$("$kvm" list --json)"
-	is "a machine that is not there" "kvm: no-one: no machine of this name is running; .*" \
+	is "a machine that is not there" \
+		"kvm: no-one: no machine of this name is running in $sockets or .*; try .*" \
 		"$("$kvm" debug no-one 2>&1)"
 	start one idle -c 2
 	is "list" "NAME .*"$'\n'"one +$pid +2 +64M +0:0.:.. running +$payload" \
@@ -102,6 +137,8 @@ print(m["name"], m["pid"], m["cpus"], m["memory_bytes"], m["state"])')"
 	[ -S "$sockets/three" ] || not_ok "stale sockets" "there is none to be found"
 	is "a killed launcher's socket is cleared away" "kvm: no machine.* 0" \
 		"$("$kvm" list 2>&1) $(ls -A "$sockets" | wc -l)"
+	hangs
+	restarts
 	start four idle --grace 0
 	kill -TERM "$pid"
 	ends "ended by a signal" 143

@@ -101,7 +101,7 @@ struct vm {
 	struct machine *machine; /* the board's own; see arch.h */
 	uint64_t began_ns;	 /* when its first run began, by now_ns() */
 	bool restarted;		 /* this run is not its first */
-	/* a request to end has come: the machine does not restart; loop's thread */
+	/* a request to end has come, so the machine does not restart; loop's thread */
 	bool asked_to_end;
 	struct vm_times times;
 	/* records what the board sees of a boot; the caller's, NULL: none */

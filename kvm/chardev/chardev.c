@@ -175,7 +175,7 @@ static struct chardev *new_chardev(struct loop *loop, const char *spec,
 		return NULL;
 	}
 	cd->loop = loop;
-	cd->listen_fd = -1;
+	cd->listener.fd = -1;
 	cd->io_fd = -1;
 	if (hooks)
 		cd->hooks = *hooks;
@@ -258,8 +258,6 @@ void chardev_close(struct chardev *cd)
 	chardev_out_fini(cd);
 	if (cd->io_fd >= 0)
 		close(cd->io_fd);
-	if (cd->listen_fd >= 0)
-		close(cd->listen_fd);
 	free(cd->spec);
 	free(cd);
 }

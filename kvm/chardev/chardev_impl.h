@@ -19,6 +19,7 @@
 #include "escape.h"
 #include "kvm/base/byte_ring.h"
 #include "kvm/chardev.h"
+#include "kvm/listener.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
@@ -129,10 +130,9 @@ struct chardev {
 
 	struct chardev_in in;
 	/* Used by the backend only. */
-	int listen_fd, io_fd;
-	struct loop_source listen_source;
+	int io_fd;
+	struct listener listener;
 	struct loop_timer presence;
-	struct stat bound; /* the socket that we have bound to the path */
 	struct termios saved;
 	bool restore_termios;
 };

@@ -50,8 +50,9 @@ static void arm_soon(struct chardev *cd)
 {
 	if (atomic_load_explicit(&cd->out.soon, memory_order_relaxed))
 		return;
-	atomic_store_explicit(&cd->out.soon, true, memory_order_relaxed);
-	loop_timer_arm(&cd->out.timer, TICK_NS);
+	/* Without a descriptor for the timer, the next bytes try again. */
+	atomic_store_explicit(&cd->out.soon, !loop_timer_arm(&cd->out.timer, TICK_NS),
+			      memory_order_relaxed);
 }
 
 static int find_out_kind(struct chardev_out *o)

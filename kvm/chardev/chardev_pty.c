@@ -61,7 +61,7 @@ static int pty_open(struct chardev *cd, const char *path)
 	if (err)
 		pr_err("console pty: cannot create a pseudo-terminal: %s", strerror(-err));
 	else
-		pr_info("console pty: %s", name);
+		log_msg(LOG_LEVEL_ERROR, "console pty: %s", name); /* -q must not hide it */
 	return err;
 }
 

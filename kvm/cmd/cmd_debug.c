@@ -13,7 +13,6 @@
 #include "kvm/verdict.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define PATIENCE_S 30
 
@@ -50,10 +49,8 @@ static int ask(const char *name, const char *request, int fd, struct control_rep
 	int err;
 
 	q.patience_s = fd < 0 ? PATIENCE_S : 0; /* writing a core may take long */
-	err = control_ask(&q, true);
+	err = control_ask(&q);
 	*reply = q.reply;
-	if (q.pidfd >= 0)
-		close(q.pidfd);
 	return err;
 }
 

@@ -11,8 +11,6 @@
 #include "kvm/log.h"
 #include "kvm/verdict.h"
 
-#include <unistd.h>
-
 #define PATIENCE_S 60 /* searching a large memory takes long */
 
 struct dmesg_options {
@@ -48,9 +46,7 @@ int cmd_dmesg(int argc, char **argv, const struct arch *arch)
 		return EXIT_LAUNCHER;
 	if (options.help)
 		return usage();
-	err = control_ask(&q, true);
-	if (q.pidfd >= 0)
-		close(q.pidfd);
+	err = control_ask(&q);
 	if (!err && q.reply.text[0])
 		pr_warn("%s: %s", q.name, q.reply.text);
 	return err ? EXIT_LAUNCHER : 0;

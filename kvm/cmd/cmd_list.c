@@ -2,12 +2,14 @@
 /*
  * kvm list: lists this user's running machines that have a name, sorted by name.
  *
- * It queries each machine, and removes the sockets that killed launchers have left. Exit code: 0,
- * even if no machine runs; 125 if the folder of sockets cannot be used. Thread: main.
+ * It queries all machines at the same time, and removes the sockets of killed launchers. Exit code:
+ * 0, even if no machine runs; 125 if a folder of sockets cannot be read. Thread: main.
  */
 #include "control.h"
+#include "kvm/base/grow.h"
 #include "kvm/base/options.h"
 #include "kvm/base/quote.h"
+#include "kvm/clock.h"
 #include "kvm/cmd.h"
 #include "kvm/config.h"
 #include "kvm/log.h"
@@ -18,7 +20,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#define PATIENCE_NS 5000000000ULL
+#define INFO_BYTES 1024
+#define NO_ANSWER "no answer"
 
 struct list_options {
 	bool json;
@@ -40,34 +45,121 @@ static int usage(void)
 	return 0;
 }
 
+struct machine {
+	char name[CONFIG_NAME_LENGTH + 1];
+	struct control_question q;
+	int err; /* 0: it has answered, or will */
+	char text[INFO_BYTES];
+	struct control_info info;
+};
+
+struct list {
+	struct machine *machine;
+	size_t nr, room;
+};
+
 static int is_machine(const struct dirent *e)
 {
 	return config_is_name(e->d_name);
 }
 
-/* Fills in @info. Returns false if there is no machine of this name. */
-static bool ask(const char *name, struct control_info *info)
+/* Sends the machine its request; the answer is read later. Returns 0, or -ENOMEM (reported). */
+static int begin_to_ask(struct list *list, struct control_folder *f, const char *name)
 {
-	int err = control_ask_info(name, info);
+	struct machine *m = grow_array(list->machine, &list->room, list->nr + 1, sizeof(*m));
 
-	if (err)
-		strcpy(info->state, "no answer");
-	return err != -ENOENT;
+	if (!m) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	list->machine = m;
+	m += list->nr;
+	*m = (struct machine){ .q = { .name = name, .request = "info", .pass_fd = -1 } };
+	m->err = control_send(&m->q, f);
+	snprintf(m->name, sizeof(m->name), "%.*s", CONFIG_NAME_LENGTH, name);
+	list->nr += m->err != -ENOENT;
+	return 0;
 }
 
-static void print_row(const char *name, const struct control_info *info)
+/* Asks all machines of a folder. Returns 0, or -errno (reported). */
+static int ask_folder(struct list *list, unsigned int index)
 {
+	struct dirent **entry = NULL;
+	struct control_folder f;
+	int err = control_folder_open(&f, index, false), nr;
+
+	if (err) {
+		control_folder_close(&f);
+		return err == -ENOENT ? 0 : err;
+	}
+	nr = scandir(f.path, &entry, is_machine, alphasort);
+	if (nr < 0) {
+		err = -errno;
+		pr_err("%s: %s", f.path, strerror(-err));
+	}
+	for (int i = 0; i < nr; i++) {
+		if (!err)
+			err = begin_to_ask(list, &f, entry[i]->d_name);
+		free(entry[i]);
+	}
+	free(entry);
+	control_folder_close(&f);
+	return err;
+}
+
+/* Reads the answers; all machines together have PATIENCE_NS for that. */
+static void read_answers(struct list *list)
+{
+	uint64_t until_ns = now_ns() + PATIENCE_NS;
+
+	for (size_t i = 0; i < list->nr; i++) {
+		struct machine *m = &list->machine[i];
+		long len = 0;
+
+		m->q.name = m->name;
+		m->q.until_ns = until_ns;
+		if (!m->err) {
+			m->q.body = fmemopen(m->text, sizeof(m->text), "w");
+			m->err = control_receive(&m->q);
+		}
+		if (m->q.body) {
+			len = ftell(m->q.body);
+			fclose(m->q.body);
+		}
+		control_parse_info(m->text, m->err || len < 0 ? 0 : (size_t)len, &m->info);
+	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct machine *)a)->name, ((const struct machine *)b)->name);
+}
+
+static void print_row(const struct machine *m)
+{
+	const struct control_info *info = &m->info;
 	uint64_t s = info->uptime_ms / 1000;
 
-	printf("%-20s %7" PRIu64 " %4" PRIu64 " %6" PRIu64 "M %6" PRIu64 ":%02" PRIu64 ":%02" PRIu64
-	       " %-9s %s\n",
-	       name, info->pid, info->cpus, (uint64_t)(info->memory_bytes / MIB), s / 3600,
-	       s / 60 % 60, s % 60, info->state, info->kernel);
+	if (m->err)
+		printf("%-20s %7s %4s %7s %12s %-9s %s\n", m->name, "-", "-", "-", "-", NO_ANSWER,
+		       "-");
+	else
+		printf("%-20s %7" PRIu64 " %4" PRIu64 " %6" PRIu64 "M %6" PRIu64 ":%02" PRIu64
+		       ":%02" PRIu64 " %-9s %s\n",
+		       m->name, info->pid, info->cpus, (uint64_t)(info->memory_bytes / MIB),
+		       s / 3600, s / 60 % 60, s % 60, info->state, info->kernel);
 }
 
-static void print_object(const char *name, const struct control_info *info, bool first)
+static void print_object(const struct machine *m)
 {
-	printf("%s\n  { \"name\": \"%s\", \"state\": ", first ? "" : ",", name);
+	const struct control_info *info = &m->info;
+
+	printf("  { \"name\": \"%s\", \"state\": ", m->name);
+	if (m->err) {
+		printf("\"" NO_ANSWER "\", \"pid\": null, \"cpus\": null, "
+		       "\"memory_bytes\": null, \"uptime_ms\": null, \"kernel\": null }");
+		return;
+	}
 	quote_json(stdout, info->state, strlen(info->state));
 	printf(", \"pid\": %" PRIu64 ", \"cpus\": %" PRIu64 ", \"memory_bytes\": %" PRIu64
 	       ", \"uptime_ms\": %" PRIu64 ", \"kernel\": ",
@@ -76,33 +168,47 @@ static void print_object(const char *name, const struct control_info *info, bool
 	printf(" }");
 }
 
-static unsigned int print_all(struct dirent **entry, int nr, bool json)
+static void print_all(const struct list *list, bool json)
 {
-	struct control_info info;
-	unsigned int printed = 0;
-
-	for (int i = 0; i < nr; i++) {
-		if (!ask(entry[i]->d_name, &info))
-			continue;
-		if (!json && !printed)
-			printf("%-20s %7s %4s %7s %12s %-9s %s\n", "NAME", "PID", "CPUS", "MEMORY",
-			       "UP", "STATE", "KERNEL");
+	if (json)
+		printf("[");
+	else if (list->nr)
+		printf("%-20s %7s %4s %7s %12s %-9s %s\n", "NAME", "PID", "CPUS", "MEMORY", "UP",
+		       "STATE", "KERNEL");
+	for (size_t i = 0; i < list->nr; i++) {
 		if (json)
-			print_object(entry[i]->d_name, &info, !printed);
-		else
-			print_row(entry[i]->d_name, &info);
-		printed++;
+			printf("%s\n", i ? "," : "");
+		(json ? print_object : print_row)(&list->machine[i]);
 	}
-	return printed;
+	if (json)
+		printf("\n]\n");
+}
+
+static int list_all(bool json)
+{
+	char folders[CONTROL_FOLDERS_BYTES];
+	struct list list = { NULL, 0, 0 };
+	int err = 0;
+
+	for (unsigned int i = 0; i < CONTROL_FOLDERS && !err; i++)
+		err = ask_folder(&list, i);
+	read_answers(&list);
+	if (list.nr)
+		qsort(list.machine, list.nr, sizeof(*list.machine), by_name);
+	if (!err)
+		print_all(&list, json);
+	if (!err && !list.nr && !json) {
+		control_folders_text(folders);
+		pr_info("no machine with a --name is running in %s", folders);
+	}
+	free(list.machine);
+	return err ? EXIT_LAUNCHER : 0;
 }
 
 int cmd_list(int argc, char **argv, const struct arch *arch)
 {
 	struct list_options options = { .json = false };
-	int first = opt_parse(rows, ARRAY_SIZE(rows), &options, argc, argv), err, nr = 0;
-	struct control_folder folder;
-	struct dirent **entry = NULL;
-	unsigned int printed;
+	int first = opt_parse(rows, ARRAY_SIZE(rows), &options, argc, argv);
 
 	(void)arch;
 	if (first < 0)
@@ -112,21 +218,5 @@ int cmd_list(int argc, char **argv, const struct arch *arch)
 		       argv[first]);
 		return EXIT_LAUNCHER;
 	}
-	if (options.help)
-		return usage();
-	err = control_folder_open(&folder, false);
-	control_folder_close(&folder);
-	if (err && err != -ENOENT)
-		return EXIT_LAUNCHER;
-	if (!err)
-		nr = scandir(folder.path, &entry, is_machine, alphasort);
-	printf("%s", options.json ? "[" : "");
-	printed = print_all(entry, nr, options.json);
-	printf("%s", options.json ? "\n]\n" : "");
-	for (int i = 0; i < nr; i++)
-		free(entry[i]);
-	free(entry);
-	if (!printed && !options.json)
-		pr_info("no machine with a --name is running");
-	return 0;
+	return options.help ? usage() : list_all(options.json);
 }

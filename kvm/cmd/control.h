@@ -17,11 +17,15 @@
  *	dump            an ELF core, into the regular file whose descriptor comes with the line
  *	                (SCM_RIGHTS)
  *	stop [SECONDS]  presses the power button, and ends the machine after SECONDS (default:
- *	                the machine's --grace); 0: ends it at once
+ *	                the machine's --grace); 0: ends it at once. Answers with grace_s SECONDS
+ *
+ * A request that was not read when its client hangs up is not carried out. A machine that restarts
+ * keeps its clients.
  */
 #ifndef KVM_CMD_CONTROL_H
 #define KVM_CMD_CONTROL_H
 
+#include "kvm/listener.h"
 #include "kvm/types.h"
 
 #include <stdio.h>
@@ -49,36 +53,52 @@ int control_create(struct control **out, const struct config *config);
  * 0, or -errno (reported). Thread: loop.
  */
 int control_attach(struct control *c, struct vm *vm, struct reports *reports);
-/* Disconnects all clients. Call it before joining the machine's vCPUs. */
+/* Stops serving clients, but keeps them. Call it before joining the machine's vCPUs. */
 void control_detach(struct control *c);
-/* Removes the socket, because the machine has ended. control_destroy() does so, too. */
+/*
+ * Disconnects all clients and removes the socket, because the machine has ended. Call it after
+ * control_detach(). control_destroy() does so, too.
+ */
 void control_remove(struct control *c);
 void control_destroy(struct control *c);
 
 /*--- the folder: control_folder.c ---------------------------------------------------------------*/
 
 /*
- * Where the sockets are: $XDG_RUNTIME_DIR/kvm if the user owns $XDG_RUNTIME_DIR, otherwise
- * /tmp/kvm-UID.
+ * Where the sockets can be: $XDG_RUNTIME_DIR/kvm, /run/user/UID/kvm, /tmp/kvm-UID. The first two
+ * count if the folder that they are in is the user's, and no other may write to it. A machine uses
+ * the first one; clients look into all, because a cron job or sudo(8) has another environment.
  */
+#define CONTROL_FOLDERS 3
+
 struct control_folder {
 	char path[88];
 	int fd; /* -1: not open */
 };
 
 /*
- * Opens the folder. Returns 0, or -errno (reported, except -ENOENT: without @create there is no
- * folder). Call control_folder_close() in either case.
+ * Opens one of the folders. Returns 0, or -errno: -ENOENT if there is none with this @index, or
+ * without @create it does not exist or is another user's; all others are reported. Call
+ * control_folder_close() in either case.
  */
-int control_folder_open(struct control_folder *f, bool create);
+int control_folder_open(struct control_folder *f, unsigned int index, bool create);
 void control_folder_close(struct control_folder *f);
-/* Returns a listening socket @name, or -errno (reported). */
-int control_folder_listen(struct control_folder *f, const char *name);
+/* Prints the paths of all folders. */
+#define CONTROL_FOLDERS_BYTES 320
+void control_folders_text(char text[CONTROL_FOLDERS_BYTES]);
 /*
- * Connects to the machine @name. Returns a descriptor, or -errno (not reported): -ENOENT if there
- * is none. Removes a socket on which no process listens.
+ * Opens the folder for a new machine @name, and listens on @path in it. Returns 0, or -errno
+ * (reported): -EADDRINUSE if a machine of that name runs. listener_close() and
+ * control_folder_close() work in either case.
  */
-int control_folder_connect(struct control_folder *f, const char *name);
+int control_folder_listen(struct control_folder *f, const char *name, char path[UNIX_PATH_BYTES],
+			  struct listener *l);
+/*
+ * Connects to the machine @name, whose backlog may be full for @patience_s seconds. Returns a
+ * descriptor, or -errno (not reported): -ENOENT if there is none. Removes a socket on which no
+ * process listens.
+ */
+int control_folder_connect(struct control_folder *f, const char *name, unsigned int patience_s);
 
 /*--- lines: control_text.c; pure ----------------------------------------------------------------*/
 
@@ -111,24 +131,32 @@ void control_print_info(FILE *f, const struct control_info *info);
 /*--- the client's side: control_client.c --------------------------------------------------------*/
 
 struct control_question {
-	const char *name;    /* of the machine */
-	const char *request; /* without LF */
-	int pass_fd;	     /* sent with the request; -1: none */
-	int patience_s;	     /* limit for the next byte; 0: none */
-	FILE *body;	     /* where the answer's body goes */
-	int pidfd;	     /* out: the machine's process, to wait for; -1: none */
+	const char *name;	 /* of the machine */
+	const char *request;	 /* without LF */
+	int pass_fd;		 /* sent with the request; -1: none */
+	unsigned int patience_s; /* limit for room in the backlog and for the next byte; 0: none */
+	uint64_t until_ns;	 /* limit for the whole answer, by now_ns(); 0: none */
+	FILE *body;		 /* where the answer's body goes; NULL: nowhere */
 	struct control_reply reply;
+	bool reported;
+	int fd; /* the connection; -1: none */
 };
 
 /*
- * Sends the request and reads the answer. Returns 0, or -errno (reported if @loud): -EREMOTEIO if
- * the machine answered with an error. The caller closes pidfd.
+ * Connects to the machine in this folder (NULL: in any of them) and sends the request. Returns 0,
+ * or -errno: -ENOENT if there is no such machine.
  */
-int control_ask(struct control_question *q, bool loud);
+int control_send(struct control_question *q, struct control_folder *f);
 /*
- * Queries the state of the machine @name. Returns 0, or -errno (not reported): -ENOENT if there is
- * no such machine. Fills in @info in either case.
+ * Reads the answer and disconnects. Returns 0, or -errno: -EREMOTEIO if the machine answered with
+ * an error, -ETIMEDOUT if it does not answer.
  */
-int control_ask_info(const char *name, struct control_info *info);
+int control_receive(struct control_question *q);
+/* Returns the process that listens, or -1. Call it between the two. The caller closes it. */
+int control_pidfd(const struct control_question *q);
+/* Reports what is wrong, if the error was not reported yet. */
+void control_explain(const struct control_question *q, int err);
+/* Sends the request and reads the answer. Returns 0, or -errno (reported). */
+int control_ask(struct control_question *q);
 
 #endif

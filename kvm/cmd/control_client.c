@@ -5,6 +5,7 @@
  */
 #include "control.h"
 
+#include "kvm/clock.h"
 #include "kvm/config.h"
 #include "kvm/log.h"
 
@@ -15,31 +16,39 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define INFO_PATIENCE_S 5
-#define INFO_MAX_BYTES 2048
+#define NS_PER_MS 1000000ULL
 
-static int open_pidfd(int fd)
+int control_pidfd(const struct control_question *q)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || peer.pid <= 0)
+	if (getsockopt(q->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || peer.pid <= 0)
 		return -1;
 	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
 }
 
-static int wait_for(int fd, short events, int patience_s)
+static int limit_ms(const struct control_question *q)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	uint64_t now = now_ns();
+
+	if (q->until_ns)
+		return now < q->until_ns ? (int)((q->until_ns - now) / NS_PER_MS + 1) : 0;
+	return q->patience_s ? (int)q->patience_s * 1000 : -1;
+}
+
+static int wait_for_bytes(const struct control_question *q)
+{
+	struct pollfd p = { .fd = q->fd, .events = POLLIN };
 	int n;
 
 	do
-		n = poll(&p, 1, patience_s ? patience_s * 1000 : -1);
+		n = poll(&p, 1, limit_ms(q));
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n ? 0 : -ETIMEDOUT;
 }
 
-static int send_request(int fd, const struct control_question *q)
+static int send_request(const struct control_question *q)
 {
 	char line[CONTROL_LINE_BYTES];
 	size_t len = (size_t)snprintf(line, sizeof(line), "%s\n", q->request);
@@ -65,24 +74,24 @@ static int send_request(int fd, const struct control_question *q)
 		memcpy(CMSG_DATA(c), &q->pass_fd, sizeof(int));
 	}
 	/* A line fits into the buffer of a new socket. */
-	sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
+	sent = sendmsg(q->fd, &msg, MSG_NOSIGNAL);
 	if (sent < 0)
 		return -errno;
 	return (size_t)sent == len ? 0 : -EIO;
 }
 
 /* Reads the next bytes. Returns their number, 0 at the end, or -errno. */
-static ssize_t receive(int fd, const struct control_question *q, char *buf, size_t room)
+static ssize_t receive(const struct control_question *q, char *buf, size_t room)
 {
 	for (;;) {
-		ssize_t n = recv(fd, buf, room, 0);
+		ssize_t n = recv(q->fd, buf, room, 0);
 		int err;
 
 		if (n >= 0)
 			return n;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		err = wait_for(fd, POLLIN, q->patience_s);
+		err = wait_for_bytes(q);
 		if (err)
 			return err;
 	}
@@ -92,7 +101,7 @@ static ssize_t receive(int fd, const struct control_question *q, char *buf, size
  * Reads the answer's first line. The bytes of the body that came with it are then in [buf, buf +
  * *have).
  */
-static int read_line(int fd, struct control_question *q, char buf[CONTROL_LINE_BYTES], size_t *have)
+static int read_line(struct control_question *q, char buf[CONTROL_LINE_BYTES], size_t *have)
 {
 	char *end;
 	size_t len;
@@ -100,7 +109,7 @@ static int read_line(int fd, struct control_question *q, char buf[CONTROL_LINE_B
 	*have = 0;
 	while ((end = memchr(buf, '\n', *have)) == NULL) {
 		ssize_t n = *have < CONTROL_LINE_BYTES
-				    ? receive(fd, q, buf + *have, CONTROL_LINE_BYTES - *have)
+				    ? receive(q, buf + *have, CONTROL_LINE_BYTES - *have)
 				    : -EPROTO;
 
 		if (n <= 0)
@@ -115,12 +124,12 @@ static int read_line(int fd, struct control_question *q, char buf[CONTROL_LINE_B
 	return 0;
 }
 
-static int read_body(int fd, struct control_question *q, char buf[CONTROL_LINE_BYTES], size_t have)
+static int read_body(struct control_question *q, char buf[CONTROL_LINE_BYTES], size_t have)
 {
 	uint64_t left = q->reply.body_bytes;
 
 	while (left) {
-		ssize_t n = have ? (ssize_t)have : receive(fd, q, buf, CONTROL_LINE_BYTES);
+		ssize_t n = have ? (ssize_t)have : receive(q, buf, CONTROL_LINE_BYTES);
 
 		if (n <= 0)
 			return n ? (int)n : -ECONNRESET;
@@ -133,81 +142,84 @@ static int read_body(int fd, struct control_question *q, char buf[CONTROL_LINE_B
 	return q->body && fflush(q->body) ? -errno : 0;
 }
 
-static int converse(int fd, struct control_question *q)
+/* Connects to the machine in the first folder that has it. */
+static int find_machine(struct control_question *q)
+{
+	struct control_folder f;
+	int fd = -ENOENT;
+
+	for (unsigned int i = 0; i < CONTROL_FOLDERS && fd == -ENOENT; i++) {
+		int err = control_folder_open(&f, i, false);
+
+		q->reported = err && err != -ENOENT;
+		fd = err ? err : control_folder_connect(&f, q->name, q->patience_s);
+		control_folder_close(&f);
+	}
+	return fd;
+}
+
+int control_send(struct control_question *q, struct control_folder *f)
+{
+	int err;
+
+	q->reported = false;
+	q->fd = -ENOENT;
+	if (config_is_name(q->name))
+		q->fd = f ? control_folder_connect(f, q->name, q->patience_s) : find_machine(q);
+	if (q->fd < 0)
+		return q->fd;
+	err = send_request(q);
+	if (err) {
+		close(q->fd);
+		q->fd = -1;
+	}
+	return err;
+}
+
+int control_receive(struct control_question *q)
 {
 	char buf[CONTROL_LINE_BYTES] = "";
 	size_t have;
 	int err;
 
 	errno = 0;
-	err = send_request(fd, q);
+	err = read_line(q, buf, &have);
 	if (!err)
-		err = read_line(fd, q, buf, &have);
-	if (!err && !q->reply.ok)
-		return -EREMOTEIO;
-	return err ? err : read_body(fd, q, buf, have);
+		err = q->reply.ok ? read_body(q, buf, have) : -EREMOTEIO;
+	close(q->fd);
+	q->fd = -1;
+	return err;
 }
 
-static void explain(const struct control_question *q, int err)
+void control_explain(const struct control_question *q, int err)
 {
+	char folders[CONTROL_FOLDERS_BYTES];
+
+	if (q->reported)
+		return;
+	control_folders_text(folders);
 	if (q->body && ferror(q->body))
 		pr_err("cannot write the answer: %s", strerror(-err));
 	else if (err == -ENOENT)
-		pr_err("%s: no machine of this name is running; try `kvm list`", q->name);
+		pr_err("%s: no machine of this name is running in %s; try `kvm list`", q->name,
+		       folders);
 	else if (err == -EREMOTEIO)
 		pr_err("%s: %s", q->name, q->reply.text);
 	else if (err == -ETIMEDOUT || err == -EAGAIN)
 		pr_err("%s: the machine's launcher does not answer", q->name);
-	else if (err == -ECONNRESET)
+	else if (err == -ECONNRESET || err == -EPIPE)
 		pr_err("%s: the machine ended before it answered", q->name);
 	else
 		pr_err("%s: %s", q->name, strerror(-err));
 }
 
-int control_ask(struct control_question *q, bool loud)
+int control_ask(struct control_question *q)
 {
-	struct control_folder folder;
-	int err, fd;
+	int err = control_send(q, NULL);
 
-	q->pidfd = -1;
-	if (!config_is_name(q->name)) {
-		err = -ENOENT;
-	} else {
-		err = control_folder_open(&folder, false);
-		if (err && err != -ENOENT)
-			loud = false; /* already reported */
-		fd = err ? err : control_folder_connect(&folder, q->name);
-		control_folder_close(&folder);
-		err = fd < 0 ? fd : 0;
-	}
-	if (!err) {
-		q->pidfd = open_pidfd(fd);
-		err = converse(fd, q);
-		close(fd);
-	}
-	if (err && loud)
-		explain(q, err);
-	return err;
-}
-
-int control_ask_info(const char *name, struct control_info *info)
-{
-	char text[INFO_MAX_BYTES];
-	struct control_question q = {
-		.name = name,
-		.request = "info",
-		.pass_fd = -1,
-		.patience_s = INFO_PATIENCE_S,
-		.body = fmemopen(text, sizeof(text), "w"),
-	};
-	int err = q.body ? control_ask(&q, false) : -ENOMEM;
-	long len = q.body ? ftell(q.body) : 0;
-
-	if (q.body) {
-		fclose(q.body);
-		if (q.pidfd >= 0)
-			close(q.pidfd);
-	}
-	control_parse_info(text, err || len < 0 ? 0 : (size_t)len, info);
+	if (!err)
+		err = control_receive(q);
+	if (err)
+		control_explain(q, err);
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Keeps the folder of machines' sockets. Anyone who can connect controls the guest, so only the
- * user may enter the folder, and each socket has mode 0600 besides.
+ * Keeps the folders of machines' sockets. Anyone who can connect controls the guest, so only the
+ * user may enter a folder, and each socket has mode 0600 besides.
  *
  * A launcher that was killed leaves its socket behind, on which no process listens. A process that
  * finds such a socket removes it under a lock on the folder, so that it cannot remove a new
@@ -16,30 +16,50 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 16
+/* How long to wait for the folder's lock. */
+#define LOOKS 200
+#define LOOK_NS 10000000L
 
-/* Another user's folder, for example after su(1), is not used. */
+/* A folder that others may write to is not used, because they could replace ours in it. */
 static bool is_own_folder(const char *path)
 {
 	struct stat st;
 
-	return !stat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+	return !stat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & 022);
 }
 
-static int choose_path(struct control_folder *f)
+static bool same_file(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return !stat(a, &one) && !stat(b, &other) && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
+static int choose_path(struct control_folder *f, unsigned int index)
 {
 	const char *run = getenv("XDG_RUNTIME_DIR");
+	char usual[32];
 	int n;
 
-	if (run && *run == '/' && is_own_folder(run))
-		n = snprintf(f->path, sizeof(f->path), "%s/kvm", run);
-	else
-		n = snprintf(f->path, sizeof(f->path), "/tmp/kvm-%u", (unsigned int)geteuid());
+	if (run && (*run != '/' || !is_own_folder(run)))
+		run = NULL;
+	snprintf(usual, sizeof(usual), "/run/user/%u", (unsigned int)geteuid());
+	if (index == 2) {
+		snprintf(f->path, sizeof(f->path), "/tmp/kvm-%u", (unsigned int)geteuid());
+		return 0;
+	}
+	if (index == 1)
+		run = is_own_folder(usual) && !(run && same_file(run, usual)) ? usual : NULL;
+	if (!run)
+		return -ENOENT;
+	n = snprintf(f->path, sizeof(f->path), "%s/kvm", run);
 	if (n < (int)sizeof(f->path))
 		return 0;
 	pr_err("%s: path too long for the machines' sockets; set XDG_RUNTIME_DIR to a shorter one",
@@ -53,13 +73,13 @@ static int refuse(const struct control_folder *f, const char *why, int err)
 	return err;
 }
 
-int control_folder_open(struct control_folder *f, bool create)
+int control_folder_open(struct control_folder *f, unsigned int index, bool create)
 {
 	struct stat st;
 	int err;
 
 	f->fd = -1;
-	err = choose_path(f);
+	err = choose_path(f, index);
 	if (err)
 		return err;
 	if (create && mkdir(f->path, 0700) && errno != EEXIST) {
@@ -69,12 +89,14 @@ int control_folder_open(struct control_folder *f, bool create)
 	f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (f->fd < 0) {
 		err = errno;
-		return err == ENOENT && !create ? -ENOENT : refuse(f, strerror(err), -err);
+		/* What another user has put there holds no machine of ours. */
+		return create || err == EMFILE || err == ENFILE ? refuse(f, strerror(err), -err)
+								: -ENOENT;
 	}
 	if (fstat(f->fd, &st))
 		return refuse(f, strerror(errno), -EIO);
 	if (st.st_uid != geteuid())
-		return refuse(f, "belongs to another user", -EPERM);
+		return create ? refuse(f, "belongs to another user", -EPERM) : -ENOENT;
 	return st.st_mode & 077 ? refuse(f, "others may enter it (chmod 700)", -EPERM) : 0;
 }
 
@@ -85,106 +107,99 @@ void control_folder_close(struct control_folder *f)
 	f->fd = -1;
 }
 
-static int new_socket(void)
+void control_folders_text(char text[CONTROL_FOLDERS_BYTES])
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct control_folder f;
+	size_t len = 0;
 
-	return fd < 0 ? -errno : fd;
+	for (unsigned int i = 0; i < CONTROL_FOLDERS; i++) {
+		if (!choose_path(&f, i))
+			len += (size_t)snprintf(text + len, CONTROL_FOLDERS_BYTES - len, "%s%s",
+						len ? " or " : "", f.path);
+	}
 }
 
-static int set_address(const struct control_folder *f, const char *name, struct sockaddr_un *addr)
+static int set_path(const struct control_folder *f, const char *name, char path[UNIX_PATH_BYTES])
 {
-	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	return snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/%s", f->path, name) <
-			       (int)sizeof(addr->sun_path)
+	return snprintf(path, UNIX_PATH_BYTES, "%s/%s", f->path, name) < UNIX_PATH_BYTES
 		       ? 0
 		       : -ENAMETOOLONG;
 }
 
-/* Returns a connection, or -errno: -ECONNREFUSED if no process listens. */
-static int connect_to(const struct sockaddr_un *addr)
+/* Whether a machine @name has its socket in another folder than @f. */
+static bool runs_elsewhere(const struct control_folder *f, const char *name)
 {
-	int fd = new_socket(), err;
+	struct control_folder other;
+	int fd = -1;
 
-	if (fd < 0 || !connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
-		return fd;
-	err = errno;
-	close(fd);
-	return -err;
-}
-
-/*
- * Makes the name @name free: removes a socket on which no process listens. Returns 0, or -errno if
- * the name is in use. Locks: the folder's.
- */
-static int make_free(struct control_folder *f, const char *name, const struct sockaddr_un *addr)
-{
-	struct stat st;
-	int fd;
-
-	if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = connect_to(addr);
-	if (fd == -ECONNREFUSED)
-		return unlinkat(f->fd, name, 0) ? -errno : 0;
+	for (unsigned int i = 0; i < CONTROL_FOLDERS && fd < 0; i++) {
+		if (!control_folder_open(&other, i, false) && strcmp(other.path, f->path) != 0)
+			fd = control_folder_connect(&other, name, 0);
+		control_folder_close(&other);
+	}
 	if (fd >= 0)
 		close(fd);
-	return -EADDRINUSE;
+	return fd >= 0;
 }
 
-static int bind_and_listen(const struct sockaddr_un *addr)
+/* Another process holds the lock for a moment only, unless it hangs. */
+static int lock_folder(const struct control_folder *f)
 {
-	int fd = new_socket(), err;
-	mode_t mask;
+	struct timespec look = { .tv_nsec = LOOK_NS };
 
-	if (fd < 0)
-		return fd;
-	mask = umask(0177);
-	err = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno : 0;
-	umask(mask);
-	if (!err && listen(fd, BACKLOG)) {
-		err = -errno;
-		unlink(addr->sun_path);
+	for (unsigned int i = 0; i < LOOKS; i++) {
+		if (!flock(f->fd, LOCK_EX | LOCK_NB))
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		nanosleep(&look, NULL);
 	}
+	return -EBUSY;
+}
+
+static int listen_in(struct control_folder *f, const char *name, char path[UNIX_PATH_BYTES],
+		     struct listener *l)
+{
+	int err = set_path(f, name, path);
+
+	if (!err && runs_elsewhere(f, name))
+		err = -EADDRINUSE;
 	if (!err)
-		return fd;
-	close(fd);
+		err = lock_folder(f);
+	if (!err)
+		err = listener_open(l, path, BACKLOG);
+	flock(f->fd, LOCK_UN);
+	if (err == -EADDRINUSE)
+		pr_err("--name %s: a machine of this name is running; choose another name, or stop it with `kvm stop`",
+		       name);
+	else if (err)
+		pr_err("--name %s: cannot listen on %s/%s: %s", name, f->path, name,
+		       strerror(-err));
 	return err;
 }
 
-int control_folder_listen(struct control_folder *f, const char *name)
+int control_folder_listen(struct control_folder *f, const char *name, char path[UNIX_PATH_BYTES],
+			  struct listener *l)
 {
-	struct sockaddr_un addr;
-	int fd = set_address(f, name, &addr);
+	int err = -ENOENT;
 
-	if (!fd && flock(f->fd, LOCK_EX))
-		fd = -errno;
-	if (!fd)
-		fd = make_free(f, name, &addr);
-	if (!fd)
-		fd = bind_and_listen(&addr);
-	flock(f->fd, LOCK_UN);
-	if (fd == -EADDRINUSE)
-		pr_err("--name %s: a machine of this name is running; choose another name, or stop it with `kvm stop`",
-		       name);
-	else if (fd < 0)
-		pr_err("--name %s: cannot listen on %s/%s: %s", name, f->path, name, strerror(-fd));
-	return fd;
+	l->fd = -1;
+	for (unsigned int i = 0; i < CONTROL_FOLDERS && err == -ENOENT; i++)
+		err = control_folder_open(f, i, true);
+	return err ? err : listen_in(f, name, path, l);
 }
 
-int control_folder_connect(struct control_folder *f, const char *name)
+int control_folder_connect(struct control_folder *f, const char *name, unsigned int patience_s)
 {
-	struct sockaddr_un addr;
-	int fd = set_address(f, name, &addr);
+	char path[UNIX_PATH_BYTES];
+	int fd = set_path(f, name, path);
 
 	if (!fd)
-		fd = connect_to(&addr);
+		fd = unix_connect(path, patience_s);
 	if (fd != -ECONNREFUSED)
 		return fd;
-	if (!flock(f->fd, LOCK_EX)) {
-		make_free(f, name, &addr);
+	if (!lock_folder(f)) {
+		unix_clear(path);
 		flock(f->fd, LOCK_UN);
 	}
 	return -ENOENT;

@@ -6,9 +6,12 @@
  * request, or does not read its answer, is disconnected. The server builds each answer in memory
  * and sends it as the client reads it, so that no client blocks the loop.
  *
- * Long work runs elsewhere: the vCPUs write a report, a thread writes a core. If a client
- * disconnects meanwhile, its seat stays taken, without a descriptor, until the work is done. The
- * socket outlives a restart of the machine; clients that connect in between wait in the backlog.
+ * Long work runs elsewhere: the vCPUs write a report, a thread each writes a core or searches guest
+ * memory for a log. If a client disconnects meanwhile, its seat stays taken, without a descriptor,
+ * until the work is done.
+ *
+ * The socket and the seats outlive a restart of the machine: what has not been answered is asked
+ * again in the next life, and clients that connect in between wait in the backlog.
  */
 #include "control.h"
 
@@ -33,7 +36,9 @@
 
 #define NR_SEATS 4
 #define NS_PER_S 1000000000ULL
-/* How long a client may take to send its request, and to read the next bytes of an answer. */
+/* How long a client may take to send its request, while others may wait for its seat. */
+#define REQUEST_NS (2 * NS_PER_S)
+/* How long a client may take to read the next bytes of an answer. */
 #define PATIENCE_NS (10 * NS_PER_S)
 #define MAX_PASSED_FDS 4
 
@@ -50,22 +55,28 @@ struct seat {
 	int passed_fd; /* received with the line; -1: none */
 	char *out;
 	size_t out_len, out_at;
+	struct report_sink sink;
+	/* the search for the kernel's log, and what it has found */
+	struct job search;
+	struct vm *vm;
+	char *log;
+	size_t log_len;
+	int log_err;
 };
 
 struct control {
 	const char *name;
 	const struct config *config;
 	struct control_folder folder;
-	int listen_fd;
-	dev_t dev; /* of the socket's file, to recognise it */
-	ino_t ino;
+	char path[UNIX_PATH_BYTES];
+	struct listener listener;
 	uint64_t since_ns;
 	struct vm *vm; /* NULL: between two lives */
 	struct reports *reports;
-	struct loop_source listening;
 	struct seat seat[NR_SEATS];
 	struct dump_job dump;
 	struct loop_timer grace;
+	bool leaving; /* within control_detach() */
 };
 
 static void look_for_clients(struct control *c)
@@ -74,7 +85,7 @@ static void look_for_clients(struct control *c)
 
 	for (unsigned int i = 0; i < NR_SEATS; i++)
 		room = room || c->seat[i].state == SEAT_FREE;
-	loop_mod(&c->listening, room ? EPOLLIN : 0);
+	listener_want(&c->listener, room);
 }
 
 /* Ends the connection: the client has disconnected, does not answer in time, or has its answer. */
@@ -110,7 +121,7 @@ static void send_out(struct seat *s)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
+		if (n < 0 && errno == EAGAIN && s->control->vm) {
 			loop_timer_arm(&s->patience, PATIENCE_NS);
 			loop_mod(&s->source, EPOLLOUT);
 			return;
@@ -192,24 +203,42 @@ static void answer_info(struct seat *s)
 	free(text);
 }
 
-static void answer_dmesg(struct seat *s)
+/* Thread: the job's. */
+static void search_log(void *ctx)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-	int err = f ? s->control->vm->arch->print_log(f, s->control->vm) : -ENOMEM;
+	struct seat *s = ctx;
+	FILE *f = open_memstream(&s->log, &s->log_len);
 
+	s->log_err = f ? s->vm->arch->print_log(f, s->vm) : -ENOMEM;
 	if (f && fclose(f))
-		err = -ENOMEM;
+		s->log_err = -ENOMEM;
+}
+
+static void answer_dmesg(void *ctx)
+{
+	struct seat *s = ctx;
+	int err = s->log_err;
+
 	if (err == -ENOENT)
 		refuse(s,
 		       "no log of a Linux kernel found in its memory; it must be 64-bit, unpacked, with kallsyms or VMCOREINFO");
 	else if (err && err != -EIO)
 		refuse(s, "%s", strerror(-err));
 	else
-		answer(s, text, len,
+		answer(s, s->log, s->log_len,
 		       err ? "the log is damaged: some of it could not be read" : NULL);
-	free(text);
+	free(s->log);
+	s->log = NULL;
+}
+
+static void start_dmesg(struct seat *s)
+{
+	int err;
+
+	s->vm = s->control->vm;
+	err = job_start(&s->search, &s->vm->loop, search_log, answer_dmesg, s);
+	if (err)
+		refuse(s, "%s", strerror(-err));
 }
 
 static void on_report(void *ctx, const char *text, size_t len)
@@ -219,10 +248,8 @@ static void on_report(void *ctx, const char *text, size_t len)
 
 static void start_report(struct seat *s)
 {
-	struct report_sink sink = { .fn = on_report, .ctx = s };
-
-	if (!reports_request(s->control->reports, &sink))
-		refuse(s, "another report is under way; try again");
+	s->sink = (struct report_sink){ .fn = on_report, .ctx = s };
+	reports_request(s->control->reports, &s->sink);
 }
 
 static void on_dumped(void *ctx, int err, const struct dump_result *r)
@@ -231,6 +258,8 @@ static void on_dumped(void *ctx, int err, const struct dump_result *r)
 	struct seat *s = ctx;
 
 	dump_text(text, sizeof(text), r);
+	if (err == -ECANCELED && s->control->leaving && s->fd >= 0)
+		return; /* asked again in the next life, if there is one */
 	if (err == -ECANCELED)
 		refuse(s, "the machine ended before its core was complete");
 	else if (err)
@@ -248,7 +277,10 @@ static void start_dump(struct seat *s)
 		refuse(s, "dump needs the descriptor of a regular file");
 		return;
 	}
-	err = dump_job_start(&s->control->dump, s->control->vm, s->passed_fd, on_dumped, s);
+	/* It may have been begun in an earlier life. */
+	err = ftruncate(s->passed_fd, 0) ? -errno : 0;
+	if (!err)
+		err = dump_job_start(&s->control->dump, s->control->vm, s->passed_fd, on_dumped, s);
 	if (err == -EBUSY)
 		refuse(s, "another core is being written; try again");
 	else if (err)
@@ -266,11 +298,12 @@ static void answer_stop(struct seat *s, const struct control_request *request)
 {
 	struct control *c = s->control;
 	uint64_t seconds = request->has_seconds ? request->seconds : c->config->grace_s;
-	char note[96];
+	char note[96], body[32];
+	int len = snprintf(body, sizeof(body), "grace_s %llu\n", (unsigned long long)seconds);
 
 	if (!seconds) {
-		answer(s, NULL, 0, NULL);
 		end_machine(c);
+		answer(s, body, (size_t)len, NULL);
 		return;
 	}
 	c->vm->asked_to_end = true;
@@ -278,17 +311,19 @@ static void answer_stop(struct seat *s, const struct control_request *request)
 	snprintf(note, sizeof(note), "%s; the machine ends in %llu s at the latest",
 		 c->vm->arch->ask_to_end(c->vm, SIGTERM), (unsigned long long)seconds);
 	pr_info("kvm stop: %s", note);
-	answer(s, NULL, 0, note);
+	answer(s, body, (size_t)len, note);
 }
 
-static void serve(struct seat *s, size_t line_len)
+/* Serves the request in s->line. */
+static void serve(struct seat *s)
 {
+	const char *end = memchr(s->line, '\n', s->len);
 	struct control_request request;
 
 	s->state = SEAT_WORKING;
 	loop_timer_disarm(&s->patience);
 	loop_mod(&s->source, 0);
-	if (control_parse_request(s->line, line_len, &request)) {
+	if (control_parse_request(s->line, (size_t)(end - s->line), &request)) {
 		refuse(s, "no such request");
 		return;
 	}
@@ -300,7 +335,7 @@ static void serve(struct seat *s, size_t line_len)
 		start_report(s);
 		break;
 	case CONTROL_DMESG:
-		answer_dmesg(s);
+		start_dmesg(s);
 		break;
 	case CONTROL_DUMP:
 		start_dump(s);
@@ -356,7 +391,6 @@ static ssize_t receive(struct seat *s)
 static void read_request(struct seat *s)
 {
 	ssize_t n = receive(s);
-	char *end;
 
 	if (n == -EAGAIN || n == -EINTR)
 		return;
@@ -365,9 +399,8 @@ static void read_request(struct seat *s)
 		return;
 	}
 	s->len += (size_t)n;
-	end = memchr(s->line, '\n', s->len);
-	if (end)
-		serve(s, (size_t)(end - s->line));
+	if (memchr(s->line, '\n', s->len))
+		serve(s);
 	else if (s->len == sizeof(s->line))
 		refuse(s, "request too long");
 }
@@ -376,14 +409,17 @@ static void on_client(void *ctx, uint32_t events)
 {
 	struct seat *s = ctx;
 
-	if (s->state == SEAT_READING && events & EPOLLIN)
-		read_request(s);
-	else if (s->state == SEAT_WRITING && events & EPOLLOUT)
-		send_out(s);
-	else if (events & (EPOLLHUP | EPOLLERR)) {
-		if (s->control->dump.running && s->control->dump.ctx == s)
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		/* Nobody waits for the request any more: maybe it came while we were stopped. */
+		if (s->control->dump.job.running && s->control->dump.ctx == s)
 			atomic_store(&s->control->dump.cancel, true);
 		hang_up(s);
+	} else if (s->state == SEAT_READING && events & EPOLLIN) {
+		read_request(s);
+	} else if (s->state == SEAT_WORKING && events & EPOLLOUT) {
+		serve(s); /* not served in the last life */
+	} else if (s->state == SEAT_WRITING && events & EPOLLOUT) {
+		send_out(s);
 	}
 }
 
@@ -396,32 +432,43 @@ static bool is_ours(int fd)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static void on_connection(void *ctx, uint32_t events)
+/* Waits on the loop for what the seat's state needs next. Returns 0, or -errno. */
+static int watch(struct seat *s)
+{
+	struct loop *loop = &s->control->vm->loop;
+	bool reading = s->state == SEAT_READING;
+	int err;
+
+	loop_timer_init(loop, &s->patience, on_patience_over, s);
+	err = loop_add(loop, &s->source, s->fd, reading ? EPOLLIN : EPOLLOUT, on_client, s);
+	return err ? err : loop_timer_arm(&s->patience, reading ? REQUEST_NS : PATIENCE_NS);
+}
+
+/* Frees a seat, whatever it has been waiting for. */
+static void vacate(struct seat *s)
+{
+	s->state = SEAT_READING;
+	hang_up(s);
+}
+
+static void on_accepted(void *ctx, int fd)
 {
 	struct control *c = ctx;
 	struct seat *s = c->seat;
-	int fd;
 
-	(void)events;
 	while (s < c->seat + NR_SEATS && s->state != SEAT_FREE)
 		s++;
-	if (s == c->seat + NR_SEATS)
-		return; /* an event from before the last seat was taken */
-	fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
-		return; /* disconnected already */
-	if (!is_ours(fd)) {
+	if (s == c->seat + NR_SEATS || !is_ours(fd)) {
 		close(fd);
 		return;
 	}
-	*s = (struct seat){ .control = c, .fd = fd, .passed_fd = -1, .source = { .fd = -1 } };
-	loop_timer_init(&c->vm->loop, &s->patience, on_patience_over, s);
-	if (loop_add(&c->vm->loop, &s->source, fd, EPOLLIN, on_client, s)) {
-		close(fd);
-		return;
-	}
-	s->state = SEAT_READING;
-	loop_timer_arm(&s->patience, PATIENCE_NS);
+	*s = (struct seat){ .control = c,
+			    .state = SEAT_READING,
+			    .fd = fd,
+			    .passed_fd = -1,
+			    .source = { .fd = -1 } };
+	if (watch(s))
+		hang_up(s);
 	look_for_clients(c);
 }
 
@@ -430,7 +477,6 @@ static void on_connection(void *ctx, uint32_t events)
 int control_create(struct control **out, const struct config *config)
 {
 	struct control *c;
-	struct stat st;
 	int err;
 
 	*out = NULL;
@@ -444,17 +490,11 @@ int control_create(struct control **out, const struct config *config)
 	c->name = config->name;
 	c->config = config;
 	c->since_ns = now_ns();
-	err = control_folder_open(&c->folder, true);
-	c->listen_fd = err ? err : control_folder_listen(&c->folder, c->name);
-	if (c->listen_fd < 0) {
-		err = c->listen_fd;
+	err = control_folder_listen(&c->folder, c->name, c->path, &c->listener);
+	if (err) {
 		control_folder_close(&c->folder);
 		free(c);
 		return err;
-	}
-	if (!fstatat(c->folder.fd, c->name, &st, AT_SYMLINK_NOFOLLOW)) {
-		c->dev = st.st_dev;
-		c->ino = st.st_ino;
 	}
 	*out = c;
 	return 0;
@@ -470,41 +510,53 @@ int control_attach(struct control *c, struct vm *vm, struct reports *reports)
 	c->vm = vm;
 	c->reports = reports;
 	loop_timer_init(&vm->loop, &c->grace, end_machine, c);
-	err = loop_add(&vm->loop, &c->listening, c->listen_fd, EPOLLIN, on_connection, c);
-	if (err)
+	err = listener_start(&c->listener, &vm->loop, on_accepted, c);
+	if (err) {
 		pr_err("--name %s: cannot wait for clients: %s", c->name, strerror(-err));
-	return err;
+		return err;
+	}
+	for (unsigned int i = 0; i < NR_SEATS; i++) {
+		if (c->seat[i].state != SEAT_FREE && watch(&c->seat[i]))
+			vacate(&c->seat[i]);
+	}
+	look_for_clients(c);
+	return 0;
 }
 
 void control_detach(struct control *c)
 {
 	if (!c || !c->vm)
 		return;
+	c->leaving = true;
 	dump_job_stop(&c->dump);
+	c->leaving = false;
+	for (unsigned int i = 0; i < NR_SEATS; i++) {
+		struct seat *s = &c->seat[i];
+
+		job_finish(&s->search);
+		loop_timer_fini(&s->patience);
+		loop_del(&s->source);
+		if (s->state != SEAT_FREE && s->fd < 0)
+			vacate(s);
+	}
+	loop_timer_fini(&c->grace);
+	listener_stop(&c->listener);
+	c->vm = NULL;
+}
+
+void control_remove(struct control *c)
+{
+	if (!c)
+		return;
 	for (unsigned int i = 0; i < NR_SEATS; i++) {
 		struct seat *s = &c->seat[i];
 
 		if (s->state == SEAT_WORKING)
 			refuse(s, "the machine has ended");
 		if (s->state != SEAT_FREE)
-			hang_up(s);
+			vacate(s);
 	}
-	loop_timer_fini(&c->grace);
-	loop_del(&c->listening);
-	c->vm = NULL;
-}
-
-void control_remove(struct control *c)
-{
-	struct stat st;
-
-	if (!c || c->listen_fd < 0)
-		return;
-	if (!fstatat(c->folder.fd, c->name, &st, AT_SYMLINK_NOFOLLOW) && st.st_dev == c->dev &&
-	    st.st_ino == c->ino)
-		unlinkat(c->folder.fd, c->name, 0);
-	close(c->listen_fd);
-	c->listen_fd = -1;
+	listener_close(&c->listener);
 }
 
 void control_destroy(struct control *c)

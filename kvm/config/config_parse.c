@@ -217,7 +217,7 @@ static const struct opt rows[] = {
 	  "print accesses as they happen: pio, mmio, msr, irq, virtio;\n"
 	  "to stderr (default) or FILE; FILE.json is for Perfetto" },
 	{ 0, "gdb", OPT_STRING, AT(gdb), "WHERE",
-	  "serve GDB on a TCP port of this host, or on unix:PATH" },
+	  "serve GDB on unix:PATH, or on a TCP port of this host, which\nall its users can reach" },
 	{ 0, "gdb-wait", OPT_FLAG, AT(gdb_wait), NULL,
 	  "wait for GDB before the first instruction" },
 	{ 0, "timeline", OPT_FLAG, AT(timeline), NULL,

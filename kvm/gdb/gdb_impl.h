@@ -8,7 +8,7 @@
 
 #include "gdb_server.h"
 #include "gdb_session.h"
-#include "kvm/loop.h"
+#include "kvm/listener.h"
 
 enum gdb_phase { GDB_IDLE, GDB_STOPPING, GDB_STOPPED, GDB_RUNNING };
 
@@ -19,9 +19,10 @@ struct vm;
 
 struct gdb {
 	struct vm *vm;
-	int listen_fd, fd; /* -1: none */
-	const char *path;  /* to remove; NULL: none */
-	struct loop_source listening, client;
+	struct listener listener;
+	int fd;		  /* of the client; -1: none */
+	bool is_debugger; /* its first byte was one that a debugger sends */
+	struct loop_source client;
 	struct loop_timer stop_timer; /* for the end of a stop; armed under vm->pause_lock */
 
 	/* Under vm->pause_lock: */

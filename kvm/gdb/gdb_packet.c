@@ -70,6 +70,11 @@ static enum gdb_event end(struct gdb_parser *p, uint8_t byte)
 	return GDB_PACKET;
 }
 
+bool gdb_may_begin(uint8_t byte)
+{
+	return byte == '+' || byte == '-' || byte == '$' || byte == INTERRUPT;
+}
+
 enum gdb_event gdb_feed(struct gdb_parser *p, uint8_t byte)
 {
 	switch (p->state) {

@@ -33,6 +33,11 @@ struct gdb_parser {
 	char body[GDB_BODY_MAX + 1]; /* and a NUL; a binary body may have further NULs */
 };
 
+/*
+ * Whether a debugger may begin a connection with @byte. A web page's request begins with a letter,
+ * and packets may follow in what it posts.
+ */
+bool gdb_may_begin(uint8_t byte);
 enum gdb_event gdb_feed(struct gdb_parser *p, uint8_t byte);
 
 /*

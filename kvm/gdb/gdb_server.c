@@ -30,7 +30,8 @@ static void client_gone(struct gdb *g)
 	loop_del(&g->client);
 	close(g->fd);
 	g->fd = -1;
-	pr_info("gdb: debugger disconnected");
+	if (g->is_debugger)
+		pr_info("gdb: debugger disconnected");
 	if (g->phase == GDB_STOPPED) {
 		gdb_release(g);
 	} else if (g->phase != GDB_IDLE) {
@@ -151,6 +152,22 @@ static void serve(struct gdb *g)
 			 (g->out_at < g->out_len ? EPOLLOUT : 0) | (may_serve(g) ? EPOLLIN : 0));
 }
 
+/*
+ * Whether the client is a debugger, by the first byte that it sends. Web pages of this host's
+ * browsers reach a port, too.
+ */
+static bool is_debugger(struct gdb *g)
+{
+	if (!g->is_debugger && !gdb_may_begin(g->in[0])) {
+		pr_guest("gdb: disconnected a client that does not speak GDB's protocol");
+		return false;
+	}
+	if (!g->is_debugger)
+		pr_info("gdb: debugger connected");
+	g->is_debugger = true;
+	return true;
+}
+
 static void on_client(void *ctx, uint32_t events)
 {
 	struct gdb *g = ctx;
@@ -160,7 +177,7 @@ static void on_client(void *ctx, uint32_t events)
 		return;
 	if (may_serve(g) && g->in_at == g->in_len) {
 		n = recv(g->fd, g->in, sizeof(g->in), 0);
-		if (!n || (n < 0 && errno != EAGAIN)) {
+		if (!n || (n < 0 && errno != EAGAIN) || (n > 0 && !is_debugger(g))) {
 			client_gone(g);
 			return;
 		}
@@ -173,22 +190,19 @@ static void on_client(void *ctx, uint32_t events)
 	serve(g);
 }
 
-static void on_connection(void *ctx, uint32_t events)
+static void on_accepted(void *ctx, int fd)
 {
 	struct gdb *g = ctx;
-	int fd = accept4(g->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
+	int one = 1;
 
-	(void)events;
-	if (fd < 0)
-		return; /* disconnected already */
 	if (g->fd >= 0 || loop_add(&g->vm->loop, &g->client, fd, 0, on_client, g)) {
-		pr_info("gdb: refused a second debugger");
+		pr_guest("gdb: refused a second debugger");
 		close(fd);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	pr_info("gdb: debugger connected");
 	g->fd = fd;
+	g->is_debugger = false;
 	g->in_at = g->in_len = g->out_at = g->out_len = 0;
 	g->reply.len = 0;
 	g->answer_due = false;
@@ -301,15 +315,18 @@ static int gdb_start(struct gdb *g, const char *where)
 		pr_err("out of memory");
 		return -ENOMEM;
 	}
-	g->listen_fd = gdb_listen(where, &g->path);
-	if (g->listen_fd < 0)
-		return g->listen_fd;
-	return loop_add(&g->vm->loop, &g->listening, g->listen_fd, EPOLLIN, on_connection, g);
+	err = gdb_listen(where, &g->listener);
+	if (err)
+		return err;
+	err = listener_start(&g->listener, &g->vm->loop, on_accepted, g);
+	if (err)
+		pr_err("--gdb %s: cannot wait for clients: %s", where, strerror(-err));
+	return err;
 }
 
 int gdb_open(struct gdb **out, struct vm *vm)
 {
-	const char *where = vm->config->gdb;
+	const char *where = vm->config->gdb, *path;
 	struct gdb *g;
 	int err;
 
@@ -323,7 +340,7 @@ int gdb_open(struct gdb **out, struct vm *vm)
 	}
 	*out = g;
 	g->vm = vm;
-	g->listen_fd = -1;
+	g->listener.fd = -1;
 	g->fd = -1;
 	g->cause = GDB_NO_CAUSE;
 	loop_timer_init(&vm->loop, &g->stop_timer, on_stopped, g);
@@ -339,7 +356,8 @@ int gdb_open(struct gdb **out, struct vm *vm)
 	};
 	if (vm->config->gdb_wait)
 		hold_first_instruction(vm);
-	pr_info("gdb: `target remote %s%s`%s", g->path ? "" : ":", g->path ? g->path : where,
+	path = g->listener.path;
+	pr_info("gdb: `target remote %s%s`%s", path ? "" : ":", path ? path : where,
 		vm->config->gdb_wait ? "; the machine waits for it" : "");
 	return 0;
 }
@@ -365,12 +383,7 @@ void gdb_close(struct gdb *g)
 		loop_del(&g->client);
 		close(g->fd);
 	}
-	if (g->listen_fd >= 0) {
-		loop_del(&g->listening);
-		close(g->listen_fd);
-	}
-	if (g->path)
-		unlink(g->path);
+	listener_close(&g->listener);
 	loop_timer_fini(&g->stop_timer);
 	gdb_session_fini(&g->session);
 	free(g->trap);

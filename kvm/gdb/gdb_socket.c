@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Opens the socket on which GDB connects. Anyone who can connect controls the guest, so a port is
- * on the loopback interface only, and a path is for its owner only. A path that a killed launcher
- * has left is taken over if no process listens on it.
+ * Opens the socket on which GDB connects. Anyone who can connect controls the guest: a path is for
+ * its owner only, but a port of the loopback interface is for every user of the host.
  */
 #include "gdb_socket.h"
 
@@ -14,92 +13,52 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-static int new_socket(int family)
-{
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int fail(const char *where, int fd, int err)
-{
-	pr_err("--gdb %s: %s", where, strerror(err));
-	if (fd >= 0)
-		close(fd);
-	return -err;
-}
-
-static int listen_tcp(const char *where, uint16_t port)
+static int listen_tcp(const char *where, uint16_t port, struct listener *l)
 {
 	struct sockaddr_in addr = {
 		.sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	int fd = new_socket(AF_INET), one = 1;
+	int one = 1, err;
 
-	if (fd < 0)
-		return fail(where, -1, -fd);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1))
-		return fail(where, fd, errno);
-	return fd;
+	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->fd >= 0)
+		setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (l->fd >= 0 && !bind(l->fd, (const struct sockaddr *)&addr, sizeof(addr)) &&
+	    !listen(l->fd, 1))
+		return 0;
+	err = errno;
+	pr_err("--gdb %s: %s", where, strerror(err));
+	listener_close(l);
+	return -err;
 }
 
-static bool is_stale(const struct sockaddr_un *addr)
+static int listen_unix(const char *where, const char *path, struct listener *l)
 {
-	int fd = new_socket(AF_UNIX);
-	struct stat st;
-	bool stale;
+	int err = listener_open(l, path, 1);
 
-	if (fd < 0)
-		return false;
-	stale = !lstat(addr->sun_path, &st) && S_ISSOCK(st.st_mode) &&
-		connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) && errno == ECONNREFUSED;
-	close(fd);
-	return stale;
+	if (err == -EADDRINUSE)
+		pr_err("--gdb %s: another program already listens there; choose another path",
+		       where);
+	else if (err == -EEXIST)
+		pr_err("--gdb %s: the path exists and is not a socket; remove it or choose another path",
+		       where);
+	else if (err)
+		pr_err("--gdb %s: %s", where, strerror(-err));
+	return err;
 }
 
-static int listen_unix(const char *where, const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	const struct sockaddr *sa = (const struct sockaddr *)&addr;
-	int fd;
-
-	if (!*path || strlen(path) >= sizeof(addr.sun_path))
-		return fail(where, -1, ENAMETOOLONG);
-	memcpy(addr.sun_path, path, strlen(path));
-	fd = new_socket(AF_UNIX);
-	if (fd < 0)
-		return fail(where, -1, -fd);
-	if (bind(fd, sa, sizeof(addr))) {
-		if (errno != EADDRINUSE || !is_stale(&addr))
-			return fail(where, fd, errno);
-		unlink(path);
-		if (bind(fd, sa, sizeof(addr)))
-			return fail(where, fd, errno);
-	}
-	return listen(fd, 1) ? fail(where, fd, errno) : fd;
-}
-
-int gdb_listen(const char *where, const char **path)
+int gdb_listen(const char *where, struct listener *l)
 {
 	uint64_t port;
-	int fd;
 
-	*path = NULL;
+	*l = (struct listener){ .fd = -1 };
 	if (!parse_uint(where, &port) && port && port <= UINT16_MAX)
-		return listen_tcp(where, (uint16_t)port);
-	if (strncmp(where, "unix:", 5) != 0) {
-		pr_err("--gdb %s: must be a port from 1 to 65535 or unix:PATH", where);
-		return -EINVAL;
-	}
-	fd = listen_unix(where, where + 5);
-	if (fd >= 0)
-		*path = where + 5;
-	return fd;
+		return listen_tcp(where, (uint16_t)port, l);
+	if (strncmp(where, "unix:", 5) == 0 && where[5])
+		return listen_unix(where, where + 5, l);
+	pr_err("--gdb %s: must be a port from 1 to 65535 or unix:PATH", where);
+	return -EINVAL;
 }

@@ -3,10 +3,12 @@
 #ifndef KVM_GDB_GDB_SOCKET_H
 #define KVM_GDB_GDB_SOCKET_H
 
+#include "kvm/listener.h"
+
 /*
- * Listens at @where, a TCP port of the loopback interface or unix:PATH. Returns a descriptor, or
- * -errno (reported). With unix:PATH, sets *@path to the name to remove at the end.
+ * Listens at @where, a TCP port of the loopback interface or unix:PATH. Returns 0, or -errno
+ * (reported). listener_close() works in either case.
  */
-int gdb_listen(const char *where, const char **path);
+int gdb_listen(const char *where, struct listener *l);
 
 #endif

@@ -82,7 +82,7 @@ static void wait_until_they_stand(struct dump_job *job)
 	}
 }
 
-static void *run_job(void *ctx)
+static void write_core(void *ctx)
 {
 	struct dump_job *job = ctx;
 
@@ -90,41 +90,26 @@ static void *run_job(void *ctx)
 	wait_until_they_stand(job);
 	job->err = job->vm->arch->dump(job->vm, job->fd, &job->cancel, &job->result);
 	vm_resume(job->vm);
-	loop_timer_arm(&job->ended, 0);
-	return NULL;
 }
 
-static void finish(struct dump_job *job)
+static void on_written(void *ctx)
 {
-	pthread_join(job->thread, NULL);
-	job->running = false;
-	loop_timer_fini(&job->ended);
+	struct dump_job *job = ctx;
+
 	job->done(job->ctx, job->err, &job->result);
-}
-
-static void on_ended(void *ctx)
-{
-	finish(ctx);
 }
 
 int dump_job_start(struct dump_job *job, struct vm *vm, int fd,
 		   void (*done)(void *ctx, int err, const struct dump_result *r), void *ctx)
 {
-	int err;
-
-	if (job->running)
+	if (job->job.running)
 		return -EBUSY;
 	*job = (struct dump_job){ .vm = vm, .fd = fd, .done = done, .ctx = ctx };
-	loop_timer_init(&vm->loop, &job->ended, on_ended, job);
-	err = pthread_create(&job->thread, NULL, run_job, job);
-	job->running = !err;
-	return -err;
+	return job_start(&job->job, &vm->loop, write_core, on_written, job);
 }
 
 void dump_job_stop(struct dump_job *job)
 {
-	if (!job->running)
-		return;
 	atomic_store(&job->cancel, true);
-	finish(job);
+	job_finish(&job->job);
 }

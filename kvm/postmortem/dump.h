@@ -7,9 +7,7 @@
 #define KVM_POSTMORTEM_DUMP_H
 
 #include "kvm/arch.h"
-#include "kvm/loop.h"
-
-#include <pthread.h>
+#include "kvm/job.h"
 
 struct vm;
 
@@ -32,10 +30,8 @@ struct dump_job {
 	/* called on the loop's thread, once */
 	void (*done)(void *ctx, int err, const struct dump_result *r);
 	void *ctx;
-	pthread_t thread;
-	bool running; /* the thread must be joined */
+	struct job job;
 	_Atomic bool cancel;
-	struct loop_timer ended;
 	int err;
 	struct dump_result result;
 };

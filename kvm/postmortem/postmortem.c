@@ -6,6 +6,7 @@
 #include "postmortem.h"
 
 #include "kvm/arch.h"
+#include "kvm/job.h"
 #include "kvm/log.h"
 #include "kvm/vm.h"
 
@@ -21,12 +22,23 @@ struct answer {
 	char *text; /* NULL: not given yet */
 };
 
+/* Who gets a report. */
+struct takers {
+	struct report_sink *first;
+	bool to_stderr;
+};
+
 struct reports {
 	struct vm *vm;
+	/* Of the loop's thread: */
+	bool under_way;
+	struct takers served, waiting; /* of the report under way, and of the next one */
+	struct job job;		       /* completes the report */
+	char *text;
+	size_t len;
 	pthread_mutex_t lock; /* protects what follows */
 	struct loop_timer timer;
-	struct report_sink sink;
-	unsigned int due;	/* answers due, then not 0 until printed; 0: no report */
+	unsigned int due;	/* answers due, 0: none */
 	struct answer answer[]; /* of each vCPU */
 };
 
@@ -134,13 +146,11 @@ static void write_answers(struct reports *r, FILE *f)
 	}
 }
 
-static void give_answers(void *ctx)
+/* Completes the text of the report. Thread: the job's. */
+static void compose(void *ctx)
 {
 	struct reports *r = ctx;
-	struct report_sink sink;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
+	FILE *f = open_memstream(&r->text, &r->len);
 
 	if (f)
 		write_log(f, r->vm);
@@ -148,15 +158,43 @@ static void give_answers(void *ctx)
 	if (f)
 		write_answers(r, f);
 	r->due = 0;
-	sink = r->sink;
 	pthread_mutex_unlock(&r->lock);
 	if (f && fclose(f))
-		len = 0;
-	if (sink.fn)
-		sink.fn(sink.ctx, text, len);
-	else
-		log_block(text, len);
-	free(text);
+		r->len = 0;
+}
+
+static void begin(struct reports *r);
+
+static void give_report(void *ctx)
+{
+	struct reports *r = ctx;
+	struct report_sink *next;
+
+	for (struct report_sink *sink = r->served.first; sink; sink = next) {
+		next = sink->next;
+		sink->fn(sink->ctx, r->text, r->len);
+	}
+	if (r->served.to_stderr)
+		log_block(r->text, r->len);
+	free(r->text);
+	r->text = NULL;
+	r->len = 0;
+	r->under_way = false;
+	if (r->waiting.first || r->waiting.to_stderr)
+		begin(r);
+}
+
+/* All answers are there, or the time for them is over. */
+static void take_answers(void *ctx)
+{
+	struct reports *r = ctx;
+
+	if (r->job.running)
+		return; /* the last answer came late */
+	if (!job_start(&r->job, &r->vm->loop, compose, give_report, r))
+		return;
+	compose(r);
+	give_report(r);
 }
 
 /* Writes the vCPU's answer, or nothing if its report was printed before. Thread: vCPU. */
@@ -178,32 +216,39 @@ static void on_asked(struct vcpu *v, void *ctx)
 	if (r->due && !a->text) {
 		a->text = text;
 		text = NULL;
-		if (--r->due == 0) {
-			r->due = v->vm->nr_vcpus; /* until they are printed */
+		if (--r->due == 0)
 			loop_timer_arm(&r->timer, 0);
-		}
 	}
 	pthread_mutex_unlock(&r->lock);
 	free(text);
 }
 
-bool reports_request(struct reports *r, const struct report_sink *sink)
+/* Begins a report for all that wait for one. */
+static void begin(struct reports *r)
 {
-	bool begun;
-
+	r->under_way = true;
+	r->served = r->waiting;
+	r->waiting = (struct takers){ NULL, false };
 	pthread_mutex_lock(&r->lock);
-	begun = !r->due;
-	if (begun) {
-		r->due = r->vm->nr_vcpus;
-		r->sink = sink ? *sink : (struct report_sink){ NULL, NULL };
-		loop_timer_arm(&r->timer, ANSWER_NS);
-		for (unsigned int i = 0; i < r->vm->nr_vcpus; i++) {
-			r->answer[i].due = true;
-			vcpu_ask(&r->vm->vcpu[i], &r->answer[i].ask);
-		}
+	r->due = r->vm->nr_vcpus;
+	loop_timer_arm(&r->timer, ANSWER_NS);
+	for (unsigned int i = 0; i < r->vm->nr_vcpus; i++) {
+		r->answer[i].due = true;
+		vcpu_ask(&r->vm->vcpu[i], &r->answer[i].ask);
 	}
 	pthread_mutex_unlock(&r->lock);
-	return begun;
+}
+
+void reports_request(struct reports *r, struct report_sink *sink)
+{
+	if (sink) {
+		sink->next = r->waiting.first;
+		r->waiting.first = sink;
+	} else {
+		r->waiting.to_stderr = true;
+	}
+	if (!r->under_way)
+		begin(r);
 }
 
 static void on_key(void *ctx)
@@ -222,7 +267,7 @@ int reports_open(struct reports **out, struct vm *vm)
 	}
 	r->vm = vm;
 	pthread_mutex_init(&r->lock, NULL);
-	loop_timer_init(&vm->loop, &r->timer, give_answers, r);
+	loop_timer_init(&vm->loop, &r->timer, take_answers, r);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		r->answer[i].reports = r;
 		r->answer[i].ask = (struct vcpu_ask){ .fn = on_asked, .ctx = &r->answer[i] };
@@ -236,6 +281,8 @@ void reports_close(struct reports *r)
 	if (!r)
 		return;
 	loop_timer_fini(&r->timer);
+	r->served = r->waiting = (struct takers){ NULL, false };
+	job_finish(&r->job);
 	for (unsigned int i = 0; i < r->vm->nr_vcpus; i++)
 		free(r->answer[i].text);
 	r->vm->report_key = (struct vm_key){ NULL, NULL };

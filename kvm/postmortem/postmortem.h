@@ -4,8 +4,8 @@
  * to a bad end, or on request while it runs.
  *
  * On request (vcpu_ask()) each vCPU describes itself on its own thread, where its registers may be
- * read. The loop prints the texts when all are done, or after a time limit those that are there: it
- * never waits for a vCPU.
+ * read. When all are done, or after a time limit, a thread searches guest memory for the kernel's
+ * log, and then the loop prints all texts that are there: it never waits for a vCPU or a search.
  */
 #ifndef KVM_POSTMORTEM_POSTMORTEM_H
 #define KVM_POSTMORTEM_POSTMORTEM_H
@@ -25,19 +25,21 @@ int reports_open(struct reports **out, struct vm *vm);
 void reports_close(struct reports *r);
 
 /*
- * Receives a report on the loop's thread; the caller owns the text. Is not called if the machine
- * ends first.
+ * Receives a report on the loop's thread; the caller of fn owns the text. Is not called if the
+ * machine ends first.
  */
 struct report_sink {
-	void (*fn)(void *ctx, const char *text, size_t len); /* NULL: stderr */
+	void (*fn)(void *ctx, const char *text, size_t len);
 	void *ctx;
+	struct report_sink *next;
 };
 
 /*
- * Requests a report of the running machine, on stderr if @sink is NULL. Returns false while another
- * report is under way. Thread: loop.
+ * Requests a report of the running machine, on stderr if @sink is NULL. While one is under way the
+ * request waits: the next report then serves all that wait. @sink is the caller's, until its fn is
+ * called or reports_close(). Thread: loop.
  */
-bool reports_request(struct reports *r, const struct report_sink *sink);
+void reports_request(struct reports *r, struct report_sink *sink);
 
 /*
  * Prints what the verdict calls for. Call it when the machine has ended and no vCPU runs any more.

@@ -171,6 +171,55 @@ def hostile(m):
     expect("exit code", m.end()[0], 0)
 
 
+def web_page(m):
+    """What a page can have a browser send: packets in the body of a request."""
+    for request in (b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01", b" ", b"\0"):
+        c = m.connect()
+        try:
+            c.socket.sendall(request + b"+$M100000,1:90#78$k#6b")
+            expect("an answer", c.socket.recv(100), b"")
+        except ConnectionError:
+            pass  # closed before all was read
+    c = m.connect()
+    expect("?", c.ask("?"), "T05thread:1;")
+    c.send("k")
+    code, _, err = m.end()
+    expect("exit code", code, 0)
+    expect("who ended it", "ended by the debugger" in err, True)
+    expect("debuggers", err.count("debugger connected"), 1)
+
+
+def fpu(m):
+    """x87 and SSE registers that the guest has never used keep what the debugger writes."""
+    values = {24: "0011223344556677fe3f",  # st0
+              40: "00112233445566778899aabbccddeeff",  # xmm0
+              55: "ff" * 16}  # xmm15
+    c = m.connect()
+    for number, value in values.items():
+        expect("P%x" % number, c.ask("P%x=%s" % (number, value)), "OK")
+    c.send("vCont;c")
+    time.sleep(0.2)
+    c.socket.sendall(b"\x03")
+    expect("stop", c.receive(), "T02thread:1;")
+    for number, value in values.items():
+        expect("p%x" % number, c.ask("p%x" % number), value)
+    c.send("k")
+    expect("exit code", m.end()[0], 0)
+
+
+def crowd(m):
+    """All but the first are sent away, and the log stays short."""
+    first = m.connect()
+    expect("?", first.ask("?"), "T05thread:1;")
+    for _ in range(50):
+        c = m.connect()
+        expect("another", c.socket.recv(1), b"")
+        c.close()
+    first.send("k")
+    lines = m.end()[2].count("refused a second debugger")
+    expect("lines", 0 < lines < 10, True)
+
+
 TESTS = [
     ("an interrupt, a detach, the next one kills", interrupt, "spin", []),
     ("a debugger that hangs up while the guest runs", leaves_running, "hello", ["--gdb-wait"]),
@@ -178,6 +227,9 @@ TESTS = [
     ("acknowledgements", acknowledges, "spin", []),
     ("the machine's end is told", says_end, "hello", ["--gdb-wait"]),
     ("a hostile debugger", hostile, "spin", ["-c", "2"]),
+    ("x87 and SSE registers are written", fpu, "spin", ["--gdb-wait"]),
+    ("a web page is no debugger", web_page, "spin", []),
+    ("a crowd of debuggers", crowd, "spin", []),
 ]
 
 for name, test, payload, options in TESTS:

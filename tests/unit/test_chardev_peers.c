@@ -6,12 +6,15 @@
 #include "chardev_rig.h"
 
 #include "kvm/chardev/chardev_impl.h"
+#include "kvm/log.h"
 #include "kvm/term.h"
+#include "unit/messages.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -556,7 +559,7 @@ static void test_unix_paths(void **state)
 	assert_int_equal(chardev_open(&cd, &r->loop, spec, NULL), 0);
 	chardev_close(cd);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(chardev_open(&cd, &r->loop, spec, NULL), -EADDRINUSE);
+	assert_int_equal(chardev_open(&cd, &r->loop, spec, NULL), -EEXIST);
 	assert_int_equal(access(path, F_OK), 0);
 	unlink(path);
 	/* At the end it belongs to another process. */
@@ -595,6 +598,45 @@ static void test_pty_comes_and_goes(void **state)
 	}
 	rig_stop(r);
 	assert_memory_equal(r->got, "keykey", 6);
+}
+
+/* Nothing else tells the user where to connect. */
+static void test_pty_is_named_with_quiet(void **state)
+{
+	char name[64], text[128] = "", path[] = "/tmp/chardev.messages";
+	struct rig *r = *state;
+	struct messages m;
+	int err;
+
+	log_set_level(LOG_LEVEL_ERROR); /* -q */
+	assert_int_equal(messages_begin(&m, path), 0);
+	err = chardev_open(&r->cd, &r->loop, "pty", NULL);
+	assert_true(pread(m.file, text, sizeof(text) - 1, 0) >= 0);
+	messages_end(&m);
+	unlink(path);
+	log_set_level(LOG_LEVEL_INFO);
+	assert_int_equal(err, 0);
+	assert_int_equal(ptsname_r(r->cd->io_fd, name, sizeof(name)), 0);
+	assert_non_null(strstr(text, name));
+}
+
+/* Output that came when no descriptor was left for the timer is not forgotten. */
+static void test_no_descriptor_for_the_timer(void **state)
+{
+	struct rig *r = *state;
+	struct rlimit was, none;
+
+	rig_open(r, "pty");
+	getrlimit(RLIMIT_NOFILE, &was);
+	none = was;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	chardev_write(r->cd, "a", 1);
+	setrlimit(RLIMIT_NOFILE, &was);
+	assert_false(r->cd->out.soon);
+	chardev_write(r->cd, "b", 1);
+	assert_true(r->cd->out.soon);
+	rig_close(r);
 }
 
 static void test_tty(void **state)
@@ -646,6 +688,8 @@ int main(void)
 		rig_test(test_unix_hangup_while_deaf),
 		rig_test(test_unix_paths),
 		rig_test(test_pty_comes_and_goes),
+		rig_test(test_pty_is_named_with_quiet),
+		rig_test(test_no_descriptor_for_the_timer),
 		rig_test(test_tty),
 	};
 

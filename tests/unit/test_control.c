@@ -153,7 +153,27 @@ struct rig {
 	char run[32], folder[48], path[64];
 	struct messages messages;
 	struct control_folder f;
+	char socket[UNIX_PATH_BYTES];
+	struct listener l;
 };
+
+/* Opens the folder that $XDG_RUNTIME_DIR names. */
+static int open_folder(struct rig *r, bool create)
+{
+	control_folder_close(&r->f);
+	return control_folder_open(&r->f, 0, create);
+}
+
+static int listen_as(struct rig *r, const char *name)
+{
+	control_folder_close(&r->f);
+	return control_folder_listen(&r->f, name, r->socket, &r->l);
+}
+
+static int connect_as(struct rig *r, const char *name)
+{
+	return control_folder_connect(&r->f, name, 0);
+}
 
 static int setup(void **state)
 {
@@ -164,7 +184,7 @@ static int setup(void **state)
 		return -1;
 	snprintf(r->folder, sizeof(r->folder), "%s/kvm", r->run);
 	snprintf(r->path, sizeof(r->path), "%s/one", r->folder);
-	r->f.fd = -1;
+	r->f.fd = r->l.fd = -1;
 	*state = r;
 	return messages_begin(&r->messages, "/tmp/control.messages");
 }
@@ -176,6 +196,7 @@ static int teardown(void **state)
 	messages_end(&r->messages);
 	unlink("/tmp/control.messages");
 	control_folder_close(&r->f);
+	listener_close(&r->l);
 	unlink(r->path);
 	rmdir(r->folder);
 	rmdir(r->run);
@@ -188,60 +209,102 @@ static void folder_is_the_users_alone(void **state)
 	struct rig *r = *state;
 	struct stat st;
 
-	assert_int_equal(control_folder_open(&r->f, false), -ENOENT);
-	assert_int_equal(control_folder_open(&r->f, true), 0);
+	assert_int_equal(open_folder(r, false), -ENOENT);
+	assert_int_equal(open_folder(r, true), 0);
 	assert_string_equal(r->f.path, r->folder);
 	assert_int_equal(stat(r->folder, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	control_folder_close(&r->f);
 	chmod(r->folder, 0750);
-	assert_int_equal(control_folder_open(&r->f, true), -EPERM);
-	control_folder_close(&r->f);
+	assert_int_equal(open_folder(r, true), -EPERM);
 	chmod(r->folder, 0700);
 	rmdir(r->folder);
 	assert_int_equal(symlink("/tmp", r->folder), 0);
-	assert_true(control_folder_open(&r->f, true) < 0);
+	assert_true(open_folder(r, true) < 0);
 	unlink(r->folder);
 }
 
-static void without_a_runtime_folder_it_is_in_tmp(void **state)
+/* Nobody else may be able to replace what is in the folder's parent. */
+static void others_may_not_write_to_its_parent(void **state)
 {
 	struct rig *r = *state;
-	char want[32];
+
+	assert_int_equal(open_folder(r, true), 0);
+	chmod(r->run, 0777);
+	assert_int_equal(open_folder(r, true), -ENOENT);
+	chmod(r->run, 0720);
+	assert_int_equal(open_folder(r, true), -ENOENT);
+	chmod(r->run, 0755);
+	assert_int_equal(open_folder(r, true), 0);
+	setenv("XDG_RUNTIME_DIR", "relative", 1);
+	assert_int_equal(open_folder(r, true), -ENOENT);
+}
+
+static void the_folders_do_not_depend_on_the_environment_alone(void **state)
+{
+	char want[32], usual[32], text[CONTROL_FOLDERS_BYTES];
+	struct rig *r = *state;
+	struct stat st;
 
 	snprintf(want, sizeof(want), "/tmp/kvm-%u", (unsigned int)geteuid());
-	setenv("XDG_RUNTIME_DIR", "/nothing/here", 1);
-	control_folder_open(&r->f, false);
+	snprintf(usual, sizeof(usual), "/run/user/%u", (unsigned int)geteuid());
+	control_folder_open(&r->f, 2, false);
 	assert_string_equal(r->f.path, want);
-	control_folder_close(&r->f);
+	control_folders_text(text);
+	assert_ptr_equal(strstr(text, r->folder), text);
+	assert_non_null(strstr(text, want));
 	unsetenv("XDG_RUNTIME_DIR");
-	control_folder_open(&r->f, false);
-	assert_string_equal(r->f.path, want);
+	assert_int_equal(open_folder(r, true), -ENOENT);
+	control_folders_text(text);
+	assert_null(strstr(text, r->folder));
+	if (stat(usual, &st) || st.st_uid != geteuid() || st.st_mode & 022)
+		return;
+	assert_ptr_equal(strstr(text, usual), text);
+	setenv("XDG_RUNTIME_DIR", usual, 1); /* the same: it is looked at once */
+	assert_int_equal(control_folder_open(&r->f, 1, false), -ENOENT);
 }
 
 static void a_name_is_taken_once(void **state)
 {
 	struct rig *r = *state;
+	struct listener second;
 	struct stat st;
-	int fd, client;
+	int client;
 
-	assert_int_equal(control_folder_open(&r->f, true), 0);
-	assert_int_equal(control_folder_connect(&r->f, "one"), -ENOENT);
-	fd = control_folder_listen(&r->f, "one");
-	assert_true(fd >= 0);
+	assert_int_equal(open_folder(r, true), 0);
+	assert_int_equal(connect_as(r, "one"), -ENOENT);
+	assert_int_equal(listen_as(r, "one"), 0);
+	assert_string_equal(r->socket, r->path);
 	assert_int_equal(lstat(r->path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(control_folder_listen(&r->f, "one"), -EADDRINUSE);
-	client = control_folder_connect(&r->f, "one");
+	control_folder_close(&r->f);
+	assert_int_equal(control_folder_listen(&r->f, "one", r->socket, &second), -EADDRINUSE);
+	client = connect_as(r, "one");
 	assert_true(client >= 0);
 	close(client);
-	close(fd); /* as after a kill */
+	close(r->l.fd); /* as after a kill */
 	assert_int_equal(lstat(r->path, &st), 0);
-	fd = control_folder_listen(&r->f, "one");
-	assert_true(fd >= 0);
-	close(fd);
-	assert_int_equal(control_folder_connect(&r->f, "one"), -ENOENT);
+	assert_int_equal(listen_as(r, "one"), 0);
+	close(r->l.fd);
+	r->l.fd = -1;
+	assert_int_equal(connect_as(r, "one"), -ENOENT);
 	assert_int_equal(lstat(r->path, &st), -1);
+}
+
+/* A machine that cron has started has its socket in /tmp. */
+static void a_name_is_taken_once_in_all_folders(void **state)
+{
+	struct rig *r = *state;
+	char name[32], path[UNIX_PATH_BYTES];
+	struct listener second;
+
+	snprintf(name, sizeof(name), "unit-test-%d", getpid());
+	setenv("XDG_RUNTIME_DIR", "/nothing/here", 1);
+	assert_int_equal(listen_as(r, name), 0);
+	setenv("XDG_RUNTIME_DIR", r->run, 1);
+	control_folder_close(&r->f);
+	assert_int_equal(control_folder_listen(&r->f, name, path, &second), -EADDRINUSE);
+	assert_string_equal(r->f.path, r->folder);
+	listener_close(&r->l);
 }
 
 static void what_is_no_socket_is_left_alone(void **state)
@@ -249,11 +312,11 @@ static void what_is_no_socket_is_left_alone(void **state)
 	struct rig *r = *state;
 	FILE *f;
 
-	assert_int_equal(control_folder_open(&r->f, true), 0);
+	assert_int_equal(open_folder(r, true), 0);
 	f = fopen(r->path, "w");
 	fclose(f);
-	assert_int_equal(control_folder_listen(&r->f, "one"), -EEXIST);
-	assert_int_equal(control_folder_connect(&r->f, "one"), -ENOENT);
+	assert_int_equal(listen_as(r, "one"), -EEXIST);
+	assert_int_equal(connect_as(r, "one"), -ENOENT);
 	assert_int_equal(access(r->path, F_OK), 0);
 }
 
@@ -267,29 +330,28 @@ static int ask(struct rig *r, const char *answer, size_t len, char *body, size_t
 	struct control_question q = {
 		.name = "one", .request = "info", .pass_fd = -1, .patience_s = 5
 	};
-	int listen_fd, err;
 	pid_t child;
+	int err;
 
-	control_folder_close(&r->f);
-	assert_int_equal(control_folder_open(&r->f, true), 0);
-	listen_fd = control_folder_listen(&r->f, "one");
-	assert_true(listen_fd >= 0);
+	assert_int_equal(listen_as(r, "one"), 0);
 	child = fork();
 	if (!child) {
 		char line[64];
 		int fd;
 
-		while ((fd = accept(listen_fd, NULL, NULL)) < 0)
+		while ((fd = accept(r->l.fd, NULL, NULL)) < 0)
 			usleep(1000);
 		if (read(fd, line, sizeof(line)) != 5 || write(fd, answer, len) < 0)
 			_exit(1);
 		_exit(0);
 	}
-	close(listen_fd);
+	close(r->l.fd);
+	r->l.fd = -1;
 	q.body = fmemopen(body, room, "w");
-	err = control_ask(&q, false);
+	err = control_send(&q, NULL);
+	if (!err)
+		err = control_receive(&q);
 	fclose(q.body);
-	close(q.pidfd);
 	waitpid(child, NULL, 0);
 	return err;
 }
@@ -311,6 +373,23 @@ static void answers_are_read_as_a_strangers(void **state)
 	assert_int_equal(ask(r, flood, sizeof(flood), body, sizeof(body)), -EPROTO);
 }
 
+static void a_launcher_that_hangs_is_not_waited_for(void **state)
+{
+	struct control_question q = { .name = "one", .request = "info", .pass_fd = -1 };
+	struct rig *r = *state;
+	int pidfd;
+
+	assert_int_equal(listen_as(r, "one"), 0); /* and nobody accepts */
+	assert_int_equal(control_send(&q, NULL), 0);
+	pidfd = control_pidfd(&q);
+	assert_true(pidfd >= 0);
+	close(pidfd);
+	q.until_ns = 1;
+	assert_int_equal(control_receive(&q), -ETIMEDOUT);
+	q.name = "../one";
+	assert_int_equal(control_send(&q, NULL), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,11 +398,17 @@ int main(void)
 		cmocka_unit_test(infos),
 		cmocka_unit_test(names),
 		cmocka_unit_test_setup_teardown(folder_is_the_users_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(without_a_runtime_folder_it_is_in_tmp, setup,
+		cmocka_unit_test_setup_teardown(others_may_not_write_to_its_parent, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(the_folders_do_not_depend_on_the_environment_alone,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_name_is_taken_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_name_is_taken_once_in_all_folders, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_socket_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_are_read_as_a_strangers, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_launcher_that_hangs_is_not_waited_for, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

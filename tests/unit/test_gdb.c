@@ -209,6 +209,14 @@ static void test_frames(void **state)
 	assert_int_equal(feed("noise"), GDB_NOTHING);
 }
 
+static void test_first_byte(void **state)
+{
+	(void)state;
+	for (unsigned int byte = 0; byte < 256; byte++)
+		assert_int_equal(gdb_may_begin((uint8_t)byte),
+				 strchr("+-$\003", (int)byte) && byte);
+}
+
 static void test_too_long(void **state)
 {
 	char end[4];
@@ -481,6 +489,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_frames, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_first_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_readers, setup, teardown),

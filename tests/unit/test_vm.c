@@ -26,6 +26,7 @@
 /* What the fake architecture did; its state is in vm->machine. */
 struct machine {
 	unsigned int inits, destroys, creates;
+	pthread_t searcher;
 	int err; /* init()'s result */
 };
 
@@ -51,9 +52,10 @@ static void fake_report(FILE *f, struct vcpu *v, bool brief)
 	fprintf(f, "vCPU %u%s\n", v->index, brief ? ", in brief" : "");
 }
 
+/* It searches guest memory, for so long that the loop must not wait for it. */
 static void fake_report_log(FILE *f, struct vm *vm, bool whole)
 {
-	(void)vm;
+	vm->machine->searcher = pthread_self();
 	fputs(whole ? "whole log\n" : "log\n", f);
 }
 
@@ -170,6 +172,25 @@ static void an_end_has_its_time_and_its_verdict_once(void **state)
 	assert_string_equal(r->vm.verdict.text, "the guest rebooted (x)");
 	assert_true(r->vm.times.ended_ns == ended_ns);
 	vm_fini(&r->vm);
+}
+
+/* `kvm stop` that comes a moment after the guest's reboot. */
+static void who_asks_for_the_end_gets_no_restart(void **state)
+{
+	static const enum verdict_kind asked[] = { VERDICT_QUIT, VERDICT_SIGNAL };
+	struct rig *r = *state;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		init(r);
+		vm_end(&r->vm, VERDICT_REBOOT, 0, "the guest rebooted");
+		vm_end(&r->vm, VERDICT_CRASH, 0, "later");
+		assert_false(r->vm.asked_to_end);
+		vm_end(&r->vm, asked[i], 0, "ended by the user");
+		assert_int_equal(r->vm.verdict.kind, VERDICT_REBOOT);
+		assert_true(r->vm.asked_to_end);
+		vm_fini(&r->vm);
+		r->vm = (struct vm){ .machine = &r->machine };
+	}
 }
 
 /* ---- sinks and hooks ---- */
@@ -386,6 +407,7 @@ static void no_ask_is_lost(void **state)
 
 struct taken {
 	struct vm *vm;
+	unsigned int *nr_due;
 	char text[256];
 };
 
@@ -394,24 +416,31 @@ static void take(void *ctx, const char *text, size_t len)
 	struct taken *t = ctx;
 
 	snprintf(t->text, sizeof(t->text), "%.*s", (int)len, text);
-	loop_stop(&t->vm->loop);
+	if (--*t->nr_due == 0)
+		loop_stop(&t->vm->loop);
 }
 
 static void each_vcpu_reports_on_its_thread(void **state)
 {
 	struct rig *r = *state;
-	struct taken t = { .vm = &r->vm };
-	struct report_sink sink = { .fn = take, .ctx = &t };
+	unsigned int nr_due = 3;
+	struct taken t[3];
+	struct report_sink sink[3];
 	struct reports *reports;
 
 	init(r);
 	assert_int_equal(reports_open(&reports, &r->vm), 0);
 	for (unsigned int i = 0; i < NR_CPUS; i++)
 		start_vcpu(&r->vm.vcpu[i]);
-	assert_true(reports_request(reports, &sink));
-	assert_false(reports_request(reports, &sink));
+	for (unsigned int i = 0; i < 3; i++) {
+		t[i] = (struct taken){ .vm = &r->vm, .nr_due = &nr_due };
+		sink[i] = (struct report_sink){ .fn = take, .ctx = &t[i] };
+		reports_request(reports, &sink[i]); /* the later ones wait for the next report */
+	}
 	assert_int_equal(loop_run(&r->vm.loop), 0);
-	assert_string_equal(t.text, "log\nvCPU 0\nvCPU 1, in brief\n");
+	for (unsigned int i = 0; i < 3; i++)
+		assert_string_equal(t[i].text, "log\nvCPU 0\nvCPU 1, in brief\n");
+	assert_false(pthread_equal(r->machine.searcher, pthread_self()));
 	for (unsigned int i = 0; i < NR_CPUS; i++)
 		stop_vcpu(&r->vm.vcpu[i]);
 	reports_close(reports);
@@ -428,7 +457,7 @@ static void a_report_that_is_under_way_is_dropped(void **state)
 	init(r);
 	assert_int_equal(reports_open(&reports, &r->vm), 0);
 	r->vm.report_key.pressed(r->vm.report_key.ctx);
-	assert_false(reports_request(reports, NULL));
+	reports_request(reports, NULL);
 	vcpu_answer(&r->vm.vcpu[1]);
 	reports_close(reports);
 	vm_fini(&r->vm);
@@ -444,6 +473,7 @@ int main(void)
 		T(two_lives_follow_each_other),
 		T(the_step_is_known_once_somebody_waits),
 		T(an_end_has_its_time_and_its_verdict_once),
+		T(who_asks_for_the_end_gets_no_restart),
 		T(sinks_hear_the_main_console),
 		T(a_held_vcpu_tells_the_debugger),
 		T(an_ask_is_answered_once),

@@ -14,6 +14,7 @@
 #include "gdb_x86.h"
 
 #include "gdb_breaks.h"
+#include "gdb_fpu.h"
 #include "gdb_regs.h"
 #include "kvm/ioctl.h"
 #include "kvm/vm.h"
@@ -63,7 +64,7 @@ static int get_regs(const struct vcpu *v, struct gdb_regs *r)
 	if (!err)
 		err = kvm_ioctl(v->fd, KVM_GET_SREGS, &r->sregs);
 	if (!err)
-		err = kvm_ioctl(v->fd, KVM_GET_FPU, &r->fpu);
+		err = gdb_fpu_get(v, &r->fpu);
 	if (err)
 		return err;
 	msr_read(v->fd, MSR_KERNEL_GS_BASE, &r->kernel_gs_base);
@@ -107,7 +108,7 @@ static int set_regs(const struct vcpu *v, struct gdb_regs *r, const struct gdb_r
 	if (!err && memcmp(&r->regs, &was->regs, sizeof(r->regs)) != 0)
 		err = kvm_ioctl(v->fd, KVM_SET_REGS, &r->regs);
 	if (!err && memcmp(&r->fpu, &was->fpu, sizeof(r->fpu)) != 0)
-		err = kvm_ioctl(v->fd, KVM_SET_FPU, &r->fpu);
+		err = gdb_fpu_set(v, &r->fpu);
 	if (!err && r->kernel_gs_base != was->kernel_gs_base &&
 	    !msr_write(v->fd, MSR_KERNEL_GS_BASE, r->kernel_gs_base))
 		err = -EINVAL;
