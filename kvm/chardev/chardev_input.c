@@ -155,7 +155,7 @@ static void prepare(struct chardev_in *in)
 	in->socket = S_ISSOCK(st.st_mode);
 	if (in->socket || in->pumped || (fcntl(in->fd, F_GETFL) & O_NONBLOCK))
 		return;
-	own = chardev_reopen(in->fd, O_RDONLY);
+	own = outfd_reopen(in->fd, O_RDONLY);
 	in->guarded = own < 0;
 	if (own >= 0)
 		in->read_fd = own;
