@@ -167,7 +167,7 @@ static void show_progress(struct runner *r, const char *text)
 		return;
 	n = snprintf(line, sizeof(line), "\r%-*s%s", r->progress_chars, text, *text ? "" : "\r");
 	if (n > 0)
-		log_block(line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+		log_verbatim(line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 	r->progress_chars = chars;
 }
 
