@@ -38,9 +38,9 @@ enum log_level log_get_level(void);
  */
 void log_own_stderr(void);
 /*
- * Whether messages and log wait for their readers until a signal that ends us comes (the default),
- * or for about two seconds in which nothing is read, all lines together. What they do not take then
- * is lost; the next line that goes out says how much. Thread: any.
+ * Whether messages wait for a reader until a signal that ends us comes (the default), or for about
+ * two seconds in which nothing is read, all lines together. What stderr does not take then is lost;
+ * the next line that goes out says how much. Thread: any.
  */
 void log_set_patient(bool patient);
 

@@ -85,13 +85,16 @@ int log_open_file(const char *path)
 	return 0;
 }
 
-/* A log that cannot be written (full disk) must not end a machine. */
+/*
+ * A log that cannot be written (full disk) must not end a machine. Nor is there patience with it
+ * after the end: what the machine did while it ran is lost already.
+ */
 void log_console(const void *bytes, size_t len)
 {
 	ssize_t left = 0;
 
 	if (messages.log.fd >= 0 && messages.level > LOG_LEVEL_NONE)
-		left = outfd_put(&messages.log, bytes, len, atomic_load(&messages.limit_ms));
+		left = outfd_put(&messages.log, bytes, len, OUTFD_STALL_MS);
 	if (left > 0 && !atomic_exchange(&messages.log_behind, true))
 		pr_warn("--log: nothing reads it; what it does not take is lost");
 	if (left >= 0)
@@ -118,9 +121,9 @@ static bool say_lost(int limit_ms)
 
 	if (!lost)
 		return true;
-	n = snprintf(note, sizeof(note),
-		     "%skvm: %u lines of messages are lost: nothing read them\n",
-		     atomic_load(&messages.torn) ? "\n" : "", lost);
+	n = snprintf(note, sizeof(note), "%skvm: %u %s lost: nothing read them\n",
+		     atomic_load(&messages.torn) ? "\n" : "", lost,
+		     lost == 1 ? "line of messages is" : "lines of messages are");
 	if (outfd_put(&messages.err, note, (size_t)n, limit_ms) > 0) {
 		atomic_fetch_add(&messages.lost, lost);
 		return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Quotes text for JSON (RFC 8259), XML 1.0, CI services, terminals and shells. Where a format has no
- * escape for it, a byte that is not UTF-8, or a control character, becomes U+FFFD or a blank.
+ * Quotes text for JSON (RFC 8259), XML 1.0, CI services, terminals and shells. Where a format has
+ * no escape for it, a byte that is not UTF-8, or a control character, becomes U+FFFD or a blank.
  */
 #include "quote.h"
 

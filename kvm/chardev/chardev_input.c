@@ -256,6 +256,8 @@ int chardev_take_terminal(struct chardev *cd)
 
 	if (err == -EAGAIN)
 		chardev_wait_foreground(cd);
+	else if (err == -EIO)
+		return 0; /* it has hung up; the end of input says so */
 	else if (err)
 		pr_err("console stdio: cannot set raw mode: %s", strerror(-err));
 	return err == -EAGAIN ? 0 : err;

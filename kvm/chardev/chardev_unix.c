@@ -9,6 +9,7 @@
  */
 #include "chardev_impl.h"
 
+#include "kvm/base/leftover.h"
 #include "kvm/log.h"
 
 #include <errno.h>
@@ -91,7 +92,8 @@ static int unix_open(struct chardev *cd, const char *path)
 	err = bind_path(cd, &addr);
 	if (err)
 		return err;
-	lstat(path, &cd->bound);
+	if (!lstat(path, &cd->bound))
+		leftover_add(path, &cd->bound);
 	if (listen(cd->listen_fd, 1) < 0) {
 		pr_err("console %s: %s", cd->spec, strerror(errno));
 		return -errno;
@@ -144,6 +146,7 @@ static void unix_close(struct chardev *cd)
 	struct stat st;
 
 	loop_del(&cd->listen_source);
+	leftover_drop(cd->path);
 	if (cd->bound.st_ino && !lstat(cd->path, &st) && st.st_ino == cd->bound.st_ino &&
 	    st.st_dev == cd->bound.st_dev)
 		unlink(cd->path);

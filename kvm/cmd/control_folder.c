@@ -19,9 +19,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 16
+#define LOCK_S 5
+#define LOCK_LOOK_NS 20000000L
+#define LOCK_LOOKS (LOCK_S * 1000000000L / LOCK_LOOK_NS)
 
 /* Another user's folder, for example after su(1), is not used. */
 static bool is_own_folder(const char *path)
@@ -154,13 +158,28 @@ static int bind_and_listen(const struct sockaddr_un *addr)
 	return err;
 }
 
+/* Launchers hold the lock for a moment only, but any process of the user can hold it for ever. */
+static int lock(struct control_folder *f)
+{
+	const struct timespec look = { .tv_nsec = LOCK_LOOK_NS };
+
+	for (unsigned int i = 0; flock(f->fd, LOCK_EX | LOCK_NB); i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (i == LOCK_LOOKS)
+			return -ETXTBSY;
+		nanosleep(&look, NULL);
+	}
+	return 0;
+}
+
 int control_folder_listen(struct control_folder *f, const char *name)
 {
 	struct sockaddr_un addr;
 	int fd = set_address(f, name, &addr);
 
-	if (!fd && flock(f->fd, LOCK_EX))
-		fd = -errno;
+	if (!fd)
+		fd = lock(f);
 	if (!fd)
 		fd = make_free(f, name, &addr);
 	if (!fd)
@@ -169,6 +188,9 @@ int control_folder_listen(struct control_folder *f, const char *name)
 	if (fd == -EADDRINUSE)
 		pr_err("--name %s: a machine of this name is running; choose another name, or stop it with `kvm stop`",
 		       name);
+	else if (fd == -ETXTBSY)
+		pr_err("--name %s: another process has kept %s locked for %d s", name, f->path,
+		       LOCK_S);
 	else if (fd < 0)
 		pr_err("--name %s: cannot listen on %s/%s: %s", name, f->path, name, strerror(-fd));
 	return fd;
@@ -183,7 +205,7 @@ int control_folder_connect(struct control_folder *f, const char *name)
 		fd = connect_to(&addr);
 	if (fd != -ECONNREFUSED)
 		return fd;
-	if (!flock(f->fd, LOCK_EX)) {
+	if (!lock(f)) {
 		make_free(f, name, &addr);
 		flock(f->fd, LOCK_UN);
 	}

@@ -13,6 +13,7 @@
 #include "control.h"
 
 #include "kvm/arch.h"
+#include "kvm/base/leftover.h"
 #include "kvm/config.h"
 #include "kvm/log.h"
 #include "kvm/postmortem/dump.h"
@@ -59,6 +60,7 @@ struct control {
 	int listen_fd;
 	dev_t dev; /* of the socket's file, to recognise it */
 	ino_t ino;
+	char path[108]; /* sun_path's length */
 	uint64_t since_ns;
 	struct vm *vm; /* NULL: between two lives */
 	struct reports *reports;
@@ -455,6 +457,8 @@ int control_create(struct control **out, const struct config *config)
 	if (!fstatat(c->folder.fd, c->name, &st, AT_SYMLINK_NOFOLLOW)) {
 		c->dev = st.st_dev;
 		c->ino = st.st_ino;
+		snprintf(c->path, sizeof(c->path), "%s/%s", c->folder.path, c->name);
+		leftover_add(c->path, &st);
 	}
 	*out = c;
 	return 0;
@@ -500,6 +504,7 @@ void control_remove(struct control *c)
 
 	if (!c || c->listen_fd < 0)
 		return;
+	leftover_drop(c->path);
 	if (!fstatat(c->folder.fd, c->name, &st, AT_SYMLINK_NOFOLLOW) && st.st_dev == c->dev &&
 	    st.st_ino == c->ino)
 		unlinkat(c->folder.fd, c->name, 0);
