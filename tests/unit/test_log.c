@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tests messages: what of them goes to stderr, how it is quoted, and a stderr that nothing reads. */
+/* Tests messages: what of them goes to stderr, their quoting, and a stderr that nothing reads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
