@@ -150,7 +150,7 @@ s.listen(1)
 time.sleep(20)
 P
 holder=$!
-sleep 0.5
+for _ in {1..100}; do [ -S "$dir/deaf" ] && break; sleep 0.1; done
 interrupted "SIGTERM, and a virtiofsd that does not answer" --name x --serial "1=unix:$dir/socket" \
 	--share ":t,socket=$dir/deaf"
 kill $holder
