@@ -11,6 +11,7 @@
 #include "x86/arch_x86.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,14 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 	const char *name = argc < 2 ? NULL : argv[1];
 
-	term_guard_stdio();
+	if (!term_guard_stdio()) {
+		pr_err("/dev/null: %s; needed where stdin, stdout or stderr is closed",
+		       strerror(errno));
+		return EXIT_LAUNCHER;
+	}
+	/* A parent may have ignored it; then we would not learn how our own children end. */
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is an error like any other */
 	if (!name) {
 		list_verbs(stderr);
 		return EXIT_LAUNCHER;

@@ -8,6 +8,7 @@
 #include "kvm/vm.h"
 
 #include "kvm/arch.h"
+#include "kvm/base/endsignal.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "kvm/pages.h"
@@ -195,10 +196,13 @@ static void *vcpu_thread(void *arg)
 static int start_thread(struct vcpu *v)
 {
 	pthread_attr_t attr;
+	sigset_t set;
 	int err;
 
+	end_signals_handled(&set);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, VCPU_STACK_BYTES);
+	pthread_attr_setsigmask_np(&attr, &set); /* main takes them, at set-up too */
 	err = pthread_create(&v->thread, &attr, vcpu_thread, v);
 	pthread_attr_destroy(&attr);
 	if (err) {

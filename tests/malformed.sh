@@ -110,4 +110,78 @@ attempt "the end of a name" "--log $dir/a" "$same" -d "$dir/a,ro" --log "$dir/a"
 attempt "-d without a file" "$dir/a,none.img" "No such file" -d "$dir/a,,none.img"
 attempt "--share without a folder" "--share $dir/a,,none:t,ro" "a,none: No such file" \
 	--share "$dir/a,,none:t,ro"
+# What a signal, a limit or a parent's settings do before a guest starts.
+
+# verdict NAME GOOD [WHY]
+verdict() {
+	if [ "$2" = 0 ]; then
+		echo "ok malformed $1"
+	else
+		echo "not ok malformed $1: ${3-}: $(head -c 300 "$dir/err" | tr '\n' '|')"
+		rc=1
+	fi
+}
+
+# interrupted NAME ARG...: `kvm run ARG...`, which waits for something, ends by SIGTERM.
+interrupted() {
+	local name=$1 pid code
+	shift
+	XDG_RUNTIME_DIR=$dir/run "$kvm" run -m 256M -k "$dir/good" "$@" </dev/null >/dev/null 2>"$dir/err" &
+	pid=$!
+	sleep 0.5
+	kill -TERM $pid
+	timeout 10 tail -f --pid=$pid /dev/null || kill -KILL $pid
+	wait $pid
+	code=$?
+	[ $code = 143 ] && ! ls "$dir"/run/kvm/* "$dir/socket" 2>/dev/null >&2
+	verdict "$name" $? "exit code $code, left: $(ls "$dir"/run/kvm "$dir/socket" 2>/dev/null)"
+}
+mkdir -m 700 "$dir/run" "$dir/run/kvm"
+flock -o "$dir/run/kvm" sleep 20 &
+holder=$!
+sleep 0.2
+interrupted "SIGTERM, and a lock that another process holds" --name x
+kill $holder
+python3 - "$dir/deaf" <<'P' &
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(1)
+time.sleep(20)
+P
+holder=$!
+for _ in {1..100}; do [ -S "$dir/deaf" ] && break; sleep 0.1; done
+interrupted "SIGTERM, and a virtiofsd that does not answer" --name x --serial "1=unix:$dir/socket" \
+	--share ":t,socket=$dir/deaf"
+kill $holder
+
+mkfifo "$dir/fifo"
+timeout -k 2 $limit_s "$kvm" run -k "$dir/none" --report "$dir/fifo" >/dev/null 2>"$dir/err"
+[ $? = 125 ] && grep -q 'start its reader first' "$dir/err"
+verdict "a report into a FIFO that nothing reads" $?
+timeout -k 2 $limit_s "$kvm" run -k "$dir/good" --log "$dir/fifo" >/dev/null 2>"$dir/err"
+[ $? = 125 ] && grep -q 'start its reader first' "$dir/err"
+verdict "a log into a FIFO that nothing reads" $?
+
+truncate -s 3500M "$dir/large"
+timeout $limit_s "$kvm" run -k "$dir/good" -m 256M --add "$dir/large:/l" -- true >/dev/null 2>"$dir/err"
+[ $? = 125 ] && grep -q 'larger than its memory' "$dir/err" && [ "$(wc -l <"$dir/err")" = 1 ]
+verdict "--add of more than the memory" $?
+
+# The bytes of a name must not reach the terminal as they are.
+"$kvm" run -k "$dir/"$'no\e[2J\xc2\x9b\nkvm: a lie' >/dev/null 2>"$dir/err"
+[ "$(wc -l <"$dir/err")" = 1 ] && grep -qF 'no\x1b[2J\xc2\x9b\x0akvm: a lie' "$dir/err"
+verdict "a name with control characters" $?
+
+printf 'kernel = %s\noptions = --name=.\nexit = 125\n' "$dir/good" >"$dir/s.smoke"
+(cd "$dir" && timeout $limit_s "$(realpath "$OLDPWD/$kvm" 2>/dev/null || echo "$kvm")" smoke -q s.smoke \
+	--repeat 20 --report r.json) >/dev/null 2>"$dir/err"
+gzip -k "$dir/r.json"
+python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])' "$kvm" report merge -q "$dir/r.json.gz" 2>"$dir/err"
+verdict "a parent that ignores SIGCHLD" $?
+(ulimit -f 1; exec "$kvm" report merge -q --report "$dir/m.json" "$dir/r.json") 2>"$dir/err"
+[ $? = 125 ] && grep -q 'File too large' "$dir/err" && ! ls "$dir"/m.json* 2>/dev/null >&2
+verdict "a limit to the size of files" $?
 exit $rc

@@ -47,8 +47,8 @@ static inline bool coalesced_pending(const struct coalesced *c)
 {
 	const struct kvm_coalesced_mmio_ring *ring = c->ring;
 
-	return ring &&
-	       *(const volatile uint32_t *)&ring->first != *(const volatile uint32_t *)&ring->last;
+	return ring && __atomic_load_n(&ring->first, __ATOMIC_ACQUIRE) !=
+			       __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
 }
 
 /* Brings all gathered writes to their devices, in order. Thread: vCPU. */

@@ -10,12 +10,14 @@
  *  - A bug of the launcher: assert().
  *
  * Every line goes to stderr as "kvm: text"; on a terminal in raw mode it ends in CR LF. One line is
- * one write(2), so lines of threads never mix. Thread: any.
+ * one write(2), so lines of threads never mix. Control characters and bytes that are not UTF-8 are
+ * printed as \xNN, whoever they come from. Thread: any.
  */
 #ifndef KVM_LOG_H
 #define KVM_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level {
@@ -32,6 +34,18 @@ enum log_level log_get_level(void);
 
 /* The number of errors so far, also of those that the level hides. Thread: any. */
 unsigned int log_errors(void);
+
+/*
+ * Lets log_set_patient() limit waits for a stderr that nothing reads, without changes to a
+ * descriptor that other processes share. Thread: main, before others start.
+ */
+void log_own_stderr(void);
+/*
+ * Whether messages wait for a reader until a signal that ends us comes (the default), or for about
+ * two seconds in which nothing is read, all lines together. What stderr does not take then is lost;
+ * the next line that goes out says how much. Thread: any.
+ */
+void log_set_patient(bool patient);
 
 /*
  * Copies what log_console() gets to @path from now on (creates or truncates it). Returns 0, or
@@ -52,9 +66,11 @@ void log_set_raw(int raw);
 
 /*
  * Writes lines of text that belong together to stderr, without a prefix, and in one piece unless
- * stderr is in raw mode. Thread: any.
+ * stderr is in raw mode or slow. Thread: any.
  */
 void log_block(const char *text, size_t len);
+/* Does the same for text whose control characters are our own. */
+void log_verbatim(const char *text, size_t len);
 
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

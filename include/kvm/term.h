@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sets the host terminal to raw mode, and restores it on every way out: return, or a fatal signal.
- * It has one of the few permitted statics: a process has one controlling terminal, and signal
- * handlers need it.
+ * Sets the host terminal to raw mode, and restores it on every way out: return, or a fatal signal
+ * (kvm/base/fatal.h). It has one of the few permitted statics: a process has one controlling
+ * terminal, and signal handlers need it.
  */
 #ifndef KVM_TERM_H
 #define KVM_TERM_H
@@ -12,9 +12,10 @@
 
 /*
  * Opens /dev/null where stdin, stdout or stderr is closed, so that no other file gets their
- * numbers. Call it first in main(), before anything is opened.
+ * numbers. Call it first in main(), before anything is opened. Returns false, with errno, if it
+ * cannot.
  */
-void term_guard_stdio(void);
+bool term_guard_stdio(void);
 
 /*
  * Claims stdin and stdout for one console of the process. Returns whether the caller got them;
@@ -47,14 +48,5 @@ void term_restore(void);
  * Whether @fd is the controlling terminal, and another job has it: a read would stop the launcher.
  */
 bool term_in_background(int fd);
-
-/*
- * Catches SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGABRT: restores the terminal, then dies of the
- * signal as usual. For a SIGBUS it first calls @sigbus, unless that is NULL, which may repair the
- * access at @addr and return true to go on. All but SIGBUS are caught only from the first
- * term_raw() on: before that there is nothing to restore. Call it once per process. Thread: main,
- * before others start.
- */
-void term_catch_crashes(int (*sigbus)(void *addr));
 
 #endif

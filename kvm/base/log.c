@@ -2,105 +2,205 @@
 /*
  * Prints messages: formats each into a buffer on the stack, and writes it by one write(2).
  *
- * So threads do not mix their lines, and a signal handler never finds a lock held. The level, the
- * log file, the raw flag and the number of errors are process-wide, because a process has one
- * stderr. They are set before threads start, or are atomic.
+ * So threads do not mix their lines, and a signal handler never finds a lock held. What is not
+ * atomic is set before threads start.
+ *
+ * A stderr or --log that nothing reads holds nobody up for longer than the limit, which is of all
+ * threads and lines together: what does not fit is lost, and counted.
+ *
+ * Names from images, guests and peers get into messages, so each message is quoted as a whole.
  */
 #include "kvm/log.h"
+
+#include "outfd.h"
+#include "quote.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
 
-static enum log_level log_level = LOG_LEVEL_INFO;
-static int log_fd = -1;
-static _Atomic int log_raw;
-static _Atomic unsigned int log_nr_errors;
+/* A global: a process has one stderr. */
+static struct messages {
+	enum log_level level;
+	struct outfd err, log;
+	_Atomic int limit_ms, raw;
+	_Atomic unsigned int lost; /* lines */
+	_Atomic unsigned int nr_errors;
+	_Atomic bool torn; /* the first of the lost lines is on stderr in part */
+	_Atomic bool log_behind;
+} messages = {
+	.level = LOG_LEVEL_INFO,
+	.err = { .fd = STDERR_FILENO, .kind = OUT_PLAIN },
+	.log = { .fd = -1, .kind = OUT_NONBLOCK },
+	.limit_ms = OUTFD_PATIENT,
+};
 
 void log_set_level(enum log_level level)
 {
-	log_level = level;
+	messages.level = level;
 }
 
 enum log_level log_get_level(void)
 {
-	return log_level;
+	return messages.level;
 }
 
 unsigned int log_errors(void)
 {
-	return atomic_load(&log_nr_errors);
+	return atomic_load(&messages.nr_errors);
 }
 
 void log_set_raw(int raw)
 {
-	atomic_store(&log_raw, raw);
+	atomic_store(&messages.raw, raw);
+}
+
+void log_own_stderr(void)
+{
+	outfd_close(&messages.err);
+	messages.err.fd = STDERR_FILENO;
+	if (outfd_find_kind(&messages.err))
+		messages.err.kind = OUT_PLAIN;
+}
+
+void log_set_patient(bool patient)
+{
+	atomic_store(&messages.limit_ms, patient ? OUTFD_PATIENT : OUTFD_STALL_MS);
 }
 
 int log_open_file(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0666);
 
 	if (fd < 0) {
 		int err = errno;
 
-		pr_err("--log %s: %s", path, strerror(err));
+		pr_err("--log %s: %s", path,
+		       err == ENXIO ? "no process reads this FIFO; start its reader first"
+				    : strerror(err));
 		return -err;
 	}
-	log_fd = fd;
+	messages.log.fd = fd;
 	return 0;
 }
 
 /*
- * Writes as much as possible: a log that cannot be written (full disk) must not end a machine.
- * Returns 0, or -errno.
+ * A log that cannot be written (full disk) must not end a machine. Nor is there patience with it
+ * after the end: what the machine did while it ran is lost already.
  */
-static int write_all(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 void log_console(const void *bytes, size_t len)
 {
-	int err = log_fd >= 0 && log_level > LOG_LEVEL_NONE ? write_all(log_fd, bytes, len) : 0;
+	ssize_t left = 0;
 
-	if (!err)
+	if (messages.log.fd >= 0 && messages.level > LOG_LEVEL_NONE)
+		left = outfd_put(&messages.log, bytes, len, OUTFD_STALL_MS);
+	if (left > 0 && !atomic_exchange(&messages.log_behind, true))
+		pr_warn("--log: nothing reads it; what it does not take is lost");
+	if (left >= 0)
 		return;
-	log_fd = -1;
-	pr_err("--log: %s; the rest of the log is lost", strerror(-err));
+	messages.log.fd = -1;
+	pr_err("--log: %s; the rest of the log is lost", strerror((int)-left));
 }
 
-void log_block(const char *text, size_t len)
+static unsigned int count_lines(const char *text, size_t len)
 {
-	bool raw = atomic_load(&log_raw);
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += text[i] == '\n';
+	return n;
+}
+
+/* Says how many lines were lost. Returns whether it could, or there was nothing to say. */
+static bool say_lost(int limit_ms)
+{
+	unsigned int lost = atomic_exchange(&messages.lost, 0);
+	char note[80];
+	int n;
+
+	if (!lost)
+		return true;
+	n = snprintf(note, sizeof(note), "%skvm: %u %s lost: nothing read them\n",
+		     atomic_load(&messages.torn) ? "\n" : "", lost,
+		     lost == 1 ? "line of messages is" : "lines of messages are");
+	if (outfd_put(&messages.err, note, (size_t)n, limit_ms) > 0) {
+		atomic_fetch_add(&messages.lost, lost);
+		return false;
+	}
+	atomic_store(&messages.torn, false);
+	return true;
+}
+
+/* Writes whole lines to stderr, as many as it takes within the limit. */
+static void put_lines(const char *text, size_t len)
+{
+	int limit_ms = atomic_load(&messages.limit_ms);
+	ssize_t left = (ssize_t)len;
+
+	if (!atomic_load(&messages.lost) || say_lost(limit_ms))
+		left = outfd_put(&messages.err, text, len, limit_ms);
+	if (left <= 0)
+		return;
+	if ((size_t)left < len)
+		atomic_store(&messages.torn, text[len - (size_t)left - 1] != '\n');
+	atomic_fetch_add(&messages.lost, count_lines(text + len - (size_t)left, (size_t)left));
+}
+
+void log_verbatim(const char *text, size_t len)
+{
+	bool raw = atomic_load(&messages.raw);
 
 	while (raw && len) {
 		const char *end = memchr(text, '\n', len);
 		size_t n = end ? (size_t)(end - text) : len;
 
-		write_all(STDERR_FILENO, text, n);
+		outfd_put(&messages.err, text, n, atomic_load(&messages.limit_ms));
 		if (end)
-			write_all(STDERR_FILENO, "\r\n", 2);
+			put_lines("\r\n", 2);
 		text += end ? n + 1 : n;
 		len -= end ? n + 1 : n;
 	}
-	write_all(STDERR_FILENO, text, len);
+	put_lines(text, len);
+}
+
+void log_block(const char *text, size_t len)
+{
+	char *quoted = NULL;
+	size_t quoted_len = 0;
+	FILE *f = quote_needed(text, len, "\n\t") ? open_memstream(&quoted, &quoted_len) : NULL;
+
+	if (f)
+		quote_visible(f, text, len, "\n\t");
+	if (f && !fclose(f))
+		log_verbatim(quoted, quoted_len);
+	else
+		log_verbatim(text, len);
+	free(quoted);
+}
+
+/* Writes a line with its newline, quoted. */
+static void put_quoted(const char *line, size_t len)
+{
+	char buf[LINE_MAX_BYTES];
+	FILE *f = fmemopen(buf, sizeof(buf), "w");
+
+	if (!f)
+		return;
+	quote_visible(f, line, len - 1, "\t");
+	fflush(f);
+	len = (size_t)ftell(f);
+	fclose(f);
+	len = len < sizeof(buf) - 2 ? len : sizeof(buf) - 2;
+	memcpy(buf + len, "\r\n", 2);
+	buf[len] = atomic_load(&messages.raw) ? '\r' : '\n';
+	put_lines(buf, atomic_load(&messages.raw) ? len + 2 : len + 1);
 }
 
 static void log_line(const char *fmt, va_list ap)
@@ -114,11 +214,15 @@ static void log_line(const char *fmt, va_list ap)
 		return;
 	len += (size_t)n < sizeof(line) - len - 3 ? (size_t)n : sizeof(line) - len - 3;
 	line[len++] = '\n';
-	if (atomic_load(&log_raw)) {
+	if (quote_needed(line, len - 1, "\t")) {
+		put_quoted(line, len);
+		return;
+	}
+	if (atomic_load(&messages.raw)) {
 		line[len - 1] = '\r';
 		line[len++] = '\n';
 	}
-	write_all(STDERR_FILENO, line, len);
+	put_lines(line, len);
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)
@@ -126,8 +230,8 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	if (level == LOG_LEVEL_ERROR)
-		atomic_fetch_add(&log_nr_errors, 1);
-	if (level > log_level)
+		atomic_fetch_add(&messages.nr_errors, 1);
+	if (level > messages.level)
 		return;
 	va_start(ap, fmt);
 	log_line(fmt, ap);
@@ -139,7 +243,7 @@ void log_guest(_Atomic unsigned int *said, const char *fmt, ...)
 	unsigned int before = atomic_load(said);
 	va_list ap;
 
-	if (log_level < LOG_LEVEL_WARN || before >= LOG_GUEST_BURST)
+	if (messages.level < LOG_LEVEL_WARN || before >= LOG_GUEST_BURST)
 		return;
 	before = atomic_fetch_add(said, 1);
 	if (before >= LOG_GUEST_BURST)

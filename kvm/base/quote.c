@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Quotes text for JSON (RFC 8259), XML 1.0 and plain lines. Each byte that is not UTF-8 becomes
- * U+FFFD, and so does each character that XML does not have.
+ * Quotes text for JSON (RFC 8259), XML 1.0, CI services, terminals and shells. Where a format has
+ * no escape for it, a byte that is not UTF-8, or a control character, becomes U+FFFD or a blank.
  */
 #include "quote.h"
 
@@ -37,8 +37,14 @@ static size_t utf8_bytes(const unsigned char *p, size_t left)
 	return n;
 }
 
+/* Whether the character of @n bytes is a control character: C0, DEL or C1 (U+0080 to U+009F). */
+static bool is_control(const unsigned char *p, size_t n)
+{
+	return n == 1 ? *p < ' ' || *p == 0x7f : n == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+}
+
 /*
- * Copies characters; those of one byte go through @special, which returns whether it has written
+ * Copies characters; those up to U+009F go through @special, which returns whether it has written
  * them in its own way.
  */
 static void quote(FILE *f, const char *text, size_t len, bool (*special)(FILE *f, unsigned char c))
@@ -50,7 +56,7 @@ static void quote(FILE *f, const char *text, size_t len, bool (*special)(FILE *f
 
 		if (!n)
 			fputs(REPLACEMENT, f);
-		else if (n > 1 || !special(f, *p))
+		else if ((n > 1 && !is_control(p, n)) || !special(f, p[n - 1]))
 			fwrite(p, 1, n, f);
 		n = n ? n : 1;
 		p += n;
@@ -64,7 +70,7 @@ static bool special_json(FILE *f, unsigned char c)
 		fprintf(f, "\\%c", c);
 	else if (c == '\n')
 		fputs("\\n", f);
-	else if (c < ' ' || c == 0x7f)
+	else if (c < ' ' || c >= 0x7f)
 		fprintf(f, "\\u%04x", c);
 	else
 		return false;
@@ -86,7 +92,7 @@ static bool special_xml(FILE *f, unsigned char c)
 
 	if (at)
 		fputs(entity[at - special], f);
-	else if (c < ' ' && c != '\t' && c != '\n')
+	else if ((c < ' ' && c != '\t' && c != '\n') || c >= 0x7f)
 		fputs(REPLACEMENT, f);
 	else
 		return false;
@@ -113,7 +119,7 @@ void quote_xml_attribute(FILE *f, const char *text, size_t len)
 
 static bool special_line(FILE *f, unsigned char c)
 {
-	if ((c >= ' ' && c != 0x7f) || c == '\t')
+	if ((c >= ' ' && c < 0x7f) || c == '\t')
 		return false;
 	fputc(' ', f);
 	return true;
@@ -122,6 +128,59 @@ static bool special_line(FILE *f, unsigned char c)
 void quote_line(FILE *f, const char *text, size_t len)
 {
 	quote(f, text, len, special_line);
+}
+
+static bool special_github(FILE *f, unsigned char c)
+{
+	if (c != '%' && c != '\r' && c != '\n')
+		return special_line(f, c);
+	fprintf(f, "%%%02X", c);
+	return true;
+}
+
+void quote_github(FILE *f, const char *text, size_t len)
+{
+	quote(f, text, len, special_github);
+}
+
+/* Returns how many bytes from @p on can be printed as they are, and as what they end. */
+static size_t plain_bytes(const unsigned char *p, size_t len, const char *plain, size_t *next)
+{
+	size_t done = 0;
+
+	*next = 0;
+	while (done < len) {
+		size_t n = utf8_bytes(p + done, len - done);
+
+		if (!n || (is_control(p + done, n) && (!p[done] || !strchr(plain, p[done])))) {
+			*next = n ? n : 1;
+			break;
+		}
+		done += n;
+	}
+	return done;
+}
+
+bool quote_needed(const char *text, size_t len, const char *plain)
+{
+	size_t next;
+
+	return plain_bytes((const unsigned char *)text, len, plain, &next) < len;
+}
+
+void quote_visible(FILE *f, const char *text, size_t len, const char *plain)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	while (len) {
+		size_t special, n = plain_bytes(p, len, plain, &special);
+
+		fwrite(p, 1, n, f);
+		for (size_t i = 0; i < special; i++)
+			fprintf(f, "\\x%02x", p[n + i]);
+		p += n + special;
+		len -= n + special;
+	}
 }
 
 void quote_shell(FILE *f, const char *word)

@@ -2,6 +2,8 @@
 /* Makes and removes UNIX stream sockets at paths, see unix_socket.h. */
 #include "unix_socket.h"
 
+#include "leftover.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -89,8 +91,10 @@ int unix_listen(const char *path, int backlog, struct unix_file *file)
 		unlink(path);
 	}
 	*file = (struct unix_file){ st.st_dev, st.st_ino };
-	if (!err)
+	if (!err) {
+		leftover_add(path, &st);
 		return fd;
+	}
 	close(fd);
 	return err;
 }
@@ -99,6 +103,7 @@ void unix_remove(const char *path, const struct unix_file *file)
 {
 	struct stat st;
 
+	leftover_drop(path);
 	if (!lstat(path, &st) && st.st_dev == file->dev && st.st_ino == file->ino)
 		unlink(path);
 }

@@ -35,7 +35,7 @@ static int stdio_open(struct chardev *cd, const char *path)
 	}
 	cd->is_stdio = true;
 	cd->logged = true;
-	cd->out.fd = STDOUT_FILENO;
+	cd->out.to.fd = STDOUT_FILENO;
 	cd->out.attached = true;
 	return 0;
 }
@@ -87,8 +87,8 @@ static int file_open(struct chardev *cd, const char *path)
 
 	if (err)
 		return err;
-	cd->out.fd = cd->io_fd;
-	cd->out.kind = OUT_NONBLOCK; /* a regular file never returns EAGAIN */
+	cd->out.to.fd = cd->io_fd;
+	cd->out.to.kind = OUT_NONBLOCK; /* a regular file never returns EAGAIN */
 	cd->out.attached = true;
 	return 0;
 }

@@ -18,6 +18,7 @@
 
 #include "escape.h"
 #include "kvm/base/byte_ring.h"
+#include "kvm/base/outfd.h"
 #include "kvm/chardev.h"
 #include "kvm/listener.h"
 
@@ -27,25 +28,10 @@
 
 #define CHARDEV_MAX_BREAKS 4
 
-/*
- * How to write bytes without waiting and without changing flags of a descriptor that other
- * processes share.
- */
-enum out_kind {
-	OUT_UNKNOWN,  /* found out at the first write */
-	OUT_PLAIN,    /* a file: never returns EAGAIN */
-	OUT_SOCKET,   /* send() with MSG_DONTWAIT */
-	OUT_NONBLOCK, /* our own open file description, with O_NONBLOCK */
-	/* a blocking pipe or terminal that we could not reopen: poll, then write little */
-	OUT_POLLED,
-};
-
 struct chardev_out {
 	struct byte_ring ring;
 	size_t unseen; /* bytes at the ring's end that hooks and log have not seen yet */
-	int fd;	       /* -1: none */
-	bool own_fd;
-	enum out_kind kind;
+	struct outfd to;
 	bool attached; /* a client takes the bytes; otherwise the newest are kept */
 	bool swallow;  /* no client will ever take them: drop all */
 	bool lost;     /* a write failed, and bytes that a client may want are dropped */
@@ -174,12 +160,6 @@ void chardev_wait_foreground(struct chardev *cd);
 void chardev_in_end(struct chardev *cd);
 /* Sends @event to the client and the front, if they take events; a break only to in.taker. */
 void chardev_event(struct chardev *cd, enum chardev_event event);
-
-/*
- * Opens the file behind @fd anew and non-blocking; @access is O_RDONLY or O_WRONLY. Returns the new
- * descriptor, or -errno.
- */
-int chardev_reopen(int fd, int access);
 
 extern const struct chardev_backend chardev_pty, chardev_unix, chardev_stdin, chardev_stdout,
 	chardev_stderr, chardev_signals, chardev_log;

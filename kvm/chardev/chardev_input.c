@@ -155,7 +155,7 @@ static void prepare(struct chardev_in *in)
 	in->socket = S_ISSOCK(st.st_mode);
 	if (in->socket || in->pumped || (fcntl(in->fd, F_GETFL) & O_NONBLOCK))
 		return;
-	own = chardev_reopen(in->fd, O_RDONLY);
+	own = outfd_reopen(in->fd, O_RDONLY);
 	in->guarded = own < 0;
 	if (own >= 0)
 		in->read_fd = own;
@@ -256,6 +256,8 @@ int chardev_take_terminal(struct chardev *cd)
 
 	if (err == -EAGAIN)
 		chardev_wait_foreground(cd);
+	else if (err == -EIO)
+		return 0; /* it has hung up; the end of input says so */
 	else if (err)
 		pr_err("console stdio: cannot set raw mode: %s", strerror(-err));
 	return err == -EAGAIN ? 0 : err;

@@ -21,18 +21,17 @@
  */
 #include "chardev_impl.h"
 
+#include "kvm/base/endsignal.h"
 #include "kvm/clock.h"
 #include "kvm/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define FLUSH_BYTES 4096
@@ -40,8 +39,6 @@
 #define SLACK_LIMIT_BYTES (2 * LIMIT_BYTES)
 #define TICK_NS 4000000ULL
 #define IDLE_TICK_MAX_NS (256 * TICK_NS)
-/* A terminal that poll() reports as writable has room for some bytes; how many is unknown. */
-#define POLLED_TTY_BYTES 64
 #define FLUSH_POLL_MS 100 /* the loop may replace the polled descriptor meanwhile: look again */
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -53,62 +50,6 @@ static void arm_soon(struct chardev *cd)
 	/* Without a descriptor for the timer, the next bytes try again. */
 	atomic_store_explicit(&cd->out.soon, !loop_timer_arm(&cd->out.timer, TICK_NS),
 			      memory_order_relaxed);
-}
-
-static int find_out_kind(struct chardev_out *o)
-{
-	struct stat st;
-	int own;
-
-	if (fstat(o->fd, &st) < 0)
-		return -errno;
-	o->kind = OUT_PLAIN;
-	if (S_ISSOCK(st.st_mode)) {
-		o->kind = OUT_SOCKET;
-	} else if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(o->fd))) {
-		own = chardev_reopen(o->fd, O_WRONLY);
-		o->kind = own < 0 ? OUT_POLLED : OUT_NONBLOCK;
-		if (own >= 0) {
-			o->fd = own;
-			o->own_fd = true;
-		}
-	}
-	return 0;
-}
-
-static ssize_t polled_write(int fd, const uint8_t *bytes, size_t len)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	size_t most = isatty(fd) ? POLLED_TTY_BYTES : PIPE_BUF;
-	int n = poll(&p, 1, 0);
-
-	if (n <= 0) {
-		errno = n < 0 ? errno : EAGAIN;
-		return -1;
-	}
-	return write(fd, bytes, len < most ? len : most);
-}
-
-/* Returns the number of bytes written, or -errno. */
-static ssize_t out_write(struct chardev_out *o, const uint8_t *bytes, size_t len)
-{
-	ssize_t n;
-
-	if (o->kind == OUT_UNKNOWN) {
-		int err = find_out_kind(o);
-
-		if (err)
-			return err;
-	}
-	do {
-		if (o->kind == OUT_SOCKET)
-			n = send(o->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		else if (o->kind == OUT_POLLED)
-			n = polled_write(o->fd, bytes, len);
-		else
-			n = write(o->fd, bytes, len);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
 }
 
 static void out_failed(struct chardev *cd, int err)
@@ -141,7 +82,7 @@ static bool push(struct chardev *cd)
 	while (o->ring.len && o->attached && !o->swallow) {
 		size_t len;
 		const uint8_t *bytes = byte_ring_peek(&o->ring, 0, &len);
-		ssize_t n = out_write(o, bytes, len);
+		ssize_t n = outfd_write(&o->to, bytes, len);
 
 		if (n > 0) {
 			byte_ring_drop(&o->ring, (size_t)n);
@@ -392,7 +333,7 @@ static void watch_out(struct chardev *cd)
 
 	if (!o->stalled || o->source.loop)
 		return;
-	if (loop_add(cd->loop, &o->source, o->fd, EPOLLOUT, on_out_ready, cd)) {
+	if (loop_add(cd->loop, &o->source, o->to.fd, EPOLLOUT, on_out_ready, cd)) {
 		o->stalled = false;
 		arm_soon(cd);
 	}
@@ -454,8 +395,8 @@ void chardev_tick_soon(struct chardev *cd)
 void chardev_send_break(struct chardev *cd, bool on)
 {
 	pthread_mutex_lock(&cd->lock);
-	if (cd->restore_termios && cd->out.fd >= 0)
-		ioctl(cd->out.fd, on ? TIOCSBRK : TIOCCBRK);
+	if (cd->restore_termios && cd->out.to.fd >= 0)
+		ioctl(cd->out.to.fd, on ? TIOCSBRK : TIOCCBRK);
 	pthread_mutex_unlock(&cd->lock);
 }
 
@@ -465,7 +406,7 @@ void chardev_send_break(struct chardev *cd, bool on)
  */
 static int wait_writable(struct chardev *cd, int stall_left_ms)
 {
-	struct pollfd p = { .fd = cd->out.fd, .events = POLLOUT };
+	struct pollfd p = { .fd = cd->out.to.fd, .events = POLLOUT };
 	uint64_t begin_ns = now_ns();
 	int wait_ms =
 		stall_left_ms >= 0 && stall_left_ms < FLUSH_POLL_MS ? stall_left_ms : FLUSH_POLL_MS;
@@ -487,7 +428,11 @@ bool chardev_flush(struct chardev *cd, int stall_ms)
 	for (;;) {
 		if (push(cd))
 			waited_ms = 0;
-		if (!o->ring.len || !o->attached || (stall_ms >= 0 && waited_ms >= stall_ms))
+		if (!o->ring.len || !o->attached)
+			break;
+		if (stall_ms < 0 && end_signal_pending())
+			stall_ms = OUTFD_STALL_MS;
+		if (stall_ms >= 0 && waited_ms >= stall_ms)
 			break;
 		waited_ms += wait_writable(cd, stall_ms < 0 ? -1 : stall_ms - waited_ms);
 		show_unseen(cd);
@@ -509,24 +454,16 @@ void chardev_out_init(struct chardev *cd)
 {
 	pthread_mutex_init(&cd->lock, NULL);
 	pthread_cond_init(&cd->room, NULL);
-	cd->out.fd = -1;
+	cd->out.to.fd = -1;
 	cd->out.tick_ns = TICK_NS;
 	loop_timer_init(cd->loop, &cd->out.timer, on_tick, cd);
-}
-
-static void close_out_fd(struct chardev_out *o)
-{
-	if (o->own_fd)
-		close(o->fd);
-	o->fd = -1;
-	o->own_fd = false;
 }
 
 void chardev_out_fini(struct chardev *cd)
 {
 	loop_del(&cd->out.source);
 	loop_timer_fini(&cd->out.timer);
-	close_out_fd(&cd->out);
+	outfd_close(&cd->out.to);
 	byte_ring_free(&cd->out.ring);
 	pthread_cond_destroy(&cd->room);
 	pthread_mutex_destroy(&cd->lock);
@@ -539,9 +476,7 @@ int chardev_attach(struct chardev *cd, int fd, enum out_kind kind)
 	if (copy < 0)
 		return -errno;
 	pthread_mutex_lock(&cd->lock);
-	cd->out.fd = copy;
-	cd->out.own_fd = true;
-	cd->out.kind = kind;
+	cd->out.to = (struct outfd){ .fd = copy, .own = true, .kind = kind };
 	cd->out.attached = true;
 	cd->out.stalled = false;
 	commit(cd);
@@ -557,7 +492,7 @@ void chardev_detach(struct chardev *cd)
 	cd->out.attached = false;
 	cd->out.stalled = false;
 	cd->out.hangup_due = false;
-	close_out_fd(&cd->out);
+	outfd_close(&cd->out.to);
 	pthread_cond_broadcast(&cd->room);
 	pthread_mutex_unlock(&cd->lock);
 	chardev_event(cd, CHARDEV_HANGUP);

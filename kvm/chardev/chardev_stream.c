@@ -64,10 +64,8 @@ static void stdout_end(struct chardev *cd)
 {
 	struct chardev_out *o = &cd->out;
 
-	if (o->own_fd)
-		close(o->fd);
-	o->own_fd = false;
-	o->fd = STDOUT_FILENO;
+	outfd_close(&o->to);
+	o->to.fd = STDOUT_FILENO;
 	close_standard(STDOUT_FILENO);
 	o->swallow = o->gone = true;
 }
@@ -75,7 +73,7 @@ static void stdout_end(struct chardev *cd)
 static int stdout_open(struct chardev *cd, const char *path)
 {
 	(void)path;
-	cd->out.fd = STDOUT_FILENO;
+	cd->out.to.fd = STDOUT_FILENO;
 	cd->out.attached = true;
 	return 0;
 }
@@ -83,7 +81,7 @@ static int stdout_open(struct chardev *cd, const char *path)
 static int stderr_open(struct chardev *cd, const char *path)
 {
 	(void)path;
-	cd->out.fd = STDERR_FILENO;
+	cd->out.to.fd = STDERR_FILENO;
 	cd->out.attached = true;
 	return 0;
 }

@@ -3,47 +3,38 @@
  * Makes the controlling terminal raw while a console owns it (termios(3)), and restores it however
  * the process ends.
  *
- * Callers: stdio's character device on the main thread, main on the way out, and handlers of fatal
- * signals on any thread. Each takes raw_fd by an atomic exchange, so that only one restores.
- * `saved` is written before raw_fd is set and does not change while it is set.
- *
- * The handlers run on a small stack of their own where the thread has one (the main thread does),
- * so that they can restore the terminal even when the stack has run out. atexit() is not used,
- * because a crash does not run it. SIGTSTP and similar signals need no handling: a raw terminal
- * does not generate them.
+ * Callers: stdio's character device on the main thread, main on the way out, and the handler of
+ * fatal signals on any thread. Each takes raw_fd by an atomic exchange, so that only one restores.
+ * `saved` is written before raw_fd is set and does not change while it is set. SIGTSTP and similar
+ * signals need no handling: a raw terminal does not generate them.
  */
 #include "kvm/term.h"
 
+#include "kvm/base/fatal.h"
 #include "kvm/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <unistd.h>
-
-#define ALT_STACK_BYTES 16384 /* more than the kernel asks for with AMX state */
 
 /* A global: there is one terminal, and signal handlers get no other argument. */
 static struct term {
 	struct termios saved;
 	_Atomic int raw_fd; /* -1: nothing to restore */
 	_Atomic bool claimed;
-	int (*mend_sigbus)(void *addr);
-	bool catching;
-} term = { .raw_fd = -1 };
+	struct fatal_hook hook;
+} term = { .raw_fd = -1, .hook = { .undo = term_restore } };
 
-static char alt_stack[ALT_STACK_BYTES]; /* apart: zeroed memory takes no room in the program */
-
-void term_guard_stdio(void)
+bool term_guard_stdio(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		/* open() takes the lowest free number, which is this one. */
 		if (fcntl(fd, F_GETFD) < 0 &&
 		    open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
-			return;
+			return false;
 	}
+	return true;
 }
 
 bool term_claim(void)
@@ -85,47 +76,6 @@ void term_restore(void)
 	errno = err;
 }
 
-static void on_crash(int signo, siginfo_t *info, void *context)
-{
-	(void)context;
-	if (signo == SIGBUS && term.mend_sigbus && term.mend_sigbus(info->si_addr))
-		return;
-	term_restore();
-	/* Pending until we return; a faulting instruction is executed again and faults first. */
-	signal(signo, SIG_DFL);
-	raise(signo);
-}
-
-static void catch_signal(int signo)
-{
-	struct sigaction sa = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-
-	sigfillset(&sa.sa_mask);
-	sigaction(signo, &sa, NULL);
-}
-
-static void catch_all(void)
-{
-	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-	stack_t old, ss = { .ss_sp = alt_stack, .ss_size = sizeof(alt_stack) };
-
-	if (term.catching)
-		return;
-	term.catching = true;
-	/* A sanitizer gives threads a stack of its own and expects to find it at the end. */
-	if (!sigaltstack(NULL, &old) && (old.ss_flags & SS_DISABLE))
-		sigaltstack(&ss, NULL);
-	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
-		catch_signal(fatal[i]);
-}
-
-void term_catch_crashes(int (*sigbus)(void *addr))
-{
-	term.mend_sigbus = sigbus;
-	if (sigbus)
-		catch_signal(SIGBUS);
-}
-
 int term_raw(int fd)
 {
 	struct termios t;
@@ -136,7 +86,7 @@ int term_raw(int fd)
 		return -EAGAIN;
 	if (atomic_load(&term.raw_fd) < 0)
 		term.saved = t;
-	catch_all();
+	fatal_add(&term.hook);
 	term_make_raw(&t);
 	atomic_store(&term.raw_fd, fd);
 	if (tcsetattr(fd, TCSANOW, &t) < 0) {

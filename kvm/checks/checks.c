@@ -21,6 +21,7 @@
 
 #include "kernlog.h"
 #include "ktap.h"
+#include "kvm/base/outfd.h"
 #include "kvm/log.h"
 #include "kvm/loop.h"
 #include "kvm/sigmask.h"
@@ -477,13 +478,16 @@ static void annotate(struct checks *c, const struct outcome *o)
 		return;
 	outcome_annotate(f, o, c->ci);
 	if (!fclose(f) && guarded)
-		dprintf(STDOUT_FILENO, "%s", text);
+		outfd_put_to(STDOUT_FILENO, text, len, OUTFD_PATIENT);
 	else if (text)
-		log_block(text, len);
+		log_verbatim(text, len);
 	free(text);
 }
 
-/* Blocks the signals that end us meanwhile, so that no half-written file is left. */
+/*
+ * Blocks the signals that end us meanwhile (at a failed set-up nothing else does), so that no
+ * half-written file is left. They do end a wait for a pipe's reader.
+ */
 static int write_reports(const struct config *config, const struct outcome *o, bool early)
 {
 	sigset_t before;

@@ -10,6 +10,7 @@
  * - In a command's own text, %, CR and LF are percent-encoded.
  * - The console itself is shown unchanged; stop-commands guards it.
  */
+#include "kvm/base/outfd.h"
 #include "kvm/base/quote.h"
 #include "outcome.h"
 
@@ -32,6 +33,15 @@ void outcome_escape_ci(char *text)
 		text[2] = '(';
 }
 
+static __attribute__((format(printf, 2, 0))) void say(int fd, const char *fmt, const char *token,
+						      int limit_ms)
+{
+	char line[sizeof(((struct outcome_guard *)NULL)->token) + 32];
+	int n = snprintf(line, sizeof(line), fmt, token);
+
+	outfd_put_to(fd, line, (size_t)n, limit_ms);
+}
+
 void outcome_guard_begin(struct outcome_guard *g, enum outcome_ci ci, int fd)
 {
 	unsigned char bytes[(sizeof(g->token) - 1) / 2];
@@ -40,14 +50,14 @@ void outcome_guard_begin(struct outcome_guard *g, enum outcome_ci ci, int fd)
 		return;
 	for (unsigned int i = 0; i < sizeof(bytes); i++)
 		snprintf(g->token + 2 * (size_t)i, 3, "%02x", bytes[i]);
-	dprintf(fd, "::stop-commands::%s\n", g->token);
+	say(fd, "::stop-commands::%s\n", g->token, OUTFD_STALL_MS);
 }
 
 /* Begins with a newline, because the guest's last line may have none. */
 void outcome_guard_end(struct outcome_guard *g, int fd)
 {
 	if (g->token[0])
-		dprintf(fd, "\n::%s::\n", g->token);
+		say(fd, "\n::%s::\n", g->token, OUTFD_PATIENT);
 	g->token[0] = '\0';
 }
 
@@ -75,16 +85,6 @@ static void guest_lines(FILE *f, const char *text, size_t len)
 		n += end != NULL;
 		text += n;
 		len -= n;
-	}
-}
-
-static void encoded(FILE *f, const char *text)
-{
-	for (; *text; text++) {
-		if (strchr("%\r\n", *text))
-			fprintf(f, "%%%02X", (unsigned char)*text);
-		else
-			fputc(*text, f);
 	}
 }
 
@@ -121,7 +121,7 @@ static void github(FILE *f, const struct outcome *o)
 	failing_part(f, o);
 	fputs("::endgroup::\n::error title=kvm run ", f);
 	fprintf(f, "(%s)::", outcome_verdict_name(o->verdict->kind));
-	encoded(f, o->verdict->text);
+	quote_github(f, o->verdict->text, strlen(o->verdict->text));
 	fputs("\n", f);
 }
 

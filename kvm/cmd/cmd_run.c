@@ -12,6 +12,7 @@
 #include "control.h"
 #include "host_access.h"
 #include "kvm/arch.h"
+#include "kvm/base/fatal.h"
 #include "kvm/checks/checks.h"
 #include "kvm/cmd.h"
 #include "kvm/gdb/gdb_server.h"
@@ -112,22 +113,6 @@ static int run_loop(struct life *l, const struct lives *lives)
 	loop_timer_fini(&timeout);
 	signals_fini(&l->signals);
 	return err;
-}
-
-/*
- * Restores the signals' default effect: writing the output may block without limit, and the loop no
- * longer handles signals. Restores the terminal first; later output looks the same on it.
- */
-static void signals_end_us(void)
-{
-	sigset_t set;
-
-	term_restore();
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static bool restarts(const struct vm *vm)
@@ -254,10 +239,11 @@ static void report_end(struct vm *vm)
 }
 
 /*
- * Completes a life after the guest has ended: writes out all that it wrote. A console that accepts
- * no output must not block the launcher for ever: after the last life a signal ends the launcher
- * (signals_end_us()); between two lives signals stay blocked for the next life's loop, and the wait
- * has a limit instead.
+ * Completes a life after the guest has ended: writes out all that it wrote. An output that accepts
+ * nothing must not block the launcher for ever: after the last life a signal ends the wait, and
+ * only the wait; the disks are closed and the reports are written all the same. Between two lives,
+ * and when a signal has come already, the wait has a limit. Restores the terminal first; later
+ * output looks the same on it.
  */
 static void settle(struct life *l, const struct lives *lives)
 {
@@ -270,7 +256,8 @@ static void settle(struct life *l, const struct lives *lives)
 	if (!restarts(vm)) {
 		checks_report(lives->checks, &vm->verdict, true);
 		control_remove(lives->control);
-		signals_end_us();
+		term_restore();
+		log_set_patient(patient);
 	}
 	vm->arch->drain(vm, patient ? -1 : STALL_MS);
 	vm_join(vm);
@@ -429,7 +416,6 @@ static int run_and_judge(struct lives *lives)
 		}
 		if (again) {
 			say_verdict(&v);
-			signals_block();
 			lives->restarted = true;
 		}
 	} while (again);
@@ -458,14 +444,15 @@ int cmd_run(int argc, char **argv, const struct arch *arch)
 	 * start-up.
 	 */
 	mallopt(M_ARENA_MAX, 1);
-	term_catch_crashes(on_sigbus);
+	signal(SIGPIPE, SIG_IGN);
+	log_own_stderr();
+	fatal_catch_sigbus(on_sigbus);
 	if (vcpu_signal_init())
 		return EXIT_LAUNCHER;
 	if (config.die_with_parent)
 		die_with_parent();
 	if (checks_create(&lives.checks, &config, argc, argv))
 		return EXIT_LAUNCHER;
-	signals_block(); /* no signal may end us and leave the socket behind */
 	code = control_create(&lives.control, &config) ? EXIT_LAUNCHER : run_and_judge(&lives);
 	control_destroy(lives.control);
 	checks_destroy(lives.checks);

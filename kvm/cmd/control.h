@@ -43,9 +43,8 @@ struct vm;
 struct control;
 
 /*
- * Listens on a socket named config->name; *@out is NULL without a name. The caller has blocked the
- * signals that end the launcher. Returns 0, or -errno (reported): -EADDRINUSE if a machine of that
- * name runs.
+ * Listens on a socket named config->name; *@out is NULL without a name. Returns 0, or -errno
+ * (reported): -EADDRINUSE if a machine of that name runs.
  */
 int control_create(struct control **out, const struct config *config);
 /*

@@ -172,6 +172,9 @@ static int listen_in(struct control_folder *f, const char *name, char path[UNIX_
 	if (err == -EADDRINUSE)
 		pr_err("--name %s: a machine of this name is running; choose another name, or stop it with `kvm stop`",
 		       name);
+	else if (err == -EBUSY)
+		pr_err("--name %s: another process keeps %s locked; `fuser %s` shows it", name,
+		       f->path, f->path);
 	else if (err)
 		pr_err("--name %s: cannot listen on %s/%s: %s", name, f->path, name,
 		       strerror(-err));

@@ -18,17 +18,13 @@ struct signals {
 	struct loop_source source;
 	struct loop_timer grace;
 	int first; /* the signal that pressed the power button or was passed on; 0: none yet */
+	uint64_t first_ns;
 };
 
 /*
- * Blocks the signals that the launcher handles, for this thread and those it starts later, and
- * ignores SIGPIPE and SIGXFSZ. Call it before any thread starts.
- */
-void signals_block(void);
-
-/*
- * Handles the signals for @vm from now on. Returns 0, or -errno (reported). signals_fini() works
- * after a failed init.
+ * Handles the signals for @vm from now on; they stay blocked until the process ends. Threads that
+ * exist must have them blocked. Returns 0, or -errno (reported). signals_fini() works after a
+ * failed init.
  */
 int signals_init(struct signals *s, struct vm *vm, struct reports *reports);
 void signals_fini(struct signals *s);

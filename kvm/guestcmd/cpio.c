@@ -60,7 +60,7 @@ void *cpio_reserve(struct cpio *c, const char *path, uint32_t mode, uint64_t mti
 
 	if (!c->err && strlen(path) >= PATH_MAX)
 		c->err = -ENAMETOOLONG;
-	if (!c->err && len > UINT32_MAX)
+	if (!c->err && (len > UINT32_MAX || (c->max_bytes && c->len + len > c->max_bytes)))
 		c->err = -EFBIG;
 	if (!c->err)
 		c->err = make_room(c, HEADER_BYTES + strlen(path) + 1 + len + 2 * ALIGN_BYTES);

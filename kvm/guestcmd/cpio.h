@@ -13,7 +13,8 @@
 /* All zero: an empty archive. */
 struct cpio {
 	uint8_t *bytes;
-	size_t len, room; /* bytes */
+	size_t len, room;   /* bytes */
+	uint64_t max_bytes; /* 0: no limit but the format's */
 	uint32_t last_ino;
 	int err; /* the first one, or 0 */
 };
@@ -21,8 +22,8 @@ struct cpio {
 /*
  * Adds a file, folder or symbolic link, as @mode (type and permissions, as in struct stat) says.
  * @path has no leading slash. @mtime_s is cut to what the format can hold. Returns where to put the
- * @len bytes of content before the next call, or NULL: out of memory, or a file (4 GiB) or name (4
- * KiB) too large for the format or the kernel.
+ * @len bytes of content before the next call, or NULL: out of memory, a file (4 GiB) or name (4
+ * KiB) too large for the format or the kernel, or more than max_bytes in all.
  */
 void *cpio_reserve(struct cpio *c, const char *path, uint32_t mode, uint64_t mtime_s, uint64_t len);
 /* Does the same, and copies the content. */

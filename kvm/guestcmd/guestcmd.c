@@ -334,7 +334,7 @@ static int finish(struct cpio *files, struct guestjob *job)
 	if (!err)
 		err = cpio_finish(files);
 	if (err == -EFBIG)
-		pr_err("a file for the guest is 4G or larger, which an initramfs cannot hold; give it as a disk");
+		pr_err("the files for the guest are larger than its memory; use a larger -m, or a disk");
 	else if (err)
 		pr_err("cannot pack the files for the guest: %s", strerror(-err));
 	else
@@ -373,7 +373,8 @@ static int pack(struct cpio *files, const struct config *c, const char *kernel, 
 int guestcmd_archive(const struct config *config, const char *kernel, const char *version,
 		     uint8_t **bytes, uint64_t *len)
 {
-	struct cpio files = { 0 };
+	/* A larger archive fits into no machine of this size: refuse it before it is read. */
+	struct cpio files = { .max_bytes = config->mem_bytes };
 	int err = pack(&files, config, kernel, version);
 
 	if (err) {

@@ -135,6 +135,11 @@ static int put_file(struct guest_files *g, const char *host, const char *guest)
 		err = to ? read_exactly(fd, to, (uint64_t)st.st_size) : g->cpio->err;
 		close(fd);
 	}
+	if (err == -EFBIG) {
+		pr_err("%s: the files for the guest are larger than its memory or than 4G; use a larger -m, or a disk",
+		       host);
+		return err;
+	}
 	if (fd < 0 || err) {
 		pr_err("%s: cannot be copied for the guest: %s", host,
 		       strerror(fd < 0 ? -fd : -err));

@@ -37,6 +37,7 @@
 #define NS_PER_MS 1000000ULL
 #define LATE_S 15
 #define GRACE_S 10
+#define SECOND_NS (NS_PER_S / 2) /* a signal that comes sooner is one with the first */
 #define PROGRESS_NS (200 * NS_PER_MS)
 #define MAX_REPORT_BYTES (16 * MIB)
 #define MAX_LINE 160
@@ -58,6 +59,7 @@ struct runner {
 	struct child *child;
 	unsigned int nr_running, nr_ended, nr_failed, next;
 	int ended_by; /* the signal; 0: none */
+	uint64_t ended_by_ns;
 	uint64_t progress_ns;
 	int progress_chars; /* on the terminal's last line; -1: not a terminal */
 };
@@ -172,7 +174,7 @@ static void show_progress(struct runner *r, const char *text)
 		return;
 	n = snprintf(line, sizeof(line), "\r%-*s%s", r->progress_chars, text, *text ? "" : "\r");
 	if (n > 0)
-		log_block(line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+		log_verbatim(line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 	r->progress_chars = chars;
 }
 
@@ -466,10 +468,13 @@ static void signal_all(struct runner *r, int signo, uint64_t deadline_ns)
 static void on_end_signal(struct runner *r, int signo)
 {
 	if (r->ended_by) {
-		signal_all(r, SIGKILL, UINT64_MAX);
+		/* timeout(1) and a terminal that closes send two at once */
+		if (now_ns() - r->ended_by_ns >= SECOND_NS)
+			signal_all(r, SIGKILL, UINT64_MAX);
 		return;
 	}
 	r->ended_by = signo;
+	r->ended_by_ns = now_ns();
 	show_progress(r, "");
 	pr_warn("SIG%s: ending %u machines", sigabbrev_np(signo), r->nr_running);
 	signal_all(r, SIGTERM, now_ns() + GRACE_S * NS_PER_S);

@@ -152,9 +152,82 @@ def a_second_signal_ends_at_once():
     p = start("idle", "--grace", "60")
     read_until(p.stdout.fileno(), b"idle")
     p.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+    time.sleep(0.8)
     p.send_signal(signal.SIGTERM)
     finish(p, 143, 5)
+
+
+@test
+def two_signals_at_once_are_one():
+    """timeout(1) signals its child and then the group; a terminal that closes sends two, too."""
+    for second in (signal.SIGTERM, signal.SIGHUP):
+        p = start("button", "--grace", "60")
+        read_until(p.stdout.fileno(), b"ready")
+        p.send_signal(signal.SIGTERM)
+        read_until(p.stderr.fileno(), b"at the latest")
+        p.send_signal(second)
+        out, _ = finish(p, 0, 20)
+        expect(b"ok power button" in out, f"the guest could not react: {out!r}")
+
+
+@test
+def timeout_1_leaves_the_guest_its_grace():
+    p = subprocess.Popen(["timeout", "1", *argv("button", "--grace", "60")],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = finish(p, 124, 20)
+    expect(b"ok power button" in out and b"powered off" in err, f"{out!r} {err!r}")
+
+
+@test
+def signals_that_end_a_process_end_the_machine():
+    for signo in (signal.SIGALRM, signal.SIGUSR2, signal.SIGXCPU, signal.SIGRTMIN + 3):
+        with tempfile.TemporaryDirectory() as d:
+            p = start("idle", "--grace", "0", "--serial", f"1=unix:{d}/socket")
+            read_until(p.stdout.fileno(), b"idle")
+            p.send_signal(signo)
+            _, err = finish(p, 128 + signo, 5)
+            expect(b"ended by SIG" in err, f"{err!r}")
+            expect(not os.listdir(d), f"left: {os.listdir(d)}")
+
+
+@test
+def signals_that_were_ignored_stay_so():
+    ignored = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR2)
+
+    def ignore():
+        for signo in ignored:
+            signal.signal(signo, signal.SIG_IGN)
+
+    p = start("button", "--grace", "60", preexec_fn=ignore)
+    read_until(p.stdout.fileno(), b"ready")
+    for signo in ignored:
+        p.send_signal(signo)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGTERM)
+    _, err = finish(p, 0, 20)
+    expect(err.count(b"\n") == 2 and b"SIGTERM: pressed" in err, f"{err!r}")
+
+
+@test
+def a_signal_after_the_end_ends_a_wait_only():
+    with tempfile.TemporaryDirectory() as d:
+        p = start_with_small_pipe("flood,6000", "--report", d + "/r")
+        for _ in range(100):
+            time.sleep(0.1)
+            if os.path.exists(d + "/r"):
+                break
+        expect(p.poll() is None, "it did not wait for its reader")
+        p.send_signal(signal.SIGTERM)
+        try:
+            code = p.wait(20)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            raise Failure("the signal did not end the wait")
+        expect(code == 0, f"exit code {code}")
+        _, err = p.communicate()
+        expect(b"powered off" in err, f"{err!r}")
+        with open(d + "/r", encoding="ascii") as f:
+            expect(json.load(f)["exit_code"] == 0, "the report has another exit code")
 
 
 @test
@@ -282,6 +355,91 @@ def nohup_keeps_hangups_away():
 def subprocess_without_pipes(p):
     p.stdout = p.stderr = p.stdin = None
     return p
+
+
+# --- outputs that nothing reads
+
+
+def unread(word, *options, signo=None, code=0, both=False):
+    """A run whose stderr is a full pipe that nothing reads; returns its report."""
+    ours, theirs = os.pipe()
+    fcntl.fcntl(theirs, F_SETPIPE_SZ, PIPE_BYTES)
+    os.write(theirs, bytes(PIPE_BYTES))
+    with tempfile.TemporaryDirectory() as d:
+        p = start(word, "--report", d + "/r", *options, stderr=theirs,
+                  stdout=theirs if both else subprocess.DEVNULL)
+        try:
+            if signo:
+                time.sleep(2)
+                p.send_signal(signo)
+            finish(p, code, 30)
+            with open(d + "/r", encoding="ascii") as f:
+                return json.load(f)
+        finally:
+            os.close(ours)
+            os.close(theirs)
+
+
+@test
+def stderr_unread_and_a_signal():
+    unread("idle", "--grace", "1", signo=signal.SIGTERM, code=143, both=True)
+
+
+@test
+def stderr_unread_and_a_time_limit():
+    unread("idle", "--timeout", "2", code=124, both=True)
+
+
+@test
+def stderr_unread_by_a_trace():
+    unread("idle", "--trace", "pio", "--timeout", "2", code=124)
+
+
+@test
+def log_unread():
+    with tempfile.TemporaryDirectory() as d:
+        log = d + "/log"
+        os.mkfifo(log)
+        reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
+        fcntl.fcntl(reader, F_SETPIPE_SZ, PIPE_BYTES)
+        p = start("flood,20000", "--log", log)
+        _, err = finish(p, 0, 60)
+        os.close(reader)
+        expect(b"--log: nothing reads it" in err and b"powered off" in err, f"{err!r}")
+
+
+@test
+def stderr_that_others_made_nonblocking():
+    ours, theirs = os.pipe()
+    fcntl.fcntl(theirs, F_SETPIPE_SZ, PIPE_BYTES)
+    os.set_blocking(theirs, False)
+    p = start("pf", "-c", "4", "--post-mortem", "full", stderr=theirs, stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    time.sleep(1)
+    got = read_until(ours, b"kvm: ", 30)
+    while True:
+        more = os.read(ours, 512)
+        if not more:
+            break
+        got += more
+        time.sleep(0.01)
+    os.close(ours)
+    finish(p, 121)
+    last = got.splitlines()[-1]
+    expect(last.startswith(b"kvm: ") and len(got) > PIPE_BYTES, f"{len(got)} bytes; {last!r}")
+
+
+@test
+def report_into_a_fifo():
+    with tempfile.TemporaryDirectory() as d:
+        path = d + "/report"
+        os.mkfifo(path)
+        _, err = finish(start("hello", "--report", path), 125)
+        expect(b"start its reader first" in err, f"{err!r}")
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        finish(start("hello", "--report", path), 0)
+        expect(json.loads(os.read(reader, 65536))["verdict"] == "powered-off", "no report")
+        os.close(reader)
 
 
 # --- stdin and stdout of every kind

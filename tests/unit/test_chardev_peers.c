@@ -5,6 +5,8 @@
  */
 #include "chardev_rig.h"
 
+#include "kvm/base/fatal.h"
+#include "kvm/base/leftover.h"
 #include "kvm/chardev/chardev_impl.h"
 #include "kvm/log.h"
 #include "kvm/term.h"
@@ -324,7 +326,7 @@ static void test_crash_restores(void **state)
 		pid_t pid = fork();
 
 		if (!pid) {
-			term_catch_crashes(NULL);
+			fatal_catch_sigbus(NULL);
 			check(term_raw(p.slave) == 0, 1);
 			check(is_raw(p.slave), 2);
 			raise(fatal[i]);
@@ -349,7 +351,7 @@ static void test_sigbus_mended(void **state)
 	(void)state;
 	(void)value;
 	if (!pid) {
-		term_catch_crashes(mend);
+		fatal_catch_sigbus(mend);
 		raise(SIGBUS); /* si_addr holds the sender's ids, which are not 0 */
 		_exit(7);
 	}
@@ -378,12 +380,53 @@ static void test_guard_stdio(void **state)
 	if (!pid) {
 		close(STDIN_FILENO);
 		close(STDOUT_FILENO);
-		term_guard_stdio();
+		check(term_guard_stdio(), 3);
 		check(read(STDIN_FILENO, &pid, 1) == 0, 1);
 		check(write(STDOUT_FILENO, "x", 1) == 1, 2);
+		/* Where there is no /dev/null, the next file that is opened would be stdout. */
+		if (chroot("/proc/self/fdinfo"))
+			_exit(0); /* only root may */
+		close(STDOUT_FILENO);
+		check(!term_guard_stdio() && errno == ENOENT, 4);
 		_exit(0);
 	}
 	assert_int_equal(exit_status(pid), 0);
+}
+
+/* A signal removes the sockets' paths that are still ours, and no others. */
+static void test_leftovers(void **state)
+{
+	char ours[64], others[64], dropped[64];
+	struct stat st;
+	pid_t pid;
+
+	(void)state;
+	snprintf(ours, sizeof(ours), "/tmp/leftover-%d-1", (int)getpid());
+	snprintf(others, sizeof(others), "/tmp/leftover-%d-2", (int)getpid());
+	snprintf(dropped, sizeof(dropped), "/tmp/leftover-%d-3", (int)getpid());
+	close(creat(ours, 0600));
+	close(creat(others, 0600));
+	close(creat(dropped, 0600));
+	pid = fork();
+	if (!pid) {
+		signal(SIGUSR2, SIG_IGN);
+		check(!stat(ours, &st), 1);
+		leftover_add(others, &st);
+		leftover_add(ours, &st);
+		leftover_add(dropped, &st);
+		leftover_drop(dropped);
+		check(!stat(dropped, &st), 2);
+		leftover_add(dropped, &st);
+		leftover_drop(dropped);
+		raise(SIGUSR2);
+		check(!stat(ours, &st), 3);
+		raise(SIGTERM);
+		_exit(4);
+	}
+	assert_int_equal(exit_status(pid), SIGTERM);
+	assert_int_equal(stat(ours, &st), -1);
+	assert_int_equal(unlink(others), 0);
+	assert_int_equal(unlink(dropped), 0);
 }
 
 static void socket_path(char *spec, size_t size, const char **path)
@@ -681,6 +724,7 @@ int main(void)
 		rig_test(test_sigbus_mended),
 		rig_test(test_raw_twice),
 		rig_test(test_guard_stdio),
+		rig_test(test_leftovers),
 		rig_test(test_unix_late_client),
 		rig_test(test_unix_hangup_frees_writer),
 		rig_test(test_unix_blocked_client_leaves),

@@ -280,7 +280,7 @@ static void a_new_file_is_whole_or_not_there(void **state)
 {
 	struct rig *r = *state;
 	struct newfile f;
-	char old[8];
+	char old[8], other[128];
 
 	assert_int_equal(write(r->fd, "old", 3), 3);
 	assert_int_equal(newfile_open(&f, r->path, 0600), 0);
@@ -288,10 +288,14 @@ static void a_new_file_is_whole_or_not_there(void **state)
 	assert_memory_equal(read_back(r->fd, 0, 3), "old", 3);
 	newfile_abandon(&f);
 	assert_int_equal(count_files(r->folder), 1);
+	/* A name that others can guess is not used: not removed, and not written through. */
+	snprintf(other, sizeof(other), "%s.%d.tmp", r->path, (int)getpid());
+	assert_int_equal(symlink("victim", other), 0);
 	assert_int_equal(newfile_open(&f, r->path, 0600), 0);
 	assert_int_equal(write(f.fd, "new!", 4), 4);
 	assert_int_equal(newfile_commit(&f), 0);
-	assert_int_equal(count_files(r->folder), 1);
+	assert_int_equal(count_files(r->folder), 2);
+	assert_int_equal(unlink(other), 0);
 	close(r->fd);
 	r->fd = open(r->path, O_RDWR | O_CLOEXEC);
 	assert_int_equal(read(r->fd, old, sizeof(old)), 4);

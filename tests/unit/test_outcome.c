@@ -45,6 +45,13 @@ static void test_quotes(void **state)
 		{ quote_xml, "]]>\xef\xbf\xbf", "]]&gt;" FFFD FFFD FFFD },
 		{ quote_xml_attribute, "a\nb\tc\"", "a&#10;b&#9;c&quot;" },
 		{ quote_line, "a\rb\x1b[0m\n", "a b [0m " },
+		{ quote_line,
+		  "\xc2\x9b"
+		  "2J\xff",
+		  " 2J\xef\xbf\xbd" },
+		{ quote_json, "\xc2\x9b", "\"\\u009b\"" },
+		{ quote_xml, "\xc2\x9b\x7f", "\xef\xbf\xbd\xef\xbf\xbd" },
+		{ quote_github, "100%\r\n\xe4\x1b\xc3\xa4", "100%25%0D%0A\xef\xbf\xbd \xc3\xa4" },
 	};
 
 	(void)state;

@@ -28,6 +28,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,13 +102,19 @@ static void *publish(void *arg)
 static void start_publishing(int dir, int fd, const struct kernelcache_key *key)
 {
 	struct publication *p = malloc(sizeof(*p));
+	sigset_t all, before;
 	pthread_t thread;
+	int err;
 
 	if (!p)
 		return;
 	*p = (struct publication){ fcntl(dir, F_DUPFD_CLOEXEC, 0), fcntl(fd, F_DUPFD_CLOEXEC, 0),
 				   *key };
-	if (pthread_create(&thread, NULL, publish, p)) {
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before); /* main takes the signals */
+	err = pthread_create(&thread, NULL, publish, p);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err) {
 		close(p->fd);
 		close(p->dir);
 		free(p);
