@@ -164,6 +164,14 @@ static void instructions(void **state)
 	s.regs.rax = 0x8020;
 	assert_fault(&s, "#GP writing 0x8020 to CR4, in which bit 15 is reserved",
 		     "IDT limit is 0");
+	s.regs.rax = 0x80008020;
+	assert_fault(&s, "#GP writing 0x80008020 to CR4, in which bits 15 31 are reserved",
+		     "IDT limit is 0");
+	s.regs.rax = 0x80020; /* Key Locker, which the processor may lack */
+	assert_fault(
+		&s,
+		"#GP writing 0x80020 to CR4 (now 0x20): most likely a bit that this processor lacks",
+		"IDT limit is 0");
 	s.regs.rax = 0;
 	assert_fault(&s, "#GP writing 0x0 to CR4, without PAE, in long mode", "IDT limit is 0");
 }

@@ -28,8 +28,8 @@
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 
-/* Bits that no processor defines (SDM vol. 3A, 2.5; FRED is bit 32). */
-#define CR4_RESERVED 0xfffffffee0088000ULL
+/* Bits that no processor defines (SDM vol. 3A, 2.5; KL is bit 19, FRED is bit 32). */
+#define CR4_RESERVED 0xfffffffee0008000ULL
 
 struct facts {
 	struct fault *fault;
@@ -357,8 +357,8 @@ static void bad_cr4(struct facts *f, uint64_t value)
 			snprintf(bits + at, sizeof(bits) - at, " %u", i);
 	}
 	if (bits[0])
-		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, in which bit%s%s is reserved",
-		      value, bits[3] ? "s" : "", bits);
+		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, in which bit%s%s %s reserved",
+		      value, bits[3] ? "s" : "", bits, bits[3] ? "are" : "is");
 	else if (f->cpu->sregs.efer & EFER_LMA && !(value & CR4_PAE))
 		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, without PAE, in long mode",
 		      value);
