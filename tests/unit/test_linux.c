@@ -165,6 +165,29 @@ static void note_with_bad_header_is_none(void **state)
 	assert_int_equal(strlen(info.text), strlen("OSRELEASE=6.1\n"));
 }
 
+/* A core file's note says its own length, whatever the guest's header says. */
+static void note_in_a_core_is_whole(void **state)
+{
+	static const char text[] = "OSRELEASE=6.1\nX=y\n";
+	struct linux_image *m = *state;
+	struct vmcoreinfo info;
+	uint8_t note[64];
+	uint32_t len;
+
+	assert_false(vmcoreinfo_find(&info, &m->mem));
+	assert_int_equal(vmcoreinfo_note(&info, note, sizeof(note)), 0);
+	image_note(m, text);
+	put_u32(m, NOTE_AT + 4, UINT32_MAX);
+	put_u32(m, NOTE_AT + 8, 7); /* its type, which is 0 */
+	assert_true(vmcoreinfo_find(&info, &m->mem));
+	assert_int_equal(vmcoreinfo_note(&info, note, sizeof(note)), 44);
+	memcpy(&len, note + 4, sizeof(len));
+	assert_int_equal(len, strlen(text));
+	assert_memory_equal(note + 8, "\0\0\0\0VMCOREINFO\0\0", 16);
+	assert_memory_equal(note + 24, text, sizeof(text));
+	assert_int_equal(vmcoreinfo_note(&info, note, 43), 0);
+}
+
 /*--- the ring ---------------------------------------------------------------------------*/
 
 static char log_text[16384];
@@ -395,6 +418,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_where_the_kernel_lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_has_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_with_bad_header_is_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(note_in_a_core_is_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_of_both_ages, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_without_a_note, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_that_has_gone_round, setup, teardown),

@@ -32,11 +32,15 @@ int kallsyms_load(struct symbols *s, const struct gmem *mem);
 struct vmcoreinfo {
 	char text[VMCOREINFO_MAX_BYTES + 1]; /* "": the kernel has not written it yet */
 	gpa_t gpa;			     /* of the note */
-	uint32_t note_bytes;		     /* of header, name and text */
 };
 
 /* Finds the note. Returns whether it is there. */
 bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem);
+/*
+ * Writes the note as an ELF note for a core file, padded to 4 bytes. Returns its number of bytes;
+ * 0: there is no note, or no room for it.
+ */
+size_t vmcoreinfo_note(const struct vmcoreinfo *info, uint8_t *to, size_t room);
 /*
  * Reads the number after @key: hexadecimal for "SYMBOL(prb)" and the like, decimal for
  * "OFFSET(...)", "SIZE(...)", "LENGTH(...)" and "NUMBER(...)". Returns whether the note has it.

@@ -36,7 +36,6 @@ static bool read_note(struct vmcoreinfo *info, const struct gmem *mem, gpa_t nam
 		return false;
 	info->text[len] = '\0';
 	info->gpa = name - sizeof(header);
-	info->note_bytes = (uint32_t)(sizeof(header) + sizeof(note_name) + align_up(len, 4));
 	return true;
 }
 
@@ -52,6 +51,22 @@ bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem)
 	}
 	info->text[0] = '\0';
 	return false;
+}
+
+size_t vmcoreinfo_note(const struct vmcoreinfo *info, uint8_t *to, size_t room)
+{
+	size_t len = strlen(info->text);
+	Elf64_Nhdr header = { .n_namesz = (uint32_t)strlen(note_name) + 1,
+			      .n_descsz = (uint32_t)len };
+	size_t bytes = sizeof(header) + sizeof(note_name) + align_up(len, 4);
+
+	if (!len || bytes > room)
+		return 0;
+	memset(to, 0, bytes);
+	memcpy(to, &header, sizeof(header));
+	memcpy(to + sizeof(header), note_name, sizeof(note_name));
+	memcpy(to + sizeof(header) + sizeof(note_name), info->text, len);
+	return bytes;
 }
 
 static bool is_hexadecimal(const char *key)
