@@ -23,6 +23,7 @@
 #include "ktap.h"
 #include "kvm/log.h"
 #include "kvm/loop.h"
+#include "kvm/quiet.h"
 #include "kvm/vm.h"
 #include "lines.h"
 #include "outcome.h"
@@ -58,7 +59,8 @@ struct checks {
 	pthread_mutex_t lock; /* guards all members below */
 	struct vm *vm;	      /* NULL: no life is attached */
 	struct loop_timer tick, failing;
-	uint64_t bytes, nr_lines, ticked_bytes, silent_since_ns;
+	uint64_t bytes, nr_lines, ticked_bytes;
+	struct quiet silence;
 	uint64_t reported_ns; /* when this life's first report began; 0: none has */
 	size_t looked_at;     /* bytes of the partial line */
 	struct lines lines;
@@ -192,18 +194,17 @@ static void look_at_prompt(struct checks *c)
 static void on_tick(void *ctx)
 {
 	struct checks *c = ctx;
-	uint64_t idle_s = c->config->idle_timeout_s;
+	uint64_t idle_s = c->config->idle_timeout_s, silent_ns;
 
 	pthread_mutex_lock(&c->lock);
-	if (c->ticked_bytes != c->bytes)
-		c->silent_since_ns = now_ns();
-	else
+	silent_ns = quiet_look(&c->silence, now_ns(), c->ticked_bytes != c->bytes);
+	if (c->ticked_bytes == c->bytes)
 		look_at_prompt(c);
 	c->ticked_bytes = c->bytes;
-	if (idle_s && now_ns() - c->silent_since_ns >= idle_s * NS_PER_S)
+	if (idle_s && silent_ns >= idle_s * NS_PER_S)
 		vm_end(c->vm, VERDICT_TIMEOUT, 0, "the console was silent for %llu s",
 		       (unsigned long long)idle_s);
-	loop_timer_arm(&c->tick, NS_PER_S);
+	loop_timer_arm(&c->tick, QUIET_LOOK_NS);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -316,11 +317,11 @@ int checks_attach(struct checks *c, struct vm *vm)
 	pthread_mutex_lock(&c->lock);
 	c->vm = vm;
 	c->reported_ns = 0;
-	c->silent_since_ns = now_ns();
+	quiet_begin(&c->silence, now_ns());
 	loop_timer_init(&vm->loop, &c->tick, on_tick, c);
 	loop_timer_init(&vm->loop, &c->failing, on_failing, c);
 	if (c->config->idle_timeout_s || c->config->nr_expects)
-		err = loop_timer_arm(&c->tick, NS_PER_S);
+		err = loop_timer_arm(&c->tick, QUIET_LOOK_NS);
 	pthread_mutex_unlock(&c->lock);
 	return err;
 }
