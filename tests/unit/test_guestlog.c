@@ -112,10 +112,10 @@ static void kernel_is_found_once(void **state)
 	struct rig *rig = *state;
 	struct symbols *found;
 
-	autopsy_find_kernel(&rig->autopsy);
+	autopsy_find_kernel(&rig->autopsy, NULL);
 	found = rig->autopsy.kernel_symbols;
 	assert_non_null(found);
-	autopsy_find_kernel(&rig->autopsy);
+	autopsy_find_kernel(&rig->autopsy, NULL);
 	assert_ptr_equal(rig->autopsy.kernel_symbols, found);
 }
 

@@ -21,10 +21,11 @@
 #define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels; 64-bit kernels are higher */
 
 /*
- * Adds the guest's own symbols to @s, at their addresses in this boot (moved by KASLR). Returns 0,
- * -ENOENT (no table: not Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
+ * Adds the symbols of the next kernel in memory from *@at on to @s, at their addresses in this boot
+ * (moved by KASLR), and moves *@at past the start of its table. Returns 0, -ENOENT (no table: not
+ * Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
  */
-int kallsyms_load(struct symbols *s, const struct gmem *mem);
+int kallsyms_load(struct symbols *s, const struct gmem *mem, gpa_t *at);
 
 #define VMCOREINFO_MAX_BYTES 4096
 
@@ -34,8 +35,11 @@ struct vmcoreinfo {
 	gpa_t gpa;			     /* of the note */
 };
 
-/* Finds the note. Returns whether it is there. */
-bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem);
+/*
+ * Finds the next note from *@at on, and moves *@at past its start. Returns whether there is one; if
+ * not, @info has no text.
+ */
+bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem, gpa_t *at);
 /*
  * Writes the note as an ELF note for a core file, padded to 4 bytes. Returns its number of bytes;
  * 0: there is no note, or no room for it.
@@ -53,13 +57,38 @@ struct linux_guest {
 	const struct symbols *symbols; /* NULL: none */
 	struct vmcoreinfo info;
 	struct paging paging;
+	uint64_t top; /* guest virtual address of the first page table */
 };
 
 /*
- * Finds VMCOREINFO and the kernel's first page tables, which map all of the kernel. Returns whether
- * its ring of messages can be read. 64-bit kernels only.
+ * Sets up @g->paging with the kernel's first page tables, which map all of the kernel, by @g->info
+ * and @g->symbols. Returns whether the kernel's ring of messages can be read. 64-bit kernels only.
  */
-bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols);
+bool linux_guest_enter(struct linux_guest *g);
+
+/*
+ * What a vCPU shows of the kernel that it runs: a kexec leaves the remains of the one before it in
+ * memory.
+ */
+struct linux_cpu {
+	struct paging paging;
+	uint64_t rip;
+	uint64_t page_fault; /* the IDT's handler of vector 14; 0: none */
+};
+
+enum linux_match { LINUX_DIFFERS, LINUX_UNKNOWN, LINUX_RUNS };
+
+/* Whether @symbols are those of the kernel that @cpu runs. */
+enum linux_match linux_match(const struct symbols *symbols, const struct gmem *mem,
+			     const struct linux_cpu *cpu);
+
+/*
+ * Finds the kernel that runs by its VMCOREINFO or, if it has not written that yet, by @symbols
+ * (NULL: none): the one that @cpu (NULL: not known) runs, and whose log does not end with a kexec.
+ * Returns whether the ring of its messages can be read.
+ */
+bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
+		      const struct linux_cpu *cpu);
 
 /* Where the kernel maps its image, and all of memory. */
 struct linux_layout {

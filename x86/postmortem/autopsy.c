@@ -6,7 +6,6 @@
  * that no console has shown.
  */
 #include "autopsy.h"
-#include "x86/linux/linux.h"
 
 #include <string.h>
 
@@ -46,15 +45,40 @@ void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t
 	pthread_mutex_unlock(&a->tail_lock);
 }
 
-void autopsy_find_kernel(struct autopsy *a)
+/*
+ * Loads the own symbols of the kernel that @cpu runs, or with NULL of the first one in memory.
+ * Returns NULL if there is none.
+ */
+static struct symbols *load_kernel(const struct gmem *mem, const struct linux_cpu *cpu)
 {
+	for (gpa_t at = 0;;) {
+		struct symbols *s = symbols_create();
+
+		if (!s || kallsyms_load(s, mem, &at) || symbols_finish(s)) {
+			symbols_destroy(s);
+			return NULL;
+		}
+		if (!cpu || linux_match(s, mem, cpu) == LINUX_RUNS)
+			return s;
+		symbols_destroy(s);
+	}
+}
+
+void autopsy_find_kernel(struct autopsy *a, const struct linux_cpu *cpu)
+{
+	uint64_t handler = cpu ? max_u64(cpu->page_fault, 1) : 0;
 	struct symbols *s;
 
-	if (a->kernel_symbols)
+	if (!a->kernel_symbols)
+		a->kernel_symbols = load_kernel(a->mem, NULL);
+	if (!a->kernel_symbols || !cpu || handler == a->unknown_handler ||
+	    linux_match(a->kernel_symbols, a->mem, cpu) != LINUX_DIFFERS)
 		return;
-	s = symbols_create();
-	if (s && !kallsyms_load(s, a->mem) && !symbols_finish(s))
-		a->kernel_symbols = s;
-	else
-		symbols_destroy(s);
+	s = load_kernel(a->mem, cpu);
+	if (!s) { /* the one that is known may still be right: a wild guest ruins its tables */
+		a->unknown_handler = handler;
+		return;
+	}
+	symbols_destroy(a->kernel_symbols);
+	a->kernel_symbols = s;
 }

@@ -166,10 +166,12 @@ static void find_linux(struct coredump *d)
 {
 	struct autopsy *a = d->vm->autopsy;
 	struct linux_guest *g = &d->linux_guest;
+	const struct linux_cpu *cpu;
 
 	pthread_mutex_lock(&a->lock);
-	autopsy_find_kernel(a);
-	linux_guest_open(g, &d->vm->mem, a->kernel_symbols);
+	cpu = gather_running(d->vm);
+	autopsy_find_kernel(a, cpu);
+	linux_guest_open(g, &d->vm->mem, a->kernel_symbols, cpu);
 	d->is_linux = linux_find_layout(g, &d->layout);
 	g->symbols = NULL; /* valid under the lock only */
 	pthread_mutex_unlock(&a->lock);

@@ -14,6 +14,7 @@
  */
 #include "guestlog.h"
 
+#include "gather.h"
 #include "kvm/console_watch.h"
 #include "kvm/vm.h"
 #include "page.h"
@@ -118,13 +119,15 @@ static unsigned int count_shown(struct autopsy *a, const struct linux_guest *g, 
 void guestlog_report(FILE *f, struct vm *vm, bool whole)
 {
 	struct autopsy *a = vm->autopsy;
+	const struct linux_cpu *cpu;
 	struct linux_guest g;
 	unsigned int nr = 0, shown = 0;
 	enum log_end end;
 
 	pthread_mutex_lock(&a->lock);
-	autopsy_find_kernel(a);
-	if (linux_guest_open(&g, &vm->mem, a->kernel_symbols))
+	cpu = gather_running(vm);
+	autopsy_find_kernel(a, cpu);
+	if (linux_guest_open(&g, &vm->mem, a->kernel_symbols, cpu))
 		shown = count_shown(a, &g, &nr);
 	if (whole)
 		shown = 0;
@@ -186,10 +189,10 @@ void guestlog_judge_end(struct autopsy *a)
 	 * The kernel's symbols take longer to find than its note, and are needed only if there is
 	 * no note yet.
 	 */
-	open = linux_guest_open(&g, a->mem, NULL);
+	open = linux_guest_open(&g, a->mem, NULL, NULL);
 	if (!open) {
-		autopsy_find_kernel(a);
-		open = linux_guest_open(&g, a->mem, a->kernel_symbols);
+		autopsy_find_kernel(a, NULL);
+		open = linux_guest_open(&g, a->mem, a->kernel_symbols, NULL);
 	}
 	if (open)
 		linux_log_walk(&g, look_for_end, &h);
@@ -219,8 +222,8 @@ int guestlog_print(FILE *f, struct vm *vm)
 	struct linux_guest g;
 
 	pthread_mutex_lock(&a->lock);
-	autopsy_find_kernel(a);
-	if (linux_guest_open(&g, &vm->mem, a->kernel_symbols))
+	autopsy_find_kernel(a, NULL);
+	if (linux_guest_open(&g, &vm->mem, a->kernel_symbols, NULL))
 		linux_log_print(f, &g, 0, &end);
 	pthread_mutex_unlock(&a->lock);
 	return end == LOG_NONE ? -ENOENT : end == LOG_DAMAGED ? -EIO : 0;
