@@ -3,11 +3,16 @@
  * Keeps the machine's part of a post-mortem from its set-up to its end; see autopsy.h.
  *
  * A console's tail is a ring of bytes. guestlog.c looks in it for messages, to print only those
- * that no console has shown.
+ * that no console has shown. Of what leaves the ring, the kernel's newest time stamp is kept.
  */
 #include "autopsy.h"
 
 #include <string.h>
+
+#define HALF_BYTES (TAIL_BYTES / 2)
+#define MAX_DIGITS 9 /* thirty years of seconds */
+#define MAX_SPACES 4
+#define MICRO_DIGITS 6
 
 void autopsy_init(struct autopsy *a, const struct gmem *mem)
 {
@@ -24,14 +29,57 @@ void autopsy_fini(struct autopsy *a)
 	a->kernel_symbols = NULL;
 }
 
+static uint8_t tail_byte(const struct console_tail *t, size_t at)
+{
+	return t->bytes[at % TAIL_BYTES];
+}
+
+/* Reads digits from *@at on into *@value. Returns how many they are. */
+static unsigned int take_digits(const struct console_tail *t, size_t *at, uint64_t *value)
+{
+	unsigned int nr = 0;
+
+	while (nr < MAX_DIGITS && tail_byte(t, *at) >= '0' && tail_byte(t, *at) <= '9') {
+		*value = *value * 10 + (tail_byte(t, *at) - '0');
+		++*at;
+		nr++;
+	}
+	return nr;
+}
+
+/* Reads "[   12.345678]" at @at as microseconds. Returns whether it is there. */
+static bool take_stamp(const struct console_tail *t, size_t at, uint64_t *us)
+{
+	*us = 0;
+	at++;
+	for (unsigned int i = 0; i < MAX_SPACES && tail_byte(t, at) == ' '; i++)
+		at++;
+	return take_digits(t, &at, us) && tail_byte(t, at++) == '.' &&
+	       take_digits(t, &at, us) == MICRO_DIGITS && tail_byte(t, at) == ']';
+}
+
+/* Keeps the newest time stamp of the oldest half of the ring, which begins at @from. */
+static void keep_stamp(struct console_tail *t, size_t from)
+{
+	const uint8_t *half = t->bytes + from, *at = half + HALF_BYTES;
+	uint64_t us;
+
+	while ((at = memrchr(half, '[', (size_t)(at - half)))) {
+		if ((at > half && at[-1] != '\n') || !take_stamp(t, (size_t)(at - t->bytes), &us))
+			continue;
+		t->stamp_us = us;
+		t->has_stamp = true;
+		return;
+	}
+}
+
 static void feed(struct console_tail *t, const uint8_t *bytes, size_t len)
 {
-	size_t skip = len > TAIL_BYTES ? len - TAIL_BYTES : 0;
+	for (size_t at = 0; at < len;) {
+		size_t to = t->nr % TAIL_BYTES, n = min_u64(len - at, HALF_BYTES - to % HALF_BYTES);
 
-	t->nr += skip;
-	for (size_t at = skip; at < len;) {
-		size_t to = t->nr % TAIL_BYTES, n = min_u64(len - at, TAIL_BYTES - to);
-
+		if (to % HALF_BYTES == 0 && t->nr >= TAIL_BYTES)
+			keep_stamp(t, to);
 		memcpy(t->bytes + to, bytes + at, n);
 		t->nr += n;
 		at += n;

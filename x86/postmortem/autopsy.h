@@ -25,6 +25,9 @@
  */
 struct console_tail {
 	uint64_t nr; /* bytes shown in all */
+	/* the kernel's newest time stamp before them, if @has_stamp */
+	uint64_t stamp_us;
+	bool has_stamp;
 	uint8_t bytes[TAIL_BYTES];
 };
 
