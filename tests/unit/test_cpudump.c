@@ -69,6 +69,7 @@ static void test_newer_bits(void **state)
 	text = print(&s);
 	assert_has(text, "CR4=11b880020 [PAE KL CET PKS UINTR LASS LAM_SUP FRED]");
 	assert_has(text, "EFER=00208d01 [SCE LME LMA NX TCE AIBRSE]");
+	free(text);
 }
 
 static void test_long_mode(void **state)

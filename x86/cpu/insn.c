@@ -369,8 +369,8 @@ static int64_t bit_offset(const struct decoder *d)
 	if (in->map != 0x0f || (op != 0xa3 && op != 0xab && op != 0xb3 && op != 0xbb))
 		return 0;
 	if (in->rex & 8)
-		return (int64_t)bit >> 6 << 3;
-	return in->opsize != (in->bits == 16) ? (int16_t)bit >> 4 << 1 : (int32_t)bit >> 5 << 2;
+		return ((int64_t)bit >> 6) * 8;
+	return in->opsize != (in->bits == 16) ? ((int16_t)bit >> 4) * 2 : ((int32_t)bit >> 5) * 4;
 }
 
 static void take_operands(struct decoder *d)
