@@ -224,6 +224,18 @@ static void kernel_without_a_note_is_found(void **state)
 	assert_int_equal(g.paging.cr3, SECOND_AT + TOP_PGT);
 }
 
+/* A hostile guest makes notes without number: the search ends, with the first one. */
+static void notes_without_number(void **state)
+{
+	struct rig *rig = *state;
+	struct linux_cpu second = cpu_in(&rig->second);
+
+	for (unsigned int i = 0; i < LINUX_MAX_KERNELS + 4; i++)
+		memcpy(rig->first.ram + 5 * MIB + (size_t)i * 1024, rig->first.ram + NOTE_AT, 1024);
+	assert_string_equal(release(rig, NULL, &second), "OSRELEASE=6.1-first");
+	assert_string_equal(release(rig, NULL, NULL), "OSRELEASE=6.1-first");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +252,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(log_is_of_the_kernel_that_runs, setup_slide,
 						teardown),
 		cmocka_unit_test_setup_teardown(log_that_ends_is_not_taken, setup_builds, teardown),
+		cmocka_unit_test_setup_teardown(notes_without_number, setup_builds, teardown),
 		cmocka_unit_test_setup_teardown(kernel_without_a_note_is_found, setup_builds,
 						teardown),
 	};

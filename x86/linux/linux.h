@@ -18,6 +18,8 @@
 
 #include <stdio.h>
 
+/* How many kernels to look at in one memory: a hostile guest can have millions of what looks so. */
+#define LINUX_MAX_KERNELS 16
 #define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels; 64-bit kernels are higher */
 
 /*

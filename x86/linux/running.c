@@ -114,21 +114,21 @@ bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struc
 {
 	uint64_t best = 0, likely;
 	gpa_t at = 0, best_at = 0;
-	bool any = false;
+	unsigned int nr = 0;
 
 	*g = (struct linux_guest){ .mem = mem, .symbols = symbols };
-	while (vmcoreinfo_find(&g->info, mem, &at)) {
+	for (; nr < LINUX_MAX_KERNELS && vmcoreinfo_find(&g->info, mem, &at); nr++) {
 		likely = linux_guest_enter(g) ? likelihood(g, cpu) : 0;
 		if (likely == LIKELIEST)
 			return true;
-		if (likely > best || !any)
+		if (likely > best || !nr)
 			best_at = g->info.gpa;
 		best = max_u64(best, likely);
-		any = true;
 	}
+	g->info.text[0] = '\0';
 	if (symbols && linux_guest_enter(g) && likelihood(g, cpu) > best)
 		return true; /* it has no note yet */
-	if (any)
+	if (nr)
 		vmcoreinfo_find(&g->info, mem, &best_at);
 	return linux_guest_enter(g);
 }

@@ -99,7 +99,9 @@ void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t
  */
 static struct symbols *load_kernel(const struct gmem *mem, const struct linux_cpu *cpu)
 {
-	for (gpa_t at = 0;;) {
+	gpa_t at = 0;
+
+	for (unsigned int i = 0; i < LINUX_MAX_KERNELS; i++) {
 		struct symbols *s = symbols_create();
 
 		if (!s || kallsyms_load(s, mem, &at) || symbols_finish(s)) {
@@ -110,6 +112,7 @@ static struct symbols *load_kernel(const struct gmem *mem, const struct linux_cp
 			return s;
 		symbols_destroy(s);
 	}
+	return NULL;
 }
 
 void autopsy_find_kernel(struct autopsy *a, const struct linux_cpu *cpu)
