@@ -282,7 +282,7 @@ def nohup_keeps_hangups_away():
 @test
 def a_stopped_launcher_is_no_hang_and_no_silence():
     """The guest's clock says so, too: a kernel then reports no lock-up."""
-    p = start("stopped,1300", "--idle-timeout", "2", "--hang", "2")
+    p = start("stopped,1300", "--idle-timeout", "3", "--hang", "3")
     read_until(p.stdout.fileno(), b"ready")
     p.send_signal(signal.SIGSTOP)
     time.sleep(4)
