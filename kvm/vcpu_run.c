@@ -150,18 +150,18 @@ static void excuse_stop(const struct vcpu *v)
 
 /*
  * Serves an interrupted KVM_RUN. Without a vcpu_kick() it was the host's kernel: it stopped the
- * launcher (SIGSTOP, a frozen control group, a suspended host), and now it runs again.
+ * launcher (SIGSTOP, a frozen control group, a suspended host), and now the launcher runs again. A
+ * vCPU that served an exit then, or is kicked at once, learns of it by vm_look_for_stop().
  */
 static void interrupted(struct vcpu *v, int err)
 {
 	bool kicked = __atomic_exchange_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-
-	bool paused;
+	bool stopped = atomic_exchange(&v->stopped, false) || (!kicked && err == -EINTR), paused;
 
 	coalesced_drain(&v->vm->coalesced);
 	vcpu_answer(v);
 	paused = atomic_load(&v->vm->nr_pauses) || atomic_load(&v->held);
-	if (paused || (!kicked && err == -EINTR))
+	if (paused || stopped)
 		excuse_stop(v);
 	if (paused)
 		vm_wait_resumed(v);

@@ -74,6 +74,7 @@ static void on_hang_timer(void *ctx)
 	uint64_t limit_s = h->vm->config->hang_s;
 	bool moved = made_progress(h);
 
+	vm_look_for_stop(h->vm, now_ns());
 	if (moved)
 		h->nr_pages = 0;
 	if (quiet_look(&h->quiet, now_ns(), moved) >= limit_s * 1000000000ULL) {

@@ -107,6 +107,7 @@ static void on_idle_timer(void *ctx)
 	uint64_t cpu_ns = vcpus_cpu_ns(i->vm);
 	bool idle = cpu_ns - i->cpu_ns < IDLE_CPU_NS;
 
+	vm_look_for_stop(i->vm, now_ns());
 	gmem_repair(&i->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
 	i->cpu_ns = cpu_ns;
 	if (!idle || (i->rounds && !all_dead(i))) {
