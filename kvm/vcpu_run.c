@@ -140,30 +140,38 @@ void vcpu_handle_exit(struct vcpu *v)
 }
 
 /*
- * Tells the guest's KVM clock, if it has one, about the pause, so that the guest does not take the
- * time for a lock-up of its own.
+ * Tells the guest's KVM clock, if it has one, that the guest did not run: the guest must not take
+ * the time for a lock-up of its own.
  */
-static void stay_paused(struct vcpu *v)
+static void excuse_stop(const struct vcpu *v)
 {
 	kvm_ioctl_val(v->fd, KVM_KVMCLOCK_CTRL, 0);
-	vm_wait_resumed(v);
 }
 
-/* Serves an interrupted KVM_RUN: by vcpu_kick(), or by a stray signal. */
-static void interrupted(struct vcpu *v)
+/*
+ * Serves an interrupted KVM_RUN. Without a vcpu_kick() it was the host's kernel: it stopped the
+ * launcher (SIGSTOP, a frozen control group, a suspended host), and now the launcher runs again. A
+ * vCPU that served an exit then, or is kicked at once, learns of it by vm_look_for_stop().
+ */
+static void interrupted(struct vcpu *v, int err)
 {
-	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	bool kicked = __atomic_exchange_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	bool stopped = atomic_exchange(&v->stopped, false) || (!kicked && err == -EINTR), paused;
+
 	coalesced_drain(&v->vm->coalesced);
 	vcpu_answer(v);
-	if (atomic_load(&v->vm->nr_pauses) || atomic_load(&v->held))
-		stay_paused(v);
+	paused = atomic_load(&v->vm->nr_pauses) || atomic_load(&v->held);
+	if (paused || stopped)
+		excuse_stop(v);
+	if (paused)
+		vm_wait_resumed(v);
 }
 
 /* Serves a failed KVM_RUN. Returns whether to go on. */
 static bool failed(struct vcpu *v, int err)
 {
 	if (err == -EINTR || err == -EAGAIN) {
-		interrupted(v);
+		interrupted(v, err);
 		return true;
 	}
 	if (err == -EFAULT && gmem_repair(&v->vm->mem))

@@ -252,6 +252,7 @@ int vm_run(struct vm *vm)
 			return err;
 	}
 	vm->times.entry_ns = now_ns();
+	vm->looked_ns = vm->times.entry_ns;
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		sem_post(&vm->go);
 	return loop_run(&vm->loop);

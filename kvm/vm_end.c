@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#define STOP_NS (2 * 1000000000ULL)
+
 void vm_set_ended(struct vm *vm)
 {
 	atomic_store(&vm->ended, true);
@@ -56,6 +58,17 @@ void vm_resume(struct vm *vm)
 	if (--vm->nr_pauses == 0)
 		pthread_cond_broadcast(&vm->resumed);
 	pthread_mutex_unlock(&vm->pause_lock);
+}
+
+void vm_look_for_stop(struct vm *vm, uint64_t now)
+{
+	bool stopped = now - vm->looked_ns >= STOP_NS;
+
+	vm->looked_ns = now;
+	for (unsigned int i = 0; i < vm->nr_vcpus && stopped; i++) {
+		atomic_store(&vm->vcpu[i].stopped, true);
+		vcpu_kick(&vm->vcpu[i]);
+	}
 }
 
 bool vm_vcpu_stands(struct vcpu *v)

@@ -78,6 +78,7 @@ static const struct {
 	{ "bus", test_bus },
 	{ "testdev", test_testdev },
 	{ "s3", test_s3 },
+	{ "stopped", test_stopped },
 	{ "bench", test_bench },
 	/* virtio */
 	{ "blk", test_blk },

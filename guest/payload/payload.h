@@ -158,6 +158,11 @@ static inline uint64_t rdmsr(uint32_t msr)
 	return (uint64_t)high << 32 | low;
 }
 
+static inline void wrmsr(uint32_t msr, uint64_t value)
+{
+	asm volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+}
+
 static inline uint64_t rdtsc(void)
 {
 	uint32_t low, high;
@@ -247,7 +252,7 @@ void test_uart(void), test_uart_irq(void), test_uart_rx(void), test_paste(void),
 	test_breaks(void);
 void test_pit(void), test_refresh(void);
 void test_rtc(void), test_rtc_irq(void), test_i8042(void), test_lamps(void);
-void test_bus(void), test_bench(void);
+void test_bus(void), test_bench(void), test_stopped(void);
 void test_blk(void), test_blk_irq(void), test_net(void), test_hostile(void);
 void test_blk_rate(void), test_net_rate(void);
 void test_testdev(void), test_s3(void);

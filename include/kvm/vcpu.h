@@ -44,8 +44,9 @@ struct vcpu {
 	_Atomic(struct vcpu_ask *) asks; /* requests, the newest first */
 	/* the debugger holds it, like a pause for one vCPU; changes under vm->pause_lock */
 	_Atomic bool held;
-	bool waits;   /* in vm_wait_resumed(); under vm->pause_lock */
-	bool started; /* the thread exists; main's thread only */
+	_Atomic bool stopped; /* the guest's clock must show that the launcher was stopped */
+	bool waits;	      /* in vm_wait_resumed(); under vm->pause_lock */
+	bool started;	      /* the thread exists; main's thread only */
 };
 
 /* Creates KVM's vCPU and maps its kvm_run. Returns 0, or -errno (reported). */

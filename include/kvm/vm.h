@@ -100,6 +100,7 @@ struct vm {
 	struct vcpu *vcpu;
 	struct machine *machine; /* the board's own; see arch.h */
 	uint64_t began_ns;	 /* when its first run began, by now_ns() */
+	uint64_t looked_ns;	 /* the last vm_look_for_stop(), at first when vCPUs ran */
 	bool restarted;		 /* this run is not its first */
 	/* a request to end has come, so the machine does not restart; loop's thread */
 	bool asked_to_end;
@@ -192,6 +193,13 @@ void vm_end(struct vm *vm, enum verdict_kind kind, int value, const char *fmt, .
  */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
+
+/*
+ * Call this with now_ns() once a second, and before anything else that is done then. If the last
+ * call was long ago, the launcher was stopped: tells the guest so by all vCPUs, of which some may
+ * not have noticed. Thread: loop.
+ */
+void vm_look_for_stop(struct vm *vm, uint64_t now);
 /* Has @sink receive the main console from now on, for good; it is the caller's. Thread: setup. */
 void vm_add_sink(struct vm *vm, struct vm_sink *sink);
 /* Passes what the main console has shown to all sinks. The board calls it. */

@@ -24,6 +24,7 @@
 #include "kvm/base/outfd.h"
 #include "kvm/log.h"
 #include "kvm/loop.h"
+#include "kvm/quiet.h"
 #include "kvm/sigmask.h"
 #include "kvm/vm.h"
 #include "lines.h"
@@ -62,7 +63,7 @@ struct checks {
 	struct loop_timer tick, failing;
 	uint64_t bytes, nr_lines, port_outputs;
 	uint64_t ticked; /* @bytes and @port_outputs at the last tick */
-	uint64_t silent_since_ns;
+	struct quiet silence;
 	uint64_t reported_ns; /* when this life's first report began; 0: none has */
 	size_t looked_at;     /* bytes of the partial line */
 	struct lines lines;
@@ -210,18 +211,18 @@ static void look_at_prompt(struct checks *c)
 static void on_tick(void *ctx)
 {
 	struct checks *c = ctx;
-	uint64_t idle_s = c->config->idle_timeout_s;
+	uint64_t idle_s = c->config->idle_timeout_s, silent_ns, outputs;
 
 	pthread_mutex_lock(&c->lock);
-	if (c->ticked != c->bytes + c->port_outputs)
-		c->silent_since_ns = now_ns();
-	else
+	outputs = c->bytes + c->port_outputs;
+	silent_ns = quiet_look(&c->silence, now_ns(), c->ticked != outputs);
+	if (c->ticked == outputs)
 		look_at_prompt(c);
-	c->ticked = c->bytes + c->port_outputs;
-	if (idle_s && now_ns() - c->silent_since_ns >= idle_s * NS_PER_S)
+	c->ticked = outputs;
+	if (idle_s && silent_ns >= idle_s * NS_PER_S)
 		vm_end(c->vm, VERDICT_TIMEOUT, 0, "the console was silent for %llu s",
 		       (unsigned long long)idle_s);
-	loop_timer_arm(&c->tick, NS_PER_S);
+	loop_timer_arm(&c->tick, QUIET_LOOK_NS);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -334,11 +335,11 @@ int checks_attach(struct checks *c, struct vm *vm)
 	pthread_mutex_lock(&c->lock);
 	c->vm = vm;
 	c->reported_ns = 0;
-	c->silent_since_ns = now_ns();
+	quiet_begin(&c->silence, now_ns());
 	loop_timer_init(&vm->loop, &c->tick, on_tick, c);
 	loop_timer_init(&vm->loop, &c->failing, on_failing, c);
 	if (c->config->idle_timeout_s || c->config->nr_expects || c->config->nr_fail_ons)
-		err = loop_timer_arm(&c->tick, NS_PER_S);
+		err = loop_timer_arm(&c->tick, QUIET_LOOK_NS);
 	/* The last lines of a life before this one may have come after its end. */
 	end_if_decided(c);
 	pthread_mutex_unlock(&c->lock);

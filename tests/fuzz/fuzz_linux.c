@@ -46,6 +46,11 @@ static void patch(struct linux_image *m, const uint8_t *data, size_t size)
 
 static void look(struct linux_image *m)
 {
+	const struct linux_cpu cpu = {
+		.paging = { .cr0 = 0x80010001, .cr3 = TOP_PGT, .cr4 = 0x20, .efer = 0xd00 },
+		.rip = KERNEL_VA + MIB,
+		.page_fault = KERNEL_VA + PAGE_FAULT_AT,
+	};
 	struct symbols *s = symbols_create();
 	struct linux_layout layout;
 	struct linux_guest g;
@@ -53,9 +58,11 @@ static void look(struct linux_image *m)
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	kallsyms_load(s, &m->mem); /* as far as the input reaches */
+	kallsyms_load(s, &m->mem, &(gpa_t){ 0 }); /* as far as the input reaches */
 	symbols_finish(s);
-	if (linux_guest_open(&g, &m->mem, s))
+	linux_match(s, &m->mem, &cpu);
+	linux_guest_open(&g, &m->mem, s, &cpu);
+	if (linux_guest_open(&g, &m->mem, s, NULL))
 		linux_log_print(f, &g, 0, NULL);
 	if (linux_find_layout(&g, &layout) &&
 	    (!layout.text_bytes || !gmem_at(&m->mem, layout.text_gpa, layout.text_bytes)))

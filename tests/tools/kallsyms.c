@@ -19,10 +19,12 @@ int main(int argc, char **argv)
 	FILE *f = argc > 2 ? fopen(argv[1], "rb") : NULL;
 	struct symbols *s = symbols_create();
 	struct gmem mem;
+	gpa_t at = 0;
 
 	gmem_init(&mem);
 	if (!f || !s || gmem_add(&mem, 0, MEMORY_BYTES, GMEM_NORMAL) ||
-	    !fread(gmem_at(&mem, 0, MEMORY_BYTES), 1, MEMORY_BYTES, f) || kallsyms_load(s, &mem)) {
+	    !fread(gmem_at(&mem, 0, MEMORY_BYTES), 1, MEMORY_BYTES, f) ||
+	    kallsyms_load(s, &mem, &at)) {
 		fprintf(stderr,
 			"usage: kallsyms VMLINUX NAME..., of an unpacked kernel with CONFIG_KALLSYMS\n");
 		return 1;

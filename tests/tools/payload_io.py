@@ -352,6 +352,18 @@ def nohup_keeps_hangups_away():
     finish(p, 0)
 
 
+@test
+def a_stopped_launcher_is_no_hang_and_no_silence():
+    """The guest's clock says so, too: a kernel then reports no lock-up."""
+    p = start("stopped,1300", "--idle-timeout", "3", "--hang", "3")
+    read_until(p.stdout.fileno(), b"ready")
+    p.send_signal(signal.SIGSTOP)
+    time.sleep(4)
+    p.send_signal(signal.SIGCONT)
+    out, _ = finish(p, 0)
+    expect(b"ok the clock says that the guest was stopped" in out, f"{out!r}")
+
+
 def subprocess_without_pipes(p):
     p.stdout = p.stderr = p.stdin = None
     return p

@@ -3,7 +3,8 @@
  * Makes a guest's memory as a Linux kernel leaves it: page tables, a symbol table in each of its
  * layouts, VMCOREINFO, and a ring of messages.
  *
- * The kernel is mapped at KERNEL_VA + its guest-physical address.
+ * The kernel is mapped at KERNEL_VA + its place in the image, plus the slide. A second image in the
+ * same memory is what a kexec leaves, or starts.
  */
 #ifndef TESTS_LINUX_IMAGE_H
 #define TESTS_LINUX_IMAGE_H
@@ -25,6 +26,7 @@
 #define TEXT_AT 0x14000
 #define OLD_LOG_AT 0x18000
 #define BANNER_AT 0x20000
+#define PAGE_FAULT_AT 0x30000
 #define KALLSYMS_AT 0x100000
 #define NR_PLAIN_SYMBOLS 600
 
@@ -33,6 +35,9 @@ enum kallsyms_layout { KALLSYMS_FIRST, KALLSYMS_SEQS, KALLSYMS_LATER };
 struct linux_image {
 	struct gmem mem;
 	uint8_t *ram;
+	gpa_t base; /* where the image is in guest memory */
+	uint64_t slide;
+	uint64_t build;	 /* moves the symbols, by less than 16 bytes times this */
 	uint64_t tokens; /* where the table of tokens is */
 	uint64_t text_next;
 	unsigned int records;
@@ -53,17 +58,46 @@ static void put_u32(struct linux_image *m, uint64_t at, uint32_t value)
 	put(m, at, &value, 4);
 }
 
-static void image_init(struct linux_image *m)
+static inline uint64_t image_va(const struct linux_image *m, uint64_t at)
+{
+	return KERNEL_VA + m->slide + at;
+}
+
+/* Makes the page tables, with pages of 2 MiB. */
+static void image_tables(struct linux_image *m)
+{
+	uint64_t entry = 0x3000 + m->slide / (2 * MIB) * 8;
+
+	put_u64(m, TOP_PGT + 511 * 8, (m->base + 0x2000) | 3);
+	put_u64(m, 0x2000 + 510 * 8, (m->base + 0x3000) | 3);
+	put_u64(m, entry, m->base | 0x83);
+	put_u64(m, entry + 8, (m->base + 2 * MIB) | 0x83);
+}
+
+static void image_init_room(struct linux_image *m, uint64_t bytes)
 {
 	memset(m, 0, sizeof(*m));
 	gmem_init(&m->mem);
-	if (gmem_add(&m->mem, 0, IMAGE_BYTES, GMEM_NORMAL))
+	if (gmem_add(&m->mem, 0, bytes, GMEM_NORMAL))
 		abort();
 	m->ram = gmem_at(&m->mem, 0, IMAGE_BYTES);
-	put_u64(m, TOP_PGT + 511 * 8, 0x2003);
-	put_u64(m, 0x2000 + 510 * 8, 0x3003);
-	put_u64(m, 0x3000, 0x83); /* pages of 2 MiB */
-	put_u64(m, 0x3008, (2 * MIB) | 0x83);
+	image_tables(m);
+}
+
+static inline void image_init(struct linux_image *m)
+{
+	image_init_room(m, IMAGE_BYTES);
+}
+
+/* Begins the image of another kernel in the memory of @first. */
+static inline void image_second(struct linux_image *m, struct linux_image *first, gpa_t base,
+				uint64_t slide, uint64_t build)
+{
+	*m = (struct linux_image){ .ram = gmem_at(&first->mem, base, IMAGE_BYTES),
+				   .base = base,
+				   .slide = slide,
+				   .build = build };
+	image_tables(m);
 }
 
 /*--- symbols ---------------------------------------------------------------------------*/
@@ -82,13 +116,14 @@ static void image_token(unsigned int i, char text[8])
 
 static void image_symbol(const struct linux_image *m, unsigned int i, char *packed, uint64_t *at)
 {
-	static const struct {
+	const struct {
 		const char *name;
 		uint64_t at;
 	} named[] = {
 		{ "Dinit_top_pgt", TOP_PGT },
 		{ "dprb", PRB_POINTER },
-		{ "Dlinux_banner", BANNER_AT },
+		{ "Dlinux_banner", BANNER_AT + m->build * 8 },
+		{ "Tasm_exc_page_fault", PAGE_FAULT_AT + m->build * 8 },
 		{ "dlog_buf", 0x10010 },
 		{ "dlog_buf_len", 0x10020 },
 		{ "dlog_first_idx", 0x10024 },
@@ -104,7 +139,7 @@ static void image_symbol(const struct linux_image *m, unsigned int i, char *pack
 		return;
 	}
 	sprintf(packed, "T\x01%u", i);
-	*at = 0x200000 + (uint64_t)i * 16;
+	*at = 0x200000 + (uint64_t)i * 16 + m->build * 8;
 }
 
 /* Writes names and markers from @at on. Returns the markers' end. */
@@ -156,7 +191,7 @@ static uint64_t image_offsets(struct linux_image *m, uint64_t at)
 		put_u32(m, at + i * 4, (uint32_t)(-1 - (int64_t)addr));
 	}
 	put_u32(m, at + (NR_PLAIN_SYMBOLS - 1) * 4, 0x1234);
-	put_u64(m, at + NR_PLAIN_SYMBOLS * 4, KERNEL_VA);
+	put_u64(m, at + NR_PLAIN_SYMBOLS * 4, image_va(m, 0));
 	return at + NR_PLAIN_SYMBOLS * 4 + 8;
 }
 
@@ -171,7 +206,7 @@ static void image_kallsyms(struct linux_image *m, enum kallsyms_layout layout)
 		memset(m->ram + m->tokens, 0x5a, 3 * NR_PLAIN_SYMBOLS);
 		m->tokens += align_up(3 * NR_PLAIN_SYMBOLS, 8);
 	}
-	put(m, BANNER_AT, "Linux version 6.1", 18);
+	put(m, BANNER_AT + m->build * 8, "Linux version 6.1", 18);
 	at = image_tokens(m);
 	image_offsets(m, layout == KALLSYMS_LATER ? at : offsets);
 }
@@ -187,6 +222,19 @@ static inline void image_note(struct linux_image *m, const char *text)
 	put(m, NOTE_AT + 24, text, strlen(text));
 }
 
+/* Writes the note of this kernel. */
+static inline void image_own_note(struct linux_image *m, const char *release)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text),
+		 "OSRELEASE=%s\nSYMBOL(prb)=%llx\nSYMBOL(init_top_pgt)=%llx\n"
+		 "OFFSET(printk_ringbuffer.text_data_ring)=48\nNUMBER(phys_base)=%lld\n",
+		 release, (unsigned long long)image_va(m, PRB_POINTER),
+		 (unsigned long long)image_va(m, TOP_PGT), (long long)(m->base - m->slide));
+	image_note(m, text);
+}
+
 /*--- the ring ---------------------------------------------------------------------------*/
 
 #define RING_COUNT_BITS 4
@@ -197,12 +245,12 @@ static void image_ring(struct linux_image *m, bool later)
 {
 	uint64_t text = RING_AT + (later ? 48 : 40);
 
-	put_u64(m, PRB_POINTER, KERNEL_VA + RING_AT);
+	put_u64(m, PRB_POINTER, image_va(m, RING_AT));
 	put_u32(m, RING_AT, RING_COUNT_BITS);
-	put_u64(m, RING_AT + 8, KERNEL_VA + DESCS_AT);
-	put_u64(m, RING_AT + 16, KERNEL_VA + INFOS_AT);
+	put_u64(m, RING_AT + 8, image_va(m, DESCS_AT));
+	put_u64(m, RING_AT + 16, image_va(m, INFOS_AT));
 	put_u32(m, text, RING_SIZE_BITS);
-	put_u64(m, text + 8, KERNEL_VA + TEXT_AT);
+	put_u64(m, text + 8, image_va(m, TEXT_AT));
 }
 
 /* Adds a record; removes the oldest ones if there is no room. */
@@ -257,7 +305,7 @@ static inline uint32_t image_old_record(struct linux_image *m, uint32_t at, cons
 static inline void image_old_ring(struct linux_image *m, uint32_t size, uint32_t first,
 				  uint32_t next)
 {
-	put_u64(m, 0x10010, KERNEL_VA + OLD_LOG_AT);
+	put_u64(m, 0x10010, image_va(m, OLD_LOG_AT));
 	put_u32(m, 0x10020, size);
 	put_u32(m, 0x10024, first);
 	put_u32(m, 0x10028, next);

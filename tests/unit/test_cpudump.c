@@ -57,6 +57,21 @@ static struct cpu_state linux_like(void)
 	return s;
 }
 
+/* Bits of newer processors, which Linux sets. */
+static void test_newer_bits(void **state)
+{
+	struct cpu_state s = linux_like();
+	char *text;
+
+	(void)state;
+	s.sregs.cr4 = 0x11b880020;
+	s.sregs.efer = 0x208d01;
+	text = print(&s);
+	assert_has(text, "CR4=11b880020 [PAE KL CET PKS UINTR LASS LAM_SUP FRED]");
+	assert_has(text, "EFER=00208d01 [SCE LME LMA NX TCE AIBRSE]");
+	free(text);
+}
+
 static void test_long_mode(void **state)
 {
 	struct cpu_state s = linux_like();
@@ -214,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_mode),
+		cmocka_unit_test(test_newer_bits),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_lapic),

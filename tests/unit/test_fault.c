@@ -164,8 +164,33 @@ static void instructions(void **state)
 	s.regs.rax = 0x8020;
 	assert_fault(&s, "#GP writing 0x8020 to CR4, in which bit 15 is reserved",
 		     "IDT limit is 0");
+	s.regs.rax = 0x80008020;
+	assert_fault(&s, "#GP writing 0x80008020 to CR4, in which bits 15 31 are reserved",
+		     "IDT limit is 0");
+	s.regs.rax = 0x80020; /* Key Locker, which the processor may lack */
+	assert_fault(
+		&s,
+		"#GP writing 0x80020 to CR4 (now 0x20): most likely a bit that this processor lacks",
+		"IDT limit is 0");
 	s.regs.rax = 0;
 	assert_fault(&s, "#GP writing 0x0 to CR4, without PAE, in long mode", "IDT limit is 0");
+}
+
+/* An instruction that is not enabled fails before it accesses memory. */
+static void not_enabled_comes_first(void **state)
+{
+	struct cpu_state s = AT("\xc5\xfe\x7f\x00"); /* vmovdqu %ymm0,(%rax) */
+
+	(void)state;
+	s.regs.rax = 0x10000000000;
+	assert_fault(&s, "#UD by an AVX instruction with CR4.OSXSAVE clear", "IDT limit is 0");
+	s.sregs.cr4 |= 1U << 18;
+	assert_fault(&s, "#PF writing 0x10000000000: not present at level 4 (PGD)",
+		     "IDT limit is 0");
+	s = AT("\xdd\x18"); /* fstpl (%rax) */
+	s.regs.rax = 0x10000000000;
+	s.sregs.cr0 |= 1U << 3;
+	assert_fault(&s, "#NM by an FPU instruction with CR0.TS set", "IDT limit is 0");
 }
 
 static void delivery(void **state)
@@ -229,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(accesses, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches, setup, teardown),
 		cmocka_unit_test_setup_teardown(instructions, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_enabled_comes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(delivery, setup, teardown),
 		cmocka_unit_test_setup_teardown(delivery_needs_a_stack, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_kvm_knows_is_used, setup, teardown),

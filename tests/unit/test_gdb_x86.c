@@ -101,6 +101,8 @@ static void test_description(void **state)
 	assert_int_equal(count(xml, "<reg name="), 66);
 	assert_int_equal(count(xml, "<feature "), count(xml, "</feature>"));
 	assert_int_equal(count(xml, "<flags "), count(xml, "</flags>"));
+	assert_non_null(strstr(xml, "<field name=\"KL\" start=\"19\" end=\"19\"/>"));
+	assert_non_null(strstr(xml, "<field name=\"FRED\" start=\"32\" end=\"32\"/>"));
 	assert_non_null(strstr(xml, "org.gnu.gdb.i386.segments\"><reg name=\"fs_base\""));
 	for (const char *at = strstr(xml, "bitsize=\""); at; at = strstr(at + 1, "bitsize=\""))
 		bits += strtoul(at + 9, NULL, 10);

@@ -40,7 +40,7 @@ static void assert_symbols(struct linux_image *m)
 	char text[64];
 	uint64_t at;
 
-	assert_int_equal(kallsyms_load(s, &m->mem), 0);
+	assert_int_equal(kallsyms_load(s, &m->mem, &(gpa_t){ 0 }), 0);
 	assert_int_equal(symbols_finish(s), 0);
 	assert_true(symbols_lookup(s, "init_top_pgt", &at));
 	assert_int_equal(at, KERNEL_VA + TOP_PGT);
@@ -66,7 +66,7 @@ static void symbols_in_every_layout(void **state)
 static int load(struct linux_image *m)
 {
 	struct symbols *s = symbols_create();
-	int err = kallsyms_load(s, &m->mem);
+	int err = kallsyms_load(s, &m->mem, &(gpa_t){ 0 });
 
 	symbols_destroy(s);
 	return err;
@@ -135,11 +135,11 @@ static void note_has_numbers(void **state)
 	struct vmcoreinfo info;
 	uint64_t value;
 
-	assert_false(vmcoreinfo_find(&info, &m->mem));
+	assert_false(vmcoreinfo_find(&info, &m->mem, &(gpa_t){ 0 }));
 	image_note(
 		m,
 		"OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nNUMBER(phys_base)=-16\nSIZE(x)=\nSIZE(y)=88");
-	assert_true(vmcoreinfo_find(&info, &m->mem));
+	assert_true(vmcoreinfo_find(&info, &m->mem, &(gpa_t){ 0 }));
 	assert_int_equal(info.gpa, NOTE_AT);
 	assert_true(vmcoreinfo_number(&info, "SYMBOL(prb)", &value));
 	assert_int_equal(value, KERNEL_VA + PRB_POINTER);
@@ -158,11 +158,34 @@ static void note_with_bad_header_is_none(void **state)
 
 	image_note(m, "OSRELEASE=6.1\n");
 	put_u32(m, NOTE_AT, 12);
-	assert_false(vmcoreinfo_find(&info, &m->mem));
+	assert_false(vmcoreinfo_find(&info, &m->mem, &(gpa_t){ 0 }));
 	put_u32(m, NOTE_AT, 11);
 	put_u32(m, NOTE_AT + 4, UINT32_MAX); /* cut to a note's maximum */
-	assert_true(vmcoreinfo_find(&info, &m->mem));
+	assert_true(vmcoreinfo_find(&info, &m->mem, &(gpa_t){ 0 }));
 	assert_int_equal(strlen(info.text), strlen("OSRELEASE=6.1\n"));
+}
+
+/* A core file's note says its own length, whatever the guest's header says. */
+static void note_in_a_core_is_whole(void **state)
+{
+	static const char text[] = "OSRELEASE=6.1\nX=y\n";
+	struct linux_image *m = *state;
+	struct vmcoreinfo info;
+	uint8_t note[64];
+	uint32_t len;
+
+	assert_false(vmcoreinfo_find(&info, &m->mem, &(gpa_t){ 0 }));
+	assert_int_equal(vmcoreinfo_note(&info, note, sizeof(note)), 0);
+	image_note(m, text);
+	put_u32(m, NOTE_AT + 4, UINT32_MAX);
+	put_u32(m, NOTE_AT + 8, 7); /* its type, which is 0 */
+	assert_true(vmcoreinfo_find(&info, &m->mem, &(gpa_t){ 0 }));
+	assert_int_equal(vmcoreinfo_note(&info, note, sizeof(note)), 44);
+	memcpy(&len, note + 4, sizeof(len));
+	assert_int_equal(len, strlen(text));
+	assert_memory_equal(note + 8, "\0\0\0\0VMCOREINFO\0\0", 16);
+	assert_memory_equal(note + 24, text, sizeof(text));
+	assert_int_equal(vmcoreinfo_note(&info, note, 43), 0);
 }
 
 /*--- the ring ---------------------------------------------------------------------------*/
@@ -178,9 +201,9 @@ static enum log_end read_log(struct linux_image *m, unsigned int *nr)
 	enum log_end end = LOG_NONE;
 
 	*nr = 0;
-	kallsyms_load(s, &m->mem);
+	kallsyms_load(s, &m->mem, &(gpa_t){ 0 });
 	symbols_finish(s);
-	if (linux_guest_open(&g, &m->mem, s))
+	if (linux_guest_open(&g, &m->mem, s, NULL))
 		*nr = linux_log_print(f, &g, 0, &end);
 	fclose(f);
 	symbols_destroy(s);
@@ -311,12 +334,12 @@ static void note_alone_will_do(void **state)
 		m,
 		"OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
 		"OFFSET(printk_ringbuffer.text_data_ring)=48\n");
-	assert_false(linux_guest_open(&g, &m->mem, NULL)); /* where is the image? */
+	assert_false(linux_guest_open(&g, &m->mem, NULL, NULL)); /* where is the image? */
 	image_note(
 		m,
 		"OSRELEASE=6.1\nSYMBOL(prb)=ffffffff80010000\nSYMBOL(init_top_pgt)=ffffffff80004000\n"
 		"OFFSET(printk_ringbuffer.text_data_ring)=48\nNUMBER(phys_base)=0\n");
-	assert_true(linux_guest_open(&g, &m->mem, NULL));
+	assert_true(linux_guest_open(&g, &m->mem, NULL, NULL));
 	assert_int_equal(g.paging.cr3, TOP_PGT);
 }
 
@@ -331,10 +354,10 @@ static void layout_of_a_core(void **state)
 	struct linux_guest g;
 
 	image_note(m, "OSRELEASE=6.1\n");
-	linux_guest_open(&g, &m->mem, NULL);
+	linux_guest_open(&g, &m->mem, NULL, NULL);
 	assert_false(linux_find_layout(&g, &l));
 	image_note(m, note);
-	assert_false(linux_guest_open(&g, &m->mem, NULL)); /* no ring */
+	assert_false(linux_guest_open(&g, &m->mem, NULL, NULL)); /* no ring */
 	assert_true(linux_find_layout(&g, &l));
 	assert_int_equal(l.text_vaddr, KERNEL_VA + 0x100000);
 	assert_int_equal(l.text_gpa, 0x100000);
@@ -362,7 +385,7 @@ static void layout_of_nonsense_is_none(void **state)
 		m,
 		"OSRELEASE=6.1\nSYMBOL(init_top_pgt)=ffffffff80004000\nNUMBER(phys_base)=-2147483648\n"
 		"SYMBOL(_stext)=ffffffffffffffff\n");
-	linux_guest_open(&g, &m->mem, NULL);
+	linux_guest_open(&g, &m->mem, NULL, NULL);
 	assert_false(linux_find_layout(&g, &l));
 }
 
@@ -378,9 +401,9 @@ static void skips_what_was_seen(void **state)
 	image_ring(m, false);
 	image_record(m, "one");
 	image_record(m, "two");
-	assert_int_equal(kallsyms_load(s, &m->mem), 0);
+	assert_int_equal(kallsyms_load(s, &m->mem, &(gpa_t){ 0 }), 0);
 	symbols_finish(s);
-	assert_true(linux_guest_open(&g, &m->mem, s));
+	assert_true(linux_guest_open(&g, &m->mem, s, NULL));
 	assert_int_equal(linux_log_print(f, &g, 1, NULL), 2);
 	fclose(f);
 	assert_string_equal(text, "[    0.001001] two\n");
@@ -395,6 +418,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_where_the_kernel_lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_has_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(note_with_bad_header_is_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(note_in_a_core_is_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_of_both_ages, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_without_a_note, setup, teardown),
 		cmocka_unit_test_setup_teardown(ring_that_has_gone_round, setup, teardown),

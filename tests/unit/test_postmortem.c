@@ -270,10 +270,30 @@ static void frames_that_loop_end(void **state)
 	assert_null(strstr(strstr(text, "22222"), "11111"));
 }
 
+/* Lines that are cut short, the last one at the end of the buffer. */
+static void cut_lines_of_objdump_are_left_out(void **state)
+{
+	static const char out[] = "/proc/self/fd/3:     file format binary\n"
+				  "   10000:\t90\tnop\n"
+				  "   10001:\t90\n"
+				  "   10002:";
+	char *exact = strdup(out), *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	assert_true(disasm_print_lines(f, exact, 4));
+	fclose(f);
+	assert_string_equal(text, "   >           10000  nop\n");
+	free(exact);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_triple_fault_has_its_sentence, setup, teardown),
+		cmocka_unit_test(cut_lines_of_objdump_are_left_out),
 		cmocka_unit_test_setup_teardown(lost_registers_are_not_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(sampled_registers_are_said_to_be, setup, teardown),
 		cmocka_unit_test_setup_teardown(registers_of_a_second_run_are_said_to_be, setup,

@@ -239,6 +239,21 @@ static void kaslr_is_worked_out(void **state)
 	a.page_fault = 0xffffffff82f00000 + 14 * 13 + 0x400000; /* before trap_init() */
 	assert_true(symbols_find_slide(s, &a));
 	assert_text(s, 0xffffffff81400000, "_text");
+	assert_false(symbols_find_slide(s, &none)); /* a CPU that was not started */
+	assert_text(s, 0xffffffff81400000, "_text");
+}
+
+/* The user's file is of the kernel that runs, unless an entry point is elsewhere. */
+static void kernels_are_compared(void **state)
+{
+	struct symbols *s = *state, *other = symbols_create();
+
+	assert_int_equal(parse(s, map), 0);
+	assert_int_equal(parse(other, "ffffffff81c00000 T entry_SYSCALL_64\n"), 0);
+	assert_true(symbols_agree(s, other));
+	symbols_set_slide(other, 0x200000);
+	assert_false(symbols_agree(s, other));
+	symbols_destroy(other);
 }
 
 static void what_is_not_linux_does_not_move(void **state)
@@ -261,6 +276,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(damaged_elf, setup, teardown),
 		cmocka_unit_test_setup_teardown(kaslr_is_worked_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(kernels_are_compared, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_linux_does_not_move, setup, teardown),
 	};
 

@@ -464,6 +464,24 @@ static void a_report_that_is_under_way_is_dropped(void **state)
 	reports_close(NULL);
 }
 
+static void a_stop_is_seen_by_the_clock(void **state)
+{
+	struct rig *r = *state;
+	uint64_t now = 5000000000;
+
+	init(r);
+	r->vm.looked_ns = now;
+	vm_look_for_stop(&r->vm, now += 1000000000);
+	vm_look_for_stop(&r->vm, now += 1900000000); /* a busy host */
+	assert_false(atomic_load(&r->vm.vcpu[0].stopped));
+	vm_look_for_stop(&r->vm, now += 4000000000);
+	for (unsigned int i = 0; i < NR_CPUS; i++)
+		assert_true(atomic_exchange(&r->vm.vcpu[i].stopped, false));
+	vm_look_for_stop(&r->vm, now + 1);
+	assert_false(atomic_load(&r->vm.vcpu[0].stopped));
+	vm_fini(&r->vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +494,7 @@ int main(void)
 		T(who_asks_for_the_end_gets_no_restart),
 		T(sinks_hear_the_main_console),
 		T(a_held_vcpu_tells_the_debugger),
+		T(a_stop_is_seen_by_the_clock),
 		T(an_ask_is_answered_once),
 		T(an_answer_may_ask_again),
 		T(no_ask_is_lost),

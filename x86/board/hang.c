@@ -21,8 +21,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define ROUND_NS 1000000000ULL
-
 struct hang_cpu {
 	struct vcpu_ask ask;
 	_Atomic uint64_t rip;
@@ -73,12 +71,13 @@ static bool made_progress(struct hang *h)
 static void on_hang_timer(void *ctx)
 {
 	struct hang *h = ctx;
-	uint64_t now = now_ns(), limit_s = h->vm->config->hang_s;
+	uint64_t limit_s = h->vm->config->hang_s;
+	bool moved = made_progress(h);
 
-	if (made_progress(h)) {
-		h->since_ns = now;
+	vm_look_for_stop(h->vm, now_ns());
+	if (moved)
 		h->nr_pages = 0;
-	} else if (now - h->since_ns >= limit_s * 1000000000ULL) {
+	if (quiet_look(&h->quiet, now_ns(), moved) >= limit_s * 1000000000ULL) {
 		vm_end(h->vm, VERDICT_TIMEOUT, 0,
 		       "the guest hangs: no byte, no new code and no device but the keyboard for %llu s",
 		       (unsigned long long)limit_s);
@@ -86,7 +85,7 @@ static void on_hang_timer(void *ctx)
 	}
 	for (unsigned int i = 0; i < h->vm->nr_vcpus; i++)
 		vcpu_ask(&h->vm->vcpu[i], &h->cpu[i].ask);
-	loop_timer_arm(&h->timer, ROUND_NS);
+	loop_timer_arm(&h->timer, QUIET_LOOK_NS);
 }
 
 void hang_init(struct hang *h, struct vm *vm)
@@ -108,8 +107,8 @@ int hang_start(struct hang *h, const struct i8042 *i8042, const _Atomic uint64_t
 		h->cpu[i].ask = (struct vcpu_ask){ .fn = on_asked, .ctx = &h->cpu[i] };
 	h->i8042 = i8042;
 	h->console_bytes = console_bytes;
-	h->since_ns = now_ns();
-	return loop_timer_arm(&h->timer, ROUND_NS);
+	quiet_begin(&h->quiet, now_ns());
+	return loop_timer_arm(&h->timer, QUIET_LOOK_NS);
 }
 
 void hang_fini(struct hang *h)

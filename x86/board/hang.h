@@ -4,6 +4,7 @@
 #define X86_BOARD_HANG_H
 
 #include "kvm/loop.h"
+#include "kvm/quiet.h"
 
 struct hang_cpu;
 struct i8042;
@@ -18,7 +19,7 @@ struct hang {
 	const struct i8042 *i8042;
 	const _Atomic uint64_t *console_bytes;
 	struct loop_timer timer;
-	uint64_t since_ns;
+	struct quiet quiet;
 	uint64_t events; /* exits except the keyboard controller's, and console bytes */
 	unsigned int nr_pages;
 	uint64_t page[HANG_PAGES]; /* pages of code that vCPUs were seen on */

@@ -131,6 +131,7 @@ static void on_idle_timer(void *ctx)
 	bool idle = cpu_ns - i->cpu_ns < IDLE_CPU_NS ||
 		    atomic_load(&i->vm->autopsy->said) & WATCH_HALTS;
 
+	vm_look_for_stop(i->vm, now_ns());
 	gmem_repair(&i->vm->mem); /* a vCPU that waits for a lost page looks idle, too */
 	i->cpu_ns = cpu_ns;
 	if (i->rounds == 2 && idle && all_dead(i) && end_dead(i->vm))

@@ -14,23 +14,25 @@
 
 #define INSN_MAX_BYTES 15
 #define INSN_MAX_TOUCHED 2
+#define INSN_VEX 0x10000
 
 struct insn {
-	/*
-	 * 0: one-byte opcodes; 0x0f, 0x0f38, 0x0f3a; 0xc5: VEX or EVEX, which are not decoded
-	 * further
-	 */
+	/* 0: one-byte opcodes; 0x0f, 0x0f38, 0x0f3a; with INSN_VEX: after a VEX or EVEX prefix */
 	unsigned int map;
 	uint8_t opcode;
 	bool has_modrm;
-	uint8_t modrm; /* has_modrm */
-	uint8_t rex;
+	uint8_t modrm;	  /* has_modrm */
+	uint8_t rex;	  /* for VEX and EVEX: the REX prefix that means the same */
 	bool opsize;	  /* prefix 0x66 */
+	uint8_t rep;	  /* prefix 0xf2 or 0xf3; 0: none */
 	unsigned int imm; /* bytes of immediate operand */
 	uint64_t imm_value;
 	unsigned int len;
 	unsigned int bits; /* 16, 32, 64: the mode's */
-	/* The memory that it touches, as far as that is known. */
+	/*
+	 * The memory that it touches, as far as that is known; not of EVEX, whose displacements are
+	 * scaled and whose masks suppress faults.
+	 */
 	unsigned int nr_touched;
 	struct {
 		uint64_t gva;

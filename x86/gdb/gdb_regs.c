@@ -125,7 +125,7 @@ struct flag {
 struct flags_type {
 	char id[8];
 	unsigned int bytes;
-	struct flag flag[24];
+	struct flag flag[28];
 };
 
 static const struct flags_type flags_types[] = {
@@ -180,8 +180,9 @@ static const struct flags_type flags_types[] = {
 		      { "PSE", 4 },    { "PAE", 5 },	  { "MCE", 6 },		{ "PGE", 7 },
 		      { "PCE", 8 },    { "OSFXSR", 9 },	  { "OSXMMEXCPT", 10 }, { "UMIP", 11 },
 		      { "LA57", 12 },  { "VMXE", 13 },	  { "SMXE", 14 },	{ "FSGSBASE", 16 },
-		      { "PCIDE", 17 }, { "OSXSAVE", 18 }, { "SMEP", 20 },	{ "SMAP", 21 },
-		      { "PKE", 22 } } },
+		      { "PCIDE", 17 }, { "OSXSAVE", 18 }, { "KL", 19 },		{ "SMEP", 20 },
+		      { "SMAP", 21 },  { "PKE", 22 },	  { "CET", 23 },	{ "PKS", 24 },
+		      { "UINTR", 25 }, { "LASS", 27 },	  { "LAM_SUP", 28 },	{ "FRED", 32 } } },
 	{ "efer",
 	  8,
 	  { { "SCE", 0 },
@@ -189,7 +190,13 @@ static const struct flags_type flags_types[] = {
 	    { "LMA", 10 },
 	    { "NXE", 11 },
 	    { "SVME", 12 },
-	    { "FFXSR", 14 } } },
+	    { "LMSLE", 13 },
+	    { "FFXSR", 14 },
+	    { "TCE", 15 },
+	    { "MCOMMIT", 17 },
+	    { "INTWB", 18 },
+	    { "UAIE", 20 },
+	    { "AIBRSE", 21 } } },
 };
 
 /* The first register of each feature. */

@@ -312,17 +312,19 @@ static gpa_t window_around(struct window *w, const struct gmem *mem, gpa_t at)
 	return r->gpa;
 }
 
-int kallsyms_load(struct symbols *s, const struct gmem *mem)
+int kallsyms_load(struct symbols *s, const struct gmem *mem, gpa_t *at)
 {
 	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 	struct tables t;
 
-	t.steps = MAX_STEPS;
-	for (gpa_t at = 0; t.steps && gmem_find(mem, &at, digits, sizeof(digits)); at++) {
-		gpa_t region = window_around(&t.w, mem, at);
+	for (t.steps = MAX_STEPS; t.steps && gmem_find(mem, at, digits, sizeof(digits)); ++*at) {
+		gpa_t region = window_around(&t.w, mem, *at);
 
-		if (find_tokens(&t, at - region) && find_markers_and_names(&t) && find_offsets(&t))
+		if (find_tokens(&t, *at - region) && find_markers_and_names(&t) &&
+		    find_offsets(&t)) {
+			++*at;
 			return add_all(&t, s);
+		}
 	}
 	return -ENOENT;
 }

@@ -18,13 +18,16 @@
 
 #include <stdio.h>
 
+/* How many kernels to look at in one memory: a hostile guest can have millions of what looks so. */
+#define LINUX_MAX_KERNELS 16
 #define LINUX_LOWEST 0xc0000000ULL /* PAGE_OFFSET of 32-bit kernels; 64-bit kernels are higher */
 
 /*
- * Adds the guest's own symbols to @s, at their addresses in this boot (moved by KASLR). Returns 0,
- * -ENOENT (no table: not Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
+ * Adds the symbols of the next kernel in memory from *@at on to @s, at their addresses in this boot
+ * (moved by KASLR), and moves *@at past the start of its table. Returns 0, -ENOENT (no table: not
+ * Linux, not unpacked yet, or no CONFIG_KALLSYMS) or -ENOMEM.
  */
-int kallsyms_load(struct symbols *s, const struct gmem *mem);
+int kallsyms_load(struct symbols *s, const struct gmem *mem, gpa_t *at);
 
 #define VMCOREINFO_MAX_BYTES 4096
 
@@ -32,11 +35,18 @@ int kallsyms_load(struct symbols *s, const struct gmem *mem);
 struct vmcoreinfo {
 	char text[VMCOREINFO_MAX_BYTES + 1]; /* "": the kernel has not written it yet */
 	gpa_t gpa;			     /* of the note */
-	uint32_t note_bytes;		     /* of header, name and text */
 };
 
-/* Finds the note. Returns whether it is there. */
-bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem);
+/*
+ * Finds the next note from *@at on, and moves *@at past its start. Returns whether there is one; if
+ * not, @info has no text.
+ */
+bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem, gpa_t *at);
+/*
+ * Writes the note as an ELF note for a core file, padded to 4 bytes. Returns its number of bytes;
+ * 0: there is no note, or no room for it.
+ */
+size_t vmcoreinfo_note(const struct vmcoreinfo *info, uint8_t *to, size_t room);
 /*
  * Reads the number after @key: hexadecimal for "SYMBOL(prb)" and the like, decimal for
  * "OFFSET(...)", "SIZE(...)", "LENGTH(...)" and "NUMBER(...)". Returns whether the note has it.
@@ -49,13 +59,38 @@ struct linux_guest {
 	const struct symbols *symbols; /* NULL: none */
 	struct vmcoreinfo info;
 	struct paging paging;
+	uint64_t top; /* guest virtual address of the first page table */
 };
 
 /*
- * Finds VMCOREINFO and the kernel's first page tables, which map all of the kernel. Returns whether
- * its ring of messages can be read. 64-bit kernels only.
+ * Sets up @g->paging with the kernel's first page tables, which map all of the kernel, by @g->info
+ * and @g->symbols. Returns whether the kernel's ring of messages can be read. 64-bit kernels only.
  */
-bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols);
+bool linux_guest_enter(struct linux_guest *g);
+
+/*
+ * What a vCPU shows of the kernel that it runs: a kexec leaves the remains of the one before it in
+ * memory.
+ */
+struct linux_cpu {
+	struct paging paging;
+	uint64_t rip;
+	uint64_t page_fault; /* the IDT's handler of vector 14; 0: none */
+};
+
+enum linux_match { LINUX_DIFFERS, LINUX_UNKNOWN, LINUX_RUNS };
+
+/* Whether @symbols are those of the kernel that @cpu runs. */
+enum linux_match linux_match(const struct symbols *symbols, const struct gmem *mem,
+			     const struct linux_cpu *cpu);
+
+/*
+ * Finds the kernel that runs by its VMCOREINFO or, if it has not written that yet, by @symbols
+ * (NULL: none): the one that @cpu (NULL: not known) runs, and whose log does not end with a kexec.
+ * Returns whether the ring of its messages can be read.
+ */
+bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols,
+		      const struct linux_cpu *cpu);
 
 /* Where the kernel maps its image, and all of memory. */
 struct linux_layout {

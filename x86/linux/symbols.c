@@ -388,16 +388,31 @@ static bool slide_from(struct symbols *s, const char *name, uint64_t offset, uin
 
 bool symbols_find_slide(struct symbols *s, const struct symbols_anchors *a)
 {
-	uint64_t addr;
+	uint64_t before = s->slide, addr;
+	bool known;
 
 	s->slide = 0;
-	if (!symbols_lookup(s, "entry_SYSCALL_64", &addr))
-		return true; /* not Linux: not moved */
-	return slide_from(s, "_stext", 0, a->stext) ||
-	       slide_from(s, "entry_SYSCALL_64", 0, a->lstar) ||
-	       slide_from(s, "asm_exc_page_fault", 0, a->page_fault) ||
-	       slide_from(s, "page_fault", 0, a->page_fault) ||
-	       /* Before trap_init(): 9 bytes a vector, 13 with an ENDBR. */
-	       slide_from(s, "early_idt_handler_array", 14ULL * 9, a->page_fault) ||
-	       slide_from(s, "early_idt_handler_array", 14ULL * 13, a->page_fault);
+	known = !symbols_lookup(s, "entry_SYSCALL_64", &addr) || /* not Linux: not moved */
+		slide_from(s, "_stext", 0, a->stext) ||
+		slide_from(s, "entry_SYSCALL_64", 0, a->lstar) ||
+		slide_from(s, "asm_exc_page_fault", 0, a->page_fault) ||
+		slide_from(s, "page_fault", 0, a->page_fault) ||
+		/* Before trap_init(): 9 bytes a vector, 13 with an ENDBR. */
+		slide_from(s, "early_idt_handler_array", 14ULL * 9, a->page_fault) ||
+		slide_from(s, "early_idt_handler_array", 14ULL * 13, a->page_fault);
+	if (!known)
+		s->slide = before;
+	return known;
+}
+
+bool symbols_agree(const struct symbols *a, const struct symbols *b)
+{
+	static const char *const names[] = { "entry_SYSCALL_64", "asm_exc_page_fault", "_stext" };
+	uint64_t x, y;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (symbols_lookup(a, names[i], &x) && symbols_lookup(b, names[i], &y) && x != y)
+			return false;
+	}
+	return true;
 }

@@ -70,8 +70,12 @@ struct symbols_anchors {
 };
 
 /*
- * Finds the slide and sets it. Returns whether it is known; a table that is not Linux's has none.
+ * Finds the slide and sets it. Returns whether it is known, and if not leaves it as it was; a table
+ * that is not Linux's has none.
  */
 bool symbols_find_slide(struct symbols *s, const struct symbols_anchors *anchors);
+
+/* Whether both tables are of one kernel, as far as their entry points show. */
+bool symbols_agree(const struct symbols *a, const struct symbols *b);
 
 #endif

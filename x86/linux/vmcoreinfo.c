@@ -36,22 +36,37 @@ static bool read_note(struct vmcoreinfo *info, const struct gmem *mem, gpa_t nam
 		return false;
 	info->text[len] = '\0';
 	info->gpa = name - sizeof(header);
-	info->note_bytes = (uint32_t)(sizeof(header) + sizeof(note_name) + align_up(len, 4));
 	return true;
 }
 
-bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem)
+bool vmcoreinfo_find(struct vmcoreinfo *info, const struct gmem *mem, gpa_t *at)
 {
 	char pattern[sizeof(note_name) + sizeof(first_key) - 1];
 
 	memcpy(pattern, note_name, sizeof(note_name));
 	memcpy(pattern + sizeof(note_name), first_key, sizeof(first_key) - 1);
-	for (gpa_t at = 0; gmem_find(mem, &at, pattern, sizeof(pattern)); at++) {
-		if (read_note(info, mem, at))
+	while (gmem_find(mem, at, pattern, sizeof(pattern))) {
+		if (read_note(info, mem, (*at)++))
 			return true;
 	}
 	info->text[0] = '\0';
 	return false;
+}
+
+size_t vmcoreinfo_note(const struct vmcoreinfo *info, uint8_t *to, size_t room)
+{
+	size_t len = strlen(info->text);
+	Elf64_Nhdr header = { .n_namesz = (uint32_t)strlen(note_name) + 1,
+			      .n_descsz = (uint32_t)len };
+	size_t bytes = sizeof(header) + sizeof(note_name) + align_up(len, 4);
+
+	if (!len || bytes > room)
+		return 0;
+	memset(to, 0, bytes);
+	memcpy(to, &header, sizeof(header));
+	memcpy(to + sizeof(header), note_name, sizeof(note_name));
+	memcpy(to + sizeof(header) + sizeof(note_name), info->text, len);
+	return bytes;
 }
 
 static bool is_hexadecimal(const char *key)
@@ -137,6 +152,7 @@ static bool first_tables(struct linux_guest *g)
 		.cr4 = CR4_PAE | (five_levels ? CR4_LA57 : 0),
 		.efer = EFER_LME | EFER_LMA | EFER_NXE,
 	};
+	g->top = top;
 	return true;
 }
 
@@ -149,10 +165,9 @@ static bool reaches(const struct linux_guest *g, const char *pointer)
 	       gva_read(g->mem, &g->paging, at, &value, sizeof(value)) == sizeof(value) && value;
 }
 
-bool linux_guest_open(struct linux_guest *g, const struct gmem *mem, const struct symbols *symbols)
+bool linux_guest_enter(struct linux_guest *g)
 {
-	*g = (struct linux_guest){ .mem = mem, .symbols = symbols };
-	vmcoreinfo_find(&g->info, mem);
+	g->paging = (struct paging){ .cr3 = 0 };
 	return first_tables(g) && (reaches(g, "prb") || reaches(g, "log_buf"));
 }
 

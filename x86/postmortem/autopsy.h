@@ -12,10 +12,9 @@
 #include "kvm/config.h"
 #include "kvm/gmem.h"
 #include "kvm/types.h"
+#include "x86/linux/linux.h"
 
 #include <pthread.h>
-
-struct symbols;
 
 #define TAIL_BYTES 2048
 #define PANIC_TEXT_BYTES 128
@@ -26,6 +25,9 @@ struct symbols;
  */
 struct console_tail {
 	uint64_t nr; /* bytes shown in all */
+	/* the kernel's newest time stamp before them, if @has_stamp */
+	uint64_t stamp_us;
+	bool has_stamp;
 	uint8_t bytes[TAIL_BYTES];
 };
 
@@ -48,6 +50,9 @@ struct autopsy {
 	bool symbols_tried;
 	bool slide_known;
 	struct symbols *kernel_symbols; /* the guest kernel's own; NULL: not found yet */
+	uint64_t unknown_handler;	/* of page faults, that of no kernel in memory; 0: none */
+	struct linux_cpu cpu;		/* of the vCPU that was described last, if @cpu_known */
+	bool cpu_known;
 	/*
 	 * The lines of the guest's log about its end, printable, from the last guestlog_report();
 	 * "": none.
@@ -69,9 +74,9 @@ void autopsy_console_output(struct autopsy *a, unsigned int index, const uint8_t
 			    size_t len);
 
 /*
- * Finds the guest kernel's own symbols, if the kernel is in memory already. Locks: the caller holds
- * a->lock.
+ * Finds the own symbols of the guest's kernel, if the kernel is in memory already: of the one that
+ * @cpu runs (NULL: as far as known). Locks: the caller holds a->lock.
  */
-void autopsy_find_kernel(struct autopsy *a);
+void autopsy_find_kernel(struct autopsy *a, const struct linux_cpu *cpu);
 
 #endif

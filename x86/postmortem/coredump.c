@@ -105,16 +105,6 @@ static void add_prstatus(struct coredump *d, const struct cpu_state *cpu)
 	d->notes_bytes += PRSTATUS_NOTE_BYTES;
 }
 
-/* Copies the note with its header. */
-static void add_vmcoreinfo(struct coredump *d)
-{
-	const struct vmcoreinfo *info = &d->linux_guest.info;
-
-	if (info->text[0] && info->note_bytes <= d->notes_room - d->notes_bytes &&
-	    !gmem_read(&d->vm->mem, info->gpa, d->notes + d->notes_bytes, info->note_bytes))
-		d->notes_bytes += info->note_bytes;
-}
-
 /*--- addresses ---------------------------------------------------------------------------*/
 
 static uint64_t all_vaddr(const struct coredump *d)
@@ -176,10 +166,12 @@ static void find_linux(struct coredump *d)
 {
 	struct autopsy *a = d->vm->autopsy;
 	struct linux_guest *g = &d->linux_guest;
+	const struct linux_cpu *cpu;
 
 	pthread_mutex_lock(&a->lock);
-	autopsy_find_kernel(a);
-	linux_guest_open(g, &d->vm->mem, a->kernel_symbols);
+	cpu = gather_running(d->vm);
+	autopsy_find_kernel(a, cpu);
+	linux_guest_open(g, &d->vm->mem, a->kernel_symbols, cpu);
 	d->is_linux = linux_find_layout(g, &d->layout);
 	g->symbols = NULL; /* valid under the lock only */
 	pthread_mutex_unlock(&a->lock);
@@ -226,7 +218,8 @@ int coredump_write(struct vm *vm, int fd, const _Atomic bool *cancel, struct dum
 		find_linux(d);
 		add_vcpus(d, true, r);
 		add_vcpus(d, false, r);
-		add_vmcoreinfo(d);
+		d->notes_bytes += vmcoreinfo_note(&d->linux_guest.info, d->notes + d->notes_bytes,
+						  d->notes_room - d->notes_bytes);
 		core.notes = d->notes;
 		core.notes_bytes = d->notes_bytes;
 		core.view = d->view;

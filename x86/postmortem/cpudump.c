@@ -46,15 +46,18 @@ static const struct bit_name cr0_bits[] = {
 };
 
 static const struct bit_name cr4_bits[] = {
-	{ 0, "VME" },	    { 1, "PVI" },    { 2, "TSD" },	{ 3, "DE" },	{ 4, "PSE" },
-	{ 5, "PAE" },	    { 6, "MCE" },    { 7, "PGE" },	{ 8, "PCE" },	{ 9, "OSFXSR" },
-	{ 10, "OSXMMEXC" }, { 11, "UMIP" },  { 12, "LA57" },	{ 13, "VMXE" }, { 14, "SMXE" },
-	{ 16, "FSGSBASE" }, { 17, "PCIDE" }, { 18, "OSXSAVE" }, { 20, "SMEP" }, { 21, "SMAP" },
-	{ 22, "PKE" },	    { 23, "CET" },   { 24, "PKS" },
+	{ 0, "VME" },	    { 1, "PVI" },      { 2, "TSD" },	  { 3, "DE" },	  { 4, "PSE" },
+	{ 5, "PAE" },	    { 6, "MCE" },      { 7, "PGE" },	  { 8, "PCE" },	  { 9, "OSFXSR" },
+	{ 10, "OSXMMEXC" }, { 11, "UMIP" },    { 12, "LA57" },	  { 13, "VMXE" }, { 14, "SMXE" },
+	{ 16, "FSGSBASE" }, { 17, "PCIDE" },   { 18, "OSXSAVE" }, { 19, "KL" },	  { 20, "SMEP" },
+	{ 21, "SMAP" },	    { 22, "PKE" },     { 23, "CET" },	  { 24, "PKS" },  { 25, "UINTR" },
+	{ 27, "LASS" },	    { 28, "LAM_SUP" }, { 32, "FRED" },
 };
 
 static const struct bit_name efer_bits[] = {
-	{ 0, "SCE" }, { 8, "LME" }, { 10, "LMA" }, { 11, "NX" }, { 12, "SVME" }, { 14, "FFXSR" },
+	{ 0, "SCE" },	   { 8, "LME" },    { 10, "LMA" },   { 11, "NX" },
+	{ 12, "SVME" },	   { 13, "LMSLE" }, { 14, "FFXSR" }, { 15, "TCE" },
+	{ 17, "MCOMMIT" }, { 18, "INTWB" }, { 20, "UAIE" },  { 21, "AIBRSE" },
 };
 
 /* The mnemonics of the Intel SDM vol. 3A, table 6-1; NULL: none. */

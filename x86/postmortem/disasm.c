@@ -97,17 +97,16 @@ static size_t read_output(int fd, char *out)
 	return len;
 }
 
-/* Prints objdump's lines of code, which are `ADDRESS:\tBYTES\tINSTRUCTION`. */
-static bool print_lines(FILE *f, char *out, unsigned int max_lines)
+bool disasm_print_lines(FILE *f, char *out, unsigned int max_lines)
 {
 	unsigned int nr = 0;
 	char *save;
 
 	for (char *line = strtok_r(out, "\n", &save); line && nr < max_lines;
 	     line = strtok_r(NULL, "\n", &save)) {
-		char *colon = strchr(line, ':'), *text = colon ? strchr(colon + 2, '\t') : NULL;
+		char *colon = strstr(line, ":\t"), *text = colon ? strchr(colon + 2, '\t') : NULL;
 
-		if (!colon || colon[1] != '\t' || !text)
+		if (!text)
 			continue;
 		*colon = '\0';
 		fprintf(f, "   %c%16s  %s\n", nr ? ' ' : '>', line + strspn(line, " "), text + 1);
@@ -138,5 +137,5 @@ bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsign
 		spawn_wait(pid, 0); /* it has ended, or its time is over */
 	}
 	close(pipe_fd[0]);
-	return print_lines(f, out, max_lines);
+	return disasm_print_lines(f, out, max_lines);
 }

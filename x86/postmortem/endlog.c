@@ -74,10 +74,10 @@ static void read_log(struct autopsy *a, struct endlog *log)
 	 * The kernel's symbols take longer to find than its note, and are needed only if there is
 	 * no note yet.
 	 */
-	open = linux_guest_open(&g, a->mem, NULL);
+	open = linux_guest_open(&g, a->mem, NULL, NULL);
 	if (!open) {
-		autopsy_find_kernel(a);
-		open = linux_guest_open(&g, a->mem, a->kernel_symbols);
+		autopsy_find_kernel(a, NULL);
+		open = linux_guest_open(&g, a->mem, a->kernel_symbols, NULL);
 	}
 	if (open)
 		linux_log_walk(&g, look_for_end, log);

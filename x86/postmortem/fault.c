@@ -28,8 +28,8 @@
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 
-/* Bits that no processor defines (SDM vol. 3A, 2.5; FRED is bit 32). */
-#define CR4_RESERVED 0xfffffffee0088000ULL
+/* Bits that no processor defines (SDM vol. 3A, 2.5; KL is bit 19, FRED is bit 32). */
+#define CR4_RESERVED 0xfffffffee0008000ULL
 
 struct facts {
 	struct fault *fault;
@@ -275,6 +275,24 @@ static bool cannot_fetch(struct facts *f, const uint8_t *code, size_t len)
 	return f->fault->vector >= 0;
 }
 
+/* Finds instructions that are not enabled, which counts before the memory that they access. */
+static bool not_enabled(struct facts *f)
+{
+	const struct insn *in = &f->insn;
+	const struct kvm_sregs *s = &f->cpu->sregs;
+
+	if (in->map & INSN_VEX && !(s->cr4 & CR4_OSXSAVE))
+		found(f, VECTOR_UD, "by an AVX instruction with CR4.OSXSAVE clear");
+	else if (in->map == 0 && in->opcode >= 0xd8 && in->opcode <= 0xdf &&
+		 s->cr0 & (CR0_EM | CR0_TS))
+		found(f, VECTOR_NM, "by an FPU instruction with CR0.%s set",
+		      s->cr0 & CR0_EM ? "EM" : "TS");
+	else if (in->map == 0x0f && in->opcode >= 0x10 && in->opcode <= 0x17 &&
+		 !(s->cr4 & CR4_OSFXSR))
+		found(f, VECTOR_UD, "by an SSE instruction with CR4.OSFXSR clear");
+	return f->fault->vector >= 0;
+}
+
 static bool bad_access(struct facts *f)
 {
 	for (unsigned int i = 0; i < f->insn.nr_touched; i++) {
@@ -357,8 +375,8 @@ static void bad_cr4(struct facts *f, uint64_t value)
 			snprintf(bits + at, sizeof(bits) - at, " %u", i);
 	}
 	if (bits[0])
-		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, in which bit%s%s is reserved",
-		      value, bits[3] ? "s" : "", bits);
+		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, in which bit%s%s %s reserved",
+		      value, bits[3] ? "s" : "", bits, bits[3] ? "are" : "is");
 	else if (f->cpu->sregs.efer & EFER_LMA && !(value & CR4_PAE))
 		found(f, VECTOR_GP, "writing 0x%" PRIx64 " to CR4, without PAE, in long mode",
 		      value);
@@ -408,7 +426,6 @@ static bool divides_by_zero(struct facts *f)
 static bool named_by_opcode(struct facts *f)
 {
 	const struct insn *in = &f->insn;
-	const struct kvm_sregs *s = &f->cpu->sregs;
 	uint32_t ecx = (uint32_t)f->cpu->regs.rcx;
 
 	if (in->map == 0x0f && (in->opcode == 0x0b || in->opcode == 0xb9 || in->opcode == 0xff))
@@ -425,15 +442,6 @@ static bool named_by_opcode(struct facts *f)
 		found(f, VECTOR_GP,
 		      "%s MSR 0x%x, which the guest's processor does not have or does not allow",
 		      in->opcode == 0x30 ? "writing" : "reading", ecx);
-	else if (in->map == 0xc5 && !(s->cr4 & CR4_OSXSAVE))
-		found(f, VECTOR_UD, "by an AVX instruction with CR4.OSXSAVE clear");
-	else if (in->map == 0 && in->opcode >= 0xd8 && in->opcode <= 0xdf &&
-		 s->cr0 & (CR0_EM | CR0_TS))
-		found(f, VECTOR_NM, "by an FPU instruction with CR0.%s set",
-		      s->cr0 & CR0_EM ? "EM" : "TS");
-	else if (in->map == 0x0f && in->opcode >= 0x10 && in->opcode <= 0x17 &&
-		 !(s->cr4 & CR4_OSFXSR))
-		found(f, VECTOR_UD, "by an SSE instruction with CR4.OSFXSR clear");
 	return f->fault->vector >= 0;
 }
 
@@ -497,8 +505,9 @@ void fault_explain(struct fault *fault, const struct cpu_state *cpu, const struc
 	*fault = (struct fault){ .vector = -1 };
 	known = cannot_fetch(&f, code, len);
 	if (!known && insn_decode(&f.insn, code, len, &cpu->regs, &cpu->sregs))
-		known = bad_access(&f) || bad_segment_load(&f) || bad_control_write(&f) ||
-			divides_by_zero(&f) || bad_target(&f) || named_by_opcode(&f);
+		known = not_enabled(&f) || bad_access(&f) || bad_segment_load(&f) ||
+			bad_control_write(&f) || divides_by_zero(&f) || bad_target(&f) ||
+			named_by_opcode(&f);
 	if (!known)
 		pending(&f);
 	explain_delivery(&f);

@@ -174,6 +174,48 @@ uint64_t gather_ticks_khz(const struct vm *vm)
 	return khz > 0 ? (uint64_t)khz : 0;
 }
 
+/* Returns what a vCPU's state shows of the Linux that it runs. */
+static struct linux_cpu linux_cpu_of(const struct cpu_state *cpu, const struct gmem *mem)
+{
+	char why[FAULT_TEXT_BYTES];
+	struct idt_gate gate;
+
+	idt_read_gate(&gate, cpu, mem, 14, why, sizeof(why));
+	return (struct linux_cpu){
+		.paging = fault_paging(cpu),
+		.rip = cpu_linear_rip(cpu),
+		.page_fault = gate.present ? gate.offset : 0,
+	};
+}
+
+/* Keeps what @cpu shows, unless it has not been started. Returns whether it has. */
+static bool keep_running(struct autopsy *a, const struct linux_cpu *cpu)
+{
+	if (paging_mode(&cpu->paging) == PAGING_NONE)
+		return false;
+	a->cpu = *cpu;
+	a->cpu_known = true;
+	return true;
+}
+
+const struct linux_cpu *gather_running(struct vm *vm)
+{
+	struct autopsy *a = vm->autopsy;
+
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		struct cpu_state cpu = { .index = i };
+		struct linux_cpu running;
+
+		if (vm->vcpu[i].fd < 0 || !vm_vcpu_stands(&vm->vcpu[i]) ||
+		    gather_last_state(&vm->vcpu[i], &cpu))
+			continue;
+		running = linux_cpu_of(&cpu, a->mem);
+		if (keep_running(a, &running))
+			break;
+	}
+	return a->cpu_known ? &a->cpu : NULL;
+}
+
 /*
  * Loads the symbols of --symbols, or if the guest's kernel has none of its own in memory, those of
  * the kernel's file. a->symbols stays NULL if there are none.
@@ -195,24 +237,27 @@ static void load_symbols(struct autopsy *a, const struct config *config)
 	}
 }
 
-/* Finds the symbols when they are first needed. Locks: the caller holds the autopsy's lock. */
-static void find_symbols(struct autopsy *a, const struct config *config,
-			 const struct cpu_state *cpu)
+/*
+ * Finds the symbols of the kernel that the vCPU runs. Returns the table that names its addresses:
+ * the user's, unless it is another kernel's. Locks: the caller holds the autopsy's lock.
+ */
+static struct symbols *find_symbols(struct autopsy *a, const struct config *config,
+				    const struct cpu_state *cpu)
 {
-	struct symbols_anchors anchors = { .lstar = cpu->lstar };
-	char why[FAULT_TEXT_BYTES];
-	struct idt_gate gate;
+	struct linux_cpu running = linux_cpu_of(cpu, a->mem);
+	struct symbols_anchors anchors = { .lstar = cpu->lstar, .page_fault = running.page_fault };
 
-	autopsy_find_kernel(a);
+	keep_running(a, &running);
+	autopsy_find_kernel(a, &running);
 	load_symbols(a, config);
-	if (!a->symbols || a->slide_known)
-		return;
-	idt_read_gate(&gate, cpu, a->mem, 14, why, sizeof(why));
-	if (gate.present)
-		anchors.page_fault = gate.offset;
+	if (!a->symbols)
+		return a->kernel_symbols;
 	if (a->kernel_symbols)
 		symbols_lookup(a->kernel_symbols, "_stext", &anchors.stext);
-	a->slide_known = symbols_find_slide(a->symbols, &anchors);
+	a->slide_known |= symbols_find_slide(a->symbols, &anchors);
+	return a->slide_known && a->kernel_symbols && !symbols_agree(a->symbols, a->kernel_symbols)
+		       ? a->kernel_symbols
+		       : a->symbols;
 }
 
 /*
@@ -317,12 +362,11 @@ static void print_report(FILE *f, struct vcpu *v, const struct cpu_state *cpu, b
 						: 0;
 	}
 	pthread_mutex_lock(&a->lock);
-	find_symbols(a, v->vm->config, pm.cpu);
-	symbols = a->symbols ? a->symbols : a->kernel_symbols;
+	symbols = find_symbols(a, v->vm->config, pm.cpu);
 	pm.at_image = name_image(symbols, pm.cpu, &v->vm->mem);
 	pm.symbols = symbols;
 	pm.kernel = a->kernel_symbols;
-	pm.slide_known = a->slide_known || !a->symbols;
+	pm.slide_known = a->slide_known || symbols != a->symbols;
 	pm.packed = a->is_packed && !a->kernel_symbols;
 	postmortem_print(f, &pm);
 	pthread_mutex_unlock(&a->lock);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 struct cpu_state;
+struct linux_cpu;
 struct vcpu;
 struct vm;
 
@@ -24,6 +25,13 @@ void gather_vcpu_destroy(struct vcpu *v);
  * -errno. Thread: vCPU, or any while the vCPU stands still.
  */
 int gather_last_state(struct vcpu *v, struct cpu_state *cpu);
+
+/*
+ * Returns what a vCPU that stands still shows of the Linux that it runs or, while the guest runs,
+ * what the vCPU showed that was described last; NULL: nothing yet. Valid until the next call.
+ * Locks: the caller holds the autopsy's lock.
+ */
+const struct linux_cpu *gather_running(struct vm *vm);
 
 void gather_record_exit(struct vcpu *v, uint64_t ticks);
 void gather_sample(struct vcpu *v, uint64_t ticks);

@@ -57,6 +57,12 @@ void postmortem_print_panic(FILE *f, const char *panic, const char *bug);
 bool disassemble(FILE *f, const uint8_t *code, size_t len, uint64_t addr, unsigned int bits,
 		 unsigned int max_lines);
 
+/*
+ * Prints the lines of code in objdump's output, which are `ADDRESS:\tBYTES\tINSTRUCTION`, and
+ * changes @out meanwhile. Returns whether there are any.
+ */
+bool disasm_print_lines(FILE *f, char *out, unsigned int max_lines);
+
 /* last_events.c: prints the last events, one a line; repeated events share a line. */
 void postmortem_print_events(FILE *f, const struct postmortem *pm);
 
