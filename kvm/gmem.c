@@ -24,6 +24,7 @@
  */
 #include "kvm/gmem.h"
 
+#include "kvm/clock.h"
 #include "kvm/log.h"
 
 #include <errno.h>
@@ -32,7 +33,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PAGE_BYTES 4096ULL
@@ -403,14 +403,6 @@ int gmem_map_file(struct gmem *m, gpa_t gpa, int fd, uint64_t offset, uint64_t l
 	};
 	m->nr_files++;
 	return 0;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }
 
 /*
