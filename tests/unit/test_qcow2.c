@@ -610,6 +610,22 @@ static void test_autoclear(void **state)
 	free(m.bytes);
 }
 
+/* A disk of 1 EiB: what a snapshot needs for its bitmap does not grow with it. */
+static void test_snapshot_of_a_huge_disk(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 21, 4, 1ULL << 60);
+
+	store(r->path, &m);
+	free(m.bytes);
+	r->o.snapshot = true;
+	open_disk(r);
+	assert_int_equal(put(r, (1ULL << 40) - 512, 7, 1024), 0);
+	expect(r, (1ULL << 40) - 512, 7, 1024);
+	expect(r, (1ULL << 60) - 512, 0, 512);
+	close_disk(r);
+}
+
 /* ---- backing files ---- */
 
 static struct image make_overlay(const char *backing, const char *format)
@@ -803,6 +819,7 @@ int main(void)
 		TEST(shared_cluster),
 		TEST(dirty_is_repaired),
 		TEST(autoclear),
+		TEST(snapshot_of_a_huge_disk),
 		TEST(backing),
 		TEST(backing_refused),
 		TEST(backing_name_bounds),
