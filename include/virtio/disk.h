@@ -62,6 +62,8 @@ struct disk_options {
 	/* writes go to an unlinked sparse file and are lost when the disk is closed */
 	bool snapshot;
 	bool discard;
+	/* Backing files may be anywhere, and devices; else only files in the image's folder. */
+	bool backing_any;
 };
 
 struct disk;

@@ -684,14 +684,10 @@ static void test_backing_refused(void **state)
 	store(r->path, &m);
 	refused(r, "format vmdk", 2);
 	free(m.bytes);
-	m = make_overlay("/dev/null", "raw");
-	store(r->path, &m);
-	refused(r, "not a file or block device", 2);
-	free(m.bytes);
 	/* A backing file without a given format, which names a third file. */
 	m = make_overlay("base", NULL);
 	store(r->path, &m);
-	other = make_overlay("/etc/passwd", "raw");
+	other = make_overlay("third", "raw");
 	store(r->base, &other);
 	refused(r, "may have written that name", 2);
 	free(other.bytes);
@@ -700,6 +696,61 @@ static void test_backing_refused(void **state)
 	open_disk(r);
 	free(other.bytes);
 	free(m.bytes);
+}
+
+/* Where backing files may be, by default and with backing=any. */
+static void test_backing_place(void **state)
+{
+	static const char *const outside[] = { "/etc/passwd", "../../etc/passwd", "out",
+					       "up/passwd",   "/dev/null",	  "sub" };
+	struct rig *r = *state;
+	struct image m, raw = { .len = 8192 };
+	char inside[256], name[256];
+	bool found;
+
+	raw.bytes = malloc(raw.len);
+	memset(raw.bytes, 0x33, raw.len);
+	store(r->base, &raw);
+	snprintf(name, sizeof(name), "%s/out", r->dir);
+	assert_int_equal(symlink("/etc/passwd", name), 0);
+	snprintf(name, sizeof(name), "%s/up", r->dir);
+	assert_int_equal(symlink("../../etc", name), 0);
+	snprintf(name, sizeof(name), "%s/sub", r->dir);
+	assert_int_equal(mkdir(name, 0700), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(outside); i++) {
+		m = make_overlay(outside[i], "raw");
+		store(r->path, &m);
+		refused(r, "use backing=any if you trust this image", 1);
+		r->o.backing_any = true;
+		if (disk_open(&r->d, &r->o, &r->loop) == 0)
+			close_disk(r);
+		else
+			assert_true(!strcmp(outside[i], "/dev/null") || i == 1 || i == 3 || i == 5);
+		r->o.backing_any = false;
+		new_lines(r, "", &found);
+		free(m.bytes);
+	}
+	snprintf(inside, sizeof(inside), "%s/up/..%s", r->dir, r->base);
+	for (unsigned int i = 0; i < 3; i++) {
+		m = make_overlay(i == 0 ? "sub/../base" : i == 1 ? inside : r->base, "raw");
+		store(r->path, &m);
+		open_disk(r);
+		expect(r, 0, 0x33, 512);
+		close_disk(r);
+		free(m.bytes);
+	}
+	log_set_level(LOG_LEVEL_DEBUG);
+	open_disk(r);
+	log_set_level(LOG_LEVEL_INFO);
+	new_lines(r, "its backing file is ", &found);
+	assert_true(found);
+	close_disk(r);
+	rmdir(name);
+	snprintf(name, sizeof(name), "%s/out", r->dir);
+	unlink(name);
+	snprintf(name, sizeof(name), "%s/up", r->dir);
+	unlink(name);
+	free(raw.bytes);
 }
 
 static void test_backing_name_bounds(void **state)
@@ -822,6 +873,7 @@ int main(void)
 		TEST(snapshot_of_a_huge_disk),
 		TEST(backing),
 		TEST(backing_refused),
+		TEST(backing_place),
 		TEST(backing_name_bounds),
 		TEST(last_writes_lost),
 		TEST(failed_sync),

@@ -134,10 +134,7 @@ static int open_backing(struct qcow2 *q, const struct qcow2_header *h,
 	err = backing_path(q, h->backing_name, path, sizeof(path));
 	if (err)
 		return err;
-	err = disk_image_open(&q->backing, path, format, true, options, &chain);
-	if (err)
-		pr_info("%s: cannot open this image's backing file", q->file->path);
-	return err;
+	return disk_backing_open(&q->backing, path, format, options, &chain);
 }
 
 /* ---- opening ---- */
