@@ -26,7 +26,21 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* These replace libc's, for the disk layer too. */
+static _Atomic unsigned int reads, main_reads;
+
+ssize_t preadv(int fd, const struct iovec *iov, int nr, off_t offset);
+
+ssize_t preadv(int fd, const struct iovec *iov, int nr, off_t offset)
+{
+	atomic_fetch_add(&reads, 1);
+	if (gettid() == getpid())
+		atomic_fetch_add(&main_reads, 1);
+	return syscall(SYS_preadv, fd, iov, nr, offset, 0);
+}
 
 struct rig {
 	char dir[64], path[128], base[128], log[128];
@@ -610,6 +624,73 @@ static void test_autoclear(void **state)
 	free(m.bytes);
 }
 
+/* ---- the cache ---- */
+
+/* An image with 128 L2 tables without entries. */
+static struct image make_many_l2(void)
+{
+	struct image m = image_make(3, 9, 4, 4 * MIB), big = m;
+
+	big.len = m.len + 128 * 512;
+	big.bytes = calloc(1, big.len);
+	memcpy(big.bytes, m.bytes, m.len);
+	free(m.bytes);
+	for (unsigned int i = 0; i < 128; i++)
+		image_put64(&big, big.l1 + i * 8, (m.len + i * 512) | 1ULL << 63);
+	image_count(&big, 4, (unsigned int)(big.len / 512));
+	return big;
+}
+
+static void test_cache_holds_all_tables(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_many_l2();
+
+	store(r->path, &m);
+	free(m.bytes);
+	open_disk(r);
+	for (int round = 0; round < 2; round++) {
+		atomic_store(&reads, 0);
+		for (uint64_t at = 0; at < 4 * MIB; at += 32 * KIB)
+			expect(r, at, 0, 512);
+	}
+	assert_int_equal(atomic_load(&reads), 0);
+}
+
+/* The caller's thread reads no table, also not one in the middle of a request. */
+static void test_at_once_reads_no_table(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 9, 4, MIB);
+	struct iovec iov = { malloc(64 * KIB), 64 * KIB };
+	unsigned int here;
+	struct disk_request req = { .op = DISK_READ,
+				    .offset_bytes = 16 * KIB,
+				    .len_bytes = 64 * KIB,
+				    .iov = &iov,
+				    .nr_iov = 1,
+				    .done = on_done };
+
+	store(r->path, &m);
+	free(m.bytes);
+	open_disk(r);
+	assert_int_equal(put(r, 0, 1, 128 * KIB), 0);
+	close_disk(r);
+	open_disk(r);
+	expect(r, 16 * KIB, 1, 512);
+	expect(r, 80 * KIB - 512, 1, 512);
+	for (unsigned int i = 0; i < 20; i++) /* until reads are tried at once */
+		expect(r, 16 * KIB, 1, 512);
+	atomic_store(&main_reads, 0);
+	disk_submit(r->d, &req);
+	disk_kick(r->d);
+	here = atomic_load(&main_reads);
+	disk_drain(r->d);
+	assert_int_equal(here, 0);
+	assert_int_equal(last_result, 0);
+	free(iov.iov_base);
+}
+
 /* A disk of 1 EiB: what a snapshot needs for its bitmap does not grow with it. */
 static void test_snapshot_of_a_huge_disk(void **state)
 {
@@ -870,6 +951,8 @@ int main(void)
 		TEST(shared_cluster),
 		TEST(dirty_is_repaired),
 		TEST(autoclear),
+		TEST(cache_holds_all_tables),
+		TEST(at_once_reads_no_table),
 		TEST(snapshot_of_a_huge_disk),
 		TEST(backing),
 		TEST(backing_refused),

@@ -53,7 +53,6 @@ static void free_all(struct qcow2 *q)
 	free(q->unlinked);
 	free(q->unpacked);
 	pthread_rwlock_destroy(&q->map_lock);
-	pthread_mutex_destroy(&q->meta_lock);
 	pthread_mutex_destroy(&q->unpack_lock);
 	disk_file_close(q->file);
 	free(q);
@@ -184,14 +183,13 @@ static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header
 	q->l1_entries = h->l1_entries;
 	q->reftable_offset = h->reftable_offset;
 	q->reftable_entries = h->reftable_clusters << q->l2_bits;
-	q->slice_bytes = min_u64(META_SLICE_BYTES, q->cluster_bytes);
 	q->node = (struct disk_node){
 		.ops = &qcow2_ops,
 		.size_bytes = align_down(h->size_bytes, DISK_SECTOR_BYTES),
 		.max_at_once_bytes = MAX_AT_ONCE_BYTES,
 		.read_only = f->read_only,
 	};
-	pthread_mutex_init(&q->meta_lock, NULL);
+	meta_init(q, atomic_load(&f->size_bytes));
 	pthread_mutex_init(&q->unpack_lock, NULL);
 	/* Readers arrive all the time; a writer must not have to wait for a moment without any. */
 	pthread_rwlockattr_init(&attr);

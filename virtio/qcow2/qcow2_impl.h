@@ -55,15 +55,9 @@ struct qcow2_header {
  */
 enum meta_class { META_REFBLOCK, META_REFTABLE, META_L2, META_L1, META_CLASSES };
 
-#define META_SLICES 64
-#define META_SLICE_BYTES 4096
-
-struct meta_slice {
-	uint64_t offset;
-	uint64_t used_at;
-	unsigned char *data; /* NULL: the slice was never used */
-	uint8_t class;
-	bool valid, dirty;
+struct meta_slice;
+struct meta_list {
+	struct meta_list *prev, *next;
 };
 
 struct qcow2_extent {
@@ -85,8 +79,9 @@ struct qcow2 {
 	size_t nr_unlinked, max_unlinked;
 
 	pthread_mutex_t meta_lock;
-	struct meta_slice slices[META_SLICES];
-	uint64_t slice_bytes, tick;
+	struct meta_list clean, dirty[META_CLASSES];
+	struct meta_slice **chains;
+	uint64_t slice_bytes, nr_slices, max_slices, nr_chains;
 	_Atomic unsigned int nr_dirty;
 	_Atomic bool unsynced; /* data or tables were written on which later tables rely */
 
@@ -104,16 +99,14 @@ int qcow2_header_read(struct disk_file *f, struct qcow2_header *h);
 int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
 
 /* qcow2_meta.c: @offset..@offset+@len is inside one table's naturally aligned 8 bytes */
-int meta_read(struct qcow2 *q, enum meta_class class, uint64_t offset, void *buf, size_t len);
-int meta_write(struct qcow2 *q, enum meta_class class, uint64_t offset, const void *buf,
+void meta_init(struct qcow2 *q, uint64_t file_bytes);
+int meta_read(struct qcow2 *q, enum meta_class class_of, uint64_t offset, void *buf, size_t len);
+int meta_write(struct qcow2 *q, enum meta_class class_of, uint64_t offset, const void *buf,
 	       size_t len);
-int meta_get64(struct qcow2 *q, enum meta_class class, uint64_t offset, uint64_t *value);
-int meta_put64(struct qcow2 *q, enum meta_class class, uint64_t offset, uint64_t value);
-/*
- * Whether an access would be served from memory. Returns false also while another access is under
- * way.
- */
-bool meta_cached(struct qcow2 *q, uint64_t offset);
+int meta_get64(struct qcow2 *q, enum meta_class class_of, uint64_t offset, uint64_t *value);
+int meta_put64(struct qcow2 *q, enum meta_class class_of, uint64_t offset, uint64_t value);
+/* Like meta_get64(), but never waits: returns -EAGAIN if it would have to. */
+int meta_try_get64(struct qcow2 *q, enum meta_class class_of, uint64_t offset, uint64_t *value);
 /* Writes all dirty tables, in order. The last ones may still need a sync. */
 int meta_write_all(struct qcow2 *q);
 /* Drops the cached contents of a range of the file, also dirty ones. */
@@ -158,14 +151,15 @@ struct qcow2_mapping {
 };
 
 int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m);
-/* Whether everything that qcow2_map() needs is in memory. */
-bool qcow2_map_cached(struct qcow2 *q, uint64_t offset);
 /*
  * Like qcow2_map(); also stores how many bytes from @offset, up to @len, have the same kind of
  * mapping.
  */
 int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m,
 		  uint64_t *run);
+/* Like qcow2_map_run(), but never waits: returns -EAGAIN if it would have to, or on an error. */
+int qcow2_map_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m,
+		      uint64_t *run);
 /*
  * Sets a mapping, after making the L2 table, or copying a shared one. Locks: map_lock, held
  * exclusively.

@@ -82,14 +82,13 @@ static uint64_t run_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, cons
 	unsigned int nr;
 	uint64_t run;
 
-	if (!qcow2_map_cached(q, offset) || !qcow2_map_cached(q, offset + len - 1) ||
-	    qcow2_map_run(q, offset, len, &m, &run) || m.type != QCOW2_NORMAL)
+	if (qcow2_map_at_once(q, offset, len, &m, &run) || m.type != QCOW2_NORMAL)
 		return 0;
 	nr = cursor_slice(&all, run, part, AT_ONCE_IOVECS);
 	return disk_file_read_cached(q->file, m.host + (offset & (q->cluster_bytes - 1)), part, nr);
 }
 
-/* Runs on the caller's thread: never waits for a lock that is held during I/O. */
+/* Runs on the caller's thread: reads no table, and waits for no lock. */
 uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len,
 			    const struct iovec *iov, unsigned int nr)
 {
