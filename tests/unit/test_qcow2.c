@@ -19,6 +19,8 @@
 #include "kvm/log.h"
 
 #include "unit/qcow2_image.h"
+#include "virtio/qcow2/qcow2.h"
+#include "virtio/qcow2/qcow2_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +33,11 @@
 
 /* These replace libc's, for the disk layer too. */
 static _Atomic unsigned int reads, main_reads;
+static struct qcow2 *watched;		    /* a write at @watched_at looks at its map_lock */
+static uint64_t watched_at, watched_shared; /* how often it could be locked shared */
 
 ssize_t preadv(int fd, const struct iovec *iov, int nr, off_t offset);
+ssize_t pwritev(int fd, const struct iovec *iov, int nr, off_t offset);
 
 ssize_t preadv(int fd, const struct iovec *iov, int nr, off_t offset)
 {
@@ -40,6 +45,16 @@ ssize_t preadv(int fd, const struct iovec *iov, int nr, off_t offset)
 	if (gettid() == getpid())
 		atomic_fetch_add(&main_reads, 1);
 	return syscall(SYS_preadv, fd, iov, nr, offset, 0);
+}
+
+ssize_t pwritev(int fd, const struct iovec *iov, int nr, off_t offset)
+{
+	if (watched && (uint64_t)offset == watched_at &&
+	    !pthread_rwlock_tryrdlock(&watched->map_lock)) {
+		watched_shared++;
+		pthread_rwlock_unlock(&watched->map_lock);
+	}
+	return syscall(SYS_pwritev, fd, iov, nr, offset, 0);
 }
 
 struct rig {
@@ -691,6 +706,31 @@ static void test_at_once_reads_no_table(void **state)
 	free(iov.iov_base);
 }
 
+/* After a new cluster, the rest of a request does not keep other requests out. */
+static void test_lock_of_a_write(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(0);
+	unsigned char buf[8192] = { 1 };
+	struct iovec iov = { buf, sizeof(buf) };
+	struct disk_cursor from = { .iov = &iov };
+	struct disk_file *f;
+	struct disk_node *n;
+
+	image_put64(&m, 4 * 4096 + 8, 5 * 4096 | 1ULL << 63);
+	store(r->path, &m);
+	free(m.bytes);
+	assert_int_equal(disk_file_open(&f, r->path, &r->o, false), 0);
+	assert_int_equal(qcow2_open(&n, f, &r->o, NULL, false), 0);
+	watched = (struct qcow2 *)n;
+	watched_at = 5 * 4096;
+	watched_shared = 0;
+	assert_int_equal(n->ops->write(n, 0, sizeof(buf), &from), 0);
+	watched = NULL;
+	assert_int_equal(watched_shared, 1);
+	assert_int_equal(n->ops->close(n), 0);
+}
+
 /* A disk of 1 EiB: what a snapshot needs for its bitmap does not grow with it. */
 static void test_snapshot_of_a_huge_disk(void **state)
 {
@@ -953,6 +993,7 @@ int main(void)
 		TEST(autoclear),
 		TEST(cache_holds_all_tables),
 		TEST(at_once_reads_no_table),
+		TEST(lock_of_a_write),
 		TEST(snapshot_of_a_huge_disk),
 		TEST(backing),
 		TEST(backing_refused),

@@ -20,6 +20,7 @@
 #define AT_ONCE_IOVECS 64
 #define MAX_UNLINKED 1024   /* extents, until a commit frees them without a flush */
 #define CHANGE_CLUSTERS 256 /* a discard changes this many, then other requests get the lock */
+#define WRITE_CLUSTERS 16   /* a write allocates this many, then likewise */
 
 static struct qcow2 *to_qcow2(struct disk_node *n)
 {
@@ -183,55 +184,77 @@ static int write_changing(struct qcow2 *q, const struct qcow2_mapping *old, uint
 	return err ? err : qcow2_map_set(q, offset, old->host | QCOW2_COPIED);
 }
 
-/*
- * Does one step of a write: a run of our own clusters, or, with @alone (map_lock held exclusively),
- * one other cluster. Returns 1 if the caller must try again with @alone.
- */
-static int write_step(struct qcow2 *q, bool alone, uint64_t offset, uint64_t len,
-		      struct disk_cursor *from, uint64_t *run)
-{
-	struct qcow2_mapping m;
-	int err = qcow2_map_run(q, offset, len, &m, run);
-
-	if (err)
-		return err;
-	if (m.type == QCOW2_NORMAL && m.copied)
-		return disk_file_write(q->file, m.host + (offset & (q->cluster_bytes - 1)), *run,
-				       from);
-	if (!alone)
-		return 1;
-	*run = min_u64(len, q->cluster_bytes - (offset & (q->cluster_bytes - 1)));
-	return write_changing(q, &m, offset, *run, from);
-}
-
 static int commit_if_many(struct qcow2 *q)
 {
 	return q->nr_unlinked >= MAX_UNLINKED ? qcow2_commit(q) : 0;
 }
 
+static bool is_own(const struct qcow2_mapping *m)
+{
+	return m->type == QCOW2_NORMAL && m->copied;
+}
+
+/* Writes a run of our own clusters; *@run is 0 if the first cluster is not one. */
+static int write_own(struct qcow2 *q, uint64_t offset, uint64_t len, struct disk_cursor *from,
+		     uint64_t *run)
+{
+	struct qcow2_mapping m;
+	int err;
+
+	pthread_rwlock_rdlock(&q->map_lock);
+	err = qcow2_map_run(q, offset, len, &m, run);
+	if (!err && is_own(&m))
+		err = disk_file_write(q->file, m.host + (offset & (q->cluster_bytes - 1)), *run,
+				      from);
+	else
+		*run = 0;
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
+/* Writes some clusters that are not our own, up to the first that is. *@done: the bytes. */
+static int write_others(struct qcow2 *q, uint64_t offset, uint64_t len, struct disk_cursor *from,
+			uint64_t *done)
+{
+	int err = 0;
+
+	*done = 0;
+	pthread_rwlock_wrlock(&q->map_lock);
+	for (unsigned int n = 0; !err && n < WRITE_CLUSTERS && *done < len; n++) {
+		uint64_t at = offset + *done;
+		uint64_t part =
+			min_u64(len - *done, q->cluster_bytes - (at & (q->cluster_bytes - 1)));
+		struct qcow2_mapping m;
+
+		err = qcow2_map(q, at, &m);
+		if (!err && is_own(&m))
+			break;
+		if (!err)
+			err = write_changing(q, &m, at, part, from);
+		if (!err)
+			err = commit_if_many(q);
+		*done += part;
+	}
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
 int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from)
 {
 	struct qcow2 *q = to_qcow2(n);
-	bool alone = false;
 	int err = 0;
 
-	pthread_rwlock_rdlock(&q->map_lock);
-	while (err >= 0 && len > 0) {
+	while (!err && len > 0) {
 		uint64_t run;
 
-		err = write_step(q, alone, offset, len, from, &run);
-		if (err == 1) {
-			pthread_rwlock_unlock(&q->map_lock);
-			pthread_rwlock_wrlock(&q->map_lock);
-			alone = true;
-			continue;
-		}
+		err = write_own(q, offset, len, from, &run);
+		if (!err && !run)
+			err = write_others(q, offset, len, from, &run);
+		if (err)
+			break;
 		offset += run;
 		len -= run;
-		if (!err && alone)
-			err = commit_if_many(q);
 	}
-	pthread_rwlock_unlock(&q->map_lock);
 	return err;
 }
 
