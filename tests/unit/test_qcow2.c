@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 /* These replace libc's, for the disk layer too. */
-static _Atomic unsigned int reads, main_reads;
+static _Atomic unsigned int reads, main_reads, failing_read;
 static struct qcow2 *watched;		    /* a write at @watched_at looks at its map_lock */
 static uint64_t watched_at, watched_shared; /* how often it could be locked shared */
 
@@ -44,6 +44,10 @@ ssize_t preadv(int fd, const struct iovec *iov, int nr, off_t offset)
 	atomic_fetch_add(&reads, 1);
 	if (gettid() == getpid())
 		atomic_fetch_add(&main_reads, 1);
+	if (atomic_load(&failing_read) && atomic_fetch_sub(&failing_read, 1) == 1) {
+		errno = EIO;
+		return -1;
+	}
 	return syscall(SYS_preadv, fd, iov, nr, offset, 0);
 }
 
@@ -615,27 +619,279 @@ static void test_dirty_is_repaired(void **state)
 	free(m.bytes);
 }
 
+static uint64_t header_now(struct rig *r, struct image like, uint64_t at)
+{
+	struct image now = load(r->path, like);
+	uint64_t value = image_get64(&now, at);
+
+	free(now.bytes);
+	return value;
+}
+
+/* Autoclear bits go with the first write, not before, and bit 0 (bitmaps) is reported. */
 static void test_autoclear(void **state)
 {
+	const uint64_t bits = 1ULL << 40 | 1;
 	struct rig *r = *state;
-	struct image m = image_make(3, 12, 4, MIB), after;
+	struct image m = image_make(3, 12, 4, MIB);
+	char buf[512];
+	bool found;
 
 	image_put64(&m, 80, 1ULL << 60 | 1); /* compatible: ignored, stays */
-	image_put64(&m, 88, 1ULL << 40 | 1);
+	image_put64(&m, 88, bits);
 	store(r->path, &m);
+	for (int ro = 1; ro >= 0; ro--) {
+		r->o.read_only = ro;
+		open_disk(r);
+		assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), 0);
+		assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), 0);
+		close_disk(r);
+		assert_int_equal(header_now(r, m, 88), bits);
+	}
+	open_disk(r);
+	assert_int_equal(put(r, 0, 1, 512), 0);
+	assert_int_equal(header_now(r, m, 88), 0);
+	assert_int_equal(put(r, 0, 2, 512), 0);
+	assert_int_equal(new_lines(r, "persistent bitmaps are not valid any more", &found), 1);
+	assert_true(found);
+	close_disk(r);
+	assert_int_equal(header_now(r, m, 80), 1ULL << 60 | 1);
+	free(m.bytes);
+}
+
+/* A repair frees the bitmaps' clusters, so the bits are cleared first, even if it then fails. */
+static void test_autoclear_before_repair(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(100 * 4096 | 1ULL << 63);
+
+	image_put64(&m, 72, 1);
+	image_put64(&m, 88, 1);
+	store(r->path, &m);
+	refused(r, "a reference beyond the end", 3);
+	assert_int_equal(header_now(r, m, 88), 0);
+	free(m.bytes);
+}
+
+/* ---- contradictions between tables ---- */
+
+/* As make_mapped(), with a snapshot table in cluster 6 and the snapshot's L1 table in cluster 7. */
+static struct image make_with_snapshot(uint64_t entry)
+{
+	struct image m = make_mapped(entry);
+
+	image_count(&m, 4, 8);
+	image_put32(&m, 60, 1);
+	image_put64(&m, 64, 6 * 4096);
+	image_put64(&m, 6 * 4096, 7 * 4096);
+	image_put32(&m, 6 * 4096 + 8, 1);
+	return m;
+}
+
+/* No further write works, the tables are as in @m, and the image opens only for reading. */
+static void expect_marked(struct rig *r, const struct image *m)
+{
+	struct image after;
+
+	assert_int_equal(put(r, 0, 1, 512), -EUCLEAN);
+	assert_int_equal(put(r, 32 * KIB, 1, 512), -EUCLEAN);
+	assert_int_equal(run(r, DISK_DISCARD, 0, NULL, 4096, false), -EUCLEAN);
+	assert_int_equal(run(r, DISK_WRITE_ZEROES, 0, NULL, 4096, true), -EUCLEAN);
+	assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), 0);
+	close_disk(r);
+	after = load(r->path, *m);
+	assert_int_equal(image_get64(&after, 72), 2);
+	image_put64(&after, 72, 0);
+	assert_int_equal(after.len, m->len);
+	assert_memory_equal(after.bytes, m->bytes, m->len);
+	free(after.bytes);
+	refused(r, "marked corrupt", 1);
 	r->o.read_only = true;
 	open_disk(r);
+	expect(r, 32 * KIB, 0, 512);
 	close_disk(r);
-	after = load(r->path, m);
-	assert_int_equal(image_get64(&after, 88), 1ULL << 40 | 1);
-	free(after.bytes);
 	r->o.read_only = false;
+}
+
+/* Refcount 0 for a table: it is not taken for data. */
+static void test_table_looks_free(void **state)
+{
+	static const unsigned int tables[] = { 1, 2, 3, 4, 6, 7 };
+	struct rig *r = *state;
+	bool found;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63);
+
+		m.bytes[m.refblock + tables[i] * 2 + 1] = 0;
+		store(r->path, &m);
+		open_disk(r);
+		assert_int_equal(put(r, 8192, 1, 4096), -EUCLEAN);
+		assert_int_equal(new_lines(r, "refcount 0 for a table", &found), 1);
+		assert_true(found);
+		expect(r, 0, 0x77, 4096);
+		expect_marked(r, &m);
+		new_lines(r, "", &found);
+		free(m.bytes);
+	}
+}
+
+/* A cluster of data that holds a table: it is not written in place. */
+static void test_data_in_a_table(void **state)
+{
+	static const uint64_t tables[] = { 1, 2, 3, 4, 6, 7 };
+	struct rig *r = *state;
+	bool found;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		struct image m = make_with_snapshot(tables[i] * 4096 | 1ULL << 63);
+
+		store(r->path, &m);
+		open_disk(r);
+		assert_int_equal(put(r, 0, 1, 4096), -EUCLEAN);
+		assert_int_equal(new_lines(r, "data in the cluster of a table", &found), 1);
+		assert_true(found);
+		expect_marked(r, &m);
+		new_lines(r, "", &found);
+		free(m.bytes);
+	}
+}
+
+/* A refcount table whose entries all name one block, in which no cluster is free. */
+static void test_refcount_block_twice(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(5 * 4096 | 1ULL << 63);
+	bool found;
+
+	for (unsigned int i = 0; i < 512; i++)
+		image_put64(&m, m.reftable + i * 8, m.refblock);
+	memset(m.bytes + m.refblock, 0xff, 4096);
+	store(r->path, &m);
 	open_disk(r);
+	assert_int_equal(put(r, 8192, 1, 4096), -EUCLEAN);
+	assert_int_equal(new_lines(r, "two tables in one cluster", &found), 1);
+	assert_true(found);
+	expect_marked(r, &m);
+	image_put64(&m, 72, 1);
+	store(r->path, &m);
+	refused(r, "a refcount block in a cluster in use", 2);
+	free(m.bytes);
+}
+
+/* Version 2 has no place for the mark. */
+static void test_no_mark_in_version_2(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63), after;
+
+	image_put32(&m, 4, 2);
+	m.bytes[m.refblock + 4 * 2 + 1] = 0;
+	store(r->path, &m);
+	open_disk(r);
+	assert_int_equal(put(r, 8192, 1, 4096), -EUCLEAN);
+	assert_int_equal(put(r, 0, 1, 4096), -EUCLEAN);
 	close_disk(r);
 	after = load(r->path, m);
-	assert_int_equal(image_get64(&after, 88), 0);
-	assert_int_equal(image_get64(&after, 80), 1ULL << 60 | 1);
+	assert_memory_equal(after.bytes, m.bytes, m.len);
 	free(after.bytes);
+	free(m.bytes);
+}
+
+/* An earlier error of the host does not hide the report of a corrupt image. */
+static void test_corruption_is_reported(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(5 * 4096 | 512 | 1ULL << 63);
+	struct rlimit old, small = { .rlim_cur = 8192 };
+	char buf[512];
+	bool found;
+
+	store(r->path, &m);
+	open_disk(r);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small.rlim_max = old.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	assert_int_equal(put(r, 8192, 1, 4096), -EFBIG);
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(new_lines(r, "File too large", &found), 1);
+	assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EUCLEAN);
+	assert_int_equal(new_lines(r, "not aligned", &found), 1);
+	assert_true(found);
+	free(m.bytes);
+}
+
+/* The host's errors are no contradictions, whichever read fails: the next write works. */
+static void test_read_errors_do_not_mark(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63);
+	unsigned int failed = 0;
+	bool found;
+
+	for (unsigned int n = 1; n < 12; n++) {
+		store(r->path, &m);
+		open_disk(r);
+		atomic_store(&failing_read, n);
+		failed += put(r, 8192, 1, 512) == -EIO;
+		atomic_store(&failing_read, 0);
+		assert_int_equal(put(r, 8192, 1, 512), 0);
+		assert_int_equal(header_now(r, m, 72), 0);
+		close_disk(r);
+		new_lines(r, "corrupt", &found);
+		assert_false(found);
+	}
+	assert_true(failed > 5);
+	free(m.bytes);
+}
+
+/* Many L1 entries that name one L2 table: it is read once, and so are the L1 tables. */
+static void test_repair_reads_once(void **state)
+{
+	const unsigned int nr = 20;
+	struct rig *r = *state;
+	struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63), after;
+
+	image_put64(&m, 72, 1);
+	image_put32(&m, 60, nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		image_put64(&m, 6 * 4096 + 40 * i, 7 * 4096);
+		image_put32(&m, 6 * 4096 + 40 * i + 8, 512);
+	}
+	for (unsigned int i = 0; i < 512; i++)
+		image_put64(&m, 7 * 4096 + 8 * i, 4 * 4096);
+	store(r->path, &m);
+	atomic_store(&reads, 0);
+	open_disk(r);
+	assert_true(atomic_load(&reads) < 100);
+	close_disk(r);
+	after = load(r->path, m);
+	for (unsigned int c = 4; c <= 7; c++) {
+		const unsigned char *p = after.bytes + m.refblock + c * 2;
+
+		assert_int_equal(p[0] << 8 | p[1], c == 6 ? 1 : c == 7 ? nr : 512 * nr + 1);
+	}
+	free(after.bytes);
+	free(m.bytes);
+}
+
+static void test_repair_is_bounded(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63);
+
+	image_put64(&m, 72, 1);
+	image_put32(&m, 60, 50);
+	for (unsigned int i = 0; i < 50; i++) {
+		image_put64(&m, 6 * 4096 + 40 * i, 8 * 4096);
+		image_put32(&m, 6 * 4096 + 40 * i + 8, 32 * MIB / 8);
+	}
+	store(r->path, &m);
+	assert_int_equal(truncate(r->path, 40 * MIB), 0);
+	refused(r, "L1 tables of its snapshots are too large", 2);
+	store(r->path, &m);
+	refused(r, "snapshot's L1 table at an impossible place", 2);
 	free(m.bytes);
 }
 
@@ -991,6 +1247,15 @@ int main(void)
 		TEST(shared_cluster),
 		TEST(dirty_is_repaired),
 		TEST(autoclear),
+		TEST(autoclear_before_repair),
+		TEST(table_looks_free),
+		TEST(data_in_a_table),
+		TEST(refcount_block_twice),
+		TEST(no_mark_in_version_2),
+		TEST(corruption_is_reported),
+		TEST(read_errors_do_not_mark),
+		TEST(repair_reads_once),
+		TEST(repair_is_bounded),
 		TEST(cache_holds_all_tables),
 		TEST(at_once_reads_no_table),
 		TEST(lock_of_a_write),

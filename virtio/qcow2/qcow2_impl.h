@@ -6,12 +6,14 @@
  *     qcow2.c            opens, closes and flushes an image
  *     qcow2_header.c     reads the header and its extensions and checks every value
  *     qcow2_meta.c       caches all tables and orders their writes to the disk
+ *     qcow2_walk.c       reads whole tables past the cache
+ *     qcow2_overlap.c    knows which clusters hold tables
  *     qcow2_refcount.c   counts the references to clusters of the file; allocates
  *     qcow2_map.c        maps guest offsets to clusters of the file
  *     qcow2_io.c         serves requests
  *     qcow2_compressed.c reads compressed clusters
  *     qcow2_repair.c     rebuilds the refcounts of images that were left dirty
- *     qcow2_error.c      reports that an image is corrupt
+ *     qcow2_marks.c      reports that an image is corrupt; changes the header's marks
  *
  * Locks. Requests that use existing mappings hold map_lock shared during their I/O; those that
  * change a mapping hold it exclusively. meta_lock guards the cache, for one access at a time, and
@@ -38,6 +40,7 @@
 #define QCOW2_INCOMPAT_COMPRESSION 8ULL
 
 #define QCOW2_NAME_BYTES 1024
+#define QCOW2_COPY_BYTES (64 * KIB) /* at a time, from cluster to cluster */
 
 struct qcow2_header {
 	unsigned int version, cluster_bits, refcount_order;
@@ -71,10 +74,17 @@ struct qcow2 {
 	unsigned int version, cluster_bits, l2_bits, refcount_order, refblock_bits;
 	uint64_t cluster_bytes;
 	uint64_t l1_offset, l1_entries, reftable_offset, reftable_entries;
+	uint64_t snapshots_offset, nr_snapshots;
+	uint64_t incompatible, autoclear;
 	bool punch;
+	_Atomic bool changing;	     /* the first write has begun */
+	_Atomic bool marked_corrupt; /* all writes fail */
+	_Atomic bool said_corrupt;
 
 	pthread_rwlock_t map_lock;
-	uint64_t free_hint;	       /* no cluster below it is free */
+	uint64_t free_hint; /* no cluster below it is free */
+	uint64_t *tables;   /* qcow2_overlap.c */
+	uint64_t nr_tables, max_tables;
 	struct qcow2_extent *unlinked; /* lost a reference that the disk may still have */
 	size_t nr_unlinked, max_unlinked;
 
@@ -95,8 +105,16 @@ struct qcow2 {
 /* qcow2_header.c: returns 0, or -errno (reported) */
 int qcow2_header_read(struct disk_file *f, struct qcow2_header *h);
 
-/* qcow2_error.c: reports that the image is corrupt. Returns -EUCLEAN. Thread: any. */
+/*
+ * qcow2_marks.c: reports corruption that concerns one request, or, for mark_corrupt(), tables that
+ * contradict each other: marks a writable image corrupt, and all writes fail from now on. Both
+ * return -EUCLEAN. Thread: any.
+ */
 int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
+int qcow2_mark_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
+int qcow2_clear_dirty(struct qcow2 *q);
+/* Clears the autoclear bits on the disk, and reports what that makes invalid. */
+int qcow2_clear_autoclear(struct qcow2 *q);
 
 /* qcow2_meta.c: @offset..@offset+@len is inside one table's naturally aligned 8 bytes */
 void meta_init(struct qcow2 *q, uint64_t file_bytes);
@@ -126,10 +144,33 @@ int qcow2_alloc(struct qcow2 *q, uint64_t *offset);
 void qcow2_unlink(struct qcow2 *q, uint64_t offset, uint64_t nr_clusters);
 /* Writes everything to the disk, then frees unlinked clusters. */
 int qcow2_commit(struct qcow2 *q);
+
+/* qcow2_walk.c: calls @fn for each entry or snapshot until it returns a nonzero value. */
+typedef int (*qcow2_entry_fn)(struct qcow2 *q, uint64_t index, uint64_t entry, void *ctx);
+typedef int (*qcow2_snapshot_fn)(struct qcow2 *q, uint64_t l1, uint64_t entries, void *ctx);
+int qcow2_each_entry(struct qcow2 *q, uint64_t offset, uint64_t nr, qcow2_entry_fn fn, void *ctx);
+int qcow2_each_snapshot(struct qcow2 *q, qcow2_snapshot_fn fn, void *ctx, uint64_t *table_bytes);
 /* Whether a table may be at @offset: aligned, not in the header, inside the file. */
 bool qcow2_table_ok(struct qcow2 *q, uint64_t offset);
-/* Whether a cluster holds the header, the L1 table or the refcount table. */
-bool qcow2_reserved(const struct qcow2 *q, uint64_t offset);
+
+/* qcow2_overlap.c. Locks: map_lock, held exclusively for changes. */
+enum qcow2_table {
+	QCOW2_NO_TABLE,
+	QCOW2_L2, /* this one to SNAPSHOT are in the set */
+	QCOW2_REFBLOCK,
+	QCOW2_SNAPSHOT, /* the snapshot table, or an L1 table of a snapshot */
+	QCOW2_HEADER,
+	QCOW2_L1,
+	QCOW2_REFTABLE
+};
+
+/* Returns what is known to be in the cluster at @offset. */
+enum qcow2_table qcow2_table_at(const struct qcow2 *q, uint64_t offset);
+/* Fills the set from the file, before the first change. */
+int qcow2_find_tables(struct qcow2 *q);
+int qcow2_table_add(struct qcow2 *q, uint64_t offset, enum qcow2_table kind);
+void qcow2_table_drop(struct qcow2 *q, uint64_t offset);
+void qcow2_forget_tables(struct qcow2 *q);
 
 /* qcow2_map.c */
 enum qcow2_type {
@@ -182,7 +223,18 @@ int qcow2_read_compressed(struct qcow2 *q, const struct qcow2_mapping *m, uint64
  * qcow2_repair.c: called when an image is opened for writing and is marked to have outdated
  * refcounts
  */
-int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h);
+int qcow2_repair(struct qcow2 *q);
+
+/* The first byte of a compressed cluster, and the end of its last sector. */
+static inline uint64_t qcow2_packed_at(unsigned int cluster_bits, uint64_t entry, uint64_t *end)
+{
+	unsigned int offset_bits = 62 - (cluster_bits - 8);
+	uint64_t start = entry & ((1ULL << offset_bits) - 1);
+	uint64_t sectors = (entry & ~(QCOW2_COPIED | QCOW2_COMPRESSED)) >> offset_bits;
+
+	*end = align_down(start, 512) + (sectors + 1) * 512;
+	return start;
+}
 
 static inline uint32_t load_be32(const unsigned char *p)
 {

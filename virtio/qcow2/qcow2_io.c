@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define COPY_BYTES (64 * 1024)
 #define AT_ONCE_IOVECS 64
 #define MAX_UNLINKED 1024   /* extents, until a commit frees them without a flush */
 #define CHANGE_CLUSTERS 256 /* a discard changes this many, then other requests get the lock */
@@ -118,11 +117,11 @@ static int keep_old(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t o
 		return 0;
 	if (zeros)
 		return disk_file_zero(q->file, host + in_cluster, len, false);
-	buf = malloc(min_u64(len, COPY_BYTES));
+	buf = malloc(min_u64(len, QCOW2_COPY_BYTES));
 	if (!buf)
-		return -ENOMEM;
-	for (uint64_t at = 0; !err && at < len; at += COPY_BYTES) {
-		struct iovec iov = { buf, min_u64(len - at, COPY_BYTES) };
+		return disk_file_error(q->file, "no memory for a copy", host, -ENOMEM);
+	for (uint64_t at = 0; !err && at < len; at += QCOW2_COPY_BYTES) {
+		struct iovec iov = { buf, min_u64(len - at, QCOW2_COPY_BYTES) };
 		struct disk_cursor c = { .iov = &iov };
 
 		err = read_mapped(q, old, offset + at, iov.iov_len, &c);
@@ -189,6 +188,29 @@ static int commit_if_many(struct qcow2 *q)
 	return q->nr_unlinked >= MAX_UNLINKED ? qcow2_commit(q) : 0;
 }
 
+/*
+ * Called before every change. Before the first one it finds the tables that no change may
+ * overwrite, and clears the header's autoclear bits.
+ */
+static int begin_change(struct qcow2 *q)
+{
+	int err = 0;
+
+	if (atomic_load(&q->marked_corrupt))
+		return -EUCLEAN;
+	if (atomic_load(&q->changing))
+		return 0;
+	pthread_rwlock_wrlock(&q->map_lock);
+	if (!atomic_load(&q->changing)) {
+		err = qcow2_find_tables(q);
+		if (!err)
+			err = qcow2_clear_autoclear(q);
+		atomic_store(&q->changing, !err);
+	}
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
 static bool is_own(const struct qcow2_mapping *m)
 {
 	return m->type == QCOW2_NORMAL && m->copied;
@@ -247,7 +269,9 @@ int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_
 	while (!err && len > 0) {
 		uint64_t run;
 
-		err = write_own(q, offset, len, from, &run);
+		err = begin_change(q);
+		if (!err)
+			err = write_own(q, offset, len, from, &run);
 		if (!err && !run)
 			err = write_others(q, offset, len, from, &run);
 		if (err)
@@ -375,6 +399,9 @@ static int change_clusters(struct qcow2 *q, uint64_t at, uint64_t end, enum chan
 	int err = 0;
 
 	while (err >= 0 && at < end) {
+		err = begin_change(q);
+		if (err)
+			return err;
 		pthread_rwlock_wrlock(&q->map_lock);
 		err = change_some(q, &at, end, change);
 		pthread_rwlock_unlock(&q->map_lock);

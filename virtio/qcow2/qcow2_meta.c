@@ -230,7 +230,7 @@ static int find(struct qcow2 *q, enum meta_class class_of, uint64_t offset, stru
 		return load(q, class_of, start, out);
 	/* One place with two kinds of table is corrupt: no order of writing would be correct. */
 	if ((*out)->class_of != class_of)
-		return qcow2_corrupt(q, "two tables in one place,", offset);
+		return qcow2_mark_corrupt(q, "two tables in one place,", offset);
 	used(q, *out);
 	return 0;
 }

@@ -4,7 +4,8 @@
  * entries point to refcount blocks, each of which is a cluster of counts of 1 to 64 bits. Each
  * cluster of the file has a count, whatever it holds.
  *
- * Allocation takes the first cluster with count 0, from free_hint on.
+ * Allocation takes the first cluster with count 0, from free_hint on. Every cluster that goes into
+ * use is checked against the known tables first, see qcow2_overlap.c.
  *
  *   - Clusters that no block describes yet: the new block goes into the first of them and counts
  *     itself.
@@ -27,28 +28,11 @@
 #define MAX_REFTABLE_BYTES (8 * MIB)
 #define HEADER_REFTABLE 48 /* offset (8 bytes), clusters (4) */
 
-bool qcow2_table_ok(struct qcow2 *q, uint64_t offset)
-{
-	return is_aligned(offset, q->cluster_bytes) && offset >= q->cluster_bytes &&
-	       offset < align_up(atomic_load(&q->file->size_bytes), q->cluster_bytes);
-}
-
-static bool inside(uint64_t offset, uint64_t start, uint64_t len)
-{
-	return offset >= start && offset - start < len;
-}
-
-bool qcow2_reserved(const struct qcow2 *q, uint64_t offset)
-{
-	return offset < q->cluster_bytes ||
-	       inside(offset, q->l1_offset, align_up(q->l1_entries * 8, q->cluster_bytes)) ||
-	       inside(offset, q->reftable_offset, q->reftable_entries * 8);
-}
-
 /* Stores the refcount block of @cluster in @block; 0: there is none. */
 static int find_block(struct qcow2 *q, uint64_t cluster, uint64_t *block)
 {
 	uint64_t index = cluster >> q->refblock_bits, entry;
+	enum qcow2_table used;
 	int err;
 
 	*block = 0;
@@ -58,8 +42,10 @@ static int find_block(struct qcow2 *q, uint64_t cluster, uint64_t *block)
 	if (err)
 		return err;
 	*block = entry & ~511ULL;
-	if (*block && (!qcow2_table_ok(q, *block) || qcow2_reserved(q, *block)))
-		return qcow2_corrupt(q, "a refcount block at an impossible place,", *block);
+	used = qcow2_table_at(q, *block);
+	if (*block &&
+	    (!qcow2_table_ok(q, *block) || (used != QCOW2_NO_TABLE && used != QCOW2_REFBLOCK)))
+		return qcow2_mark_corrupt(q, "a refcount block at an impossible place,", *block);
 	return 0;
 }
 
@@ -121,8 +107,8 @@ static int set_in_block(struct qcow2 *q, uint64_t block, uint64_t cluster, uint6
 	int err;
 
 	if (count > at.mask)
-		return qcow2_corrupt(q, "a refcount that its width cannot hold,",
-				     cluster << q->cluster_bits);
+		return qcow2_mark_corrupt(q, "a refcount that its width cannot hold,",
+					  cluster << q->cluster_bits);
 	err = meta_read(q, META_REFBLOCK, block + at.byte, p, at.nr_bytes);
 	if (err)
 		return err;
@@ -132,8 +118,8 @@ static int set_in_block(struct qcow2 *q, uint64_t block, uint64_t cluster, uint6
 
 static int check_free(struct qcow2 *q, uint64_t offset)
 {
-	if (qcow2_reserved(q, offset))
-		return qcow2_corrupt(q, "refcount 0 for a cluster in use", offset);
+	if (qcow2_table_at(q, offset) != QCOW2_NO_TABLE)
+		return qcow2_mark_corrupt(q, "refcount 0 for a table", offset);
 	if (offset >= MAX_FILE_BYTES)
 		return -EFBIG;
 	if (q->file->block_device && offset > atomic_load(&q->file->size_bytes) - q->cluster_bytes)
@@ -150,12 +136,16 @@ static int add_block(struct qcow2 *q, uint64_t cluster)
 	int err = check_free(q, offset);
 
 	if (!err)
+		err = qcow2_table_add(q, offset, QCOW2_REFBLOCK);
+	if (!err)
 		err = meta_zero_cluster(q, offset);
 	if (!err)
 		err = set_in_block(q, offset, cluster, 1);
 	if (!err)
 		err = meta_put64(q, META_REFTABLE,
 				 q->reftable_offset + (cluster >> q->refblock_bits) * 8, offset);
+	if (err && !atomic_load(&q->marked_corrupt))
+		qcow2_table_drop(q, offset);
 	return err;
 }
 
@@ -257,6 +247,24 @@ static int switch_table(struct qcow2 *q, const struct growth *g)
 	return 0;
 }
 
+/* No table may be among the clusters that the growth takes; none of them has a refcount yet. */
+static int claim_growth(struct qcow2 *q, const struct growth *g)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; !err && i < g->nr_blocks + g->table_clusters; i++)
+		err = check_free(q, (g->first_cluster + i) << q->cluster_bits);
+	for (uint64_t i = 0; !err && i < g->nr_blocks; i++)
+		err = qcow2_table_add(q, (g->first_cluster + i) << q->cluster_bits, QCOW2_REFBLOCK);
+	return err;
+}
+
+static void drop_growth(struct qcow2 *q, const struct growth *g)
+{
+	for (uint64_t i = 0; i < g->nr_blocks; i++)
+		qcow2_table_drop(q, (g->first_cluster + i) << q->cluster_bits);
+}
+
 static int grow_table(struct qcow2 *q)
 {
 	struct growth g;
@@ -268,16 +276,20 @@ static int grow_table(struct qcow2 *q)
 				       err);
 	buf = malloc(q->cluster_bytes);
 	if (!buf)
-		return -ENOMEM;
+		return disk_file_error(q->file, "no memory for a table", 0, -ENOMEM);
 	meta_forget(q, g.first_cluster << q->cluster_bits,
 		    (g.nr_blocks + g.table_clusters) << q->cluster_bits);
 	err = meta_write_all(q); /* the old table is copied from the file */
+	if (!err)
+		err = claim_growth(q, &g);
 	if (!err)
 		err = write_growth_blocks(q, &g, buf);
 	if (!err)
 		err = write_growth_table(q, &g, buf);
 	if (!err)
 		err = switch_table(q, &g);
+	if (err && !atomic_load(&q->marked_corrupt))
+		drop_growth(q, &g);
 	free(buf);
 	return err;
 }
@@ -290,8 +302,8 @@ int refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t count)
 	if (err)
 		return err;
 	if (!block)
-		return qcow2_corrupt(q, "no refcount block for a cluster in use",
-				     cluster << q->cluster_bits);
+		return qcow2_mark_corrupt(q, "no refcount block for a cluster in use",
+					  cluster << q->cluster_bits);
 	return set_in_block(q, block, cluster, count);
 }
 
@@ -328,6 +340,8 @@ int qcow2_alloc(struct qcow2 *q, uint64_t *offset)
 	uint64_t cluster = q->free_hint;
 	int rc;
 
+	if (atomic_load(&q->marked_corrupt))
+		return -EUCLEAN;
 	do {
 		rc = try_cluster(q, &cluster);
 	} while (!rc);
@@ -368,8 +382,8 @@ static int lower(struct qcow2 *q, uint64_t cluster, bool *is_free)
 
 	*is_free = false;
 	if (!err && !count)
-		return qcow2_corrupt(q, "refcount 0 for a cluster that was in use",
-				     cluster << q->cluster_bits);
+		return qcow2_mark_corrupt(q, "refcount 0 for a cluster that was in use",
+					  cluster << q->cluster_bits);
 	if (!err)
 		err = refcount_set(q, cluster, count - 1);
 	*is_free = !err && count == 1;
@@ -389,6 +403,7 @@ static int lower_extent(struct qcow2 *q, const struct qcow2_extent *e)
 		if (is_free) {
 			run++;
 			meta_forget(q, c << q->cluster_bits, q->cluster_bytes);
+			qcow2_table_drop(q, c << q->cluster_bits);
 			if (c < q->free_hint)
 				q->free_hint = c;
 			continue;
@@ -422,7 +437,7 @@ int qcow2_commit(struct qcow2 *q)
 	q->unlinked = NULL;
 	q->nr_unlinked = 0;
 	q->max_unlinked = 0;
-	for (size_t i = 0; i < nr; i++)
+	for (size_t i = 0; i < nr && !atomic_load(&q->marked_corrupt); i++)
 		lower_extent(q, &list[i]); /* an error is reported; what was flushed is safe */
 	free(list);
 	return 0;
