@@ -895,6 +895,61 @@ static void test_repair_is_bounded(void **state)
 	free(m.bytes);
 }
 
+/* ---- the search for free clusters ---- */
+
+/* The lowest free cluster is found, whatever the width of the counts. */
+static void test_lowest_free_cluster(void **state)
+{
+	struct rig *r = *state;
+	struct stat before, after;
+
+	for (unsigned int order = 0; order <= 6; order++) {
+		struct image m = image_make(3, 9, order, MIB);
+
+		store(r->path, &m);
+		free(m.bytes);
+		open_disk(r);
+		assert_int_equal(put(r, 0, 1, 256 * KIB), 0);
+		for (unsigned int i = 1; i < 9; i++)
+			assert_int_equal(run(r, DISK_DISCARD, i * i * 1024, NULL, 512, false), 0);
+		close_disk(r);
+		assert_int_equal(stat(r->path, &before), 0);
+		open_disk(r);
+		for (unsigned int i = 1; i < 9; i++)
+			assert_int_equal(put(r, 8 * KIB + i * i * 1024, 1, 512), 0);
+		for (unsigned int i = 1; i < 9; i++)
+			assert_int_equal(put(r, i * i * 1024, 2, 512), 0);
+		close_disk(r);
+		assert_int_equal(stat(r->path, &after), 0);
+		assert_int_equal(before.st_size, after.st_size);
+	}
+}
+
+/* One free cluster far below the end does not make the next write search all blocks again. */
+static void test_search_does_not_restart(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 9, 6, 16 * MIB);
+
+	store(r->path, &m);
+	free(m.bytes);
+	open_disk(r);
+	for (uint64_t at = 0; at < 8 * MIB; at += 64 * KIB)
+		assert_int_equal(put(r, at, 1, 64 * KIB), 0);
+	close_disk(r);
+	open_disk(r);
+	/* The first ones use what the old refcount tables have left. */
+	assert_int_equal(put(r, 9 * MIB, 1, 256 * KIB), 0);
+	for (unsigned int i = 1; i < 4; i++) {
+		assert_int_equal(run(r, DISK_DISCARD, 64 * KIB, NULL, 512, false), 0);
+		assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), 0);
+		assert_int_equal(put(r, 64 * KIB, 1, 512), 0);
+		atomic_store(&reads, 0);
+		assert_int_equal(put(r, 10 * MIB + i * 512, 1, 512), 0);
+		assert_true(atomic_load(&reads) < 20);
+	}
+}
+
 /* ---- the cache ---- */
 
 /* An image with 128 L2 tables without entries. */
@@ -1256,6 +1311,8 @@ int main(void)
 		TEST(read_errors_do_not_mark),
 		TEST(repair_reads_once),
 		TEST(repair_is_bounded),
+		TEST(lowest_free_cluster),
+		TEST(search_does_not_restart),
 		TEST(cache_holds_all_tables),
 		TEST(at_once_reads_no_table),
 		TEST(lock_of_a_write),

@@ -51,6 +51,8 @@ static void free_all(struct qcow2 *q)
 	qcow2_forget_tables(q);
 	free(q->unlinked);
 	free(q->unpacked);
+	free(q->full);
+	free(q->scratch);
 	pthread_rwlock_destroy(&q->map_lock);
 	pthread_mutex_destroy(&q->unpack_lock);
 	disk_file_close(q->file);

@@ -82,8 +82,10 @@ struct qcow2 {
 	_Atomic bool said_corrupt;
 
 	pthread_rwlock_t map_lock;
-	uint64_t free_hint; /* no cluster below it is free */
-	uint64_t *tables;   /* qcow2_overlap.c */
+	uint64_t free_hint;	/* no cluster below it is free */
+	uint64_t *full;		/* a bit for each refcount block in which none is free */
+	unsigned char *scratch; /* a slice */
+	uint64_t *tables;	/* qcow2_overlap.c */
 	uint64_t nr_tables, max_tables;
 	struct qcow2_extent *unlinked; /* lost a reference that the disk may still have */
 	size_t nr_unlinked, max_unlinked;
@@ -125,6 +127,8 @@ int meta_get64(struct qcow2 *q, enum meta_class class_of, uint64_t offset, uint6
 int meta_put64(struct qcow2 *q, enum meta_class class_of, uint64_t offset, uint64_t value);
 /* Like meta_get64(), but never waits: returns -EAGAIN if it would have to. */
 int meta_try_get64(struct qcow2 *q, enum meta_class class_of, uint64_t offset, uint64_t *value);
+/* Copies the slice at @offset, from the file if it is not in the cache; it does not go there. */
+int meta_peek(struct qcow2 *q, uint64_t offset, unsigned char *buf);
 /* Writes all dirty tables, in order. The last ones may still need a sync. */
 int meta_write_all(struct qcow2 *q);
 /* Drops the cached contents of a range of the file, also dirty ones. */

@@ -303,6 +303,18 @@ int meta_try_get64(struct qcow2 *q, enum meta_class class_of, uint64_t offset, u
 	return err;
 }
 
+int meta_peek(struct qcow2 *q, uint64_t offset, unsigned char *buf)
+{
+	struct meta_slice *s;
+
+	pthread_mutex_lock(&q->meta_lock);
+	s = lookup(q, offset);
+	if (s)
+		memcpy(buf, s->data, q->slice_bytes);
+	pthread_mutex_unlock(&q->meta_lock);
+	return s ? 0 : disk_file_pread(q->file, buf, q->slice_bytes, offset);
+}
+
 void meta_forget(struct qcow2 *q, uint64_t offset, uint64_t len)
 {
 	pthread_mutex_lock(&q->meta_lock);

@@ -4,8 +4,10 @@
  * entries point to refcount blocks, each of which is a cluster of counts of 1 to 64 bits. Each
  * cluster of the file has a count, whatever it holds.
  *
- * Allocation takes the first cluster with count 0, from free_hint on. Every cluster that goes into
- * use is checked against the known tables first, see qcow2_overlap.c.
+ * Allocation takes the first cluster with count 0, from free_hint on. It searches a refcount block
+ * a slice at a time, and past the blocks that are known to be full, so that a large image is
+ * searched once. Every cluster that goes into use is checked against the known tables first, see
+ * qcow2_overlap.c.
  *
  *   - Clusters that no block describes yet: the new block goes into the first of them and counts
  *     itself.
@@ -307,46 +309,125 @@ int refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t count)
 	return set_in_block(q, block, cluster, count);
 }
 
-/*
- * Tries one cluster. Returns 1 if it is taken for the caller, 0 if the next one (or, after growth,
- * the same one) must be tried, or -errno.
- */
-static int try_cluster(struct qcow2 *q, uint64_t *cluster)
+/* ---- the search for a free cluster ---- */
+
+static bool is_full(const struct qcow2 *q, uint64_t index)
 {
-	uint64_t block, count;
+	return q->full && q->full[index / 64] >> (index % 64) & 1;
+}
+
+/* Remembers that no cluster of the block is free; without memory it is searched again. */
+static void set_full(struct qcow2 *q, uint64_t index)
+{
+	if (!q->full)
+		q->full = calloc(MAX_REFTABLE_BYTES / 8 / 64, sizeof(*q->full));
+	if (q->full)
+		q->full[index / 64] |= 1ULL << (index % 64);
+}
+
+static void set_free(struct qcow2 *q, uint64_t cluster)
+{
+	uint64_t index = cluster >> q->refblock_bits;
+
+	if (q->full)
+		q->full[index / 64] &= ~(1ULL << (index % 64));
+	if (cluster < q->free_hint)
+		q->free_hint = cluster;
+}
+
+/* Whether one of the counts in 8 bytes is 0. */
+static bool has_zero(const struct qcow2 *q, const unsigned char *p)
+{
+	unsigned int bits = 1U << q->refcount_order;
+	uint64_t ones = bits == 64 ? 1 : UINT64_MAX / ((1ULL << bits) - 1), v;
+
+	memcpy(&v, p, sizeof(v));
+	return (v - ones) & ~v & ones << (bits - 1);
+}
+
+/* Searches the slice of counts in @buf, from *@cluster on. Returns whether one is 0. */
+static bool search_slice(const struct qcow2 *q, const unsigned char *buf, uint64_t *cluster)
+{
+	uint64_t per_word = 64 >> q->refcount_order;
+
+	do {
+		struct place at = find_place(q, *cluster);
+		unsigned int byte = at.byte & (unsigned int)(q->slice_bytes - 1);
+
+		if (is_aligned(*cluster, per_word) && !has_zero(q, buf + byte))
+			*cluster += per_word;
+		else if (get_count(buf + byte, &at))
+			++*cluster;
+		else
+			return true;
+	} while (*cluster & ((q->slice_bytes * 8 >> q->refcount_order) - 1));
+	return false;
+}
+
+/* Searches @block from *@cluster on. If *@found is false, *@cluster is in the next block. */
+static int search_block(struct qcow2 *q, uint64_t block, uint64_t *cluster, bool *found)
+{
+	uint64_t index = *cluster >> q->refblock_bits;
+	int err = 0;
+
+	*found = false;
+	if (!q->scratch)
+		q->scratch = malloc(q->slice_bytes);
+	if (!q->scratch)
+		return disk_file_error(q->file, "no memory for a table", block, -ENOMEM);
+	while (!err && !*found && *cluster >> q->refblock_bits == index) {
+		uint64_t at = block + find_place(q, *cluster).byte;
+
+		err = meta_peek(q, align_down(at, q->slice_bytes), q->scratch);
+		if (!err)
+			*found = search_slice(q, q->scratch, cluster);
+	}
+	return err;
+}
+
+/*
+ * Goes on to the next free cluster, from *@cluster on and within one block. If *@found is false,
+ * the search continues at *@cluster.
+ */
+static int find_free(struct qcow2 *q, uint64_t *cluster, bool *found)
+{
+	uint64_t index = *cluster >> q->refblock_bits, block;
 	int err;
 
-	if (*cluster >> q->refblock_bits >= q->reftable_entries)
+	*found = false;
+	if (index >= q->reftable_entries)
 		return grow_table(q);
-	err = find_block(q, *cluster, &block);
-	if (!err && !block)
-		err = add_block(q, *cluster);
-	else if (!err)
-		err = refcount_get(q, *cluster, &count);
-	if (err)
-		return err;
-	if (!block || count) {
-		++*cluster;
+	if (is_full(q, index)) {
+		*cluster = (index + 1) << q->refblock_bits;
 		return 0;
 	}
-	err = check_free(q, *cluster << q->cluster_bits);
+	err = find_block(q, *cluster, &block);
+	if (!err && !block) {
+		err = add_block(q, *cluster);
+		*cluster += !err;
+		return err;
+	}
 	if (!err)
-		err = set_in_block(q, block, *cluster, 1);
-	return err ? err : 1;
+		err = search_block(q, block, cluster, found);
+	if (!err && !*found)
+		set_full(q, index); /* nothing below free_hint is free, either */
+	return err;
 }
 
 int qcow2_alloc(struct qcow2 *q, uint64_t *offset)
 {
 	uint64_t cluster = q->free_hint;
-	int rc;
+	bool found = false;
+	int err = atomic_load(&q->marked_corrupt) ? -EUCLEAN : 0;
 
-	if (atomic_load(&q->marked_corrupt))
-		return -EUCLEAN;
-	do {
-		rc = try_cluster(q, &cluster);
-	} while (!rc);
-	if (rc < 0)
-		return rc;
+	while (!err && !found)
+		err = find_free(q, &cluster, &found);
+	if (!err)
+		err = check_free(q, cluster << q->cluster_bits);
+	if (!err)
+		err = refcount_set(q, cluster, 1);
+	if (err)
+		return err;
 	q->free_hint = cluster + 1;
 	*offset = cluster << q->cluster_bits;
 	meta_forget(q, *offset, q->cluster_bytes);
@@ -404,8 +485,7 @@ static int lower_extent(struct qcow2 *q, const struct qcow2_extent *e)
 			run++;
 			meta_forget(q, c << q->cluster_bits, q->cluster_bytes);
 			qcow2_table_drop(q, c << q->cluster_bits);
-			if (c < q->free_hint)
-				q->free_hint = c;
+			set_free(q, c);
 			continue;
 		}
 		if (run && q->punch)
