@@ -361,8 +361,6 @@ static int zero_part(struct qcow2 *q, uint64_t offset, uint64_t len)
 	bool zeros;
 	int err;
 
-	if (!len)
-		return 0;
 	pthread_rwlock_rdlock(&q->map_lock);
 	err = qcow2_map(q, offset, &m);
 	zeros = !err && reads_as_zeros(q, &m, offset);
@@ -432,18 +430,20 @@ int qcow2_discard(struct disk_node *n, uint64_t offset, uint64_t len)
 int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap)
 {
 	struct qcow2 *q = to_qcow2(n);
-	uint64_t first = align_up(offset, q->cluster_bytes), end = whole_end(q, offset + len);
-	int err;
+	uint64_t end = offset + len, whole = whole_end(q, end);
+	int err = 0;
 
-	if (first >= end &&
-	    align_down(offset, q->cluster_bytes) ==
-		    align_down(offset + len - 1, q->cluster_bytes) &&
-	    first != offset)
-		return zero_part(q, offset, len);
-	err = zero_part(q, offset, first - offset);
-	if (!err && first < end)
-		err = change_clusters(q, first, end, unmap ? CHANGE_ZERO_UNMAP : CHANGE_ZERO);
-	if (!err && end < offset + len)
-		err = zero_part(q, end, offset + len - end);
+	while (!err && offset < end) {
+		uint64_t border = align_down(offset, q->cluster_bytes) + q->cluster_bytes;
+
+		if (is_aligned(offset, q->cluster_bytes) && offset < whole) {
+			border = whole;
+			err = change_clusters(q, offset, whole,
+					      unmap ? CHANGE_ZERO_UNMAP : CHANGE_ZERO);
+		} else {
+			err = zero_part(q, offset, min_u64(border, end) - offset);
+		}
+		offset = border;
+	}
 	return err;
 }
