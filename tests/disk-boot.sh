@@ -61,6 +61,7 @@ job() { # CASE...
 	for name; do
 		disk=$dir/$name.img
 		[ "$name" != ro ] || disk+=,ro
+		[ "$name" != qcow2 ] || disk+=,backing=any
 		date +%s >"$dir/$name.start"
 		rm -f "$dir/$name.out"
 		# Both ends in one descriptor: no end of file in between.

@@ -8,7 +8,7 @@
 # initrd are not on it (tests/kernels.sh, tests/stock-initrd.sh). FORM is
 #
 #   raw    an ext4 file system on the whole disk
-#   qcow2  an overlay that has the cached raw one as its backing file
+#   qcow2  an overlay that has the cached raw one as its backing file (-d OUT,backing=any)
 #   gpt    the same file system in the second of two partitions; its type is the one for the root of
 #          x86-64
 #

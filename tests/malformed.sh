@@ -175,7 +175,8 @@ verdict "--add of more than the memory" $?
 [ "$(wc -l <"$dir/err")" = 1 ] && grep -qF 'no\x1b[2J\xc2\x9b\x0akvm: a lie' "$dir/err"
 verdict "a name with control characters" $?
 
-printf 'kernel = %s\noptions = --name=.\nexit = 125\n' "$dir/good" >"$dir/s.smoke"
+echo "no kernel" >"$dir/junk"
+printf 'kernel = %s\nexit = 125\n' "$dir/junk" >"$dir/s.smoke"
 (cd "$dir" && timeout $limit_s "$(realpath "$OLDPWD/$kvm" 2>/dev/null || echo "$kvm")" smoke -q \
 	s.smoke --repeat 20 --report r.json) >/dev/null 2>"$dir/err"
 gzip -k "$dir/r.json"

@@ -69,6 +69,8 @@ struct disk_options {
 	 */
 	bool (*mend)(void *ctx);
 	void *mend_ctx;
+	/* Backing files may be anywhere, and devices; else only files in the image's folder. */
+	bool backing_any;
 };
 
 struct disk;

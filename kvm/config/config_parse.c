@@ -125,7 +125,8 @@ static const struct opt rows[] = {
 	{ 'd', "disk", OPT_LIST, AT(disk), "FILE[,KEY=VALUE]...",
 	  "disk image or block device; keys: format=auto|raw|qcow2,\n"
 	  "ro, snapshot, serial=S, discard=on|off, queues=N,\n"
-	  "cache=writeback|writethrough|none, aio=auto|uring|threads,\nwerror=report|stop, blocksize=512|4096",
+	  "cache=writeback|writethrough|none, aio=auto|uring|threads,\n"
+	  "werror=report|stop, blocksize=512|4096, backing=folder|any",
 	  0, CONFIG_MAX_DISKS, NULL, AT(nr_disks) },
 	{ 'n', "network", OPT_LIST, AT(net), "KIND[,KEY=VALUE]...",
 	  "network card:\n"

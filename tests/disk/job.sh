@@ -49,11 +49,11 @@ case_raw() {
 }
 case_qcow2() {
 	overlay disk.qcow2
-	twice disk.qcow2 disk.qcow2
+	twice disk.qcow2 disk.qcow2,backing=any
 }
 case_queues() {
 	overlay queues.qcow2
-	twice queues.qcow2 queues.qcow2,queues=4 -c 4
+	twice queues.qcow2 queues.qcow2,backing=any,queues=4 -c 4
 }
 case_compressed() {
 	qemu-img convert -c -f raw -O qcow2 "$in/base.raw" compressed.qcow2

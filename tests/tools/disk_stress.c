@@ -242,7 +242,12 @@ static bool kill_begin(struct stress *st, struct slot *s)
 {
 	uint64_t first = rnd(st) % st->nr_blocks,
 		 n = min_u64(1 + rnd(st) % 16, st->nr_blocks - first);
+	bool discard = rnd(st) % 8 == 0 && disk_can_discard(st->d);
 
+	if (discard) { /* of whole clusters, of up to 64 KiB: these become zeros */
+		first = align_down(first, 16);
+		n = min_u64(16, st->nr_blocks - first);
+	}
 	if (overlaps(st, first * BLOCK_BYTES, n * BLOCK_BYTES))
 		return false;
 	s->req = (struct disk_request){ .op = DISK_FLUSH, .done = kill_done };
@@ -251,7 +256,7 @@ static bool kill_begin(struct stress *st, struct slot *s)
 			s->flush_view[b] = st->journal[b].done;
 		return true;
 	}
-	s->req.op = rnd(st) % 8 ? DISK_WRITE : DISK_WRITE_ZEROES;
+	s->req.op = discard ? DISK_DISCARD : rnd(st) % 8 ? DISK_WRITE : DISK_WRITE_ZEROES;
 	s->req.unmap = rnd(st) & 1;
 	s->req.offset_bytes = first * BLOCK_BYTES;
 	s->req.len_bytes = n * BLOCK_BYTES;

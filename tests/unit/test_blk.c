@@ -927,7 +927,11 @@ static void options_are_parsed(void **state)
 	assert_true(b.werror_stop && !b.pause);
 	assert_string_equal(b.path, "a,b,");
 	assert_int_equal(parse("a,werror=report", &d, &b, copy), 0);
-	assert_false(b.werror_stop);
+	assert_false(b.werror_stop || d.backing_any);
+	assert_int_equal(parse("a,backing=any", &d, &b, copy), 0);
+	assert_true(d.backing_any);
+	assert_int_equal(parse("a,backing=any,backing=folder", &d, &b, copy), 0);
+	assert_false(d.backing_any);
 	assert_int_equal(parse("a,format=raw,format=auto", &d, &b, copy), 0);
 	assert_null(d.format);
 }
@@ -953,6 +957,8 @@ static void bad_options_are_refused(void **state)
 					   "a,discard=yes",
 					   "a,werror",
 					   "a,werror=ignore",
+					   "a,backing",
+					   "a,backing=off",
 					   "a,queues=-1",
 					   "a,serial=123456789012345678901" };
 	struct disk_options d;

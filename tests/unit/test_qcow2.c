@@ -19,6 +19,8 @@
 #include "kvm/log.h"
 
 #include "unit/qcow2_image.h"
+#include "virtio/qcow2/qcow2.h"
+#include "virtio/qcow2/qcow2_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +28,38 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* These replace libc's, for the disk layer too. */
+static _Atomic unsigned int reads, main_reads, failing_read;
+static struct qcow2 *watched;		    /* a write at @watched_at looks at its map_lock */
+static uint64_t watched_at, watched_shared; /* how often it could be locked shared */
+
+ssize_t preadv(int fd, const struct iovec *iov, int nr, off_t offset);
+ssize_t pwritev(int fd, const struct iovec *iov, int nr, off_t offset);
+
+ssize_t preadv(int fd, const struct iovec *iov, int nr, off_t offset)
+{
+	atomic_fetch_add(&reads, 1);
+	if (gettid() == getpid())
+		atomic_fetch_add(&main_reads, 1);
+	if (atomic_load(&failing_read) && atomic_fetch_sub(&failing_read, 1) == 1) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_preadv, fd, iov, nr, offset, 0);
+}
+
+ssize_t pwritev(int fd, const struct iovec *iov, int nr, off_t offset)
+{
+	if (watched && (uint64_t)offset == watched_at &&
+	    !pthread_rwlock_tryrdlock(&watched->map_lock)) {
+		watched_shared++;
+		pthread_rwlock_unlock(&watched->map_lock);
+	}
+	return syscall(SYS_pwritev, fd, iov, nr, offset, 0);
+}
 
 struct rig {
 	char dir[64], path[128], base[128], log[128];
@@ -587,28 +620,443 @@ static void test_dirty_is_repaired(void **state)
 	free(m.bytes);
 }
 
+static uint64_t header_now(struct rig *r, struct image like, uint64_t at)
+{
+	struct image now = load(r->path, like);
+	uint64_t value = image_get64(&now, at);
+
+	free(now.bytes);
+	return value;
+}
+
+/* Autoclear bits go with the first write, not before, and bit 0 (bitmaps) is reported. */
 static void test_autoclear(void **state)
 {
+	const uint64_t bits = 1ULL << 40 | 1;
 	struct rig *r = *state;
-	struct image m = image_make(3, 12, 4, MIB), after;
+	struct image m = image_make(3, 12, 4, MIB);
+	char buf[512];
+	bool found;
 
 	image_put64(&m, 80, 1ULL << 60 | 1); /* compatible: ignored, stays */
-	image_put64(&m, 88, 1ULL << 40 | 1);
+	image_put64(&m, 88, bits);
 	store(r->path, &m);
+	for (int ro = 1; ro >= 0; ro--) {
+		r->o.read_only = ro;
+		open_disk(r);
+		assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), 0);
+		assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), 0);
+		close_disk(r);
+		assert_int_equal(header_now(r, m, 88), bits);
+	}
+	open_disk(r);
+	assert_int_equal(put(r, 0, 1, 512), 0);
+	assert_int_equal(header_now(r, m, 88), 0);
+	assert_int_equal(put(r, 0, 2, 512), 0);
+	assert_int_equal(new_lines(r, "persistent bitmaps are not valid any more", &found), 1);
+	assert_true(found);
+	close_disk(r);
+	assert_int_equal(header_now(r, m, 80), 1ULL << 60 | 1);
+	free(m.bytes);
+}
+
+/* A repair frees the bitmaps' clusters, so the bits are cleared first, even if it then fails. */
+static void test_autoclear_before_repair(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(100 * 4096 | 1ULL << 63);
+
+	image_put64(&m, 72, 1);
+	image_put64(&m, 88, 1);
+	store(r->path, &m);
+	refused(r, "a reference beyond the end", 3);
+	assert_int_equal(header_now(r, m, 88), 0);
+	free(m.bytes);
+}
+
+/* ---- contradictions between tables ---- */
+
+/* As make_mapped(), with a snapshot table in cluster 6 and the snapshot's L1 table in cluster 7. */
+static struct image make_with_snapshot(uint64_t entry)
+{
+	struct image m = make_mapped(entry);
+
+	image_count(&m, 4, 8);
+	image_put32(&m, 60, 1);
+	image_put64(&m, 64, 6 * 4096);
+	image_put64(&m, 6 * 4096, 7 * 4096);
+	image_put32(&m, 6 * 4096 + 8, 1);
+	return m;
+}
+
+/* No further write works, the tables are as in @m, and the image opens only for reading. */
+static void expect_marked(struct rig *r, const struct image *m)
+{
+	struct image after;
+
+	assert_int_equal(put(r, 0, 1, 512), -EUCLEAN);
+	assert_int_equal(put(r, 32 * KIB, 1, 512), -EUCLEAN);
+	assert_int_equal(run(r, DISK_DISCARD, 0, NULL, 4096, false), -EUCLEAN);
+	assert_int_equal(run(r, DISK_WRITE_ZEROES, 0, NULL, 4096, true), -EUCLEAN);
+	assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), 0);
+	close_disk(r);
+	after = load(r->path, *m);
+	assert_int_equal(image_get64(&after, 72), 2);
+	image_put64(&after, 72, 0);
+	assert_int_equal(after.len, m->len);
+	assert_memory_equal(after.bytes, m->bytes, m->len);
+	free(after.bytes);
+	refused(r, "marked corrupt", 1);
 	r->o.read_only = true;
 	open_disk(r);
+	expect(r, 32 * KIB, 0, 512);
 	close_disk(r);
-	after = load(r->path, m);
-	assert_int_equal(image_get64(&after, 88), 1ULL << 40 | 1);
-	free(after.bytes);
 	r->o.read_only = false;
+}
+
+/* Refcount 0 for a table: it is not taken for data. */
+static void test_table_looks_free(void **state)
+{
+	static const unsigned int tables[] = { 1, 2, 3, 4, 6, 7 };
+	struct rig *r = *state;
+	bool found;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63);
+
+		m.bytes[m.refblock + tables[i] * 2 + 1] = 0;
+		store(r->path, &m);
+		open_disk(r);
+		assert_int_equal(put(r, 8192, 1, 4096), -EUCLEAN);
+		assert_int_equal(new_lines(r, "refcount 0 for a table", &found), 1);
+		assert_true(found);
+		expect(r, 0, 0x77, 4096);
+		expect_marked(r, &m);
+		new_lines(r, "", &found);
+		free(m.bytes);
+	}
+}
+
+/* A cluster of data that holds a table: it is not written in place. */
+static void test_data_in_a_table(void **state)
+{
+	static const uint64_t tables[] = { 1, 2, 3, 4, 6, 7 };
+	struct rig *r = *state;
+	bool found;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		struct image m = make_with_snapshot(tables[i] * 4096 | 1ULL << 63);
+
+		store(r->path, &m);
+		open_disk(r);
+		assert_int_equal(put(r, 0, 1, 4096), -EUCLEAN);
+		assert_int_equal(new_lines(r, "data in the cluster of a table", &found), 1);
+		assert_true(found);
+		expect_marked(r, &m);
+		new_lines(r, "", &found);
+		free(m.bytes);
+	}
+}
+
+/* A refcount table whose entries all name one block, in which no cluster is free. */
+static void test_refcount_block_twice(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(5 * 4096 | 1ULL << 63);
+	bool found;
+
+	for (unsigned int i = 0; i < 512; i++)
+		image_put64(&m, m.reftable + i * 8, m.refblock);
+	memset(m.bytes + m.refblock, 0xff, 4096);
+	store(r->path, &m);
 	open_disk(r);
+	assert_int_equal(put(r, 8192, 1, 4096), -EUCLEAN);
+	assert_int_equal(new_lines(r, "two tables in one cluster", &found), 1);
+	assert_true(found);
+	expect_marked(r, &m);
+	image_put64(&m, 72, 1);
+	store(r->path, &m);
+	refused(r, "a refcount block in a cluster in use", 2);
+	free(m.bytes);
+}
+
+/* Version 2 has no place for the mark. */
+static void test_no_mark_in_version_2(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63), after;
+
+	image_put32(&m, 4, 2);
+	m.bytes[m.refblock + 4 * 2 + 1] = 0;
+	store(r->path, &m);
+	open_disk(r);
+	assert_int_equal(put(r, 8192, 1, 4096), -EUCLEAN);
+	assert_int_equal(put(r, 0, 1, 4096), -EUCLEAN);
 	close_disk(r);
 	after = load(r->path, m);
-	assert_int_equal(image_get64(&after, 88), 0);
-	assert_int_equal(image_get64(&after, 80), 1ULL << 60 | 1);
+	assert_memory_equal(after.bytes, m.bytes, m.len);
 	free(after.bytes);
 	free(m.bytes);
+}
+
+/* An earlier error of the host does not hide the report of a corrupt image. */
+static void test_corruption_is_reported(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(5 * 4096 | 512 | 1ULL << 63);
+	struct rlimit old, small = { .rlim_cur = 8192 };
+	char buf[512];
+	bool found;
+
+	store(r->path, &m);
+	open_disk(r);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small.rlim_max = old.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	assert_int_equal(put(r, 8192, 1, 4096), -EFBIG);
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(new_lines(r, "File too large", &found), 1);
+	assert_int_equal(run(r, DISK_READ, 0, buf, 512, false), -EUCLEAN);
+	assert_int_equal(new_lines(r, "not aligned", &found), 1);
+	assert_true(found);
+	free(m.bytes);
+}
+
+/* The host's errors are no contradictions, whichever read fails: the next write works. */
+static void test_read_errors_do_not_mark(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63);
+	unsigned int failed = 0;
+	bool found;
+
+	for (unsigned int n = 1; n < 12; n++) {
+		store(r->path, &m);
+		open_disk(r);
+		atomic_store(&failing_read, n);
+		failed += put(r, 8192, 1, 512) == -EIO;
+		atomic_store(&failing_read, 0);
+		assert_int_equal(put(r, 8192, 1, 512), 0);
+		assert_int_equal(header_now(r, m, 72), 0);
+		close_disk(r);
+		new_lines(r, "corrupt", &found);
+		assert_false(found);
+	}
+	assert_true(failed > 5);
+	free(m.bytes);
+}
+
+/* Many L1 entries that name one L2 table: it is read once, and so are the L1 tables. */
+static void test_repair_reads_once(void **state)
+{
+	const unsigned int nr = 20;
+	struct rig *r = *state;
+	struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63), after;
+
+	image_put64(&m, 72, 1);
+	image_put32(&m, 60, nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		image_put64(&m, 6 * 4096 + 40 * i, 7 * 4096);
+		image_put32(&m, 6 * 4096 + 40 * i + 8, 512);
+	}
+	for (unsigned int i = 0; i < 512; i++)
+		image_put64(&m, 7 * 4096 + 8 * i, 4 * 4096);
+	store(r->path, &m);
+	atomic_store(&reads, 0);
+	open_disk(r);
+	assert_true(atomic_load(&reads) < 100);
+	close_disk(r);
+	after = load(r->path, m);
+	for (unsigned int c = 4; c <= 7; c++) {
+		const unsigned char *p = after.bytes + m.refblock + c * 2;
+
+		assert_int_equal(p[0] << 8 | p[1], c == 6 ? 1 : c == 7 ? nr : 512 * nr + 1);
+	}
+	free(after.bytes);
+	free(m.bytes);
+}
+
+static void test_repair_is_bounded(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_with_snapshot(5 * 4096 | 1ULL << 63);
+
+	image_put64(&m, 72, 1);
+	image_put32(&m, 60, 50);
+	for (unsigned int i = 0; i < 50; i++) {
+		image_put64(&m, 6 * 4096 + 40 * i, 8 * 4096);
+		image_put32(&m, 6 * 4096 + 40 * i + 8, 32 * MIB / 8);
+	}
+	store(r->path, &m);
+	assert_int_equal(truncate(r->path, 40 * MIB), 0);
+	refused(r, "L1 tables of its snapshots are too large", 2);
+	store(r->path, &m);
+	refused(r, "snapshot's L1 table at an impossible place", 2);
+	free(m.bytes);
+}
+
+/* ---- the search for free clusters ---- */
+
+/* The lowest free cluster is found, whatever the width of the counts. */
+static void test_lowest_free_cluster(void **state)
+{
+	struct rig *r = *state;
+	struct stat before, after;
+
+	for (unsigned int order = 0; order <= 6; order++) {
+		struct image m = image_make(3, 9, order, MIB);
+
+		store(r->path, &m);
+		free(m.bytes);
+		open_disk(r);
+		assert_int_equal(put(r, 0, 1, 256 * KIB), 0);
+		for (unsigned int i = 1; i < 9; i++)
+			assert_int_equal(run(r, DISK_DISCARD, i * i * 1024, NULL, 512, false), 0);
+		close_disk(r);
+		assert_int_equal(stat(r->path, &before), 0);
+		open_disk(r);
+		for (unsigned int i = 1; i < 9; i++)
+			assert_int_equal(put(r, 8 * KIB + i * i * 1024, 1, 512), 0);
+		for (unsigned int i = 1; i < 9; i++)
+			assert_int_equal(put(r, i * i * 1024, 2, 512), 0);
+		close_disk(r);
+		assert_int_equal(stat(r->path, &after), 0);
+		assert_int_equal(before.st_size, after.st_size);
+	}
+}
+
+/* One free cluster far below the end does not make the next write search all blocks again. */
+static void test_search_does_not_restart(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 9, 6, 16 * MIB);
+
+	store(r->path, &m);
+	free(m.bytes);
+	open_disk(r);
+	for (uint64_t at = 0; at < 8 * MIB; at += 64 * KIB)
+		assert_int_equal(put(r, at, 1, 64 * KIB), 0);
+	close_disk(r);
+	open_disk(r);
+	/* The first ones use what the old refcount tables have left. */
+	assert_int_equal(put(r, 9 * MIB, 1, 256 * KIB), 0);
+	for (unsigned int i = 1; i < 4; i++) {
+		assert_int_equal(run(r, DISK_DISCARD, 64 * KIB, NULL, 512, false), 0);
+		assert_int_equal(run(r, DISK_FLUSH, 0, NULL, 0, false), 0);
+		assert_int_equal(put(r, 64 * KIB, 1, 512), 0);
+		atomic_store(&reads, 0);
+		assert_int_equal(put(r, 10 * MIB + i * 512, 1, 512), 0);
+		assert_true(atomic_load(&reads) < 20);
+	}
+}
+
+/* ---- the cache ---- */
+
+/* An image with 128 L2 tables without entries. */
+static struct image make_many_l2(void)
+{
+	struct image m = image_make(3, 9, 4, 4 * MIB), big = m;
+
+	big.len = m.len + 128 * 512;
+	big.bytes = calloc(1, big.len);
+	memcpy(big.bytes, m.bytes, m.len);
+	free(m.bytes);
+	for (unsigned int i = 0; i < 128; i++)
+		image_put64(&big, big.l1 + i * 8, (m.len + i * 512) | 1ULL << 63);
+	image_count(&big, 4, (unsigned int)(big.len / 512));
+	return big;
+}
+
+static void test_cache_holds_all_tables(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_many_l2();
+
+	store(r->path, &m);
+	free(m.bytes);
+	open_disk(r);
+	for (int round = 0; round < 2; round++) {
+		atomic_store(&reads, 0);
+		for (uint64_t at = 0; at < 4 * MIB; at += 32 * KIB)
+			expect(r, at, 0, 512);
+	}
+	assert_int_equal(atomic_load(&reads), 0);
+}
+
+/* The caller's thread reads no table, also not one in the middle of a request. */
+static void test_at_once_reads_no_table(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 9, 4, MIB);
+	struct iovec iov = { malloc(64 * KIB), 64 * KIB };
+	unsigned int here;
+	struct disk_request req = { .op = DISK_READ,
+				    .offset_bytes = 16 * KIB,
+				    .len_bytes = 64 * KIB,
+				    .iov = &iov,
+				    .nr_iov = 1,
+				    .done = on_done };
+
+	store(r->path, &m);
+	free(m.bytes);
+	open_disk(r);
+	assert_int_equal(put(r, 0, 1, 128 * KIB), 0);
+	close_disk(r);
+	open_disk(r);
+	expect(r, 16 * KIB, 1, 512);
+	expect(r, 80 * KIB - 512, 1, 512);
+	for (unsigned int i = 0; i < 20; i++) /* until reads are tried at once */
+		expect(r, 16 * KIB, 1, 512);
+	atomic_store(&main_reads, 0);
+	disk_submit(r->d, &req);
+	disk_kick(r->d);
+	here = atomic_load(&main_reads);
+	disk_drain(r->d);
+	assert_int_equal(here, 0);
+	assert_int_equal(last_result, 0);
+	free(iov.iov_base);
+}
+
+/* After a new cluster, the rest of a request does not keep other requests out. */
+static void test_lock_of_a_write(void **state)
+{
+	struct rig *r = *state;
+	struct image m = make_mapped(0);
+	unsigned char buf[8192] = { 1 };
+	struct iovec iov = { buf, sizeof(buf) };
+	struct disk_cursor from = { .iov = &iov };
+	struct disk_file *f;
+	struct disk_node *n;
+
+	image_put64(&m, 4 * 4096 + 8, 5 * 4096 | 1ULL << 63);
+	store(r->path, &m);
+	free(m.bytes);
+	assert_int_equal(disk_file_open(&f, r->path, &r->o, false), 0);
+	assert_int_equal(qcow2_open(&n, f, &r->o, NULL, false), 0);
+	watched = (struct qcow2 *)n;
+	watched_at = 5 * 4096;
+	watched_shared = 0;
+	assert_int_equal(n->ops->write(n, 0, sizeof(buf), &from), 0);
+	watched = NULL;
+	assert_int_equal(watched_shared, 1);
+	assert_int_equal(n->ops->close(n), 0);
+}
+
+/* A disk of 1 EiB: what a snapshot needs for its bitmap does not grow with it. */
+static void test_snapshot_of_a_huge_disk(void **state)
+{
+	struct rig *r = *state;
+	struct image m = image_make(3, 21, 4, 1ULL << 60);
+
+	store(r->path, &m);
+	free(m.bytes);
+	r->o.snapshot = true;
+	open_disk(r);
+	assert_int_equal(put(r, (1ULL << 40) - 512, 7, 1024), 0);
+	expect(r, (1ULL << 40) - 512, 7, 1024);
+	expect(r, (1ULL << 60) - 512, 0, 512);
+	close_disk(r);
 }
 
 /* ---- backing files ---- */
@@ -669,14 +1117,10 @@ static void test_backing_refused(void **state)
 	store(r->path, &m);
 	refused(r, "format vmdk", 2);
 	free(m.bytes);
-	m = make_overlay("/dev/null", "raw");
-	store(r->path, &m);
-	refused(r, "not a file or block device", 2);
-	free(m.bytes);
 	/* A backing file without a given format, which names a third file. */
 	m = make_overlay("base", NULL);
 	store(r->path, &m);
-	other = make_overlay("/etc/passwd", "raw");
+	other = make_overlay("third", "raw");
 	store(r->base, &other);
 	refused(r, "may have written that name", 2);
 	free(other.bytes);
@@ -685,6 +1129,61 @@ static void test_backing_refused(void **state)
 	open_disk(r);
 	free(other.bytes);
 	free(m.bytes);
+}
+
+/* Where backing files may be, by default and with backing=any. */
+static void test_backing_place(void **state)
+{
+	static const char *const outside[] = { "/etc/passwd", "../../etc/passwd", "out",
+					       "up/passwd",   "/dev/null",	  "sub" };
+	struct rig *r = *state;
+	struct image m, raw = { .len = 8192 };
+	char inside[256], name[256];
+	bool found;
+
+	raw.bytes = malloc(raw.len);
+	memset(raw.bytes, 0x33, raw.len);
+	store(r->base, &raw);
+	snprintf(name, sizeof(name), "%s/out", r->dir);
+	assert_int_equal(symlink("/etc/passwd", name), 0);
+	snprintf(name, sizeof(name), "%s/up", r->dir);
+	assert_int_equal(symlink("../../etc", name), 0);
+	snprintf(name, sizeof(name), "%s/sub", r->dir);
+	assert_int_equal(mkdir(name, 0700), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(outside); i++) {
+		m = make_overlay(outside[i], "raw");
+		store(r->path, &m);
+		refused(r, "use backing=any if you trust this image", 1);
+		r->o.backing_any = true;
+		if (disk_open(&r->d, &r->o, &r->loop) == 0)
+			close_disk(r);
+		else
+			assert_true(!strcmp(outside[i], "/dev/null") || i == 1 || i == 3 || i == 5);
+		r->o.backing_any = false;
+		new_lines(r, "", &found);
+		free(m.bytes);
+	}
+	snprintf(inside, sizeof(inside), "%s/up/..%s", r->dir, r->base);
+	for (unsigned int i = 0; i < 3; i++) {
+		m = make_overlay(i == 0 ? "sub/../base" : i == 1 ? inside : r->base, "raw");
+		store(r->path, &m);
+		open_disk(r);
+		expect(r, 0, 0x33, 512);
+		close_disk(r);
+		free(m.bytes);
+	}
+	log_set_level(LOG_LEVEL_DEBUG);
+	open_disk(r);
+	log_set_level(LOG_LEVEL_INFO);
+	new_lines(r, "its backing file is ", &found);
+	assert_true(found);
+	close_disk(r);
+	rmdir(name);
+	snprintf(name, sizeof(name), "%s/out", r->dir);
+	unlink(name);
+	snprintf(name, sizeof(name), "%s/up", r->dir);
+	unlink(name);
+	free(raw.bytes);
 }
 
 static void test_backing_name_bounds(void **state)
@@ -804,8 +1303,24 @@ int main(void)
 		TEST(shared_cluster),
 		TEST(dirty_is_repaired),
 		TEST(autoclear),
+		TEST(autoclear_before_repair),
+		TEST(table_looks_free),
+		TEST(data_in_a_table),
+		TEST(refcount_block_twice),
+		TEST(no_mark_in_version_2),
+		TEST(corruption_is_reported),
+		TEST(read_errors_do_not_mark),
+		TEST(repair_reads_once),
+		TEST(repair_is_bounded),
+		TEST(lowest_free_cluster),
+		TEST(search_does_not_restart),
+		TEST(cache_holds_all_tables),
+		TEST(at_once_reads_no_table),
+		TEST(lock_of_a_write),
+		TEST(snapshot_of_a_huge_disk),
 		TEST(backing),
 		TEST(backing_refused),
+		TEST(backing_place),
 		TEST(backing_name_bounds),
 		TEST(last_writes_lost),
 		TEST(failed_sync),

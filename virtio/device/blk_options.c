@@ -29,6 +29,7 @@ static const struct choice aios[] = { { "auto", DISK_AIO_AUTO },
 				      { NULL, 0 } };
 static const struct choice werrors[] = { { "report", 0 }, { "stop", 1 }, { NULL, 0 } };
 static const struct choice blocks[] = { { "512", 512 }, { "4096", 4096 }, { NULL, 0 } };
+static const struct choice backings[] = { { "folder", 0 }, { "any", 1 }, { NULL, 0 } };
 static const struct choice on_off[] = { { "on", 1 }, { "off", 0 }, { NULL, 0 } };
 
 static int choose(const char *key, const char *value, const struct choice *choices)
@@ -127,8 +128,11 @@ static int set_key(const char *key, const char *value, struct disk_options *disk
 	} else if (!strcmp(key, "werror")) {
 		n = choose(key, value, werrors);
 		blk->werror_stop = n > 0;
+	} else if (!strcmp(key, "backing")) {
+		n = choose(key, value, backings);
+		disk->backing_any = n > 0;
 	} else {
-		pr_err("-d %s: %s: no such key; the keys are format, ro, snapshot, serial, cache, discard, aio, queues, werror, blocksize (write ,, for a comma in a file's name)",
+		pr_err("-d %s: %s: no such key; the keys are format, ro, snapshot, serial, cache, discard, aio, queues, werror, blocksize, backing (write ,, for a comma in a file's name)",
 		       disk->path, key);
 		n = -EINVAL;
 	}

@@ -326,10 +326,13 @@ static int open_parts(struct disk *d, const struct disk_options *o, struct loop 
 	int err;
 
 	d->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (d->done_fd < 0)
-		return -errno;
-	err = loop_add(loop, &d->done_source, d->done_fd, EPOLLIN, on_pool_done, d);
-	return err ? err : open_ring(d, o, loop);
+	err = d->done_fd < 0 ? -errno : 0;
+	if (!err)
+		err = loop_add(loop, &d->done_source, d->done_fd, EPOLLIN, on_pool_done, d);
+	if (!err)
+		return open_ring(d, o, loop);
+	pr_err("%s: cannot wait for the disk's threads: %s", o->path, strerror(-err));
+	return err;
 }
 
 static void set_size(struct disk *d, const struct disk_options *o)
@@ -349,6 +352,7 @@ int disk_start(struct disk **out, struct disk_node *node, const struct disk_opti
 	int err;
 
 	if (!d) {
+		pr_err("%s: no memory for a disk", options->path);
 		node->ops->close(node);
 		return -ENOMEM;
 	}

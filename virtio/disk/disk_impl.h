@@ -3,6 +3,7 @@
  * The parts of the disk layer, private to virtio/disk/ and the formats on top of it. From the top:
  *
  *     disk_open.c      finds an image's format and opens it with all its backing files
+ *     disk_backing.c   opens a backing file, if its place is allowed
  *     disk.c           checks each request, chooses its way, completes it
  *     disk_gather.c    reads that need not wait
  *     disk_ring.c      io_uring, for requests that map directly to a host file
@@ -151,6 +152,8 @@ struct disk_chain { /* the images above, which a backing file must not be one of
 	const struct disk_chain *above;
 	const struct disk_file *file;
 	unsigned int depth;
+	dev_t backing_dev; /* which file the backing file is, without backing=any */
+	ino_t backing_ino;
 };
 
 /* A row of the table of formats; the last row has no name. */
@@ -187,6 +190,13 @@ int disk_snapshot_open(struct disk_node **out, struct disk_node *base);
 int disk_image_open(struct disk_node **out, const char *path, const char *format_name,
 		    bool read_only, const struct disk_options *options,
 		    const struct disk_chain *above);
+
+/*
+ * disk_backing.c: opens the backing file that the image above names, for reading. Returns 0, or
+ * -errno (reported).
+ */
+int disk_backing_open(struct disk_node **out, const char *path, const char *format_name,
+		      const struct disk_options *options, const struct disk_chain *above);
 
 /*
  * disk.c: makes a disk on @node, which it takes over, also when it fails. Returns like disk_open().

@@ -3,9 +3,9 @@
  * Opens a disk: finds its image's format, lets that format open the image, and starts the disk on
  * top.
  *
- * A format calls disk_image_open() again to open the backing files of its image. The caller's
- * options bring the table of formats: this file names no format, except that a file which no format
- * recognises is "raw".
+ * A format calls disk_backing_open() (disk_backing.c) to open the backing files of its image. The
+ * caller's options bring the table of formats: this file names no format, except that a file which
+ * no format recognises is "raw".
  *
  * Thread: main, at set-up.
  */
@@ -74,6 +74,17 @@ static int guess_format(struct disk_file *f, const struct disk_format *formats,
 	return -EINVAL;
 }
 
+/* The check of its place was by name; somebody may have renamed files since. */
+static int check_same(const struct disk_file *f, const struct disk_options *options,
+		      const struct disk_chain *above)
+{
+	if (!above || options->backing_any ||
+	    (f->dev == above->backing_dev && f->ino == above->backing_ino))
+		return 0;
+	pr_err("%s: was replaced while it was opened; try again", f->path);
+	return -EAGAIN;
+}
+
 int disk_image_open(struct disk_node **out, const char *path, const char *format_name,
 		    bool read_only, const struct disk_options *options,
 		    const struct disk_chain *above)
@@ -93,7 +104,8 @@ int disk_image_open(struct disk_node **out, const char *path, const char *format
 		err = disk_file_open(&f, path, options, read_only);
 	if (err)
 		return err;
-	if (!format)
+	err = check_same(f, options, above);
+	if (!err && !format)
 		err = guess_format(f, options->formats, &format);
 	if (!err)
 		return format->open(out, f, options, above, !format_name);

@@ -2,8 +2,9 @@
 /*
  * Serves a disk whose writes are discarded at the end (`snapshot`). Writes go to an unlinked sparse
  * file at the same offsets, and a bitmap shows for each 4 KiB which file has the current data. The
- * bitmap's pieces, 4 KiB for 128 MiB of disk, are allocated at the first write in their range. The
- * image below is open for reading only and is shared with other readers.
+ * bitmap's pieces, 4 KiB for 128 MiB of disk, are allocated at the first write in their range, and
+ * so are the lists of pieces, one for 8 TiB. So a guest can make the bitmap a 32768th as large as
+ * the disk. The image below is open for reading only and is shared with other readers.
  *
  * Locks: one reader-writer lock. Requests that only look up the bitmap hold it shared during their
  * I/O. A write that must change the bitmap holds it exclusively, and first copies up the rest of a
@@ -20,14 +21,16 @@
 #define CLUSTER_BYTES 4096
 #define PIECE_BYTES 4096
 #define PIECE_CLUSTERS (PIECE_BYTES * 8)
+#define LIST_PIECES 65536
+#define LIST_BYTES ((uint64_t)LIST_PIECES * PIECE_CLUSTERS * CLUSTER_BYTES)
 
 struct snapshot {
 	struct disk_node node;
 	struct disk_node *base;
 	struct disk_file *upper;
 	pthread_rwlock_t lock;
-	uint64_t **pieces;
-	uint64_t nr_pieces;
+	uint64_t ***lists; /* of pieces; the host gives memory to what is used of a list */
+	uint64_t nr_lists;
 };
 
 static struct snapshot *to_snapshot(struct disk_node *n)
@@ -37,21 +40,26 @@ static struct snapshot *to_snapshot(struct disk_node *n)
 
 static bool is_upper(const struct snapshot *s, uint64_t cluster)
 {
-	const uint64_t *piece = s->pieces[cluster / PIECE_CLUSTERS];
-	uint64_t bit = cluster % PIECE_CLUSTERS;
+	uint64_t nr = cluster / PIECE_CLUSTERS, bit = cluster % PIECE_CLUSTERS;
+	uint64_t **list = s->lists[nr / LIST_PIECES];
+	const uint64_t *piece = list ? list[nr % LIST_PIECES] : NULL;
 
 	return piece && (piece[bit / 64] >> (bit % 64) & 1);
 }
 
 static int make_upper(struct snapshot *s, uint64_t cluster)
 {
-	uint64_t **piece = &s->pieces[cluster / PIECE_CLUSTERS];
-	uint64_t bit = cluster % PIECE_CLUSTERS;
+	uint64_t nr = cluster / PIECE_CLUSTERS, bit = cluster % PIECE_CLUSTERS;
+	uint64_t ***list = &s->lists[nr / LIST_PIECES], **piece;
 
-	if (!*piece)
+	if (!*list)
+		*list = calloc(LIST_PIECES, sizeof(**list));
+	piece = *list ? &(*list)[nr % LIST_PIECES] : NULL;
+	if (piece && !*piece)
 		*piece = calloc(1, PIECE_BYTES);
-	if (!*piece)
-		return -ENOMEM;
+	if (!piece || !*piece)
+		return disk_file_error(s->upper, "no memory for a snapshot: write",
+				       cluster * CLUSTER_BYTES, -ENOMEM);
 	(*piece)[bit / 64] |= 1ULL << (bit % 64);
 	return 0;
 }
@@ -191,15 +199,23 @@ static int snapshot_discard(struct disk_node *n, uint64_t offset, uint64_t len)
 	return err;
 }
 
+static void free_list(uint64_t **list, uint64_t nr_pieces)
+{
+	for (uint64_t i = 0; list && i < nr_pieces; i++)
+		free(list[i]);
+	free(list);
+}
+
 static int snapshot_close(struct disk_node *n)
 {
 	struct snapshot *s = to_snapshot(n);
+	uint64_t nr_pieces = n->size_bytes / ((uint64_t)PIECE_CLUSTERS * CLUSTER_BYTES) + 1;
 	int err = s->base->ops->close(s->base);
 
 	disk_file_close(s->upper);
-	for (uint64_t i = 0; i < s->nr_pieces; i++)
-		free(s->pieces[i]);
-	free(s->pieces);
+	for (uint64_t i = 0; i < s->nr_lists; i++)
+		free_list(s->lists[i], min_u64(LIST_PIECES, nr_pieces - i * LIST_PIECES));
+	free(s->lists);
 	pthread_rwlock_destroy(&s->lock);
 	free(s);
 	return err;
@@ -219,14 +235,17 @@ int disk_snapshot_open(struct disk_node **out, struct disk_node *base)
 	struct snapshot *s = calloc(1, sizeof(*s));
 	int err = -ENOMEM;
 
-	if (!s)
-		return err;
-	s->nr_pieces = base->size_bytes / ((uint64_t)PIECE_CLUSTERS * CLUSTER_BYTES) + 1;
-	s->pieces = calloc(s->nr_pieces, sizeof(*s->pieces));
-	if (s->pieces)
+	if (s) {
+		s->nr_lists = base->size_bytes / LIST_BYTES + 1;
+		s->lists = calloc(s->nr_lists, sizeof(*s->lists));
+	}
+	if (!s || !s->lists)
+		pr_err("snapshot: no memory for a disk of %llu bytes",
+		       (unsigned long long)base->size_bytes);
+	else
 		err = disk_file_temporary(&s->upper);
 	if (err) {
-		free(s->pieces);
+		free(s ? s->lists : NULL);
 		free(s);
 		return err;
 	}

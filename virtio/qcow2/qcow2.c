@@ -7,8 +7,8 @@
  *
  *   - marked corrupt: it is refused;
  *   - marked dirty (QEMU's lazy refcounts, after a crash): its refcounts are rebuilt first;
- *   - features that a writer must keep up to date and we do not (persistent bitmaps): they are
- *     marked invalid, as their "autoclear" bits require.
+ *   - features that a writer must keep up to date and we do not (persistent bitmaps): the first
+ *     write marks them invalid, as their "autoclear" bits require.
  *
  * We never set the dirty mark: on the disk, our refcounts are always up to date.
  *
@@ -27,8 +27,6 @@
 #include <string.h>
 
 #define MAX_AT_ONCE_BYTES (64 * KIB) /* longer copies are left to another thread */
-#define HEADER_INCOMPATIBLE 72
-#define HEADER_AUTOCLEAR 88
 
 static int qcow2_flush(struct disk_node *n)
 {
@@ -50,10 +48,12 @@ static void free_all(struct qcow2 *q)
 	if (q->backing)
 		q->backing->ops->close(q->backing);
 	meta_free(q);
+	qcow2_forget_tables(q);
 	free(q->unlinked);
 	free(q->unpacked);
+	free(q->full);
+	free(q->scratch);
 	pthread_rwlock_destroy(&q->map_lock);
-	pthread_mutex_destroy(&q->meta_lock);
 	pthread_mutex_destroy(&q->unpack_lock);
 	disk_file_close(q->file);
 	free(q);
@@ -134,42 +134,29 @@ static int open_backing(struct qcow2 *q, const struct qcow2_header *h,
 	err = backing_path(q, h->backing_name, path, sizeof(path));
 	if (err)
 		return err;
-	err = disk_image_open(&q->backing, path, format, true, options, &chain);
-	if (err)
-		pr_info("%s: cannot open this image's backing file", q->file->path);
-	return err;
+	return disk_backing_open(&q->backing, path, format, options, &chain);
 }
 
 /* ---- opening ---- */
 
-static int write_header64(struct qcow2 *q, uint64_t offset, uint64_t value)
+static int prepare_writing(struct qcow2 *q)
 {
-	uint64_t be = htobe64(value);
-	int err = disk_file_pwrite(q->file, &be, sizeof(be), offset);
-
-	return err ? err : disk_file_flush(q->file);
-}
-
-static int prepare_writing(struct qcow2 *q, const struct qcow2_header *h)
-{
-	int err = 0;
+	int err;
 
 	if (q->file->read_only)
 		return 0;
-	if (h->incompatible & QCOW2_INCOMPAT_CORRUPT) {
+	if (q->incompatible & QCOW2_INCOMPAT_CORRUPT) {
 		pr_err("%s: marked corrupt; `qemu-img check -r all` repairs it, `ro` reads what is readable",
 		       q->file->path);
 		return -EIO;
 	}
-	if (h->incompatible & QCOW2_INCOMPAT_DIRTY) {
-		err = qcow2_repair(q, h);
-		if (!err)
-			err = write_header64(q, HEADER_INCOMPATIBLE,
-					     h->incompatible & ~QCOW2_INCOMPAT_DIRTY);
-	}
-	if (!err && h->autoclear)
-		err = write_header64(q, HEADER_AUTOCLEAR, 0);
-	return err;
+	if (!(q->incompatible & QCOW2_INCOMPAT_DIRTY))
+		return 0;
+	/* First: the repair frees the clusters of persistent bitmaps. */
+	err = qcow2_clear_autoclear(q);
+	if (!err)
+		err = qcow2_repair(q);
+	return err ? err : qcow2_clear_dirty(q);
 }
 
 static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header *h)
@@ -187,14 +174,17 @@ static void init(struct qcow2 *q, struct disk_file *f, const struct qcow2_header
 	q->l1_entries = h->l1_entries;
 	q->reftable_offset = h->reftable_offset;
 	q->reftable_entries = h->reftable_clusters << q->l2_bits;
-	q->slice_bytes = min_u64(META_SLICE_BYTES, q->cluster_bytes);
+	q->snapshots_offset = h->snapshots_offset;
+	q->nr_snapshots = h->nr_snapshots;
+	q->incompatible = h->incompatible;
+	q->autoclear = h->autoclear;
 	q->node = (struct disk_node){
 		.ops = &qcow2_ops,
 		.size_bytes = align_down(h->size_bytes, DISK_SECTOR_BYTES),
 		.max_at_once_bytes = MAX_AT_ONCE_BYTES,
 		.read_only = f->read_only,
 	};
-	pthread_mutex_init(&q->meta_lock, NULL);
+	meta_init(q, atomic_load(&f->size_bytes));
 	pthread_mutex_init(&q->unpack_lock, NULL);
 	/* Readers arrive all the time; a writer must not have to wait for a moment without any. */
 	pthread_rwlockattr_init(&attr);
@@ -213,11 +203,13 @@ int qcow2_open(struct disk_node **out, struct disk_file *f, const struct disk_op
 	const bool backing_allowed = !guessed || !above;
 	struct qcow2_header *h = malloc(sizeof(*h));
 	struct qcow2 *q = calloc(1, sizeof(*q));
-	int err = h && q ? 0 : -ENOMEM;
+	int err = -ENOMEM;
 
 	f->sparse_tail = true;
-	if (!err)
+	if (h && q)
 		err = qcow2_header_read(f, h);
+	else
+		disk_file_error(f, "no memory for the header", 0, err);
 	if (err) {
 		free(q);
 		free(h);
@@ -229,7 +221,7 @@ int qcow2_open(struct disk_node **out, struct disk_file *f, const struct disk_op
 	q->zstd = h->zstd;
 	err = open_backing(q, h, options, above, backing_allowed);
 	if (!err)
-		err = prepare_writing(q, h);
+		err = prepare_writing(q);
 	free(h);
 	if (err) {
 		free_all(q);

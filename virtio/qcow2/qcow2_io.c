@@ -16,10 +16,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define COPY_BYTES (64 * 1024)
 #define AT_ONCE_IOVECS 64
 #define MAX_UNLINKED 1024   /* extents, until a commit frees them without a flush */
 #define CHANGE_CLUSTERS 256 /* a discard changes this many, then other requests get the lock */
+#define WRITE_CLUSTERS 16   /* a write allocates this many, then likewise */
 
 static struct qcow2 *to_qcow2(struct disk_node *n)
 {
@@ -82,14 +82,13 @@ static uint64_t run_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, cons
 	unsigned int nr;
 	uint64_t run;
 
-	if (!qcow2_map_cached(q, offset) || !qcow2_map_cached(q, offset + len - 1) ||
-	    qcow2_map_run(q, offset, len, &m, &run) || m.type != QCOW2_NORMAL)
+	if (qcow2_map_at_once(q, offset, len, &m, &run) || m.type != QCOW2_NORMAL)
 		return 0;
 	nr = cursor_slice(&all, run, part, AT_ONCE_IOVECS);
 	return disk_file_read_cached(q->file, m.host + (offset & (q->cluster_bytes - 1)), part, nr);
 }
 
-/* Runs on the caller's thread: never waits for a lock that is held during I/O. */
+/* Runs on the caller's thread: reads no table, and waits for no lock. */
 uint64_t qcow2_read_at_once(struct disk_node *n, uint64_t offset, uint64_t len,
 			    const struct iovec *iov, unsigned int nr)
 {
@@ -118,11 +117,11 @@ static int keep_old(struct qcow2 *q, const struct qcow2_mapping *old, uint64_t o
 		return 0;
 	if (zeros)
 		return disk_file_zero(q->file, host + in_cluster, len, false);
-	buf = malloc(min_u64(len, COPY_BYTES));
+	buf = malloc(min_u64(len, QCOW2_COPY_BYTES));
 	if (!buf)
-		return -ENOMEM;
-	for (uint64_t at = 0; !err && at < len; at += COPY_BYTES) {
-		struct iovec iov = { buf, min_u64(len - at, COPY_BYTES) };
+		return disk_file_error(q->file, "no memory for a copy", host, -ENOMEM);
+	for (uint64_t at = 0; !err && at < len; at += QCOW2_COPY_BYTES) {
+		struct iovec iov = { buf, min_u64(len - at, QCOW2_COPY_BYTES) };
 		struct disk_cursor c = { .iov = &iov };
 
 		err = read_mapped(q, old, offset + at, iov.iov_len, &c);
@@ -184,55 +183,102 @@ static int write_changing(struct qcow2 *q, const struct qcow2_mapping *old, uint
 	return err ? err : qcow2_map_set(q, offset, old->host | QCOW2_COPIED);
 }
 
-/*
- * Does one step of a write: a run of our own clusters, or, with @alone (map_lock held exclusively),
- * one other cluster. Returns 1 if the caller must try again with @alone.
- */
-static int write_step(struct qcow2 *q, bool alone, uint64_t offset, uint64_t len,
-		      struct disk_cursor *from, uint64_t *run)
-{
-	struct qcow2_mapping m;
-	int err = qcow2_map_run(q, offset, len, &m, run);
-
-	if (err)
-		return err;
-	if (m.type == QCOW2_NORMAL && m.copied)
-		return disk_file_write(q->file, m.host + (offset & (q->cluster_bytes - 1)), *run,
-				       from);
-	if (!alone)
-		return 1;
-	*run = min_u64(len, q->cluster_bytes - (offset & (q->cluster_bytes - 1)));
-	return write_changing(q, &m, offset, *run, from);
-}
-
 static int commit_if_many(struct qcow2 *q)
 {
 	return q->nr_unlinked >= MAX_UNLINKED ? qcow2_commit(q) : 0;
 }
 
+/*
+ * Called before every change. Before the first one it finds the tables that no change may
+ * overwrite, and clears the header's autoclear bits.
+ */
+static int begin_change(struct qcow2 *q)
+{
+	int err = 0;
+
+	if (atomic_load(&q->marked_corrupt))
+		return -EUCLEAN;
+	if (atomic_load(&q->changing))
+		return 0;
+	pthread_rwlock_wrlock(&q->map_lock);
+	if (!atomic_load(&q->changing)) {
+		err = qcow2_find_tables(q);
+		if (!err)
+			err = qcow2_clear_autoclear(q);
+		atomic_store(&q->changing, !err);
+	}
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
+static bool is_own(const struct qcow2_mapping *m)
+{
+	return m->type == QCOW2_NORMAL && m->copied;
+}
+
+/* Writes a run of our own clusters; *@run is 0 if the first cluster is not one. */
+static int write_own(struct qcow2 *q, uint64_t offset, uint64_t len, struct disk_cursor *from,
+		     uint64_t *run)
+{
+	struct qcow2_mapping m;
+	int err;
+
+	pthread_rwlock_rdlock(&q->map_lock);
+	err = qcow2_map_run(q, offset, len, &m, run);
+	if (!err && is_own(&m))
+		err = disk_file_write(q->file, m.host + (offset & (q->cluster_bytes - 1)), *run,
+				      from);
+	else
+		*run = 0;
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
+/* Writes some clusters that are not our own, up to the first that is. *@done: the bytes. */
+static int write_others(struct qcow2 *q, uint64_t offset, uint64_t len, struct disk_cursor *from,
+			uint64_t *done)
+{
+	int err = 0;
+
+	*done = 0;
+	pthread_rwlock_wrlock(&q->map_lock);
+	for (unsigned int n = 0; !err && n < WRITE_CLUSTERS && *done < len; n++) {
+		uint64_t at = offset + *done;
+		uint64_t part =
+			min_u64(len - *done, q->cluster_bytes - (at & (q->cluster_bytes - 1)));
+		struct qcow2_mapping m;
+
+		err = qcow2_map(q, at, &m);
+		if (!err && is_own(&m))
+			break;
+		if (!err)
+			err = write_changing(q, &m, at, part, from);
+		if (!err)
+			err = commit_if_many(q);
+		*done += part;
+	}
+	pthread_rwlock_unlock(&q->map_lock);
+	return err;
+}
+
 int qcow2_write(struct disk_node *n, uint64_t offset, uint64_t len, struct disk_cursor *from)
 {
 	struct qcow2 *q = to_qcow2(n);
-	bool alone = false;
 	int err = 0;
 
-	pthread_rwlock_rdlock(&q->map_lock);
-	while (err >= 0 && len > 0) {
+	while (!err && len > 0) {
 		uint64_t run;
 
-		err = write_step(q, alone, offset, len, from, &run);
-		if (err == 1) {
-			pthread_rwlock_unlock(&q->map_lock);
-			pthread_rwlock_wrlock(&q->map_lock);
-			alone = true;
-			continue;
-		}
+		err = begin_change(q);
+		if (!err)
+			err = write_own(q, offset, len, from, &run);
+		if (!err && !run)
+			err = write_others(q, offset, len, from, &run);
+		if (err)
+			break;
 		offset += run;
 		len -= run;
-		if (!err && alone)
-			err = commit_if_many(q);
 	}
-	pthread_rwlock_unlock(&q->map_lock);
 	return err;
 }
 
@@ -315,8 +361,6 @@ static int zero_part(struct qcow2 *q, uint64_t offset, uint64_t len)
 	bool zeros;
 	int err;
 
-	if (!len)
-		return 0;
 	pthread_rwlock_rdlock(&q->map_lock);
 	err = qcow2_map(q, offset, &m);
 	zeros = !err && reads_as_zeros(q, &m, offset);
@@ -353,6 +397,9 @@ static int change_clusters(struct qcow2 *q, uint64_t at, uint64_t end, enum chan
 	int err = 0;
 
 	while (err >= 0 && at < end) {
+		err = begin_change(q);
+		if (err)
+			return err;
 		pthread_rwlock_wrlock(&q->map_lock);
 		err = change_some(q, &at, end, change);
 		pthread_rwlock_unlock(&q->map_lock);
@@ -383,18 +430,20 @@ int qcow2_discard(struct disk_node *n, uint64_t offset, uint64_t len)
 int qcow2_zero(struct disk_node *n, uint64_t offset, uint64_t len, bool unmap)
 {
 	struct qcow2 *q = to_qcow2(n);
-	uint64_t first = align_up(offset, q->cluster_bytes), end = whole_end(q, offset + len);
-	int err;
+	uint64_t end = offset + len, whole = whole_end(q, end);
+	int err = 0;
 
-	if (first >= end &&
-	    align_down(offset, q->cluster_bytes) ==
-		    align_down(offset + len - 1, q->cluster_bytes) &&
-	    first != offset)
-		return zero_part(q, offset, len);
-	err = zero_part(q, offset, first - offset);
-	if (!err && first < end)
-		err = change_clusters(q, first, end, unmap ? CHANGE_ZERO_UNMAP : CHANGE_ZERO);
-	if (!err && end < offset + len)
-		err = zero_part(q, end, offset + len - end);
+	while (!err && offset < end) {
+		uint64_t border = align_down(offset, q->cluster_bytes) + q->cluster_bytes;
+
+		if (is_aligned(offset, q->cluster_bytes) && offset < whole) {
+			border = whole;
+			err = change_clusters(q, offset, whole,
+					      unmap ? CHANGE_ZERO_UNMAP : CHANGE_ZERO);
+		} else {
+			err = zero_part(q, offset, min_u64(border, end) - offset);
+		}
+		offset = border;
+	}
 	return err;
 }

@@ -12,24 +12,37 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define COPY_BYTES (64 * 1024)
+/* @at_once: the caller must not wait, and another thread will find the same and report it. */
+static int impossible(struct qcow2 *q, bool at_once, const char *what, uint64_t offset)
+{
+	return at_once ? -EAGAIN : qcow2_mark_corrupt(q, what, offset);
+}
 
-static int find_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2, bool *copied)
+static int get(struct qcow2 *q, bool at_once, enum meta_class class_of, uint64_t offset,
+	       uint64_t *entry)
+{
+	return at_once ? meta_try_get64(q, class_of, offset, entry)
+		       : meta_get64(q, class_of, offset, entry);
+}
+
+static int find_l2(struct qcow2 *q, bool at_once, uint64_t offset, uint64_t *l2, bool *copied)
 {
 	uint64_t entry, index = offset >> (q->cluster_bits + q->l2_bits);
+	enum qcow2_table used;
 	int err;
 
 	*l2 = 0;
 	*copied = false;
 	if (index >= q->l1_entries)
 		return -EINVAL;
-	err = meta_get64(q, META_L1, q->l1_offset + index * 8, &entry);
+	err = get(q, at_once, META_L1, q->l1_offset + index * 8, &entry);
 	if (err)
 		return err;
 	*l2 = entry & QCOW2_OFFSET_MASK;
 	*copied = entry & QCOW2_COPIED;
-	if (*l2 && (!qcow2_table_ok(q, *l2) || qcow2_reserved(q, *l2)))
-		return qcow2_corrupt(q, "an L2 table at an impossible place,", *l2);
+	used = qcow2_table_at(q, *l2);
+	if (*l2 && (!qcow2_table_ok(q, *l2) || (used != QCOW2_NO_TABLE && used != QCOW2_L2)))
+		return impossible(q, at_once, "an L2 table at an impossible place,", *l2);
 	return 0;
 }
 
@@ -40,11 +53,8 @@ static uint64_t l2_place(const struct qcow2 *q, uint64_t l2, uint64_t offset)
 
 static int decode_compressed(struct qcow2 *q, uint64_t entry, struct qcow2_mapping *m)
 {
-	unsigned int offset_bits = 62 - (q->cluster_bits - 8);
-	uint64_t start = entry & ((1ULL << offset_bits) - 1);
-	uint64_t sectors = (entry & ~(QCOW2_COPIED | QCOW2_COMPRESSED)) >> offset_bits;
-	uint64_t end = align_down(start, 512) + (sectors + 1) * 512,
-		 size = atomic_load(&q->file->size_bytes);
+	uint64_t end, size = atomic_load(&q->file->size_bytes);
+	uint64_t start = qcow2_packed_at(q->cluster_bits, entry, &end);
 
 	m->type = QCOW2_IS_COMPRESSED;
 	m->copied = false;
@@ -57,12 +67,14 @@ static int decode_compressed(struct qcow2 *q, uint64_t entry, struct qcow2_mappi
 	return 0;
 }
 
-static int decode(struct qcow2 *q, uint64_t entry, struct qcow2_mapping *m)
+/* @at_once does not report what is wrong with the data, either. */
+static int decode(struct qcow2 *q, bool at_once, uint64_t entry, struct qcow2_mapping *m)
 {
 	bool zero = q->version >= 3 && (entry & QCOW2_ZERO);
+	bool bad = false;
 
 	if (entry & QCOW2_COMPRESSED)
-		return decode_compressed(q, entry, m);
+		return at_once ? -EAGAIN : decode_compressed(q, entry, m);
 	m->host = entry & QCOW2_OFFSET_MASK;
 	m->copied = entry & QCOW2_COPIED;
 	m->nr_clusters = 1;
@@ -70,41 +82,49 @@ static int decode(struct qcow2 *q, uint64_t entry, struct qcow2_mapping *m)
 		m->type = zero ? QCOW2_ZERO_ALLOCATED : QCOW2_NORMAL;
 	else
 		m->type = zero ? QCOW2_ZERO_PLAIN : QCOW2_UNALLOCATED;
-	if (m->host && (!is_aligned(m->host, q->cluster_bytes) || qcow2_reserved(q, m->host)))
-		return qcow2_corrupt(q, "a data cluster at an impossible place,", m->host);
+	if (m->host && !is_aligned(m->host, q->cluster_bytes))
+		return impossible(q, at_once, "a data cluster that is not aligned,", m->host);
 	/* A zero cluster's space may not have been written yet, and the file may end before it. */
-	if (m->type == QCOW2_NORMAL && m->host >= atomic_load(&q->file->size_bytes))
-		return qcow2_corrupt(q, "or truncated: a data cluster beyond the end,", m->host);
+	bad = m->type == QCOW2_NORMAL && m->host >= atomic_load(&q->file->size_bytes);
+	if (bad && !at_once)
+		qcow2_corrupt(q, "or truncated: a data cluster beyond the end,", m->host);
+	return bad ? -EUCLEAN : 0;
+}
+
+/* Whether no table is in the clusters that hold data. */
+static int check_data(struct qcow2 *q, bool at_once, const struct qcow2_mapping *m)
+{
+	for (uint64_t i = 0; m->host && i < m->nr_clusters; i++) {
+		uint64_t offset = m->host + (i << q->cluster_bits);
+
+		if (qcow2_table_at(q, offset) != QCOW2_NO_TABLE)
+			return impossible(q, at_once, "data in the cluster of a table,", offset);
+	}
 	return 0;
 }
 
-int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m)
+static int map(struct qcow2 *q, bool at_once, uint64_t offset, struct qcow2_mapping *m)
 {
 	uint64_t l2, entry;
 	bool l2_copied;
-	int err = find_l2(q, offset, &l2, &l2_copied);
+	int err = find_l2(q, at_once, offset, &l2, &l2_copied);
 
 	*m = (struct qcow2_mapping){ .type = QCOW2_UNALLOCATED };
 	if (err || !l2)
 		return err;
-	err = meta_get64(q, META_L2, l2_place(q, l2, offset), &entry);
-	if (err)
-		return err;
-	err = decode(q, entry, m);
+	err = get(q, at_once, META_L2, l2_place(q, l2, offset), &entry);
+	if (!err)
+		err = decode(q, at_once, entry, m);
+	if (!err)
+		err = check_data(q, at_once, m);
 	if (!l2_copied)
 		m->copied = false; /* the snapshot's table refers to this cluster too */
 	return err;
 }
 
-bool qcow2_map_cached(struct qcow2 *q, uint64_t offset)
+int qcow2_map(struct qcow2 *q, uint64_t offset, struct qcow2_mapping *m)
 {
-	uint64_t index = offset >> (q->cluster_bits + q->l2_bits), l2;
-	bool copied;
-
-	if (index >= q->l1_entries || !meta_cached(q, q->l1_offset + index * 8) ||
-	    find_l2(q, offset, &l2, &copied))
-		return false;
-	return !l2 || meta_cached(q, l2_place(q, l2, offset));
+	return map(q, false, offset, m);
 }
 
 static bool goes_on(const struct qcow2 *q, const struct qcow2_mapping *first,
@@ -116,17 +136,17 @@ static bool goes_on(const struct qcow2 *q, const struct qcow2_mapping *first,
 	return !first->host || next->host == first->host + (clusters << q->cluster_bits);
 }
 
-int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m,
-		  uint64_t *run)
+static int map_run(struct qcow2 *q, bool at_once, uint64_t offset, uint64_t len,
+		   struct qcow2_mapping *m, uint64_t *run)
 {
 	uint64_t at = align_down(offset, q->cluster_bytes), end = at + q->cluster_bytes;
-	int err = qcow2_map(q, offset, m);
+	int err = map(q, at_once, offset, m);
 
 	for (uint64_t n = 1; !err && end < offset + len; n++) {
 		struct qcow2_mapping next;
 
 		/* Report an error there only to the request that needs that cluster. */
-		if (qcow2_map(q, end, &next) || !goes_on(q, m, &next, n))
+		if (map(q, at_once, end, &next) || !goes_on(q, m, &next, n))
 			break;
 		end += q->cluster_bytes;
 	}
@@ -134,11 +154,23 @@ int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_m
 	return err;
 }
 
+int qcow2_map_run(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m,
+		  uint64_t *run)
+{
+	return map_run(q, false, offset, len, m, run);
+}
+
+int qcow2_map_at_once(struct qcow2 *q, uint64_t offset, uint64_t len, struct qcow2_mapping *m,
+		      uint64_t *run)
+{
+	return map_run(q, true, offset, len, m, run);
+}
+
 static int copy_cluster(struct qcow2 *q, uint64_t from, uint64_t to)
 {
-	uint64_t step = min_u64(q->cluster_bytes, COPY_BYTES);
+	uint64_t step = min_u64(q->cluster_bytes, QCOW2_COPY_BYTES);
 	void *buf = malloc(step);
-	int err = buf ? 0 : -ENOMEM;
+	int err = buf ? 0 : disk_file_error(q->file, "no memory for a copy", from, -ENOMEM);
 
 	for (uint64_t at = 0; !err && at < q->cluster_bytes; at += step) {
 		err = disk_file_pread(q->file, buf, step, from + at);
@@ -155,7 +187,7 @@ static int own_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2)
 {
 	uint64_t old, fresh;
 	bool copied;
-	int err = find_l2(q, offset, &old, &copied);
+	int err = find_l2(q, false, offset, &old, &copied);
 
 	*l2 = old;
 	if (err || (old && copied))
@@ -163,7 +195,9 @@ static int own_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2)
 	err = qcow2_alloc(q, &fresh);
 	if (err)
 		return err;
-	err = old ? copy_cluster(q, old, fresh) : meta_zero_cluster(q, fresh);
+	err = qcow2_table_add(q, fresh, QCOW2_L2);
+	if (!err)
+		err = old ? copy_cluster(q, old, fresh) : meta_zero_cluster(q, fresh);
 	if (!err)
 		err = meta_put64(q, META_L1,
 				 q->l1_offset + (offset >> (q->cluster_bits + q->l2_bits)) * 8,
@@ -181,7 +215,7 @@ static int own_l2(struct qcow2 *q, uint64_t offset, uint64_t *l2)
 int qcow2_map_set(struct qcow2 *q, uint64_t offset, uint64_t entry)
 {
 	uint64_t l2;
-	int err = own_l2(q, offset, &l2);
+	int err = atomic_load(&q->marked_corrupt) ? -EUCLEAN : own_l2(q, offset, &l2);
 
 	return err ? err : meta_put64(q, META_L2, l2_place(q, l2, offset), entry);
 }

@@ -4,7 +4,10 @@
  * entries point to refcount blocks, each of which is a cluster of counts of 1 to 64 bits. Each
  * cluster of the file has a count, whatever it holds.
  *
- * Allocation takes the first cluster with count 0, from free_hint on.
+ * Allocation takes the first cluster with count 0, from free_hint on. It searches a refcount block
+ * a slice at a time, and past the blocks that are known to be full, so that a large image is
+ * searched once. Every cluster that goes into use is checked against the known tables first, see
+ * qcow2_overlap.c.
  *
  *   - Clusters that no block describes yet: the new block goes into the first of them and counts
  *     itself.
@@ -27,28 +30,11 @@
 #define MAX_REFTABLE_BYTES (8 * MIB)
 #define HEADER_REFTABLE 48 /* offset (8 bytes), clusters (4) */
 
-bool qcow2_table_ok(struct qcow2 *q, uint64_t offset)
-{
-	return is_aligned(offset, q->cluster_bytes) && offset >= q->cluster_bytes &&
-	       offset < align_up(atomic_load(&q->file->size_bytes), q->cluster_bytes);
-}
-
-static bool inside(uint64_t offset, uint64_t start, uint64_t len)
-{
-	return offset >= start && offset - start < len;
-}
-
-bool qcow2_reserved(const struct qcow2 *q, uint64_t offset)
-{
-	return offset < q->cluster_bytes ||
-	       inside(offset, q->l1_offset, align_up(q->l1_entries * 8, q->cluster_bytes)) ||
-	       inside(offset, q->reftable_offset, q->reftable_entries * 8);
-}
-
 /* Stores the refcount block of @cluster in @block; 0: there is none. */
 static int find_block(struct qcow2 *q, uint64_t cluster, uint64_t *block)
 {
 	uint64_t index = cluster >> q->refblock_bits, entry;
+	enum qcow2_table used;
 	int err;
 
 	*block = 0;
@@ -58,8 +44,10 @@ static int find_block(struct qcow2 *q, uint64_t cluster, uint64_t *block)
 	if (err)
 		return err;
 	*block = entry & ~511ULL;
-	if (*block && (!qcow2_table_ok(q, *block) || qcow2_reserved(q, *block)))
-		return qcow2_corrupt(q, "a refcount block at an impossible place,", *block);
+	used = qcow2_table_at(q, *block);
+	if (*block &&
+	    (!qcow2_table_ok(q, *block) || (used != QCOW2_NO_TABLE && used != QCOW2_REFBLOCK)))
+		return qcow2_mark_corrupt(q, "a refcount block at an impossible place,", *block);
 	return 0;
 }
 
@@ -121,8 +109,8 @@ static int set_in_block(struct qcow2 *q, uint64_t block, uint64_t cluster, uint6
 	int err;
 
 	if (count > at.mask)
-		return qcow2_corrupt(q, "a refcount that its width cannot hold,",
-				     cluster << q->cluster_bits);
+		return qcow2_mark_corrupt(q, "a refcount that its width cannot hold,",
+					  cluster << q->cluster_bits);
 	err = meta_read(q, META_REFBLOCK, block + at.byte, p, at.nr_bytes);
 	if (err)
 		return err;
@@ -132,8 +120,8 @@ static int set_in_block(struct qcow2 *q, uint64_t block, uint64_t cluster, uint6
 
 static int check_free(struct qcow2 *q, uint64_t offset)
 {
-	if (qcow2_reserved(q, offset))
-		return qcow2_corrupt(q, "refcount 0 for a cluster in use", offset);
+	if (qcow2_table_at(q, offset) != QCOW2_NO_TABLE)
+		return qcow2_mark_corrupt(q, "refcount 0 for a table", offset);
 	if (offset >= MAX_FILE_BYTES)
 		return -EFBIG;
 	if (q->file->block_device && offset > atomic_load(&q->file->size_bytes) - q->cluster_bytes)
@@ -150,12 +138,16 @@ static int add_block(struct qcow2 *q, uint64_t cluster)
 	int err = check_free(q, offset);
 
 	if (!err)
+		err = qcow2_table_add(q, offset, QCOW2_REFBLOCK);
+	if (!err)
 		err = meta_zero_cluster(q, offset);
 	if (!err)
 		err = set_in_block(q, offset, cluster, 1);
 	if (!err)
 		err = meta_put64(q, META_REFTABLE,
 				 q->reftable_offset + (cluster >> q->refblock_bits) * 8, offset);
+	if (err && !atomic_load(&q->marked_corrupt))
+		qcow2_table_drop(q, offset);
 	return err;
 }
 
@@ -257,6 +249,24 @@ static int switch_table(struct qcow2 *q, const struct growth *g)
 	return 0;
 }
 
+/* No table may be among the clusters that the growth takes; none of them has a refcount yet. */
+static int claim_growth(struct qcow2 *q, const struct growth *g)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; !err && i < g->nr_blocks + g->table_clusters; i++)
+		err = check_free(q, (g->first_cluster + i) << q->cluster_bits);
+	for (uint64_t i = 0; !err && i < g->nr_blocks; i++)
+		err = qcow2_table_add(q, (g->first_cluster + i) << q->cluster_bits, QCOW2_REFBLOCK);
+	return err;
+}
+
+static void drop_growth(struct qcow2 *q, const struct growth *g)
+{
+	for (uint64_t i = 0; i < g->nr_blocks; i++)
+		qcow2_table_drop(q, (g->first_cluster + i) << q->cluster_bits);
+}
+
 static int grow_table(struct qcow2 *q)
 {
 	struct growth g;
@@ -268,16 +278,20 @@ static int grow_table(struct qcow2 *q)
 				       err);
 	buf = malloc(q->cluster_bytes);
 	if (!buf)
-		return -ENOMEM;
+		return disk_file_error(q->file, "no memory for a table", 0, -ENOMEM);
 	meta_forget(q, g.first_cluster << q->cluster_bits,
 		    (g.nr_blocks + g.table_clusters) << q->cluster_bits);
 	err = meta_write_all(q); /* the old table is copied from the file */
+	if (!err)
+		err = claim_growth(q, &g);
 	if (!err)
 		err = write_growth_blocks(q, &g, buf);
 	if (!err)
 		err = write_growth_table(q, &g, buf);
 	if (!err)
 		err = switch_table(q, &g);
+	if (err && !atomic_load(&q->marked_corrupt))
+		drop_growth(q, &g);
 	free(buf);
 	return err;
 }
@@ -290,49 +304,130 @@ int refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t count)
 	if (err)
 		return err;
 	if (!block)
-		return qcow2_corrupt(q, "no refcount block for a cluster in use",
-				     cluster << q->cluster_bits);
+		return qcow2_mark_corrupt(q, "no refcount block for a cluster in use",
+					  cluster << q->cluster_bits);
 	return set_in_block(q, block, cluster, count);
 }
 
-/*
- * Tries one cluster. Returns 1 if it is taken for the caller, 0 if the next one (or, after growth,
- * the same one) must be tried, or -errno.
- */
-static int try_cluster(struct qcow2 *q, uint64_t *cluster)
+/* ---- the search for a free cluster ---- */
+
+static bool is_full(const struct qcow2 *q, uint64_t index)
 {
-	uint64_t block, count;
+	return q->full && q->full[index / 64] >> (index % 64) & 1;
+}
+
+/* Remembers that no cluster of the block is free; without memory it is searched again. */
+static void set_full(struct qcow2 *q, uint64_t index)
+{
+	if (!q->full)
+		q->full = calloc(MAX_REFTABLE_BYTES / 8 / 64, sizeof(*q->full));
+	if (q->full)
+		q->full[index / 64] |= 1ULL << (index % 64);
+}
+
+static void set_free(struct qcow2 *q, uint64_t cluster)
+{
+	uint64_t index = cluster >> q->refblock_bits;
+
+	if (q->full)
+		q->full[index / 64] &= ~(1ULL << (index % 64));
+	if (cluster < q->free_hint)
+		q->free_hint = cluster;
+}
+
+/* Whether one of the counts in 8 bytes is 0. */
+static bool has_zero(const struct qcow2 *q, const unsigned char *p)
+{
+	unsigned int bits = 1U << q->refcount_order;
+	uint64_t ones = bits == 64 ? 1 : UINT64_MAX / ((1ULL << bits) - 1), v;
+
+	memcpy(&v, p, sizeof(v));
+	return (v - ones) & ~v & ones << (bits - 1);
+}
+
+/* Searches the slice of counts in @buf, from *@cluster on. Returns whether one is 0. */
+static bool search_slice(const struct qcow2 *q, const unsigned char *buf, uint64_t *cluster)
+{
+	uint64_t per_word = 64 >> q->refcount_order;
+
+	do {
+		struct place at = find_place(q, *cluster);
+		unsigned int byte = at.byte & (unsigned int)(q->slice_bytes - 1);
+
+		if (is_aligned(*cluster, per_word) && !has_zero(q, buf + byte))
+			*cluster += per_word;
+		else if (get_count(buf + byte, &at))
+			++*cluster;
+		else
+			return true;
+	} while (*cluster & ((q->slice_bytes * 8 >> q->refcount_order) - 1));
+	return false;
+}
+
+/* Searches @block from *@cluster on. If *@found is false, *@cluster is in the next block. */
+static int search_block(struct qcow2 *q, uint64_t block, uint64_t *cluster, bool *found)
+{
+	uint64_t index = *cluster >> q->refblock_bits;
+	int err = 0;
+
+	*found = false;
+	if (!q->scratch)
+		q->scratch = malloc(q->slice_bytes);
+	if (!q->scratch)
+		return disk_file_error(q->file, "no memory for a table", block, -ENOMEM);
+	while (!err && !*found && *cluster >> q->refblock_bits == index) {
+		uint64_t at = block + find_place(q, *cluster).byte;
+
+		err = meta_peek(q, align_down(at, q->slice_bytes), q->scratch);
+		if (!err)
+			*found = search_slice(q, q->scratch, cluster);
+	}
+	return err;
+}
+
+/*
+ * Goes on to the next free cluster, from *@cluster on and within one block. If *@found is false,
+ * the search continues at *@cluster.
+ */
+static int find_free(struct qcow2 *q, uint64_t *cluster, bool *found)
+{
+	uint64_t index = *cluster >> q->refblock_bits, block;
 	int err;
 
-	if (*cluster >> q->refblock_bits >= q->reftable_entries)
+	*found = false;
+	if (index >= q->reftable_entries)
 		return grow_table(q);
-	err = find_block(q, *cluster, &block);
-	if (!err && !block)
-		err = add_block(q, *cluster);
-	else if (!err)
-		err = refcount_get(q, *cluster, &count);
-	if (err)
-		return err;
-	if (!block || count) {
-		++*cluster;
+	if (is_full(q, index)) {
+		*cluster = (index + 1) << q->refblock_bits;
 		return 0;
 	}
-	err = check_free(q, *cluster << q->cluster_bits);
+	err = find_block(q, *cluster, &block);
+	if (!err && !block) {
+		err = add_block(q, *cluster);
+		*cluster += !err;
+		return err;
+	}
 	if (!err)
-		err = set_in_block(q, block, *cluster, 1);
-	return err ? err : 1;
+		err = search_block(q, block, cluster, found);
+	if (!err && !*found)
+		set_full(q, index); /* nothing below free_hint is free, either */
+	return err;
 }
 
 int qcow2_alloc(struct qcow2 *q, uint64_t *offset)
 {
 	uint64_t cluster = q->free_hint;
-	int rc;
+	bool found = false;
+	int err = atomic_load(&q->marked_corrupt) ? -EUCLEAN : 0;
 
-	do {
-		rc = try_cluster(q, &cluster);
-	} while (!rc);
-	if (rc < 0)
-		return rc;
+	while (!err && !found)
+		err = find_free(q, &cluster, &found);
+	if (!err)
+		err = check_free(q, cluster << q->cluster_bits);
+	if (!err)
+		err = refcount_set(q, cluster, 1);
+	if (err)
+		return err;
 	q->free_hint = cluster + 1;
 	*offset = cluster << q->cluster_bits;
 	meta_forget(q, *offset, q->cluster_bytes);
@@ -368,8 +463,8 @@ static int lower(struct qcow2 *q, uint64_t cluster, bool *is_free)
 
 	*is_free = false;
 	if (!err && !count)
-		return qcow2_corrupt(q, "refcount 0 for a cluster that was in use",
-				     cluster << q->cluster_bits);
+		return qcow2_mark_corrupt(q, "refcount 0 for a cluster that was in use",
+					  cluster << q->cluster_bits);
 	if (!err)
 		err = refcount_set(q, cluster, count - 1);
 	*is_free = !err && count == 1;
@@ -389,8 +484,8 @@ static int lower_extent(struct qcow2 *q, const struct qcow2_extent *e)
 		if (is_free) {
 			run++;
 			meta_forget(q, c << q->cluster_bits, q->cluster_bytes);
-			if (c < q->free_hint)
-				q->free_hint = c;
+			qcow2_table_drop(q, c << q->cluster_bits);
+			set_free(q, c);
 			continue;
 		}
 		if (run && q->punch)
@@ -422,7 +517,7 @@ int qcow2_commit(struct qcow2 *q)
 	q->unlinked = NULL;
 	q->nr_unlinked = 0;
 	q->max_unlinked = 0;
-	for (size_t i = 0; i < nr; i++)
+	for (size_t i = 0; i < nr && !atomic_load(&q->marked_corrupt); i++)
 		lower_extent(q, &list[i]); /* an error is reported; what was flushed is safe */
 	free(list);
 	return 0;

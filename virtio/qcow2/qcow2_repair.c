@@ -6,7 +6,8 @@
  * repair contradictions (references outside the file, counts that have no place); `qemu-img check`
  * does more.
  *
- * The counts need two bytes of memory for each cluster of the file while this runs.
+ * Each L2 table is read once, however many L1 tables name it. The counts need up to four bytes of
+ * memory for each cluster of the file while this runs.
  */
 #include "qcow2_impl.h"
 
@@ -14,112 +15,127 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MAX_CLUSTERS (1ULL << 26)
-#define SNAPSHOT_BYTES 40 /* of an entry, without its variable parts */
+#define MAX_L2_BYTES (64 * GIB) /* of all L2 tables: a limit on the time */
 
 struct counts {
 	struct qcow2 *q;
 	uint16_t *of;
+	uint16_t *l2; /* how many L1 entries name the L2 table in this cluster */
 	uint64_t nr_clusters;
 	unsigned char *table; /* one cluster */
 };
 
-static int count(struct counts *c, uint64_t offset, uint64_t len)
+static int count(struct counts *c, uint64_t offset, uint64_t len, uint16_t times)
 {
 	uint64_t first = offset >> c->q->cluster_bits;
 	uint64_t nr = ((offset & (c->q->cluster_bytes - 1)) + len + c->q->cluster_bytes - 1) >>
 		      c->q->cluster_bits;
 
 	if (first >= c->nr_clusters || nr > c->nr_clusters - first)
-		return qcow2_corrupt(c->q, "a reference beyond the end,", offset);
+		return qcow2_mark_corrupt(c->q, "a reference beyond the end,", offset);
 	for (uint64_t i = first; i < first + nr; i++) {
-		if (++c->of[i] == UINT16_MAX)
-			return qcow2_corrupt(c->q, "too many references", offset);
+		if (times >= UINT16_MAX - c->of[i])
+			return -EFBIG;
+		c->of[i] = (uint16_t)(c->of[i] + times);
 	}
 	return 0;
 }
 
-static int count_entry(struct counts *c, uint64_t entry)
+static int count_entry(struct counts *c, uint64_t entry, uint16_t times)
 {
-	unsigned int offset_bits = 62 - (c->q->cluster_bits - 8);
-	uint64_t start;
+	uint64_t start = entry & QCOW2_OFFSET_MASK, end = start + c->q->cluster_bytes;
 
-	if (!(entry & QCOW2_COMPRESSED)) {
-		start = entry & QCOW2_OFFSET_MASK;
-		return start ? count(c, start, c->q->cluster_bytes) : 0;
-	}
-	start = entry & ((1ULL << offset_bits) - 1);
-	entry = (entry & ~(QCOW2_COPIED | QCOW2_COMPRESSED)) >> offset_bits;
-	return count(c, align_down(start, 512), (entry + 1) * 512);
+	if (entry & QCOW2_COMPRESSED)
+		start = align_down(qcow2_packed_at(c->q->cluster_bits, entry, &end), 512);
+	else if (!start)
+		return 0;
+	return count(c, start, end - start, times);
 }
 
-static int count_l2(struct counts *c, uint64_t l2)
+static int count_l2(struct counts *c, uint64_t l2, uint16_t times)
 {
-	int err = count(c, l2, c->q->cluster_bytes);
+	int err = count(c, l2, c->q->cluster_bytes, times);
 
-	if (!err && !is_aligned(l2, c->q->cluster_bytes))
-		err = qcow2_corrupt(c->q, "an L2 table that is not aligned,", l2);
 	if (!err)
 		err = disk_file_pread(c->q->file, c->table, c->q->cluster_bytes, l2);
 	for (uint64_t i = 0; !err && i < c->q->cluster_bytes / 8; i++)
-		err = count_entry(c, load_be64(c->table + i * 8));
+		err = count_entry(c, load_be64(c->table + i * 8), times);
 	return err;
 }
 
-static int count_l1(struct counts *c, uint64_t l1, uint64_t entries)
+static int count_l2_tables(struct counts *c)
 {
-	int err = entries ? count(c, l1, entries * 8) : 0;
-
-	for (uint64_t i = 0; !err && i < entries; i++) {
-		unsigned char raw[8];
-		uint64_t l2;
-
-		err = disk_file_pread(c->q->file, raw, sizeof(raw), l1 + i * 8);
-		l2 = err ? 0 : load_be64(raw) & QCOW2_OFFSET_MASK;
-		if (l2)
-			err = count_l2(c, l2);
-	}
-	return err;
-}
-
-static int count_refcounts(struct counts *c)
-{
-	int err = count(c, c->q->reftable_offset, c->q->reftable_entries * 8);
-
-	for (uint64_t i = 0; !err && i < c->q->reftable_entries; i++) {
-		uint64_t block;
-
-		err = meta_get64(c->q, META_REFTABLE, c->q->reftable_offset + i * 8, &block);
-		if (!err && (block & ~511ULL))
-			err = count(c, block & ~511ULL, c->q->cluster_bytes);
-	}
-	return err;
-}
-
-static int count_snapshots(struct counts *c, const struct qcow2_header *h)
-{
-	uint64_t at = h->snapshots_offset;
+	uint64_t left = MAX_L2_BYTES;
 	int err = 0;
 
-	for (uint64_t i = 0; !err && i < h->nr_snapshots; i++) {
-		unsigned char p[SNAPSHOT_BYTES];
-		uint64_t variable;
-
-		err = disk_file_pread(c->q->file, p, sizeof(p), at);
-		if (err)
-			return err;
-		if (load_be32(p + 8) > 32 * MIB / 8)
-			return qcow2_corrupt(c->q, "a snapshot's L1 table is too large,", at);
-		err = count_l1(c, load_be64(p), load_be32(p + 8));
-		variable = (uint64_t)load_be32(p + 36) + (load_be32(p + 12) >> 16) +
-			   (load_be32(p + 12) & 0xffff);
-		at += align_up(SNAPSHOT_BYTES + variable, 8);
+	for (uint64_t i = 0; !err && i < c->nr_clusters; i++) {
+		if (!c->l2[i])
+			continue;
+		if (left < c->q->cluster_bytes)
+			return -EFBIG;
+		left -= c->q->cluster_bytes;
+		err = count_l2(c, i << c->q->cluster_bits, c->l2[i]);
 	}
-	if (!err && h->nr_snapshots)
-		err = count(c, h->snapshots_offset, at - h->snapshots_offset);
 	return err;
+}
+
+static int note_l2(struct qcow2 *q, uint64_t index, uint64_t entry, void *ctx)
+{
+	struct counts *c = ctx;
+	uint64_t l2 = entry & QCOW2_OFFSET_MASK;
+	uint16_t *times;
+
+	(void)index;
+	if (!l2)
+		return 0;
+	if (!qcow2_table_ok(q, l2) || l2 >> q->cluster_bits >= c->nr_clusters)
+		return qcow2_mark_corrupt(q, "an L2 table at an impossible place,", l2);
+	times = &c->l2[l2 >> q->cluster_bits];
+	if (++*times == UINT16_MAX)
+		return -EFBIG;
+	return 0;
+}
+
+static int count_l1(struct qcow2 *q, uint64_t l1, uint64_t entries, void *ctx)
+{
+	int err = entries ? count(ctx, l1, entries * 8, 1) : 0;
+
+	return err ? err : qcow2_each_entry(q, l1, entries, note_l2, ctx);
+}
+
+static int count_refblock(struct qcow2 *q, uint64_t index, uint64_t entry, void *ctx)
+{
+	struct counts *c = ctx;
+	uint64_t block = entry & ~511ULL;
+	int err = block ? count(c, block, q->cluster_bytes, 1) : 0;
+
+	(void)index;
+	/* Only the header and the refcount table have been counted before. */
+	if (!err && block && c->of[block >> q->cluster_bits] != 1)
+		err = qcow2_mark_corrupt(q, "a refcount block in a cluster in use,", block);
+	return err;
+}
+
+static int count_all(struct counts *c)
+{
+	struct qcow2 *q = c->q;
+	uint64_t table_bytes;
+	int err = count(c, 0, q->cluster_bytes, 1);
+
+	if (!err)
+		err = count(c, q->reftable_offset, q->reftable_entries * 8, 1);
+	if (!err)
+		err = qcow2_each_entry(q, q->reftable_offset, q->reftable_entries, count_refblock,
+				       c);
+	if (!err)
+		err = count_l1(q, q->l1_offset, q->l1_entries, c);
+	if (!err)
+		err = qcow2_each_snapshot(q, count_l1, c, &table_bytes);
+	if (!err && table_bytes)
+		err = count(c, q->snapshots_offset, table_bytes, 1);
+	return err ? err : count_l2_tables(c);
 }
 
 static int set_all(struct counts *c)
@@ -142,30 +158,27 @@ static int set_all(struct counts *c)
 	return qcow2_commit(c->q);
 }
 
-int qcow2_repair(struct qcow2 *q, const struct qcow2_header *h)
+int qcow2_repair(struct qcow2 *q)
 {
 	struct counts c = { .q = q };
 	int err = -ENOMEM;
 
 	c.nr_clusters =
 		align_up(atomic_load(&q->file->size_bytes), q->cluster_bytes) >> q->cluster_bits;
-	if (c.nr_clusters <= MAX_CLUSTERS)
+	if (c.nr_clusters <= MAX_CLUSTERS) {
 		c.of = calloc(c.nr_clusters, sizeof(*c.of));
+		c.l2 = calloc(c.nr_clusters, sizeof(*c.l2));
+	}
 	c.table = malloc(q->cluster_bytes);
-	if (c.of && c.table)
-		err = count(&c, 0, q->cluster_bytes);
-	if (!err)
-		err = count_refcounts(&c);
-	if (!err)
-		err = count_l1(&c, q->l1_offset, q->l1_entries);
-	if (!err)
-		err = count_snapshots(&c, h);
+	if (c.of && c.l2 && c.table)
+		err = count_all(&c);
 	if (!err)
 		err = set_all(&c);
 	if (err)
 		pr_err("%s: was not closed properly and its refcounts cannot be rebuilt here; `qemu-img check -r all` may repair it",
 		       q->file->path);
 	free(c.of);
+	free(c.l2);
 	free(c.table);
 	return err;
 }
