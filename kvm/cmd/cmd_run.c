@@ -425,20 +425,19 @@ static int run_and_judge(struct lives *lives)
 	return err && !verdict_exit_code(&v) ? EXIT_LAUNCHER : verdict_exit_code(&v);
 }
 
-int cmd_run(int argc, char **argv, const struct arch *arch)
+static int run_config(struct config *config, int argc, char **argv, const struct arch *arch)
 {
-	struct config config;
-	struct lives lives = { .config = &config, .arch = arch };
+	struct lives lives = { .config = config, .arch = arch };
 	int code;
 
-	if (config_parse(&config, argc, argv))
+	if (config_parse(config, argc, argv))
 		return EXIT_LAUNCHER;
-	if (config_help(&config, arch))
+	if (config_help(config, arch))
 		return 0;
-	if (guestcmd_configure(&config) || config_open_files(&config))
+	if (guestcmd_configure(config) || config_open_files(config))
 		return EXIT_LAUNCHER;
-	if (config.dump_dtb)
-		return dump_dtb(&config, arch);
+	if (config->dump_dtb)
+		return dump_dtb(config, arch);
 	/*
 	 * vCPU threads hardly allocate: an arena for each would cost memory, and system calls at
 	 * start-up.
@@ -447,13 +446,22 @@ int cmd_run(int argc, char **argv, const struct arch *arch)
 	term_catch_crashes(on_sigbus);
 	if (vcpu_signal_init())
 		return EXIT_LAUNCHER;
-	if (config.die_with_parent)
+	if (config->die_with_parent)
 		die_with_parent();
-	if (checks_create(&lives.checks, &config, argc, argv))
+	if (checks_create(&lives.checks, config, argc, argv))
 		return EXIT_LAUNCHER;
 	signals_block(); /* no signal may end us and leave the socket behind */
-	code = control_create(&lives.control, &config) ? EXIT_LAUNCHER : run_and_judge(&lives);
+	code = control_create(&lives.control, config) ? EXIT_LAUNCHER : run_and_judge(&lives);
 	control_destroy(lives.control);
 	checks_destroy(lives.checks);
+	return code;
+}
+
+int cmd_run(int argc, char **argv, const struct arch *arch)
+{
+	struct config config;
+	int code = run_config(&config, argc, argv, arch);
+
+	config_free(&config);
 	return code;
 }
