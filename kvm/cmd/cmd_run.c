@@ -11,7 +11,9 @@
  */
 #include "control.h"
 #include "host_access.h"
+#include "host_memory.h"
 #include "kvm/arch.h"
+#include "kvm/base/options.h"
 #include "kvm/checks/checks.h"
 #include "kvm/cmd.h"
 #include "kvm/gdb/gdb_server.h"
@@ -425,6 +427,17 @@ static int run_and_judge(struct lives *lives)
 	return err && !verdict_exit_code(&v) ? EXIT_LAUNCHER : verdict_exit_code(&v);
 }
 
+/* The host's kernel kills the launcher when the guest uses more than its control group allows. */
+static void check_memory_limit(const struct config *config)
+{
+	uint64_t limit_bytes = host_memory_limit_here("");
+	char size[24], limit[24];
+
+	if (config->mem_bytes > limit_bytes)
+		pr_warn("-m %s: this control group may only use %s; if the guest uses more, the host kills kvm",
+			format_size(config->mem_bytes, size), format_size(limit_bytes, limit));
+}
+
 static int run_config(struct config *config, int argc, char **argv, const struct arch *arch)
 {
 	struct lives lives = { .config = config, .arch = arch };
@@ -438,6 +451,7 @@ static int run_config(struct config *config, int argc, char **argv, const struct
 		return EXIT_LAUNCHER;
 	if (config->dump_dtb)
 		return dump_dtb(config, arch);
+	check_memory_limit(config);
 	/*
 	 * vCPU threads hardly allocate: an arena for each would cost memory, and system calls at
 	 * start-up.
