@@ -7,6 +7,7 @@
  */
 #include "exits.h"
 #include "board_hyperv.h"
+#include "kvm/base/options.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "machine.h"
@@ -15,6 +16,7 @@
 #include "x86/postmortem/gather.h"
 #include "x86/postmortem/guestlog.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +41,23 @@ static void watch_msrs(struct vm *vm)
 		pr_debug("KVM does not report MSRs that it refuses");
 }
 
+/*
+ * No page table can name memory above the CPU's addresses; KVM before 5.18 takes it all the same.
+ */
+static int check_memory_end(const struct vm *vm)
+{
+	const struct gmem_region *last = &vm->mem.region[vm->mem.nr_regions - 1];
+	uint64_t end = cpu_address_end(vm->machine->cpus);
+	char mem[24], all[24], most[24];
+
+	if (last->gpa + last->size_bytes <= end)
+		return 0;
+	pr_err("-m %s: the guest's CPU addresses %s, some of it for devices; use at most %s",
+	       format_size(vm->config->mem_bytes, mem), format_size(end, all),
+	       format_size(end - (MMIO_HOLE_END - MMIO_HOLE_GPA), most));
+	return -EINVAL;
+}
+
 int x86_setup_vm(struct vm *vm)
 {
 	uint64_t identity_map = KVM_IDENTITY_MAP_GPA;
@@ -57,8 +76,9 @@ int x86_setup_vm(struct vm *vm)
 	err = kvm_ioctl_val(vm->vm_fd, KVM_CREATE_IRQCHIP, 0);
 	if (err)
 		return refused("an in-kernel interrupt controller", err);
-	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus,
-			      vm->config->cpuid);
+	err = cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus,
+			     vm->config->cpuid);
+	return err ? err : check_memory_end(vm);
 }
 
 int x86_setup_vcpu(struct vcpu *v)
