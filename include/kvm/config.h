@@ -116,11 +116,8 @@ int config_parse(struct config *config, int argc, char **argv);
 /* Frees what config_parse() has allocated, also after it has failed. */
 void config_free(struct config *config);
 
-/*
- * Checks the files that the options name, and opens the log's. Call it after all other checks: it
- * may be the first to write something. Returns 0, or -errno (reported).
- */
-int config_open_files(const struct config *config);
+/* Checks the files that the options name. Returns 0, or -errno (reported). */
+int config_check_paths(const struct config *config);
 
 /*
  * Whether @name can be a machine's name, which must be fit for a file's name, a host's, and a line

@@ -53,6 +53,9 @@ void log_set_raw(int raw);
  */
 void log_block(const char *text, size_t len);
 
+/* How many errors log_msg() has been given so far. Thread: any. */
+unsigned int log_errors(void);
+
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define pr_err(...) log_msg(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -21,6 +21,7 @@
 static enum log_level log_level = LOG_LEVEL_INFO;
 static int log_fd = -1;
 static _Atomic int log_raw;
+static _Atomic unsigned int log_nr_errors;
 
 void log_set_level(enum log_level level)
 {
@@ -115,10 +116,17 @@ static void log_line(const char *fmt, va_list ap)
 	write_all(STDERR_FILENO, line, len);
 }
 
+unsigned int log_errors(void)
+{
+	return atomic_load(&log_nr_errors);
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (level == LOG_LEVEL_ERROR)
+		atomic_fetch_add(&log_nr_errors, 1);
 	if (level > log_level)
 		return;
 	va_start(ap, fmt);

@@ -34,6 +34,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -334,9 +335,21 @@ static int begin_life(struct life *l, const struct lives *lives)
 	atomic_store(&sigbus_mem, &vm->mem);
 	if (!err && lives->config->timeline)
 		err = start_timeline(l, options_ns);
-	if (!err && lives->config->trace)
-		err = start_trace(l);
 	return err ? err : reports_open(&l->reports, vm);
+}
+
+/*
+ * Opens the files that the machine writes from its start on. Called when the set-up has succeeded,
+ * since it empties them: a typo in another option must not cost an old log.
+ */
+static int open_outputs(struct life *l, const struct lives *lives)
+{
+	const struct config *config = lives->config;
+	int err = config->trace ? start_trace(l) : 0;
+
+	if (!err && config->log_path && !lives->restarted)
+		err = log_open_file(config->log_path);
+	return err;
 }
 
 /* Takes a life apart, however far its set-up has come. */
@@ -353,12 +366,25 @@ static void end_life(struct life *l)
 }
 
 /*
+ * Explains a set-up that has failed with @err, unless that was reported, as it should be where more
+ * is known. @errors_before: log_errors() at the start.
+ */
+static void explain_failure(int err, unsigned int errors_before)
+{
+	if (log_errors() != errors_before)
+		return;
+	pr_err("cannot set up the machine: %s%s", strerror(-err),
+	       err == -EMFILE ? "; raise the limit of open files (`ulimit -n`)" : "");
+}
+
+/*
  * Runs one life of the machine. Returns true if it ended in a verdict (in @v), false after an error
  * of the launcher.
  */
 static bool run_once(const struct lives *lives, struct verdict *v, bool *again)
 {
 	struct life l = { .vm = pages_alloc(sizeof(*l.vm)) };
+	unsigned int errors = log_errors();
 	int err;
 
 	*again = false;
@@ -373,10 +399,13 @@ static bool run_once(const struct lives *lives, struct verdict *v, bool *again)
 			explain_kvm(l.vm);
 	}
 	if (!err)
+		err = open_outputs(&l, lives);
+	if (!err)
 		err = run_loop(&l, lives);
 	if (err) {
 		term_restore();
 		end_life(&l);
+		explain_failure(err, errors);
 		return false;
 	}
 	settle(&l, lives);
@@ -447,7 +476,7 @@ static int run_config(struct config *config, int argc, char **argv, const struct
 		return EXIT_LAUNCHER;
 	if (config_help(config, arch))
 		return 0;
-	if (guestcmd_configure(config) || config_open_files(config))
+	if (guestcmd_configure(config) || config_check_paths(config))
 		return EXIT_LAUNCHER;
 	if (config->dump_dtb)
 		return dump_dtb(config, arch);

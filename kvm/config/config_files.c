@@ -12,6 +12,8 @@
 #include "kvm/trace/trace.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -149,6 +151,19 @@ static void collect(struct files *f, const struct config *c)
 	add(f, WRITTEN, "--dump-dtb", c->dump_dtb);
 }
 
+/* Returns the last part of @path, and @st of the folder that it is in; NULL: there is none. */
+static const char *find_folder(const char *path, struct stat *st)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		 slash ? path : ".");
+	if (stat(folder, st))
+		return NULL;
+	return slash ? slash + 1 : path;
+}
+
 /*
  * Returns whether two options name the same file. Devices like /dev/null and FIFOs may have any
  * number of uses.
@@ -156,12 +171,19 @@ static void collect(struct files *f, const struct config *c)
 static bool is_same(const struct files *f, unsigned int a, unsigned int b)
 {
 	struct stat of_a, of_b;
+	const char *name_a, *name_b;
 	bool there_a = !stat(f->file[a].path, &of_a), there_b = !stat(f->file[b].path, &of_b);
 
 	if (there_a && there_b)
 		return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino &&
 		       (S_ISREG(of_a.st_mode) || S_ISBLK(of_a.st_mode));
-	return !there_a && !there_b && !strcmp(f->file[a].path, f->file[b].path);
+	if (there_a || there_b)
+		return false;
+	/* New files are the same if they have one name in one folder. */
+	name_a = find_folder(f->file[a].path, &of_a);
+	name_b = find_folder(f->file[b].path, &of_b);
+	return name_a && name_b && !strcmp(name_a, name_b) && of_a.st_dev == of_b.st_dev &&
+	       of_a.st_ino == of_b.st_ino;
 }
 
 static bool may_share(enum use a, enum use b)

@@ -372,7 +372,7 @@ static int parse_command(struct config *config, int argc, char **argv, int first
 }
 
 /* Checks everything before anything is written, the cheap checks first. */
-int config_open_files(const struct config *config)
+int config_check_paths(const struct config *config)
 {
 	if (config_check_files(config) || (config->dump && newfile_check("dump", config->dump)))
 		return -EINVAL;
@@ -380,7 +380,7 @@ int config_open_files(const struct config *config)
 		pr_err("--symbols %s: %s", config->symbols, strerror(errno));
 		return -EINVAL;
 	}
-	return config->log_path ? log_open_file(config->log_path) : 0;
+	return 0;
 }
 
 int config_parse(struct config *config, int argc, char **argv)

@@ -7,7 +7,7 @@
 set -u -o pipefail
 cd "$(dirname "$0")/../.." || exit 1
 objects=${1:-build/obj}
-allowed='^(log_level|log_fd|log_raw|sigbus_mem|said_|term|alt_stack)(\.[0-9]+)?$'
+allowed='^(log_level|log_fd|log_raw|log_nr_errors|sigbus_mem|said_|term|alt_stack)(\.[0-9]+)?$'
 
 [ -e "$objects/main.o" ] || { echo "$objects: no program was built there; make it first"; exit 1; }
 found=$(find "$objects"/{kvm,x86,hw,virtio} "$objects/main.o" -name '*.o' | while read -r object; do
