@@ -16,6 +16,7 @@
 #define KVM_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level {
@@ -30,6 +31,8 @@ enum log_level {
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
+/* Whether log_console() still writes to a file: one was opened, and no write has failed. */
+bool log_file_is_open(void);
 /*
  * Copies what log_console() gets to @path from now on (creates or truncates it). Returns 0, or
  * -errno (reported). Thread: main, before others start.

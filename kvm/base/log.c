@@ -116,6 +116,11 @@ static void log_line(const char *fmt, va_list ap)
 	write_all(STDERR_FILENO, line, len);
 }
 
+bool log_file_is_open(void)
+{
+	return log_fd >= 0;
+}
+
 unsigned int log_errors(void)
 {
 	return atomic_load(&log_nr_errors);

@@ -92,7 +92,7 @@ static int file_open(struct chardev *cd, const char *path)
 	return 0;
 }
 
-/* Only now is it certain that the guest starts: a kernel's name with a typo must not empty files. */
+/* Only now is it certain that the guest starts: a typo in -k must not empty files. */
 static int file_start(struct chardev *cd)
 {
 	if (cd->hooks.goes_on || !ftruncate(cd->io_fd, 0) || errno == EINVAL) /* a FIFO, a device */

@@ -231,7 +231,11 @@ static void close_machine(struct vm *vm)
 			    "the guest's last writes could not be written to a disk");
 	else if (output_lost)
 		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
-			    "not all of the command's output could be written");
+			    "not all of the %s's output could be written",
+			    vm->config->has_command ? "command" : "guest");
+	else if (vm->config->log_path && !log_file_is_open())
+		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
+			    "not all of the --log could be written");
 }
 
 /* Prints the report of a bad end and writes its core; both are of a re-run if that knows more. */
