@@ -8,6 +8,7 @@
 
 #include "kvm/config.h"
 #include "kvm/log.h"
+#include "kvm/newfile.h"
 #include "kvm/optlist.h"
 #include "kvm/trace/trace.h"
 
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_FILES                                                                                  \
 	(CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_MAX_ADDS +               \
@@ -205,6 +207,39 @@ static int compare(const struct files *f)
 	return 0;
 }
 
+/*
+ * Checks what is opened only when the guest is about to start. Looks as little as possible: open(2)
+ * has the last word.
+ */
+static int check_late(const char *option, const char *path)
+{
+	struct stat st;
+	int err = 0;
+
+	if (!stat(path, &st))
+		err = S_ISDIR(st.st_mode) ? EISDIR : access(path, W_OK) ? errno : 0;
+	else if (errno == ENOENT)
+		return newfile_check_report(option + strlen("--"), path);
+	else
+		err = errno;
+	if (err)
+		pr_err("%s %s: %s", option, path, strerror(err));
+	return -err;
+}
+
+static int check_outputs(const struct files *f)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < f->nr && !err; i++) {
+		const char *option = f->file[i].option;
+
+		if (!strcmp(option, "--log") || !strcmp(option, "--trace"))
+			err = check_late(option, f->file[i].path);
+	}
+	return err;
+}
+
 int config_check_files(const struct config *config)
 {
 	struct files f = { .nr = 0 };
@@ -212,6 +247,8 @@ int config_check_files(const struct config *config)
 
 	collect(&f, config);
 	err = f.err ? f.err : compare(&f);
+	if (!err)
+		err = check_outputs(&f);
 	for (unsigned int i = 0; i < f.nr; i++)
 		free(f.file[i].path);
 	return err;
