@@ -7,7 +7,6 @@
  */
 #include "exits.h"
 #include "board_hyperv.h"
-#include "kvm/base/options.h"
 #include "kvm/ioctl.h"
 #include "kvm/log.h"
 #include "machine.h"
@@ -48,13 +47,12 @@ static int check_memory_end(const struct vm *vm)
 {
 	const struct gmem_region *last = &vm->mem.region[vm->mem.nr_regions - 1];
 	uint64_t end = cpu_address_end(vm->machine->cpus);
-	char mem[24], all[24], most[24];
 
 	if (last->gpa + last->size_bytes <= end)
 		return 0;
-	pr_err("-m %s: the guest's CPU addresses %s, some of it for devices; use at most %s",
-	       format_size(vm->config->mem_bytes, mem), format_size(end, all),
-	       format_size(end - (MMIO_HOLE_END - MMIO_HOLE_GPA), most));
+	pr_err("-m %lluM: the guest's CPU addresses %lluG, some of it for devices; use at most %lluG",
+	       (unsigned long long)(vm->config->mem_bytes / MIB), (unsigned long long)(end / GIB),
+	       (unsigned long long)((end - (MMIO_HOLE_END - MMIO_HOLE_GPA)) / GIB));
 	return -EINVAL;
 }
 
