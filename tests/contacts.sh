@@ -35,7 +35,7 @@ program "$dir/at-once/passt" 'echo "No sandbox" >&2' 'exit 1'
 program "$dir/later/passt" 'sleep 0.1' 'echo "No sandbox" >&2' 'exit 3'
 program "$dir/silent/passt" 'kill -9 $$'
 program "$dir/broken/virtiofsd" 'case $1 in --version) echo virtiofsd 1.13.0; exit; esac' \
-	'echo "No room" >&2' 'exit 1'
+	'echo "No room: $*" >&2' 'exit 1'
 
 # ---- hosts: what comes before the command, in $before --------------------------------------------
 mounts() { before+=(unshare -m sh -c "$1"' && exec "$@"' -); }
@@ -44,6 +44,7 @@ add_host() {
 	case $1 in
 	-) ;;
 	user) before+=(setpriv --reuid 65534 --regid 65534 --clear-groups) ;;
+	admin) before+=(unshare -m) ;; # with CAP_SYS_ADMIN
 	userns) before+=(unshare -Ur) ;;
 	no_userns)
 		before+=(unshare -Ur sh -c
@@ -152,6 +153,8 @@ a passt without user namespaces | no_userns later | -n passt -k @/k
 	No sandbox / kvm: -n passt: .*sysctl user.max_user_namespaces=.*
 a virtiofsd that ends | broken | --share @/readable -k @/k
 	kvm: --share @/readable: virtiofsd: No room.*
+root's virtiofsd keeps handles, not descriptors | admin broken | --share @/readable -k @/k
+	kvm: --share @/readable: virtiofsd: No room: .* --inode-file-handles=prefer .*
 a user's low limit of open files | user few_files broken | --share @/readable -k @/k
 	kvm: .*: virtiofsd may only open 16384 files, .* / kvm: .*: virtiofsd: .*
 --gdb-wait alone | - | --gdb-wait
