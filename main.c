@@ -68,12 +68,17 @@ static int unknown_verb(const char *name)
 	return EXIT_LAUNCHER;
 }
 
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 static int cmd_help(int argc, char **argv, const struct arch *arch)
 {
 	char *verb_argv[] = { argv[1], (char *)"--help", NULL };
 	const struct verb *verb;
 
-	if (argc < 2)
+	if (argc < 2 || is_help(argv[1]))
 		return list_verbs(stdout);
 	verb = find_verb(argv[1]);
 	if (!verb)
@@ -86,8 +91,12 @@ static int cmd_help(int argc, char **argv, const struct arch *arch)
 static int cmd_version(int argc, char **argv, const struct arch *arch)
 {
 	(void)arch;
-	(void)argc;
-	(void)argv;
+	if (argc > 1 && is_help(argv[1]))
+		return list_verbs(stdout);
+	if (argc > 1) {
+		pr_err("%s: unexpected argument; kvm version takes none", argv[1]);
+		return EXIT_LAUNCHER;
+	}
 	printf("kvm %s\n", KVM_VERSION);
 	return 0;
 }
@@ -125,10 +134,10 @@ int main(int argc, char **argv)
 		list_verbs(stderr);
 		return EXIT_LAUNCHER;
 	}
-	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+	if (is_help(name))
 		return printed(list_verbs(stdout));
 	if (!strcmp(name, "--version"))
-		return printed(cmd_version(argc, argv, &arch_x86));
+		return printed(cmd_version(argc - 1, argv + 1, &arch_x86));
 	verb = find_verb(name);
 	return verb ? printed(verb->run(argc - 1, argv + 1, &arch_x86)) : unknown_verb(name);
 }

@@ -21,7 +21,7 @@ jobs=$(nproc)
 # minutes.
 ALL_STEPS="kernels disk_guest boot_others lint virtio boot_reports net gallery_stock checks command
 	share payload fuzz console hostile unit terminal disk budget gdb soak tsan smoke gallery
-	control demo core acpi dtb malformed inspect"
+	control demo core acpi dtb contacts malformed inspect"
 started=$SECONDS
 rm -rf $dir
 mkdir -p $dir
@@ -140,6 +140,10 @@ step_dtb() {
 step_malformed() {
 	made SAN=1 all
 	KVM_BIN=build/obj-san/bin/kvm lines tests/malformed.sh
+}
+step_contacts() {
+	made all payload
+	lines tests/contacts.sh
 }
 step_inspect() {
 	made SAN=1 all payload

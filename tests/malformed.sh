@@ -102,7 +102,9 @@ for reader in "-d $dir/a,,b.img" "-d $dir/a,,b.img,ro" "-i $dir/a,b.img" \
 		"${args[@]}" --trace "pio,$dir/a,,b.img"
 done
 attempt "--trace without a kind" "--trace" "must be a list" --trace bogus
-attempt "--trace with too long a path" "--trace $long" "File name too long" --trace "pio,$long"
+attempt "--trace with too long a path" "--trace ./$long" "File name too long" \
+	--trace "pio,./$long"
+attempt "--log in no folder" "--log $dir/no/log" "No such file" --log "$dir/no/log"
 # A literal path keeps both commas; in a list one comma ends the item.
 attempt "two literal commas" "--log $dir/a,,b.img" "$same" -i "$dir/a,,b.img" --log "$dir/a,,b.img"
 attempt "the end of a name" "--log $dir/a" "$same" -d "$dir/a,ro" --log "$dir/a"

@@ -107,7 +107,7 @@ struct arch {
 	 */
 	void (*drain)(struct vm *vm, int stall_ms);
 	/*
-	 * Whether output of the guest's command could not be stored (reported). Call it after
+	 * Whether output of a console or port could not be stored (reported). Call it after
 	 * drain().
 	 */
 	bool (*output_lost)(const struct vm *vm);

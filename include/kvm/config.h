@@ -34,7 +34,8 @@ struct config {
 	unsigned int nr_initrds;
 	uint64_t mem_bytes;
 	uint64_t nr_cpus;
-	const char *params; /* the user's kernel parameters, or NULL */
+	const char *params;  /* the user's kernel parameters, or NULL */
+	char *joined_params; /* @params if they are of several options; owned */
 	bool no_default_params;
 	bool fast;
 	bool early; /* the kernel prints messages of all levels, from its decompressor on */
@@ -86,7 +87,7 @@ struct config {
 	const char *symbols; /* vmlinux or System.map; NULL: none */
 	const char *gdb;     /* in the form of --gdb; NULL: none */
 	bool gdb_wait;
-	uint64_t verbose;
+	bool verbose;
 	bool quiet;
 	const char *log_path;
 	bool help;
@@ -107,16 +108,16 @@ struct config {
 
 /*
  * Fills @config from the command line of `kvm run`, and sets the log's level. Its strings point
- * into @argv. Returns 0, or -errno (reported, in one line). Thread: main (getopt is not
- * thread-safe).
+ * into @argv, or config_free() frees them. Returns 0, or -errno (reported, in one line). Thread:
+ * main (getopt is not thread-safe).
  */
 int config_parse(struct config *config, int argc, char **argv);
 
-/*
- * Checks the files that the options name, and opens the log's. Call it after all other checks: it
- * may be the first to write something. Returns 0, or -errno (reported).
- */
-int config_open_files(const struct config *config);
+/* Frees what config_parse() has allocated, also after it has failed. */
+void config_free(struct config *config);
+
+/* Checks the files that the options name. Returns 0, or -errno (reported). */
+int config_check_paths(const struct config *config);
 
 /*
  * Whether @name can be a machine's name, which must be fit for a file's name, a host's, and a line

@@ -32,9 +32,6 @@ enum log_level {
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
-/* The number of errors so far, also of those that the level hides. Thread: any. */
-unsigned int log_errors(void);
-
 /*
  * Lets log_set_patient() limit waits for a stderr that nothing reads, without changes to a
  * descriptor that other processes share. Thread: main, before others start.
@@ -47,6 +44,8 @@ void log_own_stderr(void);
  */
 void log_set_patient(bool patient);
 
+/* Whether a file was opened, and has taken all that log_console() got. Thread: any. */
+bool log_file_is_whole(void);
 /*
  * Copies what log_console() gets to @path from now on (creates or truncates it). Returns 0, or
  * -errno (reported). Thread: main, before others start.
@@ -71,6 +70,9 @@ void log_set_raw(int raw);
 void log_block(const char *text, size_t len);
 /* Does the same for text whose control characters are our own. */
 void log_verbatim(const char *text, size_t len);
+
+/* The number of errors so far, also of those that the level hides. Thread: any. */
+unsigned int log_errors(void);
 
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

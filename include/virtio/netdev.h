@@ -60,6 +60,12 @@ int netdev_parse(char *text, struct netdev_options *o);
  */
 int netdev_open(struct netdev **out, const struct netdev_options *o);
 
+/*
+ * Waits until the program that netdev_open() has started is ready for frames. Returns 0, or -errno
+ * (reported). Thread: setup.
+ */
+int netdev_greet(struct netdev *d);
+
 /* NULL is allowed. */
 void netdev_close(struct netdev *d);
 

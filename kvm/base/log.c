@@ -225,6 +225,11 @@ static void log_line(const char *fmt, va_list ap)
 	put_lines(line, len);
 }
 
+bool log_file_is_whole(void)
+{
+	return messages.log.fd >= 0 && !atomic_load(&messages.log_behind);
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;

@@ -26,13 +26,13 @@ int parse_uint(const char *text, uint64_t *value)
 		return -EINVAL;
 	errno = 0;
 	*value = strtoull(text, &end, strncmp(text, "0x", 2) ? 10 : 16);
-	return errno || *end ? -EINVAL : 0;
+	return *end ? -EINVAL : -errno;
 }
 
 int parse_size(const char *text, uint64_t *bytes)
 {
-	static const char units[] = "KMGT";
-	unsigned int shift = 0;
+	static const char units[] = "BKMGT";
+	unsigned int shift = 20;
 	const char *unit;
 	uint64_t n;
 	char *end;
@@ -41,17 +41,16 @@ int parse_size(const char *text, uint64_t *bytes)
 		return -EINVAL;
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (errno)
-		return -EINVAL;
 	unit = isalpha((unsigned char)*end) ? strchr(units, *end & ~0x20) : NULL;
 	if (unit) {
-		shift = 10 * (unsigned int)(unit - units + 1);
+		shift = 10 * (unsigned int)(unit - units);
 		end++;
 	}
-	if (*end && strcmp(end, "B") != 0 && (strcmp(end, "iB") != 0 || !shift))
+	if (*end &&
+	    (!unit || unit == units || (strcasecmp(end, "B") != 0 && strcasecmp(end, "iB") != 0)))
 		return -EINVAL;
-	if (!n || n > UINT64_MAX >> shift)
-		return -EINVAL;
+	if (errno || !n || n > UINT64_MAX >> shift)
+		return -ERANGE;
 	*bytes = n << shift;
 	return 0;
 }
@@ -64,7 +63,7 @@ const char *format_size(uint64_t bytes, char text[24])
 		bytes /= KIB;
 		unit++;
 	}
-	snprintf(text, 24, "%llu%.1s", (unsigned long long)bytes, &"\0KMGT"[unit]);
+	snprintf(text, 24, "%llu%c", (unsigned long long)bytes, "BKMGT"[unit]);
 	return text;
 }
 
@@ -73,8 +72,8 @@ static int bad_range(const struct opt *row, const char *arg)
 	char min[24], max[24];
 
 	if (row->type == OPT_SIZE)
-		pr_err("--%s %s: out of range (%s to %s)", row->name, arg,
-		       format_size(row->min, min), format_size(row->max, max));
+		pr_err("--%s %s: out of range (%s to %s; a number without a unit is MiB)",
+		       row->name, arg, format_size(row->min, min), format_size(row->max, max));
 	else
 		pr_err("--%s %s: out of range (%llu to %llu)", row->name, arg,
 		       (unsigned long long)row->min, (unsigned long long)row->max);
@@ -85,13 +84,13 @@ static int apply_number(const struct opt *row, uint64_t *at, const char *arg)
 {
 	int err = row->type == OPT_SIZE ? parse_size(arg, at) : parse_uint(arg, at);
 
-	if (err) {
+	if (err == -EINVAL) {
 		pr_err("--%s %s: not a %s (like %s)", row->name, arg,
 		       row->type == OPT_SIZE ? "size" : "number",
 		       row->type == OPT_SIZE ? "512M or 4G" : "4");
 		return err;
 	}
-	return *at < row->min || *at > row->max ? bad_range(row, arg) : 0;
+	return err || *at < row->min || *at > row->max ? bad_range(row, arg) : 0;
 }
 
 static int apply_choice(const struct opt *row, unsigned int *at, const char *arg)
@@ -190,34 +189,79 @@ static const struct opt *row_of(const struct opt *rows, unsigned int nr, int c)
 	return NULL;
 }
 
-int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv)
+static void report_bad_option(const char *word, int c)
+{
+	if (c == ':')
+		pr_err("%s: needs an argument; see --help", word);
+	else if (optopt && optopt < LONG_BASE)
+		pr_err("-%c: no such option; see --help", optopt);
+	else
+		pr_err("%s: %s; see --help", word,
+		       optopt ? "takes no argument"
+			      : "no such option, or an ambiguous abbreviation");
+}
+
+/* The arguments of an option that is given several times: the last, and one that it replaces. */
+struct given {
+	const char *last, *replaced;
+};
+
+static void note_given(struct given *g, const struct opt *row, const char *arg)
+{
+	bool single = row->type == OPT_STRING || row->type == OPT_UINT || row->type == OPT_SIZE ||
+		      row->type == OPT_CHOICE || (row->type == OPT_CALL && !row->max);
+
+	if (!single || !arg)
+		return;
+	if (g->last && strcmp(g->last, arg) != 0)
+		g->replaced = g->last;
+	g->last = arg;
+}
+
+/* Called when all options are parsed, since a later one may have made us quiet. */
+static void report_replaced(const struct opt *rows, unsigned int nr, const struct given *given)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		if (given[i].replaced)
+			pr_info("--%s %s: replaces --%s %s, which was given before", rows[i].name,
+				given[i].last, rows[i].name, given[i].replaced);
+	}
+}
+
+int opt_parse_to_dashes(const struct opt *rows, unsigned int nr, void *config, int argc,
+			char **argv, bool *dashes)
 {
 	struct option longs[OPT_MAX_ROWS + 1];
+	struct given given[OPT_MAX_ROWS] = { { NULL, NULL } };
 	char shorts[2 * OPT_MAX_ROWS + 3];
-	int c;
+	int c, end = 1;
 
 	assert(nr <= OPT_MAX_ROWS);
 	getopt_tables(rows, nr, longs, shorts);
 	optind = 0; /* glibc: start anew */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (c == ':') {
-			pr_err("%s: needs an argument; see --help", argv[optind - 1]);
+		const struct opt *row = row_of(rows, nr, c);
+
+		if (c == ':' || c == '?' || !row) {
+			report_bad_option(argv[optind - 1], c);
 			return -EINVAL;
 		}
-		if (c == '?') {
-			if (optopt && optopt < LONG_BASE)
-				pr_err("-%c: no such option; see --help", optopt);
-			else
-				pr_err("%s: %s; see --help", argv[optind - 1],
-				       optopt ? "takes no argument"
-					      : "no such option, or an ambiguous abbreviation");
+		if (apply(row, config, optarg))
 			return -EINVAL;
-		}
-		if (apply(row_of(rows, nr, c), config, optarg))
-			return -EINVAL;
+		note_given(&given[row - rows], row, optarg);
+		end = optind;
 	}
+	*dashes = optind != end; /* the options themselves end before them */
+	report_replaced(rows, nr, given);
 	return optind;
+}
+
+int opt_parse(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv)
+{
+	bool dashes;
+
+	return opt_parse_to_dashes(rows, nr, config, argc, argv, &dashes);
 }
 
 int opt_parse_one(const struct opt *rows, unsigned int nr, void *config, int argc, char **argv,
@@ -252,6 +296,8 @@ void opt_help(FILE *f, const struct opt *rows, unsigned int nr)
 		const char *help = row->help;
 		int width = 0;
 
+		if (row->heading)
+			fprintf(f, "%s%s:\n", i ? "\n" : "", row->heading);
 		if (row->short_name)
 			width = fprintf(f, "  -%c, --%s", row->short_name, row->name);
 		else

@@ -82,8 +82,7 @@ static int open_path(struct chardev *cd, const char *path, int flags)
 
 static int file_open(struct chardev *cd, const char *path)
 {
-	int err = open_path(cd, path,
-			    O_WRONLY | O_CREAT | O_APPEND | (cd->hooks.goes_on ? 0 : O_TRUNC));
+	int err = open_path(cd, path, O_WRONLY | O_CREAT | O_APPEND);
 
 	if (err)
 		return err;
@@ -91,6 +90,15 @@ static int file_open(struct chardev *cd, const char *path)
 	cd->out.to.kind = OUT_NONBLOCK; /* a regular file never returns EAGAIN */
 	cd->out.attached = true;
 	return 0;
+}
+
+/* Only now is it certain that the guest starts: a typo in -k must not empty files. */
+static int file_start(struct chardev *cd)
+{
+	if (cd->hooks.goes_on || !ftruncate(cd->io_fd, 0) || errno == EINVAL) /* a FIFO, a device */
+		return 0;
+	pr_err("console %s: %s", cd->spec, strerror(errno));
+	return -errno;
 }
 
 static int tty_open(struct chardev *cd, const char *path)
@@ -134,9 +142,9 @@ static const struct chardev_backend stdio_backend = {
 	.name = "stdio", .open = stdio_open, .start = stdio_start, .close = stdio_close
 };
 static const struct chardev_backend null_backend = { .name = "null", .open = null_open };
-static const struct chardev_backend file_backend = { .name = "file",
-						     .takes_path = true,
-						     .open = file_open };
+static const struct chardev_backend file_backend = {
+	.name = "file", .takes_path = true, .open = file_open, .start = file_start
+};
 static const struct chardev_backend tty_backend = {
 	.name = "tty", .takes_path = true, .open = tty_open, .start = tty_start, .close = tty_close
 };

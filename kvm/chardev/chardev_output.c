@@ -69,7 +69,7 @@ static void out_failed(struct chardev *cd, int err)
 		if (err == -EPIPE)
 			return;
 	}
-	cd->out.lost = true;
+	cd->out.lost = err != -EPIPE; /* `| head` has all that it wants */
 	pr_warn("console %s: %s; further output to it is dropped", cd->spec, strerror(-err));
 }
 

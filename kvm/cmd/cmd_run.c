@@ -11,8 +11,10 @@
  */
 #include "control.h"
 #include "host_access.h"
+#include "host_memory.h"
 #include "kvm/arch.h"
 #include "kvm/base/fatal.h"
+#include "kvm/base/options.h"
 #include "kvm/checks/checks.h"
 #include "kvm/cmd.h"
 #include "kvm/gdb/gdb_server.h"
@@ -33,6 +35,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -213,7 +216,11 @@ static void close_machine(struct vm *vm)
 			    "the guest's last writes could not be written to a disk");
 	else if (output_lost)
 		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
-			    "not all of the command's output could be written");
+			    "not all of the %s's output could be written",
+			    vm->config->has_command ? "command" : "guest");
+	else if (vm->config->log_path && !log_file_is_whole())
+		verdict_set(&vm->verdict, VERDICT_LAUNCHER, 0,
+			    "not all of the --log could be written");
 }
 
 /* A guest that was ended from outside, or asked for it, has lacked nothing. */
@@ -333,9 +340,21 @@ static int begin_life(struct life *l, const struct lives *lives)
 	atomic_store(&sigbus_mem, &vm->mem);
 	if (!err && lives->config->timeline)
 		err = start_timeline(l, options_ns);
-	if (!err && lives->config->trace)
-		err = start_trace(l);
 	return err ? err : reports_open(&l->reports, vm);
+}
+
+/*
+ * Opens the files that the machine writes from its start on. Called when the set-up has succeeded,
+ * since it empties them: a typo in another option must not cost an old log.
+ */
+static int open_outputs(struct life *l, const struct lives *lives)
+{
+	const struct config *config = lives->config;
+	int err = config->trace ? start_trace(l) : 0;
+
+	if (!err && config->log_path && !lives->restarted)
+		err = log_open_file(config->log_path);
+	return err;
 }
 
 /* Takes a life apart, however far its set-up has come. */
@@ -352,12 +371,25 @@ static void end_life(struct life *l)
 }
 
 /*
+ * Explains a set-up that has failed with @err, unless that was reported, as it should be where more
+ * is known. @errors_before: log_errors() at the start.
+ */
+static void explain_failure(int err, unsigned int errors_before)
+{
+	if (log_errors() != errors_before)
+		return;
+	pr_err("cannot set up the machine: %s%s", strerror(-err),
+	       err == -EMFILE ? "; raise the limit of open files (`ulimit -n`)" : "");
+}
+
+/*
  * Runs one life of the machine. Returns true if it ended in a verdict (in @v), false after an error
  * of the launcher.
  */
 static bool run_once(const struct lives *lives, struct verdict *v, bool *again)
 {
 	struct life l = { .vm = pages_alloc(sizeof(*l.vm)) };
+	unsigned int errors = log_errors();
 	int err;
 
 	*again = false;
@@ -372,10 +404,13 @@ static bool run_once(const struct lives *lives, struct verdict *v, bool *again)
 			explain_kvm(l.vm);
 	}
 	if (!err)
+		err = open_outputs(&l, lives);
+	if (!err)
 		err = run_loop(&l, lives);
 	if (err) {
 		term_restore();
 		end_life(&l);
+		explain_failure(err, errors);
 		return false;
 	}
 	settle(&l, lives);
@@ -425,20 +460,31 @@ static int run_and_judge(struct lives *lives)
 	return err && !verdict_exit_code(&v) ? EXIT_LAUNCHER : verdict_exit_code(&v);
 }
 
-int cmd_run(int argc, char **argv, const struct arch *arch)
+/* The host's kernel kills the launcher when the guest uses more than its control group allows. */
+static void check_memory_limit(const struct config *config)
 {
-	struct config config;
-	struct lives lives = { .config = &config, .arch = arch };
+	uint64_t limit_bytes = host_memory_limit_here("");
+	char size[24], limit[24];
+
+	if (config->mem_bytes > limit_bytes)
+		pr_warn("-m %s: this control group may only use %s; if the guest uses more, the host kills kvm",
+			format_size(config->mem_bytes, size), format_size(limit_bytes, limit));
+}
+
+static int run_config(struct config *config, int argc, char **argv, const struct arch *arch)
+{
+	struct lives lives = { .config = config, .arch = arch };
 	int code;
 
-	if (config_parse(&config, argc, argv))
+	if (config_parse(config, argc, argv))
 		return EXIT_LAUNCHER;
-	if (config_help(&config, arch))
+	if (config_help(config, arch))
 		return 0;
-	if (guestcmd_configure(&config) || config_open_files(&config))
+	if (guestcmd_configure(config) || config_check_paths(config))
 		return EXIT_LAUNCHER;
-	if (config.dump_dtb)
-		return dump_dtb(&config, arch);
+	if (config->dump_dtb)
+		return dump_dtb(config, arch);
+	check_memory_limit(config);
 	/*
 	 * vCPU threads hardly allocate: an arena for each would cost memory, and system calls at
 	 * start-up.
@@ -449,12 +495,21 @@ int cmd_run(int argc, char **argv, const struct arch *arch)
 	fatal_catch_sigbus(on_sigbus);
 	if (vcpu_signal_init())
 		return EXIT_LAUNCHER;
-	if (config.die_with_parent)
+	if (config->die_with_parent)
 		die_with_parent();
-	if (checks_create(&lives.checks, &config, argc, argv))
+	if (checks_create(&lives.checks, config, argc, argv))
 		return EXIT_LAUNCHER;
-	code = control_create(&lives.control, &config) ? EXIT_LAUNCHER : run_and_judge(&lives);
+	code = control_create(&lives.control, config) ? EXIT_LAUNCHER : run_and_judge(&lives);
 	control_destroy(lives.control);
 	checks_destroy(lives.checks);
+	return code;
+}
+
+int cmd_run(int argc, char **argv, const struct arch *arch)
+{
+	struct config config;
+	int code = run_config(&config, argc, argv, arch);
+
+	config_free(&config);
 	return code;
 }

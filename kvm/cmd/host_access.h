@@ -18,11 +18,13 @@ struct host_facts {
 	bool node_is_device;
 	uint32_t node_mode; /* permission bits */
 	uint32_t node_uid, node_gid;
+	bool node_foreign;   /* neither its owner nor its group is in our user namespace */
 	char node_group[32]; /* its name, or the number */
+	bool group_named;    /* /etc/group has a name for it */
 	bool node_has_acl;
-	bool node_on_nodev; /* its file system forbids devices */
-	uint32_t uid;	    /* ours, effective */
-	char user[32];
+	bool node_on_nodev;  /* its file system forbids devices */
+	uint32_t uid;	     /* ours, effective */
+	char user[32];	     /* its name, or the number */
 	bool in_group;	     /* this process is in the node's group */
 	bool in_group_file;  /* /etc/group lists the user in it */
 	bool kernel_known;   /* /proc could be read: the next one is valid */
@@ -30,6 +32,11 @@ struct host_facts {
 	char module[32];     /* the loaded one, like "kvm_amd"; "": none, or built in */
 	int nested;	     /* that module's parameter: 0 or 1; -1: unknown */
 	bool container;
+	bool user_namespace;  /* not the host's first one, as in a rootless container */
+	bool modules_missing; /* /lib/modules has none for the running kernel */
+	/* our AppArmor profile or SELinux context, if it confines us; "": none */
+	char confined_by[64];
+	uint64_t memory_limit_bytes; /* of our control group and those above it; UINT64_MAX: none */
 	struct arch_host_cpu cpu;
 };
 
@@ -51,6 +58,12 @@ void host_explain_create(int err, char *buf, size_t n);
  * name, or its number if it has none, to @name. Exposed for the test.
  */
 bool host_group_lists(FILE *group_file, uint32_t gid, const char *user, char *name, size_t n);
+
+/*
+ * Returns whether @id_map (/proc/PID/uid_map or gid_map, see user_namespaces(7)) is that of the
+ * host's first user namespace, where all ids mean themselves. Exposed for the test.
+ */
+bool host_maps_all_ids(FILE *id_map);
 
 enum host_ability { HOST_CANNOT, HOST_SLOWLY, HOST_CAN };
 

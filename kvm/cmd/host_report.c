@@ -11,6 +11,7 @@
  * '?'. cmd_host.c calls this; nothing is cached. Thread: main.
  */
 #include "host_access.h"
+#include "kvm/base/options.h"
 #include "kvm/ioctl.h"
 
 #include <fcntl.h>
@@ -131,6 +132,7 @@ static void print_device(FILE *f, const struct host_facts *facts)
 static void print_host(FILE *f, const struct host_facts *facts)
 {
 	const struct arch_host_cpu *cpu = &facts->cpu;
+	char size[24];
 
 	fprintf(f, "  module        %s\n",
 		*facts->module		? facts->module
@@ -142,6 +144,13 @@ static void print_host(FILE *f, const struct host_facts *facts)
 			*cpu->hypervisor ? " of " : "", cpu->hypervisor);
 	if (facts->container)
 		fprintf(f, "  container     yes\n");
+	if (facts->user_namespace)
+		fprintf(f, "  users         of a user namespace, not all of the host's\n");
+	if (*facts->confined_by)
+		fprintf(f, "  confined by   %s\n", facts->confined_by);
+	if (facts->memory_limit_bytes != UINT64_MAX)
+		fprintf(f, "  memory        at most %s, by control group\n",
+			format_size(facts->memory_limit_bytes, size));
 	if (facts->nested >= 0)
 		fprintf(f, "  nested        %s\n",
 			facts->nested ? "guests may use KVM themselves" : "off");
@@ -223,7 +232,13 @@ static void json_facts(FILE *f, const struct host_report *r)
 		facts->nested < 0 ? "null" : json_bool(facts->nested),
 		json_bool(facts->cpu.virt_flag), json_bool(facts->cpu.in_vm));
 	json_string(f, "hypervisor", facts->cpu.hypervisor, ", ");
-	fprintf(f, "\"container\": %s}", json_bool(facts->container));
+	fprintf(f, "\"container\": %s, \"user_namespace\": %s, ", json_bool(facts->container),
+		json_bool(facts->user_namespace));
+	json_string(f, "confined_by", facts->confined_by, ", ");
+	if (facts->memory_limit_bytes == UINT64_MAX)
+		fprintf(f, "\"memory_limit_bytes\": null}");
+	else
+		fprintf(f, "\"memory_limit_bytes\": %" PRIu64 "}", facts->memory_limit_bytes);
 }
 
 static void json_kvm(FILE *f, const struct host_report *r)

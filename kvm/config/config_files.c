@@ -8,13 +8,17 @@
 
 #include "kvm/config.h"
 #include "kvm/log.h"
+#include "kvm/newfile.h"
 #include "kvm/optlist.h"
 #include "kvm/trace/trace.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_FILES                                                                                  \
 	(CONFIG_MAX_INITRDS + CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_MAX_ADDS +               \
@@ -149,6 +153,19 @@ static void collect(struct files *f, const struct config *c)
 	add(f, WRITTEN, "--dump-dtb", c->dump_dtb);
 }
 
+/* Returns the last part of @path, and @st of the folder that it is in; NULL: there is none. */
+static const char *find_folder(const char *path, struct stat *st)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		 slash ? path : ".");
+	if (stat(folder, st))
+		return NULL;
+	return slash ? slash + 1 : path;
+}
+
 /*
  * Returns whether two options name the same file. Devices like /dev/null and FIFOs may have any
  * number of uses.
@@ -156,12 +173,19 @@ static void collect(struct files *f, const struct config *c)
 static bool is_same(const struct files *f, unsigned int a, unsigned int b)
 {
 	struct stat of_a, of_b;
+	const char *name_a, *name_b;
 	bool there_a = !stat(f->file[a].path, &of_a), there_b = !stat(f->file[b].path, &of_b);
 
 	if (there_a && there_b)
 		return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino &&
 		       (S_ISREG(of_a.st_mode) || S_ISBLK(of_a.st_mode));
-	return !there_a && !there_b && !strcmp(f->file[a].path, f->file[b].path);
+	if (there_a || there_b)
+		return false;
+	/* New files are the same if they have one name in one folder. */
+	name_a = find_folder(f->file[a].path, &of_a);
+	name_b = find_folder(f->file[b].path, &of_b);
+	return name_a && name_b && !strcmp(name_a, name_b) && of_a.st_dev == of_b.st_dev &&
+	       of_a.st_ino == of_b.st_ino;
 }
 
 static bool may_share(enum use a, enum use b)
@@ -183,6 +207,39 @@ static int compare(const struct files *f)
 	return 0;
 }
 
+/*
+ * Checks what is opened only when the guest is about to start. Looks as little as possible: open(2)
+ * has the last word.
+ */
+static int check_late(const char *option, const char *path)
+{
+	struct stat st;
+	int err = 0;
+
+	if (!stat(path, &st))
+		err = S_ISDIR(st.st_mode) ? EISDIR : access(path, W_OK) ? errno : 0;
+	else if (errno == ENOENT)
+		return newfile_check_report(option + strlen("--"), path);
+	else
+		err = errno;
+	if (err)
+		pr_err("%s %s: %s", option, path, strerror(err));
+	return -err;
+}
+
+static int check_outputs(const struct files *f)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < f->nr && !err; i++) {
+		const char *option = f->file[i].option;
+
+		if (!strcmp(option, "--log") || !strcmp(option, "--trace"))
+			err = check_late(option, f->file[i].path);
+	}
+	return err;
+}
+
 int config_check_files(const struct config *config)
 {
 	struct files f = { .nr = 0 };
@@ -190,6 +247,8 @@ int config_check_files(const struct config *config)
 
 	collect(&f, config);
 	err = f.err ? f.err : compare(&f);
+	if (!err)
+		err = check_outputs(&f);
 	for (unsigned int i = 0; i < f.nr; i++)
 		free(f.file[i].path);
 	return err;

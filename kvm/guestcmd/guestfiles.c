@@ -150,15 +150,24 @@ static int put_file(struct guest_files *g, const char *host, const char *guest)
 
 static int put_tree(struct guest_files *g, const char *host, const char *guest);
 
+static int not_copied(const char *host, int err)
+{
+	pr_err("%s: cannot be copied for the guest: %s", host, strerror(-err));
+	return err;
+}
+
 static int put_entry(struct guest_files *g, const char *host, const char *guest)
 {
 	char target[PATH_MAX];
 	struct stat st;
+	int err;
 
 	if (lstat(host, &st) < 0)
-		return errno == ENOENT ? 0 : -errno; /* removed since the folder was read */
-	if (S_ISLNK(st.st_mode))
-		return put_link(g, host, guest, target);
+		return errno == ENOENT ? 0 : not_copied(host, -errno); /* removed meanwhile */
+	if (S_ISLNK(st.st_mode)) {
+		err = put_link(g, host, guest, target);
+		return err ? not_copied(host, err) : 0;
+	}
 	if (S_ISREG(st.st_mode))
 		return put_file(g, host, guest);
 	if (S_ISDIR(st.st_mode)) {
@@ -175,11 +184,8 @@ static int put_tree(struct guest_files *g, const char *host, const char *guest)
 	const struct dirent *e;
 	int err = 0;
 
-	if (!dir) {
-		err = -errno;
-		pr_err("%s: cannot be copied for the guest: %s", host, strerror(-err));
-		return err;
-	}
+	if (!dir)
+		return not_copied(host, -errno);
 	while (!err && (e = readdir(dir))) {
 		char *from, *to = NULL;
 
@@ -319,12 +325,8 @@ int guest_files_copy(struct guest_files *g, const char *host, const char *guest)
 {
 	struct stat st;
 
-	if (stat(host, &st) < 0) {
-		int err = -errno;
-
-		pr_err("%s: cannot be copied for the guest: %s", host, strerror(-err));
-		return err;
-	}
+	if (stat(host, &st) < 0)
+		return not_copied(host, -errno);
 	put_parents(g, guest);
 	if (S_ISREG(st.st_mode))
 		return put_file(g, host, guest);

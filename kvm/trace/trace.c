@@ -57,6 +57,7 @@ static int find_word(const char *text, size_t len)
 
 int trace_parse(struct trace_config *config, const char *text)
 {
+	const char *text_given = text;
 	bool mmio = false, virtio = false;
 	struct optitem item, file = { .len = 0 };
 	int word;
@@ -76,6 +77,12 @@ int trace_parse(struct trace_config *config, const char *text)
 	config->virtio_only = virtio && !mmio;
 	if (config->kinds == 1U << EVENT_EXIT) {
 		pr_err("--trace: must be a list of pio, mmio, msr, irq or virtio, with commas between them; a file may follow at its end");
+		return -EINVAL;
+	}
+	/* A kind with a typo must not become a file. */
+	if (file.len && !memchr(file.text, '/', file.len) && !memchr(file.text, '.', file.len)) {
+		pr_err("--trace %s: %s is none of pio, mmio, msr, irq and virtio; if it is a file, write ./%s",
+		       text_given, file.text, file.text);
 		return -EINVAL;
 	}
 	config->path = file.len ? optitem_dup(&file) : NULL;

@@ -180,6 +180,9 @@ static void test_file(void **state)
 	assert_int_equal(write(fd, "old", 3), 3);
 	snprintf(spec, sizeof(spec), "file:%s", path);
 	rig_open(r, spec);
+	assert_int_equal(pread(fd, buf, MANY_BYTES, 0), 3); /* the start may still fail */
+	assert_int_equal(chardev_start(r->cd), 0);
+	assert_int_equal(pread(fd, buf, MANY_BYTES, 0), 0);
 	put_pattern(r->cd, 0, 100000);
 	chardev_write(r->cd, "", 0);
 	assert_true(chardev_flush(r->cd, 0));

@@ -114,6 +114,31 @@ static void streams_may_share_and_reports_may_not(void **state)
 	assert_int_equal(config_check_files(&c), -EINVAL);
 }
 
+/* Files that are not there yet, in any spelling. */
+static void new_files_are_compared_by_folder_and_name(void **state)
+{
+	static const struct {
+		const char *log, *report;
+		int err;
+	} rows[] = {
+		{ "./n", "n", -EINVAL },
+		{ "n", "n", -EINVAL },
+		{ "/tmp/../tmp/n", "/tmp/n", -EINVAL },
+		{ "/tmp//n", "/tmp/./n", -EINVAL },
+		{ "/tmp/n", "/tmp/m", 0 },
+		{ "/tmp/n", "/n", 0 },
+		{ "/n", "//n", -EINVAL },
+		{ "/tmp/n", "/nonexistent/n", 0 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config c = { .log_path = rows[i].log, .report_path = rows[i].report };
+
+		assert_int_equal(config_check_files(&c), rows[i].err);
+	}
+}
+
 /*
  * Returns whether @reader and @writer, two configurations with one file each, are accepted
  * together.
@@ -199,6 +224,7 @@ int main(void)
 		T(files_of_their_own_are_fine),
 		T(what_is_read_is_not_written),
 		T(streams_may_share_and_reports_may_not),
+		T(new_files_are_compared_by_folder_and_name),
 		T(a_comma_is_part_of_a_name),
 		T(a_single_comma_ends_a_disk),
 	};

@@ -613,9 +613,35 @@ static void test_entry_real16(void **state)
 	check_vmx_segments(&s, false);
 }
 
+/* Where memory must end: EAX of leaf 0x80000008, and the first address above. */
+static void test_address_end(void **state)
+{
+	static const struct {
+		uint32_t eax; /* 0: no such leaf */
+		uint64_t end;
+	} rows[] = {
+		{ 0x3028, 1ULL << 40 }, /* QEMU's EPYC */
+		{ 0x3027, 1ULL << 39 }, /* a laptop */
+		{ 0x3934, 1ULL << 52 }, { 0x3024, 1ULL << 36 },
+		{ 0, 1ULL << 36 },	{ 0xff, 1ULL << 52 }, /* nonsense */
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct row leaf = {
+			rows[i].eax ? 0x80000008 : 0x80000001, 0, rows[i].eax, 0, 0, 0
+		};
+		struct list l;
+
+		fill(&l, &leaf, 1);
+		assert_true(cpuid_address_end(kvm(&l)) == rows[i].end);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_address_end),
 		cmocka_unit_test(test_intel_topology),
 		cmocka_unit_test(test_amd_topology),
 		cmocka_unit_test(test_features_and_pmu),

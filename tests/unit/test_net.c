@@ -940,6 +940,55 @@ static void what_cannot_be_opened_is_refused(void **state)
 	assert_int_equal(netdev_open(&d, &o), -ENOENT);
 }
 
+/* Makes @dir/passt, first in PATH. */
+static void make_passt(const char *dir, const char *script, char *name, size_t n)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(name, n, "%s/passt", dir);
+	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	assert_int_equal(write(fd, script, strlen(script)), strlen(script));
+	close(fd);
+	if (strncmp(getenv("PATH"), dir, strlen(dir)) != 0) {
+		snprintf(path, sizeof(path), "%s:%s", dir, getenv("PATH"));
+		setenv("PATH", path, 1);
+	}
+}
+
+/* passt must read its socket before the guest starts. */
+static void passt_is_ready_or_the_guest_does_not_start(void **state)
+{
+	static const struct {
+		const char *script;
+		int err;
+	} rows[] = {
+		{ "#!/bin/sh\nexit 1\n", -EPIPE },
+		{ "#!/bin/sh\nsleep 0.1\nexit 1\n", -EPIPE },
+		{ "#!/bin/sh\nsleep 0.1\nkill -9 $$\n", -EPIPE },
+		{ "#!/bin/sh\neval \"exec $4<&-\"\nexec sleep 60\n", -EPIPE },
+		{ "#!/bin/sh\neval \"exec cat <&$4\" >/dev/null\n", 0 },
+		{ "#!/bin/sh\nsleep 0.1\neval \"exec cat <&$4\" >/dev/null\n", 0 },
+	};
+	struct netdev_options o = { .kind = NETDEV_PASST, .nr_queues = 1 };
+	char dir[] = "/tmp/test_net.XXXXXX", name[64], *old = strdup(getenv("PATH"));
+	struct netdev *d;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		make_passt(dir, rows[i].script, name, sizeof(name));
+		assert_int_equal(netdev_open(&d, &o), 0);
+		assert_int_equal(netdev_greet(d), rows[i].err);
+		netdev_close(d);
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child remains */
+	}
+	unlink(name);
+	rmdir(dir);
+	setenv("PATH", old, 1);
+	free(old);
+}
+
 /* A fake passt, first in PATH, that records its arguments and reads its socket. */
 static void passt_is_started_and_ended(void **state)
 {
@@ -951,18 +1000,12 @@ static void passt_is_started_and_ended(void **state)
 				    .forward = { "2222:22", "udp:53:53" },
 				    .nr_forwards = 2 };
 	char dir[] = "/tmp/test_net.XXXXXX", name[64], path[4096], got[256] = "", want[256];
-	const char *old = getenv("PATH");
 	struct netdev *d;
 	int fd, number;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	snprintf(name, sizeof(name), "%s/passt", dir);
-	fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
-	assert_int_equal(write(fd, script, sizeof(script) - 1), sizeof(script) - 1);
-	close(fd);
-	snprintf(path, sizeof(path), "%s:%s", dir, old);
-	setenv("PATH", path, 1);
+	make_passt(dir, script, name, sizeof(name));
 	assert_int_equal(netdev_open(&d, &o), 0);
 	snprintf(path, sizeof(path), "%s.args", name);
 	for (unsigned int i = 0; i < 500 && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0; i++)
@@ -1014,6 +1057,7 @@ int main(void)
 		cmocka_unit_test(options_are_parsed),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(addresses_are_stable),
+		cmocka_unit_test(passt_is_ready_or_the_guest_does_not_start),
 		cmocka_unit_test(passt_is_started_and_ended),
 		cmocka_unit_test(what_cannot_be_opened_is_refused),
 	};

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "kvm/base/options.h"
+#include "messages.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static const struct opt rows[] = {
 	{ 'v', "verbose", OPT_COUNT, offsetof(struct cfg, count), NULL, "more", 0, 0, NULL },
 	{ 0, "flag", OPT_FLAG, offsetof(struct cfg, flag), NULL, "a flag\nof two lines", 0, 0,
 	  NULL },
-	{ 0, "call", OPT_CALL, 0, "X", "calls", 0, 0, add_call },
+	{ 0, "call", OPT_CALL, 0, "X", "calls", 0, 1, add_call },
 	{ 0, "maybe", OPT_CALL, 0, "[=X]", "may have an argument", 0, 0, maybe_call },
 	{ 0, "pick", OPT_CHOICE, offsetof(struct cfg, choice), "red|green|blue", "one of them" },
 	{ 'l', "list", OPT_LIST, offsetof(struct cfg, list), "X", "at most two", 0, 2, list_check,
@@ -88,28 +89,34 @@ static void sizes(void **state)
 		const char *text;
 		uint64_t bytes;
 	} good[] = {
-		{ "1", 1 },	     { "512M", 512 * MIB },
-		{ "4G", 4 * GIB },   { "4g", 4 * GIB },
-		{ "64k", 64 * KIB }, { "1T", 1024 * GIB },
-		{ "1GiB", GIB },     { "2MB", 2 * MIB },
-		{ "100B", 100 },     { "16777215T", 16777215ULL << 40 },
+		{ "1", MIB },
+		{ "512M", 512 * MIB },
+		{ "256", 256 * MIB },
+		{ "64", 64 * MIB },
+		{ "1g", GIB },
+		{ "256MB", 256 * MIB },
+		{ "256mb", 256 * MIB },
+		{ "1gib", GIB },
+		{ "1b", 1 },
+		{ "17592186044415", UINT64_MAX & ~(MIB - 1) },
+		{ "4G", 4 * GIB },
+		{ "4g", 4 * GIB },
+		{ "64k", 64 * KIB },
+		{ "1T", 1024 * GIB },
+		{ "1GiB", GIB },
+		{ "2MB", 2 * MIB },
+		{ "100B", 100 },
+		{ "16777215T", 16777215ULL << 40 },
 	};
-	static const char *const bad[] = { "",
-					   "M",
-					   "-1",
-					   "0",
-					   " 1",
-					   "1 M",
-					   "1X",
-					   "1MM",
-					   "1.5G",
-					   "0x10",
-					   "+1",
-					   "1iB",
-					   "99999999999999999999",
-					   "16777216T",
-					   "1Mi",
-					   "nan" };
+	static const char *const bad[] = { "",	   "M",	   "-1",  " 1",	 "1 M",	 "1X",	 "1MM",
+					   "1.5G", "0x10", "+1",  "1iB", "1BB",	 "1BiB", "1Mi",
+					   "nan",  "1kBB", "1M ", "1,",	 "1MIBS" };
+	static const char *const out_of_range[] = { "0",
+						    "0M",
+						    "99999999999999999999",
+						    "16777216T",
+						    "17592186044416",
+						    "99999999999999999999M" };
 	uint64_t bytes;
 
 	(void)state;
@@ -119,12 +126,28 @@ static void sizes(void **state)
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(parse_size(bad[i], &bytes), -EINVAL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(out_of_range); i++)
+		assert_int_equal(parse_size(out_of_range[i], &bytes), -ERANGE);
+}
+
+/* What format_size() prints is read as the same size. */
+static void sizes_come_back(void **state)
+{
+	static const uint64_t sizes_bytes[] = { 1,	 1000,	     KIB,	 64 * MIB,
+						GIB + 1, 1025 * MIB, 5ULL << 40, 3ULL << 50 };
+	char text[24];
+	uint64_t bytes;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes_bytes); i++) {
+		assert_int_equal(parse_size(format_size(sizes_bytes[i], text), &bytes), 0);
+		assert_true(bytes == sizes_bytes[i]);
+	}
 }
 
 static void numbers(void **state)
 {
-	static const char *const bad[] = { "",	"-1", "+1", "1x", "x", " 1", "18446744073709551616",
-					   "0x" };
+	static const char *const bad[] = { "", "-1", "+1", "1x", "x", " 1", "0x" };
 	uint64_t n;
 
 	(void)state;
@@ -135,6 +158,7 @@ static void numbers(void **state)
 	assert_int_equal(n, 0x3f8);
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(parse_uint(bad[i], &n), -EINVAL);
+	assert_int_equal(parse_uint("18446744073709551616", &n), -ERANGE);
 }
 
 static void good_lines(void **state)
@@ -196,6 +220,89 @@ static void lists(void **state)
 	assert_int_equal(c.nr_list, 1);
 }
 
+/* What one command line prints; each but the last row is one option given twice. */
+static const struct {
+	const char *args[4];
+	const char *line; /* "": nothing; NULL: refused */
+} twice[] = {
+	{ { "-t", "a", "-t", "b" }, "--text b: replaces --text a, which was given before" },
+	{ { "-t", "a", "--text=a" }, "" },
+	{ { "-m", "4M", "--mem", "5M" }, "--mem 5M: replaces --mem 4M, which was given before" },
+	{ { "-m4", "-m4" }, "" },
+	{ { "-c", "1", "-c", "2" }, "--cpus 2: replaces --cpus 1, which was given before" },
+	{ { "--pick=red", "--pick=blue" },
+	  "--pick blue: replaces --pick red, which was given before" },
+	{ { "--maybe=x", "--maybe=y" }, "--maybe y: replaces --maybe x, which was given before" },
+	{ { "--maybe=x", "--maybe" }, "" },
+	{ { "--call", "x", "--call=y" }, "" }, /* may be given several times */
+	{ { "-l", "x", "-l", "y" }, "" },
+	{ { "-v", "-v", "--flag", "--flag" }, "" },
+	{ { "-c", "1", "-c", "nine" }, NULL },
+};
+
+static void given_twice(void **state)
+{
+	char path[] = "/tmp/test-options-XXXXXX", text[256], line[256];
+	struct messages m;
+	struct cfg c;
+
+	(void)state;
+	close(mkstemp(path));
+	for (unsigned int i = 0; i < ARRAY_SIZE(twice); i++) {
+		int nr = 0, end;
+		ssize_t n;
+
+		while (nr < 4 && twice[i].args[nr])
+			nr++;
+		assert_int_equal(messages_begin(&m, path), 0);
+		end = parse(&c, nr, (const char **)(uintptr_t)twice[i].args);
+		n = pread(m.file, text, sizeof(text) - 1, 0);
+		messages_end(&m);
+		text[n > 0 ? n : 0] = '\0';
+		if (!twice[i].line) {
+			assert_int_equal(end, -EINVAL);
+			continue;
+		}
+		assert_int_equal(end, nr + 1);
+		snprintf(line, sizeof(line), *twice[i].line ? "kvm: %s\n" : "%s", twice[i].line);
+		assert_string_equal(text, line);
+	}
+	unlink(path);
+}
+
+/* "--" ends the options, unless it is an option's argument. */
+static void dashes(void **state)
+{
+	static const struct {
+		const char *args[4];
+		bool dashes;
+		int end;
+	} lines[] = {
+		{ { "--" }, true, 2 },
+		{ { "-v", "--", "x" }, true, 3 },
+		{ { "-t", "--", "x" }, false, 3 },
+		{ { "-t", "--" }, false, 3 },
+		{ { "-t", "--", "--", "x" }, true, 4 },
+		{ { "-v", "x", "--" }, false, 2 },
+		{ { "--text=--", "--" }, true, 3 },
+		{ { "-vt--", "--" }, true, 3 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		char *argv[6] = { (char *)"test" };
+		struct cfg c = { .text = NULL };
+		int nr = 1;
+		bool found;
+
+		for (; nr < 5 && lines[i].args[nr - 1]; nr++)
+			argv[nr] = (char *)(uintptr_t)lines[i].args[nr - 1];
+		assert_int_equal(opt_parse_to_dashes(rows, ARRAY_SIZE(rows), &c, nr, argv, &found),
+				 lines[i].end);
+		assert_int_equal(found, lines[i].dashes);
+	}
+}
+
 static void bad_lines(void **state)
 {
 	struct cfg c;
@@ -234,13 +341,11 @@ static void help_names_every_option(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(good_lines),
-		cmocka_unit_test(choices),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(bad_lines),
-		cmocka_unit_test(help_names_every_option),
+		cmocka_unit_test(sizes),       cmocka_unit_test(numbers),
+		cmocka_unit_test(good_lines),  cmocka_unit_test(choices),
+		cmocka_unit_test(lists),       cmocka_unit_test(sizes_come_back),
+		cmocka_unit_test(given_twice), cmocka_unit_test(dashes),
+		cmocka_unit_test(bad_lines),   cmocka_unit_test(help_names_every_option),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

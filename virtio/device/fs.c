@@ -19,6 +19,7 @@
 #include "virtio/vhost/virtiofsd.h"
 
 #include "kvm/log.h"
+#include "kvm/sandbox_hint.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -290,8 +291,9 @@ static int say_why_not(struct fs *f, int err)
 
 	virtiofsd_stop(&f->daemon, false);
 	last_words(f, line, sizeof(line));
-	pr_err("%s %s%s: virtiofsd: %s", f->options.option, f->options.dir, f->options.socket,
-	       line[0] ? line : vhost_user_why(f->backend));
+	pr_err("%s %s%s: virtiofsd: %s%s", f->options.option, f->options.dir, f->options.socket,
+	       line[0] ? line : vhost_user_why(f->backend),
+	       f->options.privileged || f->options.socket[0] ? "" : sandbox_hint(""));
 	return err;
 }
 

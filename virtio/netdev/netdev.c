@@ -101,6 +101,11 @@ int netdev_open(struct netdev **out, const struct netdev_options *o)
 	return err;
 }
 
+int netdev_greet(struct netdev *d)
+{
+	return d->pid ? passt_greet(d) : 0;
+}
+
 void netdev_close(struct netdev *d)
 {
 	if (!d)

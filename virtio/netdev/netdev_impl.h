@@ -57,6 +57,8 @@ int tap_adopt(struct netdev *d);
 /* Sets the interface up after all queues are open. Returns 0, or -errno (reported). */
 int tap_up(struct netdev *d, const struct netdev_options *o);
 int passt_open(struct netdev *d, const struct netdev_options *o);
+/* Waits until the passt that we started reads its socket. Returns 0, or -errno (reported). */
+int passt_greet(struct netdev *d);
 /* Connects to d->path and sets d->fd. Returns 0 or -errno (not reported). */
 int passt_connect(struct netdev *d);
 

@@ -54,6 +54,10 @@
 
 #define STOP_WAIT_MS 2000
 #define MAX_OPEN_FILES 1000000 /* virtiofsd keeps one open for each file that the guest remembers */
+/* With fewer, a user's virtiofsd runs out of them when the guest walks through a larger tree. */
+#define FEW_OPEN_FILES 65536
+/* The successor's minor version since which it takes --inode-file-handles=prefer. */
+#define FIRST_WITH_HANDLES 4
 #define MAX_ARGS 12
 
 /* Distributions that keep it out of PATH have it in these places. */
@@ -63,7 +67,8 @@ static const char *const names[] = { "virtiofsd", "/usr/libexec/virtiofsd",
 /* All that the new process needs, prepared before fork(). */
 struct plan {
 	const char *program;
-	bool old; /* QEMU's program */
+	bool old;	  /* QEMU's program */
+	bool has_handles; /* it may keep handles of files instead of descriptors */
 	bool privileged, read_only;
 	bool chroot; /* instead of pivot_root, which does not work for / */
 	int listen_fd, log_fd, null_fd;
@@ -117,6 +122,8 @@ static int probe(struct plan *p, const char *program)
 		 * an ordinary user.
 		 */
 		p->old = strncmp(text, "virtiofsd ", 10) != 0 || text[10] < '0' || text[10] > '9';
+		p->has_handles = !p->old && !strncmp(text + 10, "1.", 2) &&
+				 strtoul(text + 12, NULL, 10) >= FIRST_WITH_HANDLES;
 	}
 	close(ends[0]);
 	return err;
@@ -203,6 +210,9 @@ static void plan_args(struct plan *p, const struct virtiofsd_options *o)
 		add_arg(p, &nr, p->source);
 		add_arg(p, &nr, "--log-level=error");
 		add_arg(p, &nr, "--no-announce-submounts");
+		/* Only root may open files by handles; then only open files need a descriptor. */
+		if (p->has_handles && p->privileged)
+			add_arg(p, &nr, "--inode-file-handles=prefer");
 	}
 	p->sandbox = &p->argv[nr++];
 	add_arg(p, &nr, "--rlimit-nofile=0"); /* do not change the limit that we set */
@@ -307,6 +317,10 @@ static void set_open_files(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return;
+	/* Only root may raise the hard limit, up to fs.nr_open. */
+	if (limit.rlim_max < MAX_OPEN_FILES &&
+	    !setrlimit(RLIMIT_NOFILE, &(struct rlimit){ MAX_OPEN_FILES, MAX_OPEN_FILES }))
+		return;
 	limit.rlim_cur = limit.rlim_max < MAX_OPEN_FILES ? limit.rlim_max : MAX_OPEN_FILES;
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -356,6 +370,17 @@ static int start(struct virtiofsd *d, struct plan *p)
 	return 0;
 }
 
+/* Root raises the limit itself, see set_open_files(). */
+static void check_open_files(const struct virtiofsd_options *o)
+{
+	struct rlimit limit;
+
+	if (o->privileged || getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_max >= FEW_OPEN_FILES)
+		return;
+	pr_warn("%s %s: virtiofsd may only open %llu files, and needs one for each that the guest knows; raise the hard limit (`ulimit -Hn`)",
+		o->option, o->dir, (unsigned long long)limit.rlim_max);
+}
+
 int virtiofsd_start(struct virtiofsd *d, const struct virtiofsd_options *o, int *fd)
 {
 	struct plan *p = calloc(1, sizeof(*p));
@@ -372,6 +397,7 @@ int virtiofsd_start(struct virtiofsd *d, const struct virtiofsd_options *o, int 
 	p->privileged = o->privileged;
 	p->read_only = o->read_only;
 	p->chroot = !strcmp(o->dir, "/");
+	check_open_files(o);
 	snprintf(p->uid_map, sizeof(p->uid_map), "0 %u 1", geteuid());
 	snprintf(p->gid_map, sizeof(p->gid_map), "0 %u 1", getegid());
 	p->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -147,12 +147,11 @@ void drain_consoles(struct machine *m, int stall_ms)
 	}
 }
 
-bool command_output_lost(const struct machine *m)
+bool port_output_lost(const struct machine *m)
 {
 	struct board_consoles *b = m->consoles;
 
-	for (unsigned int i = 0; b && m->vm->config->has_command && i < m->vm->config->nr_ports;
-	     i++) {
+	for (unsigned int i = 0; b && i < m->vm->config->nr_ports; i++) {
 		if (b->chardev[i] && chardev_lost(b->chardev[i]))
 			return true;
 	}

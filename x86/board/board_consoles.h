@@ -26,8 +26,8 @@ int start_ports(struct machine *m);
  * chardev flushes that.
  */
 void drain_consoles(struct machine *m, int stall_ms);
-/* Whether some output of the guest's command was lost. */
-bool command_output_lost(const struct machine *m);
+/* Whether output of a port, or of the guest's command by its ports, is lost; see chardev_lost(). */
+bool port_output_lost(const struct machine *m);
 /*
  * Sends the signal @signo to the guest's command, as soon as the command runs. Returns false if
  * there is no command, or it has too many signals already.

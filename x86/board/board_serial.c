@@ -203,6 +203,17 @@ void drain_serial(struct machine *m, int stall_ms)
 	}
 }
 
+bool serial_output_lost(const struct machine *m)
+{
+	const struct board_serial *b = m->serial;
+
+	for (unsigned int i = 0; b && i < CONFIG_NR_SERIAL; i++) {
+		if (b->com[i].chardev && chardev_lost(b->com[i].chardev))
+			return true;
+	}
+	return false;
+}
+
 void winch_serial(struct machine *m)
 {
 	struct board_serial *b = m->serial;

@@ -25,6 +25,8 @@ bool serial_any_open(const struct machine *m);
 int start_serial(struct machine *m);
 /* Writes out what is still held, see machine_drain(). After that no port makes a vCPU wait. */
 void drain_serial(struct machine *m, int stall_ms);
+/* Whether output of a port is lost, see chardev_lost(). */
+bool serial_output_lost(const struct machine *m);
 /* See machine_winch(). */
 void winch_serial(struct machine *m);
 

@@ -204,6 +204,7 @@ static void destroy_disk(void *device)
 struct board_net {
 	char *text; /* -n's argument, split in place */
 	struct net *net;
+	struct netdev *backend; /* its first queue, until the guest starts */
 };
 
 static unsigned int count_nets(const struct config *config)
@@ -255,8 +256,16 @@ static int create_net(struct virtio_board *b, unsigned int index, void **device)
 		return err;
 	if (!options.has_mac)
 		choose_mac(b, index, backend[0], options.mac);
+	n->backend = backend[0];
 	err = net_create(&n->net, backend, options.nr_queues, options.mac, &vm->mem, &vm->loop);
 	return err ? err : virtio_plug(b->m, net_virtio(n->net));
+}
+
+static int connect_net(void *device)
+{
+	struct board_net *n = device;
+
+	return n->backend ? netdev_greet(n->backend) : 0;
 }
 
 static int settle_net(void *device)
@@ -378,6 +387,7 @@ static const struct virtio_row rows[] = {
 		.name = "network",
 		.count = count_nets,
 		.create = create_net,
+		.connect = connect_net,
 		.settle = settle_net,
 		.destroy = destroy_net,
 	},

@@ -18,8 +18,8 @@ void destroy_virtio(struct machine *m);
 struct disk *virtio_first_disk(struct machine *m);
 
 /*
- * Negotiates with each virtiofsd. Call it when the kernel is loaded, since they start during that
- * time. Returns 0 or -errno (reported).
+ * Negotiates with each virtiofsd, and waits for each passt. Call it when the kernel is loaded,
+ * since they start during that time. Returns 0 or -errno (reported).
  */
 int shares_connect(struct machine *m);
 /* Retries requests that wait for space on the host. Thread: loop. */

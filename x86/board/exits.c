@@ -16,6 +16,7 @@
 #include "x86/postmortem/endlog.h"
 #include "x86/postmortem/gather.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +41,22 @@ static void watch_msrs(struct vm *vm)
 		pr_debug("KVM does not report MSRs that it refuses");
 }
 
+/*
+ * No page table can name memory above the CPU's addresses; KVM before 5.18 takes it all the same.
+ */
+static int check_memory_end(const struct vm *vm)
+{
+	const struct gmem_region *last = &vm->mem.region[vm->mem.nr_regions - 1];
+	uint64_t end = cpu_address_end(vm->machine->cpus);
+
+	if (last->gpa + last->size_bytes <= end)
+		return 0;
+	pr_err("-m %lluM: the guest's CPU addresses %lluG, some of it for devices; use at most %lluG",
+	       (unsigned long long)(vm->config->mem_bytes / MIB), (unsigned long long)(end / GIB),
+	       (unsigned long long)((end - (MMIO_HOLE_END - MMIO_HOLE_GPA)) / GIB));
+	return -EINVAL;
+}
+
 int x86_setup_vm(struct vm *vm)
 {
 	uint64_t identity_map = KVM_IDENTITY_MAP_GPA;
@@ -61,8 +78,9 @@ int x86_setup_vm(struct vm *vm)
 		       strerror(-err));
 		return err;
 	}
-	return cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus,
-			      vm->config->cpuid);
+	err = cpu_set_create(&vm->machine->cpus, vm->kvm_fd, vm->vm_fd, vm->nr_vcpus,
+			     vm->config->cpuid);
+	return err ? err : check_memory_end(vm);
 }
 
 int x86_setup_vcpu(struct vcpu *v)

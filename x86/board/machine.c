@@ -230,7 +230,7 @@ void machine_drain(struct vm *vm, int stall_ms)
 
 bool machine_output_lost(const struct vm *vm)
 {
-	return command_output_lost(vm->machine);
+	return port_output_lost(vm->machine) || serial_output_lost(vm->machine);
 }
 
 int machine_close(struct vm *vm)

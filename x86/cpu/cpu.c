@@ -239,6 +239,11 @@ void cpu_set_destroy(struct x86_cpu_set *set)
 	free(set);
 }
 
+uint64_t cpu_address_end(const struct x86_cpu_set *set)
+{
+	return cpuid_address_end(set->cpuid);
+}
+
 /* KVM before 5.18 reports the frequency only for a vCPU. */
 static int read_vcpu_tsc(struct x86_cpu_set *set, int vcpu_fd)
 {

@@ -44,6 +44,9 @@ uint32_t cpu_apic_id(unsigned int index);
 #define CPUID_ADDED_MAX 8
 int cpuid_tailor(struct kvm_cpuid2 *cpuid, unsigned int cap, const struct cpuid_config *config);
 
+/* Returns where the guest's physical addresses end (CPUID 0x80000008). Pure. */
+uint64_t cpuid_address_end(const struct kvm_cpuid2 *cpuid);
+
 /* Turns a tailored list into that of another vCPU of the same machine. Pure. */
 void cpuid_set_apic_id(struct kvm_cpuid2 *cpuid, uint32_t apic_id);
 
@@ -73,6 +76,8 @@ struct x86_cpu_set; /* what all vCPUs share, CPUID and MSRs; read from KVM once 
 int cpu_set_create(struct x86_cpu_set **out, int kvm_fd, int vm_fd, unsigned int nr_cpus,
 		   const char *cpuid_changes);
 void cpu_set_destroy(struct x86_cpu_set *set);
+/* Returns where the guest's physical addresses end. */
+uint64_t cpu_address_end(const struct x86_cpu_set *set);
 
 /*
  * Sets CPUID (first) and MSRs of one vCPU, before it runs. Calls for one set must not overlap.

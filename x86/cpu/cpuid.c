@@ -347,6 +347,15 @@ static int tailor_frequencies(struct tailor *t)
 	return err ? err : tailor_crystal(t);
 }
 
+uint64_t cpuid_address_end(const struct kvm_cpuid2 *cpuid)
+{
+	const struct kvm_cpuid_entry2 *sizes = cpuid_find(cpuid, 0x80000008, 0);
+	unsigned int bits = sizes ? sizes->eax & 0xff : 0;
+
+	/* Intel SDM vol. 1, 3.3.1: 36 without the leaf; page tables have 52. */
+	return 1ULL << (bits ? min_u64(bits, 52) : 36);
+}
+
 void cpuid_set_apic_id(struct kvm_cpuid2 *cpuid, uint32_t apic_id)
 {
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
