@@ -70,6 +70,7 @@ struct serial {
 
 	/* LSR reads since any other access except RBR reads; stays at LISTENING_POLLS. A hint */
 	_Atomic uint8_t lsr_polls;
+	_Atomic bool had_driver; /* has enabled the interrupt for input */
 
 	pthread_mutex_t lock; /* all below */
 	uint8_t ier, fcr, lcr, mcr, msr, scr, dll, dlm;
@@ -291,6 +292,8 @@ static void update_msr(struct serial *s)
 static void write_ier(struct serial *s, uint8_t value)
 {
 	value &= IER_MASK;
+	if (value & UART_IER_RDI)
+		atomic_store_explicit(&s->had_driver, true, memory_order_relaxed);
 	/* The transmitter is always empty: enabling its interrupt raises it. */
 	if (value & ~s->ier & UART_IER_THRI)
 		s->thre_pending = true;
@@ -469,14 +472,9 @@ static uint64_t serial_read(void *dev, uint64_t offset, unsigned int size)
 	return value;
 }
 
-bool serial_is_open(struct serial *s)
+bool serial_had_driver(const struct serial *s)
 {
-	bool open;
-
-	pthread_mutex_lock(&s->lock);
-	open = s->ier & UART_IER_RDI;
-	pthread_mutex_unlock(&s->lock);
-	return open;
+	return atomic_load_explicit(&s->had_driver, memory_order_relaxed);
 }
 
 const struct bus_ops serial_bus_ops = { .read = serial_read, .write = serial_write, .width = 1 };

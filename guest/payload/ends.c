@@ -118,8 +118,8 @@ void test_end_panic(void)
 }
 
 /*
- * Panics like a Linux whose init could begin (it has the console open), with a driver that came as
- * far as the argument's status bits on each virtio device.
+ * Panics like a Linux whose drivers have begun (that of the console's port enables its interrupt),
+ * with a driver that came as far as the argument's status bits on each virtio device.
  */
 void test_end_driverless(void)
 {
@@ -129,6 +129,7 @@ void test_end_driverless(void)
 	for (unsigned int slot = 0; status && virtio_at(&d, slot); slot++)
 		virtio_set(&d, VIRTIO_MMIO_STATUS, status);
 	outb(0x3f9, 1);
+	outb(0x3f9, 0); /* as while a console prints */
 	print("[    0.000000] Kernel panic - not syncing: test\n");
 	spin();
 }

@@ -39,7 +39,10 @@ extern const struct bus_ops serial_bus_ops; /* width 1; dev is a struct serial *
 struct serial *serial_create(struct chardev *chardev, const struct irq_line *irq,
 			     const struct serial_coalesce *coalesce);
 void serial_destroy(struct serial *s);
-/* Whether the guest takes interrupts for input: its driver has the port open. Thread: any. */
-bool serial_is_open(struct serial *s);
+/*
+ * Whether a driver has found the port: it has enabled the interrupt for input, if only to probe it.
+ * A kernel's console prints before that, and without interrupts. Thread: any.
+ */
+bool serial_had_driver(const struct serial *s);
 
 #endif

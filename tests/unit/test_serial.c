@@ -219,6 +219,20 @@ static void test_irq_follows_ier(void **state)
 	free_port(p);
 }
 
+/* A console that prints masks all interrupts meanwhile. */
+static void test_driver_is_remembered(void **state)
+{
+	struct port *p = make_port(true, false);
+
+	(void)state;
+	out(p, UART_IER, UART_IER_THRI);
+	assert_false(serial_had_driver(p->s));
+	out(p, UART_IER, 0x0f);
+	out(p, UART_IER, 0);
+	assert_true(serial_had_driver(p->s));
+	free_port(p);
+}
+
 static void test_irq_gated_by_out2(void **state)
 {
 	struct port *p = make_port(true, false);
@@ -794,6 +808,7 @@ int main(void)
 		cmocka_unit_test(test_output),
 		cmocka_unit_test(test_no_chardev),
 		cmocka_unit_test(test_irq_follows_ier),
+		cmocka_unit_test(test_driver_is_remembered),
 		cmocka_unit_test(test_irq_gated_by_out2),
 		cmocka_unit_test(test_thre_on_enable),
 		cmocka_unit_test(test_thre_on_write),

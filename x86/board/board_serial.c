@@ -151,10 +151,10 @@ void destroy_serial(struct machine *m)
 	m->serial = NULL;
 }
 
-bool serial_any_open(const struct machine *m)
+bool serial_any_driver(const struct machine *m)
 {
 	for (unsigned int i = 0; m->serial && i < CONFIG_NR_SERIAL; i++) {
-		if (m->serial->com[i].serial && serial_is_open(m->serial->com[i].serial))
+		if (m->serial->com[i].serial && serial_had_driver(m->serial->com[i].serial))
 			return true;
 	}
 	return false;

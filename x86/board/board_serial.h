@@ -18,8 +18,8 @@ void destroy_serial(struct machine *m);
  */
 struct chardev *serial_main_chardev(const struct machine *m);
 
-/* Whether the guest has one of the ports open. */
-bool serial_any_open(const struct machine *m);
+/* Whether a driver of the guest has found one of the ports. */
+bool serial_any_driver(const struct machine *m);
 
 /* Starts input and makes the terminal raw. Returns 0 or -errno. */
 int start_serial(struct machine *m);

@@ -7,7 +7,8 @@
  * - Drivers: how far a driver has come shows in the device's status (virtio 1.3, 2.1). If no device
  *   has been acknowledged, the guest has no driver for virtio-mmio at all; a device that has been
  *   acknowledged and has no driver lacks one for its type. A kernel that died before its drivers
- *   began lacks nothing, so the console's port must be open: init is then about to run.
+ *   began lacks nothing, so the driver of the console's port must have begun: Linux links it after
+ *   virtio's.
  *
  * Called once, at the end. Thread: main.
  */
@@ -79,10 +80,10 @@ static struct drivers look_at_drivers(const struct machine *m)
 	return d;
 }
 
-static bool init_was_near(struct machine *m)
+static bool drivers_began(struct machine *m)
 {
 	return atomic_load(&m->ends.console_bytes) &&
-	       (serial_any_open(m) || m->vm->config->console != CONSOLE_SERIAL);
+	       (serial_any_driver(m) || m->vm->config->console != CONSOLE_SERIAL);
 }
 
 static const char *missing_support(const struct machine *m)
@@ -99,7 +100,7 @@ static bool find_missing_driver(struct machine *m, char *text, size_t n)
 	struct drivers d = look_at_drivers(m);
 	unsigned int missed = d.missed & ~d.taken, i;
 
-	if (!missed || !init_was_near(m))
+	if (!missed || !drivers_began(m))
 		return false;
 	i = (unsigned int)__builtin_ctz(missed);
 	snprintf(text, n, "no driver of the guest has %s the %s: the kernel or its initrd lacks %s",
