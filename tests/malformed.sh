@@ -126,7 +126,8 @@ verdict() {
 interrupted() {
 	local name=$1 pid code
 	shift
-	XDG_RUNTIME_DIR=$dir/run "$kvm" run -m 256M -k "$dir/good" "$@" </dev/null >/dev/null 2>"$dir/err" &
+	XDG_RUNTIME_DIR=$dir/run "$kvm" run -m 256M -k "$dir/good" "$@" </dev/null >/dev/null \
+		2>"$dir/err" &
 	pid=$!
 	sleep 0.5
 	kill -TERM $pid
@@ -164,7 +165,8 @@ timeout -k 2 $limit_s "$kvm" run -k "$dir/good" --log "$dir/fifo" >/dev/null 2>"
 verdict "a log into a FIFO that nothing reads" $?
 
 truncate -s 3500M "$dir/large"
-timeout $limit_s "$kvm" run -k "$dir/good" -m 256M --add "$dir/large:/l" -- true >/dev/null 2>"$dir/err"
+timeout $limit_s "$kvm" run -k "$dir/good" -m 256M --add "$dir/large:/l" -- true >/dev/null \
+	2>"$dir/err"
 [ $? = 125 ] && grep -q 'larger than its memory' "$dir/err" && [ "$(wc -l <"$dir/err")" = 1 ]
 verdict "--add of more than the memory" $?
 
@@ -174,8 +176,8 @@ verdict "--add of more than the memory" $?
 verdict "a name with control characters" $?
 
 printf 'kernel = %s\noptions = --name=.\nexit = 125\n' "$dir/good" >"$dir/s.smoke"
-(cd "$dir" && timeout $limit_s "$(realpath "$OLDPWD/$kvm" 2>/dev/null || echo "$kvm")" smoke -q s.smoke \
-	--repeat 20 --report r.json) >/dev/null 2>"$dir/err"
+timeout $limit_s "$kvm" smoke -q "$dir/s.smoke" --out "$dir/out" --repeat 20 \
+	--report "$dir/r.json" >/dev/null 2>"$dir/err"
 gzip -k "$dir/r.json"
 python3 -c 'import os, signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
