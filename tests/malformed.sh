@@ -179,8 +179,8 @@ verdict "a name with control characters" $?
 
 echo "no kernel" >"$dir/junk"
 printf 'kernel = %s\nexit = 125\n' "$dir/junk" >"$dir/s.smoke"
-(cd "$dir" && timeout $limit_s "$(realpath "$OLDPWD/$kvm" 2>/dev/null || echo "$kvm")" smoke -q \
-	s.smoke --repeat 20 --report r.json) >/dev/null 2>"$dir/err"
+timeout $limit_s "$kvm" smoke -q "$dir/s.smoke" --out "$dir/out" --repeat 20 \
+	--report "$dir/r.json" >/dev/null 2>"$dir/err"
 gzip -k "$dir/r.json"
 python3 -c 'import os, signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)

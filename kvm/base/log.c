@@ -198,9 +198,10 @@ static void put_quoted(const char *line, size_t len)
 	len = (size_t)ftell(f);
 	fclose(f);
 	len = len < sizeof(buf) - 2 ? len : sizeof(buf) - 2;
-	memcpy(buf + len, "\r\n", 2);
-	buf[len] = atomic_load(&messages.raw) ? '\r' : '\n';
-	put_lines(buf, atomic_load(&messages.raw) ? len + 2 : len + 1);
+	if (atomic_load(&messages.raw))
+		buf[len++] = '\r';
+	buf[len++] = '\n';
+	put_lines(buf, len);
 }
 
 static void log_line(const char *fmt, va_list ap)

@@ -53,9 +53,10 @@ int outfd_find_kind(struct outfd *o)
 	if (fstat(o->fd, &st) < 0)
 		return -errno;
 	o->kind = OUT_PLAIN;
+	o->tty = S_ISCHR(st.st_mode) && isatty(o->fd);
 	if (S_ISSOCK(st.st_mode)) {
 		o->kind = OUT_SOCKET;
-	} else if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(o->fd))) {
+	} else if (S_ISFIFO(st.st_mode) || o->tty) {
 		own = outfd_reopen(o->fd, O_WRONLY);
 		o->kind = own < 0 ? OUT_POLLED : OUT_NONBLOCK;
 		if (own >= 0) {

@@ -22,6 +22,7 @@ enum out_kind {
 struct outfd {
 	int fd; /* -1: none */
 	bool own;
+	bool tty; /* valid once the kind is known, if that was found out */
 	enum out_kind kind;
 	_Atomic uint64_t stuck_ns; /* since when outfd_put() could write nothing; 0: it could */
 };

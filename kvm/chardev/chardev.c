@@ -56,7 +56,9 @@ static int stdio_start(struct chardev *cd)
 
 static void stdio_close(struct chardev *cd)
 {
-	(void)cd;
+	char undo[TERM_MODES_BYTES];
+
+	outfd_put(&cd->out.to, undo, term_modes_undo(&cd->out.modes, undo), OUTFD_STALL_MS);
 	term_restore();
 	term_release();
 }

@@ -3,7 +3,7 @@
  * Declares what the parts of a character device share.
  *
  * The parts, each using those before it:
- * - chardev_core.c, chardev_stamp.c: helpers;
+ * - chardev_core.c, chardev_stamp.c, term_modes.c: helpers;
  * - chardev_output.c, chardev_input.c: the two directions;
  * - chardev_unix.c, chardev_pty.c: backends whose client connects and disconnects;
  * - chardev_stream.c: backends whose stream can end;
@@ -21,6 +21,7 @@
 #include "kvm/base/outfd.h"
 #include "kvm/chardev.h"
 #include "kvm/listener.h"
+#include "term_modes.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
@@ -32,10 +33,11 @@ struct chardev_out {
 	struct byte_ring ring;
 	size_t unseen; /* bytes at the ring's end that hooks and log have not seen yet */
 	struct outfd to;
-	bool attached; /* a client takes the bytes; otherwise the newest are kept */
-	bool swallow;  /* no client will ever take them: drop all */
-	bool lost;     /* a write failed, and bytes that a client may want are dropped */
-	bool gone;     /* the stream's other side has ended; CHARDEV_HANGUP was sent or is due */
+	struct term_modes modes; /* of to, if that is stdio's terminal */
+	bool attached;		 /* a client takes the bytes; otherwise the newest are kept */
+	bool swallow;		 /* no client will ever take them: drop all */
+	bool lost;		 /* a write failed, and bytes that a client may want are dropped */
+	bool gone; /* the stream's other side has ended; CHARDEV_HANGUP was sent or is due */
 	bool hangup_due;
 	bool ending;  /* close the stream when the ring is empty */
 	bool stalled; /* the last write returned EAGAIN; EPOLLOUT is or will be waited for */

@@ -85,6 +85,8 @@ static bool push(struct chardev *cd)
 		ssize_t n = outfd_write(&o->to, bytes, len);
 
 		if (n > 0) {
+			if (unlikely(o->to.tty) && cd->is_stdio)
+				term_modes_feed(&o->modes, bytes, (size_t)n);
 			byte_ring_drop(&o->ring, (size_t)n);
 			moved = true;
 		} else if (n == -EAGAIN || n == 0) {

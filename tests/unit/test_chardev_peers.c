@@ -242,6 +242,36 @@ static void test_slow_terminal(void **state)
 	close_pty(&p);
 }
 
+/* What the guest has switched is switched back, on a terminal only. */
+static void test_modes_put_back(void **state)
+{
+	static const char modes[] = "\033[?25l\033[?1049h";
+	static const char all[] = "\033[?25l\033[?1049h\033[?25h\033[?1049l";
+	struct rig *r = *state;
+	uint8_t buf[sizeof(all)];
+	struct pty p = make_pty();
+	int ends[2];
+
+	term_release();
+	replace_stdin(dup(p.slave));
+	replace_stdout(dup(p.slave));
+	rig_open(r, "stdio");
+	chardev_write(r->cd, modes, strlen(modes));
+	assert_true(chardev_flush(r->cd, 1000));
+	rig_close(r);
+	read_exactly(p.master, buf, strlen(all));
+	assert_memory_equal(buf, all, strlen(all));
+	close_pty(&p);
+	assert_int_equal(pipe(ends), 0);
+	replace_stdout(ends[1]);
+	rig_open(r, "stdio");
+	chardev_write(r->cd, modes, strlen(modes));
+	assert_true(chardev_flush(r->cd, 1000));
+	rig_close(r);
+	assert_int_equal(read(ends[0], buf, sizeof(buf)), strlen(modes));
+	close(ends[0]);
+}
+
 static void check(bool good, int code)
 {
 	if (!good)
@@ -723,6 +753,7 @@ int main(void)
 		rig_test(test_background_job),
 		rig_test(test_sigbus_mended),
 		rig_test(test_raw_twice),
+		rig_test(test_modes_put_back),
 		rig_test(test_guard_stdio),
 		rig_test(test_leftovers),
 		rig_test(test_unix_late_client),

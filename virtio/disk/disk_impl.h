@@ -94,7 +94,6 @@ struct disk_file {
 	_Atomic uint64_t size_bytes; /* as far as known */
 	uint64_t tail_end_bytes;     /* the size at opening, rounded up to sectors */
 	_Atomic uint64_t said;	     /* one bit for each error number that was logged */
-	_Atomic bool said_error;     /* the image contradicts itself: see qcow2_error.c */
 	_Atomic bool flush_failed, no_punch, no_zero_range, no_nowait;
 	pthread_mutex_t flush_lock; /* guards a flush and its result */
 	/*
