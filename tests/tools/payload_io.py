@@ -514,7 +514,8 @@ def stdout_a_file():
 @test
 def stdout_a_device_that_is_full():
     with open("/dev/full", "wb") as f:
-        finish(start("flood,20000", stdout=f), 125, 20)
+        _, err = finish(start("flood,20000", stdout=f), 125, 20)
+    expect(b"not all of the guest's output could be written" in err, f"{err!r}")
 
 
 @test
