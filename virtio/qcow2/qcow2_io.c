@@ -223,13 +223,14 @@ static int write_own(struct qcow2 *q, uint64_t offset, uint64_t len, struct disk
 	struct qcow2_mapping m;
 	int err;
 
+	*run = 0;
 	pthread_rwlock_rdlock(&q->map_lock);
-	err = qcow2_map_run(q, offset, len, &m, run);
+	err = qcow2_map(q, offset, &m); /* a long run that is not ours must not be looked up */
 	if (!err && is_own(&m))
+		err = qcow2_map_run(q, offset, len, &m, run);
+	if (!err && *run)
 		err = disk_file_write(q->file, m.host + (offset & (q->cluster_bytes - 1)), *run,
 				      from);
-	else
-		*run = 0;
 	pthread_rwlock_unlock(&q->map_lock);
 	return err;
 }
