@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "kvm/arch.h"
+#include "kvm/checks/checks.h"
 #include "kvm/postmortem/postmortem.h"
 #include "kvm/vm.h"
 
@@ -482,6 +483,74 @@ static void a_stop_is_seen_by_the_clock(void **state)
 	vm_fini(&r->vm);
 }
 
+/* ---- the checks of a console ---- */
+
+#define PORT_NS 300000000ULL
+#define PORT_OUTPUTS 8
+
+struct talk {
+	struct vm *vm;
+	struct loop_timer timer;
+	unsigned int nr;
+};
+
+static void on_talk(void *ctx)
+{
+	struct talk *t = ctx;
+
+	if (t->nr == PORT_OUTPUTS)
+		return;
+	t->nr++;
+	vm_port_output(t->vm);
+	loop_timer_arm(&t->timer, PORT_NS);
+}
+
+/* A machine whose console is silent does not end before its ports are, too. */
+static void a_ports_output_is_a_sign_of_life(void **state)
+{
+	struct rig *r = *state;
+	struct talk t = { .vm = &r->vm };
+	struct checks *c;
+
+	r->config.idle_timeout_s = 1;
+	init(r);
+	assert_int_equal(checks_create(&c, &r->config, 0, NULL), 0);
+	assert_int_equal(checks_attach(c, &r->vm), 0);
+	loop_timer_init(&r->vm.loop, &t.timer, on_talk, &t);
+	loop_timer_arm(&t.timer, PORT_NS);
+	assert_int_equal(loop_run(&r->vm.loop), 0);
+	assert_int_equal(r->vm.verdict.kind, VERDICT_TIMEOUT);
+	assert_int_equal(t.nr, PORT_OUTPUTS);
+	loop_timer_fini(&t.timer);
+	checks_detach(c);
+	checks_destroy(c);
+	vm_join(&r->vm);
+	vm_fini(&r->vm);
+}
+
+/* What is expected may come between two lives, when consoles are drained: the next one ends. */
+static void an_expectation_between_two_lives_counts(void **state)
+{
+	struct rig *r = *state;
+	struct checks *c;
+
+	r->config.expect[0] = "up";
+	r->config.nr_expects = 1;
+	init(r);
+	assert_int_equal(checks_create(&c, &r->config, 0, NULL), 0);
+	assert_int_equal(checks_attach(c, &r->vm), 0);
+	checks_detach(c);
+	vm_console_output(&r->vm, (const uint8_t *)"up\n", 3);
+	assert_int_equal(r->vm.verdict.kind, VERDICT_NONE);
+	r->vm.sinks = NULL; /* as in a new life */
+	assert_int_equal(checks_attach(c, &r->vm), 0);
+	assert_int_equal(r->vm.verdict.kind, VERDICT_MET);
+	checks_detach(c);
+	checks_destroy(c);
+	vm_join(&r->vm);
+	vm_fini(&r->vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,6 +569,8 @@ int main(void)
 		T(no_ask_is_lost),
 		T(each_vcpu_reports_on_its_thread),
 		T(a_report_that_is_under_way_is_dropped),
+		T(a_ports_output_is_a_sign_of_life),
+		T(an_expectation_between_two_lives_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
