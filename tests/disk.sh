@@ -15,16 +15,16 @@ trap 'rm -rf "$work"' EXIT
 size=40000000
 failed=0
 
+sources="tests/tools/disk_stress.c tests/tools/disk_power.c virtio/disk/*.c virtio/qcow2/*.c"
+sources+=" virtio/device/disk_formats.c kvm/loop.c"
+for file in log outfd quote endsignal sigmask clock spawn; do sources+=" kvm/base/$file.c"; done
 flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude -I. -D_GNU_SOURCE -pthread"
 [ -n "${SAN:-}" ] && flags="$flags -fsanitize=address,undefined -fno-sanitize-recover=all"
-${CC:-gcc} $flags -o "$work/disk_stress" tests/tools/disk_stress.c tests/tools/disk_power.c \
-	virtio/disk/*.c virtio/qcow2/*.c virtio/device/disk_formats.c kvm/loop.c kvm/base/log.c ||
+${CC:-gcc} $flags -o "$work/disk_stress" $sources ||
 	{ echo "not ok disk: disk_stress does not build"; exit 1; }
 stress=$work/disk_stress small=$work/disk_stress_small
 # The same with a cache for tables so small that these images do not fit
-${CC:-gcc} $flags -DQCOW2_CACHE_BYTES=0 -o "$small" tests/tools/disk_stress.c \
-	tests/tools/disk_power.c virtio/disk/*.c virtio/qcow2/*.c virtio/device/disk_formats.c \
-	kvm/loop.c kvm/base/log.c ||
+${CC:-gcc} $flags -DQCOW2_CACHE_BYTES=0 -o "$small" $sources ||
 	{ echo "not ok disk: disk_stress does not build"; exit 1; }
 ${CC:-gcc} ${flags%% -fsanitize*} -O2 -fPIC -shared -o "$work/inflate.so" virtio/qcow2/inflate.c ||
 	{ echo "not ok disk: inflate.so does not build"; exit 1; }

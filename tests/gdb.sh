@@ -90,7 +90,7 @@ part_payload() {
 	said long "steps" 'stepped 16'
 	said long "a thread a vCPU" '\* 1 .*Thread 1 \(runs, 64-bit mode, CPL 0\).*'
 	said long "a breakpoint" 'at 1'
-	said long "the way there" '#1 .* payload_main .*'
+	said long "the way there" '#[12] .* payload_main .*'
 	said long "registers are written" 'written 0x123456789abcdef0 77'
 	said long "physical memory" '0x100200:  48 89 34 25 .*'
 	said long "memory" '0x100200.*:.0x48.*' 2
