@@ -81,7 +81,7 @@ print(*m.values())')"
 # A machine that restarts all the time keeps its clients, until one of them stops it.
 restarts() {
 	local i
-	start re reset --on-reboot restart
+	start re hello+reset --on-reboot restart
 	for ((i = 0; i < 10; i++)); do
 		"$kvm" debug re >"$work/debug" 2>&1 || break
 	done
