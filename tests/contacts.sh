@@ -130,7 +130,7 @@ no node | no_node | -k @/k
 another device in its place | other_device | -k @/k
 	kvm: /dev/kvm: .*
 a user who is not in the group | node_of_group user | -k @/k
-	kvm: /dev/kvm: Permission denied: .*group(-add| -g) 12345.*
+	kvm: /dev/kvm: Permission denied: .*group(-add|add -g) 12345.*
 a namespace that does not know the group | node_of_group user userns | -k @/k
 	kvm: /dev/kvm: Permission denied: .*(the user outside|keep-groups).*
 a control group with less memory | cgroup_64M | -m 256 -k @/none
