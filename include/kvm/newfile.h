@@ -42,7 +42,8 @@ int newfile_check_report(const char *option, const char *path);
 /*
  * Writes to @path what @writer makes of @ctx. Anything except a regular file (a link, a pipe,
  * /dev/stdout) is written in place, and with @early, when a later report will follow, not at all.
- * The caller blocks the signals that end the process. Returns 0, or -errno (reported).
+ * The caller blocks the signals that end the process. Returns 0, or -errno (reported, but not with
+ * @early).
  */
 int newfile_write(const char *option, const char *path, void (*writer)(FILE *f, const void *ctx),
 		  const void *ctx, bool early);

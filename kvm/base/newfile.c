@@ -269,6 +269,8 @@ int newfile_write(const char *option, const char *path, void (*writer)(FILE *f, 
 		err = replace(path, writer, ctx);
 	else if (!early)
 		err = write_in_place(path, writer, ctx);
+	if (early)
+		return err; /* the later report says the same */
 	if (err == -ENXIO)
 		pr_err("--%s %s: no process reads this FIFO; start its reader first", option, path);
 	else if (err == -EAGAIN)

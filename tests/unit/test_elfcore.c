@@ -370,6 +370,24 @@ static void bad_places_are_told_before(void **state)
 	assert_int_equal(newfile_open(&f, "/dev/null", 0600), -ENOTSUP);
 }
 
+/* If no report can be written, one line says so: that of the last attempt. */
+static void an_early_report_fails_in_silence(void **state)
+{
+	static const char path[] = "/proc/self/no/report";
+	struct messages messages;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(messages_begin(&messages, "/tmp/elfcore.messages"), 0);
+	assert_int_not_equal(newfile_write("report", path, write_text, "x", true), 0);
+	assert_int_equal(fstat(messages.file, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_not_equal(newfile_write("report", path, write_text, "x", false), 0);
+	assert_int_equal(fstat(messages.file, &st), 0);
+	assert_int_not_equal(st.st_size, 0);
+	messages_end(&messages);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finding_makes_no_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_file_is_whole_or_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_places_are_told_before, setup, teardown),
+		cmocka_unit_test(an_early_report_fails_in_silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
