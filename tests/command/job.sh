@@ -274,8 +274,8 @@ case_terminal() {
 	judge "on a terminal; SIGHUP is passed on there, too" "$why"
 }
 
-all="uname exit full cat path mounts killed arguments signal reader_gone closes files shell panic not_found"
-all+=" backport terminal"
+all="uname exit full cat path mounts killed arguments signal reader_gone closes files shell"
+all+=" panic not_found backport terminal"
 for c in ${*:-$all}; do
 	if [ "$(type -t case_"$c")" = function ]; then case_"$c"; else judge "$c" "no such case"; fi
 done

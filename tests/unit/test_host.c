@@ -12,10 +12,10 @@
 
 #include "kvm/cmd/host_access.h"
 #include "kvm/cmd/host_memory.h"
+#include "unit/tree_rig.h"
 #include "x86/arch_x86.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -260,30 +260,6 @@ static const struct {
 	  UINT64_MAX },
 };
 
-static void write_below(const char *root, const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", root, name);
-	for (char *slash = strchr(path + strlen(root) + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(path, 0700);
-		*slash = '/';
-	}
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
 static void test_memory_limits(void **state)
 {
 	(void)state;
@@ -292,10 +268,10 @@ static void test_memory_limits(void **state)
 
 		assert_non_null(mkdtemp(root));
 		for (unsigned int k = 0; k < 4 && limits[i].file[k]; k++)
-			write_below(root, limits[i].file[k], limits[i].text[k]);
+			tree_write(root, limits[i].file[k], limits[i].text[k]);
 		assert_true(host_memory_limit(root) == limits[i].all);
 		assert_true(host_memory_limit_here(root) == limits[i].here);
-		nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		tree_remove(root);
 	}
 }
 

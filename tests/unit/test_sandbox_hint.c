@@ -9,12 +9,10 @@
 
 #include "kvm/sandbox_hint.h"
 #include "kvm/types.h"
+#include "unit/tree_rig.h"
 
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define MAX "/proc/sys/user/max_user_namespaces"
 #define CLONE "/proc/sys/kernel/unprivileged_userns_clone"
@@ -37,30 +35,6 @@ static const struct {
 	{ { MAX }, { "" }, "" },
 };
 
-static void put(const char *root, const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s%s", root, name);
-	for (char *slash = strchr(path + strlen(root) + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(path, 0700);
-		*slash = '/';
-	}
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
 static void hints(void **state)
 {
 	(void)state;
@@ -70,11 +44,11 @@ static void hints(void **state)
 
 		assert_non_null(mkdtemp(root));
 		for (unsigned int k = 0; k < 2 && hosts[i].file[k]; k++)
-			put(root, hosts[i].file[k], hosts[i].text[k]);
+			tree_write(root, hosts[i].file[k], hosts[i].text[k]);
 		hint = sandbox_hint(root);
 		if (*hosts[i].hint ? !strstr(hint, hosts[i].hint) || strncmp(hint, "; ", 2) : *hint)
 			fail_msg("%u: %s", i, hint);
-		nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		tree_remove(root);
 	}
 }
 
